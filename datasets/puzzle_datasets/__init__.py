@@ -1,0 +1,1 @@
+"""Puzzles as Parquet shards: build, read, augment."""

@@ -1,0 +1,1 @@
+"""Where puzzles come from: one module per source."""

@@ -1,0 +1,1 @@
+"""Search, track and report: sweeps over hierarchical reasoning models."""

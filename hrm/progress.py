@@ -1,0 +1,59 @@
+"""What a training run tells about itself. Imports no torch, so that whoever reads records stays light."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Accuracy after 1, 2, …, M segments against the inference FLOPs of that many segments.
+
+    One evaluation to the largest M yields it whole, since a segment's prediction does not
+    depend on how many segments follow.
+
+    Attributes:
+        exact_accuracy: share of puzzles whose every scored token is right, per segment count.
+        token_accuracy: share of scored tokens that are right, averaged over puzzles (diagnostic).
+        inference_flops: FLOPs for one puzzle after that many segments.
+        puzzles: how many puzzles were evaluated.
+    """
+
+    exact_accuracy: tuple[float, ...]
+    token_accuracy: tuple[float, ...]
+    inference_flops: tuple[int, ...]
+    puzzles: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One line about a run, at a fixed optimizer step.
+
+    Attributes:
+        step: optimizer steps (segments of the whole batch) done so far.
+        total_steps: steps that the training budget pays for.
+        training_flops: FLOPs spent on training so far, without evaluations.
+        loss: mean loss per row of this step's batch, halting terms included.
+        lm_loss: mean token loss per halted row since the last line.
+        train_exact_accuracy: share of halted rows solved since the last line.
+        mean_segments: mean segments spent by the rows halted since the last line.
+        learning_rate: of this step.
+        examples: fresh puzzles taken from the loader so far.
+        device_seconds: seconds spent in training and evaluation, over all restores.
+        examples_per_second: batch rows through one segment, per training second.
+        peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
+            on CPU.
+        curve: set when this line comes with an evaluation.
+    """
+
+    step: int
+    total_steps: int
+    training_flops: int
+    loss: float
+    lm_loss: float
+    train_exact_accuracy: float
+    mean_segments: float
+    learning_rate: float
+    examples: int
+    device_seconds: float
+    examples_per_second: float
+    peak_memory_bytes: int
+    curve: Curve | None = None

@@ -1,4 +1,4 @@
-"""The layout keeps the standard library and other packages visible, and the arrows point one way."""
+"""The layout hides no other package, and the arrows between ours point one way."""
 
 import ast
 import os

@@ -1,0 +1,112 @@
+"""A finished sweep's folder, written through the same records that a real sweep writes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hrm.progress import Curve, Progress
+from sweep_platform.records import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
+
+
+def progress(step: int, total: int, curve: Curve | None = None) -> Progress:
+    return Progress(
+        step=step,
+        total_steps=total,
+        training_flops=step * 1_000_000,
+        loss=3.0 / step,
+        lm_loss=2.0 / step,
+        train_exact_accuracy=min(1.0, step / 200),
+        mean_segments=2.0,
+        learning_rate=1e-3,
+        examples=step * 16,
+        device_seconds=step * 0.05,
+        examples_per_second=640.0,
+        peak_memory_bytes=300_000_000,
+        curve=curve,
+    )
+
+
+def curve(accuracy: float, segment_flops: int, segments: int) -> Curve:
+    return Curve(
+        exact_accuracy=tuple(accuracy * (m + 1) / segments for m in range(segments)),
+        token_accuracy=tuple(0.5 + accuracy / 2 for _ in range(segments)),
+        inference_flops=tuple(segment_flops * (m + 1) for m in range(segments)),
+        puzzles=40,
+    )
+
+
+KNOBS = ({"N": 1, "T": 2}, {"N": 2, "T": 2}, {"N": 2, "T": 4}, {"N": 1, "T": 4}, {"N": 3, "T": 1})
+
+
+def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> None:
+    """A trial with three evaluations (one if it was stopped), failed ones with none."""
+    segments, total = (2, 4)[number % 2], 100
+    knobs = KNOBS[number % len(KNOBS)]
+    segment_flops = 1_000_000 * knobs["N"] * (knobs["T"] + 1)
+    folder = sweep.trial(number, f"{number:02d}abcdef0123456789")
+    folder.create(
+        TrialRecord(
+            number=number,
+            signature=f"{number:02d}abcdef0123456789",
+            parameters={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
+            model={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
+            training={"seed": 0, "batch_size": 16},
+            parameter_count=60_000 * (1 + number),
+            training_flops=total * 1_000_000,
+            inference_flops=segment_flops * segments,
+        )
+    )
+    evaluations = {TrialState.FAILED: 0, TrialState.STOPPED: 1}.get(state or TrialState.RUNNING, 3)
+    for index in range(evaluations):
+        accuracy = 0.1 * (index + 1) * (1 + number % 3) / 2
+        step = (50, 75, 100)[index]
+        folder.append(progress(step - 5, total))
+        folder.append(progress(step, total, curve(accuracy, segment_flops, segments)))
+    reasons = {
+        TrialState.COMPLETE: "the training budget was spent",
+        TrialState.STOPPED: "dominated at the rung of 50 % of the budget",
+        TrialState.FAILED: "the loss was nan at step 3",
+    }
+    if state is not None:
+        folder.end(Outcome(state=state, reason=reasons[state], ended=1_790_000_100.0 + number))
+
+
+MakeSweep = Callable[..., SweepFolder]
+
+
+@pytest.fixture
+def make_sweep(tmp_path: Path) -> MakeSweep:
+    """Writes a sweep whose trials have the given states (None: still running)."""
+
+    def make(*states: TrialState | None, name: str = "toy") -> SweepFolder:
+        sweep = SweepFolder(tmp_path / name)
+        sweep.create(
+            SweepRecord(
+                id="b1946ac92492d234",
+                name=name,
+                created=1_790_000_000.0,
+                space_file="sweeps/toy.yaml",
+                scale="laptop",
+                spec={
+                    "name": name,
+                    "space": {"N": {"choices": [1, 2, 3]}, "T": {"low": 1, "high": 4}},
+                    "objectives": ["exact_accuracy", "inference_flops"],
+                    "training": {"flops": 1e8},
+                    "budget": {"trials": len(states)},
+                    "seed": 0,
+                },
+                dataset={
+                    "name": "arc-agi-1",
+                    "fingerprint": "5f0c" * 16,
+                    "counts": {"tasks": 40, "train_pairs": 130, "test_pairs": 40},
+                },
+                environment={"git_commit": "0" * 40, "versions": {"torch": "2.13.0"}},
+            )
+        )
+        sweep.session_started()
+        for number, state in enumerate(states):
+            write_trial(sweep, number, state)
+        return sweep
+
+    return make

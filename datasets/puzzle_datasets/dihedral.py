@@ -1,0 +1,23 @@
+"""The eight symmetries of a square, numbered as the published ARC builder numbers them.
+
+0 identity, 1 to 3 rotations by 90, 180 and 270 degrees counter-clockwise, 4 left-right flip,
+5 up-down flip, 6 transpose, 7 anti-transpose. Each one reverses rows, columns or both and then
+may swap the two axes; the tables say which.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+NUM_DIHEDRAL = 8
+REVERSES_ROWS = (False, False, True, True, False, True, False, True)
+REVERSES_COLUMNS = (False, True, True, False, True, False, False, True)
+SWAPS_AXES = (False, True, False, True, False, False, True, True)
+INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
+
+
+def transform_grid(grid: npt.NDArray[np.uint8], dihedral: int) -> npt.NDArray[np.uint8]:
+    """Return a view of the grid [h, w] under one symmetry."""
+    row_step = -1 if REVERSES_ROWS[dihedral] else 1
+    column_step = -1 if REVERSES_COLUMNS[dihedral] else 1
+    reversed_grid = grid[::row_step, ::column_step]
+    return reversed_grid.T if SWAPS_AXES[dihedral] else reversed_grid

@@ -1,8 +1,8 @@
 """What a model is and how it is trained: two frozen, validated records.
 
-`N`, `T` and `M_max` keep the letters of the HRM paper (arXiv 2506.21734): a segment holds N high-level
-cycles of T low-level steps each, and a puzzle gets at most M_max segments (section 2, "Adaptive
-computational time"). None of the three changes the shape of a weight.
+`N`, `T` and `M_max` keep the letters of the HRM paper (arXiv 2506.21734): a segment holds N
+high-level cycles of T low-level steps each, and a puzzle gets at most M_max segments (section 2,
+"Adaptive computational time"). None of the three changes the shape of a weight.
 """
 
 import math
@@ -14,7 +14,7 @@ SWIGLU_MULTIPLE = 256
 
 
 class ConfigError(ValueError):
-    """A setting has an impossible value; the message names the setting, its value and the remedy."""
+    """A setting is impossible; the message names it, its value and the remedy."""
 
 
 def _require(config: object, field: str, possible: bool, remedy: str) -> None:
@@ -50,8 +50,8 @@ def _require_choice(config: object, field: str, choices: tuple[str, ...]) -> Non
 class ModelConfig:
     """A Hierarchical Reasoning Model; the defaults are the published ones.
 
-    Raises `ConfigError` where a value is impossible. The width of the puzzle embedding is `hidden_size`,
-    so it takes one position in front of the puzzle's tokens.
+    Raises `ConfigError` where a value is impossible. The width of the puzzle embedding is
+    `hidden_size`, so it takes one position in front of the puzzle's tokens.
     """
 
     vocab_size: int
@@ -104,12 +104,12 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a model is trained: `training_flops` is the budget, from which the number of steps follows.
+    """How a model is trained: `training_flops` is the budget, which gives the number of steps.
 
-    One step is one segment of every row of the batch. `micro_batch` rows at a time pass through the
-    model and the result is that of the whole batch. `evaluate_at` are fractions of the budget;
-    `eval_puzzles` limits the puzzles evaluated (None takes all). Raises `ConfigError` where a value is
-    impossible.
+    One step is one segment of every row of the batch. `micro_batch` rows at a time pass through
+    the model and the result is that of the whole batch. `evaluate_at` are fractions of the budget;
+    `eval_puzzles` limits the puzzles evaluated (None takes all). Raises `ConfigError` where a
+    value is impossible.
     """
 
     training_flops: float

@@ -1,8 +1,9 @@
-"""What a model costs, before it is built: floating-point operations, parameters, training memory.
+"""What a model costs before it is built: floating-point operations, parameters, memory.
 
-A multiplication with its addition counts as two operations, and only matrix products count: attention
-with its scores written out, as `torch.utils.flop_counter` counts it on the math kernel. Norms, softmax,
-rotary positions and optimizers are left out; they are below one percent at the published sizes.
+A multiplication with its addition counts as two operations, and only matrix products count:
+attention with its scores written out, as `torch.utils.flop_counter` counts it on the math kernel.
+Norms, softmax, rotary positions and optimizers are left out; they are below one percent at the
+published sizes.
 """
 
 from hrm.config import ModelConfig, TrainingConfig
@@ -37,8 +38,8 @@ def segment_flops(model: ModelConfig) -> int:
 def training_flops(model: ModelConfig) -> int:
     """One training segment of one puzzle.
 
-    The forward, the backward through the last low-level and the last high-level call (HRM paper, one-step
-    gradient) and, where M_max > 1, the second recurrence behind the Q-continue target.
+    The forward, the backward through the last low-level and the last high-level call (HRM paper,
+    one-step gradient) and, where M_max > 1, the second recurrence behind the Q-continue target.
     """
     forwards = 2 if model.M_max > 1 else 1
     backward = 2 * (model.L_layers + model.H_layers) * block_flops(model)
@@ -72,8 +73,9 @@ def parameter_count(model: ModelConfig) -> int:
 def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
     """Estimate of the peak memory of training, in bytes; independent of N, T and M_max.
 
-    Weights, their gradients and both moments of Adam-atan2; the puzzle table; the carries of all rows;
-    and the activations that the one-step gradient keeps for the rows that pass through at a time.
+    Weights, their gradients and both moments of Adam-atan2; the puzzle table; the carries of all
+    rows; and the activations that the one-step gradient keeps for the rows that pass through at a
+    time.
     """
     weights = 4 * FLOAT32_BYTES * parameter_count(model)
     table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.hidden_size

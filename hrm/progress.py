@@ -1,4 +1,4 @@
-"""What a training run tells about itself. Imports no torch, so that whoever reads records stays light."""
+"""What a training run tells about itself; imports no torch, so that readers stay light."""
 
 from dataclasses import dataclass
 
@@ -27,18 +27,21 @@ class Curve:
 class Progress:
     """One line about a run, at a fixed optimizer step.
 
+    Means are taken over the steps since the last line. Where no row halted since then, the means
+    over halted rows repeat the last line's, at first 0.
+
     Attributes:
         step: optimizer steps (segments of the whole batch) done so far.
         total_steps: steps that the training budget pays for.
         training_flops: FLOPs spent on training so far, without evaluations.
-        loss: mean loss per row of this step's batch, halting terms included.
-        lm_loss: mean token loss per halted row since the last line.
-        train_exact_accuracy: share of halted rows solved since the last line.
-        mean_segments: mean segments spent by the rows halted since the last line.
-        learning_rate: of this step.
+        loss: mean loss per row, halting terms included.
+        lm_loss: mean token loss per row.
+        train_exact_accuracy: share of halted rows whose every scored token is right.
+        mean_segments: mean segments spent by halted rows.
+        learning_rate: of the weights, at this step.
         examples: fresh puzzles taken from the loader so far.
         device_seconds: seconds spent in training and evaluation, over all restores.
-        examples_per_second: batch rows through one segment, per training second.
+        examples_per_second: batch rows through one segment, per second of training.
         peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
             on CPU.
         curve: set when this line comes with an evaluation.

@@ -1,0 +1,58 @@
+"""Checkpoints: one file, written whole or not at all, read without running foreign code."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint can't be used; the message names the file, what is wrong and the remedy."""
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values; a process that dies here leaves the former file in place."""
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("wb") as file:
+        torch.save({"format": FORMAT, **content}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what `save` wrote, tensors in main memory; raises `CheckpointError`."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist; name a file that save wrote.") from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is no whole checkpoint; restore another one.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not of format {FORMAT}; restore another one.")
+    return content
+
+
+def require_same(path: Path, what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose settings differ from those in use."""
+    for key in saved.keys() | now.keys():
+        if saved.get(key) != now.get(key):
+            raise CheckpointError(
+                f"{path} was written with {what} {key}={saved.get(key)!r}, not {now.get(key)!r}; "
+                "restore it under the settings it was written with."
+            )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from puzzle_datasets.augment import Augmentation, augment, canvas_side, transformed_sizes
+from puzzle_datasets.augment import Augmentation, augment, canvas_side, frame, transformed_sizes
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.draws import keyed_generator
 from puzzle_datasets.schema import IGNORE_LABEL, PAD
@@ -57,22 +57,18 @@ class _Epoch:
 
 
 class TrainLoader:
-    """An endless stream of training batches of equal size.
-
-    Raises:
-        AssertionError: ``batch_size`` is below 1.
-    """
+    """An endless stream of training batches of ``batch_size`` puzzles each."""
 
     def __init__(self, dataset: PuzzleDataset, *, batch_size: int, seed: int) -> None:
         assert batch_size >= 1, batch_size
         self._dataset = dataset
         self._batch_size = batch_size
         self._seed = seed
-        groups = len(torch.unique(dataset.train.group))
-        self._row_starts = np.searchsorted(dataset.train.group.numpy(), np.arange(groups + 1))
-        self._identity_starts = np.searchsorted(
-            dataset.identities.group.numpy(), np.arange(groups + 1)
-        )
+        borders = np.arange(dataset.manifest.counts["tasks"] + 1)
+        self._row_starts = np.searchsorted(dataset.train.group.numpy(), borders)
+        self._identity_starts = np.searchsorted(dataset.identities.group.numpy(), borders)
+        self._inputs = frame(dataset.train.inputs, dataset.train.input_sizes)
+        self._labels = frame(dataset.train.labels, dataset.train.label_sizes)
         self._epoch, self._position = 0, 0
         self._draws = self._draw_epoch()
 
@@ -140,11 +136,9 @@ class TrainLoader:
             colours=self._dataset.identities.colours[identity],
             offsets=torch.from_numpy(offsets),
         )
-        return _batch(
-            augment(train.inputs[at], train.input_sizes[at], augmentation),
-            augment(train.labels[at], train.label_sizes[at], augmentation),
-            identity + 1,
-        )
+        inputs = augment(self._inputs[at], train.input_sizes[at], augmentation)
+        labels = augment(self._labels[at], train.label_sizes[at], augmentation, IGNORE_LABEL)
+        return Batch(inputs, labels, (identity + 1).int())
 
 
 def evaluation_batches(
@@ -162,7 +156,9 @@ def evaluation_batches(
         chosen = torch.from_numpy(np.sort(order[:limit]))
     for begin in range(0, len(chosen), batch_size):
         at = chosen[begin : begin + batch_size]
-        yield _batch(test.inputs[at], test.labels[at], test.puzzle_identifier[at])
+        labels = test.labels[at].int()
+        labels[labels == PAD] = IGNORE_LABEL
+        yield Batch(test.inputs[at].int(), labels, test.puzzle_identifier[at])
 
 
 def _shuffled_rows(first: Integers, counts: Integers, generator: np.random.Generator) -> Integers:
@@ -171,8 +167,3 @@ def _shuffled_rows(first: Integers, counts: Integers, generator: np.random.Gener
     before = np.repeat(counts.cumsum() - counts, counts)
     rows = first[visits] + np.arange(len(visits)) - before
     return rows[np.lexsort((generator.random(len(rows)), visits))]
-
-
-def _batch(inputs: Tensor, labels: Tensor, identifiers: Tensor) -> Batch:
-    targets = labels.int()
-    return Batch(inputs.int(), targets.masked_fill(labels == PAD, IGNORE_LABEL), identifiers.int())

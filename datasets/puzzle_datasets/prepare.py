@@ -30,16 +30,13 @@ def prepare(name: str, settings: ArcSettings, root: Path) -> Path:
     if name not in BUILDERS:
         raise DatasetError(f"unknown puzzle set {name!r}; known sets: {', '.join(BUILDERS)}")
     folder = root / folder_name(name, settings)
-    if not folder.exists():
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with _locked(root / f".{folder.name}.lock"):
-                if not folder.exists():
-                    _build(name, settings, folder)
-        except OSError as error:
-            raise DatasetError(
-                f"{folder} can't be written ({error}); choose another folder or make room"
-            ) from error
+    try:
+        if not folder.exists():
+            _build_once(name, settings, folder)
+    except OSError as error:
+        raise DatasetError(
+            f"{folder} can't be written ({error}); choose another folder or make room"
+        ) from error
     verify(folder)
     return folder
 
@@ -48,6 +45,13 @@ def folder_name(name: str, settings: ArcSettings) -> str:
     """Return the folder's name: equal for equal settings under one schema version only."""
     identity = {"name": name, "schema_version": SCHEMA_VERSION, "settings": asdict(settings)}
     return f"{name}-{hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]}"
+
+
+def _build_once(name: str, settings: ArcSettings, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_name(f".{folder.name}.lock")):
+        if not folder.exists():
+            _build(name, settings, folder)
 
 
 def _build(name: str, settings: ArcSettings, folder: Path) -> None:

@@ -7,9 +7,9 @@ other file, so that one fingerprint stands for the whole content.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
@@ -75,7 +75,7 @@ class Manifest:
             raise DatasetError(
                 f"{file} is not JSON ({error}); delete its folder and build the set again"
             ) from error
-        _check_keys(content, {field.name for field in fields(cls)}, file)
+        _check_content(content, file)
         if content["schema_version"] != SCHEMA_VERSION:
             raise DatasetError(
                 f"{file} has schema_version {content['schema_version']!r} but this version reads "
@@ -89,10 +89,17 @@ def canonical_json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _check_keys(content: Any, expected: set[str], file: Path | str) -> None:
+def _check_content(content: Any, file: Path | str) -> None:
+    """Refuse what is no manifest: every key has to be there, with a value of its type."""
     if not isinstance(content, dict):
         raise DatasetError(f"{file} holds no JSON object; build the set again")
-    missing, unknown = sorted(expected - set(content)), sorted(set(content) - expected)
-    if missing or unknown:
-        found = [f"lacks {key!r}" for key in missing] + [f"has unknown {key!r}" for key in unknown]
-        raise DatasetError(f"{file} {', '.join(found)}; build the set again")
+    kinds = {key: get_origin(hint) or hint for key, hint in get_type_hints(Manifest).items()}
+    faults = [f"lacks {key!r}" for key in kinds if key not in content]
+    faults += [f"has unknown {key!r}" for key in content if key not in kinds]
+    faults += [
+        f"has {key!r} of a wrong type"
+        for key, kind in kinds.items()
+        if key in content and not isinstance(content[key], kind)
+    ]
+    if faults:
+        raise DatasetError(f"{file} {', '.join(faults)}; build the set again")

@@ -1,0 +1,24 @@
+"""A small real puzzle set that the tests of this folder share."""
+
+from pathlib import Path
+
+import pytest
+
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.prepare import prepare
+from puzzle_datasets.sources.arc import ArcSettings
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> ArcSettings:
+    return ArcSettings(canvas=6, augmentations=12, held_out="all")
+
+
+@pytest.fixture(scope="session")
+def small_folder(small_settings: ArcSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare("arc-agi-1", small_settings, tmp_path_factory.mktemp("sets"))
+
+
+@pytest.fixture(scope="session")
+def small(small_folder: Path) -> PuzzleDataset:
+    return PuzzleDataset.open(small_folder)

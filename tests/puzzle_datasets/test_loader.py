@@ -1,0 +1,206 @@
+from itertools import groupby
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from puzzle_datasets.augment import Augmentation, undo
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.loader import Batch, TrainLoader, evaluation_batches
+from puzzle_datasets.schema import IGNORE_LABEL, PAD
+
+shares_dataset = settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return (
+        one.inputs.equal(other.inputs)
+        and one.labels.equal(other.labels)
+        and one.puzzle_identifiers.equal(other.puzzle_identifiers)
+    )
+
+
+def batches(loader: TrainLoader, count: int) -> list[Batch]:
+    return [loader.next_batch() for _ in range(count)]
+
+
+def as_tokens(labels: torch.Tensor) -> torch.Tensor:
+    return labels.masked_fill(labels == IGNORE_LABEL, PAD)
+
+
+def offset_of(tokens: torch.Tensor) -> torch.Tensor:
+    """Return row and column [B, 2] of the first cell of each grid."""
+    side = round(tokens.shape[1] ** 0.5)
+    drawn = (tokens >= 2).view(-1, side, side)
+    return torch.stack([drawn.any(2).int().argmax(1), drawn.any(1).int().argmax(1)], 1)
+
+
+def groups_of(dataset: PuzzleDataset, batch: Batch) -> list[int]:
+    return dataset.identities.group[batch.puzzle_identifiers.long() - 1].tolist()
+
+
+def visits_of(dataset: PuzzleDataset, batch: Batch) -> list[int]:
+    """Return the groups that a batch visits; no group directly follows itself within an epoch."""
+    return [group for group, _ in groupby(groups_of(dataset, batch))]
+
+
+@shares_dataset
+@given(batch_size=st.integers(1, 500), before=st.integers(0, 9), seed=st.integers(0, 9))
+def test_resume_equals_the_uninterrupted_stream(
+    small: PuzzleDataset, batch_size: int, before: int, seed: int
+) -> None:
+    loader = TrainLoader(small, batch_size=batch_size, seed=seed)
+    batches(loader, before)
+    state = loader.state_dict()
+    expected = batches(loader, 4)
+    resumed = TrainLoader(small, batch_size=batch_size, seed=seed)
+    resumed.load_state_dict(state)
+    assert all(map(same, batches(resumed, 4), expected))
+    assert resumed.state_dict() == loader.state_dict()
+
+
+def test_batches_are_full_and_typed(small: PuzzleDataset) -> None:
+    batch = TrainLoader(small, batch_size=7, seed=0).next_batch()
+    assert batch.inputs.shape == batch.labels.shape == (7, small.manifest.seq_len)
+    assert batch.puzzle_identifiers.shape == (7,)
+    for tensor in (batch.inputs, batch.labels, batch.puzzle_identifiers):
+        assert tensor.dtype == torch.int32
+    assert same(batch.to("cpu"), batch)
+
+
+def test_seeds_differ(small: PuzzleDataset) -> None:
+    one, other = (TrainLoader(small, batch_size=32, seed=seed).next_batch() for seed in (0, 1))
+    assert not one.puzzle_identifiers.equal(other.puzzle_identifiers)
+
+
+def test_an_epoch_visits_every_group_once(small: PuzzleDataset) -> None:
+    loader = TrainLoader(small, batch_size=1, seed=3)
+    first, second = (
+        [group for batch in batches(loader, 59) for group in groups_of(small, batch)]
+        for _ in range(2)
+    )
+    assert sorted(first) == sorted(second) == list(range(59))
+    assert first != second
+
+
+@pytest.mark.parametrize("batch_size", [5, 16, 64])
+def test_the_batch_size_cuts_visits_but_keeps_their_order(
+    small: PuzzleDataset, batch_size: int
+) -> None:
+    one_by_one = TrainLoader(small, batch_size=1, seed=3)
+    expected = [group for b in batches(one_by_one, 59) for group in groups_of(small, b)]
+    loader = TrainLoader(small, batch_size=batch_size, seed=3)
+    seen: list[int] = []
+    while len(seen) < 59:
+        seen += visits_of(small, loader.next_batch())
+    assert seen[:59] == expected
+
+
+def test_a_cut_visit_is_dropped_and_the_place_is_told(small: PuzzleDataset) -> None:
+    loader = TrainLoader(small, batch_size=1, seed=0)
+    batches(loader, 60)
+    assert loader.state_dict() == {"epoch": 1, "position": 1}
+
+
+def test_a_batch_may_span_epochs(small: PuzzleDataset) -> None:
+    loader = TrainLoader(small, batch_size=3 * 223, seed=0)
+    batch = loader.next_batch()
+    assert loader.state_dict() == {"epoch": 2, "position": 59}
+    for epoch in range(3):
+        groups = groups_of(small, batch)[223 * epoch : 223 * (epoch + 1)]
+        assert sorted(groups) == small.train.group.tolist()
+
+
+def test_augmented_pairs_undo_to_the_pairs_of_their_group(small: PuzzleDataset) -> None:
+    """One epoch in one batch is every training pair once, in some guise."""
+    batch = TrainLoader(small, batch_size=223, seed=5).next_batch()
+    identity = batch.puzzle_identifiers.long() - 1
+    recipe = {
+        "dihedral": small.identities.dihedral[identity],
+        "colours": small.identities.colours[identity],
+    }
+    offsets = offset_of(batch.inputs)
+    augmentation = Augmentation(offsets=offsets, **recipe)
+    inputs, input_sizes = undo(batch.inputs, augmentation)
+    labels, label_sizes = undo(as_tokens(batch.labels), augmentation)
+    keys = zip(groups_of(small, batch), inputs.tolist(), labels.tolist(), strict=True)
+    train = small.train
+    expected = zip(train.group.tolist(), train.inputs.tolist(), train.labels.tolist(), strict=True)
+    assert sorted(keys) == sorted(expected)
+    assert offset_of(as_tokens(batch.labels)).equal(offsets)
+    assert sorted(input_sizes.tolist()) == sorted(train.input_sizes.tolist())
+    assert sorted(label_sizes.tolist()) == sorted(train.label_sizes.tolist())
+
+
+def test_a_visit_keeps_one_identity_and_leaves_a_pair_in_the_corner(small: PuzzleDataset) -> None:
+    batch = TrainLoader(small, batch_size=223, seed=5).next_batch()
+    in_corner = (offset_of(batch.inputs) == 0).all(1).tolist()
+    identifiers = batch.puzzle_identifiers.tolist()
+    visits = [list(rows) for _, rows in groupby(range(223), key=lambda row: identifiers[row])]
+    assert len(visits) == 59
+    assert all(any(in_corner[row] for row in rows) for rows in visits)
+
+
+def test_translations_reach_every_place(small: PuzzleDataset) -> None:
+    """A task of grids up to 3×3 is seen at every offset for which a 6×6 canvas has room."""
+    loader = TrainLoader(small, batch_size=223, seed=1)
+    larger = torch.maximum(small.train.input_sizes, small.train.label_sizes)
+    group = int(small.train.group[(larger == 3).all(1)][0])
+    assert (larger[small.train.group == group] == 3).all()
+    seen = set()
+    for batch in batches(loader, 60):
+        rows = torch.tensor(groups_of(small, batch)) == group
+        drawn = (batch.inputs[rows] >= 2) | (as_tokens(batch.labels[rows]) >= 2)
+        seen |= {tuple(place) for place in offset_of(drawn.int() * 2).tolist()}
+    assert seen == {(row, column) for row in range(4) for column in range(4)}
+
+
+def test_every_identity_of_a_group_comes_up(small: PuzzleDataset) -> None:
+    loader = TrainLoader(small, batch_size=223, seed=1)
+    seen: set[int] = set()
+    for batch in batches(loader, 150):
+        seen.update(batch.puzzle_identifiers.tolist())
+    assert seen == set(range(1, small.manifest.num_puzzle_identifiers))
+
+
+def test_any_pair_of_a_group_may_come_first(small: PuzzleDataset) -> None:
+    """Batches of one hold the first pair of a visit; a visit in its base identity names it."""
+    loader = TrainLoader(small, batch_size=1, seed=0)
+    own = int(small.train.puzzle_identifier[0])
+    seen = set()
+    for batch in batches(loader, 59 * 150):
+        if batch.puzzle_identifiers.item() == own:
+            identity = Augmentation(
+                dihedral=torch.zeros(1, dtype=torch.long),
+                colours=torch.arange(10)[None],
+                offsets=offset_of(batch.inputs),
+            )
+            seen.add(tuple(undo(batch.inputs, identity)[0][0].tolist()))
+    rows = small.train.inputs[small.train.group == 0]
+    assert seen == {tuple(row) for row in rows.tolist()}
+
+
+def test_evaluation_walks_the_test_pairs_as_stored(small: PuzzleDataset) -> None:
+    walked = list(evaluation_batches(small, batch_size=32, limit=None, seed=0))
+    assert [len(batch.inputs) for batch in walked] == [32, 32, 5]
+    assert torch.cat([batch.inputs for batch in walked]).equal(small.test.inputs.int())
+    labels = torch.cat([batch.labels for batch in walked])
+    assert as_tokens(labels).equal(small.test.labels.int())
+    assert not (labels == PAD).any()
+    identifiers = torch.cat([batch.puzzle_identifiers for batch in walked])
+    assert identifiers.equal(small.test.puzzle_identifier)
+
+
+def test_evaluation_takes_a_fixed_subset(small: PuzzleDataset) -> None:
+    def subset(seed: int, batch_size: int) -> list[list[int]]:
+        walk = evaluation_batches(small, batch_size=batch_size, limit=20, seed=seed)
+        return [row for batch in walk for row in batch.inputs.tolist()]
+
+    assert len(subset(0, 8)) == 20
+    assert subset(0, 8) == subset(0, 20)
+    assert subset(0, 8) != subset(1, 8)
+    [whole] = evaluation_batches(small, batch_size=99, limit=500, seed=0)
+    assert len(whole.inputs) == 69

@@ -1,0 +1,133 @@
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.prepare import folder_name, prepare
+from puzzle_datasets.schema import MANIFEST_FILE, DatasetError
+from puzzle_datasets.shards import shard_file
+from puzzle_datasets.sources.arc import ArcSettings
+
+SETTINGS = ArcSettings(canvas=3, augmentations=5, held_out="all")
+
+# Another process that prepares the same set, and notes each build it really does.
+PREPARE = """
+import os, signal, sys
+from pathlib import Path
+from puzzle_datasets import prepare as module
+from puzzle_datasets.sources import arc_build
+from puzzle_datasets.sources.arc import ArcSettings
+
+root, die = Path(sys.argv[1]), sys.argv[2] == "die"
+
+def build(settings, folder):
+    with (root / "builds.txt").open("a") as log:
+        log.write("build\\n")
+    manifest = arc_build.build(settings, folder)
+    if die:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return manifest
+
+module.BUILDERS["arc-agi-1"] = build
+settings = ArcSettings(canvas=3, augmentations=5, held_out="all")
+print(module.prepare("arc-agi-1", settings, root))
+"""
+
+
+def in_another_process(root: Path, *, die: bool = False) -> "subprocess.Popen[str]":
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    command = [sys.executable, "-c", PREPARE, str(root), "die" if die else "live"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_equal_settings_give_equal_bytes(tmp_path: Path) -> None:
+    one = prepare("arc-agi-1", SETTINGS, tmp_path / "one")
+    other = prepare("arc-agi-1", SETTINGS, tmp_path / "other")
+    assert one.name == other.name
+    assert contents(one) == contents(other)
+
+
+def test_the_seed_changes_identities_and_name_but_no_pair(tmp_path: Path) -> None:
+    one = prepare("arc-agi-1", SETTINGS, tmp_path)
+    other = prepare("arc-agi-1", replace(SETTINGS, seed=1), tmp_path)
+    assert one != other
+    first, second = PuzzleDataset.open(one), PuzzleDataset.open(other)
+    assert first.manifest.fingerprint != second.manifest.fingerprint
+    assert first.train.inputs.equal(second.train.inputs)
+    assert not first.identities.colours.equal(second.identities.colours)
+
+
+def test_a_finished_set_is_used_again(tmp_path: Path) -> None:
+    folder = prepare("arc-agi-1", SETTINGS, tmp_path)
+    before = (folder / MANIFEST_FILE).stat().st_mtime_ns
+    assert prepare("arc-agi-1", SETTINGS, tmp_path) == folder
+    assert (folder / MANIFEST_FILE).stat().st_mtime_ns == before
+
+
+def test_two_processes_at_once_build_once(tmp_path: Path) -> None:
+    both = [in_another_process(tmp_path) for _ in range(2)]
+    printed = {process.communicate()[0] for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    assert printed == {f"{tmp_path / folder_name('arc-agi-1', SETTINGS)}\n"}
+    assert (tmp_path / "builds.txt").read_text() == "build\n"
+    built_here = prepare("arc-agi-1", SETTINGS, tmp_path / "here")
+    assert contents(tmp_path / built_here.name) == contents(built_here)
+
+
+def test_a_killed_build_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+    process = in_another_process(tmp_path, die=True)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("arc")]
+    folder = prepare("arc-agi-1", SETTINGS, tmp_path)
+    PuzzleDataset.open(folder)
+    assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
+
+
+def test_a_damaged_shard_is_refused_and_kept(tmp_path: Path) -> None:
+    folder = prepare("arc-agi-1", SETTINGS, tmp_path)
+    shard = folder / shard_file("train")
+    damaged = bytearray(shard.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    shard.write_bytes(damaged)
+    for use in (
+        lambda: prepare("arc-agi-1", SETTINGS, tmp_path),
+        lambda: PuzzleDataset.open(folder),
+    ):
+        with pytest.raises(DatasetError, match=r"train-00000\.parquet is damaged.*delete"):
+            use()
+    assert shard.read_bytes() == bytes(damaged)
+
+
+@pytest.mark.parametrize("name", [MANIFEST_FILE, shard_file("test")])
+def test_a_missing_file_is_refused(name: str, tmp_path: Path) -> None:
+    folder = prepare("arc-agi-1", SETTINGS, tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(DatasetError, match=f"{name} can't be read.*delete"):
+        prepare("arc-agi-1", SETTINGS, tmp_path)
+
+
+def test_a_refused_build_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="only 16 tasks"):
+        prepare("arc-agi-1", replace(SETTINGS, tasks=99), tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="'arc-agi-9'; known sets: arc-agi-1"):
+        prepare("arc-agi-9", SETTINGS, tmp_path)
+
+
+def test_a_root_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"can't be written.*choose another folder"):
+        prepare("arc-agi-1", SETTINGS, tmp_path / "file")

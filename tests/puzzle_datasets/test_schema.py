@@ -1,0 +1,72 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puzzle_datasets.schema import SCHEMA_VERSION, DatasetError, Manifest
+
+MANIFEST = Manifest(
+    schema_version=SCHEMA_VERSION,
+    name="arc-agi-1",
+    settings={"canvas": 30, "tasks": None},
+    source="somewhere",
+    licence="Apache-2.0",
+    vocab_size=12,
+    seq_len=900,
+    num_puzzle_identifiers=801,
+    tokens={"0": "padding"},
+    counts={"tasks": 800},
+    files={"train-00000.parquet": "ab"},
+)
+
+
+@given(
+    name=st.text(),
+    settings=st.dictionaries(st.text(), st.none() | st.integers() | st.text()),
+    files=st.dictionaries(st.text(), st.text()),
+)
+def test_manifest_round_trip(
+    name: str, settings: dict[str, object], files: dict[str, str]
+) -> None:
+    manifest = replace(MANIFEST, name=name, settings=settings, files=files)
+    read = Manifest.from_json(manifest.to_json())
+    assert read == manifest
+    assert read.fingerprint == manifest.fingerprint
+
+
+def test_fingerprint_tells_content_apart() -> None:
+    reordered = replace(MANIFEST, settings={"tasks": None, "canvas": 30})
+    changed = replace(MANIFEST, files={"train-00000.parquet": "cd"})
+    assert reordered.fingerprint == MANIFEST.fingerprint
+    assert changed.fingerprint != MANIFEST.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"licence": None}, "'licence' of a wrong type"),
+        ({"extra": 1}, "unknown 'extra'"),
+        ({"files": []}, "'files' of a wrong type"),
+        ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
+    ],
+)
+def test_changed_manifest_is_refused(change: dict[str, object], said: str) -> None:
+    text = json.dumps(json.loads(MANIFEST.to_json()) | change)
+    with pytest.raises(DatasetError, match=said) as caught:
+        Manifest.from_json(text, "sets/manifest.json")
+    assert str(caught.value).startswith("sets/manifest.json")
+
+
+def test_missing_key_is_refused() -> None:
+    content = json.loads(MANIFEST.to_json())
+    del content["counts"]
+    with pytest.raises(DatasetError, match="lacks 'counts'"):
+        Manifest.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]"])
+def test_other_text_is_refused(text: str) -> None:
+    with pytest.raises(DatasetError, match=r"manifest\.json"):
+        Manifest.from_json(text)

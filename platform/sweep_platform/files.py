@@ -1,9 +1,11 @@
 """Writing that survives a process dying at any line, and reading what such a death leaves."""
 
+import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +41,20 @@ def append_json_line(path: Path, content: Any) -> None:
     A torn last line, left by a process that died while writing, is dropped first. One writer
     at a time is the caller's duty.
     """
-    with path.open("ab+") as file:
-        _drop_torn_line(file.fileno(), path)
+    if path.exists():
+        drop_torn_line(path)
+    with path.open("ab") as file:
         file.write((json.dumps(content, sort_keys=True) + "\n").encode())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _drop_torn_line(descriptor: int, path: Path) -> None:
+def drop_torn_line(path: Path) -> None:
+    """Cut what follows the last line end: a line whose writer died before it was whole."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole != len(content):
-        os.ftruncate(descriptor, whole)
+        os.truncate(path, whole)
 
 
 def read_json_lines(path: Path) -> Iterator[Any]:
@@ -59,3 +63,15 @@ def read_json_lines(path: Path) -> Iterator[Any]:
         return
     for line in path.read_bytes().split(b"\n")[:-1]:
         yield json.loads(line)
+
+
+@contextmanager
+def exclusive(path: Path, wait: bool) -> Iterator[None]:
+    """Hold the lock file `path` alone; it is freed when this process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it and `wait` is False.
+    """
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield

@@ -51,6 +51,7 @@ class SweepRecord:
         spec: the fully resolved specification.
         dataset: folder, name, fingerprint and counts of the puzzles.
         environment: versions, git commit and hardware of the driver.
+        tracking_uri: where MLflow is, None if that holds a password.
     """
 
     id: str
@@ -61,6 +62,7 @@ class SweepRecord:
     spec: dict[str, Any]
     dataset: dict[str, Any]
     environment: dict[str, Any]
+    tracking_uri: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,11 @@ class TrialFolder:
         """Where the trial leaves the traceback of an error."""
         return self.root / "error.txt"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that runs the trial."""
+        return self.root / "lock"
+
     def create(self, record: TrialRecord) -> None:
         """Write the trial's configuration, before it starts."""
         self.root.mkdir(parents=True, exist_ok=True)
@@ -152,7 +159,7 @@ class TrialFolder:
     def measurements(self) -> Iterator[Measurement]:
         """All reports so far, in the order of their steps."""
         for line in read_json_lines(self.root / "metrics.jsonl"):
-            yield Measurement(time_ms=line["time_ms"], progress=_progress(line["progress"]))
+            yield Measurement(time_ms=line["time_ms"], progress=progress_from(line["progress"]))
 
     def end(self, outcome: Outcome) -> None:
         """Write how the trial ended. An outcome is final: a second one is our mistake."""
@@ -169,7 +176,8 @@ class TrialFolder:
         return Outcome(**{**fields, "state": TrialState(fields["state"])})
 
 
-def _progress(fields: Mapping[str, Any]) -> Progress:
+def progress_from(fields: Mapping[str, Any]) -> Progress:
+    """The progress whose `asdict` these fields are."""
     curve = fields["curve"]
     return Progress(**{**fields, "curve": _curve(curve) if curve else None})
 
@@ -198,6 +206,11 @@ class SweepFolder:
     def report(self) -> Path:
         """Where the report is written."""
         return self.root / "report"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one driver that conducts the sweep."""
+        return self.root / "lock"
 
     def exists(self) -> bool:
         """Whether a sweep was created here."""

@@ -1,0 +1,141 @@
+"""Ray Tune's three questions, handed to the conductor: what next, who goes on, when to end.
+
+Ray's own Optuna searcher, schedulers and snapshots are not used: they tell stopped trials as
+complete, leave trials without values running for ever, and forget their rungs on restore.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune import Stopper
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from sweep_platform.conductor import Conductor
+from sweep_platform.records import TrialFolder, progress_from
+from sweep_platform.spec import ResourceSpec
+from sweep_platform.trial import run_trial
+
+WORKER_RETRIES = 3
+"""How often a trial whose worker was lost goes on from its checkpoint."""
+
+
+class StudySearcher(Searcher):
+    """Ray's searcher: proposes what the conductor starts and tells it what has ended."""
+
+    def __init__(self, conductor: Conductor, config: Callable[[TrialFolder], dict[str, Any]]):
+        super().__init__()
+        self._conductor = conductor
+        self._config = config
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """A trial's configuration, None while all places are taken, FINISHED at the end."""
+        trial = self._conductor.start(trial_id)
+        if trial is not None:
+            return self._config(trial)
+        return Searcher.FINISHED if self._conductor.exhausted else None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass on that a trial is over."""
+        self._conductor.ended(trial_id, lost=error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write an empty file where Ray expects one: a sweep resumes from its folder alone."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing, for nothing was saved."""
+
+
+class RungScheduler(TrialScheduler):
+    """Ray's scheduler: passes reports to the conductor and stops whom it does not let go on."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Decide on a trial that reported."""
+        goes_on = True
+        if "failed" in result:
+            self._conductor.failed(trial.trial_id, result["failed"])
+        elif "progress" in result:
+            goes_on = self._conductor.goes_on(trial.trial_id, progress_from(result["progress"]))
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The oldest trial that waits."""
+        waiting = (t for t in tune_controller.get_trials() if t.status == Trial.PENDING)
+        return next(waiting, None)
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Nothing to prepare."""
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """The searcher hears of it."""
+
+    def on_trial_complete(
+        self, tune_controller: Any, trial: Trial, result: dict[str, Any]
+    ) -> None:
+        """The searcher hears of it."""
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """Nothing to clear."""
+
+    def debug_string(self) -> str:
+        """Name in Ray's logs."""
+        return "rungs of equal training FLOPs"
+
+
+class ConductorStopper(Stopper):
+    """Ray's stopper: ends the experiment when the conductor says so."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Stop no trial by itself; the scheduler does."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the session is over."""
+        return self._conductor.should_end()
+
+
+def run_trials(
+    conductor: Conductor,
+    config: Callable[[TrialFolder], dict[str, Any]],
+    resources: ResourceSpec,
+    storage: Path,
+) -> None:
+    """Let Ray Tune run what the conductor starts, until it is exhausted or ends the session.
+
+    Args:
+        conductor: decides.
+        config: what a worker is handed of a trial.
+        resources: what Ray reserves for each trial.
+        storage: where Ray keeps files of its own; nothing there is needed again.
+    """
+    needs = {"cpu": resources.cpus, "gpu": resources.gpus}
+    tuner = tune.Tuner(
+        tune.with_resources(run_trial, needs),
+        tune_config=tune.TuneConfig(
+            search_alg=StudySearcher(conductor, config),
+            scheduler=RungScheduler(conductor),
+            num_samples=-1,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(storage),
+            stop=ConductorStopper(conductor),
+            failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
+            verbose=0,
+        ),
+    )
+    tuner.fit()

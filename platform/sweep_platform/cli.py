@@ -1,0 +1,58 @@
+"""The command line of a sweep. Ray, torch and MLflow load only when work begins."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sweep_platform.status import guarded
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `sweeps/run.py`."""
+    made = argparse.ArgumentParser(
+        description="Sweep hierarchical reasoning models over a space; ends with a report.",
+        epilog="Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    add = made.add_argument
+    add("--space", type=Path, required=True, metavar="FILE", help="what to search, a YAML file")
+    add("--scale", default="auto", help="one of the file's scales (default: by what Ray sees)")
+    add("--trials", metavar="N", help="how many trials; short for --set budget.trials=N")
+    add("--seed", metavar="N", help="of search and training; short for --set seed=N")
+    add("--out", type=Path, metavar="FOLDER", help="the sweep's folder (default: runs/<name>)")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
+    add("--resume", action="store_true", help="go on with a sweep that was interrupted")
+    add("--dry-run", action="store_true", help="print the plan and its cost, start nothing")
+    add("--tracking-uri", metavar="URI", help="MLflow's store (default: sqlite:///mlflow.db)")
+    add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: start one here)")
+    add("--data", type=Path, default=Path("data"), metavar="FOLDER", help="where puzzles are kept")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; returns the exit status."""
+    options = parser().parse_args(arguments)
+    return guarded(lambda: _work(options))
+
+
+def _work(options: argparse.Namespace) -> int:
+    from sweep_platform import launch
+    from sweep_platform.request import Request
+
+    request = Request(
+        space=options.space,
+        scale=options.scale,
+        settings=_settings(options),
+        out=options.out,
+        resume=options.resume,
+        tracking_uri=options.tracking_uri,
+        address=options.address,
+        data=options.data,
+    )
+    return launch.show_plan(request) if options.dry_run else launch.run_sweep(request)
+
+
+def _settings(options: argparse.Namespace) -> tuple[str, ...]:
+    short = {"budget.trials": options.trials, "seed": options.seed}
+    given = [f"{key}={value}" for key, value in short.items() if value is not None]
+    return (*options.set, *given)

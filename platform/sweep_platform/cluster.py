@@ -1,0 +1,135 @@
+"""Ray: reach a cluster or start one on this machine, and what its resources allow."""
+
+import logging
+import math
+import os
+import socket
+import time
+from dataclasses import dataclass
+
+from sweep_platform.environment import gpu_names
+from sweep_platform.errors import InputError
+from sweep_platform.spec import ResourceSpec
+
+CONNECT_SECONDS = 5.0
+CLUSTER_GPUS = 8
+"""From this many GPUs on, `--scale auto` takes the scale `cluster`."""
+
+_ENVIRONMENT = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
+}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What trials may be placed on: CPU cores, GPUs and nodes, over the whole cluster."""
+
+    cpus: float
+    gpus: float
+    nodes: int = 1
+
+    def places(self, resources: ResourceSpec) -> int:
+        """How many trials run at the same time."""
+        by_gpu = self.gpus / resources.gpus if resources.gpus else math.inf
+        return int(min(self.cpus / resources.cpus, by_gpu) + 1e-9)
+
+    def scale(self) -> str:
+        """The scale that `auto` takes here."""
+        if self.gpus == 0:
+            return "laptop"
+        return "cluster" if self.nodes > 1 or self.gpus >= CLUSTER_GPUS else "gpu"
+
+    def __str__(self) -> str:
+        nodes = f", {self.nodes} nodes" if self.nodes > 1 else ""
+        return f"{self.cpus:g} CPU cores, {self.gpus:g} GPUs{nodes}"
+
+
+def this_machine() -> Hardware:
+    """Hardware of this host, as a local Ray would see it, without starting one."""
+    return Hardware(cpus=len(os.sched_getaffinity(0)), gpus=len(gpu_names()))
+
+
+def connect(address: str | None) -> None:
+    """Join the Ray cluster at `address`, or start one on this machine.
+
+    Raises:
+        InputError: nothing answers at the address.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+    if address is not None:
+        _require_answer(address)
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    options = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        ray.init(include_dashboard=False, num_cpus=int(this_machine().cpus), **options)
+        return
+    try:
+        ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _no_answer(address, str(error).splitlines()[0]) from None
+
+
+def disconnect() -> None:
+    """Leave the cluster; one started here ends with its workers."""
+    import ray
+
+    ray.shutdown()
+
+
+class Resources:
+    """The connected cluster's resources, looked up again as nodes come and go."""
+
+    REFRESH_SECONDS = 5.0
+
+    def __init__(self) -> None:
+        self._known = self._look()
+        self._at = time.monotonic()
+
+    def hardware(self) -> Hardware:
+        """What the cluster has, at most a few seconds old."""
+        if time.monotonic() - self._at > self.REFRESH_SECONDS:
+            self._known, self._at = self._look(), time.monotonic()
+        return self._known
+
+    @staticmethod
+    def _look() -> Hardware:
+        import ray
+
+        found = ray.cluster_resources()
+        nodes = sum(1 for name in found if name.startswith("node:") and "__" not in name)
+        return Hardware(found.get("CPU", 0), found.get("GPU", 0), max(1, nodes))
+
+
+def _require_answer(address: str) -> None:
+    """Knock at the address, since Ray itself would wait for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not colon or not port.isdigit():
+        raise InputError(f"--address {address!r} is no address; write HOST:PORT or auto.")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _no_answer(address, str(error)) from None
+
+
+def _no_answer(address: str, problem: str) -> InputError:
+    return InputError(
+        f"no Ray cluster answers at --address {address} ({problem}); "
+        "start one with `ray start --head`, correct the address, or leave it out to run here."
+    )
+
+
+def _our_packages() -> list[object]:
+    import hrm
+    import puzzle_datasets
+    import sweep_platform
+
+    return [hrm, puzzle_datasets, sweep_platform]

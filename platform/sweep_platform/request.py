@@ -1,0 +1,94 @@
+"""What the command line asks for, and the sweep that it means: a new one or one to take up."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep_platform.cluster import Hardware
+from sweep_platform.errors import InputError
+from sweep_platform.records import SweepFolder
+from sweep_platform.space_file import SpaceFile, overridden
+from sweep_platform.spec import SweepSpec
+
+DEFAULT_RUNS = Path("runs")
+ADJUSTABLE = ("budget.trials", "budget.minutes", "resources.cpus", "resources.gpus")
+"""What `--resume` may change: it decides how much is run, not what comes of a trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The command line, parsed.
+
+    Attributes:
+        space: the YAML file.
+        scale: a scale's name, or auto.
+        settings: `key=value` on top of the file, in order.
+        out: the sweep's folder, None for runs/<name>.
+        resume: whether to take up a sweep that was interrupted.
+        tracking_uri: MLflow's store, None for the default or, at resume, the sweep's own.
+        address: Ray's address, None to start Ray here.
+        data: below which folder the puzzles are kept.
+    """
+
+    space: Path
+    scale: str = "auto"
+    settings: tuple[str, ...] = ()
+    out: Path | None = None
+    resume: bool = False
+    tracking_uri: str | None = None
+    address: str | None = None
+    data: Path = Path("data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A sweep that is fully decided: its specification, the scale it has, and its folder."""
+
+    spec: SweepSpec
+    scale: str
+    folder: SweepFolder
+
+
+def decide(request: Request, hardware: Hardware) -> Asked:
+    """The sweep that is meant on this hardware.
+
+    Raises:
+        InputError: the space is bad, the folder is taken, or there is nothing to resume.
+    """
+    space = SpaceFile(request.space)
+    space.check()
+    scale = _scale(request, space, hardware)
+    spec = space.resolve(scale, request.settings)
+    folder = SweepFolder(request.out or DEFAULT_RUNS / spec.name)
+    if request.resume:
+        return _taken_up(request, folder)
+    if folder.exists():
+        raise InputError(
+            f"{folder.root} already holds a sweep; add --resume to go on with it, "
+            "or --out FOLDER to start another."
+        )
+    if folder.root.is_dir() and any(folder.root.iterdir()):
+        raise InputError(f"{folder.root} is not empty and holds no sweep; choose another --out.")
+    return Asked(spec=spec, scale=scale or "none", folder=folder)
+
+
+def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None:
+    if request.scale != "auto":
+        return request.scale
+    return hardware.scale() if space.scales else None
+
+
+def _taken_up(request: Request, folder: SweepFolder) -> Asked:
+    if not folder.exists():
+        raise InputError(
+            f"{folder.root} holds no sweep to resume; leave out --resume to start one, "
+            "or name its folder by --out."
+        )
+    record = folder.record()
+    for setting in request.settings:
+        if setting.partition("=")[0].strip() not in ADJUSTABLE:
+            raise InputError(
+                f"--set {setting}: a sweep that is resumed keeps what it was asked; "
+                f"only {', '.join(ADJUSTABLE)} may change."
+            )
+    spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
+    return Asked(spec=spec, scale=record.scale, folder=folder)

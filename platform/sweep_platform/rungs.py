@@ -1,0 +1,69 @@
+"""Rungs: milestones of training FLOPs at which weak trials are stopped.
+
+All trials of a sweep spend the same training FLOPs, so a rung is a share of that budget. Trials
+reach it one after another; each is compared, on arrival, with those that came before
+(asynchronous successive halving, arXiv 1810.05934, with Pareto fronts for several objectives).
+
+A cost that is known before launch is no evidence against a trial. So a trial beats another only
+if it is no worse in every objective and strictly better in one that was *measured*: the dearer
+of two trials without any solved puzzle goes on, because it may still learn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweep_platform.spec import OBJECTIVES, RungSpec
+
+MEASURED = frozenset({"exact_accuracy"})
+"""Objectives that only training can tell; the others follow from the configuration."""
+
+Values = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """Decides who goes on; holds no state but what it is asked about.
+
+    Attributes:
+        spec: where the rungs are, what share goes on, how many must have come.
+        objectives: names of the values, in their order.
+    """
+
+    spec: RungSpec
+    objectives: tuple[str, ...]
+
+    def reached(self, step: int, total_steps: int) -> float | None:
+        """The highest rung that a trial has reached at this step, None below the first.
+
+        A rung's step is rounded as the trainer rounds the steps at which it evaluates.
+        """
+        return max((r for r in self.spec.at if round(r * total_steps) <= step), default=None)
+
+    def goes_on(self, values: Values, earlier: Sequence[Values]) -> bool:
+        """Whether a trial with these values at a rung goes on, given those who came earlier."""
+        at_rung = [values, *earlier]
+        if len(at_rung) < self.spec.minimum:
+            return True
+        better = sum(len(front) for front in self._fronts_before(values, at_rung))
+        return better < max(1.0, self.spec.keep * len(at_rung))
+
+    def _fronts_before(self, values: Values, at_rung: list[Values]) -> list[list[Values]]:
+        """The successive unbeaten sets, up to the one that `values` belongs to."""
+        fronts: list[list[Values]] = []
+        rest = at_rung
+        while True:
+            front = [one for one in rest if not any(self.beats(other, one) for other in rest)]
+            if values in front:
+                return fronts
+            fronts.append(front)
+            rest = [one for one in rest if one not in front]
+
+    def beats(self, one: Values, other: Values) -> bool:
+        """Whether `one` is no worse throughout and strictly better in a measured objective."""
+        gains = self._gains(one, other)
+        measured = [g for g, name in zip(gains, self.objectives, strict=True) if name in MEASURED]
+        return min(gains) >= 0 and max(measured, default=0) > 0
+
+    def _gains(self, one: Values, other: Values) -> list[float]:
+        signs = [1 if OBJECTIVES[name] == "maximize" else -1 for name in self.objectives]
+        return [s * (a - b) for s, a, b in zip(signs, one, other, strict=True)]

@@ -1,0 +1,163 @@
+"""What a sweep is asked to do: the typed, frozen schema behind every space file."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Scalar = bool | int | float | str
+OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
+    "exact_accuracy": "maximize",
+    "inference_flops": "minimize",
+    "parameter_count": "minimize",
+    "device_seconds": "minimize",
+}
+"""What a sweep may optimise, and in which direction."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Choices(_Frozen):
+    """A knob that takes one of the listed values."""
+
+    choices: Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Choices":
+        if len(set(self.choices)) != len(self.choices):
+            raise ValueError("a choice is listed twice; list each value once")
+        return self
+
+
+class Range(_Frozen):
+    """A knob that takes any number from low to high; whole numbers if both ends are whole.
+
+    `step` keeps to low, low + step, …; `log` spreads the draws evenly over magnitudes.
+    """
+
+    low: int | float
+    high: int | float
+    step: Annotated[int | float, Field(gt=0)] | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"low is {self.low} and high is {self.high}; swap them")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs a low above 0, and low is {self.low}")
+        if self.log and self.step is not None:
+            raise ValueError("log and step exclude each other; keep one")
+        if self.whole and isinstance(self.step, float):
+            raise ValueError(f"step is {self.step} between whole ends; give a whole step")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether the knob takes whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+def _kind_of_knob(given: Any) -> str:
+    listed = isinstance(given, Choices) or (isinstance(given, dict) and "choices" in given)
+    return CHOICES if listed else RANGE
+
+
+CHOICES, RANGE = "a list of choices", "a range"
+Knob = Annotated[
+    Annotated[Choices, Tag(CHOICES)] | Annotated[Range, Tag(RANGE)],
+    Discriminator(_kind_of_knob),
+]
+
+
+class DatasetSpec(_Frozen):
+    """Which puzzles; the settings of `puzzle_datasets` under their own names."""
+
+    name: str
+    canvas: int = 30
+    tasks: int | Literal["all"] = "all"
+    augmentations: int = 1000
+    held_out: Literal["evaluation", "all"] = "evaluation"
+    seed: int = 0
+
+
+class EvaluationSpec(_Frozen):
+    """When and on how many held-out puzzles a trial is evaluated.
+
+    `at` are fractions of the training budget (the end is always one of them); `puzzles` limits
+    the fixed subset, `all` takes every held-out puzzle.
+    """
+
+    at: Annotated[tuple[float, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
+    puzzles: int | Literal["all"] = "all"
+
+
+class RungSpec(_Frozen):
+    """When trials are compared, as fractions of the training budget, and what share goes on.
+
+    `minimum` trials must have reached a rung before it stops any.
+    """
+
+    at: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    minimum: Annotated[int, Field(ge=1)] = 4
+
+    @model_validator(mode="after")
+    def _inside(self) -> "RungSpec":
+        if any(not 0 < fraction < 1 for fraction in self.at):
+            raise ValueError("a rung lies between 0 and 1, both excluded")
+        return self
+
+
+class BudgetSpec(_Frozen):
+    """What the sweep may spend: trials, training FLOPs a trial, and minutes on the clock."""
+
+    trials: Annotated[int, Field(ge=1)]
+    flops_per_trial: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    minutes: Annotated[float, Field(gt=0)] | None = None
+
+
+class SearchSpec(_Frozen):
+    """How configurations are proposed."""
+
+    sampler: Literal["tpe", "random", "nsga2", "gp"] = "tpe"
+    startup_trials: Annotated[int, Field(ge=0)] = 10
+    storage: str | None = None
+    """A database URL for clusters; by default a journal file in the sweep's folder."""
+
+
+class ResourceSpec(_Frozen):
+    """What Ray reserves for each trial."""
+
+    cpus: Annotated[float, Field(gt=0)] = 1
+    gpus: Annotated[float, Field(ge=0)] = 0
+
+
+class SweepSpec(_Frozen):
+    """A search over a space under a budget, with everything decided.
+
+    `model` and `training` hold fixed settings of `hrm.config.ModelConfig` and `TrainingConfig`;
+    `space` holds those that are searched. `model.head_dim` may stand for `num_heads`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    dataset: DatasetSpec
+    space: Annotated[dict[str, Knob], Field(min_length=1)]
+    model: dict[str, Scalar] = {}
+    training: dict[str, Scalar] = {}
+    evaluation: EvaluationSpec = EvaluationSpec()
+    objectives: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
+        "exact_accuracy",
+        "inference_flops",
+    )
+    budget: BudgetSpec
+    rungs: RungSpec = RungSpec()
+    search: SearchSpec = SearchSpec()
+    resources: ResourceSpec = ResourceSpec()
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def evaluate_at(self) -> tuple[float, ...]:
+        """Fractions of the training budget at which a trial is evaluated, rungs among them."""
+        return tuple(sorted({*self.evaluation.at, *self.rungs.at, 1.0}))

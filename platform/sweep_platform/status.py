@@ -1,0 +1,23 @@
+"""Exit statuses, and how an error becomes one sentence and a status."""
+
+import sys
+from collections.abc import Callable
+
+from sweep_platform.errors import InputError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do the work; bad input becomes one line and status 2, Ctrl-C status 130."""
+    from hrm.config import ConfigError
+    from puzzle_datasets.schema import DatasetError
+
+    try:
+        return work()
+    except (InputError, ConfigError, DatasetError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED

@@ -1,0 +1,282 @@
+"""The bridge between a sweep's folder and an Optuna study: what to try next, what came of it.
+
+Optuna proposes and remembers; the folder is the truth. A trial is created in the study first and
+in the folder second; it ends in the folder first and in the study second. So whatever line the
+driver dies at, `recover` can tell which step is missing and make it up.
+"""
+
+import hashlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from hrm.flops import inference_flops, parameter_count, step_flops, total_steps
+from hrm.progress import Progress
+from sweep_platform import space
+from sweep_platform.errors import InputError
+from sweep_platform.files import drop_torn_line
+from sweep_platform.records import Outcome, SweepFolder, TrialFolder, TrialRecord, TrialState
+from sweep_platform.rungs import Rungs, Values
+from sweep_platform.spec import OBJECTIVES, Choices, Knob, Scalar, SearchSpec, SweepSpec
+
+REDRAWS = 20
+"""Draws of a configuration that was tried before until an untried one is taken instead."""
+
+_OPTUNA_STATES = {
+    TrialState.COMPLETE: optuna.trial.TrialState.COMPLETE,
+    TrialState.STOPPED: optuna.trial.TrialState.PRUNED,
+    TrialState.FAILED: optuna.trial.TrialState.FAIL,
+}
+
+
+class SweepStudy:
+    """One sweep's search. One process at a time may hold it; no method is thread-safe.
+
+    Attributes:
+        folder: the sweep's folder.
+        spec: what the sweep is asked to do.
+    """
+
+    def __init__(
+        self, folder: SweepFolder, spec: SweepSpec, shape: space.Shape, fingerprint: str
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self._shape = shape
+        self._fingerprint = fingerprint
+        self._rungs = Rungs(spec.rungs, spec.objectives)
+        self._distributions = {name: _distribution(knob) for name, knob in spec.space.items()}
+        self._study = _open_study(folder, spec)
+        self._signatures = {trial.record().signature for trial in folder.trials()}
+        self._unfinished = deque(self._recover())
+        self._seconds = [_seconds(trial) for trial in folder.trials() if _is_complete(trial)]
+
+    def propose(self) -> TrialFolder | None:
+        """The next trial to run: one that was interrupted, else a new one, None when all are out.
+
+        A signature is never proposed twice in a sweep.
+        """
+        if self._unfinished:
+            return self._unfinished.popleft()
+        if len(self._signatures) >= self.spec.budget.trials:
+            return None
+        drawn = self._draw()
+        if drawn is None:
+            return None
+        trial, record = drawn
+        trial.set_user_attr("signature", record.signature)
+        created = self.folder.trial(record.number, record.signature)
+        created.create(record)
+        self._signatures.add(record.signature)
+        return created
+
+    def goes_on(self, trial: TrialFolder, progress: Progress) -> bool:
+        """Note a trial's values where it reaches a rung, and whether it goes on from there."""
+        rung = self._rungs.reached(progress.step, progress.total_steps)
+        number = trial.record().number
+        if rung is None or progress.curve is None or progress.step >= progress.total_steps:
+            return True
+        table = self.rung_table(rung)
+        if number not in table:
+            table[number] = self._values(trial.record(), progress)
+            self._note_rung(number, rung, table[number], progress.step)
+        earlier = [values for other, values in table.items() if other != number]
+        return self._rungs.goes_on(table[number], earlier)
+
+    def rung_table(self, rung: float) -> dict[int, Values]:
+        """Values of every trial that reached a rung, by trial number, as the study has them."""
+        reached = {t.number: t.user_attrs.get("rungs", {}).get(str(rung)) for t in self._trials()}
+        return {number: tuple(values) for number, values in reached.items() if values}
+
+    def trial_seconds(self) -> list[float]:
+        """Device-seconds of every complete trial."""
+        return self._seconds
+
+    def end(self, trial: TrialFolder, state: TrialState, reason: str) -> Outcome:
+        """Write how a trial ended, in the folder and then in the study."""
+        outcome = Outcome(state=state, reason=reason, ended=time.time())
+        trial.end(outcome)
+        self._tell(trial, outcome)
+        if state is TrialState.COMPLETE:
+            self._seconds.append(_seconds(trial))
+        return outcome
+
+    def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
+        for _ in range(REDRAWS):
+            trial, record = self._ask()
+            if record.signature not in self._signatures:
+                return trial, record
+            trial.set_user_attr("duplicate", True)
+            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        untried = self._first_untried()
+        if untried is None:
+            return None
+        self._study.enqueue_trial(untried)
+        return self._ask()
+
+    def _ask(self) -> tuple[optuna.Trial, TrialRecord]:
+        """Ask with a sampler seeded by (seed, trials so far): a restart changes no draw."""
+        seed = _derived_seed(self.spec.seed, len(self._trials()))
+        self._study.sampler = _sampler(self.spec.search, seed)
+        trial = self._study.ask(self._distributions)
+        return trial, self._record(trial.number, trial.params)
+
+    def _first_untried(self) -> dict[str, Scalar] | None:
+        points = space.points(self.spec)
+        if points is None:
+            return None
+        tried = self._signatures
+        return next((p for p in points if self._record(0, p).signature not in tried), None)
+
+    def _record(self, number: int, parameters: dict[str, Any]) -> TrialRecord:
+        model = space.model_config(self.spec, self._shape, parameters)
+        training = space.training_config(self.spec, parameters)
+        settings = {"model": asdict(model), "training": asdict(training)}
+        return TrialRecord(
+            number=number,
+            signature=_signature({**settings, "data": self._fingerprint}),
+            parameters=parameters,
+            parameter_count=parameter_count(model),
+            training_flops=total_steps(model, training) * step_flops(model, training),
+            inference_flops=inference_flops(model, model.M_max),
+            **settings,
+        )
+
+    def _recover(self) -> list[TrialFolder]:
+        """Bring study and folder to the same state; returns the trials that have to go on."""
+        folders = {folder.record().number: folder for folder in self.folder.trials()}
+        unfinished = []
+        for trial in self._trials():
+            folder = folders.get(trial.number)
+            if trial.state is not optuna.trial.TrialState.RUNNING:
+                continue
+            if folder is None:
+                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            elif outcome := folder.outcome():
+                self._tell(folder, outcome)
+            else:
+                unfinished.append(folder)
+        return unfinished
+
+    def _tell(self, trial: TrialFolder, outcome: Outcome) -> None:
+        record = trial.record()
+        values = None
+        if outcome.state is TrialState.COMPLETE:
+            values = self._values(record, _last_evaluation(trial))
+        self._study.tell(record.number, values, state=_OPTUNA_STATES[outcome.state])
+
+    def _values(self, record: TrialRecord, progress: Progress) -> Values:
+        assert progress.curve is not None, "values need an evaluation"
+        known = {
+            "exact_accuracy": progress.curve.exact_accuracy[-1],
+            "inference_flops": float(record.inference_flops),
+            "parameter_count": float(record.parameter_count),
+            "device_seconds": progress.device_seconds,
+        }
+        return tuple(known[name] for name in self.spec.objectives)
+
+    def _note_rung(self, number: int, rung: float, values: Values, step: int) -> None:
+        stored = next(t for t in self._trials() if t.number == number)
+        trial = optuna.Trial(self._study, stored._trial_id)
+        trial.set_user_attr("rungs", {**stored.user_attrs.get("rungs", {}), str(rung): values})
+        if len(values) == 1:
+            trial.report(values[0], step)
+
+    def _trials(self) -> list[optuna.trial.FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+
+def _last_evaluation(trial: TrialFolder) -> Progress:
+    return [m.progress for m in trial.measurements() if m.progress.curve][-1]
+
+
+def _seconds(trial: TrialFolder) -> float:
+    return _last_evaluation(trial).device_seconds
+
+
+def _is_complete(trial: TrialFolder) -> bool:
+    outcome = trial.outcome()
+    return outcome is not None and outcome.state is TrialState.COMPLETE
+
+
+def _signature(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _derived_seed(seed: int, count: int) -> int:
+    digest = hashlib.sha256(f"{seed}/{count}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def _distribution(knob: Knob) -> BaseDistribution:
+    if isinstance(knob, Choices):
+        return CategoricalDistribution(knob.choices)
+    if knob.whole:
+        step = 1 if knob.step is None else int(knob.step)
+        return IntDistribution(int(knob.low), int(knob.high), log=knob.log, step=step)
+    return FloatDistribution(knob.low, knob.high, log=knob.log, step=knob.step)
+
+
+def _sampler(search: SearchSpec, seed: int) -> BaseSampler:
+    startup = search.startup_trials
+    makers: dict[str, Callable[[], BaseSampler]] = {
+        "tpe": lambda: TPESampler(seed=seed, n_startup_trials=startup),
+        "random": lambda: RandomSampler(seed=seed),
+        "nsga2": lambda: NSGAIISampler(seed=seed, population_size=max(2, startup)),
+        "gp": lambda: GPSampler(seed=seed, n_startup_trials=startup),
+    }
+    return makers[search.sampler]()
+
+
+def _open_study(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        study_name=folder.record().id,
+        storage=_storage(folder.journal, spec.search.storage),
+        directions=[OBJECTIVES[name] for name in spec.objectives],
+        load_if_exists=True,
+    )
+
+
+def _storage(journal: Path, url: str | None) -> BaseStorage:
+    if url is None:
+        if journal.exists():
+            drop_torn_line(journal)
+        return JournalStorage(JournalFileBackend(str(journal), HeldLock()))
+    try:
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:
+        raise InputError(
+            f"`search.storage` {url!r} cannot be opened ({error}); "
+            "start that database, correct the URL, or leave the key out for a journal file."
+        ) from None
+
+
+class HeldLock(BaseJournalFileLock):
+    """A lock that is always held: the driver owns the whole sweep folder while it runs.
+
+    Optuna's own lock files outlive a killed process and then block the next one for 30 s.
+    """
+
+    def acquire(self) -> bool:
+        """Say that the lock is held."""
+        return True
+
+    def release(self) -> None:
+        """Keep it."""

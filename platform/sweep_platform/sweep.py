@@ -1,0 +1,228 @@
+"""A sweep from its first second to its report: create or take up, run, record, report."""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from puzzle_datasets.schema import MANIFEST_FILE, Manifest
+from sweep_platform import puzzles
+from sweep_platform.bridge import run_trials
+from sweep_platform.cluster import Resources
+from sweep_platform.conductor import Conductor
+from sweep_platform.environment import describe
+from sweep_platform.errors import InputError
+from sweep_platform.files import exclusive
+from sweep_platform.progress import ProgressDisplay
+from sweep_platform.records import SweepFolder, SweepRecord, TrialFolder, TrialState
+from sweep_platform.report import write_report
+from sweep_platform.report.summary import wall_seconds
+from sweep_platform.request import Asked, Request
+from sweep_platform.space import Shape
+from sweep_platform.study import SweepStudy
+from sweep_platform.tracking import DEFAULT_TRACKING_URI, MirrorThread, MlflowMirror, open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Puzzles:
+    """The puzzles of a sweep: where workers find them, and what they are."""
+
+    address: puzzles.DatasetAddress
+    manifest: Manifest
+
+    @property
+    def shape(self) -> Shape:
+        """What they fix about a model."""
+        return puzzles.built_shape(self.manifest)
+
+    def record(self) -> dict[str, Any]:
+        """What the sweep's folder says of them."""
+        manifest = self.manifest
+        return {
+            **asdict(self.address),
+            "fingerprint": manifest.fingerprint,
+            "counts": manifest.counts,
+            "source": manifest.source,
+            "licence": manifest.licence,
+        }
+
+
+class Sweep:
+    """One session's work on a sweep whose folder this process owns; Ray is connected.
+
+    Raises:
+        InputError, DatasetError: on construction, if the puzzles, the store or the study refuse.
+    """
+
+    def __init__(self, asked: Asked, request: Request) -> None:
+        self.folder, self.spec = asked.folder, asked.spec
+        self.puzzles = _prepared(asked, request.data)
+        self.resources = Resources()
+        self._require_a_place()
+        self.tracking_uri = _tracking_uri(request, asked.folder)
+        open_store(self.tracking_uri)
+        self._record(asked, request)
+        self.mirror = MlflowMirror(self.folder, self.tracking_uri)
+        self.mirror.check()
+        fingerprint = self.puzzles.manifest.fingerprint
+        self.study = SweepStudy(self.folder, self.spec, self.puzzles.shape, fingerprint)
+
+    def run(self, display: ProgressDisplay) -> str:
+        """Run trials until the budget is spent or someone interrupts; then report.
+
+        Returns how the session ended: done, interrupted or failed.
+        """
+        conductor = Conductor(self.study, display, self._places, self.seconds_left())
+        mirror = MirrorThread(self.mirror, display.note)
+        self.folder.session_started()
+        mirror.start()
+        how = "failed"
+        try:
+            with _interrupting(conductor.interrupt):
+                storage = self.folder.root.absolute() / "ray"
+                run_trials(conductor, self._trial_config, self.spec.resources, storage)
+                conductor.close()
+            how = self._ended(conductor)
+        finally:
+            self.folder.session_ended(how)
+            write_report(self.folder)
+            self._stop(mirror, display)
+        return how
+
+    def _trial_config(self, trial: TrialFolder) -> dict[str, Any]:
+        return {
+            "folder": str(trial.root.absolute()),
+            "dataset": asdict(self.puzzles.address),
+            "threads": max(1, int(self.spec.resources.cpus)),
+        }
+
+    def _places(self) -> int:
+        return self.resources.hardware().places(self.spec.resources)
+
+    def _require_a_place(self) -> None:
+        if self._places() == 0:
+            asked, found = self.spec.resources, self.resources.hardware()
+            raise InputError(
+                f"a trial asks for {asked.cpus:g} CPU cores and {asked.gpus:g} GPUs, but Ray has "
+                f"{found}; lower `resources` or choose another --scale."
+            )
+
+    def seconds_left(self) -> float | None:
+        """Time on the clock that the budget still has, None without a limit."""
+        minutes = self.spec.budget.minutes
+        if minutes is None:
+            return None
+        written = [m.time_ms / 1000 for t in self.folder.trials() for m in t.measurements()]
+        return 60 * minutes - wall_seconds(self.folder.sessions(), written)
+
+    def _ended(self, conductor: Conductor) -> str:
+        if conductor.interrupted:
+            return "interrupted"
+        outcomes = [trial.outcome() for trial in self.folder.trials()]
+        failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
+        return "failed" if failed and all(failed) else "done"
+
+    def _stop(self, mirror: MirrorThread, display: ProgressDisplay) -> None:
+        unsent = mirror.stop()
+        if unsent:
+            display.note(
+                f"MLflow lacks {unsent} records of this sweep; run again with --resume when "
+                f"{self.tracking_uri} is back to send them."
+            )
+
+    def _record(self, asked: Asked, request: Request) -> None:
+        """Write what is asked; at resume, what was changed of the budget."""
+        spec = asked.spec.model_dump(mode="json")
+        if self.folder.exists():
+            self.folder.create(replace(self.folder.record(), spec=spec))
+            return
+        self.folder.create(
+            SweepRecord(
+                id=uuid.uuid4().hex,
+                name=self.folder.root.absolute().name,
+                created=time.time(),
+                space_file=str(request.space),
+                scale=asked.scale,
+                spec=spec,
+                dataset=self.puzzles.record(),
+                environment=describe(),
+                tracking_uri=None if "@" in self.tracking_uri else self.tracking_uri,
+            )
+        )
+
+
+@contextmanager
+def claimed(folder: SweepFolder) -> Iterator[None]:
+    """Own a sweep's folder; it is removed again if no sweep comes of it.
+
+    Raises:
+        InputError: it cannot be written, or another driver owns it.
+    """
+    made = _make(folder.root)
+    try:
+        with exclusive(folder.lock, wait=False):
+            yield
+    except BlockingIOError:
+        raise InputError(
+            f"{folder.root}: another process runs this sweep; wait for it or choose another --out."
+        ) from None
+    finally:
+        if not folder.exists():
+            folder.lock.unlink(missing_ok=True)
+            for directory in made:
+                directory.rmdir()
+
+
+def _make(root: Path) -> list[Path]:
+    """Make a folder that can be written; returns what had to be made, innermost first."""
+    missing = [path for path in (root, *root.parents) if not path.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if not os.access(root, os.W_OK | os.X_OK):
+            raise PermissionError("permission denied")
+    except OSError as error:
+        raise InputError(f"{root} cannot be written ({error}); choose another --out.") from None
+    return missing
+
+
+def _prepared(asked: Asked, data: Path) -> Puzzles:
+    address = puzzles.address(asked.spec.dataset, data)
+    manifest_file = address.prepare() / MANIFEST_FILE
+    manifest = Manifest.from_json(manifest_file.read_text(), manifest_file)
+    if asked.folder.exists():
+        known = asked.folder.record().dataset["fingerprint"]
+        if known != manifest.fingerprint:
+            raise InputError(
+                f"{manifest_file.parent} is not the puzzle set that {asked.folder.root} began "
+                "with; restore that set, or start a new sweep with another --out."
+            )
+    return Puzzles(address=address, manifest=manifest)
+
+
+def _tracking_uri(request: Request, folder: SweepFolder) -> str:
+    before = folder.record().tracking_uri if folder.exists() else None
+    from_environment = os.environ.get("MLFLOW_TRACKING_URI")
+    return request.tracking_uri or before or from_environment or DEFAULT_TRACKING_URI
+
+
+@contextmanager
+def _interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
+    """End in good order at the first Ctrl-C or SIGTERM, at once at the second."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        interrupt()
+        for one in handled:
+            signal.signal(one, signal.default_int_handler)
+
+    handled = {one: signal.signal(one, first) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, before in handled.items():
+            signal.signal(one, before)

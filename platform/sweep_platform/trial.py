@@ -1,0 +1,67 @@
+"""What a Ray worker runs: one trial, from its folder to its last report.
+
+The folder is all that a trial needs and all that it leaves. Reports to Ray carry the same progress
+to the driver, which decides whether the trial goes on.
+"""
+
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hrm.progress import Progress
+from sweep_platform.files import exclusive, write_bytes
+from sweep_platform.puzzles import DatasetAddress
+from sweep_platform.records import TrialFolder
+
+CHECKPOINT_SECONDS = 15.0
+"""A trial that dies loses at most about this much work, besides that since the last report."""
+
+
+def run_trial(config: dict[str, Any]) -> None:
+    """Run one trial as a Ray Tune function.
+
+    Reports `progress`, or `failed` with a sentence where the trial broke: that ends it for good.
+    Only a lost worker is worth another try, so errors do not leave this function.
+    """
+    from ray import tune
+
+    from hrm.train import NonFiniteLoss
+
+    trial = TrialFolder(Path(config["folder"]))
+    with exclusive(trial.lock, wait=True):
+        try:
+            for progress in _train(trial, DatasetAddress(**config["dataset"]), config["threads"]):
+                tune.report({"progress": asdict(progress)})
+        except NonFiniteLoss as error:
+            tune.report({"failed": str(error)})
+        except Exception as error:
+            write_bytes(trial.error, traceback.format_exc().encode())
+            tune.report({"failed": f"{type(error).__name__}: {error}"})
+
+
+def _train(trial: TrialFolder, dataset: DatasetAddress, threads: int) -> Iterator[Progress]:
+    """Train from the last checkpoint on; each report is on disk before it is passed on."""
+    import torch
+
+    from hrm.config import ModelConfig, TrainingConfig
+    from hrm.train import Trainer
+    from puzzle_datasets.dataset import PuzzleDataset
+
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    record = trial.record()
+    training = {**record.training, "evaluate_at": tuple(record.training["evaluate_at"])}
+    puzzles = PuzzleDataset.open(dataset.prepare())
+    trainer = Trainer(ModelConfig(**record.model), TrainingConfig(**training), puzzles, device)
+    if trial.checkpoint.exists():
+        trainer.restore(trial.checkpoint)
+    saved = time.monotonic()
+    for progress in trainer.run():
+        trial.append(progress)
+        if trainer.done or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            trainer.save(trial.checkpoint)
+            saved = time.monotonic()
+        yield progress

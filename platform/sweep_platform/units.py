@@ -1,6 +1,8 @@
-"""Numbers as people read them: one wording for the progress display, the plan and the report."""
+"""Numbers and knobs as people read them: one wording for display, plan and report."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -31,6 +33,12 @@ def seconds(span: float) -> str:
         counts.append((count, name))
     first = next(index for index, (count, _) in enumerate(counts) if count)
     return " ".join(f"{count} {name}" for count, name in counts[first : first + 2] if count)
+
+
+def knobs(parameters: Mapping[str, Any]) -> str:
+    """A trial's knobs on one line: "N=2 T=4 lr=0.0003"."""
+    shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in parameters.items()}
+    return " ".join(f"{name}={value}" for name, value in shown.items())
 
 
 def _scaled(count: float, unit: str) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers and knobs as people read them."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.units import byte_size, flops, percent, seconds
+from sweep_platform.units import byte_size, flops, knobs, percent, seconds
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,10 @@ def test_percent(share: float, text: str) -> None:
 )
 def test_seconds(span: float, text: str) -> None:
     assert seconds(span) == text
+
+
+def test_knobs() -> None:
+    assert knobs({"N": 2, "T": 4, "lr": 0.000_312_345}) == "N=2 T=4 lr=0.0003123"
 
 
 @given(st.floats(min_value=1, max_value=9e26))

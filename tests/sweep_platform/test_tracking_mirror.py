@@ -1,0 +1,368 @@
+"""What the mirror leaves in a real SQLite store, whenever it was killed."""
+
+import math
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow.entities import Metric, Run
+from mlflow.tracking import MlflowClient
+
+from sweep_platform import tracking_mirror
+from sweep_platform.records import (
+    Outcome,
+    SweepFolder,
+    SweepRecord,
+    TrialFolder,
+    TrialState,
+)
+from sweep_platform.tracking import MlflowMirror, TrackingError, open_store
+from sweep_platform.tracking_runs import report_metrics
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+
+COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
+MakeSweep = Callable[..., SweepFolder]
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's schema, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    open_store(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def uri(empty_store: Path, tmp_path: Path) -> str:
+    path = tmp_path / "mlflow.db"
+    with sqlite3.connect(empty_store) as source, sqlite3.connect(path) as target:
+        source.backup(target)
+    return f"sqlite:///{path}"
+
+
+def mirrored(sweep: SweepFolder, uri: str) -> MlflowMirror:
+    """A mirror, as a new session of the sweep makes it."""
+    mirror = MlflowMirror(sweep, uri)
+    mirror.check()
+    mirror.sync()
+    return mirror
+
+
+def all_runs(uri: str, name: str = "toy") -> list[Run]:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def parent_and_trials(uri: str) -> tuple[Run, dict[int, Run]]:
+    runs = all_runs(uri)
+    [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    trials = {int(run.info.run_name[:4]): run for run in runs if run is not parent}
+    assert len(trials) == len(runs) - 1
+    return parent, trials
+
+
+def points(uri: str, run: Run, key: str) -> list[tuple[int, int, float]]:
+    history = MlflowClient(uri).get_metric_history(run.info.run_id, key)
+    return sorted((m.step, m.timestamp, m.value) for m in history)
+
+
+def all_points(uri: str) -> list[tuple[str, str, int, int, float]]:
+    return [
+        (run.info.run_id, key, *point)
+        for run in all_runs(uri)
+        for key in run.data.metrics
+        for point in points(uri, run, key)
+    ]
+
+
+def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE, STOPPED, FAILED, COMPLETE)
+    sweep.session_ended("done")
+    mirror = mirrored(sweep, uri)
+    parent, trials = parent_and_trials(uri)
+    assert mirror.unsent() == 0
+    statuses = {number: run.info.status for number, run in trials.items()}
+    assert statuses == {0: "FINISHED", 1: "KILLED", 2: "FAILED", 3: "FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials.values()} == {parent.info.run_id}
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "toy"
+    ended = sweep.sessions()[-1].ended
+    assert ended
+    assert parent.info.end_time == int(ended * 1000)
+    assert parent.data.metrics == {
+        "trials_complete": 2.0,
+        "best_exact_accuracy": pytest.approx(0.15),
+        "training_flops": 250e6,
+    }
+
+
+def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE, STOPPED)
+    mirrored(sweep, uri)
+    _, trials = parent_and_trials(uri)
+    run = trials[1]
+    assert run.info.run_name == "0001 M_max=4 N=2 T=2 hidden_size=64"
+    assert run.info.end_time == 1_790_000_101_000
+    expected = {"N": "2", "model.hidden_size": "64", "training.batch_size": "16"}
+    assert expected.items() <= run.data.params.items()
+    assert run.data.params["parameter_count"] == "120000"
+    expected_tags = {
+        "sweep.id": "b1946ac92492d234",
+        "sweep.trial": "01abcdef0123456789",
+        "sweep.state": "stopped",
+        "sweep.reason": "dominated at the rung of 50 % of the budget",
+        "sweep.scale": "laptop",
+        "sweep.dataset": "5f0c" * 16,
+        "mlflow.source.git.commit": "0" * 40,
+    }
+    assert expected_tags.items() <= run.data.tags.items()
+    assert run.inputs
+    [dataset] = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "arc-agi-1"
+    assert dataset.dataset.digest == ("5f0c" * 16)[:36]
+
+
+def test_accuracy_and_flops_share_steps(make_sweep: MakeSweep, uri: str) -> None:
+    """So that the chart's x-axis can be FLOPs."""
+    sweep = make_sweep(COMPLETE)
+    mirrored(sweep, uri)
+    run = parent_and_trials(uri)[1][0]
+    flops = {step: (time, value) for step, time, value in points(uri, run, "training_flops")}
+    reports = {m.progress.step: m for m in sweep.trials()[0].measurements()}
+    assert {step: time for step, (time, _) in flops.items()} == {
+        step: report.time_ms for step, report in reports.items()
+    }
+    assert all(value == step * 1e6 for step, (_, value) in flops.items())
+    for key in ("exact_accuracy", "token_accuracy", "inference_flops"):
+        assert [step for step, _, _ in points(uri, run, key)] == [50, 75, 100]
+    assert [step for step, _, _ in points(uri, run, "loss")] == sorted(flops)
+
+
+def test_the_final_curve_has_segments_as_steps(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE, None)
+    mirrored(sweep, uri)
+    _, trials = parent_and_trials(uri)
+    curve = [m.progress.curve for m in sweep.trials()[0].measurements()][-1]
+    assert curve
+    for key in ("exact_accuracy", "inference_flops"):
+        sent = [(step, value) for step, _, value in points(uri, trials[0], f"curve_{key}")]
+        assert sent == list(enumerate(getattr(curve, key), start=1))
+    assert "curve_exact_accuracy" not in trials[1].data.metrics
+
+
+def test_a_value_that_is_no_number_is_left_out(make_sweep: MakeSweep) -> None:
+    report = next(make_sweep(COMPLETE).trials()[0].measurements())
+    progress = replace(report.progress, loss=math.nan)
+    keys = [metric.key for metric in report_metrics(replace(report, progress=progress))]
+    assert "loss" not in keys
+    assert keys[-1] == "training_flops"
+
+
+def test_a_new_session_finds_its_runs(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE, None)
+    mirrored(sweep, uri)
+    before = all_points(uri)
+    names = {run.info.run_id for run in all_runs(uri)}
+    again = mirrored(sweep, uri)
+    assert again.unsent() == 0
+    assert all_points(uri) == before
+    assert {run.info.run_id for run in all_runs(uri)} == names
+
+
+def test_a_session_sends_only_what_is_new(
+    make_sweep: MakeSweep, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = make_sweep(COMPLETE, None)
+    mirrored(sweep, uri)
+    batches: list[Any] = []
+    monkeypatch.setattr(MlflowClient, "log_batch", lambda *args, **kw: batches.append((args, kw)))
+    again = mirrored(sweep, uri)
+    again.sync()
+    assert not batches
+
+
+def test_killed_after_a_run_was_made(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE)
+    client = open_store(uri)
+    experiment = client.create_experiment("toy")
+    signature = sweep.trials()[0].record().signature
+    tags = {"sweep.id": sweep.record().id, "sweep.trial": signature, "sweep.state": "running"}
+    made = client.create_run(experiment, tags={**tags, "mlflow.parentRunId": "?"}, run_name="0000")
+    mirrored(sweep, uri)
+    _, trials = parent_and_trials(uri)
+    assert trials[0].info.run_id == made.info.run_id
+    assert trials[0].info.status == "FINISHED"
+    assert trials[0].data.params["N"] == "1"
+
+
+def test_a_run_made_twice_by_a_late_request_is_dropped(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE)
+    mirrored(sweep, uri)
+    first = parent_and_trials(uri)[1][0]
+    client = MlflowClient(uri)
+    client.create_run(first.info.experiment_id, tags=first.data.tags)
+    mirrored(sweep, uri)
+    assert parent_and_trials(uri)[1][0].info.run_id == first.info.run_id
+
+
+def test_an_interrupted_sweep_leaves_nothing_running(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE, None)
+    mirror = mirrored(sweep, uri)
+    parent, trials = parent_and_trials(uri)
+    assert (parent.info.status, trials[1].info.status) == ("RUNNING", "RUNNING")
+    sweep.session_ended("interrupted")
+    mirror.sync()
+    parent, trials = parent_and_trials(uri)
+    assert (parent.info.status, trials[1].info.status) == ("KILLED", "KILLED")
+    assert trials[1].data.tags["sweep.state"] == "interrupted"
+
+    sweep.session_started()
+    mirrored(sweep, uri)
+    parent, trials = parent_and_trials(uri)
+    statuses = {parent.info.status, trials[1].info.status}
+    assert statuses == {"RUNNING"}
+    assert trials[0].info.status == "FINISHED"
+
+
+def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -> None:
+    """An interrupted trial's run is KILLED already; how it really ended is told all the same."""
+    sweep = make_sweep(None)
+    sweep.session_ended("interrupted")
+    mirrored(sweep, uri)
+    sweep.session_started()
+    sweep.trials()[0].end(Outcome(state=STOPPED, reason="time is up", ended=1_790_000_200.0))
+    sweep.session_ended("done")
+    mirrored(sweep, uri)
+    run = parent_and_trials(uri)[1][0]
+    assert run.info.status == "KILLED"
+    assert run.data.tags["sweep.reason"] == "time is up"
+    assert "curve_exact_accuracy" in run.data.metrics
+
+
+def test_files_go_to_the_parent(make_sweep: MakeSweep, uri: str, tmp_path: Path) -> None:
+    sweep = make_sweep(COMPLETE)
+    sweep.report.mkdir()
+    (sweep.report / "report.md").write_text("# Toy\n")
+    mirrored(sweep, uri).send_files()
+    parent, _ = parent_and_trials(uri)
+    client = MlflowClient(uri)
+    stored = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert stored == {"sweep.json", "report"}
+    assert parent.info.artifact_uri.startswith((tmp_path / "mlruns" / "toy").as_uri())
+
+
+def test_unsent_counts_reports_and_endings(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(None, COMPLETE)
+    mirror = MlflowMirror(sweep, uri)
+    mirror.check()
+    assert mirror.unsent() == 6 + 6 + 2  # reports, and each trial's standing
+    mirror.sync()
+    assert mirror.unsent() == 0
+    sweep.trials()[0].end(Outcome(state=COMPLETE, reason="spent", ended=1_790_000_200.0))
+    sweep.session_ended("done")
+    assert mirror.unsent() == 2  # the trial's end and the sweep's
+
+
+def test_mlflow_drops_points_that_it_has(uri: str) -> None:
+    """The mirror relies on it where a server's answer was lost."""
+    client = open_store(uri)
+    run = client.create_run("0").info.run_id
+    metrics = [Metric("a", float(step), 1_000 + step, step) for step in range(5)]
+    for _ in range(2):
+        client.log_batch(run, metrics=metrics)
+    assert len(client.get_metric_history(run, "a")) == 5
+
+
+def test_a_deleted_experiment(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE)
+    client = open_store(uri)
+    client.delete_experiment(client.create_experiment("toy"))
+    with pytest.raises(TrackingError, match=r"'toy' was deleted .*mlflow experiments restore"):
+        MlflowMirror(sweep, uri).check()
+
+
+class LossyClient:
+    """MLflow's client on a line that loses requests, or answers, of the chosen calls."""
+
+    def __init__(self, client: MlflowClient, losses: Iterator[str]) -> None:
+        self._client = client
+        self._losses = losses
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            loss = next(self._losses, "")
+            if loss == "request":
+                raise ConnectionError(name)
+            answer = getattr(self._client, name)(*args, **kwargs)
+            if loss == "answer":
+                raise ConnectionError(name)
+            return answer
+
+        return call
+
+
+@pytest.fixture
+def fresh_sweep(make_sweep: MakeSweep) -> Callable[[], SweepFolder]:
+    """The same sweep, made anew under another name at each call."""
+    template = make_sweep(COMPLETE, STOPPED, None)
+    count = iter(range(1_000))
+
+    def fresh() -> SweepFolder:
+        number = next(count)
+        root = template.root.parent / f"copy{number}"
+        shutil.copytree(template.root, root)
+        record: SweepRecord = replace(template.record(), id=f"id{number}", name=f"copy{number}")
+        SweepFolder(root).create(record)
+        return SweepFolder(root)
+
+    return fresh
+
+
+@given(losses=st.lists(st.sampled_from(["", "", "", "request", "answer"]), max_size=60))
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_lost_requests_and_answers_neither_lose_nor_double(
+    losses: list[str], fresh_sweep: Callable[[], SweepFolder], uri: str
+) -> None:
+    sweep = fresh_sweep()
+    line = iter(losses)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking_mirror, "open_store", lambda at: LossyClient(open_store(at), line))
+        mirror = MlflowMirror(sweep, uri)
+        sync_until_sent(mirror)
+        sweep.trials()[2].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
+        sweep.session_ended("done")
+        sync_until_sent(mirror)
+    runs = all_runs(uri, sweep.record().name)
+    assert len(runs) == 4
+    assert "RUNNING" not in {run.info.status for run in runs}
+    by_signature = {run.data.tags.get("sweep.trial"): run for run in runs}
+    for folder in sweep.trials():
+        check_points(uri, by_signature[folder.record().signature], folder)
+
+
+def sync_until_sent(mirror: MlflowMirror) -> None:
+    while True:
+        try:
+            return mirror.sync()
+        except ConnectionError:
+            continue
+
+
+def check_points(uri: str, run: Run, folder: TrialFolder) -> None:
+    reports = list(folder.measurements())
+    sent = points(uri, run, "training_flops")
+    assert sent == [(m.progress.step, m.time_ms, m.progress.training_flops) for m in reports]
+    assert len(points(uri, run, "loss")) == len(reports)

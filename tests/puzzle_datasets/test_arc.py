@@ -126,3 +126,12 @@ def test_identities_do_not_depend_on_the_other_tasks(small: PuzzleDataset, tmp_p
             smaller.identities.colours[smaller.identities.group == group],
             small.identities.colours[small.identities.group == same],
         )
+
+
+def test_each_task_draws_its_own_identities(small: PuzzleDataset) -> None:
+    identities = small.identities
+    recipes = {
+        tuple(identities.colours[identities.group == group].flatten().tolist())
+        for group in range(59)
+    }
+    assert len(recipes) == 59

@@ -71,21 +71,27 @@ def parameter_count(model: ModelConfig) -> int:
 
 
 def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
-    """Estimate of the peak memory of training, in bytes; independent of N, T and M_max.
+    """Estimate of the peak memory of training in bytes, independent of N, T and M_max.
 
-    Weights, their gradients and both moments of Adam-atan2; the puzzle table; the carries of all
-    rows; and the activations that the one-step gradient keeps for the rows that pass through at a
-    time.
+    Weights, their gradients and both moments of Adam-atan2 (and the weights once more in a
+    narrower type); the puzzle table; the carries of all rows; and what the one-step gradient keeps
+    for the rows that pass through at a time. Attention keeps no scores.
     """
-    weights = 4 * FLOAT32_BYTES * parameter_count(model)
+    size = FLOAT32_BYTES if training.precision == "float32" else FLOAT32_BYTES // 2
+    narrow_copy = 0 if training.precision == "float32" else size
+    weights = (4 * FLOAT32_BYTES + narrow_copy) * parameter_count(model)
     table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.hidden_size
-    activation_bytes = FLOAT32_BYTES if training.precision == "float32" else FLOAT32_BYTES // 2
-    carries = 2 * training.batch_size * model.tokens * model.hidden_size * activation_bytes
+    carries = 2 * training.batch_size * model.tokens * model.hidden_size
     rows = training.micro_batch or training.batch_size
-    return weights + table + carries + rows * _activation_bytes(model, activation_bytes)
+    return weights + table + size * (carries + rows * model.tokens * _kept_per_token(model))
 
 
-def _activation_bytes(model: ModelConfig, size: int) -> int:
-    d, width, tokens = model.hidden_size, model.swiglu_width, model.tokens
-    per_token = size * (10 * d + 4 * width) + FLOAT32_BYTES * 8 * d
-    return (model.H_layers + model.L_layers) * tokens * per_token
+def _kept_per_token(model: ModelConfig) -> int:
+    """Values alive at the peak for one position of one row.
+
+    A block keeps its gate, up, silu and product, and nine of width d: query, key, value, what
+    attention mixed, and the inputs of its norms and maps. Outside the blocks lie the states, the
+    injected input and what the backward of one SwiGLU works on.
+    """
+    d, width = model.hidden_size, model.swiglu_width
+    return (model.H_layers + model.L_layers) * (9 * d + 4 * width) + 14 * d + 3 * width

@@ -1,0 +1,109 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hrm.act import Slots, draw_least_segments, empty_slots, join, refill, train_segment
+from hrm.config import ModelConfig
+from hrm.losses import softmax_cross_entropy
+from hrm.model import HierarchicalReasoningModel
+from puzzle_datasets.loader import Batch
+
+MakeModel = Callable[..., ModelConfig]
+ROWS = 5
+
+
+def build(config: ModelConfig) -> HierarchicalReasoningModel:
+    model = HierarchicalReasoningModel(config)
+    model.initialise(torch.Generator().manual_seed(0))
+    return model
+
+
+def batch_of(model: HierarchicalReasoningModel, seed: int) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(high: int, *shape: int) -> Tensor:
+        return torch.randint(0, high, shape, generator=generator, dtype=torch.int32)
+
+    config = model.config
+    tokens = [draw(config.vocab_size, ROWS, config.seq_len) for _ in range(2)]
+    return Batch(*tokens, draw(config.num_puzzle_identifiers, ROWS))
+
+
+def run(model: HierarchicalReasoningModel, slots: Slots, least: Tensor | None) -> Slots:
+    rows = model.puzzle_emb(slots.puzzle_identifiers)
+    return train_segment(model, slots, rows, least, softmax_cross_entropy).slots
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(halted=st.lists(st.booleans(), min_size=ROWS, max_size=ROWS))
+def test_only_halted_slots_take_the_new_row(model_config: MakeModel, halted: list[bool]) -> None:
+    model = build(model_config())
+    before = run(model, refill(model, empty_slots(model, ROWS), batch_of(model, 1)), None)
+    before = before._replace(halted=torch.tensor(halted))
+    new = batch_of(model, 2)
+    after = refill(model, before, new)
+    start = model.initial_carry(ROWS)
+    fresh = Slots(
+        *start,
+        torch.zeros_like(before.segments),
+        before.halted,
+        new.inputs,
+        new.labels,
+        new.puzzle_identifiers,
+    )
+    for row, took in enumerate(halted):
+        expected = fresh if took else before
+        for name in Slots._fields:
+            assert getattr(after, name)[row].equal(getattr(expected, name)[row]), name
+
+
+def test_rows_halt_at_the_bound_and_not_before_they_may(model_config: MakeModel) -> None:
+    model = build(model_config(M_max=4))
+    with torch.no_grad():
+        assert model.q_head.bias is not None
+        model.q_head.bias.copy_(torch.tensor([1.0, 0.0]))
+    least = torch.tensor([0, 2, 3, 4, 0], dtype=torch.int32)
+    slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
+    halts = []
+    for _ in range(4):
+        slots = run(model, slots, least)
+        halts.append(slots.halted.tolist())
+    wanted = [[segment >= bound for bound in least.tolist()] for segment in range(1, 5)]
+    assert halts == wanted
+
+
+def test_unwilling_rows_halt_at_the_bound_alone(model_config: MakeModel) -> None:
+    model = build(model_config(M_max=3))
+    slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
+    least = torch.zeros(ROWS, dtype=torch.int32)
+    for expected in (False, False, True):
+        slots = run(model, slots, least)
+        assert slots.halted.tolist() == [expected] * ROWS
+
+
+def test_a_single_segment_needs_no_target(model_config: MakeModel) -> None:
+    model = build(model_config(M_max=1))
+    slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
+    rows = model.puzzle_emb(slots.puzzle_identifiers)
+    segment = train_segment(model, slots, rows, None, softmax_cross_entropy)
+    assert segment.q_continue_target is None
+    assert segment.loss.q_continue.item() == 0
+    assert segment.slots.halted.all()
+
+
+def test_exploration_is_uniform_above_one() -> None:
+    least = draw_least_segments(60_000, 4, 0.3, torch.Generator().manual_seed(0))
+    shares = torch.bincount(least, minlength=5).double() / len(least)
+    assert shares.tolist() == pytest.approx([0.7, 0, 0.1, 0.1, 0.1], abs=0.01)
+
+
+def test_slots_split_and_join(model_config: MakeModel) -> None:
+    model = build(model_config())
+    slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
+    parts = [slots.rows(slice(start, start + 2)) for start in range(0, ROWS, 2)]
+    for whole, joined in zip(slots, join(parts), strict=True):
+        assert joined.equal(whole)

@@ -1,0 +1,142 @@
+"""The formulas agree with what torch counts and allocates."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.evaluate import evaluate
+from hrm.flops import (
+    inference_flops,
+    parameter_count,
+    segment_flops,
+    step_flops,
+    total_steps,
+    training_flops,
+    training_memory,
+)
+from hrm.model import HierarchicalReasoningModel
+from hrm.train import Trainer
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.loader import evaluation_batches
+
+MakeModel = Callable[..., ModelConfig]
+MakeTraining = Callable[..., TrainingConfig]
+CPU = torch.device("cpu")
+
+SHAPES: list[dict[str, Any]] = [
+    {},
+    {"N": 1, "T": 1, "M_max": 1},
+    {"N": 4, "T": 1, "M_max": 2},
+    {"N": 1, "T": 4, "H_layers": 2, "positions": "learned"},
+    {"N": 3, "T": 2, "L_layers": 3, "hidden_size": 64},
+    {"hidden_size": 48, "num_heads": 1, "expansion": 12.0, "M_max": 1},
+]
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "seq_len", "parameters"),
+    [(12, 900, 27_276_290), (11, 81, 27_275_266), (6, 900, 27_270_146)],
+    ids=["arc", "sudoku", "maze"],
+)
+def test_published_parameter_counts(vocab_size: int, seq_len: int, parameters: int) -> None:
+    config = ModelConfig(vocab_size=vocab_size, seq_len=seq_len, num_puzzle_identifiers=1)
+    with torch.device("meta"):
+        model = HierarchicalReasoningModel(config)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    assert parameter_count(config) == parameters
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_parameters_of_other_shapes(model_config: MakeModel, shape: dict[str, Any]) -> None:
+    config = model_config(**shape)
+    model = HierarchicalReasoningModel(config)
+    assert sum(p.numel() for p in model.parameters()) == parameter_count(config)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_flops_equal_what_torch_counts(
+    arc: PuzzleDataset,
+    model_config: MakeModel,
+    training_config: MakeTraining,
+    shape: dict[str, Any],
+) -> None:
+    config = model_config(**shape)
+    training = training_config(config, steps=30)
+    trainer = Trainer(config, training, arc, CPU)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as step:
+        progress = next(trainer.run())
+    assert progress.step == 1
+    assert step.get_total_flops() == step_flops(config, training) == progress.training_flops
+    assert step_flops(config, training) == training.batch_size * training_flops(config)
+    batches = evaluation_batches(arc, batch_size=3, limit=5, seed=0)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as evaluation:
+        curve = evaluate(trainer.model, batches, segments=2)
+    assert evaluation.get_total_flops() == curve.puzzles * inference_flops(config, 2)
+    assert curve.inference_flops == (segment_flops(config), 2 * segment_flops(config))
+
+
+def test_steps_are_what_the_budget_pays_in_full(
+    model_config: MakeModel, training_config: MakeTraining
+) -> None:
+    config = model_config()
+    training = training_config(config, steps=7)
+    flops = training.training_flops
+    assert total_steps(config, training) == 7
+    assert total_steps(config, replace(training, training_flops=flops - 1)) == 6
+    assert total_steps(config, replace(training, training_flops=1.0)) == 1
+
+
+def peak_of_a_step(trainer: Trainer) -> int:
+    """Most bytes a step has in use beyond the weights, the puzzle table and the moments."""
+    reports = trainer.run()
+    next(reports)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        next(reports)
+    results = profiler.profiler.kineto_results  # type: ignore[union-attr]
+    events = [event for event in results.events() if event.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": {"hidden_size": 64}, "training": {"batch_size": 64}},
+        {"model": {"L_layers": 3}, "training": {"batch_size": 64, "micro_batch": 32}},
+        {"model": {"hidden_size": 64}, "training": {"precision": "bfloat16", "batch_size": 32}},
+    ],
+)
+def test_memory_is_near_what_torch_allocates(
+    arc: PuzzleDataset,
+    model_config: MakeModel,
+    training_config: MakeTraining,
+    changes: dict[str, dict[str, Any]],
+) -> None:
+    config = model_config(**changes["model"])
+    training = training_config(config, 30, **changes["training"])
+    trainer = Trainer(config, training, arc, CPU)
+    held = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
+    moments = 2 * 4 * parameter_count(config)
+    measured = held + moments + peak_of_a_step(trainer)
+    assert training_memory(config, training) == pytest.approx(measured, rel=0.1)
+
+
+def test_memory_does_not_grow_with_recurrence(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining
+) -> None:
+    peaks = []
+    for N, T in ((1, 1), (4, 8)):
+        config = model_config(N=N, T=T)
+        training = training_config(config, steps=30, batch_size=32)
+        peaks.append(peak_of_a_step(Trainer(config, training, arc, CPU)))
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.02)

@@ -1,0 +1,215 @@
+"""The report's charts as Vega-Lite specifications. Importing this module loads Altair.
+
+Colours tell apart for the colour-blind (Okabe and Ito's palette; viridis for ordered values), and
+no trial's standing is told by colour alone.
+"""
+
+from typing import Any
+
+import altair as alt
+
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import (
+    Point,
+    curve_points,
+    final_point,
+    front,
+    knob_names,
+    points,
+)
+from sweep_platform.report.chart_parts import (
+    COMPLETE,
+    HEIGHT,
+    OTHER,
+    WIDTH,
+    Spec,
+    accuracy_axis,
+    chart,
+    compute_axis,
+    row,
+    styled,
+    title,
+    tooltip,
+)
+from sweep_platform.report.summary import SweepSummary, TrialSummary
+from sweep_platform.units import flops
+
+BLUE, SKY, GREY = "#0072B2", "#56B4E9", "#9A9A9A"
+FRONT = "on the front"
+
+
+def draw(sweep: SweepSummary) -> dict[str, Spec]:
+    """Every chart there is data for, by name: front, curves, training, knobs."""
+    drawn: dict[str, Any] = {}
+    if any(trial.final for trial in sweep.trials):
+        drawn["front"] = _front(sweep)
+        drawn["curves"] = _curves(sweep)
+        drawn["training"] = _training(sweep)
+    if sweep.complete:
+        drawn["knobs"] = _knobs(sweep)
+    return {name: styled(one) for name, one in drawn.items()}
+
+
+def _front(sweep: SweepSummary) -> Any:
+    best = _best(sweep)
+    rows = [
+        {**row(trial, point), **({"kind": FRONT} if point in best else {})}
+        for trial in sweep.trials
+        for point in points(trial)
+    ]
+    rows.sort(key=lambda fields: _KINDS[::-1].index(fields["kind"]))
+    reach = [fields["high" if fields["kind"] == FRONT else "accuracy"] for fields in rows]
+    base = chart(rows).encode(x=compute_axis(_INFERENCE, log=True), y=accuracy_axis(max(reach)))
+    top = base.transform_filter(alt.datum.kind == FRONT)
+    steps = top.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
+    intervals = top.mark_rule(color=BLUE, opacity=0.3).encode(y="low:Q", y2="high:Q")
+    labels = top.transform_calculate(label="'#' + datum.trial + ' M' + datum.M")
+    names = labels.mark_text(dx=-6, dy=-8, **_LABEL).encode(text="label:N")
+    note = "Label: trial and segments M. Upright line: 95 % interval."
+    return alt.layer(intervals, steps, _marks(base), names).properties(
+        width=WIDTH, height=HEIGHT, title=title("Accuracy-compute front", note)
+    )
+
+
+_INFERENCE = "Inference compute per puzzle (FLOP, log scale)"
+_KINDS = [FRONT, COMPLETE, OTHER]
+_LABEL: dict[str, Any] = {"align": "right", "fontSize": 11, "color": "#00507D"}
+
+
+def _best(sweep: SweepSummary) -> list[Point]:
+    return front(point for trial in sweep.complete for point in points(trial))
+
+
+def _marks(base: alt.Chart) -> Any:
+    def by_kind(values: list[Any]) -> alt.Scale:
+        return alt.Scale(domain=_KINDS, range=values)
+
+    return base.mark_point(filled=True, opacity=1).encode(
+        color=alt.Color("kind:N", title=None, scale=by_kind([BLUE, SKY, GREY])),
+        shape=alt.Shape("kind:N", title=None, scale=by_kind(["circle", "circle", "cross"])),
+        size=alt.Size("kind:N", title=None, scale=by_kind([95, 45, 45])),
+        tooltip=tooltip(),
+    )
+
+
+def _curves(sweep: SweepSummary) -> Any:
+    rows = [row(trial, point) for trial in sweep.trials for point in points(trial)]
+    x = compute_axis(_INFERENCE, log=True)
+    return _lines(sweep, rows, x, "Each trial after 1 to M_max segments")
+
+
+def _training(sweep: SweepSummary) -> Any:
+    rows = [fields for trial in sweep.trials for fields in _learned(trial)]
+    x = compute_axis("Training compute spent (FLOP)", log=False)
+    return _lines(sweep, rows, x, "Each trial in the course of its training")
+
+
+def _learned(trial: TrialSummary) -> list[Spec]:
+    return [
+        {
+            **row(trial, curve_points(trial.number, evaluation.curve)[-1]),
+            "flops": evaluation.training_flops,
+            "cost": f"{flops(evaluation.training_flops)} of training",
+        }
+        for evaluation in trial.evaluations
+    ]
+
+
+def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Any:
+    """One line per trial, coloured by the knob that the reader chooses."""
+    options = [*knob_names(trial.knobs for trial in sweep.trials), "trial"]
+    menu = alt.binding_select(options=options, name="Colour by ")
+    by = alt.param(name="by", value=_telling(sweep, options), bind=menu)
+    hovered = alt.selection_point(name="hovered", on="pointerover", fields=["trial"])
+    y = accuracy_axis(max(fields["accuracy"] for fields in rows))
+    base = chart(rows).transform_calculate(value="datum.values[by]")
+    lines = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=45)).encode(
+        x=x,
+        y=y,
+        detail="trial:N",
+        color=alt.Color("value:O", title=None, scale=alt.Scale(scheme="viridis")),
+        strokeDash=alt.StrokeDash(
+            "kind:N",
+            title=None,
+            scale=alt.Scale(domain=[COMPLETE, OTHER], range=[[1, 0], [4, 3]]),
+        ),
+        opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
+        tooltip=tooltip(),
+    )
+    ends = chart(_ends(sweep, rows)).encode(x=x, y=y, text="label:N")
+    heading = title(
+        alt.ExprRef(f"'{text}, coloured by ' + by"),
+        "Number: trial on the front. Dashed: less training.",
+    )
+    names = ends.mark_text(dx=-4, dy=-9, **_LABEL)
+    return alt.layer(lines.add_params(by, hovered), names).properties(
+        width=WIDTH, height=HEIGHT, title=heading
+    )
+
+
+def _ends(sweep: SweepSummary, rows: list[Spec]) -> list[Spec]:
+    """Where the lines of trials on the front end; trials that end in one place share a label."""
+    named = {point.trial for point in _best(sweep)}
+    last = {fields["trial"]: fields for fields in rows if fields["trial"] in named}
+    places: dict[tuple[int, float], list[str]] = {}
+    for number, fields in last.items():
+        places.setdefault((fields["flops"], fields["accuracy"]), []).append(f"#{number}")
+    return [
+        {"flops": place[0], "accuracy": place[1], "label": " ".join(labels)}
+        for place, labels in places.items()
+    ]
+
+
+def _telling(sweep: SweepSummary, options: list[str]) -> str:
+    """The first knob with more than one value; the trial's number if there is none."""
+    varied = (
+        name
+        for name in options[:-1]
+        if len({wording.setting(trial.knobs.get(name)) for trial in sweep.trials}) > 1
+    )
+    return next(varied, options[-1])
+
+
+def _knobs(sweep: SweepSummary) -> Any:
+    names = knob_names(trial.knobs for trial in sweep.complete)
+    strips = [_strip(sweep, name, first=name == names[0]) for name in names]
+    note = "Complete trials after all segments, equal ones side by side. Bar: median."
+    return alt.concat(*strips, columns=4, spacing=14).properties(
+        title=title("Accuracy by the value of each knob", note)
+    )
+
+
+def _strip(sweep: SweepSummary, name: str, *, first: bool) -> Any:
+    rows = _spread(sweep, name)
+    top = max(fields["accuracy"] for fields in rows)
+    y = accuracy_axis(top, *(() if first else (None,)))
+    base = chart(rows).encode(x=alt.X("value:O", title=name, axis=alt.Axis(labelAngle=0)), y=y)
+    widest = max(2.0, *(abs(fields["aside"]) for fields in rows)) + 0.5
+    circles = base.mark_circle(size=60, opacity=0.9).encode(
+        xOffset=alt.XOffset("aside:Q", scale=alt.Scale(domain=[-widest, widest])),
+        color=alt.Color(
+            "flops:Q",
+            title="Inference FLOP per puzzle",
+            scale=alt.Scale(type="log", scheme="viridis"),
+            legend=alt.Legend(format="~s", gradientLength=220, tickCount=3),
+        ),
+        tooltip=tooltip(),
+    )
+    bars = base.mark_tick(thickness=3, size=30, color="#D55E00").encode(y="median(accuracy):Q")
+    return alt.layer(bars, circles).properties(width=165, height=260)
+
+
+def _spread(sweep: SweepSummary, name: str) -> list[Spec]:
+    """The complete trials' final points; equal ones are set aside so that none hides another."""
+    groups: dict[tuple[str, float], list[Spec]] = {}
+    for trial in sweep.complete:
+        point = final_point(trial)
+        if point and name in trial.knobs:
+            fields = {**row(trial, point), "value": trial.knobs[name]}
+            place = str(fields["value"]), point.exact_accuracy
+            groups.setdefault(place, []).append(fields)
+    return [
+        {**fields, "aside": index - (len(group) - 1) / 2}
+        for group in groups.values()
+        for index, fields in enumerate(group)
+    ]

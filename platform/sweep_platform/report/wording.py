@@ -1,0 +1,70 @@
+"""How the report words values of a sweep: counts, accuracies, settings, moments."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sweep_platform.report.analysis import Point
+from sweep_platform.units import percent
+
+NOTHING = "—"
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 trial", "12 trials"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def accuracy(point: Point) -> str:
+    """An accuracy with its count: "17.5 % (7 of 40)"."""
+    return f"{percent(point.exact_accuracy)} ({point.solved} of {point.puzzles})"
+
+
+def interval(point: Point) -> str:
+    """The accuracy's 95 % interval: "8.7 to 32.0 %"."""
+    low, high = point.interval
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def setting(value: Any) -> str:
+    """A setting's value in one line, without the credentials an address may carry."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(setting(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if value is None:
+        return NOTHING
+    return address(str(value))
+
+
+def choices(knob: Mapping[str, Any]) -> str:
+    """What a knob may be: "1, 2, 4" or "1 to 8 (log)"."""
+    if "choices" in knob:
+        return setting(knob["choices"])
+    if "low" in knob and "high" in knob:
+        scale = " (log)" if knob.get("log") else ""
+        return f"{setting(knob['low'])} to {setting(knob['high'])}{scale}"
+    return setting(knob)
+
+
+def address(text: str) -> str:
+    """An address without the credentials it may carry."""
+    return _CREDENTIALS.sub("://…@", text)
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of nested settings under its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", setting(value)
+
+
+def moment(unix_seconds: float) -> str:
+    """A moment in UTC: "2026-09-21 13:33 UTC"."""
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"

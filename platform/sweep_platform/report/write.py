@@ -1,0 +1,59 @@
+"""Write a sweep's report into its folder."""
+
+import time
+from functools import cache
+from pathlib import Path
+
+from sweep_platform.errors import InputError
+from sweep_platform.files import write_bytes
+from sweep_platform.records import SweepFolder
+from sweep_platform.report.html_page import DRAWING, html_page
+from sweep_platform.report.markdown_page import markdown_page
+from sweep_platform.report.sections import outline
+from sweep_platform.report.summary import summarize
+
+_PIXELS_PER_POINT = 2.0
+
+
+def write_report(sweep: SweepFolder) -> Path:
+    """Write report.html, report.md and a PNG of each chart; return the path of report.html.
+
+    The sweep is read as it is now and only its report folder is written. All is made before the
+    first file is written, and each file is replaced whole: what was there stays readable.
+
+    Raises:
+        InputError: the folder holds no sweep.
+    """
+    if not sweep.exists():
+        raise InputError(
+            f"{sweep.root}: holds no sweep.json; name the folder of a sweep, such as runs/arc."
+        )
+    import vl_convert
+
+    from sweep_platform.report.charts import draw
+
+    summary = summarize(sweep)
+    told = outline(summary, written=time.time())
+    specs = draw(summary)
+    drawings = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}
+    script = _script() if specs else ""
+    page = html_page(told, specs, drawings, script)
+    contents = {
+        f"{name}.png": vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
+        for name, drawing in drawings.items()
+    }
+    contents["report.md"] = markdown_page(told).encode()
+    contents["report.html"] = page.encode()
+    sweep.report.mkdir(exist_ok=True)
+    for name, content in contents.items():
+        write_bytes(sweep.report / name, content)
+    return sweep.report / "report.html"
+
+
+@cache
+def _script() -> str:
+    """What draws the charts in a browser, with its libraries: seconds of work, always the same."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle(DRAWING)
+    return script

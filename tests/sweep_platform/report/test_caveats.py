@@ -1,0 +1,53 @@
+"""Each limit of a sweep is told where it applies, and only there."""
+
+from dataclasses import replace
+
+from sweep_platform.records import TrialState
+from sweep_platform.report.caveats import caveats
+from sweep_platform.report.summary import SweepSummary, summarize
+
+COMPLETE = TrialState.COMPLETE
+
+
+def told(sweep: SweepSummary) -> str:
+    return "\n".join(caveats(sweep))
+
+
+def test_nothing_to_qualify_in_an_empty_sweep(make_sweep) -> None:
+    assert caveats(summarize(make_sweep())) == ()
+
+
+def test_few_puzzles_and_single_seeds(make_sweep) -> None:
+    text = told(summarize(make_sweep(*[COMPLETE] * 5)))
+    assert "40 puzzles: one puzzle is 2.5 points" in text
+    assert "trained once, with one seed" in text
+    assert "best of 5 complete trials was picked" in text
+
+
+def test_one_trial_was_not_picked_among_others(make_sweep) -> None:
+    text = told(summarize(make_sweep(COMPLETE)))
+    assert "picked" not in text
+    assert "seed" not in text
+
+
+def test_trials_that_did_not_complete(make_sweep) -> None:
+    text = told(summarize(make_sweep(COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)))
+    assert "1 trial ended early" in text
+    assert "1 trial failed" in text
+    assert "not final: 1 trial" in text
+    assert "ended early" not in told(summarize(make_sweep(COMPLETE, name="other")))
+
+
+def test_unequal_budgets(make_sweep) -> None:
+    sweep = summarize(make_sweep(COMPLETE, COMPLETE))
+    assert "unequal" not in told(sweep)
+    first, second = sweep.trials
+    more = replace(first, record=replace(first.record, training_flops=200_000_000))
+    assert "from 100 MFLOP to 200 MFLOP" in told(replace(sweep, trials=(more, second)))
+
+
+def test_a_best_value_at_the_edge_of_those_tried(make_sweep) -> None:
+    sweep = summarize(make_sweep(*[COMPLETE] * 5))
+    assert "N (2" not in told(sweep)
+    assert "T (4, the largest)" in told(sweep)
+    assert "hidden_size (" not in told(sweep), "two values have no inside"

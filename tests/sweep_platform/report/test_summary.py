@@ -1,0 +1,53 @@
+"""A folder is read as it is: whatever its trials and sessions came to."""
+
+import pytest
+
+from sweep_platform.records import Session, TrialState
+from sweep_platform.report.summary import summarize, wall_seconds
+
+
+def session(started: float, ended: float | None = None) -> Session:
+    return Session(started=started, ended=ended, how=None if ended is None else "done")
+
+
+@pytest.mark.parametrize(
+    ("sessions", "moments", "expected"),
+    [
+        ([], [], 0),
+        ([session(100, 160)], [150, 170], 60),
+        ([session(100)], [], 0),
+        ([session(100)], [110, 130, 90], 30),
+        ([session(100), session(200, 250)], [130, 240], 30 + 50),
+        ([session(100), session(200)], [130, 260], 30 + 60),
+    ],
+    ids=["none", "ended", "nothing written", "killed", "killed then ended", "killed twice"],
+)
+def test_wall_time(sessions: list[Session], moments: list[float], expected: float) -> None:
+    assert wall_seconds(sessions, moments) == expected
+
+
+def test_costs_count_every_trial(make_sweep) -> None:
+    sweep = summarize(make_sweep(TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED))
+    assert [t.training_flops for t in sweep.trials] == [100_000_000, 50_000_000, 0]
+    assert sweep.training_flops == 150_000_000
+    assert sweep.device_seconds == pytest.approx(7.5)
+
+
+def test_trials_without_an_outcome(make_sweep) -> None:
+    folder = make_sweep(None)
+    running = summarize(folder)
+    folder.session_ended("interrupted")
+    cut_short = summarize(folder)
+    assert running.open
+    assert not cut_short.open
+    assert running.trials[0].state is cut_short.trials[0].state is TrialState.RUNNING
+    assert "under way" in running.trials[0].reason
+    assert "--resume" in cut_short.trials[0].reason
+
+
+def test_an_outcome_and_its_reason_are_kept(make_sweep) -> None:
+    trial = summarize(make_sweep(TrialState.FAILED)).trials[0]
+    assert trial.state is TrialState.FAILED
+    assert trial.reason == "the loss was nan at step 3"
+    assert trial.final is None
+    assert trial.last is None

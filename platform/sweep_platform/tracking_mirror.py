@@ -62,10 +62,11 @@ class MlflowMirror:
         Raises:
             TrackingError: if the store is away, unusable or not writable.
         """
-        from mlflow.exceptions import MlflowException
+        self._client = open_store(self.uri)
+        from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
 
         try:
-            self._connect()
+            self._find()
         except MlflowException as error:
             raise TrackingError(
                 f"MLflow at {shown(self.uri)} does not take this sweep ({reason(error)}):"
@@ -75,7 +76,8 @@ class MlflowMirror:
     def sync(self) -> None:
         """Send all that MLflow lacks. Raises what MLflow raises where the store is away."""
         if not self._connected:
-            self._connect()
+            self._client = open_store(self.uri)
+            self._find()
         try:
             status, _ = standing = runs.sweep_standing(self._sweep.sessions())
             for folder in self._sweep.trials():
@@ -108,9 +110,9 @@ class MlflowMirror:
             missing += trial is None or trial.standing != standing
         return missing
 
-    def _connect(self) -> None:
+    def _find(self) -> None:
+        """Learn what MLflow holds of the sweep, and make what must be there."""
         self._record = self._sweep.record()
-        self._client = open_store(self.uri)
         self._experiment = self._find_experiment()
         found = self._find_runs()
         self._parent = found.pop("", None) or self._create_parent()

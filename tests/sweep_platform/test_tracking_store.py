@@ -4,19 +4,31 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sweep_platform.records import SweepFolder, TrialState
 from sweep_platform.tracking_store import TrackingError, database_file, open_store, shown
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
 
-def test_a_new_database_is_made_in_silence(tmp_path: Path) -> None:
+def test_a_new_database_is_made_in_silence(
+    make_sweep: Callable[..., SweepFolder], tmp_path: Path
+) -> None:
     """Making the schema prints nothing, and readers do not wait for the writer."""
     path = tmp_path / "new" / "mlflow.db"
-    code = f"from sweep_platform.tracking import open_store; open_store('sqlite:///{path}')"
+    sweep = make_sweep(TrialState.COMPLETE)
+    code = f"""
+from pathlib import Path
+from sweep_platform.records import SweepFolder
+from sweep_platform.tracking import MlflowMirror
+mirror = MlflowMirror(SweepFolder(Path({str(sweep.root)!r})), "sqlite:///{path}")
+mirror.check()
+mirror.sync()
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
     with sqlite3.connect(path) as connection:

@@ -50,7 +50,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def require_same(path: Path, what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a checkpoint whose settings differ from those in use."""
-    for key in saved.keys() | now.keys():
+    for key in {**saved, **now}:
         if saved.get(key) != now.get(key):
             raise CheckpointError(
                 f"{path} was written with {what} {key}={saved.get(key)!r}, not {now.get(key)!r}; "

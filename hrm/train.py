@@ -75,6 +75,8 @@ class Trainer:
         self._tally = Tally(rows, device)
         self._step = 0
         self._seconds = 0.0
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
 
     @property
     def step(self) -> int:
@@ -249,7 +251,7 @@ def _require_fit(config: ModelConfig, dataset: PuzzleDataset) -> None:
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Most bytes held so far: by the allocator on CUDA, by the whole process on CPU."""
+    """Most bytes held: by this run's allocator on CUDA, by the process since its start on CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024

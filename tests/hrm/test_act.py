@@ -29,8 +29,11 @@ def batch_of(model: HierarchicalReasoningModel, seed: int) -> Batch:
         return torch.randint(0, high, shape, generator=generator, dtype=torch.int32)
 
     config = model.config
-    tokens = [draw(config.vocab_size, ROWS, config.seq_len) for _ in range(2)]
-    return Batch(*tokens, draw(config.num_puzzle_identifiers, ROWS))
+    return Batch(
+        draw(config.vocab_size, ROWS, config.seq_len),
+        draw(config.vocab_size, ROWS, config.seq_len),
+        draw(config.num_puzzle_identifiers, ROWS),
+    )
 
 
 def run(model: HierarchicalReasoningModel, slots: Slots, least: Tensor | None) -> Slots:

@@ -59,8 +59,9 @@ def test_impossible_models_are_refused_by_name(field: str, value: object) -> Non
     ],
 )
 def test_impossible_trainings_are_refused_by_name(field: str, value: object) -> None:
+    settings: dict[str, Any] = {"training_flops": 1e12, field: value}
     with pytest.raises(ConfigError) as refused:
-        TrainingConfig(**{"training_flops": 1e12, field: value})
+        TrainingConfig(**settings)
     assert str(refused.value).startswith(f"TrainingConfig.{field} is {value!r}; ")
 
 

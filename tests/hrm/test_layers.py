@@ -38,7 +38,7 @@ def test_rotary_scores_depend_on_distance_alone(shift: int, first: int, second: 
 
     def score(at_query: int, at_key: int) -> float:
         rotated = [rotary(vector.expand(1, 32, 1, 8))[0, :, 0] for vector in (query, key)]
-        return (rotated[0][at_query] @ rotated[1][at_key]).item()
+        return float(rotated[0][at_query] @ rotated[1][at_key])
 
     expected = score(first, second)
     assert score(first + shift, second + shift) == pytest.approx(expected, abs=1e-4)

@@ -113,7 +113,8 @@ class Training:
         meta = case.meta
         self.case, self.model = case, case.model()
         self.slots: Slots = empty_slots(self.model, meta["batch_size"])
-        self.optimizer = AdamAtan2(self.model.parameters(), *meta["betas"], meta["weight_decay"])
+        beta1, beta2 = meta["betas"]
+        self.optimizer = AdamAtan2(self.model.parameters(), beta1, beta2, meta["weight_decay"])
         table = self.model.puzzle_emb.weights
         self.puzzle_optimizer = SignSGD(table, meta["puzzle_emb_weight_decay"])
         self.token_loss = TOKEN_LOSSES[meta["loss_type"].removesuffix("_cross_entropy")]

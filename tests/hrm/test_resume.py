@@ -73,7 +73,7 @@ def kill_after(reports: int, request: dict[str, Any]) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.parametrize("halting", [{}, {"M_max": 1}, {"halt_exploration": 0.9, "N": 1}])
+@pytest.mark.parametrize("halting", [{}, {"halt_exploration": 0.9, "N": 1}])
 def test_killed_and_resumed_equals_left_alone(
     arc: PuzzleDataset,
     arc_folder: Path,

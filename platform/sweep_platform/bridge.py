@@ -4,6 +4,9 @@ Ray's own Optuna searcher, schedulers and snapshots are not used: they tell stop
 complete, leave trials without values running for ever, and forget their rungs on restore.
 """
 
+import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,14 @@ WORKER_RETRIES = 3
 """How often a trial whose worker was lost goes on from its checkpoint."""
 
 
-class StudySearcher(Searcher):
+class _Unsaved:
+    """Keeps the conductor out of Ray's snapshots: a sweep resumes from its folder alone."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class StudySearcher(_Unsaved, Searcher):
     """Ray's searcher: proposes what the conductor starts and tells it what has ended."""
 
     def __init__(self, conductor: Conductor, config: Callable[[TrialFolder], dict[str, Any]]):
@@ -45,14 +55,14 @@ class StudySearcher(Searcher):
         self._conductor.ended(trial_id, lost=error)
 
     def save(self, checkpoint_path: str) -> None:
-        """Write an empty file where Ray expects one: a sweep resumes from its folder alone."""
+        """Write an empty file where Ray expects one."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing, for nothing was saved."""
 
 
-class RungScheduler(TrialScheduler):
+class RungScheduler(_Unsaved, TrialScheduler):
     """Ray's scheduler: passes reports to the conductor and stops whom it does not let go on."""
 
     def __init__(self, conductor: Conductor) -> None:
@@ -65,7 +75,8 @@ class RungScheduler(TrialScheduler):
         if "failed" in result:
             self._conductor.failed(trial.trial_id, result["failed"])
         elif "progress" in result:
-            goes_on = self._conductor.goes_on(trial.trial_id, progress_from(result["progress"]))
+            progress = progress_from(json.loads(result["progress"]))
+            goes_on = self._conductor.goes_on(trial.trial_id, progress)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
@@ -92,7 +103,7 @@ class RungScheduler(TrialScheduler):
         return "rungs of equal training FLOPs"
 
 
-class ConductorStopper(Stopper):
+class ConductorStopper(_Unsaved, Stopper):
     """Ray's stopper: ends the experiment when the conductor says so."""
 
     def __init__(self, conductor: Conductor) -> None:
@@ -111,6 +122,7 @@ def run_trials(
     conductor: Conductor,
     config: Callable[[TrialFolder], dict[str, Any]],
     resources: ResourceSpec,
+    places: int,
     storage: Path,
 ) -> None:
     """Let Ray Tune run what the conductor starts, until it is exhausted or ends the session.
@@ -119,8 +131,10 @@ def run_trials(
         conductor: decides.
         config: what a worker is handed of a trial.
         resources: what Ray reserves for each trial.
-        storage: where Ray keeps files of its own; nothing there is needed again.
+        places: how many workers may be in the making at once.
+        storage: a folder for Ray's own files, removed at the end: nothing there is needed again.
     """
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(places)
     needs = {"cpu": resources.cpus, "gpu": resources.gpus}
     tuner = tune.Tuner(
         tune.with_resources(run_trial, needs),
@@ -138,4 +152,7 @@ def run_trials(
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)

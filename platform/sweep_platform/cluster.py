@@ -16,6 +16,7 @@ CLUSTER_GPUS = 8
 """From this many GPUs on, `--scale auto` takes the scale `cluster`."""
 
 _ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",

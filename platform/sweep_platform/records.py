@@ -70,7 +70,9 @@ class TrialRecord:
     """One configuration with one seed, and its cost, known before it starts.
 
     Attributes:
-        number: of the trial in the Optuna study.
+        number: of the trial in the sweep, from 0.
+        study_number: of the trial in the Optuna study, which also counts draws that were
+            rejected.
         signature: hash of all that changes the result (configuration, seed, data).
         parameters: the searched knobs, such as N, T, hidden_size, M_max.
         model: the resolved `hrm.config.ModelConfig`.
@@ -81,6 +83,7 @@ class TrialRecord:
     """
 
     number: int
+    study_number: int
     signature: str
     parameters: dict[str, Any]
     model: dict[str, Any]

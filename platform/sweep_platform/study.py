@@ -35,8 +35,8 @@ from sweep_platform.records import Outcome, SweepFolder, TrialFolder, TrialRecor
 from sweep_platform.rungs import Rungs, Values
 from sweep_platform.spec import OBJECTIVES, Choices, Knob, Scalar, SearchSpec, SweepSpec
 
-REDRAWS = 20
-"""Draws of a configuration that was tried before until an untried one is taken instead."""
+DRAWS = 5
+"""Draws of configurations tried before, until the untried one nearest to them is taken."""
 
 _OPTUNA_STATES = {
     TrialState.COMPLETE: optuna.trial.TrialState.COMPLETE,
@@ -89,18 +89,17 @@ class SweepStudy:
     def goes_on(self, trial: TrialFolder, progress: Progress) -> bool:
         """Note a trial's values where it reaches a rung, and whether it goes on from there."""
         rung = self._rungs.reached(progress.step, progress.total_steps)
-        number = trial.record().number
         if rung is None or progress.curve is None or progress.step >= progress.total_steps:
             return True
-        table = self.rung_table(rung)
-        if number not in table:
-            table[number] = self._values(trial.record(), progress)
-            self._note_rung(number, rung, table[number], progress.step)
-        earlier = [values for other, values in table.items() if other != number]
-        return self._rungs.goes_on(table[number], earlier)
+        record, table = trial.record(), self.rung_table(rung)
+        values = table.pop(record.study_number, None)
+        if values is None:
+            values = self._values(record, progress)
+            self._note_rung(record.study_number, rung, values, progress.step)
+        return self._rungs.goes_on(values, list(table.values()))
 
     def rung_table(self, rung: float) -> dict[int, Values]:
-        """Values of every trial that reached a rung, by trial number, as the study has them."""
+        """Values of every trial that reached a rung, by study number, as the study has them."""
         reached = {t.number: t.user_attrs.get("rungs", {}).get(str(rung)) for t in self._trials()}
         return {number: tuple(values) for number, values in reached.items() if values}
 
@@ -118,13 +117,13 @@ class SweepStudy:
         return outcome
 
     def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
-        for _ in range(REDRAWS):
+        for _ in range(DRAWS):
             trial, record = self._ask()
             if record.signature not in self._signatures:
                 return trial, record
             trial.set_user_attr("duplicate", True)
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        untried = self._first_untried()
+        untried = self._nearest_untried(record.parameters)
         if untried is None:
             return None
         self._study.enqueue_trial(untried)
@@ -137,19 +136,19 @@ class SweepStudy:
         trial = self._study.ask(self._distributions)
         return trial, self._record(trial.number, trial.params)
 
-    def _first_untried(self) -> dict[str, Scalar] | None:
-        points = space.points(self.spec)
-        if points is None:
-            return None
-        tried = self._signatures
-        return next((p for p in points if self._record(0, p).signature not in tried), None)
+    def _nearest_untried(self, drawn: dict[str, Scalar]) -> dict[str, Scalar] | None:
+        """The untried configuration that shares most knobs with `drawn`; None if all are tried."""
+        every = space.points(self.spec) or iter(())
+        untried = (p for p in every if self._record(0, p).signature not in self._signatures)
+        return max(untried, key=lambda p: sum(p[k] == drawn[k] for k in p), default=None)
 
-    def _record(self, number: int, parameters: dict[str, Any]) -> TrialRecord:
+    def _record(self, study_number: int, parameters: dict[str, Any]) -> TrialRecord:
         model = space.model_config(self.spec, self._shape, parameters)
         training = space.training_config(self.spec, parameters)
         settings = {"model": asdict(model), "training": asdict(training)}
         return TrialRecord(
-            number=number,
+            number=len(self._signatures),
+            study_number=study_number,
             signature=_signature({**settings, "data": self._fingerprint}),
             parameters=parameters,
             parameter_count=parameter_count(model),
@@ -160,7 +159,7 @@ class SweepStudy:
 
     def _recover(self) -> list[TrialFolder]:
         """Bring study and folder to the same state; returns the trials that have to go on."""
-        folders = {folder.record().number: folder for folder in self.folder.trials()}
+        folders = {folder.record().study_number: folder for folder in self.folder.trials()}
         unfinished = []
         for trial in self._trials():
             folder = folders.get(trial.number)
@@ -179,7 +178,7 @@ class SweepStudy:
         values = None
         if outcome.state is TrialState.COMPLETE:
             values = self._values(record, _last_evaluation(trial))
-        self._study.tell(record.number, values, state=_OPTUNA_STATES[outcome.state])
+        self._study.tell(record.study_number, values, state=_OPTUNA_STATES[outcome.state])
 
     def _values(self, record: TrialRecord, progress: Progress) -> Values:
         assert progress.curve is not None, "values need an evaluation"

@@ -80,19 +80,25 @@ class Sweep:
         """
         conductor = Conductor(self.study, display, self._places, self.seconds_left())
         mirror = MirrorThread(self.mirror, display.note)
+        for trial in self.folder.trials():
+            display.restore(trial)
         self.folder.session_started()
         mirror.start()
         how = "failed"
         try:
             with _interrupting(conductor.interrupt):
                 storage = self.folder.root.absolute() / "ray"
-                run_trials(conductor, self._trial_config, self.spec.resources, storage)
+                run_trials(
+                    conductor, self._trial_config, self.spec.resources, self._places(), storage
+                )
                 conductor.close()
             how = self._ended(conductor)
         finally:
             self.folder.session_ended(how)
-            write_report(self.folder)
-            self._stop(mirror, display)
+            try:
+                write_report(self.folder)
+            finally:
+                self._stop(mirror, display)
         return how
 
     def _trial_config(self, trial: TrialFolder) -> dict[str, Any]:

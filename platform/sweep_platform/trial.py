@@ -4,6 +4,7 @@ The folder is all that a trial needs and all that it leaves. Reports to Ray carr
 to the driver, which decides whether the trial goes on.
 """
 
+import json
 import time
 import traceback
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ def run_trial(config: dict[str, Any]) -> None:
     with exclusive(trial.lock, wait=True):
         try:
             for progress in _train(trial, DatasetAddress(**config["dataset"]), config["threads"]):
-                tune.report({"progress": asdict(progress)})
+                # As text, since Ray flattens what is nested before the scheduler sees it.
+                tune.report({"progress": json.dumps(asdict(progress))})
         except NonFiniteLoss as error:
             tune.report({"failed": str(error)})
         except Exception as error:

@@ -48,6 +48,7 @@ def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> No
     folder.create(
         TrialRecord(
             number=number,
+            study_number=number,
             signature=f"{number:02d}abcdef0123456789",
             parameters={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
             model={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},

@@ -79,6 +79,11 @@ def front(candidates: Iterable[Point]) -> list[Point]:
     return kept
 
 
+def trials_front(trials: Iterable[TrialSummary]) -> list[Point]:
+    """The front over every point of these trials' last evaluations."""
+    return front(point for trial in trials for point in points(trial))
+
+
 def _worth(point: Point) -> tuple[int, float]:
     return point.inference_flops, point.exact_accuracy
 

@@ -53,7 +53,10 @@ def _luck(sweep: SweepSummary) -> Iterator[str]:
 
 
 def _picked(sweep: SweepSummary) -> Iterator[str]:
-    if len(sweep.complete) > 1:
+    solved = [point.solved for trial in sweep.complete if (point := final_point(trial))]
+    if (ties := solved.count(max(solved, default=0))) > 1:
+        yield f"{ties} complete trials solve as many; the one named is the cheapest to run."
+    if len(solved) > 1 and max(solved) > 0:
         yield (
             f"The best of {len(sweep.complete)} complete trials was picked on the puzzles that "
             "measure it, which flatters it, as it does the front. Confirm a choice with new "

@@ -57,7 +57,7 @@ def tooltip() -> list[alt.Tooltip]:
 
 def compute_axis(title: str, *, log: bool) -> alt.X:
     """FLOPs from left to right, their ticks written as 10M or 2G."""
-    scale = alt.Scale(type="log", nice=False, padding=50) if log else alt.Scale(zero=True)
+    scale = alt.Scale(type="log", nice=False, padding=60) if log else alt.Scale(zero=True)
     axis = alt.Axis(format="~s", labelOverlap="greedy", labelSeparation=8, tickCount=8, grid=False)
     return alt.X("flops:Q", title=title, scale=scale, axis=axis)
 

@@ -10,12 +10,11 @@ import altair as alt
 
 from sweep_platform.report import wording
 from sweep_platform.report.analysis import (
-    Point,
     curve_points,
     final_point,
-    front,
     knob_names,
     points,
+    trials_front,
 )
 from sweep_platform.report.chart_parts import (
     COMPLETE,
@@ -51,33 +50,51 @@ def draw(sweep: SweepSummary) -> dict[str, Spec]:
 
 
 def _front(sweep: SweepSummary) -> Any:
-    best = _best(sweep)
-    rows = [
-        {**row(trial, point), **({"kind": FRONT} if point in best else {})}
-        for trial in sweep.trials
-        for point in points(trial)
-    ]
-    rows.sort(key=lambda fields: _KINDS[::-1].index(fields["kind"]))
+    rows = _placed(sweep)
     reach = [fields["high" if fields["kind"] == FRONT else "accuracy"] for fields in rows]
-    base = chart(rows).encode(x=compute_axis(_INFERENCE, log=True), y=accuracy_axis(max(reach)))
+    x, y = compute_axis(_INFERENCE, log=True), accuracy_axis(max(reach))
+    base = chart(rows).encode(x=x, y=y)
     top = base.transform_filter(alt.datum.kind == FRONT)
     steps = top.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
     intervals = top.mark_rule(color=BLUE, opacity=0.3).encode(y="low:Q", y2="high:Q")
-    labels = top.transform_calculate(label="'#' + datum.trial + ' M' + datum.M")
-    names = labels.mark_text(dx=-6, dy=-8, **_LABEL).encode(text="label:N")
+    labels = _labels([fields for fields in rows if fields["kind"] == FRONT], "#{trial} M{M}")
     note = "Label: trial and segments M. Upright line: 95 % interval."
-    return alt.layer(intervals, steps, _marks(base), names).properties(
+    return alt.layer(intervals, steps, _marks(base), labels.encode(x=x, y=y)).properties(
         width=WIDTH, height=HEIGHT, title=title("Accuracy-compute front", note)
     )
 
 
+def _placed(sweep: SweepSummary) -> list[Spec]:
+    """Every point of every trial; those on the front come last, so that none covers them."""
+    best = set(trials_front(sweep.complete))
+    rows = [
+        row(trial, point) | ({"kind": FRONT} if point in best else {})
+        for trial in sweep.trials
+        for point in points(trial)
+    ]
+    return sorted(rows, key=lambda fields: -_KINDS.index(fields["kind"]))
+
+
 _INFERENCE = "Inference compute per puzzle (FLOP, log scale)"
 _KINDS = [FRONT, COMPLETE, OTHER]
-_LABEL: dict[str, Any] = {"align": "right", "fontSize": 11, "color": "#00507D"}
 
 
-def _best(sweep: SweepSummary) -> list[Point]:
-    return front(point for trial in sweep.complete for point in points(trial))
+def _labels(rows: list[Spec], name: str) -> Any:
+    """The points' names; where points fall together, the first and how many more there are."""
+    places: dict[tuple[int, float], list[str]] = {}
+    for fields in rows:
+        place = fields["flops"], fields["accuracy"]
+        places.setdefault(place, []).append(name.format_map(fields))
+    named = [
+        {
+            "flops": place[0],
+            "accuracy": place[1],
+            "label": first + (f" +{len(more)}" if more else ""),
+        }
+        for place, (first, *more) in places.items()
+    ]
+    text = chart(named).mark_text(align="right", dx=-6, dy=-8, fontSize=11, color="#00507D")
+    return text.encode(text="label:N")
 
 
 def _marks(base: alt.Chart) -> Any:
@@ -136,28 +153,21 @@ def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Any:
         opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
         tooltip=tooltip(),
     )
-    ends = chart(_ends(sweep, rows)).encode(x=x, y=y, text="label:N")
     heading = title(
         alt.ExprRef(f"'{text}, coloured by ' + by"),
         "Number: trial on the front. Dashed: less training.",
     )
-    names = ends.mark_text(dx=-4, dy=-9, **_LABEL)
-    return alt.layer(lines.add_params(by, hovered), names).properties(
+    labels = _labels(_ends(sweep, rows), "#{trial}").encode(x=x, y=y)
+    return alt.layer(lines.add_params(by, hovered), labels).properties(
         width=WIDTH, height=HEIGHT, title=heading
     )
 
 
 def _ends(sweep: SweepSummary, rows: list[Spec]) -> list[Spec]:
-    """Where the lines of trials on the front end; trials that end in one place share a label."""
-    named = {point.trial for point in _best(sweep)}
-    last = {fields["trial"]: fields for fields in rows if fields["trial"] in named}
-    places: dict[tuple[int, float], list[str]] = {}
-    for number, fields in last.items():
-        places.setdefault((fields["flops"], fields["accuracy"]), []).append(f"#{number}")
-    return [
-        {"flops": place[0], "accuracy": place[1], "label": " ".join(labels)}
-        for place, labels in places.items()
-    ]
+    """The last point of each trial that is on the front."""
+    best = {point.trial for point in trials_front(sweep.complete)}
+    last = {fields["trial"]: fields for fields in rows if fields["trial"] in best}
+    return list(last.values())
 
 
 def _telling(sweep: SweepSummary, options: list[str]) -> str:
@@ -172,11 +182,10 @@ def _telling(sweep: SweepSummary, options: list[str]) -> str:
 
 def _knobs(sweep: SweepSummary) -> Any:
     names = knob_names(trial.knobs for trial in sweep.complete)
-    strips = [_strip(sweep, name, first=name == names[0]) for name in names]
+    panels = [_strip(sweep, name, first=name == names[0]) for name in names]
     note = "Complete trials after all segments, equal ones side by side. Bar: median."
-    return alt.concat(*strips, columns=4, spacing=14).properties(
-        title=title("Accuracy by the value of each knob", note)
-    )
+    strips = alt.concat(*panels, columns=4, spacing=14).resolve_scale(xOffset="independent")
+    return strips.properties(title=title("Accuracy by the value of each knob", note))
 
 
 def _strip(sweep: SweepSummary, name: str, *, first: bool) -> Any:

@@ -8,9 +8,8 @@ from sweep_platform.report import wording
 from sweep_platform.report.analysis import (
     best_trial,
     final_point,
-    front,
     knob_values,
-    points,
+    trials_front,
 )
 from sweep_platform.report.blocks import (
     Block,
@@ -136,8 +135,7 @@ def _front(sweep: SweepSummary) -> Iterator[Block]:
         "left out of it."
     )
     yield Figure("front", "Share of test puzzles solved against inference FLOPs per puzzle.")
-    best = front(point for trial in sweep.complete for point in points(trial))
-    if best:
+    if best := trials_front(sweep.complete):
         yield front_table(sweep, best)
     else:
         yield Paragraph("The front is empty: no complete trial has solved a puzzle.")
@@ -170,10 +168,10 @@ def _knobs(sweep: SweepSummary) -> Iterator[Block]:
     yield Heading("Knobs")
     yield Paragraph(
         f"Complete trials by the value of each knob ({len(sweep.complete)} in all), after all "
-        "their segments. This is association, not effect: the search chose the values together "
-        "and tried promising ones more often, several knobs change the compute as well, and few "
-        "trials share a value. To claim an effect, vary one knob at equal FLOPs over several "
-        "seeds."
+        "their segments. This is association, not effect: the knobs varied together, the "
+        "search may have tried promising values more often, several knobs change the compute as "
+        "well, and few trials share a value. To claim an effect, vary one knob at equal FLOPs "
+        "over several seeds."
     )
     yield Figure("knobs", "Accuracy by the value of each knob; the bar is the median.")
     yield knob_table(rows)

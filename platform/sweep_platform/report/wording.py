@@ -33,7 +33,7 @@ def setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {setting(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(setting(item) for item in value)
+        return ", ".join(setting(item) for item in value) or "none"
     if isinstance(value, float):
         return f"{value:.6g}"
     if value is None:

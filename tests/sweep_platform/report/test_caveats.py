@@ -24,6 +24,12 @@ def test_few_puzzles_and_single_seeds(make_sweep) -> None:
     assert "best of 5 complete trials was picked" in text
 
 
+def test_equally_good_trials(make_sweep) -> None:
+    assert "2 complete trials solve as many" in told(summarize(make_sweep(*[COMPLETE] * 6)))
+    three = told(summarize(make_sweep(*[COMPLETE] * 3, name="three")))
+    assert "solve as many" not in three
+
+
 def test_one_trial_was_not_picked_among_others(make_sweep) -> None:
     text = told(summarize(make_sweep(COMPLETE)))
     assert "picked" not in text

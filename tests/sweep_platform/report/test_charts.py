@@ -1,0 +1,83 @@
+"""What the charts show, read from their specifications."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sweep_platform.records import TrialState
+from sweep_platform.report.analysis import points, trials_front
+from sweep_platform.report.charts import draw
+from sweep_platform.report.summary import SweepSummary, summarize
+
+COMPLETE, STOPPED = TrialState.COMPLETE, TrialState.STOPPED
+
+
+def rows(spec: Any) -> Iterator[dict[str, Any]]:
+    """Every row of data in a specification."""
+    for values in spec["datasets"].values():
+        yield from values
+
+
+@pytest.fixture
+def sweep(make_sweep) -> SweepSummary:
+    return summarize(make_sweep(*[COMPLETE] * 5, STOPPED, None))
+
+
+def test_front_chart_marks_the_front(sweep: SweepSummary) -> None:
+    shown = [row for row in rows(draw(sweep)["front"]) if "kind" in row]
+    best = trials_front(sweep.complete)
+    marked = {(row["trial"], row["M"]) for row in shown if row["kind"] == "on the front"}
+    assert marked == {(p.trial, p.segments) for p in best}
+    assert {row["kind"] for row in shown if row["trial"] in (5, 6)} == {"not complete"}
+    assert len({(row["trial"], row["M"]) for row in shown}) == sum(
+        len(points(trial)) for trial in sweep.trials
+    )
+
+
+def test_points_in_one_place_share_a_label(sweep: SweepSummary) -> None:
+    best = trials_front(sweep.complete)
+    places = Counter((point.inference_flops, point.exact_accuracy) for point in best)
+    assert max(places.values()) == 2, "the sweep has two equal points on its front"
+    labels = [row for row in rows(draw(sweep)["front"]) if "label" in row]
+    shared = {(row["flops"], row["accuracy"]): row["label"].endswith(" +1") for row in labels}
+    assert len(labels) == len(shared)
+    assert shared == {place: count == 2 for place, count in places.items()}
+
+
+def test_training_chart_shows_every_evaluation(sweep: SweepSummary) -> None:
+    shown = [row for row in rows(draw(sweep)["training"]) if "kind" in row]
+    expected = {
+        (trial.number, evaluation.training_flops, evaluation.exact_accuracy)
+        for trial in sweep.trials
+        for evaluation in trial.evaluations
+    }
+    assert {(row["trial"], row["flops"], row["accuracy"]) for row in shown} == expected
+
+
+def test_no_trial_hides_another_in_the_strips(make_sweep) -> None:
+    sweep = summarize(make_sweep(*[COMPLETE] * 12))
+    spec = draw(sweep)["knobs"]
+    assert [panel["layer"][0]["encoding"]["x"]["title"] for panel in spec["concat"]] == list(
+        sweep.trials[0].knobs
+    )
+    for panel in spec["concat"]:
+        shown = spec["datasets"][panel["data"]["name"]]
+        places = [(row["value"], row["accuracy"], row["aside"]) for row in shown]
+        assert len(set(places)) == len(places) == 12
+
+
+def test_charts_are_plain_json(sweep: SweepSummary) -> None:
+    text = json.dumps(draw(sweep), allow_nan=False)
+    assert "$schema" not in text
+
+
+def test_only_what_there_is_data_for(make_sweep) -> None:
+    assert draw(summarize(make_sweep(TrialState.FAILED))) == {}
+    assert set(draw(summarize(make_sweep(STOPPED, name="stopped")))) == {
+        "front",
+        "curves",
+        "training",
+    }

@@ -1,0 +1,41 @@
+# Every target makes .venv first if it is missing; PYTHON names the interpreter to make it with.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+SPACE ?= sweeps/arc.yaml
+ARGS ?=
+
+.PHONY: sweep plan test check format format-check lint types clean
+
+sweep: $(READY)  ## search the space, to its report
+	$(BIN)/python sweeps/run.py --space $(SPACE) $(ARGS)
+
+plan: $(READY)  ## print what the search would cost
+	$(BIN)/python sweeps/run.py --space $(SPACE) --dry-run $(ARGS)
+
+test: $(READY)  ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: format-check lint types test  ## all that must hold before a commit
+
+format-check: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY)  ## put the code into its one layout
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $(READY)
+
+clean:  ## remove the environment and caches; puzzles, runs and records stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -29,6 +29,9 @@ from puzzle_datasets.loader import TrainLoader, evaluation_batches
 REPORTS = 20
 """About how many reports a run yields, besides those with an evaluation."""
 
+CHECKPOINT_SECONDS = 30.0
+"""A run that dies loses about this much work."""
+
 EVALUATION_SEED = 0
 """Draws the puzzles to evaluate; the same for every run, so that runs of all seeds compare."""
 
@@ -88,15 +91,23 @@ class Trainer:
         """Whether the budget is spent."""
         return self._step >= self.total_steps
 
-    def run(self) -> Iterator[Progress]:
+    def run(
+        self, checkpoint: Path | None = None, seconds: float = CHECKPOINT_SECONDS
+    ) -> Iterator[Progress]:
         """Train until the budget is spent; yield progress at about 20 steps and each evaluation.
 
-        The steps that report follow from the configuration alone. `save` may be called
-        between two reports. Raises `NonFiniteLoss`.
+        The steps that report follow from the configuration alone. With `checkpoint`, the state
+        is saved there every so many `seconds` and at the end, but never before the caller has
+        dealt with the report of that step: a run that dies has no gap in its reports. Raises
+        `NonFiniteLoss`.
         """
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
+        saved = time.monotonic()
         while not self.done:
+            if checkpoint is not None and time.monotonic() - saved > seconds:
+                self.save(checkpoint)
+                saved = time.monotonic()
             started = time.perf_counter()
             self._take_step()
             self._spend(time.perf_counter() - started)
@@ -104,6 +115,8 @@ class Trainer:
                 yield self._report(self.evaluate())
             elif self._step % interval == 0 or self.done:
                 yield self._report(None)
+        if checkpoint is not None:
+            self.save(checkpoint)
 
     def evaluate(self) -> Curve:
         """Evaluate the configured subset of the test puzzles for M_max segments."""

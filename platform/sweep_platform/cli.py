@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweep_platform.status import guarded
+from sweep_platform.status import DONE, guarded
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="print the plan and its cost, start nothing")
     add("--tracking-uri", metavar="URI", help="MLflow's store (default: sqlite:///mlflow.db)")
     add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: start one here)")
-    add("--data", type=Path, default=Path("data"), metavar="FOLDER", help="where puzzles are kept")
+    add("--data", type=Path, metavar="FOLDER", help="where puzzles are kept (default: data)")
     return made
 
 
@@ -33,6 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; returns the exit status."""
     options = parser().parse_args(arguments)
     return guarded(lambda: _work(options))
+
+
+def report(arguments: Sequence[str] | None = None) -> int:
+    """Write the report of a sweep's folder, finished or not; returns the exit status."""
+    made = argparse.ArgumentParser(description="Write the report of a sweep, also while it runs.")
+    made.add_argument("folder", type=Path, help="the sweep's folder, such as runs/arc")
+    return guarded(lambda: _report(made.parse_args(arguments).folder))
+
+
+def _report(folder: Path) -> int:
+    from sweep_platform.records import SweepFolder
+    from sweep_platform.report import write_report
+
+    print(f"Report: {write_report(SweepFolder(folder))}")
+    return DONE
 
 
 def _work(options: argparse.Namespace) -> int:

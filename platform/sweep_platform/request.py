@@ -26,7 +26,8 @@ class Request:
         resume: whether to take up a sweep that was interrupted.
         tracking_uri: MLflow's store, None for the default or, at resume, the sweep's own.
         address: Ray's address, None to start Ray here.
-        data: below which folder the puzzles are kept.
+        data: below which folder the puzzles are kept, None for the default or, at resume, the
+            sweep's own.
     """
 
     space: Path
@@ -36,7 +37,7 @@ class Request:
     resume: bool = False
     tracking_uri: str | None = None
     address: str | None = None
-    data: Path = Path("data")
+    data: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,8 @@ from sweep_platform.space import Shape
 from sweep_platform.study import SweepStudy
 from sweep_platform.tracking import DEFAULT_TRACKING_URI, MirrorThread, MlflowMirror, open_store
 
+DEFAULT_DATA = Path("data")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Puzzles:
@@ -197,8 +199,8 @@ def _make(root: Path) -> list[Path]:
     return missing
 
 
-def _prepared(asked: Asked, data: Path) -> Puzzles:
-    address = puzzles.address(asked.spec.dataset, data)
+def _prepared(asked: Asked, data: Path | None) -> Puzzles:
+    address = puzzles.address(asked.spec.dataset, data or _data_root(asked.folder))
     manifest_file = address.prepare() / MANIFEST_FILE
     manifest = Manifest.from_json(manifest_file.read_text(), manifest_file)
     if asked.folder.exists():
@@ -209,6 +211,10 @@ def _prepared(asked: Asked, data: Path) -> Puzzles:
                 "with; restore that set, or start a new sweep with another --out."
             )
     return Puzzles(address=address, manifest=manifest)
+
+
+def _data_root(folder: SweepFolder) -> Path:
+    return Path(folder.record().dataset["root"]) if folder.exists() else DEFAULT_DATA
 
 
 def _tracking_uri(request: Request, folder: SweepFolder) -> str:

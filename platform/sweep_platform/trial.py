@@ -5,7 +5,6 @@ to the driver, which decides whether the trial goes on.
 """
 
 import json
-import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,9 +15,6 @@ from hrm.progress import Progress
 from sweep_platform.files import exclusive, write_bytes
 from sweep_platform.puzzles import DatasetAddress
 from sweep_platform.records import TrialFolder
-
-CHECKPOINT_SECONDS = 15.0
-"""A trial that dies loses at most about this much work, besides that since the last report."""
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -60,10 +56,6 @@ def _train(trial: TrialFolder, dataset: DatasetAddress, threads: int) -> Iterato
     trainer = Trainer(ModelConfig(**record.model), TrainingConfig(**training), puzzles, device)
     if trial.checkpoint.exists():
         trainer.restore(trial.checkpoint)
-    saved = time.monotonic()
-    for progress in trainer.run():
+    for progress in trainer.run(trial.checkpoint):
         trial.append(progress)
-        if trainer.done or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            trainer.save(trial.checkpoint)
-            saved = time.monotonic()
         yield progress

@@ -127,3 +127,16 @@ def test_checkpoints_of_other_runs_are_refused(
     manifest = replace(arc.manifest, name="other")
     with pytest.raises(CheckpointError, match="dataset fingerprint="):
         Trainer(model, training, replace(arc, manifest=manifest), CPU).restore(path)
+
+
+def test_checkpoints_never_run_ahead_of_the_reports(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
+) -> None:
+    """A run that dies while its caller deals with a report finds that report again."""
+    model = model_config()
+    training = training_config(model, steps=12)
+    path = tmp_path / "checkpoint.pt"
+    for progress in Trainer(model, training, arc, CPU).run(path, seconds=0):
+        if path.exists():
+            assert checkpoint.load(path)["state"]["step"] == progress.step - 1
+    assert checkpoint.load(path)["state"]["step"] == 12

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.exceptions import RayError
 from ray.tune import Stopper
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from sweep_platform.conductor import Conductor
+from sweep_platform.conductor import WORKER_RETRIES, Conductor
 from sweep_platform.records import TrialFolder, progress_from
 from sweep_platform.spec import ResourceSpec
 from sweep_platform.trial import run_trial
 
-WORKER_RETRIES = 3
-"""How often a trial whose worker was lost goes on from its checkpoint."""
+
+class WorkersLost(RuntimeError):
+    """Ray lost workers and gave up on all trials; says why."""
 
 
 class _Unsaved:
@@ -133,6 +135,9 @@ def run_trials(
         resources: what Ray reserves for each trial.
         places: how many workers may be in the making at once.
         storage: a folder for Ray's own files, removed at the end: nothing there is needed again.
+
+    Raises:
+        WorkersLost: Ray gave up; the same call may be made again.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(places)
     needs = {"cpu": resources.cpus, "gpu": resources.gpus}
@@ -154,5 +159,11 @@ def run_trials(
     )
     try:
         tuner.fit()
+    except RuntimeError as error:
+        # Ray takes some lost workers for an error of its own, such as those that its memory
+        # monitor killed, and gives up on all trials.
+        if isinstance(error.__cause__, RayError):
+            raise WorkersLost(str(error.__cause__).splitlines()[0]) from error
+        raise
     finally:
         shutil.rmtree(storage, ignore_errors=True)

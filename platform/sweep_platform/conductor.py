@@ -6,6 +6,7 @@ study and the folder. All calls come from the driver's one thread, but for `inte
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,9 @@ from typing import Protocol
 from hrm.progress import Progress
 from sweep_platform.records import Outcome, TrialFolder, TrialRecord, TrialState
 from sweep_platform.study import SweepStudy
+
+WORKER_RETRIES = 3
+"""How often a trial whose worker was lost goes on from its checkpoint."""
 
 
 class Display(Protocol):
@@ -61,6 +65,7 @@ class Conductor:
         self._capacity = capacity
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._live: dict[str, _Live] = {}
+        self._losses: Counter[int] = Counter()
         self._exhausted = False
 
     @property
@@ -107,6 +112,18 @@ class Conductor:
             self._settle(live, TrialState.STOPPED, live.stopped)
         else:
             self._settle(live, TrialState.COMPLETE, "the training budget was spent")
+
+    def all_lost(self, reason: str) -> None:
+        """Every worker is gone: trials wait to go on, but for those that were lost too often."""
+        self._display.note(f"{reason.rstrip('.')}; trials go on from their checkpoints.")
+        for live in self._live.values():
+            self._losses[live.record.number] += 1
+            if self._losses[live.record.number] > WORKER_RETRIES:
+                self._settle(live, TrialState.FAILED, reason)
+            else:
+                self._study.put_back(live.trial)
+        self._live.clear()
+        self._exhausted = False
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""

@@ -86,6 +86,10 @@ class SweepStudy:
         self._signatures.add(record.signature)
         return created
 
+    def put_back(self, trial: TrialFolder) -> None:
+        """Propose a trial again that could not end."""
+        self._unfinished.append(trial)
+
     def goes_on(self, trial: TrialFolder, progress: Progress) -> bool:
         """Note a trial's values where it reaches a rung, and whether it goes on from there."""
         rung = self._rungs.reached(progress.step, progress.total_steps)

@@ -13,7 +13,7 @@ from typing import Any
 
 from puzzle_datasets.schema import MANIFEST_FILE, Manifest
 from sweep_platform import puzzles
-from sweep_platform.bridge import run_trials
+from sweep_platform.bridge import WorkersLost, run_trials
 from sweep_platform.cluster import Resources
 from sweep_platform.conductor import Conductor
 from sweep_platform.environment import describe
@@ -89,10 +89,8 @@ class Sweep:
         how = "failed"
         try:
             with _interrupting(conductor.interrupt):
-                storage = self.folder.root.absolute() / "ray"
-                run_trials(
-                    conductor, self._trial_config, self.spec.resources, self._places(), storage
-                )
+                while not self._finished(conductor):
+                    pass
                 conductor.close()
             how = self._ended(conductor)
         finally:
@@ -102,6 +100,16 @@ class Sweep:
             finally:
                 self._stop(mirror, display)
         return how
+
+    def _finished(self, conductor: Conductor) -> bool:
+        """Run trials; False if Ray gave up on its workers and has to be asked again."""
+        storage = self.folder.root.absolute() / "ray"
+        try:
+            run_trials(conductor, self._trial_config, self.spec.resources, self._places(), storage)
+        except WorkersLost as lost:
+            conductor.all_lost(str(lost))
+            return False
+        return True
 
     def _trial_config(self, trial: TrialFolder) -> dict[str, Any]:
         return {

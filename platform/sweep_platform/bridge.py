@@ -15,7 +15,7 @@ from ray import tune
 from ray.exceptions import RayError
 from ray.tune import Stopper
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep_platform.conductor import WORKER_RETRIES, Conductor
@@ -60,11 +60,8 @@ class StudySearcher(_Unsaved, Searcher):
         """Write an empty file where Ray expects one."""
         Path(checkpoint_path).touch()
 
-    def restore(self, checkpoint_path: str) -> None:
-        """Do nothing, for nothing was saved."""
 
-
-class RungScheduler(_Unsaved, TrialScheduler):
+class RungScheduler(_Unsaved, FIFOScheduler):
     """Ray's scheduler: passes reports to the conductor and stops whom it does not let go on."""
 
     def __init__(self, conductor: Conductor) -> None:
@@ -79,30 +76,7 @@ class RungScheduler(_Unsaved, TrialScheduler):
         elif "progress" in result:
             progress = progress_from(json.loads(result["progress"]))
             goes_on = self._conductor.goes_on(trial.trial_id, progress)
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
-
-    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """The oldest trial that waits."""
-        waiting = (t for t in tune_controller.get_trials() if t.status == Trial.PENDING)
-        return next(waiting, None)
-
-    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Nothing to prepare."""
-
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """The searcher hears of it."""
-
-    def on_trial_complete(
-        self, tune_controller: Any, trial: Trial, result: dict[str, Any]
-    ) -> None:
-        """The searcher hears of it."""
-
-    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """Nothing to clear."""
-
-    def debug_string(self) -> str:
-        """Name in Ray's logs."""
-        return "rungs of equal training FLOPs"
+        return str(self.CONTINUE if goes_on else self.STOP)
 
 
 class ConductorStopper(_Unsaved, Stopper):

@@ -67,8 +67,10 @@ def connect(address: str | None) -> None:
         _require_answer(address)
     import ray
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    options = {"logging_level": logging.ERROR, "log_to_driver": False}
+    # What Ray's loggers say of trials, the display and the report say better.
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address is None:
         ray.init(include_dashboard=False, num_cpus=int(this_machine().cpus), **options)
         return

@@ -3,8 +3,11 @@
 import logging
 import math
 import os
+import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sweep_platform.environment import gpu_names
@@ -71,13 +74,24 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    if address is None:
-        ray.init(include_dashboard=False, num_cpus=int(this_machine().cpus), **options)
-        return
+    with _own_sigterm():
+        if address is None:
+            ray.init(include_dashboard=False, num_cpus=int(this_machine().cpus), **options)
+            return
+        try:
+            ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _no_answer(address, str(error).splitlines()[0]) from None
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray would take over."""
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise _no_answer(address, str(error).splitlines()[0]) from None
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def disconnect() -> None:
@@ -93,12 +107,12 @@ class Resources:
     REFRESH_SECONDS = 5.0
 
     def __init__(self) -> None:
-        self._known = self._look()
-        self._at = time.monotonic()
+        self._known: Hardware | None = None
+        self._at = 0.0
 
     def hardware(self) -> Hardware:
         """What the cluster has, at most a few seconds old."""
-        if time.monotonic() - self._at > self.REFRESH_SECONDS:
+        if self._known is None or time.monotonic() - self._at > self.REFRESH_SECONDS:
             self._known, self._at = self._look(), time.monotonic()
         return self._known
 

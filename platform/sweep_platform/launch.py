@@ -1,7 +1,7 @@
 """From a request to a plan on the screen, or to a sweep that runs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import yaml
 
@@ -26,24 +26,24 @@ def show_plan(request: Request) -> int:
 
 
 def run_sweep(request: Request) -> int:
-    """Run a sweep to its report."""
+    """Run a sweep to its report. Bad input is refused before Ray starts on this machine."""
     from sweep_platform.progress import ProgressDisplay
     from sweep_platform.sweep import Sweep, claimed
 
-    local = this_machine() if request.address is None else None
-    asked = decide(request, local) if local else None
-    with _connected(request):
-        hardware = Resources().hardware()
-        asked = asked or decide(request, hardware)
+    with ExitStack() as held:
+        hardware = held.enter_context(_hardware(request))
+        asked = decide(request, hardware)
         print(_heading(asked, hardware), flush=True)
-        with claimed(asked.folder):
-            sweep = Sweep(asked, request)
-            with ProgressDisplay(
-                trials=asked.spec.budget.trials,
-                training_flops_per_trial=int(asked.spec.budget.flops_per_trial),
-                time_limit=sweep.seconds_left(),
-            ) as display:
-                how = sweep.run(display)
+        held.enter_context(claimed(asked.folder))
+        asked = decide(request, hardware)  # another driver may have been here before the claim
+        sweep = Sweep(asked, request, hardware)
+        ray = _connected(request) if request.address is None else nullcontext()
+        display = ProgressDisplay(
+            trials=asked.spec.budget.trials,
+            training_flops_per_trial=int(asked.spec.budget.flops_per_trial),
+            time_limit=sweep.seconds_left(),
+        )
+        how = sweep.run(held.enter_context(display), ray)
     print(f"Report: {asked.folder.report / 'report.html'}", flush=True)
     if how == "interrupted":
         print("Interrupted; the same command with --resume goes on.", flush=True)
@@ -56,7 +56,7 @@ def _heading(asked: Asked, hardware: Hardware) -> str:
 
 @contextmanager
 def _hardware(request: Request) -> Iterator[Hardware]:
-    """What the trials would run on, without starting anything."""
+    """What trials run on; a cluster at an address stays connected, none is started here."""
     if request.address is None:
         yield this_machine()
         return

@@ -224,6 +224,11 @@ class SweepFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         write_json(self.root / "sweep.json", asdict(record))
 
+    def discard(self) -> None:
+        """Remove what there is before the first session."""
+        for path in (self.root / "sweep.json", self.journal, self.lock):
+            path.unlink(missing_ok=True)
+
     def record(self) -> SweepRecord:
         """What was asked."""
         return SweepRecord(**read_json(self.root / "sweep.json"))

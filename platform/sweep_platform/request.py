@@ -67,7 +67,7 @@ def decide(request: Request, hardware: Hardware) -> Asked:
             f"{folder.root} already holds a sweep; add --resume to go on with it, "
             "or --out FOLDER to start another."
         )
-    if folder.root.is_dir() and any(folder.root.iterdir()):
+    if folder.root.is_dir() and set(folder.root.iterdir()) - {folder.lock}:
         raise InputError(f"{folder.root} is not empty and holds no sweep; choose another --out.")
     return Asked(spec=spec, scale=scale or "none", folder=folder)
 

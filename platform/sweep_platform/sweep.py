@@ -5,7 +5,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,7 @@ from typing import Any
 from puzzle_datasets.schema import MANIFEST_FILE, Manifest
 from sweep_platform import puzzles
 from sweep_platform.bridge import WorkersLost, run_trials
-from sweep_platform.cluster import Resources
+from sweep_platform.cluster import Hardware, Resources
 from sweep_platform.conductor import Conductor
 from sweep_platform.environment import describe
 from sweep_platform.errors import InputError
@@ -25,6 +25,7 @@ from sweep_platform.report import write_report
 from sweep_platform.report.summary import wall_seconds
 from sweep_platform.request import Asked, Request
 from sweep_platform.space import Shape
+from sweep_platform.spec import ResourceSpec
 from sweep_platform.study import SweepStudy
 from sweep_platform.tracking import DEFAULT_TRACKING_URI, MirrorThread, MlflowMirror, open_store
 
@@ -56,29 +57,32 @@ class Puzzles:
 
 
 class Sweep:
-    """One session's work on a sweep whose folder this process owns; Ray is connected.
+    """One session's work on a sweep whose folder this process owns.
+
+    Nothing here needs Ray before `run`.
 
     Raises:
         InputError, DatasetError: on construction, if the puzzles, the store or the study refuse.
     """
 
-    def __init__(self, asked: Asked, request: Request) -> None:
+    def __init__(self, asked: Asked, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = asked.folder, asked.spec
-        self.puzzles = _prepared(asked, request.data)
-        self.resources = Resources()
-        self._require_a_place()
+        _require_a_place(hardware, asked.spec.resources)
         self.tracking_uri = _tracking_uri(request, asked.folder)
         open_store(self.tracking_uri)
+        self.puzzles = _prepared(asked, request.data)
         self._record(asked, request)
-        self.mirror = MlflowMirror(self.folder, self.tracking_uri)
-        self.mirror.check()
         fingerprint = self.puzzles.manifest.fingerprint
         self.study = SweepStudy(self.folder, self.spec, self.puzzles.shape, fingerprint)
+        self.mirror = MlflowMirror(self.folder, self.tracking_uri)
+        self.mirror.check()
+        self._resources = Resources()
 
-    def run(self, display: ProgressDisplay) -> str:
+    def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> str:
         """Run trials until the budget is spent or someone interrupts; then report.
 
-        Returns how the session ended: done, interrupted or failed.
+        `ray` holds the connection to Ray, and is entered for as long as trials run. Returns how
+        the session ended: done, interrupted or failed.
         """
         conductor = Conductor(self.study, display, self._places, self.seconds_left())
         mirror = MirrorThread(self.mirror, display.note)
@@ -88,11 +92,14 @@ class Sweep:
         mirror.start()
         how = "failed"
         try:
-            with _interrupting(conductor.interrupt):
+            with _interrupting(conductor.interrupt), ray:
                 while not self._finished(conductor):
                     pass
                 conductor.close()
             how = self._ended(conductor)
+        except KeyboardInterrupt:
+            how = "interrupted"
+            raise
         finally:
             self.folder.session_ended(how)
             try:
@@ -119,15 +126,7 @@ class Sweep:
         }
 
     def _places(self) -> int:
-        return self.resources.hardware().places(self.spec.resources)
-
-    def _require_a_place(self) -> None:
-        if self._places() == 0:
-            asked, found = self.spec.resources, self.resources.hardware()
-            raise InputError(
-                f"a trial asks for {asked.cpus:g} CPU cores and {asked.gpus:g} GPUs, but Ray has "
-                f"{found}; lower `resources` or choose another --scale."
-            )
+        return self._resources.hardware().places(self.spec.resources)
 
     def seconds_left(self) -> float | None:
         """Time on the clock that the budget still has, None without a limit."""
@@ -175,24 +174,27 @@ class Sweep:
 
 @contextmanager
 def claimed(folder: SweepFolder) -> Iterator[None]:
-    """Own a sweep's folder; it is removed again if no sweep comes of it.
+    """Own a sweep's folder; it is removed again if no session comes of it.
 
     Raises:
         InputError: it cannot be written, or another driver owns it.
     """
     made = _make(folder.root)
-    try:
-        with exclusive(folder.lock, wait=False):
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(folder.lock, wait=False))
+        except BlockingIOError:
+            raise InputError(
+                f"{folder.root}: another process runs this sweep; "
+                "wait for it or choose another --out."
+            ) from None
+        try:
             yield
-    except BlockingIOError:
-        raise InputError(
-            f"{folder.root}: another process runs this sweep; wait for it or choose another --out."
-        ) from None
-    finally:
-        if not folder.exists():
-            folder.lock.unlink(missing_ok=True)
-            for directory in made:
-                directory.rmdir()
+        finally:
+            if not folder.sessions():
+                folder.discard()
+                for directory in made:
+                    directory.rmdir()
 
 
 def _make(root: Path) -> list[Path]:
@@ -205,6 +207,14 @@ def _make(root: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{root} cannot be written ({error}); choose another --out.") from None
     return missing
+
+
+def _require_a_place(found: Hardware, asked: ResourceSpec) -> None:
+    if found.places(asked) == 0:
+        raise InputError(
+            f"a trial asks for {asked.cpus:g} CPU cores and {asked.gpus:g} GPUs, but Ray has "
+            f"{found}; lower `resources` or choose another --scale."
+        )
 
 
 def _prepared(asked: Asked, data: Path | None) -> Puzzles:

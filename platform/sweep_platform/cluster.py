@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from sweep_platform.environment import gpu_names
+from sweep_platform.environment import cores, gpu_names
 from sweep_platform.errors import InputError
 from sweep_platform.spec import ResourceSpec
 
 CONNECT_SECONDS = 5.0
+LAST_PORT = 65535
 CLUSTER_GPUS = 8
 """From this many GPUs on, `--scale auto` takes the scale `cluster`."""
 
@@ -43,11 +45,12 @@ class Hardware:
         by_gpu = self.gpus / resources.gpus if resources.gpus else math.inf
         return int(min(self.cpus / resources.cpus, by_gpu) + 1e-9)
 
-    def scale(self) -> str:
-        """The scale that `auto` takes here."""
+    def scales(self) -> tuple[str, ...]:
+        """The scales that `auto` takes here, the best first."""
         if self.gpus == 0:
-            return "laptop"
-        return "cluster" if self.nodes > 1 or self.gpus >= CLUSTER_GPUS else "gpu"
+            return ("laptop",)
+        many = self.nodes > 1 or self.gpus >= CLUSTER_GPUS
+        return ("cluster", "gpu") if many else ("gpu",)
 
     def __str__(self) -> str:
         nodes = f", {self.nodes} nodes" if self.nodes > 1 else ""
@@ -56,7 +59,13 @@ class Hardware:
 
 def this_machine() -> Hardware:
     """Hardware of this host, as a local Ray would see it, without starting one."""
-    return Hardware(cpus=len(os.sched_getaffinity(0)), gpus=len(gpu_names()))
+    return Hardware(cpus=cores(), gpus=_visible_gpus())
+
+
+def _visible_gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(gpu_names())
+    return found if visible is None else min(found, len([i for i in visible.split(",") if i]))
 
 
 def connect(address: str | None) -> None:
@@ -68,6 +77,7 @@ def connect(address: str | None) -> None:
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     if address is not None:
         _require_answer(address)
+        _offer_token()
     import ray
 
     # What Ray's loggers say of trials, the display and the report say better.
@@ -76,7 +86,7 @@ def connect(address: str | None) -> None:
     options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     with _own_sigterm():
         if address is None:
-            ray.init(include_dashboard=False, num_cpus=int(this_machine().cpus), **options)
+            ray.init("local", include_dashboard=False, num_cpus=cores(), **options)
             return
         try:
             ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
@@ -127,15 +137,26 @@ class Resources:
 
 def _require_answer(address: str) -> None:
     """Knock at the address, since Ray itself would wait for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
         return
-    if not colon or not port.isdigit():
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
         raise InputError(f"--address {address!r} is no address; write HOST:PORT or auto.")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _no_answer(address, str(error)) from None
+
+
+def _offer_token() -> None:
+    """Send this host's Ray token where there is one.
+
+    `ray start` asks for it as soon as a local Ray has left one behind, but a driver that joins
+    does not offer it by itself. Clusters that ask for none do not mind.
+    """
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    if named or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _no_answer(address: str, problem: str) -> InputError:

@@ -137,8 +137,9 @@ class Conductor:
 
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
-        if self.out_of_time and not self.interrupted:
-            for live in self._live.values():
+        if not self.interrupted:
+            waiting = [_Live(trial, trial.record()) for trial in self._study.unfinished()]
+            for live in (*self._live.values(), *waiting):
                 self._settle(live, TrialState.STOPPED, "the sweep's time was up")
         self._live.clear()
 

@@ -19,17 +19,24 @@ def describe() -> dict[str, Any]:
         "hardware": {
             "machine": platform.machine(),
             "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+            "cores": cores(),
             "gpus": gpu_names(),
         },
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def git_commit() -> str | None:
     """Commit of this project's checkout, with "+changes" if it is not clean; None outside one."""
     commit = _git("rev-parse", "HEAD")
-    if commit is None:
+    if commit is None or _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
     return commit + ("+changes" if _git("status", "--porcelain") else "")
 

@@ -17,6 +17,7 @@ from sweep_platform.space import Parameters, Shape
 from sweep_platform.spec import SweepSpec
 
 HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
+EXAMPLES = {"cheapest": 0.0, "median": 0.5, "dearest": 1.0}
 CALIBRATION_FLOPS = 1e9
 """What a timed training step may spend: a model whose single row needs more is not timed."""
 
@@ -62,41 +63,21 @@ class Plan:
 
 
 def make_plan(spec: SweepSpec, shape: Shape, places: int, calibrated: bool) -> Plan:
-    """Cost of the cheapest, the median and the dearest configuration (inference FLOPs decide).
+    """Cost of the configurations whose every knob is at its smallest, median or largest value.
 
+    No knob lowers inference FLOPs as it rises, so these are the cheapest and the dearest.
     With `calibrated`, a few real training steps of each are timed on this machine.
     """
-    if space.size(spec) <= space.CHECKED_ONE_BY_ONE:
-        every = space.points(spec)
-        assert every is not None, "a countable space"
-    else:
-        every = space.corners(spec)
-    ordered = sorted(every, key=lambda p: _inference(space.model_config(spec, shape, p)))
-    examples = {
-        "cheapest": ordered[0],
-        "median": ordered[len(ordered) // 2],
-        "dearest": ordered[-1],
-    }
     trials = tuple(
-        _planned(label, spec, shape, parameters, calibrated)
-        for label, parameters in examples.items()
+        _planned(label, spec, shape, space.at_share(spec, share), calibrated)
+        for label, share in EXAMPLES.items()
     )
     return Plan(spec=spec, size=space.size(spec), trials=trials, places=places)
 
 
 def table(plan: Plan) -> str:
     """The plan as text for a terminal."""
-    header = (
-        "",
-        "configuration",
-        "parameters",
-        "inference",
-        "training",
-        "steps",
-        "memory",
-        "time",
-    )
-    rows = [header, *(_cells(trial) for trial in plan.trials)]
+    rows = [HEADER, *(_cells(trial) for trial in plan.trials)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
@@ -109,8 +90,9 @@ def summary(plan: Plan) -> str:
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
         time_needed = f"about {units.seconds(plan.seconds)}"
+    places = f"{plan.places} at a time" if plan.places else "none of which fits this hardware"
     return (
-        f"{plan.total_trials} trials of a space of {size}, {plan.places} at a time; "
+        f"{plan.total_trials} trials of a space of {size}, {places}; "
         f"{units.flops(flops)} of training in all; {time_needed}."
     )
 

@@ -75,7 +75,10 @@ def decide(request: Request, hardware: Hardware) -> Asked:
 def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None:
     if request.scale != "auto":
         return request.scale
-    return hardware.scale() if space.scales else None
+    if not space.scales:
+        return None
+    fitting = hardware.scales()
+    return next((name for name in fitting if name in space.scales), fitting[0])
 
 
 def _taken_up(request: Request, folder: SweepFolder) -> Asked:
@@ -85,6 +88,11 @@ def _taken_up(request: Request, folder: SweepFolder) -> Asked:
             "or name its folder by --out."
         )
     record = folder.record()
+    if request.scale not in ("auto", record.scale):
+        raise InputError(
+            f"--scale {request.scale}: {folder.root} runs at scale {record.scale}; leave --scale "
+            "out, or start another sweep by --out."
+        )
     for setting in request.settings:
         if setting.partition("=")[0].strip() not in ADJUSTABLE:
             raise InputError(

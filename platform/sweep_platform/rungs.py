@@ -32,12 +32,13 @@ class Rungs:
     spec: RungSpec
     objectives: tuple[str, ...]
 
-    def reached(self, step: int, total_steps: int) -> float | None:
-        """The highest rung that a trial has reached at this step, None below the first.
+    def at(self, step: int, total_steps: int) -> float | None:
+        """The rung that lies at this step (the highest of several), None between rungs.
 
         A rung's step is rounded as the trainer rounds the steps at which it evaluates.
         """
-        return max((r for r in self.spec.at if round(r * total_steps) <= step), default=None)
+        here = (r for r in self.spec.at if max(1, round(r * total_steps)) == step)
+        return max(here, default=None)
 
     def goes_on(self, values: Values, earlier: Sequence[Values]) -> bool:
         """Whether a trial with these values at a rung goes on, given those who came earlier."""

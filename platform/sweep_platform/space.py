@@ -1,4 +1,4 @@
-"""What a space means: its knobs as Optuna distributions, its points as model configurations.
+"""What a space means: the values of its knobs, and its points as model configurations.
 
 Knobs and fixed settings are the fields of `hrm.config.ModelConfig` and `TrainingConfig`; their
 names, types and limits are known there and nowhere else.
@@ -6,24 +6,18 @@ names, types and limits are known there and nowhere else.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_type_hints
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from decimal import Decimal
+from typing import Any
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from sweep_platform.errors import InputError, suggest
-from sweep_platform.spec import OBJECTIVES, Choices, Knob, Scalar, SweepSpec
-from sweep_platform.yaml_source import KeyPath, Source, dotted
+from sweep_platform.spec import Choices, Knob, Range, Scalar, SweepSpec
 
 Parameters = Mapping[str, Scalar]
 
 HEAD_DIM = "head_dim"
 """Setting of `model` that stands for num_heads: heads of this width, as many as fit."""
-
-CHECKED_ONE_BY_ONE = 10_000
-"""A space of up to this many configurations is checked whole, a larger one at its corners."""
 
 _GIVEN_BY_DATA = {"vocab_size", "seq_len", "num_puzzle_identifiers"}
 _GIVEN_BY_SPEC = {"training_flops", "seed", "evaluate_at", "eval_puzzles"}
@@ -40,31 +34,21 @@ class Shape:
     num_puzzle_identifiers: int
 
 
-def values(knob: Knob) -> list[Scalar] | None:
+def values(knob: Knob) -> Sequence[Scalar] | None:
     """All values of a knob, None where they are not countable."""
     if isinstance(knob, Choices):
-        return list(knob.choices)
-    if knob.step is not None:
-        count = math.floor((knob.high - knob.low) / knob.step + 1e-9) + 1
-        return [knob.low + index * knob.step for index in range(count)]
+        return knob.choices
     if knob.whole:
-        return list(range(int(knob.low), int(knob.high) + 1))
+        return range(int(knob.low), int(knob.high) + 1, int(knob.step or 1))
+    if knob.step is not None:
+        return _multiples(knob.low, knob.high, knob.step)
     return [knob.low] if knob.low == knob.high else None
 
 
-def _ends(knob: Knob) -> list[Scalar]:
-    if isinstance(knob, Choices):
-        return list(knob.choices)
-    return [knob.low] if knob.low == knob.high else [knob.low, knob.high]
-
-
-def points(spec: SweepSpec) -> Iterator[dict[str, Scalar]] | None:
-    """Every configuration of a countable space, None for a space with a continuous knob."""
-    columns = [values(knob) for knob in spec.space.values()]
-    if any(column is None for column in columns):
-        return None
-    rows = itertools.product(*(column for column in columns if column is not None))
-    return (dict(zip(spec.space, row, strict=True)) for row in rows)
+def _multiples(*ends_and_step: float) -> list[float]:
+    """low, low + step, …, in decimals, so that they are the numbers that a person would write."""
+    low, high, step = (Decimal(str(number)) for number in ends_and_step)
+    return [float(low + index * step) for index in range(int((high - low) // step) + 1)]
 
 
 def size(spec: SweepSpec) -> float:
@@ -73,10 +57,51 @@ def size(spec: SweepSpec) -> float:
     return math.prod(math.inf if column is None else len(column) for column in columns)
 
 
-def corners(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
-    """Every combination of listed choices and of the two ends of ranges."""
-    for row in itertools.product(*(_ends(knob) for knob in spec.space.values())):
-        yield dict(zip(spec.space, row, strict=True))
+def at_share(spec: SweepSpec, share: float) -> dict[str, Scalar]:
+    """The configuration whose every knob stands at this share of its way, from 0 to 1."""
+    return {name: _at_share(knob, share) for name, knob in spec.space.items()}
+
+
+def _at_share(knob: Knob, share: float) -> Scalar:
+    listed = values(knob)
+    if listed is not None:
+        ordered = sorted(listed) if isinstance(knob, Choices) else listed
+        return ordered[round(share * (len(ordered) - 1))]
+    assert isinstance(knob, Range), "choices are countable"
+    if knob.log:
+        return float(knob.low * (knob.high / knob.low) ** share)
+    return knob.low + share * (knob.high - knob.low)
+
+
+def by_likeness(spec: SweepSpec, given: Parameters) -> Iterator[dict[str, Scalar]]:
+    """Every configuration of a countable space, those that share most knobs with `given` first."""
+    for changed in range(len(spec.space) + 1):
+        for names in itertools.combinations(spec.space, changed):
+            yield from _variants(spec, given, names)
+
+
+def _variants(
+    spec: SweepSpec, given: Parameters, names: tuple[str, ...]
+) -> Iterator[dict[str, Scalar]]:
+    """`given` with each of `names` at every other of its values."""
+    if not names:
+        yield dict(given)
+        return
+    for value in values(spec.space[names[0]]) or ():
+        if value != given[names[0]]:
+            for variant in _variants(spec, given, names[1:]):
+                yield {**variant, names[0]: value}
+
+
+def as_written(spec: SweepSpec, drawn: Parameters) -> dict[str, Scalar]:
+    """A drawn configuration in the space's own numbers: 0.1 + 0.2 is the step 0.3."""
+    return {name: _as_written(spec.space[name], value) for name, value in drawn.items()}
+
+
+def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
+    if isinstance(knob, Range) and not knob.whole and knob.step is not None:
+        return min(values(knob) or (), key=lambda value: abs(float(value) - float(drawn)))
+    return drawn
 
 
 def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
@@ -88,7 +113,7 @@ def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Model
     settings: dict[str, Any] = {**spec.model, **_of(parameters, MODEL_SETTINGS)}
     head_dim = settings.pop(HEAD_DIM, None)
     if head_dim is not None:
-        settings["num_heads"] = _heads(settings.get("hidden_size", 512), head_dim)
+        settings["num_heads"] = _heads(settings, head_dim)
     return ModelConfig(**asdict(shape), **settings)
 
 
@@ -113,90 +138,8 @@ def _of(parameters: Parameters, names: tuple[str, ...]) -> dict[str, Scalar]:
     return {name: value for name, value in parameters.items() if name in names}
 
 
-def _heads(hidden_size: int, head_dim: int) -> int:
-    if head_dim < 1 or hidden_size % head_dim:
-        raise ConfigError(f"hidden_size {hidden_size} is not divisible by head_dim {head_dim}")
+def _heads(settings: Mapping[str, Any], head_dim: int) -> int:
+    hidden_size: int = settings.get("hidden_size", ModelConfig.hidden_size)
+    if hidden_size % head_dim:
+        raise ConfigError(f"hidden_size is {hidden_size}; give a multiple of head_dim={head_dim}.")
     return hidden_size // head_dim
-
-
-def check_space(spec: SweepSpec, source: Source) -> None:
-    """Refuse a space some of whose configurations cannot be built.
-
-    Raises:
-        InputError: names the file, the line, the key and the remedy.
-    """
-    for section, known in (
-        ("model", (*MODEL_SETTINGS, HEAD_DIM)),
-        ("training", TRAINING_SETTINGS),
-    ):
-        for key, value in getattr(spec, section).items():
-            _check_setting(source, (section, key), key, known, value)
-            if key in spec.space:
-                place = source.place((section, key))
-                raise InputError(f"{place}: `{key}` is fixed and searched; keep one of the two.")
-    for name, knob in spec.space.items():
-        for value in _ends(knob):
-            known = (*MODEL_SETTINGS, *TRAINING_SETTINGS)
-            _check_setting(source, ("space", name), name, known, value)
-    _check_heads(spec, source)
-    _check_objectives(spec, source)
-    _check_configurations(spec, source)
-
-
-def _check_setting(
-    source: Source, path: KeyPath, name: str, known: tuple[str, ...], value: Scalar
-) -> None:
-    place = source.place(path)
-    if name not in known:
-        raise InputError(f"{place}: unknown setting `{dotted(path)}`; {suggest(name, known)}.")
-    kind: Any = int if name == HEAD_DIM else _kind(name)
-    try:
-        TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(value)
-    except ValidationError as error:
-        problem = error.errors()[0]["msg"]
-        sentence = f"{problem[0].lower()}{problem[1:]}"
-        raise InputError(f"{place}: `{dotted(path)}` is {value!r}: {sentence}.") from None
-
-
-def _kind(name: str) -> Any:
-    owner = ModelConfig if name in MODEL_SETTINGS else TrainingConfig
-    return get_type_hints(owner)[name]
-
-
-def _check_heads(spec: SweepSpec, source: Source) -> None:
-    if HEAD_DIM in spec.model and ("num_heads" in spec.model or "num_heads" in spec.space):
-        place = source.place(("model", HEAD_DIM))
-        raise InputError(f"{place}: `model.head_dim` and num_heads are both given; keep one.")
-
-
-def _check_objectives(spec: SweepSpec, source: Source) -> None:
-    for index, name in enumerate(spec.objectives):
-        if name not in OBJECTIVES:
-            place = source.place(("objectives", index))
-            raise InputError(f"{place}: unknown objective `{name}`; {suggest(name, OBJECTIVES)}.")
-
-
-def _check_configurations(spec: SweepSpec, source: Source) -> None:
-    shape = Shape(vocab_size=2, seq_len=1, num_puzzle_identifiers=1)
-    every = points(spec) if size(spec) <= CHECKED_ONE_BY_ONE else None
-    for corner in every or corners(spec):
-        try:
-            model_config(spec, shape, corner)
-            training_config(spec, corner)
-        except ConfigError as error:
-            place = source.place(_culprit(spec, str(error)))
-            shown = ", ".join(f"{name}={value}" for name, value in corner.items())
-            sentence = str(error).rstrip(".")
-            raise InputError(
-                f"{place}: the configuration {shown} cannot be: {sentence}."
-            ) from None
-
-
-def _culprit(spec: SweepSpec, message: str) -> KeyPath:
-    """The key that a `ConfigError` speaks of, as it stands in the spec."""
-    for section in ("space", "model", "training"):
-        for name in getattr(spec, section):
-            if f".{name} " in message or message.startswith(f"{name} "):
-                return (section, name)
-    named = {"evaluate_at": ("evaluation", "at"), "eval_puzzles": ("evaluation", "puzzles")}
-    return next((path for name, path in named.items() if name in message), ("space",))

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sweep_platform.errors import InputError, suggest
+from sweep_platform.errors import InputError, remedy, suggest
 from sweep_platform.puzzles import check_dataset
-from sweep_platform.space import check_space
-from sweep_platform.spec import CHOICES, RANGE, Choices, Range, SweepSpec
+from sweep_platform.space_check import check_space
+from sweep_platform.spec import Choices, Range, SweepSpec
 from sweep_platform.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
 
 REPLACED_WHOLE = frozenset({"space"})
@@ -24,7 +24,7 @@ class SpaceFile:
         scales = source.tree.get("scales") or {}
         if not isinstance(scales, dict):
             place = source.place(("scales",))
-            raise InputError(f"{place}: `scales` holds no mapping; write scale names below it.")
+            raise InputError(f"{place}: `scales` holds no settings; write scale names below it.")
         self.scales = {name: _scale(source, name) for name in scales}
         self.base = source.without("scales")
 
@@ -37,9 +37,9 @@ class SpaceFile:
         source = self.base
         if scale is not None:
             if scale not in self.scales:
-                known = ", ".join(self.scales) or "none"
-                raise InputError(f"{source.name}: there is no scale {scale!r}; it has {known}.")
-            source = source.merged(self.scales[scale], REPLACED_WHOLE)
+                todo = f"choose from {', '.join(self.scales)}" if self.scales else "leave it out"
+                raise InputError(f"{source.name}: there is no scale `{scale}`; {todo}.")
+            source = _laid_over(source, self.scales[scale])
         return _validated(_with(source, settings))
 
     def check(self) -> None:
@@ -63,15 +63,22 @@ def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> Swee
 
 def _with(source: Source, settings: Sequence[str]) -> Source:
     for setting in settings:
-        source = source.merged(_setting(setting), REPLACED_WHOLE)
+        source = _laid_over(source, _setting(setting))
     return source
+
+
+def _laid_over(source: Source, over: Source) -> Source:
+    if "scales" in over.tree:
+        place = over.place(("scales",))
+        raise InputError(f"{place}: `scales` stands at the top of a file only; move it there.")
+    return source.merged(over, REPLACED_WHOLE)
 
 
 def _scale(source: Source, name: str) -> Source:
     scale = source.subtree(("scales", name))
     if not isinstance(scale.tree, dict):
         place = source.place(("scales", name))
-        raise InputError(f"{place}: scale {name!r} holds no mapping; write settings below it.")
+        raise InputError(f"{place}: `scales.{name}` holds no settings; write some, or {{}}.")
     return scale
 
 
@@ -80,7 +87,7 @@ def _setting(text: str) -> Source:
     if not equals or not key.strip():
         raise InputError(f"--set {text}: is not key=value; write, say, --set budget.trials=20.")
     path: KeyPath = tuple(key.strip().split("."))
-    tree: Any = parse_scalar(value)
+    tree: Any = parse_scalar(value, f"--set {text}")
     for part in reversed(path):
         tree = {part: tree}
     prefixes = (path[: length + 1] for length in range(len(path)))
@@ -100,25 +107,48 @@ def _validated(source: Source) -> SweepSpec:
 def _sentence(source: Source, error: ValidationError) -> str:
     """The most telling of pydantic's complaints, as file, line, key, problem and remedy."""
     details = min(error.errors(), key=lambda item: item["type"] == "missing")
-    path: KeyPath = tuple(part for part in details["loc"] if part not in (CHOICES, RANGE))
+    path = _written(source.tree, details["loc"])
     place = source.place(path)
-    key = dotted(path)
-    if details["type"] == "extra_forbidden":
-        return f"{place}: unknown key `{key}`; {suggest(str(path[-1]), _known_keys(path))}."
     if details["type"] == "missing":
-        return f"{source.place(path[:-1])}: `{key}` is missing; add it."
-    problem = details["msg"].removeprefix("Value error, ")
-    given = details["input"]
-    shown = f" is {given!r}" if not isinstance(given, Mapping | list) else ""
-    return f"{place}: `{key}`{shown}: {problem[0].lower()}{problem[1:]}."
+        return f"{place}: `{dotted((*path, details['loc'][-1]))}` is missing; add it."
+    if details["type"] == "extra_forbidden":
+        return f"{place}: unknown key `{dotted(path)}`; {_known_key(source.tree, path)}."
+    if _is_knob(path) and details["type"] == "model_type":
+        todo = "write {choices: [1, 2]} or {low: 1, high: 2}"
+    else:
+        todo = remedy([e for e in error.errors() if _written(source.tree, e["loc"]) == path])
+    return f"{place}: `{dotted(path)}`{_shown(details['input'])} {todo}."
 
 
-def _known_keys(path: KeyPath) -> list[str]:
+def _shown(given: Any) -> str:
+    if isinstance(given, Mapping | list):
+        return ":"
+    return " is empty;" if given is None else f" is {given!r};"
+
+
+def _written(tree: Any, location: KeyPath) -> KeyPath:
+    """The part of a pydantic location that stands in the tree; it also names types."""
+    path: KeyPath = ()
+    for part in location:
+        at_index = isinstance(tree, list) and isinstance(part, int)
+        if at_index or (isinstance(tree, Mapping) and part in tree):
+            tree, path = tree[part], (*path, part)
+    return path
+
+
+def _is_knob(path: KeyPath) -> bool:
+    return len(path) == 2 and path[0] == "space"
+
+
+def _known_key(tree: Mapping[str, Any], path: KeyPath) -> str:
+    """The remedy for a key that its mapping does not know."""
+    *above, key = path
     model: type[BaseModel] = SweepSpec
-    for part in path[:-1]:
-        field = model.model_fields[str(part)]
-        if not isinstance(field.annotation, type):
-            return [*Choices.model_fields, *Range.model_fields]
-        model = field.annotation
-    keys = list(model.model_fields)
-    return [*keys, "scales"] if model is SweepSpec else keys
+    if _is_knob(tuple(above)):
+        knob = tree["space"][path[1]]
+        if {"choices", key} <= knob.keys() and key in Range.model_fields:
+            return "keep either choices or a range"
+        return suggest(str(key), [*Choices.model_fields, *Range.model_fields])
+    for part in above:
+        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+    return suggest(str(key), [*model.model_fields, *([] if above else ["scales"])])

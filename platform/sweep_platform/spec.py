@@ -1,8 +1,17 @@
 """What a sweep is asked to do: the typed, frozen schema behind every space file."""
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 Scalar = bool | int | float | str
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
@@ -12,6 +21,10 @@ OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "device_seconds": "minimize",
 }
 """What a sweep may optimise, and in which direction."""
+
+MOST_STEPS = 100_000
+LARGEST = 1e15
+"""Bounds of a range: more values than that, or ends further out, are slips of the pen."""
 
 
 class _Frozen(BaseModel):
@@ -43,14 +56,23 @@ class Range(_Frozen):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
+        if not all(abs(number) < LARGEST for number in (self.low, self.high, self.step or 0)):
+            raise ValueError(f"a range needs ends; give numbers below {LARGEST:g}")
         if self.low > self.high:
             raise ValueError(f"low is {self.low} and high is {self.high}; swap them")
         if self.log and self.low <= 0:
-            raise ValueError(f"log needs a low above 0, and low is {self.low}")
+            raise ValueError(f"log needs a low above 0, and low is {self.low}; raise it")
+        return self
+
+    @model_validator(mode="after")
+    def _stepped(self) -> "Range":
         if self.log and self.step is not None:
             raise ValueError("log and step exclude each other; keep one")
         if self.whole and isinstance(self.step, float):
             raise ValueError(f"step is {self.step} between whole ends; give a whole step")
+        step = self.step or (1 if self.whole else math.inf)
+        if (self.high - self.low) / step > MOST_STEPS:
+            raise ValueError(f"over {MOST_STEPS:,} values are too many; give a larger step")
         return self
 
     @property
@@ -90,7 +112,15 @@ class EvaluationSpec(_Frozen):
     """
 
     at: Annotated[tuple[float, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
-    puzzles: int | Literal["all"] = "all"
+    puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+
+    @field_validator("at")
+    @classmethod
+    def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
+        for fraction in at:
+            if not 0 < fraction <= 1:
+                raise ValueError(f"one is {fraction}; give fractions above 0, up to 1")
+        return at
 
 
 class RungSpec(_Frozen):
@@ -103,11 +133,13 @@ class RungSpec(_Frozen):
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     minimum: Annotated[int, Field(ge=1)] = 4
 
-    @model_validator(mode="after")
-    def _inside(self) -> "RungSpec":
-        if any(not 0 < fraction < 1 for fraction in self.at):
-            raise ValueError("a rung lies between 0 and 1, both excluded")
-        return self
+    @field_validator("at")
+    @classmethod
+    def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
+        for fraction in at:
+            if not 0 < fraction < 1:
+                raise ValueError(f"one is {fraction}; give fractions above 0 and below 1")
+        return at
 
 
 class BudgetSpec(_Frozen):
@@ -115,7 +147,7 @@ class BudgetSpec(_Frozen):
 
     trials: Annotated[int, Field(ge=1)]
     flops_per_trial: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    minutes: Annotated[float, Field(gt=0)] | None = None
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class SearchSpec(_Frozen):
@@ -130,8 +162,14 @@ class SearchSpec(_Frozen):
 class ResourceSpec(_Frozen):
     """What Ray reserves for each trial."""
 
-    cpus: Annotated[float, Field(gt=0)] = 1
-    gpus: Annotated[float, Field(ge=0)] = 0
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> "ResourceSpec":
+        if self.gpus > 1 and self.gpus % 1:
+            raise ValueError(f"gpus is {self.gpus}; above 1, give a whole number")
+        return self
 
 
 class SweepSpec(_Frozen):
@@ -155,7 +193,14 @@ class SweepSpec(_Frozen):
     rungs: RungSpec = RungSpec()
     search: SearchSpec = SearchSpec()
     resources: ResourceSpec = ResourceSpec()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+
+    @field_validator("objectives")
+    @classmethod
+    def _distinct_objectives(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(objectives)) != len(objectives):
+            raise ValueError("an objective is listed twice; list each once")
+        return objectives
 
     @property
     def evaluate_at(self) -> tuple[float, ...]:

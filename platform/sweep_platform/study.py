@@ -7,6 +7,7 @@ driver dies at, `recover` can tell which step is missing and make it up.
 
 import hashlib
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -81,18 +82,19 @@ class SweepStudy:
             return None
         trial, record = drawn
         trial.set_user_attr("signature", record.signature)
-        created = self.folder.trial(record.number, record.signature)
-        created.create(record)
-        self._signatures.add(record.signature)
-        return created
+        return self._create(record)
 
     def put_back(self, trial: TrialFolder) -> None:
         """Propose a trial again that could not end."""
         self._unfinished.append(trial)
 
+    def unfinished(self) -> list[TrialFolder]:
+        """Trials that were interrupted before this session and not proposed again yet."""
+        return list(self._unfinished)
+
     def goes_on(self, trial: TrialFolder, progress: Progress) -> bool:
         """Note a trial's values where it reaches a rung, and whether it goes on from there."""
-        rung = self._rungs.reached(progress.step, progress.total_steps)
+        rung = self._rungs.at(progress.step, progress.total_steps)
         if rung is None or progress.curve is None or progress.step >= progress.total_steps:
             return True
         record, table = trial.record(), self.rung_table(rung)
@@ -120,33 +122,46 @@ class SweepStudy:
             self._seconds.append(_seconds(trial))
         return outcome
 
+    def _create(self, record: TrialRecord) -> TrialFolder:
+        created = self.folder.trial(record.number, record.signature)
+        created.create(record)
+        self._signatures.add(record.signature)
+        return created
+
     def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
         for _ in range(DRAWS):
-            trial, record = self._ask()
+            trial, record = self._ask(self.spec.search)
             if record.signature not in self._signatures:
                 return trial, record
             trial.set_user_attr("duplicate", True)
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        if math.isinf(space.size(self.spec)):
+            return self._ask(SearchSpec(sampler="random"))
         untried = self._nearest_untried(record.parameters)
         if untried is None:
             return None
         self._study.enqueue_trial(untried)
-        return self._ask()
+        return self._ask(self.spec.search)
 
-    def _ask(self) -> tuple[optuna.Trial, TrialRecord]:
-        """Ask with a sampler seeded by (seed, trials so far): a restart changes no draw."""
-        seed = _derived_seed(self.spec.seed, len(self._trials()))
-        self._study.sampler = _sampler(self.spec.search, seed)
+    def _ask(self, search: SearchSpec) -> tuple[optuna.Trial, TrialRecord]:
+        """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
+        drawn = [trial for trial in self._trials() if self._is_drawn(trial)]
+        self._study.sampler = _sampler(search, _derived_seed(self.spec.seed, len(drawn)))
         trial = self._study.ask(self._distributions)
         return trial, self._record(trial.number, trial.params)
 
+    def _is_drawn(self, trial: optuna.trial.FrozenTrial) -> bool:
+        """Whether every knob was drawn before the driver died."""
+        return trial.params.keys() == self._distributions.keys()
+
     def _nearest_untried(self, drawn: dict[str, Scalar]) -> dict[str, Scalar] | None:
         """The untried configuration that shares most knobs with `drawn`; None if all are tried."""
-        every = space.points(self.spec) or iter(())
+        every = space.by_likeness(self.spec, drawn)
         untried = (p for p in every if self._record(0, p).signature not in self._signatures)
-        return max(untried, key=lambda p: sum(p[k] == drawn[k] for k in p), default=None)
+        return next(untried, None)
 
-    def _record(self, study_number: int, parameters: dict[str, Any]) -> TrialRecord:
+    def _record(self, study_number: int, drawn: dict[str, Any]) -> TrialRecord:
+        parameters = space.as_written(self.spec, drawn)
         model = space.model_config(self.spec, self._shape, parameters)
         training = space.training_config(self.spec, parameters)
         settings = {"model": asdict(model), "training": asdict(training)}
@@ -166,9 +181,9 @@ class SweepStudy:
         folders = {folder.record().study_number: folder for folder in self.folder.trials()}
         unfinished = []
         for trial in self._trials():
-            folder = folders.get(trial.number)
             if trial.state is not optuna.trial.TrialState.RUNNING:
                 continue
+            folder = folders.get(trial.number) or self._made_up(trial)
             if folder is None:
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             elif outcome := folder.outcome():
@@ -176,6 +191,13 @@ class SweepStudy:
             else:
                 unfinished.append(folder)
         return unfinished
+
+    def _made_up(self, trial: optuna.trial.FrozenTrial) -> TrialFolder | None:
+        """The folder that a draw was still to get; None if it was half drawn, or a duplicate."""
+        if not self._is_drawn(trial):
+            return None
+        record = self._record(trial.number, trial.params)
+        return None if record.signature in self._signatures else self._create(record)
 
     def _tell(self, trial: TrialFolder, outcome: Outcome) -> None:
         record = trial.record()
@@ -266,8 +288,8 @@ def _storage(journal: Path, url: str | None) -> BaseStorage:
         return optuna.storages.RDBStorage(url)
     except Exception as error:
         raise InputError(
-            f"`search.storage` {url!r} cannot be opened ({error}); "
-            "start that database, correct the URL, or leave the key out for a journal file."
+            f"`search.storage` cannot be opened ({str(error).splitlines()[0]}); start that "
+            "database, correct the URL, or leave the key out to keep a journal file."
         ) from None
 
 

@@ -1,12 +1,17 @@
-"""A finished sweep's folder, written through the same records that a real sweep writes."""
+"""A finished sweep's folder, written through the same records that a real sweep writes.
+
+And the specification of a small sweep, for those who start one.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hrm.progress import Curve, Progress
 from sweep_platform.records import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
+from sweep_platform.spec import SweepSpec
 
 
 def progress(step: int, total: int, curve: Curve | None = None) -> Progress:
@@ -109,5 +114,28 @@ def make_sweep(tmp_path: Path) -> MakeSweep:
         for number, state in enumerate(states):
             write_trial(sweep, number, state)
         return sweep
+
+    return make
+
+
+MakeSpec = Callable[..., SweepSpec]
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> MakeSpec:
+    """Makes the specification of a small sweep; whole top-level entries can be changed."""
+
+    def make(**changes: Any) -> SweepSpec:
+        return SweepSpec.model_validate(
+            {
+                "name": "toy",
+                "dataset": {"name": "arc-agi-1", "canvas": 3, "tasks": 4, "held_out": "all"},
+                "space": {"N": {"choices": [1, 2]}, "T": {"low": 1, "high": 3}},
+                "model": {"H_layers": 1, "L_layers": 1, "head_dim": 16, "hidden_size": 32},
+                "training": {"batch_size": 8, "warmup_steps": 2},
+                "budget": {"trials": 6, "flops_per_trial": 1e8},
+                **changes,
+            }
+        )
 
     return make

@@ -69,7 +69,7 @@ def _at_share(knob: Knob, share: float) -> Scalar:
         return ordered[round(share * (len(ordered) - 1))]
     assert isinstance(knob, Range), "choices are countable"
     if knob.log:
-        return float(knob.low * (knob.high / knob.low) ** share)
+        return min(knob.high, float(knob.low * (knob.high / knob.low) ** share))
     return knob.low + share * (knob.high - knob.low)
 
 

@@ -109,9 +109,10 @@ def _check_configurations(spec: SweepSpec, source: Source) -> None:
 
 def _telling(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
     """Configurations that can all be built only if every one of the space can."""
-    first = space.at_share(spec, 0)
+    first, last = space.at_share(spec, 0), space.at_share(spec, 1)
     for name, knob in spec.space.items():
-        for _, value in _written(knob):
+        ends = knob.choices if isinstance(knob, Choices) else (first[name], last[name])
+        for value in ends:
             yield {**first, name: value}
     for group in COUPLED:
         searched = [name for name in group if name in spec.space]

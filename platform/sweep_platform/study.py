@@ -252,10 +252,11 @@ def _derived_seed(seed: int, count: int) -> int:
 def _distribution(knob: Knob) -> BaseDistribution:
     if isinstance(knob, Choices):
         return CategoricalDistribution(knob.choices)
+    listed = space.values(knob)
+    high = knob.high if listed is None else float(listed[-1])
     if knob.whole:
-        step = 1 if knob.step is None else int(knob.step)
-        return IntDistribution(int(knob.low), int(knob.high), log=knob.log, step=step)
-    return FloatDistribution(knob.low, knob.high, log=knob.log, step=knob.step)
+        return IntDistribution(int(knob.low), int(high), log=knob.log, step=int(knob.step or 1))
+    return FloatDistribution(knob.low, high, log=knob.log, step=knob.step)
 
 
 def _sampler(search: SearchSpec, seed: int) -> BaseSampler:

@@ -10,31 +10,19 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
 
 from hrm.flops import inference_flops, parameter_count, step_flops, total_steps
 from hrm.progress import Progress
 from sweep_platform import space
-from sweep_platform.errors import InputError
-from sweep_platform.files import drop_torn_line
 from sweep_platform.records import Outcome, SweepFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.rungs import Rungs, Values
-from sweep_platform.spec import OBJECTIVES, Choices, Knob, Scalar, SearchSpec, SweepSpec
+from sweep_platform.sampling import derived_seed, distribution, sampler
+from sweep_platform.spec import Scalar, SearchSpec, SweepSpec
+from sweep_platform.study_store import open_study
 
 DRAWS = 5
 """Draws of configurations tried before, until the untried one nearest to them is taken."""
@@ -62,9 +50,11 @@ class SweepStudy:
         self._shape = shape
         self._fingerprint = fingerprint
         self._rungs = Rungs(spec.rungs, spec.objectives)
-        self._distributions = {name: _distribution(knob) for name, knob in spec.space.items()}
-        self._study = _open_study(folder, spec)
-        self._signatures = {trial.record().signature for trial in folder.trials()}
+        self._distributions = {name: distribution(knob) for name, knob in spec.space.items()}
+        self._study = open_study(folder, spec)
+        records = [trial.record() for trial in folder.trials()]
+        self._signatures = {record.signature for record in records}
+        self._newest = max((record.study_number for record in records), default=-1)
         self._unfinished = deque(self._recover())
         self._seconds = [_seconds(trial) for trial in folder.trials() if _is_complete(trial)]
 
@@ -126,10 +116,11 @@ class SweepStudy:
         created = self.folder.trial(record.number, record.signature)
         created.create(record)
         self._signatures.add(record.signature)
+        self._newest = record.study_number
         return created
 
     def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
-        for _ in range(DRAWS):
+        while len(rejected := self._rejected()) < DRAWS:
             trial, record = self._ask(self.spec.search)
             if record.signature not in self._signatures:
                 return trial, record
@@ -137,16 +128,20 @@ class SweepStudy:
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         if math.isinf(space.size(self.spec)):
             return self._ask(SearchSpec(sampler="random"))
-        untried = self._nearest_untried(record.parameters)
+        untried = self._nearest_untried(space.as_written(self.spec, rejected[-1].params))
         if untried is None:
             return None
-        self._study.enqueue_trial(untried)
+        self._study.enqueue_trial(untried, skip_if_exists=True)
         return self._ask(self.spec.search)
+
+    def _rejected(self) -> list[optuna.trial.FrozenTrial]:
+        """Draws since the last one that was new."""
+        return [t for t in self._trials() if t.number > self._newest and self._is_drawn(t)]
 
     def _ask(self, search: SearchSpec) -> tuple[optuna.Trial, TrialRecord]:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
         drawn = [trial for trial in self._trials() if self._is_drawn(trial)]
-        self._study.sampler = _sampler(search, _derived_seed(self.spec.seed, len(drawn)))
+        self._study.sampler = sampler(search, derived_seed(self.spec.seed, len(drawn)))
         trial = self._study.ask(self._distributions)
         return trial, self._record(trial.number, trial.params)
 
@@ -155,7 +150,7 @@ class SweepStudy:
         return trial.params.keys() == self._distributions.keys()
 
     def _nearest_untried(self, drawn: dict[str, Scalar]) -> dict[str, Scalar] | None:
-        """The untried configuration that shares most knobs with `drawn`; None if all are tried."""
+        """The untried configuration that shares most knobs with `drawn`, None if all are tried."""
         every = space.by_likeness(self.spec, drawn)
         untried = (p for p in every if self._record(0, p).signature not in self._signatures)
         return next(untried, None)
@@ -242,67 +237,3 @@ def _is_complete(trial: TrialFolder) -> bool:
 
 def _signature(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _derived_seed(seed: int, count: int) -> int:
-    digest = hashlib.sha256(f"{seed}/{count}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
-def _distribution(knob: Knob) -> BaseDistribution:
-    if isinstance(knob, Choices):
-        return CategoricalDistribution(knob.choices)
-    listed = space.values(knob)
-    high = knob.high if listed is None else float(listed[-1])
-    if knob.whole:
-        return IntDistribution(int(knob.low), int(high), log=knob.log, step=int(knob.step or 1))
-    return FloatDistribution(knob.low, high, log=knob.log, step=knob.step)
-
-
-def _sampler(search: SearchSpec, seed: int) -> BaseSampler:
-    startup = search.startup_trials
-    makers: dict[str, Callable[[], BaseSampler]] = {
-        "tpe": lambda: TPESampler(seed=seed, n_startup_trials=startup),
-        "random": lambda: RandomSampler(seed=seed),
-        "nsga2": lambda: NSGAIISampler(seed=seed, population_size=max(2, startup)),
-        "gp": lambda: GPSampler(seed=seed, n_startup_trials=startup),
-    }
-    return makers[search.sampler]()
-
-
-def _open_study(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
-        study_name=folder.record().id,
-        storage=_storage(folder.journal, spec.search.storage),
-        directions=[OBJECTIVES[name] for name in spec.objectives],
-        load_if_exists=True,
-    )
-
-
-def _storage(journal: Path, url: str | None) -> BaseStorage:
-    if url is None:
-        if journal.exists():
-            drop_torn_line(journal)
-        return JournalStorage(JournalFileBackend(str(journal), HeldLock()))
-    try:
-        return optuna.storages.RDBStorage(url)
-    except Exception as error:
-        raise InputError(
-            f"`search.storage` cannot be opened ({str(error).splitlines()[0]}); start that "
-            "database, correct the URL, or leave the key out to keep a journal file."
-        ) from None
-
-
-class HeldLock(BaseJournalFileLock):
-    """A lock that is always held: the driver owns the whole sweep folder while it runs.
-
-    Optuna's own lock files outlive a killed process and then block the next one for 30 s.
-    """
-
-    def acquire(self) -> bool:
-        """Say that the lock is held."""
-        return True
-
-    def release(self) -> None:
-        """Keep it."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sweep_platform import space
 from sweep_platform.errors import InputError
+from sweep_platform.sampling import distribution
 from sweep_platform.space_check import check_space
 from sweep_platform.spec import Choices, Range, SweepSpec
-from sweep_platform.study import _distribution
 from sweep_platform.yaml_source import Source
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
@@ -73,7 +73,7 @@ def spec_of(knobs: dict[str, Any], **changes: Any) -> SweepSpec:
 
 
 def drawn(spec: SweepSpec, seed: int) -> dict[str, Any]:
-    distributions = {name: _distribution(knob) for name, knob in spec.space.items()}
+    distributions = {name: distribution(knob) for name, knob in spec.space.items()}
     sampler = optuna.samplers.RandomSampler(seed=seed)
     trial = optuna.create_study(sampler=sampler).ask(distributions)
     return space.as_written(spec, trial.params)

@@ -1,0 +1,56 @@
+"""Where a sweep's Optuna study is kept: a journal in its folder, or a database for clusters."""
+
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from sweep_platform.errors import InputError
+from sweep_platform.files import drop_torn_line
+from sweep_platform.records import SweepFolder
+from sweep_platform.spec import OBJECTIVES, SweepSpec
+
+
+def open_study(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
+    """The study of a sweep, made if it is not there yet.
+
+    Raises:
+        InputError: its database cannot be opened.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        study_name=folder.record().id,
+        storage=_storage(folder.journal, spec.search.storage),
+        directions=[OBJECTIVES[name] for name in spec.objectives],
+        load_if_exists=True,
+    )
+
+
+def _storage(journal: Path, url: str | None) -> BaseStorage:
+    if url is None:
+        if journal.exists():
+            drop_torn_line(journal)
+        return JournalStorage(JournalFileBackend(str(journal), HeldLock()))
+    try:
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:
+        raise InputError(
+            f"`search.storage` cannot be opened ({str(error).splitlines()[0]}); start that "
+            "database, correct the URL, or leave the key out to keep a journal file."
+        ) from None
+
+
+class HeldLock(BaseJournalFileLock):
+    """A lock that is always held: the driver owns the whole sweep folder while it runs.
+
+    Optuna's own lock files outlive a killed process and then block the next one for 30 s.
+    """
+
+    def acquire(self) -> bool:
+        """Say that the lock is held."""
+        return True
+
+    def release(self) -> None:
+        """Keep it."""

@@ -1,0 +1,484 @@
+"""The search outlives its driver: what is proposed, what is told, what a restart finds."""
+
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hrm.progress import Curve, Progress
+from sweep_platform import study as study_module
+from sweep_platform.errors import InputError
+from sweep_platform.records import (
+    Outcome,
+    SweepFolder,
+    SweepRecord,
+    TrialFolder,
+    TrialRecord,
+    TrialState,
+)
+from sweep_platform.space import Shape
+from sweep_platform.spec import SweepSpec
+from sweep_platform.study import SweepStudy
+
+SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
+TOTAL = 100
+COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
+    optuna.trial.TrialState[name] for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+)
+OPTUNA_STATES = {
+    TrialState.COMPLETE: COMPLETE,
+    TrialState.STOPPED: PRUNED,
+    TrialState.FAILED: FAIL,
+}
+
+
+class Killed(BaseException):
+    """Stands for the driver's death at a line."""
+
+
+def progress(step: int, accuracy: float) -> Progress:
+    curve = Curve(
+        exact_accuracy=(accuracy,), token_accuracy=(0.5,), inference_flops=(9,), puzzles=4
+    )
+    return Progress(
+        step=step,
+        total_steps=TOTAL,
+        training_flops=step,
+        loss=1.0,
+        lm_loss=1.0,
+        train_exact_accuracy=0.0,
+        mean_segments=1.0,
+        learning_rate=1e-3,
+        examples=step,
+        device_seconds=step / 10,
+        examples_per_second=1.0,
+        peak_memory_bytes=1,
+        curve=curve,
+    )
+
+
+Open = Callable[..., SweepStudy]
+
+
+@pytest.fixture
+def spec(make_spec) -> SweepSpec:
+    return make_spec(rungs={"at": [0.5], "minimum": 2})
+
+
+def sweep_folder(root: Path) -> SweepFolder:
+    folder = SweepFolder(root)
+    if not folder.exists():
+        folder.create(
+            SweepRecord(
+                id="a1",
+                name="toy",
+                created=0.0,
+                space_file="toy.yaml",
+                scale="none",
+                spec={},
+                dataset={},
+                environment={},
+            )
+        )
+    return folder
+
+
+@pytest.fixture
+def restart(tmp_path: Path, spec: SweepSpec) -> Open:
+    """Opens the study of one folder anew, as a driver does that knows nothing of the last."""
+
+    def make(using: SweepSpec | None = None, root: str = "toy", data: str = "data") -> SweepStudy:
+        return SweepStudy(sweep_folder(tmp_path / root), using or spec, SHAPE, data)
+
+    return make
+
+
+def train(trial: TrialFolder, accuracy: float = 0.5, to: int = TOTAL) -> Progress:
+    told = progress(to, accuracy)
+    trial.append(told)
+    return told
+
+
+def finish(study: SweepStudy, trial: TrialFolder, accuracy: float = 0.5) -> None:
+    train(trial, accuracy)
+    study.end(trial, TrialState.COMPLETE, "the training budget was spent")
+
+
+def in_study(study: SweepStudy, trial: TrialFolder) -> optuna.trial.FrozenTrial:
+    return study._study.trials[trial.record().study_number]
+
+
+def run_all(study: SweepStudy) -> list[TrialFolder]:
+    done = []
+    while trial := study.propose():
+        finish(study, trial, trial.record().model["N"] / 10)
+        done.append(trial)
+    return done
+
+
+def parameters(trials: list[TrialFolder]) -> list[dict[str, Any]]:
+    return [trial.record().parameters for trial in trials]
+
+
+def agrees(study: SweepStudy) -> None:
+    """Study and folder say the same of every trial, and no signature is there twice."""
+    folders = {trial.record().study_number: trial for trial in study.folder.trials()}
+    for one in study._study.trials:
+        if one.number in folders:
+            outcome = folders[one.number].outcome()
+            assert one.state is (OPTUNA_STATES[outcome.state] if outcome else RUNNING)
+        else:
+            assert one.state in (FAIL, WAITING)
+    signatures = [trial.record().signature for trial in folders.values()]
+    assert len(set(signatures)) == len(signatures)
+    assert sorted(t.record().number for t in folders.values()) == list(range(len(folders)))
+
+
+def test_a_proposed_trial_is_on_disk_with_its_cost(restart: Open, spec: SweepSpec) -> None:
+    study = restart()
+    trial = study.propose()
+    record = trial.record()
+    assert record.number == 0
+    assert record.parameters.keys() == spec.space.keys()
+    assert record.model["N"] == record.parameters["N"]
+    assert record.training["training_flops"] == 1e8
+    assert record.training_flops <= 1e8
+    assert in_study(study, trial).state is RUNNING
+    assert in_study(study, trial).user_attrs["signature"] == record.signature
+
+
+def test_outcomes_reach_the_study(restart: Open) -> None:
+    study = restart()
+    complete, stopped, failed = (study.propose() for _ in range(3))
+    finish(study, complete, 0.25)
+    assert study.goes_on(stopped, train(stopped, 0.125, to=50))
+    study.end(stopped, TrialState.STOPPED, "beaten")
+    study.end(failed, TrialState.FAILED, "the loss was nan")
+    values = [0.25, float(complete.record().inference_flops)]
+    assert in_study(study, complete).state is COMPLETE
+    assert in_study(study, complete).values == values
+    assert in_study(study, stopped).state is PRUNED
+    noted = in_study(study, stopped).user_attrs["rungs"]["0.5"]
+    assert noted == [0.125, float(stopped.record().inference_flops)]
+    assert in_study(study, failed).state is FAIL
+    assert in_study(study, failed).values is None
+    assert stopped.outcome().reason == "beaten"
+    agrees(study)
+
+
+@pytest.mark.parametrize("name", ["exact_accuracy", "parameter_count", "device_seconds"])
+def test_a_single_objective(restart: Open, make_spec, name: str) -> None:
+    study = restart(make_spec(objectives=[name], rungs={"at": [0.5]}))
+    complete, stopped = study.propose(), study.propose()
+    finish(study, complete, 0.25)
+    study.goes_on(stopped, train(stopped, 0.125, to=50))
+    study.goes_on(stopped, progress(50, 0.125))
+    study.end(stopped, TrialState.STOPPED, "beaten")
+    known = {"exact_accuracy": 0.25, "device_seconds": 10.0}
+    expected = known.get(name, complete.record().parameter_count)
+    assert in_study(study, complete).value == expected
+    assert in_study(study, stopped).state is PRUNED
+    assert list(in_study(study, stopped).intermediate_values) == [50]
+
+
+def test_rungs_compare_with_those_before(restart: Open, make_spec) -> None:
+    spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
+    study = restart(spec)
+    trials = [study.propose() for _ in range(4)]
+    verdicts = [
+        study.goes_on(trial, train(trial, accuracy, to=50))
+        for trial, accuracy in zip(trials, (0.5, 0.4, 0.3, 0.0), strict=True)
+    ]
+    table = study.rung_table(0.5)
+    assert [table[t.record().study_number][0] for t in trials] == [0.5, 0.4, 0.3, 0.0]
+    assert verdicts == [True, False, False, False]
+    assert restart(spec).rung_table(0.5) == table
+    assert study.goes_on(trials[3], progress(75, 0.0)), "no rung lies there"
+    assert study.goes_on(trials[3], progress(TOTAL, 0.0)), "it is done anyway"
+
+
+def test_a_trial_meets_its_rung_again_with_the_values_it_had(restart: Open) -> None:
+    study = restart()
+    first, second = study.propose(), study.propose()
+    study.goes_on(first, progress(50, 0.5))
+    before = study.goes_on(second, progress(50, 0.25))
+    again = restart()
+    assert again.goes_on(second, progress(50, 0.25)) == before
+    assert len(again.rung_table(0.5)) == 2
+
+
+def test_a_space_is_exhausted_without_repeats(restart: Open, make_spec) -> None:
+    study = restart(make_spec(budget={"trials": 50, "flops_per_trial": 1e8}))
+    done = run_all(study)
+    assert len(done) == 6
+    assert study.propose() is None
+    assert len({tuple(found.items()) for found in parameters(done)}) == 6
+    agrees(study)
+
+
+def test_a_space_of_two_ends_after_two(restart: Open, make_spec) -> None:
+    two = make_spec(
+        space={"N": {"choices": [1, 2]}}, budget={"trials": 10, "flops_per_trial": 1e8}
+    )
+    assert len(run_all(restart(two))) == 2
+    assert restart(two).propose() is None
+
+
+def test_duplicates_are_noted_and_drawn_again(restart: Open, make_spec) -> None:
+    study = restart(make_spec(budget={"trials": 6, "flops_per_trial": 1e8}))
+    run_all(study)
+    rejected = [t for t in study._study.trials if t.user_attrs.get("duplicate")]
+    assert rejected
+    assert all(t.state is FAIL for t in rejected)
+
+
+def test_the_budget_ends_a_sweep(restart: Open, make_spec) -> None:
+    small = make_spec(budget={"trials": 2, "flops_per_trial": 1e8})
+    assert len(run_all(restart(small))) == 2
+    more = make_spec(budget={"trials": 3, "flops_per_trial": 1e8})
+    assert len(run_all(restart(more))) == 1
+
+
+def test_a_continuous_space_never_runs_out_of_draws(
+    restart: Open, make_spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samplers may insist on one point, such as an end of a range."""
+    fixed = optuna.samplers.PartialFixedSampler
+
+    def insisting(search: Any, seed: int) -> optuna.samplers.BaseSampler:
+        base = optuna.samplers.RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return base if search.sampler == "random" else fixed({"beta1": 0.5}, base)
+
+    monkeypatch.setattr(study_module, "sampler", insisting)
+    wide = make_spec(space={"beta1": {"low": 0.5, "high": 0.9}})
+    study = restart(wide)
+    finish(study, study.propose())
+    drawn = [study.propose() for _ in range(3)]
+    assert all(drawn)
+    assert len({trial.record().parameters["beta1"] for trial in drawn}) == 3
+
+
+def test_stepped_fractions_are_written_as_a_person_would(restart: Open, make_spec) -> None:
+    study = restart(make_spec(space={"beta1": {"low": 0.1, "high": 0.7, "step": 0.2}}))
+    found = parameters(run_all(study))
+    assert sorted(one["beta1"] for one in found) == [0.1, 0.3, 0.5, 0.7]
+
+
+LEAVES_SOMETHING = [
+    (optuna.Study, "ask"),
+    (optuna.Trial, "set_user_attr"),
+    (TrialFolder, "create"),
+    (TrialFolder, "end"),
+    (optuna.Study, "tell"),
+    (optuna.Study, "enqueue_trial"),
+]
+"""Calls of propose and end that leave something behind; the driver may die before or after."""
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, when: str, nth: int) -> None:
+    real = getattr(kind, method)
+    calls = 0
+
+    def dying(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == nth and when == "before":
+            raise Killed
+        result = real(*arguments, **options)
+        if calls == nth:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(kind, method, dying)
+
+
+@pytest.mark.parametrize(("kind", "method"), LEAVES_SOMETHING)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_death_at_any_step_is_made_up_for(
+    restart: Open,
+    make_spec,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type,
+    method: str,
+    when: str,
+) -> None:
+    """Every trial then ends once, and the draws are those of a sweep that nobody killed."""
+    monkeypatch.setattr(study_module, "DRAWS", 1)
+    spec = make_spec(rungs={"at": [0.5]}, budget={"trials": 50, "flops_per_trial": 1e8})
+    untouched = parameters(run_all(restart(spec, root="untouched")))
+    with monkeypatch.context() as patch:
+        die_at(patch, kind, method, when, nth=2)
+        study = restart(spec)
+        with pytest.raises(Killed):
+            run_all(study)
+        del study
+    study = restart(spec)
+    assert all(trial.outcome() is None for trial in study.unfinished())
+    agrees(study)
+    run_all(study)
+    agrees(restart(spec))
+    assert not restart(spec).unfinished()
+    assert parameters(study.folder.trials()) == untouched
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_half_drawn_trial_is_drawn_anew(restart: Open, tmp_path: Path, kept: int) -> None:
+    """A death between two knobs leaves a trial in the journal that lacks one."""
+    whole = restart(root="whole").propose().record().parameters
+    restart().propose()
+    journal = tmp_path / "toy" / "study.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    first_knob = next(index for index, line in enumerate(lines) if b"param_name" in line)
+    torn = b"".join(lines[: first_knob + kept - 1]) + b'{"op_code": 5, "worker'
+    journal.write_bytes(torn)
+    for trial in SweepFolder(tmp_path / "toy").trials():
+        (trial.root / "trial.json").unlink()
+    study = restart()
+    assert [t.state for t in study._study.trials] == [FAIL]
+    assert study.propose().record().parameters == whole
+    agrees(study)
+
+
+def test_the_unfinished_go_first_in_their_order(restart: Open) -> None:
+    study = restart()
+    first, second, third = (study.propose() for _ in range(3))
+    finish(study, second)
+    again = restart()
+    assert [trial.root for trial in again.unfinished()] == [first.root, third.root]
+    assert again.propose().root == first.root
+    assert again.propose().root == third.root
+    assert again.propose().record().number == 3
+
+
+def test_an_outcome_that_the_study_missed_is_told_once(restart: Open) -> None:
+    study = restart()
+    trial = study.propose()
+    train(trial, 0.25)
+    trial.end(Outcome(state=TrialState.COMPLETE, reason="done", ended=time.time()))
+    for again in (restart(), restart()):
+        assert in_study(again, trial).state is COMPLETE
+        assert in_study(again, trial).values[0] == 0.25
+        assert again.trial_seconds() == [10.0]
+        assert not again.unfinished()
+
+
+def test_a_torn_journal_loses_nothing_that_was_whole(restart: Open, tmp_path: Path) -> None:
+    finish(restart(), restart().propose())
+    journal = tmp_path / "toy" / "study.journal"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "wor')
+    study = restart()
+    assert [t.state for t in study._study.trials] == [COMPLETE]
+    assert len(run_all(study)) == 5
+    agrees(restart())
+
+
+def test_a_restart_before_every_proposal_changes_no_draw(restart: Open) -> None:
+    untouched = parameters(run_all(restart(root="untouched")))
+    while trial := (study := restart()).propose():
+        finish(study, trial, trial.record().parameters["N"] / 10)
+    assert parameters(study.folder.trials()) == untouched
+
+
+@pytest.mark.parametrize(
+    ("sampler", "startup"),
+    [("tpe", 0), ("tpe", 2), ("random", 2), ("nsga2", 0), ("nsga2", 2), ("gp", 2)],
+)
+@pytest.mark.parametrize("objectives", [["exact_accuracy", "inference_flops"], ["exact_accuracy"]])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:scipy|torch")
+def test_every_sampler(
+    restart: Open, make_spec, sampler: str, startup: int, objectives: list[str]
+) -> None:
+    spec = make_spec(
+        space={"N": {"choices": [1, 2, 3]}, "beta1": {"low": 0.1, "high": 0.9}},
+        objectives=objectives,
+        rungs={"at": [0.5]},
+        search={"sampler": sampler, "startup_trials": startup},
+        budget={"trials": 4, "flops_per_trial": 1e8},
+    )
+    study = restart(spec)
+    while trial := study.propose():
+        study.goes_on(trial, train(trial, 0.1, to=50))
+        if trial.record().number == 1:
+            study.end(trial, TrialState.STOPPED, "beaten")
+        else:
+            finish(study, trial, trial.record().parameters["beta1"])
+    assert len(study.folder.trials()) == 4
+    agrees(study)
+
+
+def test_a_database_in_place_of_the_journal(restart: Open, make_spec, tmp_path: Path) -> None:
+    spec = make_spec(search={"storage": f"sqlite:///{tmp_path / 'study.db'}"})
+    first = restart(spec).propose()
+    study = restart(spec)
+    assert study.propose().root == first.root
+    finish(study, first)
+    assert len(run_all(study)) == 5
+    agrees(restart(spec))
+    assert not study.folder.journal.exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////proc/none/study.db", "nonsense", "nosuch://u:secret@h/d", ""]
+)
+def test_a_database_that_does_not_open_is_bad_input(restart: Open, make_spec, url: str) -> None:
+    with pytest.raises(InputError, match=r"`search\.storage` cannot be opened") as caught:
+        restart(make_spec(search={"storage": url}))
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+CHANGES: dict[str, Any] = {
+    "seed": 1,
+    "model": {"H_layers": 2, "L_layers": 1, "head_dim": 16, "hidden_size": 32},
+    "training": {"batch_size": 8, "warmup_steps": 3},
+    "budget": {"trials": 6, "flops_per_trial": 2e8},
+    "evaluation": {"puzzles": 3},
+}
+ELSEWHERE: dict[str, Any] = {
+    "name": "other",
+    "budget": {"trials": 9, "flops_per_trial": 1e8, "minutes": 5},
+    "resources": {"cpus": 2},
+    "search": {"startup_trials": 3},
+    "objectives": ["exact_accuracy"],
+    "rungs": {"keep": 0.25},
+}
+
+
+def signature(spec: SweepSpec, drawn: dict[str, Any], data: str = "data") -> str:
+    """What the study calls this configuration, without a folder or a journal."""
+    study = SweepStudy.__new__(SweepStudy)
+    study.spec, study._shape, study._fingerprint = spec, SHAPE, data
+    study._signatures = set()
+    record: TrialRecord = study._record(0, drawn)
+    return record.signature
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_what_changes_the_result_changes_the_signature(make_spec, key: str) -> None:
+    drawn = {"N": 1, "T": 1}
+    assert signature(make_spec(), drawn) != signature(make_spec(**{key: CHANGES[key]}), drawn)
+    assert signature(make_spec(), drawn) != signature(make_spec(), drawn, data="other")
+
+
+@pytest.mark.parametrize("key", ELSEWHERE)
+def test_what_does_not_leaves_it(make_spec, key: str) -> None:
+    drawn = {"N": 1, "T": 1}
+    assert signature(make_spec(), drawn) == signature(make_spec(**{key: ELSEWHERE[key]}), drawn)
+
+
+@settings(deadline=None)
+@given(
+    one=st.fixed_dictionaries({"N": st.integers(1, 2), "T": st.integers(1, 3)}),
+    other=st.fixed_dictionaries({"N": st.integers(1, 2), "T": st.integers(1, 3)}),
+)
+def test_signatures_tell_configurations_apart(make_spec, one: Any, other: Any) -> None:
+    spec = make_spec()
+    assert (signature(spec, one) == signature(spec, other)) == (one == other)

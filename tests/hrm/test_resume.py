@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,23 @@ def test_killed_and_resumed_equals_left_alone(
         fields for step, fields in expected.items() if step >= rest[0].step
     ]
     assert rest[-1].step == 120
+    assert_same_state(saved(alone, tmp_path / "alone.pt"), saved(resumed, tmp_path / "other.pt"))
+
+
+def test_a_checkpoint_between_two_reports_resumes_to_the_bit(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
+) -> None:
+    """Checkpoints go by the clock, so sums of a report under way are part of the state."""
+    model, path = model_config(), tmp_path / "checkpoint.pt"
+    training = training_config(model, steps=60)
+    alone = Trainer(model, training, arc, CPU)
+    reports = alone.run(path, seconds=0)
+    *_, fifth = islice(reports, 5)
+    resumed = Trainer(model, training, arc, CPU)
+    resumed.restore(path)
+    assert resumed.step == fifth.step - 1 == 14
+    expected = [numbers(progress) for progress in (fifth, *reports)]
+    assert [numbers(progress) for progress in resumed.run()] == expected
     assert_same_state(saved(alone, tmp_path / "alone.pt"), saved(resumed, tmp_path / "other.pt"))
 
 

@@ -85,14 +85,14 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """The plan's totals in a sentence or two."""
-    size = "unbounded" if math.isinf(plan.size) else f"{plan.size:g} configurations"
+    size = "endlessly many" if math.isinf(plan.size) else f"{plan.size:g}"
     flops = plan.total_trials * plan.spec.budget.flops_per_trial
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
         time_needed = f"about {units.seconds(plan.seconds)}"
     places = f"{plan.places} at a time" if plan.places else "none of which fits this hardware"
     return (
-        f"{plan.total_trials} trials of a space of {size}, {places}; "
+        f"{plan.total_trials} trials of {size} configurations, {places}; "
         f"{units.flops(flops)} of training in all; {time_needed}."
     )
 

@@ -1,0 +1,92 @@
+"""Reaching a Ray cluster, and what its resources allow; Ray itself is not started here."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from sweep_platform import cluster
+from sweep_platform.cluster import Hardware
+from sweep_platform.errors import InputError
+from sweep_platform.spec import ResourceSpec
+
+
+@pytest.mark.parametrize(
+    ("hardware", "resources", "places"),
+    [
+        (Hardware(2, 0), ResourceSpec(), 2),
+        (Hardware(2, 0), ResourceSpec(cpus=0.5), 4),
+        (Hardware(3, 0), ResourceSpec(cpus=0.3), 10),
+        (Hardware(2, 0), ResourceSpec(cpus=4), 0),
+        (Hardware(2, 0), ResourceSpec(gpus=1), 0),
+        (Hardware(64, 8), ResourceSpec(cpus=4, gpus=1), 8),
+        (Hardware(8, 8), ResourceSpec(cpus=4, gpus=1), 2),
+        (Hardware(64, 2), ResourceSpec(cpus=4, gpus=0.25), 8),
+        (Hardware(64, 8), ResourceSpec(cpus=4, gpus=4), 2),
+    ],
+)
+def test_places(hardware: Hardware, resources: ResourceSpec, places: int) -> None:
+    assert hardware.places(resources) == places
+
+
+def test_scales() -> None:
+    assert Hardware(2, 0).scales() == ("laptop",)
+    assert Hardware(16, 1).scales() == ("gpu",)
+    assert Hardware(96, 8).scales() == ("cluster", "gpu")
+    assert Hardware(32, 2, nodes=2).scales() == ("cluster", "gpu")
+
+
+def test_hardware_in_words() -> None:
+    assert str(Hardware(2.0, 0.0)) == "2 CPU cores, 0 GPUs"
+    assert str(Hardware(64.0, 8.0, 2)) == "64 CPU cores, 8 GPUs, 2 nodes"
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus"), [(None, 2), ("", 0), ("0", 1), ("0,1", 2), ("0,1,2,3", 2)]
+)
+def test_hidden_gpus_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str | None, gpus: int
+) -> None:
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho one\necho two\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert cluster.this_machine().gpus == gpus
+
+
+def refusal(address: str) -> str:
+    started = time.monotonic()
+    with pytest.raises(InputError) as caught:
+        cluster.connect(address)
+    assert time.monotonic() - started < 3 * cluster.CONNECT_SECONDS
+    message = str(caught.value)
+    assert "\n" not in message
+    assert address in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "localhost:", ":6379", "localhost:x", "localhost:99999", "", "ray://"]
+)
+def test_what_is_no_address(address: str) -> None:
+    assert "write HOST:PORT or auto" in refusal(address)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_closed_port(scheme: str) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        message = refusal(f"{scheme}127.0.0.1:{reserved.getsockname()[1]}")
+    assert "no Ray cluster answers" in message
+    assert "refused" in message
+    assert "ray start --head" in message
+
+
+@pytest.mark.parametrize("address", ["nosuchhost.invalid:6379", "a..b:6379", "h" * 300 + ":1"])
+def test_an_unknown_host(address: str) -> None:
+    assert "no Ray cluster answers" in refusal(address)

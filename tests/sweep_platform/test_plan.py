@@ -1,0 +1,112 @@
+"""What a sweep will cost, before it starts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hrm.flops import (
+    inference_flops,
+    parameter_count,
+    step_flops,
+    total_steps,
+    training_memory,
+)
+from sweep_platform import plan, puzzles, space
+from sweep_platform.calibration import THREADS, seconds_per_step
+from sweep_platform.space_file import SpaceFile
+
+SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
+SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_space_plans_at_each_scale(path: Path) -> None:
+    file = SpaceFile(path)
+    for scale in (None, *file.scales):
+        spec = file.resolve(scale)
+        shape = puzzles.planned_shape(spec.dataset)
+        made = plan.make_plan(spec, shape, places=2, calibrated=False)
+        cheapest, _, dearest = made.trials
+        assert cheapest.inference_flops < dearest.inference_flops
+        assert cheapest.training_flops <= spec.budget.flops_per_trial
+        assert dearest.label in plan.table(made)
+        assert "time not estimated" in plan.summary(made)
+
+
+def test_costs_are_those_of_the_formulas(make_spec) -> None:
+    spec = make_spec()
+    for trial in plan.make_plan(spec, SHAPE, places=1, calibrated=False).trials:
+        model = space.model_config(spec, SHAPE, trial.parameters)
+        training = space.training_config(spec, trial.parameters)
+        assert trial.parameter_count == parameter_count(model)
+        assert trial.inference_flops == inference_flops(model, model.M_max)
+        assert trial.steps == total_steps(model, training)
+        assert trial.training_flops == trial.steps * step_flops(model, training)
+        assert trial.memory_bytes == training_memory(model, training)
+        assert trial.seconds is None
+
+
+def test_examples_bound_every_configuration(make_spec) -> None:
+    spec = make_spec(space={"N": {"choices": [3, 1, 2]}, "M_max": {"low": 1, "high": 9}})
+    cheapest, median, dearest = plan.make_plan(spec, SHAPE, 1, calibrated=False).trials
+    assert cheapest.parameters == {"N": 1, "M_max": 1}
+    assert median.parameters == {"N": 2, "M_max": 5}
+    assert dearest.parameters == {"N": 3, "M_max": 9}
+    for parameters in space.by_likeness(spec, cheapest.parameters):
+        model = space.model_config(spec, SHAPE, parameters)
+        cost = inference_flops(model, model.M_max)
+        assert cheapest.inference_flops <= cost <= dearest.inference_flops
+
+
+def test_a_huge_space_is_planned_without_listing_it(make_spec) -> None:
+    wide = {"low": 1, "high": 90_000}
+    spec = make_spec(space={"N": wide, "T": wide, "warmup_steps": wide})
+    made = plan.make_plan(spec, SHAPE, places=1, calibrated=False)
+    assert made.size == 90_000**3
+    assert made.total_trials == spec.budget.trials
+
+
+def test_a_calibrated_plan_estimates_the_clock(make_spec) -> None:
+    made = plan.make_plan(make_spec(), SHAPE, places=2, calibrated=True)
+    seconds = [trial.seconds for trial in made.trials]
+    assert all(seconds)
+    assert made.seconds == pytest.approx(3 * sum(seconds) / 3)
+    assert "about" in plan.summary(made)
+    limited = make_spec(budget={"trials": 6, "flops_per_trial": 1e8, "minutes": 1e-9})
+    assert plan.Plan(spec=limited, size=6, trials=made.trials, places=2).seconds == pytest.approx(
+        60e-9
+    )
+
+
+def test_totals(make_spec) -> None:
+    many = make_spec(budget={"trials": 50, "flops_per_trial": 1e8})
+    made = plan.make_plan(many, SHAPE, places=0, calibrated=False)
+    assert made.total_trials == 6, "the space has no more"
+    assert made.seconds is None
+    text = plan.summary(made)
+    assert text.startswith("6 trials of 6 configurations")
+    assert "none of which fits this hardware" in text
+    endless = make_spec(space={"beta1": {"low": 0.1, "high": 0.9}})
+    made = plan.make_plan(endless, SHAPE, places=1, calibrated=False)
+    assert "of endlessly many configurations, 1 at a time" in plan.summary(made)
+    assert made.total_trials == endless.budget.trials
+
+
+def test_models_too_large_to_time_are_not_timed(make_spec) -> None:
+    spec = make_spec(model={"hidden_size": 512, "head_dim": 64})
+    large = space.Shape(vocab_size=12, seq_len=900, num_puzzle_identifiers=5)
+    model = space.model_config(spec, large, {"N": 2, "T": 3})
+    assert plan.flops_per_second(model, space.training_config(spec, {"N": 2, "T": 3})) is None
+
+
+def test_calibration_leaves_the_threads_as_they_were(make_spec) -> None:
+    spec = make_spec()
+    model = space.model_config(spec, SHAPE, {"N": 1, "T": 1})
+    training = space.training_config(spec, {"N": 1, "T": 1})
+    torch.set_num_threads(THREADS + 1)
+    try:
+        assert seconds_per_step(model, training, rows=2) > 0
+        assert torch.get_num_threads() == THREADS + 1
+    finally:
+        torch.set_num_threads(1)

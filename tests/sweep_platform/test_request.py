@@ -1,0 +1,141 @@
+"""Which sweep a command line means: a new one, or one to take up."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep_platform.cluster import Hardware
+from sweep_platform.errors import InputError
+from sweep_platform.records import SweepFolder, SweepRecord
+from sweep_platform.request import ADJUSTABLE, Asked, Request, decide
+
+LAPTOP, GPU, CLUSTER = Hardware(2, 0), Hardware(16, 1), Hardware(96, 8)
+SPACE = """\
+name: toy
+dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}
+space: {N: {choices: [1, 2]}}
+budget: {trials: 4, flops_per_trial: 1e8}
+"""
+SCALES = "scales: {laptop: {seed: 1}, gpu: {seed: 2}}\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(text: str = SPACE) -> Path:
+    path = Path("toy.yaml")
+    path.write_text(text)
+    return path
+
+
+def ask(text: str = SPACE, hardware: Hardware = LAPTOP, **options: Any) -> Asked:
+    return decide(Request(space=write(text), **options), hardware)
+
+
+def create(asked: Asked) -> None:
+    asked.folder.create(
+        SweepRecord(
+            id="a1",
+            name="toy",
+            created=0.0,
+            space_file="toy.yaml",
+            scale=asked.scale,
+            spec=asked.spec.model_dump(mode="json"),
+            dataset={},
+            environment={},
+        )
+    )
+
+
+def test_a_new_sweep(here: Path) -> None:
+    asked = ask(settings=("budget.trials=3", "budget.trials=7"))
+    assert asked.folder.root == Path("runs/toy")
+    assert asked.scale == "none"
+    assert asked.spec.budget.trials == 7
+    assert [path.name for path in here.iterdir()] == ["toy.yaml"]
+
+
+def test_the_name_names_the_folder() -> None:
+    assert ask(settings=("name=other",)).folder.root == Path("runs/other")
+    assert ask(out=Path("elsewhere/x")).folder.root == Path("elsewhere/x")
+
+
+@pytest.mark.parametrize(
+    ("hardware", "scale", "seed"), [(LAPTOP, "laptop", 1), (GPU, "gpu", 2), (CLUSTER, "gpu", 2)]
+)
+def test_auto_takes_the_best_scale_that_the_file_has(
+    hardware: Hardware, scale: str, seed: int
+) -> None:
+    asked = ask(SPACE + SCALES, hardware)
+    assert (asked.scale, asked.spec.seed) == (scale, seed)
+
+
+def test_a_scale_by_name_and_one_that_is_not_there() -> None:
+    assert ask(SPACE + SCALES, scale="gpu").spec.seed == 2
+    with pytest.raises(InputError, match="no scale `huge`; choose from laptop, gpu"):
+        ask(SPACE + SCALES, scale="huge")
+    with pytest.raises(InputError, match="no scale `laptop`; choose from tiny"):
+        ask(SPACE + "scales: {tiny: {}}")
+
+
+def test_a_second_start_is_refused() -> None:
+    create(ask())
+    with pytest.raises(InputError, match=r"runs/toy already holds a sweep; add --resume"):
+        ask()
+
+
+def test_a_folder_with_something_else_is_refused(here: Path) -> None:
+    (here / "toy.yaml").touch()
+    with pytest.raises(InputError, match="is not empty and holds no sweep"):
+        ask(out=here)
+
+
+def test_an_empty_folder_will_do(here: Path) -> None:
+    (here / "empty").mkdir()
+    assert ask(out=here / "empty").folder.root == here / "empty"
+
+
+def test_nothing_to_resume() -> None:
+    with pytest.raises(InputError, match=r"runs/toy holds no sweep to resume; leave out --resume"):
+        ask(resume=True)
+
+
+def test_a_resumed_sweep_keeps_what_it_was_asked() -> None:
+    first = ask(SPACE + SCALES, settings=("seed=9",))
+    create(first)
+    again = ask(SPACE + SCALES, GPU, resume=True)
+    assert again.spec == first.spec
+    assert again.scale == "laptop"
+
+
+@pytest.mark.parametrize("key", ADJUSTABLE)
+def test_a_resumed_sweep_may_change_how_much_is_run(key: str) -> None:
+    create(ask())
+    section, name = key.split(".")
+    asked = ask(resume=True, settings=(f"{key}=1",))
+    assert getattr(getattr(asked.spec, section), name) == 1
+
+
+@pytest.mark.parametrize("setting", ["seed=3", "space.N.choices=[1]", "budget.flops_per_trial=2"])
+def test_a_resumed_sweep_may_change_nothing_else(setting: str) -> None:
+    create(ask())
+    with pytest.raises(InputError, match=r"a sweep that is resumed keeps what it was asked"):
+        ask(resume=True, settings=(setting,))
+
+
+def test_a_resumed_sweep_may_not_change_its_scale() -> None:
+    create(ask(SPACE + SCALES))
+    assert ask(SPACE + SCALES, resume=True, scale="laptop").scale == "laptop"
+    with pytest.raises(InputError, match="--scale gpu: runs/toy runs at scale laptop"):
+        ask(SPACE + SCALES, resume=True, scale="gpu")
+
+
+def test_a_file_in_the_way_holds_no_sweep(here: Path) -> None:
+    (here / "file").touch()
+    assert not SweepFolder(here / "file" / "below").exists()
+    with pytest.raises(InputError, match="holds no sweep to resume"):
+        ask(resume=True, out=here / "file" / "below")

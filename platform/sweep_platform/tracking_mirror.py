@@ -32,6 +32,8 @@ class _Mirrored:
     id: str
     standing: tuple[str, str]
     """Status and state tag."""
+    parent: str = ""
+    """Run that MLflow files it under."""
     described: bool = False
     """Whether parameters and dataset were sent."""
     sent: int = 0
@@ -117,6 +119,8 @@ class MlflowMirror:
         found = self._find_runs()
         self._parent = found.pop("", None) or self._create_parent()
         self._trials = found
+        for trial in found.values():
+            self._adopt(trial)
         self._settled.clear()
         self._connected = True
 
@@ -159,12 +163,20 @@ class MlflowMirror:
 
     def _mirrored(self, run: "Run") -> _Mirrored:
         standing = (run.info.status, run.data.tags.get(runs.STATE_TAG, ""))
-        mirrored = _Mirrored(id=run.info.run_id, standing=standing)
+        parent = run.data.tags.get(runs.PARENT_TAG, "")
+        mirrored = _Mirrored(id=run.info.run_id, standing=standing, parent=parent)
         mirrored.described = runs.LAST_PARAMETER in run.data.params
         if runs.CURSOR in run.data.metrics and runs.TRIAL_TAG in run.data.tags:
             history = self._client.get_metric_history(mirrored.id, runs.CURSOR)
             mirrored.sent = max(metric.step for metric in history)
         return mirrored
+
+    def _adopt(self, trial: _Mirrored) -> None:
+        """File a trial under the parent: its own may have been a double that was dropped."""
+        assert self._parent is not None
+        if trial.parent != self._parent.id:
+            self._client.set_tag(trial.id, runs.PARENT_TAG, self._parent.id)
+            trial.parent = self._parent.id
 
     def _create_parent(self) -> _Mirrored:
         tags = runs.sweep_tags(self._record)

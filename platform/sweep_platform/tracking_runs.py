@@ -22,6 +22,7 @@ SWEEP_TAG = "sweep.id"
 TRIAL_TAG = "sweep.trial"
 STATE_TAG = "sweep.state"
 REASON_TAG = "sweep.reason"
+PARENT_TAG = "mlflow.parentRunId"
 CURSOR = "training_flops"
 """Sent as the last metric of a report, so that its newest step is that of a whole report."""
 LAST_PARAMETER = "parameter_count"
@@ -85,7 +86,7 @@ def trial_tags(sweep: SweepRecord, record: TrialRecord, parent: str) -> dict[str
     return {
         **sweep_tags(sweep),
         TRIAL_TAG: record.signature,
-        "mlflow.parentRunId": parent,
+        PARENT_TAG: parent,
     }
 
 
@@ -150,14 +151,18 @@ def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
 
 
 def summary_metrics(sweep: SweepFolder, time_ms: int) -> list["Metric"]:
-    """What the sweep came to: trials complete, best final accuracy, FLOPs spent on training."""
+    """What the sweep came to: trials complete, FLOPs spent on training, and best accuracy.
+
+    The best is that of the complete trials after all their segments, as in the report.
+    """
     complete, spent, finals = 0, 0, []
     for folder in sweep.trials():
         outcome, measurements = folder.outcome(), list(folder.measurements())
-        complete += outcome is not None and outcome.state is TrialState.COMPLETE
         spent += max((m.progress.training_flops for m in measurements), default=0)
-        curves = [m.progress.curve for m in measurements if m.progress.curve]
-        finals += [curve.exact_accuracy[-1] for curve in curves[-1:]]
+        if outcome is not None and outcome.state is TrialState.COMPLETE:
+            complete += 1
+            curves = [m.progress.curve for m in measurements if m.progress.curve]
+            finals += [curve.exact_accuracy[-1] for curve in curves[-1:]]
     best = max(finals, default=math.nan)
     values = {"trials_complete": complete, "best_exact_accuracy": best, CURSOR: spent}
     return _metrics(values, time_ms, 0)

@@ -214,6 +214,35 @@ def test_a_run_made_twice_by_a_late_request_is_dropped(make_sweep: MakeSweep, ur
     assert parent_and_trials(uri)[1][0].info.run_id == first.info.run_id
 
 
+def test_trials_of_a_parent_made_twice_are_filed_under_the_one_that_stays(
+    make_sweep: MakeSweep, uri: str
+) -> None:
+    sweep = make_sweep(COMPLETE, None)
+    mirrored(sweep, uri)
+    parent, _ = parent_and_trials(uri)
+    client = MlflowClient(uri)
+    client.create_run(parent.info.experiment_id, start_time=1, tags=parent.data.tags)
+    mirrored(sweep, uri)
+    left, trials = parent_and_trials(uri)
+    assert left.info.run_id != parent.info.run_id
+    parents = {run.data.tags["mlflow.parentRunId"] for run in trials.values()}
+    assert parents == {left.info.run_id}
+
+
+def test_the_best_is_that_of_complete_trials(make_sweep: MakeSweep, uri: str) -> None:
+    """The stopped trial stood higher than the complete one when it was stopped."""
+    sweep = make_sweep(STOPPED, COMPLETE)
+    stopped = sweep.trials()[0]
+    last = list(stopped.measurements())[-1].progress
+    assert last.curve
+    solved = replace(last.curve, exact_accuracy=(1.0,) * len(last.curve.exact_accuracy))
+    stopped.append(replace(last, step=last.step + 1, curve=solved))
+    sweep.session_ended("done")
+    mirrored(sweep, uri)
+    parent, _ = parent_and_trials(uri)
+    assert parent.data.metrics["best_exact_accuracy"] == pytest.approx(0.3)
+
+
 def test_an_interrupted_sweep_leaves_nothing_running(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(COMPLETE, None)
     mirror = mirrored(sweep, uri)

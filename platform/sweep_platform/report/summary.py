@@ -51,7 +51,7 @@ class TrialSummary:
 
     @property
     def number(self) -> int:
-        """Number of the trial in the study."""
+        """Number of the trial in the sweep."""
         return self.record.number
 
     @property

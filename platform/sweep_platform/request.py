@@ -62,7 +62,7 @@ def decide(request: Request, hardware: Hardware) -> Asked:
     folder = SweepFolder(request.out or DEFAULT_RUNS / spec.name)
     if request.resume:
         return _taken_up(request, folder)
-    if folder.exists():
+    if _holds_a_sweep(folder):
         raise InputError(
             f"{folder.root} already holds a sweep; add --resume to go on with it, "
             "or --out FOLDER to start another."
@@ -70,6 +70,15 @@ def decide(request: Request, hardware: Hardware) -> Asked:
     if folder.root.is_dir() and set(folder.root.iterdir()) - {folder.lock}:
         raise InputError(f"{folder.root} is not empty and holds no sweep; choose another --out.")
     return Asked(spec=spec, scale=scale or "none", folder=folder)
+
+
+def _holds_a_sweep(folder: SweepFolder) -> bool:
+    try:
+        return folder.exists()
+    except PermissionError as error:
+        raise InputError(
+            f"{folder.root} cannot be read ({error.strerror}); choose another --out."
+        ) from None
 
 
 def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None:
@@ -82,7 +91,7 @@ def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None
 
 
 def _taken_up(request: Request, folder: SweepFolder) -> Asked:
-    if not folder.exists():
+    if not _holds_a_sweep(folder):
         raise InputError(
             f"{folder.root} holds no sweep to resume; leave out --resume to start one, "
             "or name its folder by --out."

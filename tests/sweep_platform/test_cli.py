@@ -47,7 +47,7 @@ def test_help_and_mistakes_load_nothing_heavy(arguments: list[str]) -> None:
         "import json, sys\n"
         "from sweep_platform import cli\n"
         "try: cli.main(sys.argv[1:])\n"
-        "except SystemExit as left: print(json.dumps([exit.code, sorted(sys.modules)]))\n"
+        "except SystemExit as left: print(json.dumps([left.code, sorted(sys.modules)]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True

@@ -1,5 +1,7 @@
 """Which sweep a command line means: a new one, or one to take up."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from sweep_platform.cluster import Hardware
 from sweep_platform.errors import InputError
 from sweep_platform.records import SweepFolder, SweepRecord
-from sweep_platform.request import ADJUSTABLE, Asked, Request, decide
+from sweep_platform.request import ADJUSTABLE, Asked, Request, _holds_a_sweep, decide
 
 LAPTOP, GPU, CLUSTER = Hardware(2, 0), Hardware(16, 1), Hardware(96, 8)
 SPACE = """\
@@ -132,6 +134,23 @@ def test_a_resumed_sweep_may_not_change_its_scale() -> None:
     assert ask(SPACE + SCALES, resume=True, scale="laptop").scale == "laptop"
     with pytest.raises(InputError, match="--scale gpu: runs/toy runs at scale laptop"):
         ask(SPACE + SCALES, resume=True, scale="gpu")
+
+
+@pytest.fixture
+def locked(here: Path) -> Iterator[Path]:
+    """A folder that may not be entered; nothing is forbidden to root, so be somebody else."""
+    folder = here / "locked"
+    folder.mkdir(mode=0o000)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield folder
+    os.seteuid(user)
+
+
+def test_a_folder_out_of_reach_is_bad_input(locked: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be read .Permission denied.; choose another"):
+        _holds_a_sweep(SweepFolder(locked / "toy"))
 
 
 def test_a_file_in_the_way_holds_no_sweep(here: Path) -> None:

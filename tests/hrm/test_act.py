@@ -41,7 +41,7 @@ def run(model: HierarchicalReasoningModel, slots: Slots, least: Tensor | None) -
     return train_segment(model, slots, rows, least, softmax_cross_entropy).slots
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(halted=st.lists(st.booleans(), min_size=ROWS, max_size=ROWS))
 def test_only_halted_slots_take_the_new_row(model_config: MakeModel, halted: list[bool]) -> None:
     model = build(model_config())

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hrm.layers import CUT, RotaryPositions, rms_norm, truncated_normal_
@@ -21,7 +21,6 @@ def test_truncated_normal_has_the_wanted_deviation(std: float) -> None:
     assert within_one_sigma == pytest.approx(0.6827 / 0.9545, abs=0.005)
 
 
-@settings(deadline=None)
 @given(scale=st.floats(1e-2, 1e3), seed=st.integers(0, 1000))
 def test_rms_norm_leaves_no_scale(scale: float, seed: int) -> None:
     x = torch.randn(3, 64, generator=torch.Generator().manual_seed(seed))
@@ -30,7 +29,6 @@ def test_rms_norm_leaves_no_scale(scale: float, seed: int) -> None:
     assert norm.allclose(rms_norm(x, eps=1e-12), atol=1e-4)
 
 
-@settings(deadline=None)
 @given(shift=st.integers(0, 20), first=st.integers(0, 10), second=st.integers(0, 10))
 def test_rotary_scores_depend_on_distance_alone(shift: int, first: int, second: int) -> None:
     rotary = RotaryPositions(positions=32, head_dim=8, theta=10000.0)

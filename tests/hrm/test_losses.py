@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hrm.losses import (
@@ -23,7 +23,6 @@ def stablemax(x: list[float]) -> list[float]:
     return [value / math.fsum(s) for value in s]
 
 
-@settings(deadline=None)
 @given(logits=logit_rows, data=st.data())
 def test_stablemax_is_its_definition(logits: list[float], data: st.DataObject) -> None:
     label = data.draw(st.integers(0, len(logits) - 1))

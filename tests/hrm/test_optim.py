@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -25,7 +25,6 @@ def adam_atan2(
     return p
 
 
-@settings(deadline=None)
 @given(
     start=numbers,
     gradients=st.lists(numbers, min_size=1, max_size=6),
@@ -49,7 +48,6 @@ def test_adam_atan2_is_its_definition(
     assert parameter.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(scale=st.floats(1e-3, 1e3), gradients=st.lists(numbers, min_size=1, max_size=5))
 def test_adam_atan2_does_not_see_the_scale_of_the_loss(
     scale: float, gradients: list[float]
@@ -89,7 +87,6 @@ def rows_and_gradients(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     return torch.tensor(identifiers, dtype=torch.int32), torch.tensor(gradients).float()
 
 
-@settings(deadline=None)
 @given(batch=rows_and_gradients(), rate=rates, decay=st.floats(0, 1), data=st.data())
 def test_sign_sgd_moves_present_rows_by_the_sign_of_their_sum(
     batch: tuple[Tensor, Tensor], rate: float, decay: float, data: st.DataObject

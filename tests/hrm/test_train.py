@@ -159,6 +159,19 @@ def test_equal_seeds_give_equal_runs_and_others_do_not(
     assert first != other
 
 
+def test_runs_of_all_seeds_are_evaluated_on_the_same_puzzles(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining
+) -> None:
+    model = model_config()
+    trainers = [
+        Trainer(model, training_config(model, steps=1, seed=seed), arc, CPU) for seed in range(4)
+    ]
+    weights = trainers[0].model.state_dict()
+    for trainer in trainers:
+        trainer.model.load_state_dict(weights)
+    assert len({trainer.evaluate() for trainer in trainers}) == 1
+
+
 def test_a_dataset_of_another_shape_is_refused(
     arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining
 ) -> None:

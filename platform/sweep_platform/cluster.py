@@ -96,10 +96,16 @@ def connect(address: str | None) -> None:
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray would take over."""
+    """Keep the handler of SIGTERM, which Ray would take over.
+
+    Raises:
+        KeyboardInterrupt: Ray heard a SIGTERM meanwhile.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, handler)
 

@@ -88,18 +88,18 @@ class Sweep:
         mirror = MirrorThread(self.mirror, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
-        self.folder.session_started()
         mirror.start()
         how = "failed"
         try:
-            with _interrupting(conductor.interrupt), ray:
-                while not self._finished(conductor):
-                    pass
-                conductor.close()
+            with _interrupting(conductor.interrupt):
+                self.folder.session_started()
+                with ray:
+                    while not self._finished(conductor):
+                        pass
+                    conductor.close()
             how = self._ended(conductor)
         except KeyboardInterrupt:
             how = "interrupted"
-            raise
         finally:
             self.folder.session_ended(how)
             try:

@@ -1,0 +1,150 @@
+"""Starts that are refused: one line, exit status 2, and nothing left behind."""
+
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from sweep_platform.cli import main
+from sweep_platform.files import exclusive
+from sweep_platform.records import SweepFolder
+from sweep_platform.tracking import open_store
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+
+SPACE = """\
+name: toy
+dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}
+space: {N: {choices: [1, 2]}}
+model: {hidden_size: 32, num_heads: 1}
+budget: {trials: 2, flops_per_trial: 1e8}
+"""
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def sigterm() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database, which takes seconds to make."""
+    folder = tmp_path_factory.mktemp("stored")
+    open_store(f"sqlite:///{folder}/mlflow.db")
+    return folder
+
+
+@pytest.fixture
+def here(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a space and a database."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(shutil.copytree(stored, tmp_path / "here"))
+    Path("toy.yaml").write_text(SPACE)
+    return Path.cwd()
+
+
+@pytest.fixture
+def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Starts a sweep that must be refused in one line; returns the line."""
+
+    def refused(*options: str) -> str:
+        assert main(["--space", "toy.yaml", *options]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("error: ")
+        assert len(said.splitlines()) == 1
+        return said
+
+    return refused
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize("out", ["toy.yaml", "toy.yaml/below/it"])
+def test_a_file_where_the_folder_should_be(refused: Refused, out: str) -> None:
+    assert f"{out} cannot be written" in refused("--out", out)
+    assert Path("toy.yaml").read_text() == SPACE
+
+
+def test_a_folder_that_holds_something_else(refused: Refused) -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.tex").touch()
+    assert "mine is not empty" in refused("--out", "mine")
+    assert [path.name for path in Path("mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_ray_address_that_does_not_answer(refused: Refused, closed_port: int) -> None:
+    address = f"127.0.0.1:{closed_port}"
+    assert f"no Ray cluster answers at --address {address}" in refused("--address", address)
+    assert not Path("runs").exists()
+
+
+def test_a_tracking_server_that_is_away(refused: Refused, closed_port: int) -> None:
+    uri = f"http://127.0.0.1:{closed_port}"
+    assert f"MLflow at {uri} does not answer" in refused("--tracking-uri", uri)
+    assert not Path("runs").exists()
+
+
+def test_an_experiment_that_was_deleted(refused: Refused) -> None:
+    client = MlflowClient("sqlite:///mlflow.db")
+    client.delete_experiment(client.create_experiment("toy"))
+    assert "The experiment 'toy' was deleted" in refused()
+    assert not Path("runs").exists()
+
+
+def test_a_study_whose_database_cannot_be_opened(refused: Refused) -> None:
+    url = "sqlite:///no/such/folder/study.db"
+    assert "`search.storage`" in refused("--set", f"search.storage={url}")
+    assert not Path("runs").exists()
+
+
+def test_a_trial_that_no_machine_here_can_hold(refused: Refused) -> None:
+    assert "lower `resources`" in refused("--set", "resources.cpus=10000")
+    assert not Path("runs").exists()
+
+
+def test_a_folder_that_another_driver_owns(refused: Refused) -> None:
+    folder = SweepFolder(Path("runs/toy"))
+    folder.root.mkdir(parents=True)
+    with exclusive(folder.lock, wait=False):
+        assert "another process runs this sweep" in refused()
+        assert folder.lock.exists()
+
+
+def test_a_start_that_was_killed_before_its_sweep_began_is_no_hindrance(
+    refused: Refused, closed_port: int
+) -> None:
+    folder = SweepFolder(Path("runs/toy"))
+    folder.root.mkdir(parents=True)
+    folder.lock.touch()
+    uri = f"http://127.0.0.1:{closed_port}"
+    assert "does not answer" in refused("--tracking-uri", uri)
+
+
+def test_a_sweep_that_another_driver_made_before_the_claim(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sweep_platform import sweep as sweep_module
+
+    make = sweep_module._make
+
+    def make_after_another(root: Path) -> list[Path]:
+        made = make(root)
+        (root / "sweep.json").write_text("{}")
+        (root / "sessions.jsonl").write_text('{"started": 1.0}\n')
+        return made
+
+    monkeypatch.setattr(sweep_module, "_make", make_after_another)
+    assert "already holds a sweep" in refused()
+    assert Path("runs/toy/sweep.json").read_text() == "{}"

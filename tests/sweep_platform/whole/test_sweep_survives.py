@@ -1,0 +1,138 @@
+"""Sweeps whose driver or workers are killed, interrupted or out of time."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from sweep_platform.cli import main
+from sweep_platform.records import SweepFolder, TrialFolder, TrialState
+from sweep_platform.report.summary import wall_seconds
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+
+Start = Callable[..., Any]
+BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+ENDLESS = ("--set", "budget.flops_per_trial=2e11")
+
+
+def numbers(trial: TrialFolder) -> list[dict[str, Any]]:
+    """What a trial reported, without what no two runs share; fails if a step comes twice."""
+    reports = [asdict(m.progress) for m in trial.measurements()]
+    steps = [report["step"] for report in reports]
+    assert steps == sorted(set(steps))
+    return [{k: v for k, v in r.items() if k not in BY_THE_CLOCK} for r in reports]
+
+
+def by_signature(sweep: SweepFolder) -> dict[str, TrialFolder]:
+    return {trial.record().signature: trial for trial in sweep.trials()}
+
+
+def states(sweep: SweepFolder) -> list[TrialState | None]:
+    outcomes = [trial.outcome() for trial in sweep.trials()]
+    return [outcome and outcome.state for outcome in outcomes]
+
+
+def reported(sweep: SweepFolder) -> int:
+    """How many trials without an outcome have reported."""
+    return sum(1 for trial in sweep.trials() if trial.last_step() and not trial.outcome())
+
+
+def space_with(place: Any, learning_rates: str) -> tuple[str, str]:
+    """The option that names a space with these learning rates."""
+    path = place.root / f"{learning_rates}.yaml"
+    path.write_text(place.space.read_text().replace("[1e-3, 1e30]", learning_rates))
+    return "--space", str(path)
+
+
+def test_a_sweep_that_is_killed_again_and_again_ends_like_one_left_alone(
+    place: Any,
+    start: Start,
+    finished: tuple[Any, SweepFolder],
+    mlflow_of: Any,
+    monkeypatch: Any,
+    capsys: Any,
+) -> None:
+    sweep = SweepFolder(place.root / "runs/killed")
+    here = ("--out", "runs/killed")
+    early = start(*here)
+    early.wait_until(sweep.trials)
+    early.kill()
+
+    late = start(*here, "--resume")
+    late.wait_until(lambda: any(states(sweep)) and reported(sweep))
+    monkeypatch.chdir(place.root)
+    assert main(["--space", str(place.space), *here, "--resume"]) == 2
+    assert "another process runs this sweep" in capsys.readouterr().err
+    late.kill()
+
+    last = start(*here, "--resume")
+    last.wait_until(lambda: " exact accuracy " in last.said())
+    place.workers()[0].kill()
+    assert last.wait() == 0, last.said()
+
+    assert [session.how for session in sweep.sessions()] == [None, None, "done"]
+    undisturbed = by_signature(finished[1])
+    for signature, trial in by_signature(sweep).items():
+        assert numbers(trial) == numbers(undisturbed[signature])
+        outcome, expected = trial.outcome(), undisturbed[signature].outcome()
+        assert outcome and expected and outcome.state is expected.state
+    mlflow = mlflow_of(sweep)
+    assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
+    runs = mlflow.by_signature()
+    assert set(runs) == set(by_signature(sweep))
+    assert "RUNNING" not in {run.info.status for run in runs.values()}
+
+
+def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
+    place: Any, start: Start, cluster: str, mlflow_of: Any
+) -> None:
+    sweep = SweepFolder(place.root / "runs/interrupted")
+    here = ("--out", "runs/interrupted")
+    first = start(*space_with(place, "[1e-3]"), *here, *ENDLESS)
+    first.wait_until(lambda: reported(sweep) == 2)
+    os.killpg(first.process.pid, signal.SIGINT)  # as a terminal does
+    assert first.wait() == 130, first.said()
+    assert first.err.read_text() == ""
+    assert "--resume" in first.out.read_text().splitlines()[-1]
+    assert "cut short" in (sweep.report / "report.md").read_text()
+    assert (sweep.report / "report.html").exists()
+    mlflow = mlflow_of(sweep)
+    assert [run.info.status for run in mlflow.parents] == ["KILLED"]
+    assert {run.info.status for run in mlflow.trials} == {"KILLED"}
+
+    second = start(*here, "--resume")
+    second.wait_until(lambda: len(sweep.sessions()) == 2)
+    second.process.terminate()
+    assert second.wait() == 130, second.said()
+    assert second.err.read_text() == ""
+    assert [session.how for session in sweep.sessions()] == ["interrupted"] * 2
+
+    written = [m.time_ms / 1000 for trial in sweep.trials() for m in trial.measurements()]
+    minutes = (wall_seconds(sweep.sessions(), written) + 15) / 60
+    third = start(*here, "--resume", "--set", f"budget.minutes={minutes}", "--address", cluster)
+    assert third.wait() == 0, third.said()
+    assert states(sweep) == [TrialState.STOPPED] * 2
+    reasons = {trial.outcome().reason for trial in sweep.trials()}
+    assert reasons == {"the sweep's time was up"}
+    assert "the sweep's time was up" in (sweep.report / "report.md").read_text()
+    assert all(numbers(trial) for trial in sweep.trials())
+    mlflow = mlflow_of(sweep)
+    assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
+    assert len(mlflow.by_signature()) == 2
+
+
+def test_a_sweep_none_of_whose_trials_learned_has_failed(
+    place: Any, start: Start, cluster: str, mlflow_of: Any
+) -> None:
+    out = ("--out", "runs/failing", "--trials", "2", "--address", cluster)
+    driver = start(*space_with(place, "[1e30]"), *out)
+    assert driver.wait() == 1, driver.said()
+    assert driver.err.read_text() == ""
+    sweep = SweepFolder(place.root / "runs/failing")
+    assert states(sweep) == [TrialState.FAILED] * 2
+    mlflow = mlflow_of(sweep)
+    assert {run.info.status for run in [*mlflow.parents, *mlflow.trials]} == {"FAILED"}

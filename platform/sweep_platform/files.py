@@ -27,7 +27,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace `path` by `content` as JSON, whole or not at all."""
-    write_bytes(path, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:

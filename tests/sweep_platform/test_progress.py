@@ -64,7 +64,7 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
         display.trial_started(third)
         display.trial_ended(third, end(TrialState.FAILED, "the loss was nan\nat step 3"))
         display.note("MLflow is away\nfor now")
-    first_knobs, second_knobs = "M_max=2 N=1 T=2 hidden_size=32", "M_max=4 N=2 T=2 hidden_size=64"
+    first_knobs, second_knobs = "N=1 T=2 hidden_size=32 M_max=2", "N=2 T=2 hidden_size=64 M_max=4"
     assert stream.getvalue().splitlines() == [
         f"[0.0 s, 0/3 trials, 0.0 % of the budget] trial 0 started: {first_knobs}",
         f"[0.0 s, 0/3 trials, 0.0 % of the budget] trial 1 resumed: {second_knobs}",
@@ -79,7 +79,7 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
         "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 %]"
         " trial 0 complete: the training budget was spent",
         "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 %]"
-        " trial 2 started: M_max=2 N=2 T=4 hidden_size=32",
+        " trial 2 started: N=2 T=4 hidden_size=32 M_max=2",
         "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 %]"
         " trial 2 failed: the loss was nan at step 3",
         "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 %] MLflow is away for now",
@@ -97,7 +97,7 @@ def test_earlier_sessions_count(make_sweep: MakeSweep) -> None:
             display.restore(folder)
         assert stream.getvalue() == ""
         display.note("on we go")
-    assert "1/4 trials, 50.0 % of the budget, best 30.0 %] on we go" in stream.getvalue()
+    assert "1/4 trials, 50.0 % of the budget, best 30.0 % at 24 MFLOP] on we go" in stream.getvalue()
 
 
 def test_no_trials_at_all() -> None:
@@ -106,7 +106,9 @@ def test_no_trials_at_all() -> None:
         trials=0, training_flops_per_trial=0, time_limit=0.0, stream=stream
     ) as display:
         display.note("nothing to do")
-    assert stream.getvalue() == "[0.0 s, 0/0 trials, 0.0 % of the budget] nothing to do\n"
+    assert stream.getvalue() == (
+        "[0.0 s, 0/0 trials, 0.0 % of the budget, about 0.0 s left] nothing to do\n"
+    )
 
 
 class Terminal:
@@ -172,10 +174,10 @@ def test_the_block_in_a_terminal(
     screens = terminal_lines(last)
     assert screens == [
         "1 complete, 1 running, 1 stopped, 1 failed of 8",
-        "best 15.0 % exact at 6 MFLOP per puzzle, M_max=2 N=1 T=2 hidden_size=32",
+        "best 15.0 % exact at 6 MFLOP per puzzle, N=1 T=2 hidden_size=32 M_max=2",
         "budget 200 MFLOP of 800 MFLOP for training, 25.0 %",
         f"time 3 min 20 s, about {left} left",
-        "trial 2 M_max=2 N=2 T=4 hidden_size=32 50.0 % loss 0.06 accuracy 15.0 %",
+        "trial 2 N=2 T=4 hidden_size=32 M_max=2 50.0 % loss 0.06 accuracy 15.0 %",
     ]
 
 

@@ -142,8 +142,12 @@ class ProgressDisplay:
     def _line(self, text: str) -> None:
         """One line with the running totals, where there is no terminal."""
         if self._console is None:
-            best = f", best {percent(self._best.accuracy)}" if self._best else ""
-            totals = f"{self._ended}/{self._total} trials, {self._used} of the budget{best}"
+            totals = f"{self._ended}/{self._total} trials, {self._used} of the budget"
+            if (best := self._best) and best.curve:
+                cost = flops(best.curve.inference_flops[-1])
+                totals += f", best {percent(best.accuracy)} at {cost}"
+            if left := self._time_left():
+                totals += f", {seconds(left)} left"
             line = f"[{seconds(self._elapsed)}, {totals}] {_one_line(text)}"
             print(line, file=self._stream, flush=True)
 

@@ -68,21 +68,22 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
     assert stream.getvalue().splitlines() == [
         f"[0.0 s, 0/3 trials, 0.0 % of the budget] trial 0 started: {first_knobs}",
         f"[0.0 s, 0/3 trials, 0.0 % of the budget] trial 1 resumed: {second_knobs}",
-        "[1 min, 0/3 trials, 16.7 % of the budget, best 5.0 %]"
+        "[1 min, 0/3 trials, 16.7 % of the budget, best 5.0 % at 6 MFLOP, 5 min left]"
         " trial 0 at 50.0 %: loss 0.06, exact accuracy 5.0 % at 6 MFLOP",
-        "[1 min, 0/3 trials, 33.3 % of the budget, best 10.0 %]"
+        "[1 min, 0/3 trials, 33.3 % of the budget, best 10.0 % at 24 MFLOP, 2 min left]"
         " trial 1 at 50.0 %: loss 0.06, exact accuracy 10.0 % at 24 MFLOP",
-        "[1 min, 1/3 trials, 33.3 % of the budget, best 10.0 %]"
+        "[1 min, 1/3 trials, 33.3 % of the budget, best 10.0 % at 24 MFLOP, 1 min 30 s left]"
         " trial 1 stopped: dominated at the rung of 50 %",
-        "[2 min 5 s, 1/3 trials, 50.0 % of the budget, best 15.0 %]"
+        "[2 min 5 s, 1/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP, 1 min 23 s left]"
         " trial 0 at 100.0 %: loss 0.03, exact accuracy 15.0 % at 6 MFLOP",
-        "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 %]"
+        "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP, 1 min 23 s left]"
         " trial 0 complete: the training budget was spent",
-        "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 %]"
+        "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP, 1 min 23 s left]"
         " trial 2 started: N=2 T=4 hidden_size=32 M_max=2",
-        "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 %]"
+        "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP]"
         " trial 2 failed: the loss was nan at step 3",
-        "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 %] MLflow is away for now",
+        "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP]"
+        " MLflow is away for now",
     ]
 
 
@@ -97,7 +98,9 @@ def test_earlier_sessions_count(make_sweep: MakeSweep) -> None:
             display.restore(folder)
         assert stream.getvalue() == ""
         display.note("on we go")
-    assert "1/4 trials, 50.0 % of the budget, best 30.0 % at 24 MFLOP] on we go" in stream.getvalue()
+    assert (
+        "1/4 trials, 50.0 % of the budget, best 30.0 % at 24 MFLOP] on we go" in stream.getvalue()
+    )
 
 
 def test_no_trials_at_all() -> None:
@@ -106,9 +109,7 @@ def test_no_trials_at_all() -> None:
         trials=0, training_flops_per_trial=0, time_limit=0.0, stream=stream
     ) as display:
         display.note("nothing to do")
-    assert stream.getvalue() == (
-        "[0.0 s, 0/0 trials, 0.0 % of the budget, about 0.0 s left] nothing to do\n"
-    )
+    assert stream.getvalue() == "[0.0 s, 0/0 trials, 0.0 % of the budget] nothing to do\n"
 
 
 class Terminal:

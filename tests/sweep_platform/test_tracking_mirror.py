@@ -24,6 +24,7 @@ from sweep_platform.records import (
 )
 from sweep_platform.tracking import MlflowMirror, TrackingError, open_store
 from sweep_platform.tracking_runs import report_metrics
+from sweep_platform.units import knobs
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -110,7 +111,7 @@ def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
     mirrored(sweep, uri)
     _, trials = parent_and_trials(uri)
     run = trials[1]
-    assert run.info.run_name == "0001 M_max=4 N=2 T=2 hidden_size=64"
+    assert run.info.run_name == f"0001 {knobs(sweep.trials()[1].record().parameters)}"
     assert run.info.end_time == 1_790_000_101_000
     expected = {"N": "2", "model.hidden_size": "64", "training.batch_size": "16"}
     assert expected.items() <= run.data.params.items()

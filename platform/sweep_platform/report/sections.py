@@ -185,7 +185,9 @@ def _trials(sweep: SweepSummary) -> Iterator[Block]:
     yield Paragraph(
         "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
         "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
-        "embeddings, device time is with evaluations; speed is rows through one segment."
+        "embeddings, device time is with evaluations; speed is rows through one segment. Peak "
+        "memory is the device's on a GPU; on a CPU it is that of the worker process, which may "
+        "have run other trials before."
     )
 
 

@@ -125,10 +125,11 @@ class HierarchicalReasoningModel(nn.Module):
 
     def embed(self, inputs: Tensor, puzzle_rows: Tensor) -> Tensor:
         """The injected input x̃ `[B, S, d]` of tokens `[B, L]` and puzzle embeddings `[B, d]`."""
-        x = torch.cat((puzzle_rows.unsqueeze(1), self.embed_tokens(inputs)), dim=1)
+        tokens = self.embed_tokens(inputs)
+        x = torch.cat((puzzle_rows.unsqueeze(1), tokens), dim=1).to(self.dtype)
         if self.embed_pos is not None:
-            x = (x + self.embed_pos.embedding_weight) * math.sqrt(0.5)
-        return (x * math.sqrt(self.config.hidden_size)).to(self.dtype)
+            x = (x + self.embed_pos.embedding_weight.to(self.dtype)) * math.sqrt(0.5)
+        return x * math.sqrt(self.config.hidden_size)
 
     def recur(self, carry: Carry, x: Tensor) -> Carry:
         """One segment: N·T updates of z_L and N of z_H under the injected input `x` `[B, S, d]`.

@@ -1,6 +1,7 @@
 """Writing that survives a process dying at any line, and reading what such a death leaves."""
 
 import fcntl
+import glob
 import json
 import os
 import tempfile
@@ -11,7 +12,12 @@ from typing import Any
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, so that a reader sees the old file or the new one, whole."""
+    """Replace `path` by `content`, so that a reader sees the old file or the new one, whole.
+
+    One writer at a time is the caller's duty: what an earlier one left unfinished is removed.
+    """
+    for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        unfinished.unlink()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -20,9 +26,19 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` outlive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, content: Any) -> None:

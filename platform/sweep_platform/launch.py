@@ -7,7 +7,7 @@ import yaml
 
 from sweep_platform import puzzles
 from sweep_platform.cluster import Hardware, Resources, connect, disconnect, this_machine
-from sweep_platform.plan import make_plan, summary, table
+from sweep_platform.plan import Plan, make_plan, summary, table, warnings
 from sweep_platform.request import Asked, Request, decide
 from sweep_platform.status import DONE, FAILED, INTERRUPTED
 
@@ -19,9 +19,10 @@ def show_plan(request: Request) -> int:
     places = hardware.places(asked.spec.resources)
     here = request.address is None and places > 0
     shape = puzzles.planned_shape(asked.spec.dataset)
-    print(yaml.safe_dump(asked.spec.model_dump(mode="json"), sort_keys=False), end="")
+    print(yaml.safe_dump(asked.spec.public(), sort_keys=False), end="")
     plan = make_plan(asked.spec, shape, places, calibrated=here)
     print(f"\n{_heading(asked, hardware)}\n\n{table(plan)}\n\n{summary(plan)}")
+    _warn(plan)
     return DONE
 
 
@@ -37,6 +38,8 @@ def run_sweep(request: Request) -> int:
         held.enter_context(claimed(asked.folder))
         asked = decide(request, hardware)  # another driver may have been here before the claim
         sweep = Sweep(asked, request, hardware)
+        places = hardware.places(asked.spec.resources)
+        _warn(make_plan(asked.spec, sweep.puzzles.shape, places, calibrated=False))
         ray = _connected(request) if request.address is None else nullcontext()
         display = ProgressDisplay(
             trials=asked.spec.budget.trials,
@@ -52,6 +55,11 @@ def run_sweep(request: Request) -> int:
 
 def _heading(asked: Asked, hardware: Hardware) -> str:
     return f"Sweep {asked.spec.name} at scale {asked.scale} on {hardware}; in {asked.folder.root}"
+
+
+def _warn(plan: Plan) -> None:
+    for text in warnings(plan):
+        print(f"warning: {text}.", flush=True)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ class PlannedTrial:
     inference_flops: int
     training_flops: int
     steps: int
+    warmup_steps: int
     memory_bytes: int
     seconds: float | None
 
@@ -97,6 +98,25 @@ def summary(plan: Plan) -> str:
     )
 
 
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know of this plan before anything is spent."""
+    said = []
+    for trial in plan.trials:
+        where = f"the {trial.label} configuration"
+        if trial.warmup_steps >= trial.steps:
+            said.append(
+                f"{where} has {trial.steps:,} steps and never leaves its warm-up of "
+                f"{trial.warmup_steps:,}; lower training.warmup_steps or raise "
+                "budget.flops_per_trial"
+            )
+        if trial.training_flops > plan.spec.budget.flops_per_trial:
+            said.append(
+                f"one step of {where} costs {units.flops(trial.training_flops)}, more than the "
+                "budget of a trial; raise budget.flops_per_trial or lower training.batch_size"
+            )
+    return said
+
+
 def _inference(model: ModelConfig) -> int:
     return inference_flops(model, model.M_max)
 
@@ -115,6 +135,7 @@ def _planned(
         inference_flops=_inference(model),
         training_flops=spent,
         steps=total_steps(model, training),
+        warmup_steps=training.warmup_steps,
         memory_bytes=training_memory(model, training),
         seconds=None if rate is None else spent / rate,
     )

@@ -240,7 +240,8 @@ class SweepFolder:
     def trials(self) -> list[TrialFolder]:
         """Every trial that was created, by number."""
         written = (self.root / "trials").glob("*/trial.json")
-        return [TrialFolder(path.parent) for path in sorted(written)]
+        folders = sorted((path.parent for path in written), key=_number)
+        return [TrialFolder(folder) for folder in folders]
 
     def session_started(self) -> None:
         """Note that a driver took up the sweep."""
@@ -259,3 +260,7 @@ class SweepFolder:
             else:
                 sessions[-1] = Session(started=sessions[-1].started, **line)
         return sessions
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name.partition("-")[0])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweep_platform.addresses import HIDDEN
 from sweep_platform.cluster import Hardware
 from sweep_platform.errors import InputError
 from sweep_platform.records import SweepFolder
@@ -10,7 +11,13 @@ from sweep_platform.space_file import SpaceFile, overridden
 from sweep_platform.spec import SweepSpec
 
 DEFAULT_RUNS = Path("runs")
-ADJUSTABLE = ("budget.trials", "budget.minutes", "resources.cpus", "resources.gpus")
+ADJUSTABLE = (
+    "budget.trials",
+    "budget.minutes",
+    "resources.cpus",
+    "resources.gpus",
+    "search.storage",
+)
 """What `--resume` may change: it decides how much is run, not what comes of a trial."""
 
 
@@ -109,4 +116,9 @@ def _taken_up(request: Request, folder: SweepFolder) -> Asked:
                 f"only {', '.join(ADJUSTABLE)} may change."
             )
     spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
+    if HIDDEN in (spec.search.storage or ""):
+        raise InputError(
+            f"{folder.root} does not keep the password of its database "
+            f"{spec.search.storage}; give the URL again by --set search.storage=URL."
+        )
     return Asked(spec=spec, scale=record.scale, folder=folder)

@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from sweep_platform.addresses import shown
+
 Scalar = bool | int | float | str
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "exact_accuracy": "maximize",
@@ -201,6 +203,13 @@ class SweepSpec(_Frozen):
         if len(set(objectives)) != len(objectives):
             raise ValueError("an objective is listed twice; list each once")
         return objectives
+
+    def public(self) -> dict[str, Any]:
+        """The specification as plain data that may be shown and kept: without secrets."""
+        content = self.model_dump(mode="json")
+        if self.search.storage is not None:
+            content["search"]["storage"] = shown(self.search.storage)
+        return content
 
     @property
     def evaluate_at(self) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
+from sweep_platform.addresses import shown
 from sweep_platform.errors import InputError
 from sweep_platform.files import drop_torn_line
 from sweep_platform.records import SweepFolder
@@ -37,7 +38,7 @@ def _storage(journal: Path, url: str | None) -> BaseStorage:
         return optuna.storages.RDBStorage(url)
     except Exception as error:
         raise InputError(
-            f"`search.storage` cannot be opened ({str(error).splitlines()[0]}); start that "
+            f"`search.storage` cannot be opened ({shown(str(error).splitlines()[0])}); start that "
             "database, correct the URL, or leave the key out to keep a journal file."
         ) from None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from puzzle_datasets.schema import MANIFEST_FILE, Manifest
 from sweep_platform import puzzles
+from sweep_platform.addresses import holds_secret, shown
 from sweep_platform.bridge import WorkersLost, run_trials
 from sweep_platform.cluster import Hardware, Resources
 from sweep_platform.conductor import Conductor
@@ -148,12 +149,12 @@ class Sweep:
         if unsent:
             display.note(
                 f"MLflow lacks {unsent} records of this sweep; run again with --resume when "
-                f"{self.tracking_uri} is back to send them."
+                f"{shown(self.tracking_uri)} is back to send them."
             )
 
     def _record(self, asked: Asked, request: Request) -> None:
         """Write what is asked; at resume, what was changed of the budget."""
-        spec = asked.spec.model_dump(mode="json")
+        spec = asked.spec.public()
         if self.folder.exists():
             self.folder.create(replace(self.folder.record(), spec=spec))
             return
@@ -167,7 +168,7 @@ class Sweep:
                 spec=spec,
                 dataset=self.puzzles.record(),
                 environment=describe(),
-                tracking_uri=None if "@" in self.tracking_uri else self.tracking_uri,
+                tracking_uri=None if holds_secret(self.tracking_uri) else self.tracking_uri,
             )
         )
 

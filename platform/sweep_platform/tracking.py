@@ -4,13 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from sweep_platform.addresses import shown
 from sweep_platform.tracking_mirror import MlflowMirror
 from sweep_platform.tracking_store import (
     DEFAULT_TRACKING_URI,
     TrackingError,
     open_store,
     reason,
-    shown,
 )
 
 __all__ = ["DEFAULT_TRACKING_URI", "MirrorThread", "MlflowMirror", "TrackingError", "open_store"]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep_platform import tracking_runs as runs
+from sweep_platform.addresses import shown
 from sweep_platform.records import SweepFolder, SweepRecord, TrialFolder, TrialRecord
 from sweep_platform.tracking_store import (
     TrackingError,
     database_file,
     open_store,
     reason,
-    shown,
 )
 from sweep_platform.units import knobs
 

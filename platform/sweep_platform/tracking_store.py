@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweep_platform.addresses import shown
 from sweep_platform.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,11 +98,6 @@ def database_file(uri: str) -> Path | None:
     """The file of an SQLite store, None for any other store."""
     match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
     return Path(match[1]) if match else None
-
-
-def shown(uri: str) -> str:
-    """The URI without its password."""
-    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
 
 
 def reason(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform import environment
+from sweep_platform import addresses, environment
 
 
 def test_the_description_is_whole_and_can_be_written() -> None:
@@ -55,7 +55,8 @@ def git(folder: Path, *arguments: str) -> None:
 def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path) -> None:
     package = tmp_path / "sweep_platform"
     package.mkdir()
-    shutil.copy(environment.__file__, package)
+    for module in (environment, addresses):
+        shutil.copy(str(module.__file__), package)
     assert commit_of(tmp_path) == "None", "no checkout"
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "of another project")

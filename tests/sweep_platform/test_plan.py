@@ -31,6 +31,7 @@ def test_every_shipped_space_plans_at_each_scale(path: Path) -> None:
         assert cheapest.inference_flops < dearest.inference_flops
         assert cheapest.training_flops <= spec.budget.flops_per_trial
         assert dearest.label in plan.table(made)
+        assert plan.warnings(made) == []
         assert "time not estimated" in plan.summary(made)
 
 
@@ -45,6 +46,20 @@ def test_costs_are_those_of_the_formulas(make_spec) -> None:
         assert trial.training_flops == trial.steps * step_flops(model, training)
         assert trial.memory_bytes == training_memory(model, training)
         assert trial.seconds is None
+
+
+def test_warns_of_a_warm_up_that_outlasts_training(make_spec) -> None:
+    spec = make_spec(training={"warmup_steps": 10**6})
+    said = plan.warnings(plan.make_plan(spec, SHAPE, 1, calibrated=False))
+    assert len(said) == 3
+    assert "never leaves its warm-up of 1,000,000; lower training.warmup_steps" in said[0]
+
+
+def test_warns_of_a_step_that_costs_more_than_the_budget(make_spec) -> None:
+    spec = make_spec(training={"warmup_steps": 0}, budget={"trials": 2, "flops_per_trial": 1000.0})
+    said = plan.warnings(plan.make_plan(spec, SHAPE, 1, calibrated=False))
+    assert said
+    assert all("more than the budget of a trial" in text for text in said)
 
 
 def test_examples_bound_every_configuration(make_spec) -> None:

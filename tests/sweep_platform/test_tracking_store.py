@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweep_platform.records import SweepFolder, TrialState
-from sweep_platform.tracking_store import TrackingError, database_file, open_store, shown
+from sweep_platform.tracking_store import TrackingError, database_file, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -60,7 +60,7 @@ def test_a_server_that_is_away_is_told_within_seconds() -> None:
         open_store("http://anna:secret@127.0.0.1:9")
     assert time.monotonic() - started < 60
     message = str(caught.value)
-    assert message.startswith("MLflow at http://anna:***@127.0.0.1:9 does not answer")
+    assert message.startswith("MLflow at http://***@127.0.0.1:9 does not answer")
     assert "(Connection refused)" in message
     assert "--tracking-uri" in message
     assert "secret" not in message
@@ -92,8 +92,3 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 )
 def test_database_file(uri: str, path: Path | None) -> None:
     assert database_file(uri) == path
-
-
-def test_passwords_are_not_shown() -> None:
-    assert shown("postgresql://anna:secret@host/db") == "postgresql://anna:***@host/db"
-    assert shown("http://host:5000/path@home") == "http://host:5000/path@home"

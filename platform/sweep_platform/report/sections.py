@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sweep_platform.addresses import shown
 from sweep_platform.report import wording
 from sweep_platform.report.analysis import (
     best_trial,
@@ -230,7 +231,7 @@ def _repeat(sweep: SweepSummary) -> Iterator[Block]:
 
 def _line(command: Sequence[str]) -> str:
     """A command line to type: the script, and the arguments of a recorded command."""
-    arguments = [wording.address(argument) for argument in command[1:]]
+    arguments = [shown(argument) for argument in command[1:]]
     return shlex.join(["python", "sweeps/run.py", *arguments])
 
 
@@ -238,7 +239,7 @@ def _tracking(uri: str | None) -> Iterator[Block]:
     if uri is None:
         yield Paragraph("Its runs are in MLflow; the address holds a password and is not kept.")
     elif uri.startswith("http"):
-        yield Paragraph(f"Its runs are in MLflow at {wording.address(uri)}.")
+        yield Paragraph(f"Its runs are in MLflow at {shown(uri)}.")
     else:
         yield Paragraph("To see its runs in MLflow, from where the sweep was started:")
-        yield Command(shlex.join(["mlflow", "ui", "--backend-store-uri", wording.address(uri)]))
+        yield Command(shlex.join(["mlflow", "ui", "--backend-store-uri", shown(uri)]))

@@ -1,15 +1,14 @@
 """How the report words values of a sweep: counts, accuracies, settings, moments."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sweep_platform.addresses import shown
 from sweep_platform.report.analysis import Point
 from sweep_platform.units import percent
 
 NOTHING = "—"
-_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
 def count(number: int, noun: str) -> str:
@@ -38,7 +37,7 @@ def setting(value: Any) -> str:
         return f"{value:.6g}"
     if value is None:
         return NOTHING
-    return address(str(value))
+    return shown(str(value))
 
 
 def choices(knob: Mapping[str, Any]) -> str:
@@ -49,11 +48,6 @@ def choices(knob: Mapping[str, Any]) -> str:
         scale = " (log)" if knob.get("log") else ""
         return f"{setting(knob['low'])} to {setting(knob['high'])}{scale}"
     return setting(knob)
-
-
-def address(text: str) -> str:
-    """An address without the credentials it may carry."""
-    return _CREDENTIALS.sub("://…@", text)
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

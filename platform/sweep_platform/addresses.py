@@ -1,0 +1,17 @@
+"""Addresses as they may be shown and written down: without the secrets they carry."""
+
+import re
+
+HIDDEN = "***"
+_USER = re.compile(r"://[^\s]*@")
+_QUERY = re.compile(r"([?&][^=&\s]*(?:password|pwd|token|secret)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+
+
+def shown(text: str) -> str:
+    """The text with all before the @ of an address, and passwords behind it, hidden."""
+    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(f"://{HIDDEN}@", text))
+
+
+def holds_secret(text: str) -> bool:
+    """Whether `shown` would hide anything."""
+    return shown(text) != text

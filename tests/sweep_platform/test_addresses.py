@@ -1,0 +1,23 @@
+"""No password reaches a screen, a report or a record."""
+
+import pytest
+
+from sweep_platform.addresses import holds_secret, shown
+
+
+@pytest.mark.parametrize(
+    ("address", "visible"),
+    [
+        ("postgresql://me:secret@host:5432/db", "postgresql://***@host:5432/db"),
+        ("postgresql://me:p@ss/word@host/db", "postgresql://***@host/db"),
+        ("https://token@host", "https://***@host"),
+        ("mysql://host/db?user=me&password=x&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
+        ("http://host:5000", "http://host:5000"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("no answer from https://a:b@host today", "no answer from https://***@host today"),
+    ],
+)
+def test_shown(address: str, visible: str) -> None:
+    assert shown(address) == visible
+    assert holds_secret(address) == (address != visible)
+    assert shown(visible) == visible

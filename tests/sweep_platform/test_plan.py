@@ -49,7 +49,7 @@ def test_costs_are_those_of_the_formulas(make_spec) -> None:
 
 
 def test_warns_of_a_warm_up_that_outlasts_training(make_spec) -> None:
-    spec = make_spec(training={"warmup_steps": 10**6})
+    spec = make_spec(training={"batch_size": 1, "warmup_steps": 10**6})
     said = plan.warnings(plan.make_plan(spec, SHAPE, 1, calibrated=False))
     assert len(said) == 3
     assert "never leaves its warm-up of 1,000,000; lower training.warmup_steps" in said[0]

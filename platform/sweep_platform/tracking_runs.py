@@ -137,7 +137,11 @@ def report_metrics(measurement: Measurement) -> list["Metric"]:
 
 
 def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
-    """The last evaluation's curve, with the number of segments as step; none without one."""
+    """The last evaluation's curve; none without one.
+
+    Its step is the inference FLOPs, so that the chart that MLflow draws by itself shows accuracy
+    against compute.
+    """
     evaluated = [(m.time_ms, m.progress.curve) for m in measurements if m.progress.curve]
     if not evaluated:
         return []
@@ -145,27 +149,33 @@ def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
     points = zip(curve.exact_accuracy, curve.inference_flops, strict=True)
     metrics: list[Metric] = []
     for segments, (accuracy, flops) in enumerate(points, start=1):
-        values = {"curve_exact_accuracy": accuracy, "curve_inference_flops": flops}
-        metrics += _metrics(values, time_ms, segments)
+        values = {
+            "curve_exact_accuracy": accuracy,
+            "curve_inference_flops": flops,
+            "curve_segments": segments,
+        }
+        metrics += _metrics(values, time_ms, flops)
     return metrics
 
 
 def summary_metrics(sweep: SweepFolder, time_ms: int) -> list["Metric"]:
-    """What the sweep came to: trials complete, FLOPs spent on training, and best accuracy.
+    """What the sweep came to: trials complete, FLOPs spent on training, best accuracy, and each.
 
-    The best is that of the complete trials after all their segments, as in the report.
+    Accuracy is that of the complete trials after all their segments, as in the report; each is
+    at its inference FLOPs as step, so that the parent's own chart has compute as its axis.
     """
-    complete, spent, finals = 0, 0, []
+    spent, accuracies, metrics = 0, [], []
     for folder in sweep.trials():
         outcome, measurements = folder.outcome(), list(folder.measurements())
         spent += max((m.progress.training_flops for m in measurements), default=0)
         if outcome is not None and outcome.state is TrialState.COMPLETE:
-            complete += 1
-            curves = [m.progress.curve for m in measurements if m.progress.curve]
-            finals += [curve.exact_accuracy[-1] for curve in curves[-1:]]
-    best = max(finals, default=math.nan)
-    values = {"trials_complete": complete, "best_exact_accuracy": best, CURSOR: spent}
-    return _metrics(values, time_ms, 0)
+            curve = [m.progress.curve for m in measurements if m.progress.curve][-1]
+            accuracies.append(curve.exact_accuracy[-1])
+            final = {"trials_exact_accuracy": accuracies[-1]}
+            metrics += _metrics(final, int(outcome.ended * 1000), curve.inference_flops[-1])
+    best = max(accuracies, default=math.nan)
+    totals = {"trials_complete": len(accuracies), "best_exact_accuracy": best, CURSOR: spent}
+    return metrics + _metrics(totals, time_ms, 0)
 
 
 def _metrics(values: Mapping[str, float], time_ms: int, step: int) -> list["Metric"]:

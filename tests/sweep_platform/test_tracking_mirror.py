@@ -103,7 +103,11 @@ def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
         "trials_complete": 2.0,
         "best_exact_accuracy": pytest.approx(0.15),
         "training_flops": 250e6,
+        "trials_exact_accuracy": pytest.approx(0.15),
     }
+    complete = [sweep.trials()[number].record() for number in (0, 3)]
+    told = points(uri, parent, "trials_exact_accuracy")
+    assert sorted(step for step, _, _ in told) == sorted(r.inference_flops for r in complete)
 
 
 def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
@@ -148,7 +152,7 @@ def test_accuracy_and_flops_share_steps(make_sweep: MakeSweep, uri: str) -> None
     assert [step for step, _, _ in points(uri, run, "loss")] == sorted(flops)
 
 
-def test_the_final_curve_has_segments_as_steps(make_sweep: MakeSweep, uri: str) -> None:
+def test_the_final_curve_has_flops_as_steps(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(COMPLETE, None)
     mirrored(sweep, uri)
     _, trials = parent_and_trials(uri)
@@ -156,7 +160,9 @@ def test_the_final_curve_has_segments_as_steps(make_sweep: MakeSweep, uri: str) 
     assert curve
     for key in ("exact_accuracy", "inference_flops"):
         sent = [(step, value) for step, _, value in points(uri, trials[0], f"curve_{key}")]
-        assert sent == list(enumerate(getattr(curve, key), start=1))
+        assert sent == list(zip(curve.inference_flops, getattr(curve, key), strict=True))
+    segments = [value for _, _, value in points(uri, trials[0], "curve_segments")]
+    assert segments == list(range(1, len(curve.exact_accuracy) + 1))
     assert "curve_exact_accuracy" not in trials[1].data.metrics
 
 

@@ -55,6 +55,7 @@ def git(folder: Path, *arguments: str) -> None:
 def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path) -> None:
     package = tmp_path / "sweep_platform"
     package.mkdir()
+    (package / "__init__.py").touch()
     for module in (environment, addresses):
         shutil.copy(str(module.__file__), package)
     assert commit_of(tmp_path) == "None", "no checkout"

@@ -120,7 +120,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     reasons = {trial.outcome().reason for trial in sweep.trials()}
     assert reasons == {"the sweep's time was up"}
     assert "the sweep's time was up" in (sweep.report / "report.md").read_text()
-    assert any([numbers(trial) for trial in sweep.trials()])  # each is checked for its steps
+    assert sum(len(numbers(trial)) for trial in sweep.trials()) > 0
     mlflow = mlflow_of(sweep)
     assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
     assert len(mlflow.by_signature()) == 2

@@ -18,7 +18,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from sweep_platform.conductor import WORKER_RETRIES, Conductor
+from sweep_platform.conductor import Conductor
 from sweep_platform.records import TrialFolder, progress_from
 from sweep_platform.spec import ResourceSpec
 from sweep_platform.trial import run_trial
@@ -127,7 +127,6 @@ def run_trials(
             name="tune",
             storage_path=str(storage),
             stop=ConductorStopper(conductor),
-            failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
             verbose=0,
         ),
     )
@@ -137,7 +136,7 @@ def run_trials(
         # Ray takes some lost workers for an error of its own, such as those that its memory
         # monitor killed, and gives up on all trials.
         if isinstance(error.__cause__, RayError):
-            raise WorkersLost(str(error.__cause__).splitlines()[0]) from error
+            raise WorkersLost(str(error.__cause__).splitlines()[0].rstrip(".")) from error
         raise
     finally:
         shutil.rmtree(storage, ignore_errors=True)

@@ -70,15 +70,15 @@ class Conductor:
 
     @property
     def exhausted(self) -> bool:
-        """Whether no trial is left to start."""
-        return self._exhausted or self.interrupted or self.out_of_time
+        """Whether no trial is left to start; one that runs may be lost and wait to go on."""
+        return self.interrupted or self.out_of_time or (self._exhausted and not self._live)
 
     def start(self, key: str) -> TrialFolder | None:
         """The next trial to run under Ray's name `key`, None if none can start now.
 
         None with `exhausted` means that none ever will.
         """
-        if self.exhausted or len(self._live) >= self._capacity():
+        if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
         trial = self._study.propose() if self._time_for_another() else None
         if trial is None:
@@ -103,27 +103,32 @@ class Conductor:
         self._live[key].failed = reason
 
     def ended(self, key: str, lost: bool) -> None:
-        """Settle a trial that Ray is done with; `lost` if its worker died too often."""
+        """Settle a trial that Ray is done with; `lost` if its worker is gone."""
         live = self._live.pop(key)
-        if live.failed or lost:
-            reason = live.failed or "its worker was lost again and again; see Ray's logs"
-            self._settle(live, TrialState.FAILED, reason)
+        if live.failed:
+            self._settle(live, TrialState.FAILED, live.failed)
+        elif lost:
+            self._lost(live, "its worker was lost")
         elif live.stopped:
             self._settle(live, TrialState.STOPPED, live.stopped)
         else:
             self._settle(live, TrialState.COMPLETE, "the training budget was spent")
 
     def all_lost(self, reason: str) -> None:
-        """Every worker is gone: trials wait to go on, but for those that were lost too often."""
-        self._display.note(f"{reason.rstrip('.')}; trials go on from their checkpoints.")
-        for live in self._live.values():
-            self._losses[live.record.number] += 1
-            if self._losses[live.record.number] > WORKER_RETRIES:
-                self._settle(live, TrialState.FAILED, reason)
-            else:
-                self._study.put_back(live.trial)
-        self._live.clear()
+        """Take note that every worker is gone."""
+        for key in list(self._live):
+            self._lost(self._live.pop(key), reason)
+
+    def _lost(self, live: _Live, reason: str) -> None:
+        """Let a trial whose worker is gone go on, but not for ever."""
+        number = live.record.number
+        self._losses[number] += 1
+        if self._losses[number] > WORKER_RETRIES:
+            self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
+            return
+        self._study.put_back(live.trial)
         self._exhausted = False
+        self._display.note(f"trial {number} goes on from its checkpoint: {reason}")
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""

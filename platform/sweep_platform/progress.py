@@ -30,10 +30,8 @@ class _Trial:
     """None for a trial of an earlier session that does not run yet."""
     last: Progress | None = None
     curve: Curve | None = None
-
-    @property
-    def spent(self) -> int:
-        return self.last.training_flops if self.last else 0
+    spent: int = 0
+    """Most training FLOPs told of: a trial that repeats steps after a loss spends them once."""
 
     @property
     def accuracy(self) -> float:
@@ -42,6 +40,7 @@ class _Trial:
 
     def measured(self, progress: Progress) -> None:
         self.last = progress
+        self.spent = max(self.spent, progress.training_flops)
         self.curve = progress.curve or self.curve
 
 

@@ -166,17 +166,39 @@ def test_the_beaten_stop_at_a_rung(drive) -> None:
     assert driver.states() == ["complete", "stopped", "complete"]
 
 
-@pytest.mark.parametrize("lost", [False, True])
-def test_the_broken_and_the_lost_fail(drive, lost: bool) -> None:
+def test_the_broken_fail(drive) -> None:
     driver = drive()
     driver.start("a")
-    if not lost:
-        driver.conductor.failed("a", "the loss was nan at step 3")
-    driver.conductor.ended("a", lost=lost)
+    driver.conductor.failed("a", "the loss was nan at step 3")
+    driver.conductor.ended("a", lost=False)
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.state is TrialState.FAILED
-    assert outcome.reason.startswith("its worker was lost" if lost else "the loss was nan")
+    assert outcome.reason == "the loss was nan at step 3"
     assert driver.study.propose().record().number == 1
+
+
+def test_the_lost_go_on_but_not_for_ever(drive) -> None:
+    driver = drive(capacity=1)
+    for _ in range(WORKER_RETRIES):
+        assert driver.start("a").record().number == 0
+        driver.conductor.ended("a", lost=True)
+    assert driver.states() == [None]
+    assert driver.start("a").record().number == 0
+    driver.conductor.ended("a", lost=True)
+    outcome = driver.folder.trials()[0].outcome()
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason == "its worker was lost, 4 times over"
+
+
+def test_the_last_trial_may_still_be_lost(drive) -> None:
+    """No session is over while a trial runs: its worker may die, and it has to go on."""
+    driver = drive(capacity=9)
+    keys = [str(number) for number in range(9)]
+    started = [key for key in keys if driver.start(key) is not None]
+    assert driver.start("x") is None
+    assert not driver.conductor.exhausted
+    driver.conductor.ended(started[-1], lost=True)
+    assert driver.start("again").record().number == len(started) - 1
 
 
 def test_interrupted_trials_keep_open_and_go_first_next_time(drive) -> None:

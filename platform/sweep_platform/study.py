@@ -18,6 +18,7 @@ import optuna
 from hrm.flops import inference_flops, parameter_count, step_flops, total_steps
 from hrm.progress import Progress
 from sweep_platform import space
+from sweep_platform.errors import InputError
 from sweep_platform.records import Outcome, SweepFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.rungs import Rungs, Values
 from sweep_platform.sampling import derived_seed, distribution, sampler
@@ -36,6 +37,8 @@ _OPTUNA_STATES = {
 
 class SweepStudy:
     """One sweep's search. One process at a time may hold it; no method is thread-safe.
+
+    Raises `InputError` where the study cannot be opened, or is not the one of the folder's trials.
 
     Attributes:
         folder: the sweep's folder.
@@ -56,7 +59,7 @@ class SweepStudy:
         self._signatures = {record.signature for record in records}
         self._newest = max((record.study_number for record in records), default=-1)
         self._unfinished = deque(self._recover())
-        self._seconds = [_seconds(trial) for trial in folder.trials() if _is_complete(trial)]
+        self._trial_seconds = [_seconds(trial) for trial in folder.trials() if _is_complete(trial)]
 
     def propose(self) -> TrialFolder | None:
         """The next trial to run: one that was interrupted, else a new one, None when all are out.
@@ -70,9 +73,7 @@ class SweepStudy:
         drawn = self._draw()
         if drawn is None:
             return None
-        trial, record = drawn
-        trial.set_user_attr("signature", record.signature)
-        return self._create(record)
+        return self._create(*drawn)
 
     def put_back(self, trial: TrialFolder) -> None:
         """Propose a trial again that could not end."""
@@ -83,25 +84,34 @@ class SweepStudy:
         return list(self._unfinished)
 
     def goes_on(self, trial: TrialFolder, progress: Progress) -> bool:
-        """Note a trial's values where it reaches a rung, and whether it goes on from there."""
+        """Whether a trial goes on, judged once at each rung against those who came before it.
+
+        Values and verdict are noted, so one that meets its rung again is told the same.
+        """
         rung = self._rungs.at(progress.step, progress.total_steps)
         if rung is None or progress.curve is None or progress.step >= progress.total_steps:
             return True
-        record, table = trial.record(), self.rung_table(rung)
-        values = table.pop(record.study_number, None)
-        if values is None:
-            values = self._values(record, progress)
-            self._note_rung(record.study_number, rung, values, progress.step)
-        return self._rungs.goes_on(values, list(table.values()))
+        record = trial.record()
+        noted = self._notes(rung).get(record.study_number)
+        if noted is not None:
+            return bool(noted["goes_on"])
+        values = self._values(record, progress)
+        verdict = self._rungs.goes_on(values, list(self.rung_table(rung).values()))
+        note = {"values": values, "goes_on": verdict}
+        self._note_rung(record.study_number, rung, note, progress.step)
+        return verdict
 
     def rung_table(self, rung: float) -> dict[int, Values]:
         """Values of every trial that reached a rung, by study number, as the study has them."""
-        reached = {t.number: t.user_attrs.get("rungs", {}).get(str(rung)) for t in self._trials()}
-        return {number: tuple(values) for number, values in reached.items() if values}
+        return {number: tuple(note["values"]) for number, note in self._notes(rung).items()}
+
+    def _notes(self, rung: float) -> dict[int, dict[str, Any]]:
+        noted = {t.number: t.user_attrs.get("rungs", {}).get(str(rung)) for t in self._trials()}
+        return {number: note for number, note in noted.items() if note}
 
     def trial_seconds(self) -> list[float]:
         """Device-seconds of every complete trial."""
-        return self._seconds
+        return self._trial_seconds
 
     def end(self, trial: TrialFolder, state: TrialState, reason: str) -> Outcome:
         """Write how a trial ended, in the folder and then in the study."""
@@ -109,10 +119,11 @@ class SweepStudy:
         trial.end(outcome)
         self._tell(trial, outcome)
         if state is TrialState.COMPLETE:
-            self._seconds.append(_seconds(trial))
+            self._trial_seconds.append(_seconds(trial))
         return outcome
 
-    def _create(self, record: TrialRecord) -> TrialFolder:
+    def _create(self, trial: optuna.Trial, record: TrialRecord) -> TrialFolder:
+        trial.set_user_attr("signature", record.signature)
         created = self.folder.trial(record.number, record.signature)
         created.create(record)
         self._signatures.add(record.signature)
@@ -172,8 +183,13 @@ class SweepStudy:
         )
 
     def _recover(self) -> list[TrialFolder]:
-        """Bring study and folder to the same state; returns the trials that have to go on."""
+        """Bring study and folder to the same state; returns the trials that have to go on.
+
+        Raises:
+            InputError: the folder has a trial that the study lacks.
+        """
         folders = {folder.record().study_number: folder for folder in self.folder.trials()}
+        self._refuse_unknown(folders)
         unfinished = []
         for trial in self._trials():
             if trial.state is not optuna.trial.TrialState.RUNNING:
@@ -187,12 +203,25 @@ class SweepStudy:
                 unfinished.append(folder)
         return unfinished
 
+    def _refuse_unknown(self, folders: dict[int, TrialFolder]) -> None:
+        """A study in another storage would begin anew, and count its trials from 0 again."""
+        known = {trial.number for trial in self._trials()}
+        for number, folder in folders.items():
+            if number not in known:
+                raise InputError(
+                    f"the study lacks trial {folder.record().number} of {self.folder.root}; give "
+                    "the storage that the sweep began with by --set search.storage=URL, or put "
+                    f"{self.folder.journal.name} back if it was kept there."
+                )
+
     def _made_up(self, trial: optuna.trial.FrozenTrial) -> TrialFolder | None:
         """The folder that a draw was still to get; None if it was half drawn, or a duplicate."""
         if not self._is_drawn(trial):
             return None
         record = self._record(trial.number, trial.params)
-        return None if record.signature in self._signatures else self._create(record)
+        if record.signature in self._signatures:
+            return None
+        return self._create(self._reopened(trial), record)
 
     def _tell(self, trial: TrialFolder, outcome: Outcome) -> None:
         record = trial.record()
@@ -211,12 +240,15 @@ class SweepStudy:
         }
         return tuple(known[name] for name in self.spec.objectives)
 
-    def _note_rung(self, number: int, rung: float, values: Values, step: int) -> None:
+    def _note_rung(self, number: int, rung: float, note: dict[str, Any], step: int) -> None:
         stored = next(t for t in self._trials() if t.number == number)
-        trial = optuna.Trial(self._study, stored._trial_id)
-        trial.set_user_attr("rungs", {**stored.user_attrs.get("rungs", {}), str(rung): values})
-        if len(values) == 1:
-            trial.report(values[0], step)
+        trial = self._reopened(stored)
+        trial.set_user_attr("rungs", {**stored.user_attrs.get("rungs", {}), str(rung): note})
+        if len(note["values"]) == 1:
+            trial.report(note["values"][0], step)
+
+    def _reopened(self, stored: optuna.trial.FrozenTrial) -> optuna.Trial:
+        return optuna.Trial(self._study, stored._trial_id)
 
     def _trials(self) -> list[optuna.trial.FrozenTrial]:
         return self._study.get_trials(deepcopy=False)

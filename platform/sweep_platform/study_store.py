@@ -18,29 +18,34 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
     """The study of a sweep, made if it is not there yet.
 
     Raises:
-        InputError: its database cannot be opened.
+        InputError: its database cannot be opened, or not be written.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if spec.search.storage is None:
+        return _study(_journal(folder.journal), folder, spec)
+    try:
+        return _study(optuna.storages.RDBStorage(spec.search.storage), folder, spec)
+    except Exception as error:
+        why = str(error.__cause__ or error).partition("\n")[0]
+        raise InputError(
+            f"`search.storage` cannot be opened ({shown(why)}); start that database and let this "
+            "sweep write to it, correct the URL, or leave the key out to keep a journal file."
+        ) from None
+
+
+def _study(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
     return optuna.create_study(
         study_name=folder.record().id,
-        storage=_storage(folder.journal, spec.search.storage),
+        storage=storage,
         directions=[OBJECTIVES[name] for name in spec.objectives],
         load_if_exists=True,
     )
 
 
-def _storage(journal: Path, url: str | None) -> BaseStorage:
-    if url is None:
-        if journal.exists():
-            drop_torn_line(journal)
-        return JournalStorage(JournalFileBackend(str(journal), HeldLock()))
-    try:
-        return optuna.storages.RDBStorage(url)
-    except Exception as error:
-        raise InputError(
-            f"`search.storage` cannot be opened ({shown(str(error).splitlines()[0])}); start that "
-            "database, correct the URL, or leave the key out to keep a journal file."
-        ) from None
+def _journal(path: Path) -> BaseStorage:
+    if path.exists():
+        drop_torn_line(path)
+    return JournalStorage(JournalFileBackend(str(path), HeldLock()))
 
 
 class HeldLock(BaseJournalFileLock):

@@ -1,5 +1,7 @@
 """The search outlives its driver: what is proposed, what is told, what a restart finds."""
 
+import contextlib
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable
@@ -133,6 +135,7 @@ def agrees(study: SweepStudy) -> None:
         if one.number in folders:
             outcome = folders[one.number].outcome()
             assert one.state is (OPTUNA_STATES[outcome.state] if outcome else RUNNING)
+            assert one.user_attrs["signature"] == folders[one.number].record().signature
         else:
             assert one.state in (FAIL, WAITING)
     signatures = [trial.record().signature for trial in folders.values()]
@@ -165,7 +168,10 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
     assert in_study(study, complete).values == values
     assert in_study(study, stopped).state is PRUNED
     noted = in_study(study, stopped).user_attrs["rungs"]["0.5"]
-    assert noted == [0.125, float(stopped.record().inference_flops)]
+    assert noted == {
+        "values": [0.125, float(stopped.record().inference_flops)],
+        "goes_on": True,
+    }
     assert in_study(study, failed).state is FAIL
     assert in_study(study, failed).values is None
     assert stopped.outcome().reason == "beaten"
@@ -201,6 +207,17 @@ def test_rungs_compare_with_those_before(restart: Open, make_spec) -> None:
     assert restart(spec).rung_table(0.5) == table
     assert study.goes_on(trials[3], progress(75, 0.0)), "no rung lies there"
     assert study.goes_on(trials[3], progress(TOTAL, 0.0)), "it is done anyway"
+
+
+def test_a_verdict_outlives_those_who_come_later(restart: Open, make_spec) -> None:
+    spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
+    study = restart(spec)
+    trials = [study.propose() for _ in range(4)]
+    told = [progress(50, accuracy) for accuracy in (0.25, 0.1, 0.5, 0.75)]
+    verdicts = [study.goes_on(one, at) for one, at in zip(trials, told, strict=True)]
+    assert verdicts == [True, False, True, True]
+    for again in (study, restart(spec)):
+        assert [again.goes_on(one, at) for one, at in zip(trials, told, strict=True)] == verdicts
 
 
 def test_a_trial_meets_its_rung_again_with_the_values_it_had(restart: Open) -> None:
@@ -433,6 +450,44 @@ def test_a_database_that_does_not_open_is_bad_input(restart: Open, make_spec, ur
         restart(make_spec(search={"storage": url}))
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_database_that_takes_no_writes_is_bad_input(
+    restart: Open, make_spec, tmp_path: Path
+) -> None:
+    database = tmp_path / "study.db"
+    restart(make_spec(search={"storage": f"sqlite:///{database}"})).propose()
+    read_only = make_spec(search={"storage": f"sqlite:///file:{database}?mode=ro&uri=true"})
+    with pytest.raises(InputError, match=r"cannot be opened \(.*readonly database\)"):
+        restart(read_only)
+    with contextlib.closing(sqlite3.connect(database)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(InputError, match=r"cannot be opened \(.*database is locked\)"):
+            restart(make_spec(search={"storage": f"sqlite:///{database}?timeout=0"}))
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_another_storage_than_the_first_is_bad_input(
+    restart: Open, make_spec, tmp_path: Path, ended: bool
+) -> None:
+    spec = make_spec(search={"storage": f"sqlite:///{tmp_path / 'study.db'}"})
+    study = restart(spec)
+    trial = study.propose()
+    if ended:
+        finish(study, trial)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"lacks trial 0 of .*toy; .* search\.storage=URL"):
+            restart()
+    again = restart(spec)
+    assert len(again.unfinished()) == (0 if ended else 1)
+    agrees(again)
+
+
+def test_a_journal_that_was_deleted_is_bad_input(restart: Open, tmp_path: Path) -> None:
+    finish(restart(), restart().propose())
+    (tmp_path / "toy" / "study.journal").unlink()
+    with pytest.raises(InputError, match=r"the study lacks trial 0 .* put study\.journal back"):
+        restart()
 
 
 CHANGES: dict[str, Any] = {

@@ -4,9 +4,9 @@ All trials of a sweep spend the same training FLOPs, so a rung is a share of tha
 reach it one after another; each is compared, on arrival, with those that came before
 (asynchronous successive halving, arXiv 1810.05934, with Pareto fronts for several objectives).
 
-A cost that is known before launch is no evidence against a trial. So a trial beats another only
-if it is no worse in every objective and strictly better in one that was *measured*: the dearer
-of two trials without any solved puzzle goes on, because it may still learn.
+A cost (FLOPs, weights, device-seconds) is no evidence against a trial: it does not tell what the
+trial may still learn. So a trial beats another only if it is no worse in every objective and
+strictly better in *quality*: the dearer of two trials without any solved puzzle goes on.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from sweep_platform.spec import OBJECTIVES, RungSpec
 
-MEASURED = frozenset({"exact_accuracy"})
-"""Objectives that only training can tell; the others follow from the configuration."""
+QUALITY = frozenset({"exact_accuracy"})
+"""Objectives that tell how well puzzles are solved; all others are costs."""
 
 Values = tuple[float, ...]
 
@@ -60,10 +60,10 @@ class Rungs:
             rest = [one for one in rest if one not in front]
 
     def beats(self, one: Values, other: Values) -> bool:
-        """Whether `one` is no worse throughout and strictly better in a measured objective."""
+        """Whether `one` is no worse throughout and strictly better in quality."""
         gains = self._gains(one, other)
-        measured = [g for g, name in zip(gains, self.objectives, strict=True) if name in MEASURED]
-        return min(gains) >= 0 and max(measured, default=0) > 0
+        quality = [g for g, name in zip(gains, self.objectives, strict=True) if name in QUALITY]
+        return min(gains) >= 0 and max(quality, default=0) > 0
 
     def _gains(self, one: Values, other: Values) -> list[float]:
         signs = [1 if OBJECTIVES[name] == "maximize" else -1 for name in self.objectives]

@@ -10,14 +10,16 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from sweep_platform import space
 from sweep_platform.errors import InputError, remedy, suggest
+from sweep_platform.rungs import QUALITY
 from sweep_platform.space import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec import OBJECTIVES, Choices, Knob, Scalar, SweepSpec
 from sweep_platform.yaml_source import KeyPath, Source, dotted
 
-COUPLED = (("hidden_size", "num_heads", "positions"), ("batch_size", "micro_batch"))
-"""Settings whose limits hang on one another: all their combinations are tried.
+COUPLED = ("hidden_size", "num_heads", "positions")
+"""Settings that have to divide one another: all their combinations are tried.
 
-The limits of every other setting are those of an interval, so its ends tell.
+The limits of every other setting are those of an interval, so its ends tell; the largest
+`micro_batch` is tried with the smallest `batch_size`, which bounds it.
 """
 
 _KINDS: dict[str, Any] = {
@@ -93,6 +95,15 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
         if name not in OBJECTIVES:
             place = source.place(("objectives", index))
             raise InputError(f"{place}: unknown objective `{name}`; {suggest(name, OBJECTIVES)}.")
+    if spec.rungs.at and not QUALITY.intersection(spec.objectives):
+        place, missing = (
+            source.place(("rungs", "at")),
+            " or ".join(f"`{name}`" for name in QUALITY),
+        )
+        raise InputError(
+            f"{place}: `rungs.at` stops no trial by its costs alone; add {missing} to "
+            "`objectives`, or leave `rungs.at` out."
+        )
 
 
 def _check_configurations(spec: SweepSpec, source: Source) -> None:
@@ -114,10 +125,9 @@ def _telling(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
         ends = knob.choices if isinstance(knob, Choices) else (first[name], last[name])
         for value in ends:
             yield {**first, name: value}
-    for group in COUPLED:
-        searched = [name for name in group if name in spec.space]
-        for row in itertools.product(*(space.values(spec.space[name]) or () for name in searched)):
-            yield {**first, **dict(zip(searched, row, strict=True))}
+    coupled = [name for name in COUPLED if name in spec.space]
+    for row in itertools.product(*(space.values(spec.space[name]) or () for name in coupled)):
+        yield {**first, **dict(zip(coupled, row, strict=True))}
 
 
 def _culprit(spec: SweepSpec, sentence: str) -> KeyPath:

@@ -162,16 +162,17 @@ class SearchSpec(_Frozen):
 
 
 class ResourceSpec(_Frozen):
-    """What Ray reserves for each trial."""
+    """What Ray reserves for each trial, which trains on one GPU at most."""
 
     cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
     gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
-    @model_validator(mode="after")
-    def _whole_gpus(self) -> "ResourceSpec":
-        if self.gpus > 1 and self.gpus % 1:
-            raise ValueError(f"gpus is {self.gpus}; above 1, give a whole number")
-        return self
+    @field_validator("gpus")
+    @classmethod
+    def _at_most_one(cls, gpus: float) -> float:
+        if gpus > 1:
+            raise ValueError("a trial trains on one GPU; give 1, or a fraction of it")
+        return gpus
 
 
 class SweepSpec(_Frozen):

@@ -84,9 +84,9 @@ def test_the_cheaper_of_two_that_solve_nothing_stops_no_dearer_one() -> None:
     assert judge.goes_on((0.0, 1.0), [(0.1, 9.0)] * 7), "cheaper than all that solve more"
 
 
-def test_objectives_known_before_launch_stop_nobody() -> None:
-    judge = rungs(("inference_flops", "parameter_count"), keep=0.1)
-    assert judge.goes_on((9.0, 9.0), [(1.0, 1.0)] * 9)
+def test_costs_stop_nobody() -> None:
+    judge = rungs(("inference_flops", "parameter_count", "device_seconds"), keep=0.1)
+    assert judge.goes_on((9.0, 9.0, 9.0), [(1.0, 1.0, 1.0)] * 9)
 
 
 @pytest.mark.parametrize(

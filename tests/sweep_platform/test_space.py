@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweep_platform import space
 from sweep_platform.errors import InputError
 from sweep_platform.sampling import distribution
-from sweep_platform.space_check import check_space
+from sweep_platform.space_check import _telling, check_space
 from sweep_platform.spec import Choices, Range, SweepSpec
 from sweep_platform.yaml_source import Source
 
@@ -123,6 +123,15 @@ def test_a_clash_inside_a_huge_space_is_found() -> None:
     assert space.size(spec) > 1e8
     with pytest.raises(InputError, match="hidden_size is 33; give a multiple of head_dim=32"):
         check_space(spec, Source(tree={}, places={}, name="toy.yaml"))
+
+
+@pytest.mark.parametrize(("most", "fits"), [(300, True), (301, False)])
+def test_wide_batches_are_checked_by_their_ends(most: int, fits: bool) -> None:
+    spec = spec_of(
+        {"batch_size": {"low": 300, "high": 600}, "micro_batch": {"low": 1, "high": most}}
+    )
+    assert is_accepted(spec) == fits
+    assert len(list(_telling(spec))) < 10
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ import re
 
 HIDDEN = "***"
 _USER = re.compile(r"://[^\s]*@")
-_QUERY = re.compile(r"([?&][^=&\s]*(?:password|pwd|token|secret)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+_QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def shown(text: str) -> str:

@@ -16,7 +16,9 @@ THREADS = 1
 """A trial on a CPU gets about one core, so the timing does too."""
 
 
-def seconds_per_step(model: ModelConfig, training: TrainingConfig, rows: int) -> float:
+def seconds_per_step(
+    model: ModelConfig, training: TrainingConfig, rows: int, device: str = "cpu"
+) -> float:
     """Shortest of a few training segments of `rows` rows, forward and backward, after a first.
 
     The optimizer's share is left out; it is small at sizes where time matters.
@@ -24,18 +26,17 @@ def seconds_per_step(model: ModelConfig, training: TrainingConfig, rows: int) ->
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        return min(_times(replace(model, num_puzzle_identifiers=1), training, rows)[1:])
+        return min(_times(replace(model, num_puzzle_identifiers=1), training, rows, device)[1:])
     finally:
         torch.set_num_threads(threads)
 
 
-def _times(config: ModelConfig, training: TrainingConfig, rows: int) -> list[float]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _times(config: ModelConfig, training: TrainingConfig, rows: int, device: str) -> list[float]:
     model = HierarchicalReasoningModel(config, getattr(torch, training.precision))
     model.initialise(torch.Generator().manual_seed(0))
     model.to(device)
     tokens = torch.ones(rows, config.seq_len, dtype=torch.int32)
-    batch = Batch(tokens, tokens, torch.zeros(rows, dtype=torch.int32)).to(device)
+    batch = Batch(tokens, tokens, torch.zeros(rows, dtype=torch.int32)).to(torch.device(device))
     times = []
     for _ in range(STEPS):
         started = time.perf_counter()

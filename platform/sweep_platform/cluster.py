@@ -1,18 +1,15 @@
 """Ray: reach a cluster or start one on this machine, and what its resources allow."""
 
 import logging
-import math
 import os
-import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sweep_platform.environment import cores, gpu_names
 from sweep_platform.errors import InputError
+from sweep_platform.interrupts import own_sigterm
 from sweep_platform.spec import ResourceSpec
 
 CONNECT_SECONDS = 5.0
@@ -33,33 +30,61 @@ _ENVIRONMENT = {
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """What trials may be placed on: CPU cores, GPUs and nodes, over the whole cluster."""
+class Node:
+    """One host: CPU cores and GPUs."""
 
     cpus: float
     gpus: float
-    nodes: int = 1
+
+    def places(self, resources: ResourceSpec) -> int:
+        """How many trials run here at the same time; a trial does not span hosts or GPUs."""
+        by_cpu = _times(self.cpus, resources.cpus)
+        if not resources.gpus:
+            return by_cpu
+        if resources.gpus < 1:
+            return min(by_cpu, int(self.gpus) * _times(1, resources.gpus))
+        return min(by_cpu, _times(self.gpus, resources.gpus))
+
+
+def _times(whole: float, part: float) -> int:
+    return int(whole / part + 1e-9)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What trials may be placed on."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def cpus(self) -> float:
+        """CPU cores of all nodes."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of all nodes."""
+        return sum(node.gpus for node in self.nodes)
 
     def places(self, resources: ResourceSpec) -> int:
         """How many trials run at the same time."""
-        by_gpu = self.gpus / resources.gpus if resources.gpus else math.inf
-        return int(min(self.cpus / resources.cpus, by_gpu) + 1e-9)
+        return sum(node.places(resources) for node in self.nodes)
 
     def scales(self) -> tuple[str, ...]:
         """The scales that `auto` takes here, the best first."""
         if self.gpus == 0:
             return ("laptop",)
-        many = self.nodes > 1 or self.gpus >= CLUSTER_GPUS
+        many = len(self.nodes) > 1 or self.gpus >= CLUSTER_GPUS
         return ("cluster", "gpu") if many else ("gpu",)
 
     def __str__(self) -> str:
-        nodes = f", {self.nodes} nodes" if self.nodes > 1 else ""
+        nodes = f", {len(self.nodes)} nodes" if len(self.nodes) > 1 else ""
         return f"{self.cpus:g} CPU cores, {self.gpus:g} GPUs{nodes}"
 
 
 def this_machine() -> Hardware:
     """Hardware of this host, as a local Ray would see it, without starting one."""
-    return Hardware(cpus=cores(), gpus=_visible_gpus())
+    return Hardware((Node(cpus=cores(), gpus=_visible_gpus()),))
 
 
 def _visible_gpus() -> int:
@@ -84,7 +109,7 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    with _own_sigterm():
+    with own_sigterm():
         if address is None:
             ray.init("local", include_dashboard=False, num_cpus=cores(), **options)
             return
@@ -92,22 +117,6 @@ def connect(address: str | None) -> None:
             ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise _no_answer(address, str(error).splitlines()[0]) from None
-
-
-@contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray would take over.
-
-    Raises:
-        KeyboardInterrupt: Ray heard a SIGTERM meanwhile.
-    """
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGTERM, handler)
 
 
 def disconnect() -> None:
@@ -136,9 +145,8 @@ class Resources:
     def _look() -> Hardware:
         import ray
 
-        found = ray.cluster_resources()
-        nodes = sum(1 for name in found if name.startswith("node:") and "__" not in name)
-        return Hardware(found.get("CPU", 0), found.get("GPU", 0), max(1, nodes))
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return Hardware(tuple(Node(has.get("CPU", 0), has.get("GPU", 0)) for has in alive))
 
 
 def _require_answer(address: str) -> None:

@@ -107,10 +107,10 @@ class Conductor:
         live = self._live.pop(key)
         if live.failed:
             self._settle(live, TrialState.FAILED, live.failed)
-        elif lost:
-            self._lost(live, "its worker was lost")
         elif live.stopped:
             self._settle(live, TrialState.STOPPED, live.stopped)
+        elif lost:
+            self._lost(live, "its worker was lost")
         else:
             self._settle(live, TrialState.COMPLETE, "the training budget was spent")
 

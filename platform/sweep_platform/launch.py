@@ -6,16 +6,17 @@ from contextlib import ExitStack, contextmanager, nullcontext
 import yaml
 
 from sweep_platform import puzzles
+from sweep_platform.claim import claimed
 from sweep_platform.cluster import Hardware, Resources, connect, disconnect, this_machine
 from sweep_platform.plan import Plan, make_plan, summary, table, warnings
-from sweep_platform.request import Asked, Request, decide
+from sweep_platform.request import Asked, Request, decide, specify
 from sweep_platform.status import DONE, FAILED, INTERRUPTED
 
 
 def show_plan(request: Request) -> int:
     """Print the resolved specification and what it costs; start nothing."""
     with _hardware(request) as hardware:
-        asked = decide(request, hardware)
+        asked = decide(request, hardware) if request.resume else specify(request, hardware)
     places = hardware.places(asked.spec.resources)
     here = request.address is None and places > 0
     shape = puzzles.planned_shape(asked.spec.dataset)
@@ -29,7 +30,7 @@ def show_plan(request: Request) -> int:
 def run_sweep(request: Request) -> int:
     """Run a sweep to its report. Bad input is refused before Ray starts on this machine."""
     from sweep_platform.progress import ProgressDisplay
-    from sweep_platform.sweep import Sweep, claimed
+    from sweep_platform.sweep import Sweep
 
     with ExitStack() as held:
         hardware = held.enter_context(_hardware(request))
@@ -39,10 +40,11 @@ def run_sweep(request: Request) -> int:
         asked = decide(request, hardware)  # another driver may have been here before the claim
         sweep = Sweep(asked, request, hardware)
         places = hardware.places(asked.spec.resources)
-        _warn(make_plan(asked.spec, sweep.puzzles.shape, places, calibrated=False))
+        plan = make_plan(asked.spec, sweep.puzzles.shape, places, calibrated=False)
+        _warn(plan)
         ray = _connected(request) if request.address is None else nullcontext()
         display = ProgressDisplay(
-            trials=asked.spec.budget.trials,
+            trials=plan.total_trials,
             training_flops_per_trial=int(asked.spec.budget.flops_per_trial),
             time_limit=sweep.seconds_left(),
         )
@@ -50,6 +52,8 @@ def run_sweep(request: Request) -> int:
     print(f"Report: {asked.folder.report / 'report.html'}", flush=True)
     if how == "interrupted":
         print("Interrupted; the same command with --resume goes on.", flush=True)
+    elif how == "failed":
+        print("Failed: no trial came to an end; the report has their reasons.", flush=True)
     return {"done": DONE, "interrupted": INTERRUPTED}.get(how, FAILED)
 
 

@@ -127,7 +127,8 @@ def _planned(
     model = space.model_config(spec, shape, parameters)
     training = space.training_config(spec, parameters)
     spent = total_steps(model, training) * step_flops(model, training)
-    rate = flops_per_second(model, training) if calibrated else None
+    device = "cuda" if spec.resources.gpus else "cpu"
+    rate = flops_per_second(model, training, device) if calibrated else None
     return PlannedTrial(
         label=label,
         parameters=parameters,
@@ -154,7 +155,9 @@ def _cells(trial: PlannedTrial) -> tuple[str, ...]:
     )
 
 
-def flops_per_second(model: ModelConfig, training: TrainingConfig) -> float | None:
+def flops_per_second(
+    model: ModelConfig, training: TrainingConfig, device: str = "cpu"
+) -> float | None:
     """Training speed on this machine with one thread, from a few real steps on made-up puzzles.
 
     None where a single row would take too long to time.
@@ -164,4 +167,4 @@ def flops_per_second(model: ModelConfig, training: TrainingConfig) -> float | No
         return None
     from sweep_platform.calibration import seconds_per_step
 
-    return rows * training_flops(model) / seconds_per_step(model, training, rows)
+    return rows * training_flops(model) / seconds_per_step(model, training, rows, device)

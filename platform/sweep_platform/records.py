@@ -1,7 +1,7 @@
 """A sweep's folder: the truth about a sweep, from which everything else can be rebuilt.
 
     runs/<sweep>/
-        sweep.json              what was asked, of which data, by which code  (written once)
+        sweep.json              what was asked, of which data, by which code   (the driver)
         sessions.jsonl          when a driver started and how it ended
         study.journal           the Optuna study
         trials/0003-5f0c…/
@@ -51,7 +51,7 @@ class SweepRecord:
         spec: the fully resolved specification.
         dataset: folder, name, fingerprint and counts of the puzzles.
         environment: versions, git commit and hardware of the driver.
-        tracking_uri: where MLflow is, None if that holds a password.
+        tracking_uri: where MLflow is, its secrets hidden; None if that is not known.
     """
 
     id: str

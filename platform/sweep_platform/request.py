@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweep_platform.addresses import HIDDEN
+from sweep_platform.addresses import HIDDEN, shown
 from sweep_platform.cluster import Hardware
 from sweep_platform.errors import InputError
 from sweep_platform.records import SweepFolder
@@ -18,7 +18,7 @@ ADJUSTABLE = (
     "resources.gpus",
     "search.storage",
 )
-"""What `--resume` may change: it decides how much is run, not what comes of a trial."""
+"""What `--resume` may change: it decides how much is run, and with what at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +56,30 @@ class Asked:
     folder: SweepFolder
 
 
-def decide(request: Request, hardware: Hardware) -> Asked:
-    """The sweep that is meant on this hardware.
+def specify(request: Request, hardware: Hardware) -> Asked:
+    """The sweep that the file means on this hardware, whether it was begun or not.
 
     Raises:
-        InputError: the space is bad, the folder is taken, or there is nothing to resume.
+        InputError: the space is bad.
     """
     space = SpaceFile(request.space)
     space.check()
     scale = _scale(request, space, hardware)
     spec = space.resolve(scale, request.settings)
     folder = SweepFolder(request.out or DEFAULT_RUNS / spec.name)
+    return Asked(spec=spec, scale=scale or "none", folder=folder)
+
+
+def decide(request: Request, hardware: Hardware) -> Asked:
+    """The sweep to run: a new one on this hardware, or the one to take up.
+
+    Raises:
+        InputError: the space is bad, the folder is taken, or there is nothing to resume.
+    """
     if request.resume:
-        return _taken_up(request, folder)
+        return _taken_up(request)
+    asked = specify(request, hardware)
+    folder = asked.folder
     if _holds_a_sweep(folder):
         raise InputError(
             f"{folder.root} already holds a sweep; add --resume to go on with it, "
@@ -76,7 +87,7 @@ def decide(request: Request, hardware: Hardware) -> Asked:
         )
     if folder.root.is_dir() and set(folder.root.iterdir()) - {folder.lock}:
         raise InputError(f"{folder.root} is not empty and holds no sweep; choose another --out.")
-    return Asked(spec=spec, scale=scale or "none", folder=folder)
+    return asked
 
 
 def _holds_a_sweep(folder: SweepFolder) -> bool:
@@ -97,7 +108,9 @@ def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None
     return next((name for name in fitting if name in space.scales), fitting[0])
 
 
-def _taken_up(request: Request, folder: SweepFolder) -> Asked:
+def _taken_up(request: Request) -> Asked:
+    """What the sweep's folder says was asked; of the file, only its name counts."""
+    folder = SweepFolder(request.out or DEFAULT_RUNS / SpaceFile(request.space).name)
     if not _holds_a_sweep(folder):
         raise InputError(
             f"{folder.root} holds no sweep to resume; leave out --resume to start one, "
@@ -112,13 +125,19 @@ def _taken_up(request: Request, folder: SweepFolder) -> Asked:
     for setting in request.settings:
         if setting.partition("=")[0].strip() not in ADJUSTABLE:
             raise InputError(
-                f"--set {setting}: a sweep that is resumed keeps what it was asked; "
+                f"--set {shown(setting)}: a sweep that is resumed keeps what it was asked; "
                 f"only {', '.join(ADJUSTABLE)} may change."
             )
     spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
+    kept = record.spec["search"]["storage"]
+    if spec.public()["search"]["storage"] != kept:
+        raise InputError(
+            f"--set search.storage: {folder.root} began with {kept or 'a journal file'} and "
+            "goes on with that; start another sweep by --out to use another."
+        )
     if HIDDEN in (spec.search.storage or ""):
         raise InputError(
-            f"{folder.root} does not keep the password of its database "
-            f"{spec.search.storage}; give the URL again by --set search.storage=URL."
+            f"{folder.root} does not keep the password of its database {kept}; "
+            "give the URL again by --set search.storage=URL."
         )
     return Asked(spec=spec, scale=record.scale, folder=folder)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from sweep_platform.addresses import shown
 from sweep_platform.errors import InputError, remedy, suggest
 from sweep_platform.puzzles import check_dataset
 from sweep_platform.space_check import check_space
@@ -27,6 +28,11 @@ class SpaceFile:
             raise InputError(f"{place}: `scales` holds no settings; write scale names below it.")
         self.scales = {name: _scale(source, name) for name in scales}
         self.base = source.without("scales")
+
+    @property
+    def name(self) -> str:
+        """The sweep's name, at the first scale if there are any."""
+        return self.resolve(next(iter(self.scales), None)).name
 
     def resolve(self, scale: str | None, settings: Sequence[str] = ()) -> SweepSpec:
         """The specification at a scale, with `key=value` settings on top.
@@ -84,14 +90,15 @@ def _scale(source: Source, name: str) -> Source:
 
 def _setting(text: str) -> Source:
     key, equals, value = text.partition("=")
+    place = f"--set {shown(text)}"
     if not equals or not key.strip():
-        raise InputError(f"--set {text}: is not key=value; write, say, --set budget.trials=20.")
+        raise InputError(f"{place}: is not key=value; write, say, --set budget.trials=20.")
     path: KeyPath = tuple(key.strip().split("."))
-    tree: Any = parse_scalar(value, f"--set {text}")
+    tree: Any = parse_scalar(value, place)
     for part in reversed(path):
         tree = {part: tree}
     prefixes = (path[: length + 1] for length in range(len(path)))
-    return Source(tree=tree, places=dict.fromkeys(prefixes, f"--set {text}"), name="--set")
+    return Source(tree=tree, places=dict.fromkeys(prefixes, place), name="--set")
 
 
 def _validated(source: Source) -> SweepSpec:

@@ -1,25 +1,22 @@
 """A sweep from its first second to its report: create or take up, run, record, report."""
 
 import os
-import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from puzzle_datasets.schema import MANIFEST_FILE, Manifest
 from sweep_platform import puzzles
-from sweep_platform.addresses import holds_secret, shown
+from sweep_platform.addresses import HIDDEN, shown
 from sweep_platform.bridge import WorkersLost, run_trials
 from sweep_platform.cluster import Hardware, Resources
 from sweep_platform.conductor import Conductor
-from sweep_platform.environment import describe
+from sweep_platform.environment import describe, git_commit
 from sweep_platform.errors import InputError
-from sweep_platform.files import exclusive
+from sweep_platform.interrupts import interrupting
 from sweep_platform.progress import ProgressDisplay
 from sweep_platform.records import SweepFolder, SweepRecord, TrialFolder, TrialState
 from sweep_platform.report import write_report
@@ -29,6 +26,7 @@ from sweep_platform.space import Shape
 from sweep_platform.spec import ResourceSpec
 from sweep_platform.study import SweepStudy
 from sweep_platform.tracking import DEFAULT_TRACKING_URI, MirrorThread, MlflowMirror, open_store
+from sweep_platform.tracking_store import anchored
 
 DEFAULT_DATA = Path("data")
 
@@ -89,25 +87,31 @@ class Sweep:
         mirror = MirrorThread(self.mirror, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
-        mirror.start()
-        how = "failed"
-        try:
-            with _interrupting(conductor.interrupt):
-                self.folder.session_started()
+        self._tell_of_other_code(display)
+        with interrupting(conductor.interrupt):
+            self.folder.session_started()
+            mirror.start()
+            how = "failed"
+            try:
                 with ray:
                     while not self._finished(conductor):
                         pass
                     conductor.close()
-            how = self._ended(conductor)
-        except KeyboardInterrupt:
-            how = "interrupted"
-        finally:
-            self.folder.session_ended(how)
-            try:
-                write_report(self.folder)
+                how = self._ended(conductor)
+            except KeyboardInterrupt:
+                how = "interrupted"
             finally:
-                self._stop(mirror, display)
+                self.folder.session_ended(how)
+                try:
+                    write_report(self.folder)
+                finally:
+                    self._stop(mirror, display)
         return how
+
+    def _tell_of_other_code(self, display: ProgressDisplay) -> None:
+        before, now = self.folder.record().environment.get("git_commit"), git_commit()
+        if before != now:
+            display.note(f"this sweep began with the code of {before} and goes on with {now}")
 
     def _finished(self, conductor: Conductor) -> bool:
         """Run trials; False if Ray gave up on its workers and has to be asked again."""
@@ -124,6 +128,7 @@ class Sweep:
             "folder": str(trial.root.absolute()),
             "dataset": asdict(self.puzzles.address),
             "threads": max(1, int(self.spec.resources.cpus)),
+            "device": "cuda" if self.spec.resources.gpus else "cpu",
         }
 
     def _places(self) -> int:
@@ -156,7 +161,8 @@ class Sweep:
         """Write what is asked; at resume, what was changed of the budget."""
         spec = asked.spec.public()
         if self.folder.exists():
-            self.folder.create(replace(self.folder.record(), spec=spec))
+            record = replace(self.folder.record(), spec=spec)
+            self.folder.create(replace(record, tracking_uri=shown(self.tracking_uri)))
             return
         self.folder.create(
             SweepRecord(
@@ -168,46 +174,9 @@ class Sweep:
                 spec=spec,
                 dataset=self.puzzles.record(),
                 environment=describe(),
-                tracking_uri=None if holds_secret(self.tracking_uri) else self.tracking_uri,
+                tracking_uri=shown(self.tracking_uri),
             )
         )
-
-
-@contextmanager
-def claimed(folder: SweepFolder) -> Iterator[None]:
-    """Own a sweep's folder; it is removed again if no session comes of it.
-
-    Raises:
-        InputError: it cannot be written, or another driver owns it.
-    """
-    made = _make(folder.root)
-    with ExitStack() as held:
-        try:
-            held.enter_context(exclusive(folder.lock, wait=False))
-        except BlockingIOError:
-            raise InputError(
-                f"{folder.root}: another process runs this sweep; "
-                "wait for it or choose another --out."
-            ) from None
-        try:
-            yield
-        finally:
-            if not folder.sessions():
-                folder.discard()
-                for directory in made:
-                    directory.rmdir()
-
-
-def _make(root: Path) -> list[Path]:
-    """Make a folder that can be written; returns what had to be made, innermost first."""
-    missing = [path for path in (root, *root.parents) if not path.exists()]
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        if not os.access(root, os.W_OK | os.X_OK):
-            raise PermissionError("permission denied")
-    except OSError as error:
-        raise InputError(f"{root} cannot be written ({error}); choose another --out.") from None
-    return missing
 
 
 def _require_a_place(found: Hardware, asked: ResourceSpec) -> None:
@@ -237,23 +206,13 @@ def _data_root(folder: SweepFolder) -> Path:
 
 
 def _tracking_uri(request: Request, folder: SweepFolder) -> str:
+    """Where MLflow is: as asked now, else as before, else by the environment or the default."""
+    if request.tracking_uri is not None:
+        return anchored(request.tracking_uri)
     before = folder.record().tracking_uri if folder.exists() else None
-    from_environment = os.environ.get("MLFLOW_TRACKING_URI")
-    return request.tracking_uri or before or from_environment or DEFAULT_TRACKING_URI
-
-
-@contextmanager
-def _interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
-    """End in good order at the first Ctrl-C or SIGTERM, at once at the second."""
-
-    def first(number: int, frame: FrameType | None) -> None:
-        interrupt()
-        for one in handled:
-            signal.signal(one, signal.default_int_handler)
-
-    handled = {one: signal.signal(one, first) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, before in handled.items():
-            signal.signal(one, before)
+    if before is not None and HIDDEN in before:
+        raise InputError(
+            f"{folder.root} does not keep the password of its tracking store {before}; "
+            "give the URI again by --tracking-uri."
+        )
+    return before or anchored(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI))

@@ -100,6 +100,12 @@ def database_file(uri: str) -> Path | None:
     return Path(match[1]) if match else None
 
 
+def anchored(uri: str) -> str:
+    """The URI, with the file of an SQLite store as an absolute path: the same from any folder."""
+    path = database_file(uri)
+    return uri if path is None else uri.replace(str(path), str(path.absolute()), 1)
+
+
 def reason(error: BaseException) -> str:
     """What began the trouble, such as "Connection refused", short enough for a sentence."""
     while cause := error.__cause__ or error.__context__:

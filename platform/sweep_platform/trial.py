@@ -7,6 +7,7 @@ to the driver, which decides whether the trial goes on.
 import json
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,23 @@ def run_trial(config: dict[str, Any]) -> None:
     trial = TrialFolder(Path(config["folder"]))
     with exclusive(trial.lock, wait=True):
         try:
-            for progress in _train(trial, DatasetAddress(**config["dataset"]), config["threads"]):
+            for progress in _train(trial, config):
                 # As text, since Ray flattens what is nested before the scheduler sees it.
                 tune.report({"progress": json.dumps(asdict(progress))})
         except NonFiniteLoss as error:
             tune.report({"failed": str(error)})
         except Exception as error:
-            write_bytes(trial.error, traceback.format_exc().encode())
-            tune.report({"failed": f"{type(error).__name__}: {error}"})
+            with suppress(OSError):
+                write_bytes(trial.error, traceback.format_exc().encode())
+            tune.report({"failed": _sentence(error)})
 
 
-def _train(trial: TrialFolder, dataset: DatasetAddress, threads: int) -> Iterator[Progress]:
+def _sentence(error: Exception) -> str:
+    """An error on one line; `error.txt` has the rest."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _train(trial: TrialFolder, config: dict[str, Any]) -> Iterator[Progress]:
     """Train from the last checkpoint on; each report is on disk before it is passed on."""
     import torch
 
@@ -48,11 +55,13 @@ def _train(trial: TrialFolder, dataset: DatasetAddress, threads: int) -> Iterato
     from hrm.train import Trainer
     from puzzle_datasets.dataset import PuzzleDataset
 
-    torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(config["threads"])
+    device = torch.device(config["device"])
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("this host's torch finds no GPU; install a CUDA build, or set gpus: 0")
     record = trial.record()
     training = {**record.training, "evaluate_at": tuple(record.training["evaluate_at"])}
-    puzzles = PuzzleDataset.open(dataset.prepare())
+    puzzles = PuzzleDataset.open(DatasetAddress(**config["dataset"]).prepare())
     trainer = Trainer(ModelConfig(**record.model), TrainingConfig(**training), puzzles, device)
     if trial.checkpoint.exists():
         trainer.restore(trial.checkpoint)

@@ -12,6 +12,7 @@ from sweep_platform.addresses import holds_secret, shown
         ("postgresql://me:p@ss/word@host/db", "postgresql://***@host/db"),
         ("https://token@host", "https://***@host"),
         ("mysql://host/db?user=me&password=x&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
+        ("mysql://host/db?passwd=x&api_key=y", "mysql://host/db?passwd=***&api_key=***"),
         ("http://host:5000", "http://host:5000"),
         ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
         ("no answer from https://a:b@host today", "no answer from https://***@host today"),

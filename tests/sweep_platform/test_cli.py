@@ -85,7 +85,7 @@ def test_abbreviations_and_surplus_are_refused(
         (["--space", "../toy.yaml", "--seed", "x"], "`seed` is 'x'"),
         (["--space", "../toy.yaml", "--resume"], "holds no sweep to resume"),
         (["--space", "../toy.yaml", "--address", "nowhere"], "write HOST:PORT or auto"),
-        (["--space", "../toy.yaml", "--set", "resources.gpus=64"], "asks for"),
+        (["--space", "../toy.yaml", "--set", "resources.cpus=4096"], "asks for"),
         (["--space", "../toy.yaml", "--out", "../toy.yaml/x"], "cannot be written"),
     ],
 )
@@ -124,6 +124,10 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
     assert run("--space", "../toy.yaml", "--dry-run", "--trials", "3", "--seed", "5") == 0
     printed = capsys.readouterr().out
     assert not list((here / "cwd").iterdir())
+    begun = here / "cwd" / "runs" / "toy"
+    begun.mkdir(parents=True)
+    (begun / "sweep.json").touch()
+    assert run("--space", "../toy.yaml", "--dry-run") == 0, "also beside a sweep of that name"
     assert "seed: 5" in printed
     assert "3 trials of 4 configurations" in printed
     spec = SpaceFile(here / "toy.yaml").resolve(None)

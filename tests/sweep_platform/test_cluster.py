@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweep_platform import cluster
-from sweep_platform.cluster import Hardware
+from sweep_platform.cluster import Hardware, Node
 from sweep_platform.errors import InputError
 from sweep_platform.spec import ResourceSpec
 
@@ -16,15 +16,18 @@ from sweep_platform.spec import ResourceSpec
 @pytest.mark.parametrize(
     ("hardware", "resources", "places"),
     [
-        (Hardware(2, 0), ResourceSpec(), 2),
-        (Hardware(2, 0), ResourceSpec(cpus=0.5), 4),
-        (Hardware(3, 0), ResourceSpec(cpus=0.3), 10),
-        (Hardware(2, 0), ResourceSpec(cpus=4), 0),
-        (Hardware(2, 0), ResourceSpec(gpus=1), 0),
-        (Hardware(64, 8), ResourceSpec(cpus=4, gpus=1), 8),
-        (Hardware(8, 8), ResourceSpec(cpus=4, gpus=1), 2),
-        (Hardware(64, 2), ResourceSpec(cpus=4, gpus=0.25), 8),
-        (Hardware(64, 8), ResourceSpec(cpus=4, gpus=4), 2),
+        (Hardware((Node(2, 0),)), ResourceSpec(), 2),
+        (Hardware((Node(2, 0),)), ResourceSpec(cpus=0.5), 4),
+        (Hardware((Node(3, 0),)), ResourceSpec(cpus=0.3), 10),
+        (Hardware((Node(2, 0),)), ResourceSpec(cpus=4), 0),
+        (Hardware((Node(2, 0),)), ResourceSpec(gpus=1), 0),
+        (Hardware((Node(64, 8),)), ResourceSpec(cpus=4, gpus=1), 8),
+        (Hardware((Node(4, 0), Node(4, 0))), ResourceSpec(cpus=8), 0),
+        (Hardware((Node(6, 0), Node(6, 0))), ResourceSpec(cpus=4), 2),
+        (Hardware((Node(64, 4),)), ResourceSpec(gpus=0.3), 12),
+        (Hardware((Node(8, 8),)), ResourceSpec(cpus=4, gpus=1), 2),
+        (Hardware((Node(64, 2),)), ResourceSpec(cpus=4, gpus=0.25), 8),
+        (Hardware((Node(64, 8),)), ResourceSpec(cpus=4, gpus=4), 2),
     ],
 )
 def test_places(hardware: Hardware, resources: ResourceSpec, places: int) -> None:
@@ -32,15 +35,15 @@ def test_places(hardware: Hardware, resources: ResourceSpec, places: int) -> Non
 
 
 def test_scales() -> None:
-    assert Hardware(2, 0).scales() == ("laptop",)
-    assert Hardware(16, 1).scales() == ("gpu",)
-    assert Hardware(96, 8).scales() == ("cluster", "gpu")
-    assert Hardware(32, 2, nodes=2).scales() == ("cluster", "gpu")
+    assert Hardware((Node(2, 0),)).scales() == ("laptop",)
+    assert Hardware((Node(16, 1),)).scales() == ("gpu",)
+    assert Hardware((Node(96, 8),)).scales() == ("cluster", "gpu")
+    assert Hardware((Node(16, 1), Node(16, 1))).scales() == ("cluster", "gpu")
 
 
 def test_hardware_in_words() -> None:
-    assert str(Hardware(2.0, 0.0)) == "2 CPU cores, 0 GPUs"
-    assert str(Hardware(64.0, 8.0, 2)) == "64 CPU cores, 8 GPUs, 2 nodes"
+    assert str(Hardware((Node(2.0, 0.0),))) == "2 CPU cores, 0 GPUs"
+    assert str(Hardware((Node(32.0, 4.0), Node(32.0, 4.0)))) == "64 CPU cores, 8 GPUs, 2 nodes"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from mlflow.tracking import MlflowClient
 
 from sweep_platform.cli import main
 from sweep_platform.files import exclusive
-from sweep_platform.records import SweepFolder
+from sweep_platform.records import SweepFolder, SweepRecord
+from sweep_platform.space_file import SpaceFile
 from sweep_platform.tracking import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -135,9 +136,9 @@ def test_a_start_that_was_killed_before_its_sweep_began_is_no_hindrance(
 def test_a_sweep_that_another_driver_made_before_the_claim(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweep_platform import sweep as sweep_module
+    from sweep_platform import claim
 
-    make = sweep_module._make
+    make = claim._make
 
     def make_after_another(root: Path) -> list[Path]:
         made = make(root)
@@ -145,6 +146,25 @@ def test_a_sweep_that_another_driver_made_before_the_claim(
         (root / "sessions.jsonl").write_text('{"started": 1.0}\n')
         return made
 
-    monkeypatch.setattr(sweep_module, "_make", make_after_another)
+    monkeypatch.setattr(claim, "_make", make_after_another)
     assert "already holds a sweep" in refused()
     assert Path("runs/toy/sweep.json").read_text() == "{}"
+
+
+def test_a_tracking_store_with_a_password_is_asked_for_again(refused: Refused) -> None:
+    folder = SweepFolder(Path("runs/toy"))
+    folder.create(
+        SweepRecord(
+            id="a1",
+            name="toy",
+            created=0.0,
+            space_file="toy.yaml",
+            scale="none",
+            spec=SpaceFile(Path("toy.yaml")).resolve(None).public(),
+            dataset={},
+            environment={},
+            tracking_uri="http://***@host:5000",
+        )
+    )
+    folder.session_started()
+    assert "give the URI again by --tracking-uri" in refused("--resume")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.cluster import Hardware
+from sweep_platform.cluster import Hardware, Node
 from sweep_platform.errors import InputError
 from sweep_platform.records import SweepFolder, SweepRecord
 from sweep_platform.request import ADJUSTABLE, Asked, Request, _holds_a_sweep, decide
 
-LAPTOP, GPU, CLUSTER = Hardware(2, 0), Hardware(16, 1), Hardware(96, 8)
+LAPTOP, GPU, CLUSTER = (Hardware((Node(*has),)) for has in ((2, 0), (16, 1), (96, 8)))
 SPACE = """\
 name: toy
 dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweep_platform.records import SweepFolder, TrialState
-from sweep_platform.tracking_store import TrackingError, database_file, open_store
+from sweep_platform.tracking_store import TrackingError, anchored, database_file, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -92,3 +92,12 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 )
 def test_database_file(uri: str, path: Path | None) -> None:
     assert database_file(uri) == path
+
+
+def test_a_database_is_found_again_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert anchored("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
+    assert anchored("sqlite:////var/mlflow.db") == "sqlite:////var/mlflow.db"
+    assert anchored("http://host:5000") == "http://host:5000"

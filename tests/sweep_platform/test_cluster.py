@@ -27,7 +27,6 @@ from sweep_platform.spec import ResourceSpec
         (Hardware((Node(64, 4),)), ResourceSpec(gpus=0.3), 12),
         (Hardware((Node(8, 8),)), ResourceSpec(cpus=4, gpus=1), 2),
         (Hardware((Node(64, 2),)), ResourceSpec(cpus=4, gpus=0.25), 8),
-        (Hardware((Node(64, 8),)), ResourceSpec(cpus=4, gpus=4), 2),
     ],
 )
 def test_places(hardware: Hardware, resources: ResourceSpec, places: int) -> None:

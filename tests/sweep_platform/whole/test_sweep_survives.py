@@ -72,11 +72,14 @@ def test_a_sweep_that_is_killed_again_and_again_ends_like_one_left_alone(
 
     last = start(*here, "--resume")
     last.wait_until(lambda: " exact accuracy " in last.said())
-    place.workers()[0].kill()
+    for worker in place.workers():
+        worker.kill()
     assert last.wait() == 0, last.said()
+    assert "goes on from its checkpoint: its worker was lost" in last.said()
 
     assert [session.how for session in sweep.sessions()] == [None, None, "done"]
     undisturbed = by_signature(finished[1])
+    assert len(by_signature(sweep)) == 5
     for signature, trial in by_signature(sweep).items():
         assert numbers(trial) == numbers(undisturbed[signature])
         outcome, expected = trial.outcome(), undisturbed[signature].outcome()

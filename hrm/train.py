@@ -29,8 +29,11 @@ from puzzle_datasets.loader import TrainLoader, evaluation_batches
 REPORTS = 20
 """About how many reports a run yields, besides those with an evaluation."""
 
-CHECKPOINT_SECONDS = 30.0
-"""A run that dies loses about this much work."""
+CHECKPOINT_SECONDS = 10.0
+"""A run that dies loses about this much work, or more where a checkpoint takes long to write."""
+
+CHECKPOINT_SHARE = 0.05
+"""Writing checkpoints takes at most about this share of a run's time."""
 
 EVALUATION_SEED = 0
 """Draws the puzzles to evaluate; the same for every run, so that runs of all seeds compare."""
@@ -97,17 +100,19 @@ class Trainer:
         """Train until the budget is spent; yield progress at about 20 steps and each evaluation.
 
         The steps that report follow from the configuration alone. With `checkpoint`, the state
-        is saved there every so many `seconds` and at the end, but never before the caller has
-        dealt with the report of that step: a run that dies has no gap in its reports. Raises
-        `NonFiniteLoss`.
+        is saved there every so many `seconds` (less often where writing takes long; at every
+        step for 0) and at the end, but never before the caller has dealt with the report of that
+        step: a run that dies has no gap in its reports. Raises `NonFiniteLoss`.
         """
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
-        saved = time.monotonic()
+        due = time.monotonic() + seconds
         while not self.done:
-            if checkpoint is not None and time.monotonic() - saved > seconds:
+            if checkpoint is not None and time.monotonic() > due:
+                began = time.monotonic()
                 self.save(checkpoint)
-                saved = time.monotonic()
+                took = time.monotonic() - began
+                due = began + (max(seconds, took / CHECKPOINT_SHARE) if seconds else 0)
             started = time.perf_counter()
             self._take_step()
             self._spend(time.perf_counter() - started)

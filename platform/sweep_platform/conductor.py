@@ -80,7 +80,10 @@ class Conductor:
         """
         if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
-        trial = self._study.propose() if self._time_for_another() else None
+        in_time = self._time_for_another()
+        trial = self._study.propose() if in_time else None
+        if not in_time:
+            self._display.note("no trial starts that would not end in time; see budget.minutes")
         if trial is None:
             self._exhausted = True
             return None

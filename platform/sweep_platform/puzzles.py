@@ -1,17 +1,19 @@
 """The puzzles of a sweep: from the spec's `dataset` to a folder of shards on this host."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.sources.arc import ArcSettings, Task, choose_tasks, read_tasks
 from sweep_platform.errors import InputError, suggest
 from sweep_platform.space import Shape
 from sweep_platform.spec import DatasetSpec
 from sweep_platform.yaml_source import Source
 
 ARC_TASKS = 800
+_KEYS = tuple(field.name for field in fields(ArcSettings))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +53,16 @@ def check_dataset(dataset: DatasetSpec, source: Source) -> None:
         place, remedy = source.place(("dataset", "name")), suggest(dataset.name, BUILDERS)
         raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
     try:
-        _settings(dataset)
+        choose_tasks(_all_tasks(), _settings(dataset))
     except DatasetError as error:
-        key = str(error).split(" ")[0]
+        key = next((name for name in _KEYS if str(error).startswith(f"{name} is ")), "tasks")
         place = source.place(("dataset", key))
         raise InputError(f"{place}: `dataset.{key}`: {error}.") from None
+
+
+@cache
+def _all_tasks() -> list[Task]:
+    return read_tasks()
 
 
 def planned_shape(dataset: DatasetSpec) -> Shape:

@@ -74,7 +74,7 @@ def test_the_smallest_tasks_are_chosen_whatever_their_order(tasks: list[Task]) -
 
 
 def test_more_tasks_than_fit_are_refused(tasks: list[Task]) -> None:
-    with pytest.raises(DatasetError, match=r"only 16 tasks fit canvas 3.*lower tasks"):
+    with pytest.raises(DatasetError, match=r"16 tasks fit canvas 3.*lower tasks"):
         choose_tasks(tasks, ArcSettings(canvas=3, tasks=17))
 
 

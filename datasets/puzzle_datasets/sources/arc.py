@@ -120,8 +120,8 @@ def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
     wanted = len(fitting) if settings.tasks is None else settings.tasks
     if wanted > len(fitting) or not fitting:
         raise DatasetError(
-            f"only {len(fitting)} tasks fit canvas {settings.canvas}; "
-            f"raise canvas (now {settings.canvas}) or lower tasks (now {settings.tasks})"
+            f"{len(fitting)} tasks fit canvas {settings.canvas} and "
+            f"{settings.tasks or 'any'} are asked for; raise canvas or lower tasks"
         )
     by_size = sorted(fitting, key=lambda task: (task.largest_side, task.cells, task.name))
     return sorted(by_size[:wanted], key=lambda task: task.name)

@@ -16,6 +16,7 @@ _EQUAL_BUDGETS = 1.05
 def caveats(sweep: SweepSummary) -> tuple[str, ...]:
     """One sentence or two for each limit that applies to this sweep."""
     return (
+        *_cut_short(sweep),
         *_few_puzzles(sweep),
         *_luck(sweep),
         *_picked(sweep),
@@ -23,6 +24,17 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
         *_not_complete(sweep),
         *_edges(sweep),
     )
+
+
+def _cut_short(sweep: SweepSummary) -> Iterator[str]:
+    asked, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
+    ended = bool(sweep.sessions) and sweep.sessions[-1].how == "done"
+    if ended and minutes is not None and len(sweep.trials) < asked:
+        yield (
+            f"{wording.count(len(sweep.trials), 'trial')} of the {asked} asked for began before "
+            f"the sweep's {minutes:g} minutes left no time for another, or the space had no more: "
+            "raise budget.minutes and resume to run the rest."
+        )
 
 
 def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from sweep_platform.records import TrialState
 from sweep_platform.report.caveats import caveats
 from sweep_platform.report.summary import SweepSummary, summarize
@@ -57,3 +59,15 @@ def test_a_best_value_at_the_edge_of_those_tried(make_sweep) -> None:
     assert "N (2" not in told(sweep)
     assert "T (4, the largest)" in told(sweep)
     assert "hidden_size (" not in told(sweep), "two values have no inside"
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(2.0, True), (None, False)])
+def test_a_sweep_cut_by_the_clock_says_how_much_of_it_ran(
+    make_sweep, minutes: float | None, said: bool
+) -> None:
+    sweep = make_sweep(COMPLETE)
+    record = sweep.record()
+    budget = {"trials": 5, "minutes": minutes}
+    sweep.create(replace(record, spec={**record.spec, "budget": budget}))
+    sweep.session_ended("done")
+    assert ("1 trial of the 5 asked for" in told(summarize(sweep))) is said

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from sweep_platform.records import TrialState
 from sweep_platform.report import wording
-from sweep_platform.report.analysis import best_trial, final_point, ordered
+from sweep_platform.report.analysis import best_trial, final_point, ordered, trials_front
 from sweep_platform.report.summary import SweepSummary, TrialSummary
 from sweep_platform.units import flops, knobs
 
@@ -20,6 +20,7 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
         *_few_puzzles(sweep),
         *_luck(sweep),
         *_picked(sweep),
+        *_read_earlier(sweep),
         *_unequal(sweep),
         *_not_complete(sweep),
         *_edges(sweep),
@@ -73,6 +74,18 @@ def _picked(sweep: SweepSummary) -> Iterator[str]:
             f"The best of {len(sweep.complete)} complete trials was picked on the puzzles that "
             "measure it, which flatters it, as it does the front. Confirm a choice with new "
             "seeds or other puzzles."
+        )
+
+
+def _read_earlier(sweep: SweepSummary) -> Iterator[str]:
+    best, front = best_trial(sweep.complete), trials_front(sweep.complete)
+    point = final_point(best) if best else None
+    if point and front and front[-1] != point:
+        top = front[-1]
+        yield (
+            f"Accuracy here is after all segments, as trials were searched for it. Trial "
+            f"{top.trial} solves {top.solved} of {top.puzzles} already after "
+            f"{wording.count(top.segments, 'segment')}, at {flops(top.inference_flops)}."
         )
 
 

@@ -71,3 +71,15 @@ def test_a_sweep_cut_by_the_clock_says_how_much_of_it_ran(
     sweep.create(replace(record, spec={**record.spec, "budget": budget}))
     sweep.session_ended("done")
     assert ("1 trial of the 5 asked for" in told(summarize(sweep))) is said
+
+
+def test_a_front_that_is_reached_with_fewer_segments(make_sweep) -> None:
+    sweep = make_sweep(COMPLETE)
+    [trial] = sweep.trials()
+    assert "already after" not in told(summarize(sweep))
+    last = [m.progress for m in trial.measurements() if m.progress.curve][-1]
+    assert last.curve
+    falling = replace(last.curve, exact_accuracy=(0.5, 0.1))
+    trial.append(replace(last, step=last.step + 1, curve=falling))
+    text = told(summarize(sweep))
+    assert "Trial 0 solves 20 of 40 already after 1 segment, at 3 MFLOP" in text

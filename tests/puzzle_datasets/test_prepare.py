@@ -117,7 +117,7 @@ def test_a_missing_file_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_a_refused_build_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="only 16 tasks"):
+    with pytest.raises(DatasetError, match="16 tasks fit canvas 3"):
         prepare("arc-agi-1", replace(SETTINGS, tasks=99), tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 

@@ -10,8 +10,3 @@ _QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s
 def shown(text: str) -> str:
     """The text with all before the @ of an address, and passwords behind it, hidden."""
     return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(f"://{HIDDEN}@", text))
-
-
-def holds_secret(text: str) -> bool:
-    """Whether `shown` would hide anything."""
-    return shown(text) != text

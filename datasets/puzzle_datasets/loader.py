@@ -15,7 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from puzzle_datasets.augment import Augmentation, augment, canvas_side, frame, transformed_sizes
+from puzzle_datasets.augment.arc import (
+    Augmentation,
+    augment,
+    canvas_side,
+    frame,
+    transformed_sizes,
+)
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.draws import keyed_generator
 from puzzle_datasets.schema import IGNORE_LABEL, PAD

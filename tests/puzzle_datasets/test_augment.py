@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment import Augmentation, augment, crop, frame, transformed_sizes, undo
+from puzzle_datasets.augment.arc import Augmentation, augment, crop, frame, transformed_sizes, undo
 from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
 
 Grid = npt.NDArray[np.uint8]

@@ -1,0 +1,245 @@
+"""Puzzle files of columns ``source,question,answer,rating``, read in a stream without row loops.
+
+One row is one puzzle; ``question`` and ``answer`` have one character a cell, row by row of the
+grid. Values are never stripped: the spaces at the ends of a maze are cells. Rows count from 0,
+the lines that refusals name from 1, with the header as line 1.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from puzzle_datasets.schema import PAD, DatasetError
+
+COLUMNS = ("source", "question", "answer", "rating")
+BLOCK_BYTES = 1 << 20
+FIRST_LINE = 2
+
+Tokens = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridText:
+    """How the grids of a kind of puzzle are written.
+
+    Attributes:
+        question: token of each character that a question may hold.
+        answer: token of each character that an answer may hold.
+        cells: characters of a grid.
+        remedy: what to do about a grid of another length.
+    """
+
+    question: Mapping[str, int]
+    answer: Mapping[str, int]
+    cells: int
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvRows:
+    """Some rows of a file, in its order.
+
+    ``row`` int64 [n], ``source`` strings [n], ``inputs`` and ``labels`` tokens uint8 [n, L].
+    """
+
+    row: npt.NDArray[np.int64]
+    source: pa.Array
+    inputs: Tokens
+    labels: Tokens
+
+    def take(self, mask: npt.NDArray[np.bool_]) -> "CsvRows":
+        """Return the rows where ``mask`` bool [n] holds."""
+        if mask.all():
+            return self
+        return CsvRows(
+            row=self.row[mask],
+            source=self.source.filter(pa.array(mask)),
+            inputs=self.inputs[mask],
+            labels=self.labels[mask],
+        )
+
+
+def fault(file: Path, row: int, sentence: str) -> DatasetError:
+    """Return the refusal of a row."""
+    return DatasetError(f"{file}, line {row + FIRST_LINE}: {sentence}")
+
+
+def read_ratings(file: Path) -> npt.NDArray[np.float64]:
+    """Return the rating of every row, float64 [rows].
+
+    Raises:
+        DatasetError: the file can't be read, lacks a column or a row, has a row that is no row of
+            its columns or a rating that is no number.
+    """
+    parts = [_numbers(batch.column(0), file, first) for first, batch in _batches(file, ["rating"])]
+    if not parts:
+        raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+    return np.concatenate(parts)
+
+
+def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iterator[CsvRows]:
+    """Yield the rows where ``chosen`` bool [rows] holds, some thousands at a time.
+
+    Raises:
+        DatasetError: as ``read_ratings``, or a chosen row is not UTF-8, has a grid of another
+            length or an unknown character.
+    """
+    for first, batch in _batches(file, ["source", "question", "answer"]):
+        here = chosen[first : first + len(batch)]
+        row = first + np.flatnonzero(here)
+        if len(row):
+            kept = batch if here.all() else batch.filter(pa.array(here))
+            yield CsvRows(
+                row=row,
+                source=_strings(kept.column("source"), file, row),
+                inputs=_tokens(kept.column("question"), "question", text, file, row),
+                labels=_tokens(kept.column("answer"), "answer", text, file, row),
+            )
+
+
+def first_question(file: Path) -> bytes:
+    """Return the question of the first row, from which the size of the grids can be told.
+
+    Raises:
+        DatasetError: as ``read_ratings``.
+    """
+    for _, batch in _batches(file, ["question"]):
+        question: bytes = batch.column(0)[0].as_py()
+        return question
+    raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+
+
+def _batches(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield blocks of some columns, as bytes, each with the number of its first row."""
+    refused: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        refused.append(row)
+        return "error"
+
+    first = 0
+    try:
+        _check_header(file)
+        with pa_csv.open_csv(
+            file,
+            # One thread: with more, a refused row has no number.
+            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=pa_csv.ParseOptions(
+                ignore_empty_lines=False, invalid_row_handler=refuse
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                include_columns=columns, column_types=dict.fromkeys(columns, pa.binary())
+            ),
+        ) as reader:
+            for batch in reader:
+                yield first, batch
+                first += len(batch)
+    except OSError as error:
+        raise DatasetError(
+            f"{file} can't be read ({error.strerror or error}); give a CSV file that can"
+        ) from error
+    except pa.ArrowInvalid as error:
+        raise _parse_fault(file, refused, error) from error
+
+
+def _check_header(file: Path) -> None:
+    with file.open("rb") as stream:
+        line, more = stream.readline(), stream.read(1)
+    try:
+        names = next(csv.reader([line.decode("utf-8-sig")]), [])
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file}, line 1: is not UTF-8; save the file as UTF-8") from error
+    for column in COLUMNS:
+        if names.count(column) != 1:
+            raise DatasetError(
+                f"{file}, line 1: has {names.count(column)} columns {column!r}; "
+                f"its header has to be {','.join(COLUMNS)}"
+            )
+    if not more:
+        raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+
+
+def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> DatasetError:
+    with file.open("rb") as stream:
+        quotes = (n for n, line in enumerate(stream, 1) if line.count(b'"') % 2)
+        line = next(quotes, None)
+    if line is not None:
+        return DatasetError(f"{file}, line {line}: a quote is left open; close it")
+    if refused:
+        row = refused[0]
+        return DatasetError(
+            f"{file}, line {row.number}: has {row.actual_columns} values, the header "
+            f"{row.expected_columns}; is the file cut short? Get it again or mend the line"
+        )
+    return DatasetError(f"{file} can't be parsed ({error}); get the file again")
+
+
+def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64]:
+    try:
+        numbers = values.cast(pa.string()).cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        numbers = np.array([_number(value) for value in values.to_pylist()])
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if wrong.size:
+        text = _shown(values[int(wrong[0])].as_py())
+        raise fault(file, first + int(wrong[0]), f"rating {text} is no number; give a finite one")
+    return np.asarray(numbers, np.float64)
+
+
+def _number(value: bytes) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return np.nan
+
+
+def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Array:
+    try:
+        return values.cast(pa.string())
+    except pa.ArrowInvalid as error:
+        lines = (n for n, v in enumerate(values.to_pylist()) if "�" in v.decode(errors="replace"))
+        sentence = "source is not UTF-8; save the file as UTF-8"
+        raise fault(file, int(row[next(lines)]), sentence) from error
+
+
+def _tokens(
+    values: pa.Array, column: str, text: GridText, file: Path, row: npt.NDArray[np.int64]
+) -> Tokens:
+    """Return a column of grids as tokens uint8 [n, cells], through a table of all 256 bytes."""
+    alphabet: Mapping[str, int] = getattr(text, column)
+    table = np.full(256, PAD, np.uint8)
+    table[[ord(character) for character in alphabet]] = list(alphabet.values())
+    offsets = np.frombuffer(values.buffers()[1], np.int32)
+    offsets = offsets[values.offset : values.offset + len(values) + 1]
+    wrong = np.flatnonzero(np.diff(offsets) != text.cells)
+    if not wrong.size:
+        characters = np.frombuffer(values.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+        tokens: Tokens = table[characters].reshape(-1, text.cells)
+        # No character means PAD, so that a PAD shows an unknown one.
+        wrong = np.flatnonzero((tokens == PAD).any(1))
+    if wrong.size:
+        value: bytes = values[int(wrong[0])].as_py()
+        sentence = _grid_fault(value, alphabet, text)
+        raise fault(file, int(row[wrong[0]]), f"{column} {sentence}")
+    return tokens
+
+
+def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> str:
+    try:
+        unknown = sorted(set(value.decode()) - set(alphabet))
+    except UnicodeDecodeError:
+        return "is not UTF-8; save the file as UTF-8"
+    if unknown:
+        return f"has the unknown character {unknown[0]!r}; use only {''.join(alphabet)!r}"
+    return f"has {len(value)} characters in place of {text.cells}; {text.remedy}"
+
+
+def _shown(value: bytes) -> str:
+    return repr(value.decode(errors="replace"))

@@ -1,0 +1,162 @@
+"""Sudoku-Extreme as published, and a small set of hard puzzles that comes with this package."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.rules import sudoku
+from puzzle_datasets.rules.sudoku_symmetry import invariant
+from puzzle_datasets.schema import PAD, Card, Manifest
+from puzzle_datasets.settings import Augmentations, option, require, settings_record
+from puzzle_datasets.sources.csv_choice import (
+    ChoiceSettings,
+    HubChoiceSettings,
+    augmentation_mode,
+    source_folder,
+)
+from puzzle_datasets.sources.csv_import import (
+    Details,
+    PuzzleKind,
+    import_splits,
+    spread,
+    statistics,
+)
+from puzzle_datasets.sources.csv_table import GridText, Tokens
+from puzzle_datasets.sources.sudoku_kernel import count_solutions
+from puzzle_datasets.writer import SetWriter
+
+REPO = "sapientinc/sudoku-extreme"
+LICENCE = "none stated by the publisher of the files"
+SAMPLE_FOLDER = Path(__file__).parents[1] / "samples" / "sudoku_hard"
+SAMPLE_SOURCE = "2000 puzzles made for this project by a search for hard ones"
+SAMPLE_LICENCE = "that of this package"
+
+SIDE = 9
+DIGITS = {str(digit): digit + sudoku.DIGIT_OFFSET for digit in range(1, SIDE + 1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuCsvSettings(ChoiceSettings):
+    """What 9×9 Sudoku sets from files have in common."""
+
+    augmentations: Augmentations = option(
+        "fresh", "variants of each puzzle beside itself, or fresh: new ones in each epoch"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        possible = self.augmentations == "fresh" or self.augmentations >= 0
+        require(self, "augmentations", possible, "give 0 or more, or fresh")
+
+    @property
+    def vocab_size(self) -> int:
+        """Padding, blank and nine digits."""
+        return SIDE + sudoku.DIGIT_OFFSET + 1
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid."""
+        return SIDE**2
+
+    @property
+    def most_identifiers(self) -> int:
+        """All puzzles share the blank identifier."""
+        return 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuExtremeSettings(SudokuCsvSettings, HubChoiceSettings):
+    """Which puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files in its format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuSampleSettings(SudokuCsvSettings):
+    """Which of the 1000 + 1000 hard puzzles that come with this package."""
+
+
+def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
+    """Write Sudoku-Extreme, or the puzzles of a user's files.
+
+    Raises:
+        DatasetError: files are missing or can't be fetched, or a row is no puzzle with its only
+            solution.
+    """
+    folder, source = source_folder(settings, REPO)
+    return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
+
+
+def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
+    """Write the puzzles that come with this package.
+
+    Raises:
+        DatasetError: the settings ask for more rows than there are.
+    """
+    return _build(
+        "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer
+    )
+
+
+def _build(
+    name: str,
+    folder: Path,
+    source: str,
+    licence: str,
+    settings: SudokuCsvSettings,
+    writer: SetWriter,
+) -> Manifest:
+    reports = import_splits(folder, settings, KIND, writer)
+    figures = statistics(reports)
+    for split, report in reports.items():
+        figures |= spread(f"{split}_clues", report.column("clues"))
+        figures[f"{split}_solved_anew"] = report.counts["deep_checked"]
+    return writer.finish(
+        Card(
+            name=name,
+            kind="sudoku",
+            settings=settings_record(settings),
+            source=source,
+            licence=licence,
+            vocab_size=settings.vocab_size,
+            seq_len=settings.seq_len,
+            grid=(SIDE, SIDE),
+            box=sudoku.box_shape(SIDE),
+            tokens={str(PAD): "padding", str(sudoku.BLANK): "blank"}
+            | {str(token): f"digit {digit}" for digit, token in DIGITS.items()},
+            augmentation=augmentation_mode(settings.augmentations),
+            groups=sum(len(report.column("clues")) for report in reports.values()),
+            statistics=figures,
+        )
+    )
+
+
+def _measure(inputs: Tokens, labels: Tokens) -> tuple[Details, dict[str, int]]:
+    return {"clues": (inputs > sudoku.BLANK).sum(axis=1, dtype=np.uint8)}, {}
+
+
+def _find_fault(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:
+    return sudoku.find_fault(inputs, labels, SIDE)
+
+
+def _find_second_solution(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:
+    wrong = np.flatnonzero(count_solutions(inputs, SIDE, most=2) != 1)
+    return (int(wrong[0]), "the puzzle has more than one solution") if wrong.size else None
+
+
+def _invariant(inputs: Tokens) -> npt.NDArray[np.uint64]:
+    return invariant(inputs, SIDE)
+
+
+KIND = PuzzleKind(
+    text=GridText(
+        question={".": sudoku.BLANK, "0": sudoku.BLANK, **DIGITS},
+        answer=DIGITS,
+        cells=SIDE**2,
+        remedy="write all 81 cells, '.' for a blank",
+    ),
+    invariant=_invariant,
+    measure=_measure,
+    find_fault=_find_fault,
+    find_deep_fault=_find_second_solution,
+)

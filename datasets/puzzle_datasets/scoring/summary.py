@@ -1,0 +1,28 @@
+"""The scores of any puzzle set's test split in one call."""
+
+import torch
+from torch import Tensor
+
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.scoring.arc import ArcVotes
+from puzzle_datasets.scoring.arc_guises import stored_augmentation
+from puzzle_datasets.scoring.maze import score_mazes
+from puzzle_datasets.scoring.sudoku import score_sudokus
+
+
+def score(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:
+    """Return the metrics of predictions [n, L], one for each row of the test split, in order.
+
+    ARC's rows are one vote each, whatever the confidence; ``ArcVotes`` takes more.
+    """
+    test = dataset.test
+    assert predictions.shape == test.labels.shape, f"{predictions.shape} are not all test rows"
+    if dataset.manifest.kind == "sudoku":
+        side = dataset.manifest.grid[0]
+        return score_sudokus(test.inputs, test.labels, predictions, side).metrics()
+    if dataset.manifest.kind == "maze":
+        grid = dataset.manifest.grid
+        return score_mazes(test.inputs, test.labels, predictions, grid).metrics()
+    votes, rows = ArcVotes(dataset), torch.arange(len(test))
+    votes.add(predictions, torch.zeros(len(test)), rows, stored_augmentation(dataset, rows))
+    return votes.scores().metrics()

@@ -103,20 +103,47 @@ def _described(metadata: Metadata) -> str:
     )
 
 
-def _sizes(
-    tokens: Tokens, what: str, first_example: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return heights and widths uint8 [n] of the grids on canvases [n, L].
+def grid_sizes(tokens: Tokens) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return heights and widths uint8 [n] of the ARC grids on canvases [n, L]; 0 where broken.
 
-    A grid is a full rectangle, so its first and last coloured cells are opposite corners.
+    A grid is a full rectangle, so its first and last coloured cells are opposite corners. They
+    also say where it lies.
     """
     side = math.isqrt(tokens.shape[1])
     is_colour = tokens >= COLOUR_OFFSET
     first = is_colour.argmax(axis=1)
     last = tokens.shape[1] - 1 - is_colour[:, ::-1].argmax(axis=1)
     height, width = last // side - first // side + 1, last % side - first % side + 1
-    broken = height * width != np.count_nonzero(is_colour, axis=1)
-    if broken.any():
-        example = first_example + int(broken.argmax())
+    whole = height * width == np.count_nonzero(is_colour, axis=1)
+    return (height * whole).astype(np.uint8), (width * whole).astype(np.uint8)
+
+
+def _sizes(
+    tokens: Tokens, what: str, first_example: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    heights, widths = grid_sizes(tokens)
+    if not heights.all():
+        example = first_example + int(heights.argmin())
         raise DatasetError(f"{what} {example} (from 0) is no full rectangle of colours; {REMEDY}")
-    return height.astype(np.uint8), width.astype(np.uint8)
+    return heights, widths
+
+
+def _possible_kinds(metadata: Metadata) -> list[Kind]:
+    side = canvas_side(metadata)
+    if not side:
+        return []
+    if metadata.num_puzzle_identifiers > 1:
+        return ["arc"] if metadata.vocab_size == ARC_VOCAB_SIZE else []
+    kinds: list[Kind] = []
+    if side in BOX_SHAPES and metadata.vocab_size == side + BLANK + 1:
+        kinds.append("sudoku")
+    if metadata.vocab_size == maze.VOCAB_SIZE:
+        kinds.append("maze")
+    return kinds
+
+
+def _described(metadata: Metadata) -> str:
+    return (
+        f"vocab_size {metadata.vocab_size}, seq_len {metadata.seq_len} and "
+        f"num_puzzle_identifiers {metadata.num_puzzle_identifiers}"
+    )

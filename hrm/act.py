@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hrm.losses import RowScores, SegmentLoss, TokenLoss, q_loss, score_rows, token_loss_sum
 from hrm.model import Carry, HierarchicalReasoningModel, Output
-from puzzle_datasets.loader import Batch
+from puzzle_datasets.batch import Batch
 
 
 class Slots(NamedTuple):

@@ -10,7 +10,7 @@ from hrm.flops import inference_flops
 from hrm.losses import score_rows
 from hrm.model import HierarchicalReasoningModel
 from hrm.progress import Curve
-from puzzle_datasets.loader import Batch
+from puzzle_datasets.batch import Batch
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""A puzzle set in memory: base pairs of both splits and the recipes of all identities."""
+"""A puzzle set at hand: base pairs of both splits and the recipes of all identities."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,31 +9,43 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from puzzle_datasets.schema import RECIPE_FILE, Manifest
-from puzzle_datasets.shards import read_bytes_column, shard_file, verify
+from puzzle_datasets.decoded import decoded_columns
+from puzzle_datasets.schema import GROUP_FILE, IDENTITY_FILE, Manifest
+from puzzle_datasets.shards import Columns, read_bytes_column, verify
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairTable:
-    """The base pairs of one split, rows ordered by group.
+    """The base pairs of one split, rows ordered by group and puzzle.
 
-    ``inputs`` and ``labels`` are tokens uint8 [n, L] of grids in the canvas's corner, of
-    ``input_sizes`` and ``label_sizes`` (height, width) int64 [n, 2]. ``group`` int64 [n] numbers
-    the tasks, ``example`` int64 [n] the pairs within one, ``puzzle_identifier`` int32 [n] is the
-    task's un-augmented identity and ``tasks`` its name.
+    Attributes:
+        inputs: tokens uint8 [n, L], as ``labels``; of ARC, grids in the canvas's corner.
+        labels: tokens uint8 [n, L].
+        group: int32 [n], the number of each pair's group.
+        puzzle: int32 [n], the number of each pair's puzzle within the split.
+        puzzle_identifier: int32 [n]; of ARC, the task's un-augmented identity.
+        details: the kind's own columns [n].
     """
 
     inputs: Tensor
     labels: Tensor
-    input_sizes: Tensor
-    label_sizes: Tensor
     group: Tensor
-    example: Tensor
+    puzzle: Tensor
     puzzle_identifier: Tensor
-    tasks: list[str]
+    details: dict[str, Tensor]
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def input_sizes(self) -> Tensor:
+        """Height and width int64 [n, 2] of ARC's input grids."""
+        return torch.stack([self.details["h_in"], self.details["w_in"]], 1).long()
+
+    @property
+    def label_sizes(self) -> Tensor:
+        """Height and width int64 [n, 2] of ARC's label grids."""
+        return torch.stack([self.details["h_out"], self.details["w_out"]], 1).long()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +66,16 @@ class IdentityTable:
 
 @dataclass(frozen=True, kw_only=True)
 class PuzzleDataset:
-    """A whole puzzle set, proven against its manifest and read into memory."""
+    """A whole puzzle set, proven against its manifest.
+
+    ``identities`` and ``group_names`` (a task's name for each group number) are ARC's.
+    """
 
     manifest: Manifest
     train: PairTable
     test: PairTable
-    identities: IdentityTable
+    identities: IdentityTable | None
+    group_names: list[str]
 
     @classmethod
     def open(cls, folder: Path) -> "PuzzleDataset":
@@ -69,26 +85,23 @@ class PuzzleDataset:
             DatasetError: a file is missing, damaged or of another schema version.
         """
         manifest = verify(folder)
+        columns = decoded_columns(folder, manifest)
+        has_names, has_identities = (f in manifest.files for f in (GROUP_FILE, IDENTITY_FILE))
         return cls(
             manifest=manifest,
-            train=_read_pairs(folder / shard_file("train")),
-            test=_read_pairs(folder / shard_file("test")),
-            identities=_read_identities(folder / RECIPE_FILE),
+            train=_pairs(columns["train"]),
+            test=_pairs(columns["test"]),
+            identities=_read_identities(folder / IDENTITY_FILE) if has_identities else None,
+            group_names=_read_names(folder / GROUP_FILE) if has_names else [],
         )
 
 
-def _read_pairs(file: Path) -> PairTable:
-    table = pq.read_table(file)
-    return PairTable(
-        inputs=torch.from_numpy(read_bytes_column(table, "inputs")),
-        labels=torch.from_numpy(read_bytes_column(table, "labels")),
-        input_sizes=torch.stack([_integers(table, "h_in"), _integers(table, "w_in")], 1),
-        label_sizes=torch.stack([_integers(table, "h_out"), _integers(table, "w_out")], 1),
-        group=_integers(table, "group"),
-        example=_integers(table, "example"),
-        puzzle_identifier=_integers(table, "puzzle_identifier").int(),
-        tasks=table.column("task").to_pylist(),
-    )
+def _pairs(columns: Columns) -> PairTable:
+    tensors = {name: torch.from_numpy(values) for name, values in columns.items()}
+    common = {
+        name: tensors.pop(name) for name in PairTable.__dataclass_fields__ if name in tensors
+    }
+    return PairTable(**common, details=tensors)
 
 
 def _read_identities(file: Path) -> IdentityTable:
@@ -98,6 +111,11 @@ def _read_identities(file: Path) -> IdentityTable:
         dihedral=_integers(table, "dihedral"),
         colours=torch.from_numpy(read_bytes_column(table, "colours")),
     )
+
+
+def _read_names(file: Path) -> list[str]:
+    names: list[str] = pq.read_table(file).column("name").to_pylist()
+    return names
 
 
 def _integers(table: pa.Table, column: str) -> Tensor:

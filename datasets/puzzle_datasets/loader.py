@@ -1,175 +1,199 @@
 """Batches for training and evaluation, seeded and resumable.
 
-Training walks an endless stream of epochs. An epoch visits every group (task) once, in random
-order; a visit draws one identity of the group and takes its training pairs in random order. Pairs
-fill a batch until it is full, across epoch borders; what is left of a cut visit is dropped and the
-next batch starts with the next group. All draws of an epoch come from the key (seed, epoch), so a
-batch depends on nothing but seed, epoch and position.
+Training walks an endless stream of epochs. An epoch visits every group once, in random order; a
+visit draws one puzzle of the group and takes its pairs in random order. Pairs fill a batch until
+it is full, across epoch borders; what is left of a cut visit is dropped and the next batch starts
+with the next group. The order of an epoch comes from the key (seed, epoch) and each pair's
+augmentation from (seed, epoch, row), so a batch depends on nothing but seed, epoch and position:
+not on how often training was interrupted, nor on how many processes share the batch.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from puzzle_datasets.augment.arc import (
-    Augmentation,
-    augment,
-    canvas_side,
-    frame,
-    transformed_sizes,
-)
+from puzzle_datasets.augment import augmenter
+from puzzle_datasets.augment.picks import Picks
+from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.schema import IGNORE_LABEL, PAD
+from puzzle_datasets.puzzle_index import PuzzleIndex
+from puzzle_datasets.schema import IGNORE_LABEL, PAD, DatasetError
 
 Integers = npt.NDArray[np.int64]
 
+BLOCK = 1024
+"""About how many pairs are made at once: small batches would cost mostly calls one by one."""
 
-@dataclass(frozen=True)
-class Batch:
-    """Puzzles for one forward pass.
 
-    ``inputs`` int32 [B, L] are tokens, ``labels`` int32 [B, L] tokens or ``IGNORE_LABEL``,
-    ``puzzle_identifiers`` int32 [B] name the rows of puzzle embeddings.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Which part of every batch this process takes: the ``rank``-th of ``world_size``."""
 
-    inputs: Tensor
-    labels: Tensor
-    puzzle_identifiers: Tensor
+    rank: int = 0
+    world_size: int = 1
 
-    def to(self, device: torch.device | str) -> "Batch":
-        """Return the batch on another device."""
-        return Batch(
-            self.inputs.to(device), self.labels.to(device), self.puzzle_identifiers.to(device)
-        )
+    def __post_init__(self) -> None:
+        assert 0 <= self.rank < self.world_size, self
+
+    def of(self, rows: int) -> slice:
+        """Return the rows of a batch that are this process's."""
+        share = rows // self.world_size
+        return slice(self.rank * share, (self.rank + 1) * share)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Epoch:
-    """An epoch's draws: visit v covers pairs ``starts[v]`` to ``starts[v + 1]``.
+    """An epoch's order: visit v covers pairs ``starts[v]`` to ``starts[v + 1]``.
 
-    ``starts`` [G + 1]; for each pair in the order of the visits its training ``rows`` [n], the row
-    ``identities`` [n] of its identity, and its ``offsets`` [n, 2] on the canvas.
+    ``starts`` [G + 1]; for each pair in the order of the visits its training row, ``rows`` [n],
+    and its puzzle, ``puzzles`` [n].
     """
 
     starts: Integers
     rows: Integers
-    identities: Integers
-    offsets: Integers
+    puzzles: Integers
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A place in the stream: the epoch, and how many of its groups were visited."""
+
+    epoch: int
+    position: int
 
 
 class TrainLoader:
-    """An endless stream of training batches of ``batch_size`` puzzles each."""
+    """An endless stream of training batches of ``batch_size`` puzzles, divided among processes.
 
-    def __init__(self, dataset: PuzzleDataset, *, batch_size: int, seed: int) -> None:
+    With ``share``, each process gets its part of the same batches, whatever their number.
+
+    Raises:
+        DatasetError: the batch can't be divided evenly.
+    """
+
+    def __init__(
+        self,
+        dataset: PuzzleDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        share: Share | None = None,
+    ) -> None:
         assert batch_size >= 1, batch_size
-        self._dataset = dataset
-        self._batch_size = batch_size
-        self._seed = seed
-        borders = np.arange(dataset.manifest.counts["tasks"] + 1)
-        self._row_starts = np.searchsorted(dataset.train.group.numpy(), borders)
-        self._identity_starts = np.searchsorted(dataset.identities.group.numpy(), borders)
-        self._inputs = frame(dataset.train.inputs, dataset.train.input_sizes)
-        self._labels = frame(dataset.train.labels, dataset.train.label_sizes)
-        self._epoch, self._position = 0, 0
-        self._draws = self._draw_epoch()
+        share = share or Share()
+        if batch_size % share.world_size:
+            raise DatasetError(
+                f"a batch of {batch_size} can't be divided among {share.world_size} processes; "
+                f"give a multiple of {share.world_size}",
+                key="batch_size",
+            )
+        self._batch_size, self._share, self._seed = batch_size, share, seed
+        self._index = PuzzleIndex.of(dataset)
+        self._augmenter = augmenter(dataset, seed, torch.device(device))
+        self._go_to(_Place(0, 0))
 
     def next_batch(self) -> Batch:
         """Return the next batch and move on."""
-        rows, identities, offsets = [], [], []
-        missing = self._batch_size
-        while missing:
-            if self._position == len(self._draws.starts) - 1:
-                self._epoch, self._position = self._epoch + 1, 0
-                self._draws = self._draw_epoch()
-            taken = self._take(missing)
-            rows.append(self._draws.rows[taken])
-            identities.append(self._draws.identities[taken])
-            offsets.append(self._draws.offsets[taken])
-            missing -= len(rows[-1])
-        return self._assemble(
-            np.concatenate(rows), np.concatenate(identities), np.concatenate(offsets)
-        )
+        if not self._made:
+            self._make_block()
+        self._place, batch = self._made.popleft()
+        return batch
 
     def state_dict(self) -> dict[str, int]:
         """Return the place in the stream: the epoch, and how many of its groups were visited."""
-        return {"epoch": self._epoch, "position": self._position}
+        return {"epoch": self._place.epoch, "position": self._place.position}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go to a place in the stream that ``state_dict`` named, of the same set and seed."""
-        self._epoch, self._position = state["epoch"], state["position"]
-        self._draws = self._draw_epoch()
+        self._go_to(_Place(state["epoch"], state["position"]))
+
+    def _go_to(self, place: _Place) -> None:
+        self._place = self._planned = place
+        self._epoch = self._draw_epoch(place.epoch)
+        self._made: deque[tuple[_Place, Batch]] = deque()
+
+    def _make_block(self) -> None:
+        """Make the next few batches together, and note the place behind each."""
+        rows = self._batch_size // self._share.world_size
+        plans = [self._plan_batch() for _ in range(max(1, BLOCK // rows))]
+        picks = Picks(
+            rows=torch.from_numpy(np.concatenate([plan[0] for _, plan in plans])),
+            puzzles=torch.from_numpy(np.concatenate([plan[1] for _, plan in plans])),
+            epochs=torch.from_numpy(np.concatenate([plan[2] for _, plan in plans])),
+        )
+        batches = self._augmenter.batch(picks).split(rows)
+        self._made.extend(zip((place for place, _ in plans), batches, strict=True))
+
+    def _plan_batch(self) -> tuple[_Place, Integers]:
+        """Return the place behind the next batch, and this share's rows, puzzles, epochs."""
+        parts = []
+        missing = self._batch_size
+        while missing:
+            if self._planned.position == len(self._epoch.starts) - 1:
+                self._planned = _Place(self._planned.epoch + 1, 0)
+                self._epoch = self._draw_epoch(self._planned.epoch)
+            taken = self._take(missing)
+            rows, puzzles = self._epoch.rows[taken], self._epoch.puzzles[taken]
+            parts.append(np.stack([rows, puzzles, np.full_like(rows, self._planned.epoch)]))
+            missing -= len(rows)
+        return self._planned, np.concatenate(parts, 1)[:, self._share.of(self._batch_size)]
 
     def _take(self, missing: int) -> slice:
         """Return the epoch's next ``missing`` pairs, or what is left of it, and move past them."""
-        starts = self._draws.starts
-        begin = int(starts[self._position])
+        starts = self._epoch.starts
+        begin = int(starts[self._planned.position])
         end = min(begin + missing, int(starts[-1]))
-        self._position = int(np.searchsorted(starts, end))
+        self._planned = _Place(self._planned.epoch, int(np.searchsorted(starts, end)))
         return slice(begin, end)
 
-    def _draw_epoch(self) -> _Epoch:
-        generator = keyed_generator("epoch", self._seed, self._epoch)
-        groups = generator.permutation(len(self._row_starts) - 1)
-        identities = generator.integers(
-            self._identity_starts[groups], self._identity_starts[groups + 1]
+    def _draw_epoch(self, epoch: int) -> _Epoch:
+        generator = keyed_generator("epoch", self._seed, epoch)
+        puzzles = self._index.draw_puzzles(generator)
+        counts = self._index.rows[puzzles]
+        visits = np.repeat(np.arange(len(puzzles)), counts)
+        return _Epoch(
+            starts=np.concatenate([[0], counts.cumsum()]),
+            rows=_shuffled_rows(self._index.first_row[puzzles], counts, visits, generator),
+            puzzles=puzzles[visits],
         )
-        counts = np.diff(self._row_starts)[groups]
-        starts = np.concatenate([[0], counts.cumsum()])
-        visits = np.repeat(np.arange(len(groups)), counts)
-        rows = _shuffled_rows(self._row_starts[groups], counts, generator)
-        offsets = generator.integers(0, self._room(rows, identities[visits]) + 1)
-        offsets[starts[:-1] + generator.integers(0, counts)] = 0
-        return _Epoch(starts=starts, rows=rows, identities=identities[visits], offsets=offsets)
-
-    def _room(self, rows: Integers, identities: Integers) -> Integers:
-        """Return how far [n, 2] down and right both grids of each pair can move."""
-        train, at = self._dataset.train, torch.from_numpy(rows)
-        dihedral = self._dataset.identities.dihedral[torch.from_numpy(identities)]
-        larger = torch.maximum(train.input_sizes[at], train.label_sizes[at])
-        room = canvas_side(train.inputs) - transformed_sizes(larger, dihedral)
-        return room.numpy()
-
-    def _assemble(self, rows: Integers, identities: Integers, offsets: Integers) -> Batch:
-        train, at = self._dataset.train, torch.from_numpy(rows)
-        identity = torch.from_numpy(identities)
-        augmentation = Augmentation(
-            dihedral=self._dataset.identities.dihedral[identity],
-            colours=self._dataset.identities.colours[identity],
-            offsets=torch.from_numpy(offsets),
-        )
-        inputs = augment(self._inputs[at], train.input_sizes[at], augmentation)
-        labels = augment(self._labels[at], train.label_sizes[at], augmentation, IGNORE_LABEL)
-        return Batch(inputs, labels, (identity + 1).int())
 
 
 def evaluation_batches(
-    dataset: PuzzleDataset, *, batch_size: int, limit: int | None, seed: int
+    dataset: PuzzleDataset,
+    *,
+    batch_size: int,
+    limit: int | None,
+    seed: int,
+    share: Share | None = None,
 ) -> Iterator[Batch]:
-    """Yield test pairs in order, as stored, under their task's un-augmented identity.
+    """Yield test pairs in order, as stored, under the identity they are stored with.
 
     ``limit`` takes a random subset of that many pairs, the same for equal seeds; None takes all.
-    The last batch may be short.
+    With ``share``, the processes take turns, pair by pair. The last batch may be short.
     """
-    test = dataset.test
+    test, share = dataset.test, share or Share()
     chosen = torch.arange(len(test))
     if limit is not None and limit < len(test):
         order = keyed_generator("evaluation", seed).permutation(len(test))
         chosen = torch.from_numpy(np.sort(order[:limit]))
-    for begin in range(0, len(chosen), batch_size):
-        at = chosen[begin : begin + batch_size]
+    for at in torch.split(chosen[share.rank :: share.world_size], batch_size):
         labels = test.labels[at].int()
         labels[labels == PAD] = IGNORE_LABEL
         yield Batch(test.inputs[at].int(), labels, test.puzzle_identifier[at])
 
 
-def _shuffled_rows(first: Integers, counts: Integers, generator: np.random.Generator) -> Integers:
+def _shuffled_rows(
+    first: Integers, counts: Integers, visits: Integers, generator: np.random.Generator
+) -> Integers:
     """Return, visit after visit, the ``counts`` rows from ``first`` on, each visit's shuffled."""
-    visits = np.repeat(np.arange(len(counts)), counts)
+    if len(visits) == len(counts):
+        return first
     before = np.repeat(counts.cumsum() - counts, counts)
     rows = first[visits] + np.arange(len(visits)) - before
     return rows[np.lexsort((generator.random(len(rows)), visits))]

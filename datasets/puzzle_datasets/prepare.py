@@ -1,23 +1,17 @@
 """Make a puzzle set ready for use: build it where it is missing, prove it where it is there."""
 
-import fcntl
 import hashlib
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
-from puzzle_datasets.schema import SCHEMA_VERSION, DatasetError, canonical_json
-from puzzle_datasets.shards import verify
-from puzzle_datasets.sources import arc_build
-from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.folders import make_folder
+from puzzle_datasets.registry import puzzle_set
+from puzzle_datasets.schema import MANIFEST_FILE, SCHEMA_VERSION, DatasetError, canonical_json
+from puzzle_datasets.settings import Settings, settings_record
+from puzzle_datasets.shards import read_manifest, verify
+from puzzle_datasets.writer import Report, SetWriter
 
-BUILDERS = {"arc-agi-1": arc_build.build}
 
-
-def prepare(name: str, settings: ArcSettings, root: Path) -> Path:
+def prepare(name: str, settings: Settings, root: Path, report: Report | None = None) -> Path:
     """Return the folder below ``root`` that holds the puzzle set of these settings, whole.
 
     However many processes ask at once, one builds and the others wait for it. A set appears under
@@ -27,57 +21,52 @@ def prepare(name: str, settings: ArcSettings, root: Path) -> Path:
         DatasetError: the name is unknown, ``root`` can't be written, the settings can't be met, or
             the set is there but damaged.
     """
-    if name not in BUILDERS:
-        raise DatasetError(f"unknown puzzle set {name!r}; known sets: {', '.join(BUILDERS)}")
     folder = root / folder_name(name, settings)
+    build_at(name, settings, folder, report)
+    return folder
+
+
+def build_at(name: str, settings: Settings, folder: Path, report: Report | None = None) -> None:
+    """Have the puzzle set of these settings at ``folder``, whole, as ``prepare`` does.
+
+    Raises:
+        DatasetError: as ``prepare``, or something else lies at ``folder``.
+    """
+    build = puzzle_set(name).build
     try:
-        if not folder.exists():
-            _build_once(name, settings, folder)
+        make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
     except OSError as error:
         raise DatasetError(
             f"{folder} can't be written ({error}); choose another folder or make room"
         ) from error
+    _require_same(name, settings, folder)
     verify(folder)
-    return folder
 
 
-def folder_name(name: str, settings: ArcSettings) -> str:
-    """Return the folder's name: equal for equal settings under one schema version only."""
-    identity = {"name": name, "schema_version": SCHEMA_VERSION, "settings": asdict(settings)}
+def folder_name(name: str, settings: Settings) -> str:
+    """Return the folder's name: equal for equal settings under one schema version only.
+
+    Raises:
+        DatasetError: a file that the settings name can't be read.
+    """
+    record = settings_record(settings)
+    identity = {"name": name, "schema_version": SCHEMA_VERSION, "settings": record}
     return f"{name}-{hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]}"
 
 
-def _build_once(name: str, settings: ArcSettings, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_name(f".{folder.name}.lock")):
-        if not folder.exists():
-            _build(name, settings, folder)
-
-
-def _build(name: str, settings: ArcSettings, folder: Path) -> None:
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
-        BUILDERS[name](settings, partial)
-        _sync(partial)
-        partial.rename(folder)
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold an exclusive lock that ends with this process, however it ends."""
-    with file.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _require_same(name: str, settings: Settings, folder: Path) -> None:
+    """Refuse a folder that holds anything but this set."""
+    remedy = "choose another folder"
+    if not (folder / MANIFEST_FILE).exists():
+        raise DatasetError(f"{folder} exists without {MANIFEST_FILE}; delete it, or {remedy}")
+    manifest = read_manifest(folder)
+    asked = settings_record(settings)
+    if manifest.name != name:
+        raise DatasetError(f"{folder} holds the set {manifest.name}, not {name}; {remedy}")
+    for key, value in asked.items():
+        if manifest.settings.get(key) != value:
+            raise DatasetError(
+                f"{folder} holds {name} with {key} {manifest.settings.get(key)!r}, not {value!r}; "
+                f"{remedy}",
+                key=key,
+            )

@@ -9,11 +9,13 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
-RECIPE_FILE = "augmentations.parquet"
+IDENTITY_FILE = "identities.parquet"
+GROUP_FILE = "groups.parquet"
 
 PAD, EOS, COLOUR_OFFSET = 0, 1, 2
 """Tokens of a grid on its canvas: padding, the border below and right of it, colour c at c + 2."""
@@ -26,36 +28,96 @@ IGNORE_LABEL = -100
 BLANK_IDENTIFIER = 0
 """The puzzle identifier that belongs to no puzzle; identities count from 1."""
 
+Kind = Literal["arc", "sudoku", "maze"]
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+AugmentationMode = Literal["stored", "table", "fresh"]
+"""Pairs are served as stored, under a fixed table of variants, or anew in every epoch."""
+
 
 class DatasetError(ValueError):
-    """A puzzle set, its settings or its folder can't be used; the message names the remedy."""
+    """A puzzle set, its settings or its folder can't be used; the message names the remedy.
+
+    ``key`` is the setting at fault, where one is.
+    """
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a source says of the puzzle set that it made.
+
+    Attributes:
+        name: the set's name, as in ``build NAME``.
+        kind: whose rules, symmetries and looks the puzzles have.
+        settings: the builder's, without anything that differs between machines.
+        source: where the puzzles come from, for people.
+        licence: on what terms.
+        vocab_size: number of tokens.
+        seq_len: tokens of one grid.
+        grid: rows and columns of the canvas.
+        box: rows and columns of a Sudoku's box; None for other kinds.
+        tokens: the legend, token to meaning.
+        augmentation: how training pairs are varied.
+        groups: base puzzles with all their variants: tasks of ARC, single grids elsewhere.
+        identities: rows of the puzzle embedding that puzzles have; none for Sudoku and mazes.
+        statistics: figures a person may want to compare with other sets.
+    """
+
+    name: str
+    kind: Kind
+    settings: dict[str, Any]
+    source: str
+    licence: str
+    vocab_size: int
+    seq_len: int
+    grid: tuple[int, int]
+    box: tuple[int, int] | None = None
+    tokens: dict[str, str]
+    augmentation: AugmentationMode
+    groups: int
+    identities: int = 0
+    statistics: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """The identity card of a puzzle set, stored as ``manifest.json``.
 
-    ``settings`` are the builder's; ``tokens`` is the legend, token to meaning; ``counts`` has
-    ``tasks``, ``train_pairs``, ``test_pairs`` and ``identities``; ``files`` maps each other file
-    to its SHA-256. ``num_puzzle_identifiers`` counts the identities and the blank one.
+    Beside the fields of ``Card``: ``counts`` has ``groups``, ``train_pairs``, ``test_pairs`` and
+    ``identities``; ``files`` maps each other file to its SHA-256. ``num_puzzle_identifiers``
+    counts the identities and the blank one.
     """
 
     schema_version: int
     name: str
+    kind: Kind
     settings: dict[str, Any]
     source: str
     licence: str
     vocab_size: int
     seq_len: int
-    num_puzzle_identifiers: int
+    grid: tuple[int, int]
+    box: tuple[int, int] | None
     tokens: dict[str, str]
+    augmentation: AugmentationMode
+    num_puzzle_identifiers: int
     counts: dict[str, int]
+    statistics: dict[str, float]
     files: dict[str, str]
 
     @property
     def fingerprint(self) -> str:
         """Return 64 hex digits that are equal for equal content only."""
         return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()
+
+    def shards(self, split: Split) -> list[str]:
+        """Return the names of a split's shards, in the order of their rows."""
+        return sorted(name for name in self.files if name.startswith(f"{split}-"))
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``."""
@@ -75,13 +137,11 @@ class Manifest:
             raise DatasetError(
                 f"{file} is not JSON ({error}); delete its folder and build the set again"
             ) from error
+        _check_version(content, file)
         _check_content(content, file)
-        if content["schema_version"] != SCHEMA_VERSION:
-            raise DatasetError(
-                f"{file} has schema_version {content['schema_version']!r} but this version reads "
-                f"{SCHEMA_VERSION}; build the set again"
-            )
-        return cls(**content)
+        box = content["box"]
+        pairs = {"grid": tuple(content["grid"]), "box": None if box is None else tuple(box)}
+        return cls(**{**content, **pairs})
 
 
 def canonical_json(content: Any) -> str:
@@ -89,17 +149,44 @@ def canonical_json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _check_content(content: Any, file: Path | str) -> None:
-    """Refuse what is no manifest: every key has to be there, with a value of its type."""
+def _check_version(content: Any, file: Path | str) -> None:
+    """Refuse other versions first: their keys are not worth naming."""
     if not isinstance(content, dict):
         raise DatasetError(f"{file} holds no JSON object; build the set again")
-    kinds = {key: get_origin(hint) or hint for key, hint in get_type_hints(Manifest).items()}
-    faults = [f"lacks {key!r}" for key in kinds if key not in content]
-    faults += [f"has unknown {key!r}" for key in content if key not in kinds]
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise DatasetError(
+            f"{file} has schema_version {version!r} but this version reads {SCHEMA_VERSION}; "
+            "build the set again"
+        )
+
+
+def _check_content(content: dict[str, Any], file: Path | str) -> None:
+    """Refuse what is no manifest: every key has to be there, with a value of its type."""
+    hints = get_type_hints(Manifest)
+    faults = [f"lacks {key!r}" for key in hints if key not in content]
+    faults += [f"has unknown {key!r}" for key in content if key not in hints]
     faults += [
         f"has {key!r} of a wrong type"
-        for key, kind in kinds.items()
-        if key in content and not isinstance(content[key], kind)
+        for key, hint in hints.items()
+        if key in content and not _fits(content[key], hint)
     ]
     if faults:
         raise DatasetError(f"{file} {', '.join(faults)}; build the set again")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Say whether a value read from JSON is of a type, down to the items of lists and objects."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in arguments
+    if origin in (Union, UnionType):
+        return any(_fits(value, option) for option in arguments)
+    if origin is tuple:
+        same_length = isinstance(value, list) and len(value) == len(arguments)
+        return same_length and all(map(_fits, value, arguments))
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
+    if hint is Any:
+        return True
+    return isinstance(value, (int, float) if hint is float else hint)

@@ -1,61 +1,100 @@
 """Parquet shards: write arrays to them, read them back, and prove that a folder is whole."""
 
 import hashlib
-import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from puzzle_datasets.schema import MANIFEST_FILE, DatasetError, Manifest
+from puzzle_datasets.folders import sync
+from puzzle_datasets.schema import MANIFEST_FILE, DatasetError, Manifest, Split
 
 ROW_GROUP = 8192
+GROUPS_PER_SHARD = 16
+
+Columns = dict[str, npt.NDArray[Any]]
 
 
-def shard_file(split: str) -> str:
-    """Return the name of the shard of ``train`` or ``test``."""
-    return f"{split}-00000.parquet"
+def shard_file(split: Split, number: int = 0) -> str:
+    """Return the name of a shard of ``train`` or ``test``."""
+    return f"{split}-{number:05d}.parquet"
 
 
 def bytes_column(rows: npt.NDArray[np.uint8]) -> pa.Array:
     """Return uint8 [n, width] as a column of byte strings: 10 times faster to read than lists."""
     count, width = rows.shape
-    values = pa.py_buffer(np.ascontiguousarray(rows).tobytes())
+    values = pa.py_buffer(np.ascontiguousarray(rows))
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, values])
 
 
 def read_bytes_column(table: pa.Table, column: str) -> npt.NDArray[np.uint8]:
     """Return a column of byte strings as a writable uint8 [n, width]."""
-    values = table.column(column).combine_chunks()
-    width = values.type.byte_width
-    flat = np.frombuffer(values.buffers()[1], np.uint8, len(values) * width, values.offset * width)
-    return flat.reshape(len(values), width).copy()
+    return _bytes(table.column(column).combine_chunks()).copy()
+
+
+def to_table(columns: Columns) -> pa.Table:
+    """Return columns as a table: arrays of rank 2 as byte strings, of rank 1 as they are."""
+    return pa.table(
+        {
+            name: bytes_column(values) if values.ndim == 2 else pa.array(values)
+            for name, values in columns.items()
+        }
+    )
+
+
+def to_columns(batch: pa.RecordBatch) -> Columns:
+    """Return a batch's columns as read-only arrays, the reverse of ``to_table``."""
+    return {
+        name: _bytes(values)
+        if pa.types.is_fixed_size_binary(values.type)
+        else values.to_numpy(zero_copy_only=False)
+        for name, values in zip(batch.schema.names, batch.columns, strict=True)
+    }
+
+
+def read_rows(file: Path) -> Iterator[Columns]:
+    """Yield a shard's columns, a row group at a time.
+
+    Raises:
+        DatasetError: the file is no whole Parquet file.
+    """
+    try:
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(ROW_GROUP):
+                yield to_columns(batch)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{file} can't be read ({error}); build the set again") from error
 
 
 def write_shard(table: pa.Table, file: Path) -> None:
     """Write one shard durably; equal tables give equal bytes."""
-    is_bytes = {field.name: pa.types.is_fixed_size_binary(field.type) for field in table.schema}
-    pq.write_table(
-        table,
+    with open_shard(table.schema, file) as writer:
+        writer.write_table(table, ROW_GROUP)
+    sync(file)
+
+
+def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
+    """Return a writer of row groups; what it leaves is whole once it is closed."""
+    others = [f.name for f in schema if not pa.types.is_fixed_size_binary(f.type)]
+    return pq.ParquetWriter(
         file,
-        row_group_size=ROW_GROUP,
+        schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[name for name, flag in is_bytes.items() if not flag],
-        write_statistics=[name for name, flag in is_bytes.items() if not flag],
+        use_dictionary=others,
+        write_statistics=others,
     )
-    with file.open("rb+") as stream:
-        os.fsync(stream.fileno())
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest.json`` durably."""
-    with (folder / MANIFEST_FILE).open("w", encoding="utf-8") as stream:
-        stream.write(manifest.to_json())
-        stream.flush()
-        os.fsync(stream.fileno())
+    file = folder / MANIFEST_FILE
+    file.write_text(manifest.to_json(), encoding="utf-8")
+    sync(file)
 
 
 def file_hash(file: Path) -> str:
@@ -64,27 +103,46 @@ def file_hash(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """Return a folder's manifest, without a look at the other files.
+
+    Raises:
+        DatasetError: there is none, or it can't be used.
+    """
+    file = folder / MANIFEST_FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file} can't be read ({error}); {_remedy(folder)}") from error
+    return Manifest.from_json(text, file)
+
+
 def verify(folder: Path) -> Manifest:
     """Return the manifest of a folder whose every file is as the manifest says.
 
     Raises:
         DatasetError: a file is missing, can't be read or differs from its hash.
     """
-    remedy = f"delete {folder} and prepare the set again"
-    file = folder / MANIFEST_FILE
-    manifest = Manifest.from_json(_read_text(file, remedy), file)
+    manifest = read_manifest(folder)
     for name, expected in manifest.files.items():
         try:
             actual = file_hash(folder / name)
         except OSError as error:
-            raise DatasetError(f"{folder / name} can't be read ({error}); {remedy}") from error
+            raise DatasetError(
+                f"{folder / name} can't be read ({error}); {_remedy(folder)}"
+            ) from error
         if actual != expected:
-            raise DatasetError(f"{folder / name} is damaged (its hash has changed); {remedy}")
+            raise DatasetError(
+                f"{folder / name} is damaged (its hash has changed); {_remedy(folder)}"
+            )
     return manifest
 
 
-def _read_text(file: Path, remedy: str) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} can't be read ({error}); {remedy}") from error
+def _remedy(folder: Path) -> str:
+    return f"delete {folder} and build the set again"
+
+
+def _bytes(values: pa.Array) -> npt.NDArray[np.uint8]:
+    width = values.type.byte_width
+    flat = np.frombuffer(values.buffers()[1], np.uint8, len(values) * width, values.offset * width)
+    return flat.reshape(len(values), width)

@@ -9,7 +9,7 @@ from hrm.act import empty_slots, refill, train_segment
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.losses import TOKEN_LOSSES
 from hrm.model import HierarchicalReasoningModel
-from puzzle_datasets.loader import Batch
+from puzzle_datasets.batch import Batch
 
 STEPS = 3
 THREADS = 1

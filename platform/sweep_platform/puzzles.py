@@ -1,19 +1,16 @@
 """The puzzles of a sweep: from the spec's `dataset` to a folder of shards on this host."""
 
 from dataclasses import asdict, dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.registry import PUZZLE_SETS, puzzle_set
 from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.sources.arc import ArcSettings, Task, choose_tasks, read_tasks
+from puzzle_datasets.settings import Settings, make_settings
 from sweep_platform.errors import InputError, suggest
 from sweep_platform.space import Shape
 from sweep_platform.spec import DatasetSpec
 from sweep_platform.yaml_source import Source
-
-ARC_TASKS = 800
-_KEYS = tuple(field.name for field in fields(ArcSettings))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +29,8 @@ class DatasetAddress:
         """
         from puzzle_datasets.prepare import prepare
 
-        return prepare(self.name, ArcSettings(**self.settings), Path(self.root))
+        settings = make_settings(puzzle_set(self.name).settings, self.settings)
+        return prepare(self.name, settings, Path(self.root))
 
 
 def address(dataset: DatasetSpec, root: Path) -> DatasetAddress:
@@ -41,28 +39,23 @@ def address(dataset: DatasetSpec, root: Path) -> DatasetAddress:
     return DatasetAddress(name=dataset.name, settings=settings, root=str(root.absolute()))
 
 
-def check_dataset(dataset: DatasetSpec, source: Source) -> None:
-    """Refuse puzzles that are not known or settings that are impossible.
+def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
+    """The same puzzles with every setting decided, and the user's paths made absolute.
 
     Raises:
-        InputError: names the file, the line, the key and the remedy.
+        InputError: the puzzles are not known or a setting is impossible; names the file, the
+            line, the key and the remedy.
     """
-    from puzzle_datasets.prepare import BUILDERS
-
-    if dataset.name not in BUILDERS:
-        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, BUILDERS)
+    if dataset.name not in PUZZLE_SETS:
+        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, PUZZLE_SETS)
         raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
     try:
-        choose_tasks(_all_tasks(), _settings(dataset))
+        settings = _settings(dataset)
+        puzzle_set(dataset.name).check(settings)
     except DatasetError as error:
-        key = next((name for name in _KEYS if str(error).startswith(f"{name} is ")), "tasks")
-        place = source.place(("dataset", key))
-        raise InputError(f"{place}: `dataset.{key}`: {error}.") from None
-
-
-@cache
-def _all_tasks() -> list[Task]:
-    return read_tasks()
+        path = ("dataset", error.key) if error.key else ("dataset",)
+        raise InputError(f"{source.place(path)}: `{'.'.join(path)}`: {error}.") from None
+    return DatasetSpec(name=dataset.name, **_absolute(settings))
 
 
 def planned_shape(dataset: DatasetSpec) -> Shape:
@@ -71,11 +64,10 @@ def planned_shape(dataset: DatasetSpec) -> Shape:
     The number of identities is then an upper bound; no cost but that of the table depends on it.
     """
     settings = _settings(dataset)
-    identities = (settings.tasks or ARC_TASKS) * (1 + settings.augmentations)
     return Shape(
         vocab_size=settings.vocab_size,
         seq_len=settings.seq_len,
-        num_puzzle_identifiers=1 + identities,
+        num_puzzle_identifiers=settings.most_identifiers,
     )
 
 
@@ -88,11 +80,14 @@ def built_shape(manifest: Manifest) -> Shape:
     )
 
 
-def _settings(dataset: DatasetSpec) -> ArcSettings:
-    return ArcSettings(
-        canvas=dataset.canvas,
-        tasks=None if dataset.tasks == "all" else dataset.tasks,
-        augmentations=dataset.augmentations,
-        held_out=dataset.held_out,
-        seed=dataset.seed,
-    )
+def _settings(dataset: DatasetSpec) -> Settings:
+    settings: Settings = make_settings(puzzle_set(dataset.name).settings, dataset.settings)
+    return settings
+
+
+def _absolute(settings: Settings) -> dict[str, Any]:
+    values = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    for item in fields(settings):
+        if item.metadata.get("path") and values[item.name] is not None:
+            values[item.name] = str(Path(values[item.name]).expanduser().absolute())
+    return values

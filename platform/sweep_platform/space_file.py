@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from sweep_platform.addresses import shown
 from sweep_platform.errors import InputError, remedy, suggest
-from sweep_platform.puzzles import check_dataset
+from sweep_platform.puzzles import resolved_dataset
 from sweep_platform.space_check import check_space
 from sweep_platform.spec import Choices, Range, SweepSpec
 from sweep_platform.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
@@ -106,7 +106,7 @@ def _validated(source: Source) -> SweepSpec:
         spec = SweepSpec.model_validate(source.tree)
     except ValidationError as error:
         raise InputError(_sentence(source, error)) from None
-    check_dataset(spec.dataset, source)
+    spec = spec.model_copy(update={"dataset": resolved_dataset(spec.dataset, source)})
     check_space(spec, source)
     return spec
 

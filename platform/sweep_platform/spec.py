@@ -96,14 +96,16 @@ Knob = Annotated[
 
 
 class DatasetSpec(_Frozen):
-    """Which puzzles; the settings of `puzzle_datasets` under their own names."""
+    """Which puzzles: the name of a set of `puzzle_datasets`, and that set's settings beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     name: str
-    canvas: int = 30
-    tasks: int | Literal["all"] = "all"
-    augmentations: int = 1000
-    held_out: Literal["evaluation", "all"] = "evaluation"
-    seed: int = 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is said beside the name."""
+        return dict(self.model_extra or {})
 
 
 class EvaluationSpec(_Frozen):

@@ -10,7 +10,7 @@ from hrm.act import Slots, draw_least_segments, empty_slots, join, refill, train
 from hrm.config import ModelConfig
 from hrm.losses import softmax_cross_entropy
 from hrm.model import HierarchicalReasoningModel
-from puzzle_datasets.loader import Batch
+from puzzle_datasets.batch import Batch
 
 MakeModel = Callable[..., ModelConfig]
 ROWS = 5

@@ -6,8 +6,9 @@ import torch
 from hrm.config import ConfigError, ModelConfig
 from hrm.evaluate import evaluate
 from hrm.model import HierarchicalReasoningModel
+from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import Batch, evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.schema import IGNORE_LABEL
 
 MakeModel = Callable[..., ModelConfig]

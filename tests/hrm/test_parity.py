@@ -21,7 +21,7 @@ from hrm.config import ModelConfig
 from hrm.losses import TOKEN_LOSSES
 from hrm.model import HierarchicalReasoningModel
 from hrm.optim import AdamAtan2, SignSGD
-from puzzle_datasets.loader import Batch
+from puzzle_datasets.batch import Batch
 
 CASES = Path(os.environ.get("HRM_PARITY_CASES", Path(__file__).parent / "parity_cases"))
 FOLDERS = sorted(path.parent for path in CASES.glob("*/expected.npz"))

@@ -9,8 +9,8 @@ import torch
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.flops import step_flops
 from hrm.train import NonFiniteLoss, Trainer
+from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import Batch
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

@@ -1,3 +1,5 @@
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,14 +8,22 @@ import pytest
 import torch
 
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.schema import ARC_VOCAB_SIZE, DatasetError
-from puzzle_datasets.sources.arc import ArcSettings, Task, choose_tasks, read_tasks
-from puzzle_datasets.sources.arc_build import build
+from puzzle_datasets.prepare import folder_name
+from puzzle_datasets.schema import ARC_VOCAB_SIZE, DatasetError, Manifest
+from puzzle_datasets.sources import arc_build
+from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, Task, choose_tasks, read_tasks
+from puzzle_datasets.writer import SetWriter
+
+ARC_1 = VERSIONS["arc-agi-1"]
+
+
+def build(settings: ArcSettings, folder: Path) -> Manifest:
+    return arc_build.build(ARC_1, settings, SetWriter(folder))
 
 
 @pytest.fixture(scope="module")
-def tasks() -> list[Task]:
-    return read_tasks()
+def tasks() -> Sequence[Task]:
+    return read_tasks(ARC_1)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +34,7 @@ def tasks() -> list[Task]:
         ("tasks", 0),
         ("augmentations", -1),
         ("held_out", "training"),
+        ("also", "arc-agi-3"),
         ("seed", -1),
     ],
 )
@@ -32,39 +43,50 @@ def test_impossible_settings_are_refused(field: str, value: Any) -> None:
         ArcSettings(**{field: value})
 
 
-def test_the_published_counts_come_out(tmp_path: Path) -> None:
-    manifest = build(ArcSettings(augmentations=0), tmp_path)
+@pytest.mark.parametrize(
+    ("name", "groups", "train_pairs", "test_pairs"),
+    [
+        ("arc-agi-1", 800, 3081, 419),
+        ("arc-agi-2", 1120, 4667, 167),
+        ("arc-agi-2-kaggle", 1120, 4666, 172),
+    ],
+)
+def test_the_published_counts_come_out(
+    name: str, groups: int, train_pairs: int, test_pairs: int, tmp_path: Path
+) -> None:
+    settings = ArcSettings(augmentations=0)
+    manifest = arc_build.build(VERSIONS[name], settings, SetWriter(tmp_path))
     assert manifest.counts == {
-        "tasks": 800,
-        "train_pairs": 3081,
-        "test_pairs": 419,
-        "identities": 800,
+        "groups": groups,
+        "train_pairs": train_pairs,
+        "test_pairs": test_pairs,
+        "identities": groups,
     }
-    assert manifest.num_puzzle_identifiers == 801
+    assert manifest.num_puzzle_identifiers == groups + 1 <= settings.most_identifiers
     assert (manifest.vocab_size, manifest.seq_len) == (ARC_VOCAB_SIZE, 900)
 
 
-def test_each_half_has_400_tasks(tasks: list[Task]) -> None:
+def test_each_half_has_400_tasks(tasks: Sequence[Task]) -> None:
     assert len(tasks) == 800
     assert sum(task.in_evaluation_half for task in tasks) == 400
 
 
 def test_all_held_out_keeps_every_test_pair_from_training(
-    small: PuzzleDataset, small_settings: ArcSettings, tasks: list[Task]
+    small: PuzzleDataset, small_settings: ArcSettings, tasks: Sequence[Task]
 ) -> None:
     chosen = choose_tasks(tasks, small_settings)
-    assert small.manifest.counts["tasks"] == len(chosen) == 59
+    assert small.manifest.counts["groups"] == len(chosen) == 59
     assert len(small.train) == sum(len(task.demonstrations) for task in chosen) == 223
     assert len(small.test) == sum(len(task.tests) for task in chosen) == 69
 
 
-def test_small_canvas_keeps_the_tasks_that_fit(tasks: list[Task]) -> None:
+def test_small_canvas_keeps_the_tasks_that_fit(tasks: Sequence[Task]) -> None:
     chosen = choose_tasks(tasks, ArcSettings(canvas=5))
     assert len(chosen) == sum(task.largest_side <= 5 for task in tasks)
     assert all(max(grid.shape) <= 5 for task in chosen for pair in task.pairs for grid in pair)
 
 
-def test_the_smallest_tasks_are_chosen_whatever_their_order(tasks: list[Task]) -> None:
+def test_the_smallest_tasks_are_chosen_whatever_their_order(tasks: Sequence[Task]) -> None:
     settings = ArcSettings(tasks=24, held_out="all")
     chosen = choose_tasks(tasks, settings)
     largest = max((task.largest_side, task.cells) for task in chosen)
@@ -73,7 +95,7 @@ def test_the_smallest_tasks_are_chosen_whatever_their_order(tasks: list[Task]) -
     assert [task.name for task in choose_tasks(tasks[::-1], settings)] == sorted(names)
 
 
-def test_more_tasks_than_fit_are_refused(tasks: list[Task]) -> None:
+def test_more_tasks_than_fit_are_refused(tasks: Sequence[Task]) -> None:
     with pytest.raises(DatasetError, match=r"16 tasks fit canvas 3.*lower tasks"):
         choose_tasks(tasks, ArcSettings(canvas=3, tasks=17))
 
@@ -85,13 +107,14 @@ def test_a_set_without_test_pairs_is_refused(tmp_path: Path) -> None:
 
 
 def test_stored_pairs_are_the_tasks_own(
-    small: PuzzleDataset, small_settings: ArcSettings, tasks: list[Task]
+    small: PuzzleDataset, small_settings: ArcSettings, tasks: Sequence[Task]
 ) -> None:
     by_name = {task.name: task for task in tasks}
     side = small_settings.canvas
     for table in (small.train, small.test):
+        example = table.details["example"]
         for row in range(len(table)):
-            pair = by_name[table.tasks[row]].pairs[int(table.example[row])]
+            pair = by_name[small.group_names[table.group[row]]].pairs[int(example[row])]
             for grid, tokens, size in (
                 (pair[0], table.inputs[row], table.input_sizes[row]),
                 (pair[1], table.labels[row], table.label_sizes[row]),
@@ -120,8 +143,7 @@ def test_identities_do_not_depend_on_the_other_tasks(small: PuzzleDataset, tmp_p
     build(ArcSettings(canvas=3, augmentations=12, held_out="all"), tmp_path)
     smaller = PuzzleDataset.open(tmp_path)
     for group in range(16):
-        name = smaller.train.tasks[smaller.train.group.tolist().index(group)]
-        same = small.train.group[small.train.tasks.index(name)]
+        same = small.group_names.index(smaller.group_names[group])
         assert torch.equal(
             smaller.identities.colours[smaller.identities.group == group],
             small.identities.colours[small.identities.group == same],
@@ -135,3 +157,78 @@ def test_each_task_draws_its_own_identities(small: PuzzleDataset) -> None:
         for group in range(59)
     }
     assert len(recipes) == 59
+
+
+def concept_tasks(folder: Path) -> Path:
+    """Write two tasks as ConceptARC's repository lays them out, beside files that are none."""
+    grid = [[1, 2], [3, 4]]
+    task = {
+        "train": [{"input": grid, "output": grid}] * 2,
+        "test": [{"input": grid, "output": grid}],
+    }
+    for name in ("Above1", "Above2"):
+        file = folder / "corpus" / "Above" / f"{name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(task))
+    (folder / "other.json").write_text("no task")
+    return folder
+
+
+def test_concept_arc_adds_training_tasks(tmp_path: Path) -> None:
+    concept = concept_tasks(tmp_path / "concept")
+    settings = ArcSettings(canvas=6, augmentations=2, concept_arc=str(concept))
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    manifest = build(settings, tmp_path / "with")
+    plain = build(ArcSettings(canvas=6, augmentations=2), tmp_path / "without")
+    added = {key: manifest.counts[key] - plain.counts[key] for key in plain.counts}
+    assert added == {"groups": 2, "train_pairs": 6, "test_pairs": 0, "identities": 6}
+    assert str(tmp_path) not in manifest.to_json()
+    assert {"Above1", "Above2"} < set(PuzzleDataset.open(tmp_path / "with").group_names)
+
+
+def test_where_concept_arc_lies_does_not_matter(tmp_path: Path) -> None:
+    settings = [
+        ArcSettings(canvas=3, concept_arc=str(concept_tasks(tmp_path / place)))
+        for place in ("here", "there")
+    ]
+    assert folder_name("arc-agi-1", settings[0]) == folder_name("arc-agi-1", settings[1])
+    (tmp_path / "there" / "corpus" / "Above" / "Above2.json").unlink()
+    assert folder_name("arc-agi-1", settings[0]) != folder_name("arc-agi-1", settings[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "Expecting property name"),
+        ('{"train": []}', "'test'"),
+        ('{"train": [], "test": []}', "no demonstration"),
+        ('{"train": [{"input": [[1], [2, 3]], "output": [[1]]}], "test": []}', "inhomogeneous"),
+        ('{"train": [{"input": [[10]], "output": [[1]]}], "test": []}', "colour outside 0 to 9"),
+        ('{"train": [{"input": [[]], "output": [[1]]}], "test": []}', "sides up to 30"),
+    ],
+)
+def test_a_broken_task_file_is_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(DatasetError, match=rf"broken\.json holds no ARC task .*{said}") as caught:
+        build(ArcSettings(concept_arc=str(tmp_path)), tmp_path)
+    assert caught.value.key == "concept_arc"
+
+
+def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds no JSON files"):
+        build(ArcSettings(concept_arc=str(tmp_path)), tmp_path)
+
+
+@pytest.mark.parametrize("other", ["arc-agi-2", "arc-agi-2-kaggle"])
+def test_training_on_tasks_that_are_scored_is_refused(other: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="376 of the 400 tasks scored in arc-agi-1"):
+        build(ArcSettings(also=other), tmp_path)
+
+
+def test_a_mix_without_a_leak_is_built(tmp_path: Path) -> None:
+    """The training half of ARC-AGI-1 lies mostly within that of ARC-AGI-2."""
+    settings = ArcSettings(augmentations=0, also="arc-agi-1")
+    manifest = arc_build.build(VERSIONS["arc-agi-2"], settings, SetWriter(tmp_path))
+    assert manifest.counts["groups"] == 1120 + 400 - 391
+    assert manifest.counts["test_pairs"] == 167

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.augment.arc import Augmentation, undo
+from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import Batch, TrainLoader, evaluation_batches
+from puzzle_datasets.loader import TrainLoader, evaluation_batches
 from puzzle_datasets.schema import IGNORE_LABEL, PAD
 
 shares_dataset = settings(

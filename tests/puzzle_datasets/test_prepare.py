@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import folder_name, prepare
+from puzzle_datasets.prepare import build_at, folder_name, prepare
 from puzzle_datasets.schema import MANIFEST_FILE, DatasetError
 from puzzle_datasets.shards import shard_file
 from puzzle_datasets.sources.arc import ArcSettings
@@ -18,24 +19,26 @@ SETTINGS = ArcSettings(canvas=3, augmentations=5, held_out="all")
 # Another process that prepares the same set, and notes each build it really does.
 PREPARE = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
-from puzzle_datasets import prepare as module
-from puzzle_datasets.sources import arc_build
+from puzzle_datasets import registry
+from puzzle_datasets.prepare import prepare
 from puzzle_datasets.sources.arc import ArcSettings
 
 root, die = Path(sys.argv[1]), sys.argv[2] == "die"
+known = registry.PUZZLE_SETS["arc-agi-1"]
 
-def build(settings, folder):
+def build(settings, writer):
     with (root / "builds.txt").open("a") as log:
         log.write("build\\n")
-    manifest = arc_build.build(settings, folder)
+    manifest = known.build(settings, writer)
     if die:
         os.kill(os.getpid(), signal.SIGKILL)
     return manifest
 
-module.BUILDERS["arc-agi-1"] = build
+registry.PUZZLE_SETS["arc-agi-1"] = replace(known, build=build)
 settings = ArcSettings(canvas=3, augmentations=5, held_out="all")
-print(module.prepare("arc-agi-1", settings, root))
+print(prepare("arc-agi-1", settings, root))
 """
 
 
@@ -108,11 +111,17 @@ def test_a_damaged_shard_is_refused_and_kept(tmp_path: Path) -> None:
     assert shard.read_bytes() == bytes(damaged)
 
 
-@pytest.mark.parametrize("name", [MANIFEST_FILE, shard_file("test")])
-def test_a_missing_file_is_refused(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (MANIFEST_FILE, f"exists without {MANIFEST_FILE}; delete it"),
+        (shard_file("test"), f"{shard_file('test')} can't be read.*delete"),
+    ],
+)
+def test_a_missing_file_is_refused(name: str, said: str, tmp_path: Path) -> None:
     folder = prepare("arc-agi-1", SETTINGS, tmp_path)
     (folder / name).unlink()
-    with pytest.raises(DatasetError, match=f"{name} can't be read.*delete"):
+    with pytest.raises(DatasetError, match=said):
         prepare("arc-agi-1", SETTINGS, tmp_path)
 
 
@@ -123,7 +132,7 @@ def test_a_refused_build_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="'arc-agi-9'; known sets: arc-agi-1"):
+    with pytest.raises(DatasetError, match="'arc-agi-9'; did you mean arc-agi-"):
         prepare("arc-agi-9", SETTINGS, tmp_path)
 
 
@@ -131,3 +140,34 @@ def test_a_root_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match=r"can't be written.*choose another folder"):
         prepare("arc-agi-1", SETTINGS, tmp_path / "file")
+
+
+def test_a_folder_of_choice_is_used_again_for_the_same_set_only(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    build_at("arc-agi-1", SETTINGS, folder)
+    before = contents(folder)
+    build_at("arc-agi-1", SETTINGS, folder)
+    with pytest.raises(DatasetError, match="holds arc-agi-1 with seed 0, not 1; choose another"):
+        build_at("arc-agi-1", replace(SETTINGS, seed=1), folder)
+    with pytest.raises(DatasetError, match="holds the set arc-agi-1, not arc-agi-2"):
+        build_at("arc-agi-2", SETTINGS, folder)
+    assert contents(folder) == before
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("chapter 1")
+    with pytest.raises(DatasetError, match="exists without manifest.json; delete it, or choose another"):
+        build_at("arc-agi-1", SETTINGS, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_full_disk_ends_the_build_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("puzzle_datasets.writer.open_shard", full)
+    with pytest.raises(DatasetError, match=r"No space left on device.*make room"):
+        prepare("arc-agi-1", SETTINGS, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

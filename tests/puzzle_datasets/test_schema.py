@@ -10,14 +10,19 @@ from puzzle_datasets.schema import SCHEMA_VERSION, DatasetError, Manifest
 MANIFEST = Manifest(
     schema_version=SCHEMA_VERSION,
     name="arc-agi-1",
+    kind="arc",
     settings={"canvas": 30, "tasks": None},
     source="somewhere",
     licence="Apache-2.0",
     vocab_size=12,
     seq_len=900,
+    grid=(30, 30),
+    box=None,
+    augmentation="table",
     num_puzzle_identifiers=801,
     tokens={"0": "padding"},
-    counts={"tasks": 800},
+    counts={"groups": 800},
+    statistics={"mean_cells": 169.37},
     files={"train-00000.parquet": "ab"},
 )
 
@@ -49,6 +54,10 @@ def test_fingerprint_tells_content_apart() -> None:
         ({"licence": None}, "'licence' of a wrong type"),
         ({"extra": 1}, "unknown 'extra'"),
         ({"files": []}, "'files' of a wrong type"),
+        ({"kind": "chess"}, "'kind' of a wrong type"),
+        ({"grid": [30]}, "'grid' of a wrong type"),
+        ({"box": [3, "3"]}, "'box' of a wrong type"),
+        ({"counts": {"groups": "many"}}, "'counts' of a wrong type"),
         ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
     ],
 )
@@ -70,3 +79,21 @@ def test_missing_key_is_refused() -> None:
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(DatasetError, match=r"manifest\.json"):
         Manifest.from_json(text)
+
+
+def test_a_manifest_of_another_version_is_refused_for_that_alone() -> None:
+    with pytest.raises(DatasetError, match="schema_version 1 but this version reads") as caught:
+        Manifest.from_json(json.dumps({"schema_version": 1, "name": "arc-agi-1"}))
+    assert "lacks" not in str(caught.value)
+
+
+def test_shards_come_in_the_order_of_their_rows() -> None:
+    names = [f"train-{number:05d}.parquet" for number in (10, 2, 1)]
+    files = dict.fromkeys([*names, "test-00000.parquet", "identities.parquet"], "ab")
+    assert replace(MANIFEST, files=files).shards("train") == sorted(names)
+
+
+@pytest.mark.parametrize("box", [None, (2, 3)])
+def test_the_box_survives_the_round_trip(box: tuple[int, int] | None) -> None:
+    manifest = replace(MANIFEST, box=box)
+    assert Manifest.from_json(manifest.to_json()) == manifest

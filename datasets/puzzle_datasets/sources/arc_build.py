@@ -1,7 +1,8 @@
 """Write an ARC puzzle set: base pairs of both splits, and the recipes of every identity."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,18 @@ from puzzle_datasets.schema import (
     ARC_COLOURS,
     COLOUR_OFFSET,
     EOS,
+    GROUP_FILE,
+    IDENTITY_FILE,
     PAD,
-    RECIPE_FILE,
-    SCHEMA_VERSION,
+    Card,
     DatasetError,
     Manifest,
 )
-from puzzle_datasets.shards import bytes_column, file_hash, shard_file, write_manifest, write_shard
+from puzzle_datasets.settings import settings_record
+from puzzle_datasets.shards import ROW_GROUP, bytes_column
 from puzzle_datasets.sources import arc
-from puzzle_datasets.sources.arc import ArcSettings, Task
+from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, ArcVersion, Task
+from puzzle_datasets.writer import Rows, SetWriter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,54 +43,94 @@ class _Row:
         return self.task.pairs[self.example]
 
 
-def build(settings: ArcSettings, folder: Path) -> Manifest:
-    """Write the puzzle set of ``settings`` into an empty folder, the same bytes every time.
+def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Manifest:
+    """Write the puzzle set of ``settings``, the same bytes every time.
 
     Raises:
-        DatasetError: the settings ask for more tasks than fit, or leave no test pair.
+        DatasetError: the settings ask for more tasks than fit, leave no test pair, or mix in
+            tasks that are scored.
     """
-    tasks = arc.choose_tasks(arc.read_tasks(), settings)
+    tasks = chosen_tasks(version, settings)
     recipes = [_task_recipes(task, settings) for task in tasks]
     train, test = _split(tasks, recipes, settings)
     if not test:
         raise DatasetError(
             f"the {len(tasks)} tasks chosen hold no test pair of the evaluation half; "
-            "set held_out to 'all', or raise tasks or canvas"
+            "set held_out to 'all', or raise tasks or canvas",
+            key="held_out",
         )
-    tables = {
-        shard_file("train"): _pair_table(train, settings.canvas),
-        shard_file("test"): _pair_table(test, settings.canvas),
-        RECIPE_FILE: _recipe_table(recipes),
+    writer.write_split("train", _rows(train, settings.canvas))
+    writer.write_split("test", _rows(test, settings.canvas))
+    writer.write_table(IDENTITY_FILE, _identity_table(recipes))
+    writer.write_table(GROUP_FILE, group_table([task.name for task in tasks]))
+    return writer.finish(_card(version, settings, tasks, sum(map(len, recipes))))
+
+
+def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
+    """Return the tasks of a set, sorted by name.
+
+    Tasks added to the version's own count as training tasks; those that the version has as well
+    are taken once.
+
+    Raises:
+        DatasetError: fewer tasks fit than are asked for, or an added task is among those scored.
+    """
+    own = arc.read_tasks(version)
+    added: list[Task] = []
+    if settings.concept_arc is not None:
+        added += arc.read_task_files(Path(settings.concept_arc))
+    if settings.also is not None:
+        added += _other_version(version, own, settings)
+    mix = {task.name: task for task in [*added, *own]}
+    return arc.choose_tasks(mix.values(), settings)
+
+
+def group_table(names: Sequence[str]) -> pa.Table:
+    """Return the table that names the groups 0, 1, …."""
+    columns = {
+        "group": pa.array(np.arange(len(names), dtype=np.int32)),
+        "name": pa.array(names, pa.string()),
     }
-    for name, table in tables.items():
-        write_shard(table, folder / name)
-    identities = len(tables[RECIPE_FILE])
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        name="arc-agi-1",
-        settings=asdict(settings),
-        source=arc.SOURCE,
-        licence=arc.LICENCE,
-        vocab_size=settings.vocab_size,
-        seq_len=settings.seq_len,
-        num_puzzle_identifiers=identities + 1,
-        tokens=_token_legend(),
-        counts={
-            "tasks": len(tasks),
-            "train_pairs": len(train),
-            "test_pairs": len(test),
-            "identities": identities,
-        },
-        files={name: file_hash(folder / name) for name in sorted(tables)},
-    )
-    write_manifest(manifest, folder)
-    return manifest
+    return pa.table(columns)
+
+
+def canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
+    """Return tokens [side·side] of a grid in the canvas's corner, and its border if it fits."""
+    height, width = grid.shape
+    canvas = np.full((side + 1, side + 1), PAD, np.uint8)
+    canvas[:height, :width] = grid + COLOUR_OFFSET
+    canvas[height, :width] = EOS
+    canvas[:height, width] = EOS
+    return canvas[:side, :side].ravel()
+
+
+def token_legend() -> dict[str, str]:
+    """Return what each token of an ARC grid means."""
+    colours = {str(COLOUR_OFFSET + colour): f"colour {colour}" for colour in range(ARC_COLOURS)}
+    return {str(PAD): "padding", str(EOS): "end of sequence", **colours}
+
+
+def _other_version(
+    version: ArcVersion, own: Sequence[Task], settings: ArcSettings
+) -> Iterator[Task]:
+    """Yield the training tasks of another version, unless one of them is scored in this one."""
+    assert settings.also is not None
+    others = [t for t in arc.read_tasks(VERSIONS[settings.also]) if not t.in_evaluation_half]
+    scored = {task.name for task in own if arc.is_held_out(task, settings)}
+    leaks = [task for task in others if task.name in scored]
+    if leaks:
+        raise DatasetError(
+            f"also is {settings.also!r}, whose training tasks hold {len(leaks)} of the "
+            f"{len(scored)} tasks scored in {version.name}; leave it out, or build another set",
+            key="also",
+        )
+    yield from others
 
 
 def _task_recipes(task: Task, settings: ArcSettings) -> Recipes:
     # Keyed by the task's name, so that a task's identities do not depend on its company.
     generator = keyed_generator("recipes", settings.seed, task.name)
-    return draw_recipes(task.pairs, settings.augmentations, generator)
+    return draw_recipes(task.pairs, settings.variants - 1, generator)
 
 
 def _split(
@@ -105,34 +149,31 @@ def _split(
     return train, test
 
 
-def _pair_table(rows: Sequence[_Row], side: int) -> pa.Table:
+def _rows(rows: Sequence[_Row], side: int) -> Iterator[Rows]:
+    puzzles = np.unique([row.group for row in rows], return_inverse=True)[1]
+    for begin in range(0, len(rows), ROW_GROUP):
+        end = begin + ROW_GROUP
+        yield _run(rows[begin:end], puzzles[begin:end].astype(np.int32), side)
+
+
+def _run(rows: Sequence[_Row], puzzles: npt.NDArray[np.int32], side: int) -> Rows:
     inputs, labels = zip(*(row.pair for row in rows), strict=True)
-    columns = {
-        "inputs": bytes_column(np.stack([_canvas_tokens(grid, side) for grid in inputs])),
-        "labels": bytes_column(np.stack([_canvas_tokens(grid, side) for grid in labels])),
-        "group": pa.array([row.group for row in rows], pa.int32()),
-        "example": pa.array([row.example for row in rows], pa.int16()),
-        "puzzle_identifier": pa.array([row.puzzle_identifier for row in rows], pa.int32()),
-        "h_in": pa.array([grid.shape[0] for grid in inputs], pa.uint8()),
-        "w_in": pa.array([grid.shape[1] for grid in inputs], pa.uint8()),
-        "h_out": pa.array([grid.shape[0] for grid in labels], pa.uint8()),
-        "w_out": pa.array([grid.shape[1] for grid in labels], pa.uint8()),
-        "task": pa.array([row.task.name for row in rows], pa.string()),
-    }
-    return pa.table(columns)
+    sizes = np.array([[*x.shape, *y.shape] for x, y in zip(inputs, labels, strict=True)], np.uint8)
+    names = ("h_in", "w_in", "h_out", "w_out")
+    return Rows(
+        inputs=np.stack([canvas_tokens(grid, side) for grid in inputs]),
+        labels=np.stack([canvas_tokens(grid, side) for grid in labels]),
+        group=np.array([row.group for row in rows], np.int32),
+        puzzle=puzzles,
+        puzzle_identifier=np.array([row.puzzle_identifier for row in rows], np.int32),
+        details={
+            "example": np.array([row.example for row in rows], np.int16),
+            **{name: sizes[:, column] for column, name in enumerate(names)},
+        },
+    )
 
 
-def _canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
-    """Return tokens [side·side] of a grid in the canvas's corner, and its border if it fits."""
-    height, width = grid.shape
-    canvas = np.full((side + 1, side + 1), PAD, np.uint8)
-    canvas[:height, :width] = grid + COLOUR_OFFSET
-    canvas[height, :width] = EOS
-    canvas[:height, width] = EOS
-    return canvas[:side, :side].ravel()
-
-
-def _recipe_table(recipes: Sequence[Recipes]) -> pa.Table:
+def _identity_table(recipes: Sequence[Recipes]) -> pa.Table:
     """Return one row for each identity, in the order of their identifiers 1, 2, …."""
     sizes = [len(task_recipes) for task_recipes in recipes]
     columns = {
@@ -144,6 +185,41 @@ def _recipe_table(recipes: Sequence[Recipes]) -> pa.Table:
     return pa.table(columns)
 
 
-def _token_legend() -> dict[str, str]:
-    colours = {str(COLOUR_OFFSET + colour): f"colour {colour}" for colour in range(ARC_COLOURS)}
-    return {str(PAD): "padding", str(EOS): "end of sequence", **colours}
+def _card(
+    version: ArcVersion, settings: ArcSettings, tasks: Sequence[Task], identities: int
+) -> Card:
+    return Card(
+        name=version.name,
+        kind="arc",
+        settings=settings_record(settings),
+        source=_source(version, settings),
+        licence=version.licence,
+        vocab_size=settings.vocab_size,
+        seq_len=settings.seq_len,
+        grid=(settings.canvas, settings.canvas),
+        tokens=token_legend(),
+        augmentation="fresh" if settings.augmentations == "fresh" else "table",
+        groups=len(tasks),
+        identities=identities,
+        statistics=_statistics(tasks),
+    )
+
+
+def _source(version: ArcVersion, settings: ArcSettings) -> str:
+    parts = [version.source]
+    if settings.also is not None:
+        parts.append(f"training tasks of {VERSIONS[settings.also].source}")
+    if settings.concept_arc is not None:
+        parts.append("ConceptARC (MIT) from a folder of the user")
+    return "; ".join(parts)
+
+
+def _statistics(tasks: Sequence[Task]) -> dict[str, float]:
+    halves = Counter(task.in_evaluation_half for task in tasks)
+    pairs = sum(len(task.pairs) for task in tasks)
+    return {
+        "evaluation_tasks": halves[True],
+        "other_tasks": halves[False],
+        "mean_cells": round(sum(task.cells for task in tasks) / (2 * pairs), 2),
+        "largest_side": max(task.largest_side for task in tasks),
+    }

@@ -1,0 +1,68 @@
+"""``python -m puzzle_datasets``: build, inspect, verify and export puzzle sets."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from puzzle_datasets.command_line import build_progress, parser, settings_of
+from puzzle_datasets.prepare import build_at, folder_name
+from puzzle_datasets.schema import DatasetError
+from puzzle_datasets.shards import read_manifest
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 2 where the user can mend what went wrong."""
+    arguments = parser(build=build, inspect=inspect, verify=verify, export=export).parse_args(
+        words
+    )
+    try:
+        arguments.run(arguments)
+    except DatasetError as error:
+        print(f"puzzle_datasets: {error}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("puzzle_datasets: interrupted; nothing half-built was left.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build(arguments: argparse.Namespace) -> None:
+    """Build a puzzle set unless it is there, and say what it holds."""
+    from puzzle_datasets.summary import summary
+
+    settings = settings_of(arguments)
+    folder = arguments.out or arguments.data / folder_name(arguments.name, settings)
+    with build_progress() as report:
+        build_at(arguments.name, settings, folder, report)
+    print(summary(read_manifest(folder), folder))
+
+
+def inspect(arguments: argparse.Namespace) -> None:
+    """Say what a puzzle set holds and draw some of its puzzles."""
+    from puzzle_datasets.pictures import draw
+    from puzzle_datasets.summary import summary
+
+    print(summary(read_manifest(arguments.folder), arguments.folder))
+    into = arguments.out or Path(f"{arguments.folder.name}-puzzles")
+    for file in draw(arguments.folder, into, arguments.puzzles, arguments.seed):
+        print(file)
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Check every hash and every invariant of a puzzle set."""
+    from puzzle_datasets.verify import verify_all
+
+    for line in verify_all(arguments.folder):
+        print(line)
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write a puzzle set in the published layout."""
+    from puzzle_datasets.export import export as write
+
+    write(arguments.folder, arguments.out, arguments.style)
+    print(arguments.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.augment.arc import Augmentation, augment, frame
+from puzzle_datasets.augment.picks import as_batch
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.schema import ARC_COLOURS, IGNORE_LABEL, PAD
+from puzzle_datasets.schema import ARC_COLOURS
 
 _EXAMPLE_BITS = 16
 
@@ -101,12 +102,12 @@ def voting_batches(
     """
     assert identities >= 1, identities
     plans = {"stored": _stored_guises, "table": _table_guises, "fresh": _drawn_guises}
-    mode = dataset.manifest.augmentation
-    mine = plans[mode](dataset, identities).part(slice(rank, None, world_size))
+    plan = plans[dataset.manifest.augmentation]
+    mine = plan(dataset, identities).part(slice(rank, None, world_size))
     for begin in range(0, len(mine.rows), batch_size):
-        guises = mine.part(slice(begin, begin + batch_size))
-        batch = _as_stored(dataset, guises) if mode == "stored" else _augmented(dataset, guises)
-        yield VotingBatch(batch=batch, rows=guises.rows, augmentation=guises.augmentation)
+        part = mine.part(slice(begin, begin + batch_size))
+        batch = _as_seen(dataset, part)
+        yield VotingBatch(batch=batch, rows=part.rows, augmentation=part.augmentation)
 
 
 def stored_augmentation(dataset: PuzzleDataset, rows: Tensor) -> Augmentation:
@@ -130,10 +131,9 @@ def _table_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
     assert table is not None
     groups = dataset.test.group.long()
     starts = torch.searchsorted(table.group, groups)
-    rows, place = _in_turns(
-        starts, torch.searchsorted(table.group, groups, right=True), identities
-    )
-    return _under(dataset, rows, place)
+    ends = torch.searchsorted(table.group, groups, right=True)
+    rows, identity_rows = _in_turns(starts, ends, identities)
+    return _under(dataset, rows, identity_rows)
 
 
 def _stored_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
@@ -179,17 +179,14 @@ def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(dihedral), torch.from_numpy(colours)
 
 
-def _as_stored(dataset: PuzzleDataset, guises: _Guises) -> Batch:
+def _as_seen(dataset: PuzzleDataset, guises: _Guises) -> Batch:
     test, rows = dataset.test, guises.rows
-    labels = test.labels[rows].int()
-    labels[labels == PAD] = IGNORE_LABEL
-    return Batch(test.inputs[rows].int(), labels, guises.identifiers)
+    inputs, labels = test.inputs[rows], test.labels[rows]
+    if dataset.manifest.augmentation != "stored":
+        inputs = _changed(inputs, test.input_sizes[rows], guises.augmentation)
+        labels = _changed(labels, test.label_sizes[rows], guises.augmentation)
+    return as_batch(inputs, labels, guises.identifiers)
 
 
-def _augmented(dataset: PuzzleDataset, guises: _Guises) -> Batch:
-    test, rows, change = dataset.test, guises.rows, guises.augmentation
-    input_sizes, label_sizes = test.input_sizes[rows], test.label_sizes[rows]
-    inputs = augment(frame(test.inputs[rows], input_sizes), input_sizes, change)
-    framed_labels = frame(test.labels[rows], label_sizes)
-    labels = augment(framed_labels, label_sizes, change, IGNORE_LABEL)
-    return Batch(inputs, labels, guises.identifiers)
+def _changed(tokens: Tensor, sizes: Tensor, augmentation: Augmentation) -> Tensor:
+    return augment(frame(tokens, sizes), sizes, augmentation)

@@ -73,7 +73,8 @@ def augment(
     along_i = torch.where(swaps, column, row * stride).int()
     along_j = torch.where(swaps, row * stride, column).int()
     base_tokens = _pick(framed.flatten(1), (along_i[:, :, None] + along_j[:, None, :]).flatten(1))
-    return _pick(_token_table(augmentation.colours, padding), base_tokens.int())
+    paddings = torch.full((len(framed),), padding, device=framed.device)
+    return _pick(token_table(augmentation.colours, paddings), base_tokens.int())
 
 
 def undo(tokens: Tensor, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
@@ -113,6 +114,12 @@ def transformed_sizes(sizes: Tensor, dihedral: Tensor) -> Tensor:
     return torch.where(_lookup(SWAPS_AXES, dihedral), sizes.flip(1), sizes)
 
 
+def token_table(colours: Tensor, paddings: Tensor) -> Tensor:
+    """Return what each token becomes, int32 [B, 12], under new colours [B, 10], paddings [B]."""
+    fixed = torch.stack([paddings, torch.full_like(paddings, EOS)], 1)
+    return torch.cat([fixed.int(), colours.int() + COLOUR_OFFSET], 1)
+
+
 def canvas_side(tokens: Tensor) -> int:
     """Return the side of the square canvas behind tokens [B, L]."""
     side = math.isqrt(tokens.shape[1])
@@ -133,12 +140,6 @@ def _source_line(new: Tensor, extent: Tensor, reverses: Tensor, stride: int) -> 
     in_grid = torch.where(reverses, extent - 1 - new, new)
     beyond = torch.where(new == extent, extent, stride - 1)
     return torch.where((new >= 0) & (new < extent), in_grid, beyond)
-
-
-def _token_table(colours: Tensor, padding: int) -> Tensor:
-    """Return the new token int32 [B, 12] of each token under new colours [B, 10]."""
-    fixed = torch.tensor([padding, EOS], dtype=torch.int32, device=colours.device)
-    return torch.cat([fixed.expand(len(colours), -1), colours.int() + COLOUR_OFFSET], 1)
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:

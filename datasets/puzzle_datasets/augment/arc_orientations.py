@@ -1,0 +1,82 @@
+"""ARC grids in all eight orientations, from which augmented canvases are cut as plain runs.
+
+A translation then only shifts where the run begins, and all that is left to do for a batch is to
+exchange colours.
+"""
+
+import torch
+from torch import Tensor
+
+from puzzle_datasets.augment.arc import (
+    Augmentation,
+    augment,
+    canvas_side,
+    frame,
+    token_table,
+    transformed_sizes,
+)
+from puzzle_datasets.dihedral import NUM_DIHEDRAL
+from puzzle_datasets.schema import ARC_COLOURS, ARC_VOCAB_SIZE
+
+# Two lines more than the canvas has: one for the border of a grid that fills it, and one of
+# padding on top, so that a run that begins left of its grid meets no other.
+_MARGIN = 2
+
+
+class Orientations:
+    """Grids in every orientation, on one device; they take 8·(side + 2)² bytes a grid.
+
+    An oriented grid and its border stand at the bottom of a square. The squares follow each other
+    from the tallest grid to the lowest, so that the padding a run needs behind its grid is always
+    found on top of the next square.
+    """
+
+    def __init__(self, tokens: Tensor, sizes: Tensor, device: torch.device) -> None:
+        """Turn grids, tokens uint8 [n, L] in the canvas's corner, of sizes int64 [n, 2]."""
+        self._side = canvas_side(tokens)
+        self._stride = self._side + _MARGIN
+        self._grids = len(tokens)
+        squares, tops = self._turned(tokens, sizes)
+        order = tops.argsort(stable=True)
+        blank = squares.new_zeros(1, squares.shape[1])
+        flat = torch.cat([squares[order], blank]).flatten().to(device)
+        length = self._side * self._stride
+        self._runs = flat.as_strided((len(flat) - length + 1, length), (1, 1))
+        self._starts = order.argsort() * squares.shape[1] + tops * self._stride
+
+    def augmented(self, grids: Tensor, augmentation: Augmentation, paddings: Tensor) -> Tensor:
+        """Return what ``augment`` makes of some grids, int32 [B, L].
+
+        Args:
+            grids: their numbers, int64 [B] on the host, as the augmentation.
+            augmentation: one for each grid; the moved grid must lie within the canvas.
+            paddings: int32 [B], what padding becomes.
+        """
+        shifts = augmentation.offsets[:, 0] * self._stride + augmentation.offsets[:, 1]
+        starts = self._starts[augmentation.dihedral * self._grids + grids] - shifts
+        device = self._runs.device
+        runs = self._runs.index_select(0, starts.to(device))
+        tokens = runs.view(-1, self._side, self._stride)[:, :, : self._side].int()
+        new_tokens = token_table(augmentation.colours, paddings).to(device)
+        first = torch.arange(0, new_tokens.numel(), ARC_VOCAB_SIZE, dtype=torch.int32)
+        index = tokens.add_(first.to(device)[:, None, None]).flatten()
+        return new_tokens.flatten().index_select(0, index).view(len(grids), -1)
+
+    def _turned(self, tokens: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return squares uint8 [8·n, stride²] and the line [8·n] where each one's grid begins."""
+        corners = tokens.view(-1, self._side, self._side)
+        corners = torch.nn.functional.pad(corners, (0, _MARGIN, 0, _MARGIN))
+        framed = frame(corners.flatten(1), sizes)
+        squares, tops = [], []
+        for number in range(NUM_DIHEDRAL):
+            dihedral = torch.full((len(tokens),), number)
+            heights = transformed_sizes(sizes, dihedral)[:, 0]
+            top = self._stride - 1 - heights
+            to_bottom = Augmentation(
+                dihedral=dihedral,
+                colours=torch.arange(ARC_COLOURS).expand(len(tokens), -1),
+                offsets=torch.stack([top, torch.zeros_like(top)], 1),
+            )
+            squares.append(augment(framed, sizes, to_bottom).byte())
+            tops.append(top)
+        return torch.cat(squares), torch.cat(tops)

@@ -1,0 +1,137 @@
+"""Augmentation of Sudoku: exchanged digits, moved lines, and the transpose of square boxes.
+
+Lines move with their band or stack, or within it, so that a solution stays one. Grids travel as
+token sequences [B, L] with L = side·side: 0 padding, 1 a blank, d + 1 the digit d.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations, product
+
+import torch
+from torch import Tensor
+
+from puzzle_datasets import draws
+from puzzle_datasets.augment.picks import Picks, Variants, as_batch, stored_tokens
+from puzzle_datasets.batch import Batch
+from puzzle_datasets.dataset import PuzzleDataset
+
+_FIRST_DIGIT = 2
+_DRAWS_BESIDE_DIGITS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How each grid of a batch is changed: transposed or not, then its lines and digits moved.
+
+    ``transposes`` bool [B]; ``rows`` and ``columns`` int64 [B, side], the line that comes to each
+    place; ``digits`` int64 [B, side], where ``digits[b, d - 1]`` + 1 is what digit d becomes.
+    """
+
+    transposes: Tensor
+    rows: Tensor
+    columns: Tensor
+    digits: Tensor
+
+    def to(self, device: torch.device) -> "Augmentation":
+        """Return the augmentation on another device."""
+        return Augmentation(
+            transposes=self.transposes.to(device),
+            rows=self.rows.to(device),
+            columns=self.columns.to(device),
+            digits=self.digits.to(device),
+        )
+
+
+def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
+    """Return the augmented tokens int32 [B, L] of grids [B, L]."""
+    rows, columns, swaps = augmentation.rows, augmentation.columns, augmentation.transposes
+    side = rows.shape[1]
+    row_step = torch.where(swaps, 1, side)[:, None]
+    cells = (rows * row_step)[:, :, None] + (columns * (side + 1 - row_step))[:, None, :]
+    moved = tokens.gather(1, cells.flatten(1))
+    fixed = torch.arange(_FIRST_DIGIT, device=tokens.device).expand(len(tokens), -1)
+    new_tokens = torch.cat([fixed, augmentation.digits + _FIRST_DIGIT], 1).int()
+    return new_tokens.gather(1, moved.long())
+
+
+def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
+    """Return the tokens int32 [B, L] of which ``augment`` made these."""
+    swaps = augmentation.transposes[:, None]
+    rows, columns = augmentation.rows.argsort(1), augmentation.columns.argsort(1)
+    inverse = Augmentation(
+        transposes=augmentation.transposes,
+        rows=torch.where(swaps, columns, rows),
+        columns=torch.where(swaps, rows, columns),
+        digits=augmentation.digits.argsort(1),
+    )
+    return augment(tokens, inverse)
+
+
+def drawn(words: Tensor, box: tuple[int, int]) -> Augmentation:
+    """Return uniform augmentations for uniform draws, and ones that change nothing for zeros.
+
+    Args:
+        words: the draws, int64 [B, side + 3] in [0, 2**32).
+        box: rows and columns of a box.
+    """
+    height, width = box
+    row_orders, column_orders = line_orders(width, height), line_orders(height, width)
+    transposes = draws.below(words[:, 0], 2).bool()
+    return Augmentation(
+        transposes=transposes & (height == width),
+        rows=row_orders[draws.below(words[:, 1], len(row_orders))],
+        columns=column_orders[draws.below(words[:, 2], len(column_orders))],
+        digits=draws.permutations(words[:, _DRAWS_BESIDE_DIGITS:]),
+    )
+
+
+@cache
+def line_orders(bands: int, lines: int) -> Tensor:
+    """Return every order, int64 [K, bands·lines], of so many bands of so many lines each.
+
+    There are K = 1,296 for a grid of side 9; the first one changes nothing.
+    """
+    within = list(permutations(range(lines)))
+    orders = [
+        [band * lines + line for band, inner in zip(order, inners, strict=True) for line in inner]
+        for order in permutations(range(bands))
+        for inners in product(within, repeat=bands)
+    ]
+    return torch.tensor(orders)
+
+
+class SudokuPairs:
+    """Pairs under fixed variants of each puzzle, or augmented anew in every epoch.
+
+    The variant that an epoch shows and fresh augmentations depend on the loader's ``seed``, what
+    a variant is on the set's own.
+    """
+
+    def __init__(self, dataset: PuzzleDataset, seed: int, device: torch.device) -> None:
+        manifest = dataset.manifest
+        assert manifest.box is not None, f"{manifest.name} has no boxes"
+        self._train, self._box, self._device = dataset.train, manifest.box, device
+        self._draws = manifest.grid[0] + _DRAWS_BESIDE_DIGITS
+        self._variants: Variants | None = None
+        self._key = draws.counter_key("fresh Sudoku pairs", seed)
+        if manifest.augmentation == "table":
+            self._variants = Variants(manifest.settings["augmentations"], seed)
+            self._key = draws.counter_key("variants of Sudoku pairs", manifest.settings["seed"])
+
+    def augmentation(self, picks: Picks) -> Augmentation:
+        """Return how each picked pair is changed; variant 0 of a puzzle is itself."""
+        if self._variants is None:
+            words = draws.counter_draws(self._key, (picks.epochs, picks.rows), self._draws)
+        else:
+            variants = self._variants.of(picks)
+            words = draws.counter_draws(self._key, (variants, picks.rows), self._draws)
+            words[variants == 0] = 0
+        return drawn(words, self._box)
+
+    def batch(self, picks: Picks) -> Batch:
+        """Return the picked pairs, augmented, under the identifiers that they are stored with."""
+        inputs, labels = stored_tokens(self._train, picks.rows, self._device)
+        change = self.augmentation(picks).to(self._device)
+        identifiers = self._train.puzzle_identifier[picks.rows]
+        return as_batch(augment(inputs, change), augment(labels, change), identifiers)

@@ -5,8 +5,8 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,37 +14,29 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from puzzle_datasets.augment.arc import Augmentation
-from puzzle_datasets.dataset import PairTable, PuzzleDataset
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.export import export
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.schema import DatasetError
 from puzzle_datasets.scoring.arc import ArcScores, ArcVotes, PassRates
 from puzzle_datasets.scoring.arc_guises import VotingBatch, voting_batches
 from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.sources.official import OfficialSettings, build
+from puzzle_datasets.writer import SetWriter
 
 ALL = PassRates(per_input=1.0, per_task=1.0, task_mean=1.0)
 NONE = PassRates(per_input=0.0, per_task=0.0, task_mean=0.0)
 
 
-def as_stored(dataset: PuzzleDataset) -> PuzzleDataset:
-    """Return the set with its augmented test pairs stored, as an imported folder holds them."""
-    guises = [*voting_batches(dataset, batch_size=1000, identities=1000)]
-    rows = torch.cat([part.rows for part in guises])
-    identifiers = torch.cat([part.batch.puzzle_identifiers for part in guises])
-    order = torch.from_numpy(np.lexsort((rows, -identifiers, dataset.test.group[rows])))
-    test = PairTable(
-        inputs=torch.cat([part.batch.inputs for part in guises]).byte()[order],
-        labels=torch.cat([part.batch.labels for part in guises]).clamp_min(0).byte()[order],
-        group=dataset.test.group[rows][order],
-        puzzle=identifiers[order],
-        puzzle_identifier=identifiers[order],
-        details={"example": dataset.test.details["example"][rows][order]},
-    )
-    return replace(dataset, test=test, manifest=replace(dataset.manifest, augmentation="stored"))
-
-
 @pytest.fixture(scope="module")
-def stored(small: PuzzleDataset) -> PuzzleDataset:
-    return as_stored(small)
+def stored(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PuzzleDataset:
+    """The small set with every augmented pair stored, by way of a published folder."""
+    root = tmp_path_factory.mktemp("stored")
+    export(small_folder, root / "published")
+    imported = root / "imported"
+    imported.mkdir()
+    build(OfficialSettings(folder=str(root / "published")), SetWriter(imported))
+    return PuzzleDataset.open(imported)
 
 
 @pytest.fixture(scope="module")
@@ -239,5 +231,5 @@ def test_a_label_that_is_not_in_the_corner_is_refused(stored: PuzzleDataset) -> 
     labels = stored.test.labels.clone()
     labels[:, 0] = 1
     moved = replace(stored, test=replace(stored.test, labels=labels))
-    with pytest.raises(DatasetError, match=r"row \d+ of arc-agi-1.*not translated"):
+    with pytest.raises(DatasetError, match=r"row \d+ of official.*not translated"):
         ArcVotes(moved)

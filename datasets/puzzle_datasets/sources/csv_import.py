@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.schema import Split
+from puzzle_datasets.schema import DatasetError, Split
 from puzzle_datasets.sources.csv_choice import FILES, ChoiceSettings, choose, draw
 from puzzle_datasets.sources.csv_table import (
     CsvRows,
@@ -87,6 +87,11 @@ def import_splits(
     train = _read(folder, "train", settings, kind, reports["train"])
     apart = _apart(train, known, kind, reports["train"])
     pairs = writer.write_split("train", _pairs(apart, 0, kind, reports["train"]))
+    if not pairs:
+        raise DatasetError(
+            f"{folder / FILES['train']} has no row that is not also a test puzzle, up to its "
+            "symmetries; give other files"
+        )
     writer.write_split("test", _pairs(iter(test), pairs, kind, reports["test"]))
     return reports
 

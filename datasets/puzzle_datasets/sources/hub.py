@@ -20,7 +20,6 @@ def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
     """
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HFValidationError
     except ImportError as error:
         raise DatasetError(
             f'{repo} is fetched by huggingface_hub; pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
@@ -31,7 +30,7 @@ def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
         commit = folder.name if folder else revision
         try:
             folder = Path(hf_hub_download(repo, file, repo_type="dataset", revision=commit)).parent
-        except (OSError, HFValidationError) as error:
+        except Exception as error:  # errors of the connection have no base class in common
             raise _refusal(repo, file, revision, error) from error
     assert folder is not None, "no files asked for"
     return folder
@@ -53,4 +52,5 @@ def _refusal(repo: str, file: str, revision: str, error: Exception) -> DatasetEr
     for kind, reason in reasons:
         if isinstance(error, kind):
             return DatasetError(f"{reason}, {LOCAL_FILES}")
-    return DatasetError(f"{file} of {repo} can't be fetched ({error}); try again, {LOCAL_FILES}")
+    said = " ".join(str(error).split())
+    return DatasetError(f"{file} of {repo} can't be fetched ({said}); try again, {LOCAL_FILES}")

@@ -76,7 +76,9 @@ class Trainer:
             self.model.puzzle_emb.weights, training_config.puzzle_weight_decay
         )
         rows = training_config.batch_size
-        self._loader = TrainLoader(dataset, batch_size=rows, seed=training_config.seed)
+        self._loader = TrainLoader(
+            dataset, batch_size=rows, seed=training_config.seed, device=device
+        )
         self._slots = empty_slots(self.model, rows)
         self._tally = Tally(rows, device)
         self._step = 0
@@ -150,8 +152,7 @@ class Trainer:
     def _take_step(self) -> None:
         """One optimizer step: one segment of every slot."""
         config, step = self.config, self._step + 1
-        batch = self._loader.next_batch().to(self.device)
-        self._slots = refill(self.model, self._slots, batch)
+        self._slots = refill(self.model, self._slots, self._loader.next_batch())
         identifiers = self._slots.puzzle_identifiers
         puzzle_rows = self.model.puzzle_emb(identifiers).requires_grad_()
         self._optimizer.zero_grad()

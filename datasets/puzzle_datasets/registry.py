@@ -20,12 +20,14 @@ class PuzzleSet:
         settings: the class of its settings.
         build: writes the set of some settings.
         check: raises ``DatasetError`` for what can be refused quickly, before anything is built.
+        most_identifiers: puzzle identifiers that a set may have, the blank one among them.
     """
 
     summary: str
     settings: type[Any]
     build: Callable[[Any, SetWriter], Manifest]
     check: Callable[[Any], object] = lambda settings: None
+    most_identifiers: Callable[[Any], int] = lambda settings: 1
 
 
 PUZZLE_SETS = {
@@ -34,6 +36,7 @@ PUZZLE_SETS = {
         settings=arc.ArcSettings,
         build=partial(arc_build.build, version),
         check=partial(arc_build.chosen_tasks, version),
+        most_identifiers=partial(arc.most_identifiers, version),
     )
     for name, version in arc.VERSIONS.items()
 }

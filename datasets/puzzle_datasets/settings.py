@@ -27,10 +27,6 @@ class Settings(Protocol):
     def seq_len(self) -> int:
         """Tokens of one grid."""
 
-    @property
-    def most_identifiers(self) -> int:
-        """Puzzle identifiers that the set may have at most, the blank one among them."""
-
 
 def option(default: Any, help: str, *, path: bool = False) -> Any:  # noqa: A002
     """Return a field of a settings class.

@@ -53,8 +53,7 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
         settings = _settings(dataset)
         puzzle_set(dataset.name).check(settings)
     except DatasetError as error:
-        path = ("dataset", error.key) if error.key else ("dataset",)
-        raise InputError(f"{source.place(path)}: `{'.'.join(path)}`: {error}.") from None
+        raise InputError(_sentence(error, source)) from None
     return DatasetSpec(name=dataset.name, **_absolute(settings))
 
 
@@ -67,7 +66,7 @@ def planned_shape(dataset: DatasetSpec) -> Shape:
     return Shape(
         vocab_size=settings.vocab_size,
         seq_len=settings.seq_len,
-        num_puzzle_identifiers=settings.most_identifiers,
+        num_puzzle_identifiers=puzzle_set(dataset.name).most_identifiers(settings),
     )
 
 
@@ -78,6 +77,14 @@ def built_shape(manifest: Manifest) -> Shape:
         seq_len=manifest.seq_len,
         num_puzzle_identifiers=manifest.num_puzzle_identifiers,
     )
+
+
+def _sentence(error: DatasetError, source: Source) -> str:
+    path = ("dataset", error.key) if error.key else ("dataset",)
+    said = str(error)
+    about_key = error.key is not None and said.startswith(f"{error.key} ")
+    rest = said.removeprefix(str(error.key)) if about_key else f": {said}"
+    return f"{source.place(path)}: `{'.'.join(path)}`{rest}."
 
 
 def _settings(dataset: DatasetSpec) -> Settings:

@@ -22,3 +22,10 @@ def small_folder(small_settings: ArcSettings, tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="session")
 def small(small_folder: Path) -> PuzzleDataset:
     return PuzzleDataset.open(small_folder)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> PuzzleDataset:
+    """The same tasks, augmented anew in every epoch."""
+    settings = ArcSettings(canvas=6, augmentations="fresh", held_out="all")
+    return PuzzleDataset.open(prepare("arc-agi-1", settings, tmp_path_factory.mktemp("sets")))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from puzzle_datasets.augment.arc import Augmentation, undo
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import TrainLoader, evaluation_batches
-from puzzle_datasets.schema import IGNORE_LABEL, PAD
+from puzzle_datasets.loader import Share, TrainLoader, evaluation_batches
+from puzzle_datasets.schema import IGNORE_LABEL, PAD, DatasetError
 
 shares_dataset = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -145,18 +145,116 @@ def test_a_visit_keeps_one_identity_and_leaves_a_pair_in_the_corner(small: Puzzl
     assert all(any(in_corner[row] for row in rows) for rows in visits)
 
 
-def test_translations_reach_every_place(small: PuzzleDataset) -> None:
+def test_translations_reach_every_place(fresh: PuzzleDataset) -> None:
     """A task of grids up to 3×3 is seen at every offset for which a 6×6 canvas has room."""
-    loader = TrainLoader(small, batch_size=223, seed=1)
-    larger = torch.maximum(small.train.input_sizes, small.train.label_sizes)
-    group = int(small.train.group[(larger == 3).all(1)][0])
-    assert (larger[small.train.group == group] == 3).all()
+    loader = TrainLoader(fresh, batch_size=223, seed=1)
+    larger = torch.maximum(fresh.train.input_sizes, fresh.train.label_sizes)
+    group = int(fresh.train.group[(larger == 3).all(1)][0])
+    assert (larger[fresh.train.group == group] == 3).all()
     seen = set()
     for batch in batches(loader, 60):
-        rows = torch.tensor(groups_of(small, batch)) == group
+        rows = torch.tensor(groups_of(fresh, batch)) == group
         drawn = (batch.inputs[rows] >= 2) | (as_tokens(batch.labels[rows]) >= 2)
         seen |= {tuple(place) for place in offset_of(drawn.int() * 2).tolist()}
     assert seen == {(row, column) for row in range(4) for column in range(4)}
+
+
+def epoch_of(dataset: PuzzleDataset, loader: TrainLoader) -> set[tuple[int, ...]]:
+    """Return the pairs of one epoch, each with its identifier, whatever their order."""
+    batch = loader.next_batch()
+    rows = torch.cat([batch.puzzle_identifiers[:, None], batch.inputs, batch.labels], 1)
+    return {tuple(row) for row in rows.tolist()}
+
+
+def test_a_table_shows_an_identity_the_same_in_every_epoch(small: PuzzleDataset) -> None:
+    seen: dict[int, set[tuple[int, ...]]] = {}
+    for seed in range(2):
+        loader = TrainLoader(small, batch_size=223, seed=seed)
+        for _ in range(100):
+            for row in epoch_of(small, loader):
+                seen.setdefault(row[0], set()).add(row[1:])
+    pairs = small.train.group.bincount()[small.identities.group]
+    assert len(seen) == len(small.identities)
+    assert all(len(rows) <= pairs[identifier - 1] for identifier, rows in seen.items())
+
+
+def test_fresh_pairs_differ_between_epochs_and_seeds(fresh: PuzzleDataset) -> None:
+    loader = TrainLoader(fresh, batch_size=223, seed=0)
+    first, second = epoch_of(fresh, loader), epoch_of(fresh, loader)
+    other = epoch_of(fresh, TrainLoader(fresh, batch_size=223, seed=1))
+    assert len(first & second) < 40
+    assert len(first & other) < 40
+    assert fresh.manifest.num_puzzle_identifiers == 60
+
+
+def test_epochs_differ_in_their_order_of_pairs(small: PuzzleDataset) -> None:
+    """The pairs of a visit are shuffled anew; counts of equal cells tell them in any guise."""
+    group = int(small.train.group.bincount().argmax())
+    loader = TrainLoader(small, batch_size=223, seed=2)
+    orders = set()
+    for batch in batches(loader, 40):
+        own = batch.inputs[torch.tensor(groups_of(small, batch)) == group]
+        orders.add(tuple(tuple(row.bincount().sort().values.tolist()) for row in own))
+    assert len(orders) > 5
+
+
+@shares_dataset
+@given(
+    share=st.integers(1, 40),
+    before=st.integers(0, 5),
+    first_world=st.sampled_from([1, 2, 3, 6]),
+    then_world=st.sampled_from([1, 2, 3, 6]),
+)
+def test_any_number_of_processes_shares_the_same_batches(
+    small: PuzzleDataset, share: int, before: int, first_world: int, then_world: int
+) -> None:
+    """Also when the stream goes on with another number of processes than it began with."""
+    batch_size = 6 * share
+    whole = TrainLoader(small, batch_size=batch_size, seed=4)
+    batches(whole, before)
+    begun = TrainLoader(
+        small, batch_size=batch_size, seed=4, share=Share(rank=0, world_size=first_world)
+    )
+    batches(begun, before)
+    ranks = [Share(rank=rank, world_size=then_world) for rank in range(then_world)]
+    loaders = [TrainLoader(small, batch_size=batch_size, seed=4, share=rank) for rank in ranks]
+    for loader in loaders:
+        loader.load_state_dict(begun.state_dict())
+    for _ in range(3):
+        parts = [loader.next_batch() for loader in loaders]
+        joined = Batch(
+            torch.cat([part.inputs for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            torch.cat([part.puzzle_identifiers for part in parts]),
+        )
+        assert same(joined, whole.next_batch())
+        assert {str(loader.state_dict()) for loader in loaders} == {str(whole.state_dict())}
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(small: PuzzleDataset) -> None:
+    with pytest.raises(DatasetError, match=r"batch of 10 can't be divided among 4.*multiple of 4"):
+        TrainLoader(small, batch_size=10, seed=0, share=Share(rank=0, world_size=4))
+
+
+def test_the_block_size_does_not_show(
+    small: PuzzleDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = batches(TrainLoader(small, batch_size=10, seed=0), 30)
+    monkeypatch.setattr("puzzle_datasets.loader.BLOCK", 1)
+    one_by_one = TrainLoader(small, batch_size=10, seed=0)
+    assert all(map(same, batches(one_by_one, 30), expected))
+
+
+def test_processes_share_an_evaluation(small: PuzzleDataset) -> None:
+    [whole] = evaluation_batches(small, batch_size=99, limit=20, seed=0)
+    parts = [
+        batch.inputs
+        for rank in range(3)
+        for batch in evaluation_batches(
+            small, batch_size=4, limit=20, seed=0, share=Share(rank=rank, world_size=3)
+        )
+    ]
+    assert sorted(torch.cat(parts).tolist()) == sorted(whole.inputs.tolist())
 
 
 def test_every_identity_of_a_group_comes_up(small: PuzzleDataset) -> None:

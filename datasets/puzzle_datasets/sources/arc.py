@@ -125,16 +125,6 @@ class ArcSettings:
         """Identities that each task gets at most, its own among them."""
         return 1 + (0 if self.augmentations == "fresh" else self.augmentations)
 
-    @property
-    def most_identifiers(self) -> int:
-        """Identities if no task is left out or short of augmentations, and the blank one."""
-        most = max(version.tasks for version in VERSIONS.values())
-        if self.also is not None:
-            most += VERSIONS[self.also].tasks
-        if self.concept_arc is not None:
-            most += CONCEPT_ARC_TASKS
-        return 1 + self.variants * (most if self.tasks == "all" else self.tasks)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -160,6 +150,16 @@ class Task:
     def cells(self) -> int:
         """Cells of all grids."""
         return sum(grid.size for pair in self.pairs for grid in pair)
+
+
+def most_identifiers(version: ArcVersion, settings: ArcSettings) -> int:
+    """Return the identities if no task is short of any, and the blank one."""
+    tasks = version.tasks
+    if settings.also is not None:
+        tasks += VERSIONS[settings.also].tasks
+    if settings.concept_arc is not None:
+        tasks += CONCEPT_ARC_TASKS
+    return 1 + settings.variants * (tasks if settings.tasks == "all" else settings.tasks)
 
 
 @cache

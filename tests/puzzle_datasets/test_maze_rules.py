@@ -207,3 +207,11 @@ def test_the_hash_tells_start_from_goal_and_keeps_the_shape() -> None:
     assert first != maze.canonical_hash(read("G  ", "# S"), (2, 3))
     assert first == maze.canonical_hash(read("  S", "G #"), (2, 3))
     assert first == maze.canonical_hash(read("# G", "S  "), (2, 3))
+
+
+def test_no_mazes_are_no_trouble() -> None:
+    nothing = np.empty((0, 12), np.uint8)
+    assert maze.solve(nothing, (3, 4)).shape == (0, 12)
+    assert maze.count_shortest(nothing, (3, 4)).shape == (0,)
+    assert maze.find_fault(nothing, nothing, (3, 4)) is None
+    assert maze.canonical_hash(nothing, (3, 4)).shape == (0,)

@@ -20,6 +20,11 @@ PAD, WALL, OPEN, START, GOAL, PATH = range(6)
 VOCAB_SIZE = 6
 CHARACTERS = "# SGo"
 """How tokens 1 to 5 are written in text."""
+LEGEND = {
+    str(token): meaning
+    for token, meaning in enumerate(("padding", "wall", "open", "start", "goal", "path"))
+}
+"""What each token means."""
 
 Shape = tuple[int, int]
 """Rows and columns."""
@@ -58,8 +63,8 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
     From S on, that path takes at each cell the first of up, left, right and down that lies on a
     shortest path. A maze without one is returned as it is.
     """
-    to_goal = _bordered(distances(inputs, shape, GOAL), shape, -1).reshape(len(inputs), -1)
-    labels: npt.NDArray[np.uint8] = _bordered(inputs, shape).reshape(to_goal.shape)
+    to_goal = _bordered(distances(inputs, shape, GOAL), shape, -1)
+    labels = _bordered(inputs, shape)
     mazes = np.arange(len(inputs))
     cell = (labels == START).argmax(1)
     for left in range(int(to_goal[mazes, cell].max(initial=0)) - 1, 0, -1):
@@ -122,9 +127,10 @@ def canonical_hash(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[n
 
 
 def _bordered(cells: npt.NDArray[Any], shape: Shape, border: int = 0) -> npt.NDArray[Any]:
-    """Return grids [n, rows + 2, columns + 2], so that no step leaves its own grid."""
+    """Return grids [n, (rows + 2) * (columns + 2)], so that no step leaves its own grid."""
     frame = ((0, 0), (1, 1), (1, 1))
-    return np.pad(cells.reshape(-1, *shape), frame, constant_values=border)
+    grids = np.pad(cells.reshape(-1, *shape), frame, constant_values=border)
+    return grids.reshape(-1, (shape[0] + 2) * (shape[1] + 2))
 
 
 def _moves(shape: Shape) -> npt.NDArray[np.int64]:
@@ -165,7 +171,7 @@ def _spread(
 def _inner(cells: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
     """Return the cells [n, L] of bordered grids."""
     grids = cells.reshape(-1, shape[0] + 2, shape[1] + 2)[:, 1:-1, 1:-1]
-    return grids.reshape(len(grids), -1)
+    return grids.reshape(-1, shape[0] * shape[1])
 
 
 def _at_goal(inputs: Cells, steps: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -71,13 +71,17 @@ class OfficialSettings:
         return self._metadata.seq_len
 
     @property
-    def most_identifiers(self) -> int:
-        """Puzzle identifiers, the blank one among them, read from the folder."""
-        return self._metadata.num_puzzle_identifiers
-
-    @property
     def _metadata(self) -> Metadata:
         return read_metadata(Path(self.folder) / "train")
+
+
+def most_identifiers(settings: OfficialSettings) -> int:
+    """Return the folder's puzzle identifiers, the blank one among them.
+
+    Raises:
+        DatasetError: the folder can't be read.
+    """
+    return read_metadata(Path(settings.folder) / "train").num_puzzle_identifiers
 
 
 def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:

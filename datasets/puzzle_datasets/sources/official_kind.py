@@ -70,9 +70,8 @@ def legend(kind: Kind, side: int) -> dict[str, str]:
     if kind == "arc":
         return token_legend()
     if kind == "maze":
-        words = ["padding", "wall", "open", "start", "goal", "path"]
-    else:
-        words = ["padding", "blank", *(f"digit {digit}" for digit in range(1, side + 1))]
+        return maze.LEGEND
+    words = ["padding", "blank", *(f"digit {digit}" for digit in range(1, side + 1))]
     return {str(token): word for token, word in enumerate(words)}
 
 
@@ -126,24 +125,3 @@ def _sizes(
         example = first_example + int(heights.argmin())
         raise DatasetError(f"{what} {example} (from 0) is no full rectangle of colours; {REMEDY}")
     return heights, widths
-
-
-def _possible_kinds(metadata: Metadata) -> list[Kind]:
-    side = canvas_side(metadata)
-    if not side:
-        return []
-    if metadata.num_puzzle_identifiers > 1:
-        return ["arc"] if metadata.vocab_size == ARC_VOCAB_SIZE else []
-    kinds: list[Kind] = []
-    if side in BOX_SHAPES and metadata.vocab_size == side + BLANK + 1:
-        kinds.append("sudoku")
-    if metadata.vocab_size == maze.VOCAB_SIZE:
-        kinds.append("maze")
-    return kinds
-
-
-def _described(metadata: Metadata) -> str:
-    return (
-        f"vocab_size {metadata.vocab_size}, seq_len {metadata.seq_len} and "
-        f"num_puzzle_identifiers {metadata.num_puzzle_identifiers}"
-    )

@@ -1,0 +1,1 @@
+"""Puzzles as people know them, drawn as SVG."""

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.export import Style, export
 from puzzle_datasets.schema import IDENTITY_FILE, DatasetError
-from puzzle_datasets.sources.official import OfficialSettings, build
+from puzzle_datasets.sources.official import OfficialSettings, build, most_identifiers
 from puzzle_datasets.sources.official_kind import grid_sizes
 from puzzle_datasets.sources.official_names import augmented_name, parse_names
 from puzzle_datasets.writer import SetWriter
@@ -134,7 +135,7 @@ def structure(contents: list[Content]) -> tuple[list[int], list[int]]:
     return puzzles.tolist(), np.repeat(np.arange(len(group_sizes)), group_sizes)[puzzles].tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(arc_folders(), st.sampled_from(["uint8", "int32", "int64"]))
 def test_arc_folders_keep_their_pairs_and_structure(
     folder: tuple[dict[str, list[Content]], list[str]], dtype: str
@@ -163,6 +164,28 @@ def test_arc_folders_keep_their_pairs_and_structure(
         assert [dataset.group_names[group] for group in table.group] == tasks
         identity = table.puzzle_identifier.long() - 1
         assert torch.equal(dataset.identities.group[identity], table.group.long())
+
+
+@settings(max_examples=10, deadline=None)
+@given(arc_folders(), st.sampled_from(["uint8", "int64"]), st.sampled_from(["hrm", "trm"]))
+def test_what_is_imported_is_exported_as_it_was(
+    folder: tuple[dict[str, list[Content]], list[str]], dtype: str, style: Style
+) -> None:
+    splits, names = folder
+    with TemporaryDirectory() as root:
+        first, second = Path(root) / "published", Path(root) / "exported"
+        first.mkdir()
+        save(first, splits, names, 12, dtype)
+        once = import_folder(first, Path(root) / "once")
+        export(Path(root) / "once", second, style)
+        twice = import_folder(second, Path(root) / "twice")
+        assert once.manifest.files == twice.manifest.files
+        assert json.loads((second / "identifiers.json").read_text()) == names
+        for split, contents in splits.items():
+            for part in ("inputs", "labels"):
+                exported = np.load(second / split / f"all__{part}.npy")
+                assert exported.dtype == np.uint8
+                assert np.array_equal(exported, joined(contents, part))
 
 
 def test_names_of_both_styles_say_what_was_done() -> None:
@@ -262,7 +285,7 @@ def test_kinds_with_equal_vocabulary_are_told_apart(
 
 def test_settings_know_the_sizes_before_the_import(arc: Path) -> None:
     asked = OfficialSettings(folder=str(arc))
-    assert (asked.vocab_size, asked.seq_len, asked.most_identifiers) == (12, SIDE**2, 3)
+    assert (asked.vocab_size, asked.seq_len, most_identifiers(asked)) == (12, SIDE**2, 3)
 
 
 def edited(file: str, change: Callable[[Array], Array]) -> Callable[[Path], None]:
@@ -305,6 +328,10 @@ def with_value(index: Any, value: int) -> Callable[[Array], Array]:
     return change
 
 
+def replace_metadata(folder: Path, content: Any) -> None:
+    (folder / "train" / "dataset.json").write_text(json.dumps(content))
+
+
 TRAIN = "train/set0__"
 BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no dataset.json": (
@@ -313,7 +340,7 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no JSON": (cut("train/dataset.json", 9), r"train/dataset\.json can't be read"),
     "no object": (
-        lambda f: (f / "train/dataset.json").write_text("[]") and None,
+        lambda folder: replace_metadata(folder, []),
         "no JSON object",
     ),
     "other padding": (described("pad_id", 3), "pad_id 3"),

@@ -3,6 +3,9 @@
 After the mazes of the HRM paper, section 3.1, which are 30 by 30 and whose path is longer than
 110 steps. Family ``random-walls`` is of their kind; a maze may have millions of equally short
 paths. Family ``perfect`` has one path only, so that there is just one right answer.
+
+Of several shortest paths the label is the first, as ``rules.maze.solve`` orders them. A maze
+alone thus decides its label; rotated or reflected, the label is a shortest path but not the first.
 """
 
 from collections.abc import Iterator

@@ -45,7 +45,7 @@ class Search:
     def distinct(
         self, count: int, generator: np.random.Generator, seen: set[int]
     ) -> Iterator[Tokens]:
-        """Yield ``count`` mazes [n, L] in several runs.
+        """Yield ``count`` mazes [n, L] in several runs, of which some may be empty.
 
         ``seen`` holds the hashes of mazes that must not come (again), in any orientation, and
         grows by those that were found.
@@ -60,13 +60,10 @@ class Search:
             new = mazes[_unseen(hashes, count - found, seen)]
             found += len(new)
             furthest = max(furthest, reached)
-            if len(new):
-                tries = 0
-                yield new
-                continue
-            tries += drawn
+            tries = 0 if len(new) else tries + drawn
             if tries >= PATIENCE:
                 raise self._refusal(found, count, furthest)
+            yield new
 
     @property
     def _shape(self) -> maze.Shape:

@@ -6,13 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.augment.arc import Augmentation, augment, crop, frame, transformed_sizes, undo
+from puzzle_datasets.augment.arc_orientations import Orientations
 from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.schema import IGNORE_LABEL, PAD
 
 Grid = npt.NDArray[np.uint8]
+SIDES = st.integers(1, 7)
 
 
 def turned(grid: Grid, dihedral: int) -> Grid:
@@ -35,9 +38,9 @@ def on_canvas(grid: Grid, side: int, row: int = 0, column: int = 0) -> Grid:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> dict[str, Any]:
+def cases(draw: st.DrawFn, sides: st.SearchStrategy[int] = SIDES) -> dict[str, Any]:
     """Return one grid under all eight transforms, each with its own place on the canvas."""
-    side = draw(st.integers(1, 7))
+    side = draw(sides)
     height, width = draw(st.integers(1, side)), draw(st.integers(1, side))
     cells = draw(st.binary(min_size=height * width, max_size=height * width))
     grid = (np.frombuffer(cells, np.uint8) % 10).reshape(height, width)
@@ -59,6 +62,14 @@ def as_batch(case: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, Augmenta
         offsets=torch.tensor(case["offsets"]),
     )
     return base, sizes, augmentation
+
+
+def joined(parts: list[Augmentation]) -> Augmentation:
+    return Augmentation(
+        dihedral=torch.cat([part.dihedral for part in parts]),
+        colours=torch.cat([part.colours for part in parts]),
+        offsets=torch.cat([part.offsets for part in parts]),
+    )
 
 
 @given(cases())
@@ -87,6 +98,28 @@ def test_labels_ignore_padding_and_nothing_else(case: dict[str, Any]) -> None:
     tokens = augment(framed, sizes, augmentation)
     labels = augment(framed, sizes, augmentation, padding=-100)
     assert torch.equal(labels, tokens.masked_fill(tokens == 0, -100))
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_oriented_grids_are_augmented_as_any(data: st.DataObject) -> None:
+    """Runs of a tall or a low grid, from any place, never show a grid beside them."""
+    side = data.draw(SIDES)
+    drawn = data.draw(st.lists(cases(st.just(side)), min_size=1, max_size=6))
+    base, sizes, changes = zip(*map(as_batch, drawn), strict=True)
+    grids = torch.arange(len(drawn)).repeat_interleave(NUM_DIHEDRAL)
+    paddings = torch.tensor([PAD, IGNORE_LABEL] * (len(grids) // 2))
+    whole = Orientations(
+        torch.stack([tokens[0] for tokens in base]),
+        torch.stack([shapes[0] for shapes in sizes]),
+        torch.device("cpu"),
+    )
+    tokens = whole.augmented(grids, joined(list(changes)), paddings)
+    framed = frame(torch.cat(base), torch.cat(sizes))
+    expected = augment(framed, torch.cat(sizes), joined(list(changes)))
+    ignored = (expected == PAD) & (paddings == IGNORE_LABEL)[:, None]
+    assert tokens.dtype == torch.int32
+    assert torch.equal(tokens, expected.masked_fill(ignored, IGNORE_LABEL))
 
 
 @pytest.mark.parametrize("dihedral", range(NUM_DIHEDRAL))

@@ -1,7 +1,9 @@
 import csv
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from puzzle_datasets.rules import sudoku
 from puzzle_datasets.rules.sudoku_symmetry import invariant
 from puzzle_datasets.schema import DatasetError, Manifest
 from puzzle_datasets.shards import Columns, read_rows
-from puzzle_datasets.sources import csv_import, sudoku_kernel, sudoku_search
+from puzzle_datasets.sources import csv_import, sudoku_kernel
 from puzzle_datasets.sources.sudoku_csv import (
     SAMPLE_FOLDER,
     SudokuCsvSettings,
@@ -22,13 +24,13 @@ from puzzle_datasets.sources.sudoku_csv import (
 from puzzle_datasets.writer import SetWriter
 
 Row = dict[str, str]
-Build = Callable[[SudokuCsvSettings, SetWriter], Manifest]
 
 
 @pytest.fixture(autouse=True)
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few puzzles are solved before the solver would be compiled."""
-    monkeypatch.setattr(sudoku_kernel, "compiled", lambda: sudoku_search)
+    """Without numba a few puzzles are solved before the solver would be compiled."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(sudoku_kernel, "compiled", sudoku_kernel.compiled.__wrapped__)
 
 
 def sample(split: str, count: int) -> list[Row]:
@@ -51,7 +53,9 @@ def write(folder: Path, rows: dict[str, list[Row]]) -> SudokuExtremeSettings:
     return SudokuExtremeSettings(csv=str(folder))
 
 
-def built(settings: SudokuCsvSettings, folder: Path, build: Build = build_extreme) -> Manifest:
+def built(
+    settings: SudokuCsvSettings, folder: Path, build: Callable[..., Manifest] = build_extreme
+) -> Manifest:
     folder.mkdir()
     return build(settings, SetWriter(folder))
 
@@ -218,7 +222,7 @@ def test_bad_rows_are_refused_by_line(
     ],
 )
 def test_settings_that_the_files_do_not_meet_are_refused(
-    values: dict[str, object], refusal: str, rows: dict[str, list[Row]], tmp_path: Path
+    values: dict[str, Any], refusal: str, rows: dict[str, list[Row]], tmp_path: Path
 ) -> None:
     settings = replace(write(tmp_path / "csv", rows), **values)
     with pytest.raises(DatasetError, match=refusal) as refused:
@@ -237,7 +241,9 @@ def test_impossible_settings_are_refused(values: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("augmentations", "mode"), [("fresh", "fresh"), (0, "stored"), (3, "table")]
 )
-def test_the_sample_builds(augmentations: int | str, mode: str, tmp_path: Path) -> None:
+def test_the_sample_builds(
+    augmentations: int | Literal["fresh"], mode: str, tmp_path: Path
+) -> None:
     settings = SudokuSampleSettings(subsample=6, test_subsample=4, augmentations=augmentations)
     manifest = built(settings, tmp_path / "set", build_sample)
     assert manifest.name == "sudoku-hard-sample"
@@ -255,4 +261,5 @@ def test_the_sample_is_what_its_page_says() -> None:
         assert len({line["answer"] for line in lines}) == 1000
         assert sum(line["source"] == "hard" for line in lines) == 730
         grids[split] = tokens[:, :81]
-    assert not np.intersect1d(*(invariant(inputs, 9) for inputs in grids.values())).size
+    train, test = (invariant(inputs, 9) for inputs in grids.values())
+    assert not np.intersect1d(train, test).size

@@ -30,6 +30,14 @@ except DatasetError as error:
     print("refused:", error)
 """
 
+BUILD = """
+import sys
+from pathlib import Path
+from puzzle_datasets.sources.maze_csv import MazeHardSettings, build
+from puzzle_datasets.writer import SetWriter
+print(build(MazeHardSettings(), SetWriter(Path(sys.argv[1]))).source)
+"""
+
 
 class Hub(ThreadingHTTPServer):
     """Serves the files of one dataset repository; ``cut`` bytes of each are never sent."""
@@ -37,6 +45,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.files = {"train.csv": b"train " * 1000, "test.csv": b"test " * 1000}
+        self.repo = REPO
         self.cut = 0
         self.asked: list[str] = []
 
@@ -57,7 +66,7 @@ class Answer(BaseHTTPRequestHandler):
     def answer(self, *, with_body: bool) -> None:
         self.server.asked.append(self.path)
         *repo, revision, file = self.path.removeprefix("/datasets/").split("/")
-        if repo != [*REPO.split("/"), "resolve"]:
+        if repo != [*self.server.repo.split("/"), "resolve"]:
             return self.fail("RepoNotFound")
         if revision not in ("main", COMMIT):
             return self.fail("RevisionNotFound")
@@ -93,10 +102,8 @@ def hub() -> Iterator[Hub]:
         thread.join()
 
 
-def fetched(
-    endpoint: str, cache: Path, repo: str = REPO, revision: str = "main", **more: str
-) -> str:
-    """Return what a fresh process says that fetches both files."""
+def fresh(script: str, *words: str, endpoint: str, cache: Path, **more: str) -> str:
+    """Return what a script prints in a process that knows this hub and this cache only."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
@@ -107,10 +114,17 @@ def fetched(
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         **more,
     }
-    command = [sys.executable, "-c", FETCH, repo, revision]
+    command = [sys.executable, "-c", script, *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def fetched(
+    endpoint: str, cache: Path, repo: str = REPO, revision: str = "main", **more: str
+) -> str:
+    """Return what a fresh process says that fetches both files."""
+    return fresh(FETCH, repo, revision, endpoint=endpoint, cache=cache, **more)
 
 
 def test_files_come_from_one_commit_and_then_from_the_cache(hub: Hub, tmp_path: Path) -> None:
@@ -172,3 +186,22 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(DatasetError, match=r'pip install "hrm-sweeps\[hub\]", or give files'):
         fetch(REPO, ["train.csv"], "main")
+
+
+def corridors(lengths: range) -> bytes:
+    """Return 30×30 mazes that are a single corridor each, as a file."""
+    lines = ["source,question,answer,rating"]
+    for length in lengths:
+        wall = "#" * (898 - length)
+        lines.append(f"made,S{' ' * length}G{wall},S{'o' * length}G{wall},{length + 2}")
+    return "\n".join(lines).encode()
+
+
+def test_a_set_is_built_from_the_hub(hub: Hub, tmp_path: Path) -> None:
+    hub.repo = "sapientinc/maze-30x30-hard-1k"
+    hub.files = {"train.csv": corridors(range(5, 15)), "test.csv": corridors(range(15, 20))}
+    (tmp_path / "set").mkdir()
+    words = str(tmp_path / "set")
+    source = fresh(BUILD, words, endpoint=hub.url, cache=tmp_path / "cache")
+    assert source == f"sapientinc/maze-30x30-hard-1k on the Hugging Face hub at {COMMIT}"
+    assert (tmp_path / "set" / "manifest.json").exists()

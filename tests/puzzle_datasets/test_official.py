@@ -332,6 +332,11 @@ def replace_metadata(folder: Path, content: Any) -> None:
     (folder / "train" / "dataset.json").write_text(json.dumps(content))
 
 
+def no_examples(folder: Path) -> None:
+    for part in ("inputs", "labels"):
+        np.save(folder / f"{TRAIN}{part}.npy", np.zeros((0, SIDE**2), np.uint8))
+
+
 TRAIN = "train/set0__"
 BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no dataset.json": (
@@ -375,6 +380,7 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
         r"inputs\.npy holds float32; convert",
     ),
     "label missing": (edited(f"{TRAIN}labels.npy", lambda a: a[:-1]), r"\(4, 25\) but labels"),
+    "no examples": (no_examples, r"inputs\.npy holds no examples"),
     "indices no list": (edited(f"{TRAIN}group_indices.npy", lambda a: a[None]), "list is due"),
     "indices empty": (edited(f"{TRAIN}group_indices.npy", lambda a: a[:0]), "group_indices"),
     "late start": (

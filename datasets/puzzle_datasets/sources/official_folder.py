@@ -149,6 +149,8 @@ def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
             f"{files[0]} has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}; "
             f"{REMEDY}"
         )
+    if not inputs[0]:
+        raise DatasetError(f"{files[0]} holds no examples; {REMEDY}")
     return int(inputs[0])
 
 

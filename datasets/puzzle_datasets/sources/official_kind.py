@@ -25,20 +25,18 @@ def find_kind(split: PublishedSplit, asked: Literal["auto"] | Kind) -> Kind:
     Raises:
         DatasetError: vocabulary, length and identifiers are not those of the kind, or of any.
     """
-    possible = _possible_kinds(split.metadata)
-    if asked == "auto" and len(possible) == 2:
-        first_labels = next(split.chunks())[2][0]
-        return "maze" if np.count_nonzero(first_labels == maze.START) == 1 else "sudoku"
-    if asked == "auto" and possible:
-        return possible[0]
-    if asked == "auto" or asked not in possible:
+    possible = [kind for kind in _possible_kinds(split.metadata) if asked in (kind, "auto")]
+    if not possible:
         wanted = "any kind of puzzle" if asked == "auto" else asked
         raise DatasetError(
             f"{split.folder} has {_described(split.metadata)}, which does not fit {wanted}; "
             "check kind and folder",
             key="kind",
         )
-    return asked
+    if len(possible) == 1:
+        return possible[0]
+    first_labels = next(split.chunks())[2][0]
+    return "maze" if np.count_nonzero(first_labels == maze.START) == 1 else "sudoku"
 
 
 def measure(

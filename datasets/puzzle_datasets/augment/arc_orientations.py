@@ -36,13 +36,13 @@ class Orientations:
         self._side = canvas_side(tokens)
         self._stride = self._side + _MARGIN
         self._grids = len(tokens)
-        squares, tops = self._turned(tokens, sizes)
-        order = tops.argsort(stable=True)
-        blank = squares.new_zeros(1, squares.shape[1])
-        flat = torch.cat([squares[order], blank]).flatten().to(device)
+        tops = torch.cat([self._tops(sizes, dihedral) for dihedral in range(NUM_DIHEDRAL)])
+        places = tops.argsort(stable=True).argsort()
+        squares = self._squares(tokens, sizes, tops, places)
+        flat = squares.flatten().to(device)
         length = self._side * self._stride
         self._runs = flat.as_strided((len(flat) - length + 1, length), (1, 1))
-        self._starts = order.argsort() * squares.shape[1] + tops * self._stride
+        self._starts = places * squares.shape[1] + tops * self._stride
 
     def augmented(self, grids: Tensor, augmentation: Augmentation, paddings: Tensor) -> Tensor:
         """Return what ``augment`` makes of some grids, int32 [B, L].
@@ -62,21 +62,26 @@ class Orientations:
         index = tokens.add_(first.to(device)[:, None, None]).flatten()
         return new_tokens.flatten().index_select(0, index).view(len(grids), -1)
 
-    def _turned(self, tokens: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return squares uint8 [8·n, stride²] and the line [8·n] where each one's grid begins."""
+    def _tops(self, sizes: Tensor, dihedral: int) -> Tensor:
+        """Return the line [n] of its square where each oriented grid begins."""
+        transforms = torch.full((len(sizes),), dihedral)
+        return self._stride - 1 - transformed_sizes(sizes, transforms)[:, 0]
+
+    def _squares(self, tokens: Tensor, sizes: Tensor, tops: Tensor, places: Tensor) -> Tensor:
+        """Return the squares uint8 [8·n + 1, stride²] of all orientations, and a blank one last.
+
+        ``tops`` and ``places`` [8·n] say where a grid is in its square, and that among all.
+        """
         corners = tokens.view(-1, self._side, self._side)
         corners = torch.nn.functional.pad(corners, (0, _MARGIN, 0, _MARGIN))
         framed = frame(corners.flatten(1), sizes)
-        squares, tops = [], []
-        for number in range(NUM_DIHEDRAL):
-            dihedral = torch.full((len(tokens),), number)
-            heights = transformed_sizes(sizes, dihedral)[:, 0]
-            top = self._stride - 1 - heights
+        squares = tokens.new_zeros(len(places) + 1, self._stride**2)
+        each = zip(tops.view(NUM_DIHEDRAL, -1), places.view(NUM_DIHEDRAL, -1), strict=True)
+        for dihedral, (top, place) in enumerate(each):
             to_bottom = Augmentation(
-                dihedral=dihedral,
+                dihedral=torch.full_like(top, dihedral),
                 colours=torch.arange(ARC_COLOURS).expand(len(tokens), -1),
                 offsets=torch.stack([top, torch.zeros_like(top)], 1),
             )
-            squares.append(augment(framed, sizes, to_bottom).byte())
-            tops.append(top)
-        return torch.cat(squares), torch.cat(tops)
+            squares[place] = augment(framed, sizes, to_bottom).byte()
+        return squares

@@ -73,7 +73,7 @@ def row(dataset: PuzzleDataset, shape: tuple[int, int, int], rounds: int) -> str
     trained._take_step()
     for _ in range(rounds):
         step.append(seconds(trained._take_step, STEPS))
-        load.append(seconds(loader.next_batch, STEPS))
+        load.append(seconds(loader.next_batch, 8 * STEPS))
         peak.append(seconds(lambda: left @ right, 5 * STEPS))
     rates = [flops / s / 1e9 for s in step]
     bases = [matmul_flops / s / 1e9 for s in peak]

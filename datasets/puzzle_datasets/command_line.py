@@ -14,6 +14,7 @@ from puzzle_datasets.schema import Split
 from puzzle_datasets.settings import described, make_settings, parse
 from puzzle_datasets.writer import Report
 
+SUMMARY = "Puzzle sets as Parquet shards."
 DEFAULT_DATA = Path("data")
 Command = Callable[[argparse.Namespace], None]
 
@@ -28,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser(*, build: Command, inspect: Command, verify: Command, export: Command) -> Parser:
     """Return the parser of all commands; each leaves its function as ``run``."""
-    top = Parser(prog="python -m puzzle_datasets", description=__doc__, allow_abbrev=False)
+    top = Parser(prog="python -m puzzle_datasets", description=SUMMARY, allow_abbrev=False)
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_build(commands.add_parser("build", help="build a puzzle set"), build)
 

@@ -50,6 +50,14 @@ def _fill(folder: Path, fill: Callable[[Path], object]) -> None:
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     """Hold an exclusive lock that ends with this process, however it ends."""
-    with file.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    while True:
+        with file.open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            # Whoever held the lock before may have removed the file that this one waited at.
+            if not file.exists() or not os.path.samestat(file.stat(), os.fstat(stream.fileno())):
+                continue
+            try:
+                yield
+            finally:
+                file.unlink(missing_ok=True)
+            return

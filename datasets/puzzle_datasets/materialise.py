@@ -12,8 +12,8 @@ from puzzle_datasets.augment import maze, sudoku
 from puzzle_datasets.augment.arc import Augmentation, augment, frame
 from puzzle_datasets.augment.arc_batches import TablePairs
 from puzzle_datasets.augment.picks import Picks
+from puzzle_datasets.counters import counter_draws, counter_key
 from puzzle_datasets.dataset import IdentityTable, PairTable, PuzzleDataset
-from puzzle_datasets.draws import counter_draws, counter_key
 from puzzle_datasets.schema import BLANK_IDENTIFIER, PAD, Manifest, Split
 
 Integers = npt.NDArray[np.int64]

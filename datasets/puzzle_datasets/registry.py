@@ -7,8 +7,17 @@ from typing import Any
 
 from puzzle_datasets.schema import DatasetError, Manifest
 from puzzle_datasets.settings import choices
-from puzzle_datasets.sources import arc, arc_build
+from puzzle_datasets.sources import arc, arc_build, maze, maze_csv, official, sudoku, sudoku_csv
 from puzzle_datasets.writer import SetWriter
+
+
+def _one_identifier(settings: object) -> int:
+    """Sudoku and mazes share the blank identifier."""
+    return 1
+
+
+def _no_check(settings: object) -> None:
+    """The settings' own checks are all there is to do beforehand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +35,53 @@ class PuzzleSet:
     summary: str
     settings: type[Any]
     build: Callable[[Any, SetWriter], Manifest]
-    check: Callable[[Any], object] = lambda settings: None
-    most_identifiers: Callable[[Any], int] = lambda settings: 1
+    check: Callable[[Any], object] = _no_check
+    most_identifiers: Callable[[Any], int] = _one_identifier
 
 
-PUZZLE_SETS = {
-    name: PuzzleSet(
+def _arc(version: arc.ArcVersion) -> PuzzleSet:
+    return PuzzleSet(
         summary=version.summary,
         settings=arc.ArcSettings,
         build=partial(arc_build.build, version),
         check=partial(arc_build.chosen_tasks, version),
         most_identifiers=partial(arc.most_identifiers, version),
     )
-    for name, version in arc.VERSIONS.items()
+
+
+PUZZLE_SETS = {
+    **{name: _arc(version) for name, version in arc.VERSIONS.items()},
+    "sudoku": PuzzleSet(
+        summary="generated Sudoku of side 4, 6 or 9, each with one solution",
+        settings=sudoku.SudokuSettings,
+        build=sudoku.build,
+    ),
+    "sudoku-extreme": PuzzleSet(
+        summary="Sudoku-Extreme: published hard puzzles, from the hub or from files",
+        settings=sudoku_csv.SudokuExtremeSettings,
+        build=sudoku_csv.build_extreme,
+    ),
+    "sudoku-hard-sample": PuzzleSet(
+        summary="1000 + 1000 hard Sudoku that come with this package",
+        settings=sudoku_csv.SudokuSampleSettings,
+        build=sudoku_csv.build_sample,
+    ),
+    "maze": PuzzleSet(
+        summary="generated mazes: perfect ones, or random walls with long shortest paths",
+        settings=maze.MazeSettings,
+        build=maze.build,
+    ),
+    "maze-hard": PuzzleSet(
+        summary="Maze-Hard: published 30 by 30 mazes, from the hub or from files",
+        settings=maze_csv.MazeHardSettings,
+        build=maze_csv.build,
+    ),
+    "official": PuzzleSet(
+        summary="a folder in the layout that the published training scripts read",
+        settings=official.OfficialSettings,
+        build=official.build,
+        most_identifiers=official.most_identifiers,
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
-from puzzle_datasets.schema import DatasetError
+from puzzle_datasets.schema import AugmentationMode, DatasetError
 
 Augmentations = int | Literal["fresh"]
 """How many fixed variants each puzzle has beside itself, or ``fresh``: new ones in each epoch."""
@@ -35,6 +35,13 @@ def option(default: Any, help: str, *, path: bool = False) -> Any:  # noqa: A002
     files of the user: the set is known by what they hold, not by where they are.
     """
     return field(default=default, metadata={"help": help, "path": path})
+
+
+def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
+    """Return how training pairs are varied under a setting of that name."""
+    if augmentations == "fresh":
+        return "fresh"
+    return "table" if augmentations else "stored"
 
 
 def require(settings: object, key: str, possible: bool, remedy: str) -> None:

@@ -63,7 +63,7 @@ def read_rows(file: Path) -> Iterator[Columns]:
         DatasetError: the file is no whole Parquet file.
     """
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, memory_map=True) as parquet:
             for batch in parquet.iter_batches(ROW_GROUP):
                 yield to_columns(batch)
     except (OSError, pa.ArrowException) as error:
@@ -80,12 +80,15 @@ def write_shard(table: pa.Table, file: Path) -> None:
 def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
     """Return a writer of row groups; what it leaves is whole once it is closed."""
     others = [f.name for f in schema if not pa.types.is_fixed_size_binary(f.type)]
+    # Numbers of rows and groups ascend, so that their differences are smaller than a dictionary.
+    numbers = [f.name for f in schema if pa.types.is_int32(f.type)]
     return pq.ParquetWriter(
         file,
         schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=others,
+        use_dictionary=[name for name in others if name not in numbers],
+        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
         write_statistics=others,
     )
 

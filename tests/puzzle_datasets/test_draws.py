@@ -4,14 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.draws import (
-    below,
-    counter_draws,
-    counter_key,
-    keyed_generator,
-    permutations,
-    philox,
-)
+from puzzle_datasets.counters import below, counter_draws, counter_key, permutations, philox
+from puzzle_datasets.draws import keyed_generator
 
 LARGEST = 2**32 - 1
 WORDS = st.integers(0, LARGEST)

@@ -156,7 +156,9 @@ def test_a_folder_of_choice_is_used_again_for_the_same_set_only(tmp_path: Path) 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("chapter 1")
-    with pytest.raises(DatasetError, match="exists without manifest.json; delete it, or choose another"):
+    with pytest.raises(
+        DatasetError, match=r"exists without manifest\.json; delete it, or choose another"
+    ):
         build_at("arc-agi-1", SETTINGS, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 

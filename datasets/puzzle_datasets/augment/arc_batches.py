@@ -11,9 +11,9 @@ from puzzle_datasets.augment.arc import Augmentation, canvas_side, transformed_s
 from puzzle_datasets.augment.arc_orientations import Orientations
 from puzzle_datasets.augment.picks import Picks
 from puzzle_datasets.batch import Batch
+from puzzle_datasets.counters import Words, below, counter_draws, counter_key, permutations
 from puzzle_datasets.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.dihedral import NUM_DIHEDRAL
-from puzzle_datasets.draws import Words, below, counter_draws, counter_key, permutations
 from puzzle_datasets.schema import ARC_COLOURS, BLANK_IDENTIFIER, IGNORE_LABEL, PAD
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.batch import Batch
+from puzzle_datasets.counters import below, counter_draws, counter_key
 from puzzle_datasets.dataset import PairTable, PuzzleDataset
-from puzzle_datasets.draws import below, counter_draws, counter_key
 from puzzle_datasets.schema import IGNORE_LABEL
 
 

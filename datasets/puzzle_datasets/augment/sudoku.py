@@ -11,7 +11,7 @@ from itertools import permutations, product
 import torch
 from torch import Tensor
 
-from puzzle_datasets import draws
+from puzzle_datasets import counters
 from puzzle_datasets.augment.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
@@ -77,12 +77,12 @@ def drawn(words: Tensor, box: tuple[int, int]) -> Augmentation:
     """
     height, width = box
     row_orders, column_orders = line_orders(width, height), line_orders(height, width)
-    transposes = draws.below(words[:, 0], 2).bool()
+    transposes = counters.below(words[:, 0], 2).bool()
     return Augmentation(
         transposes=transposes & (height == width),
-        rows=row_orders[draws.below(words[:, 1], len(row_orders))],
-        columns=column_orders[draws.below(words[:, 2], len(column_orders))],
-        digits=draws.permutations(words[:, _DRAWS_BESIDE_DIGITS:]),
+        rows=row_orders[counters.below(words[:, 1], len(row_orders))],
+        columns=column_orders[counters.below(words[:, 2], len(column_orders))],
+        digits=counters.permutations(words[:, _DRAWS_BESIDE_DIGITS:]),
     )
 
 
@@ -114,18 +114,18 @@ class SudokuPairs:
         self._train, self._box, self._device = dataset.train, manifest.box, device
         self._draws = manifest.grid[0] + _DRAWS_BESIDE_DIGITS
         self._variants: Variants | None = None
-        self._key = draws.counter_key("fresh Sudoku pairs", seed)
+        self._key = counters.counter_key("fresh Sudoku pairs", seed)
         if manifest.augmentation == "table":
             self._variants = Variants(manifest.settings["augmentations"], seed)
-            self._key = draws.counter_key("variants of Sudoku pairs", manifest.settings["seed"])
+            self._key = counters.counter_key("variants of Sudoku pairs", manifest.settings["seed"])
 
     def augmentation(self, picks: Picks) -> Augmentation:
         """Return how each picked pair is changed; variant 0 of a puzzle is itself."""
         if self._variants is None:
-            words = draws.counter_draws(self._key, (picks.epochs, picks.rows), self._draws)
+            words = counters.counter_draws(self._key, (picks.epochs, picks.rows), self._draws)
         else:
             variants = self._variants.of(picks)
-            words = draws.counter_draws(self._key, (variants, picks.rows), self._draws)
+            words = counters.counter_draws(self._key, (variants, picks.rows), self._draws)
             words[variants == 0] = 0
         return drawn(words, self._box)
 

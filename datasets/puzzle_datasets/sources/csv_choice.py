@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.schema import AugmentationMode, DatasetError, Split
-from puzzle_datasets.settings import Augmentations, option, require
+from puzzle_datasets.schema import DatasetError, Split
+from puzzle_datasets.settings import option, require
 from puzzle_datasets.sources.hub import fetch
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
@@ -45,13 +45,6 @@ class HubChoiceSettings(ChoiceSettings):
         None, "a folder with train.csv and test.csv; none: the published ones", path=True
     )
     revision: str = option("main", "branch, tag or commit of the published files")
-
-
-def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
-    """Return how training pairs are varied under a setting of that name."""
-    if augmentations == "fresh":
-        return "fresh"
-    return "table" if augmentations else "stored"
 
 
 def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.draws import keyed_generator
+from puzzle_datasets.figures import spread
 from puzzle_datasets.schema import DatasetError, Split
 from puzzle_datasets.sources.csv_choice import FILES, ChoiceSettings, choose, draw
 from puzzle_datasets.sources.csv_table import (
@@ -105,22 +106,6 @@ def statistics(reports: Mapping[Split, SplitReport]) -> dict[str, float]:
         for source, count in report.sources.most_common(SOURCES_NAMED):
             figures[f"{split}_rows_{source}"] = count
     return figures
-
-
-def spread(name: str, values: npt.NDArray[Any]) -> dict[str, float]:
-    """Return mean, least, median, 90th percentile and most of values [n].
-
-    Rounded, as sums differ in the last digits between machines.
-    """
-    exact = values.astype(np.float64)
-    figures = {
-        "mean": exact.mean(),
-        "min": exact.min(),
-        "median": np.median(exact),
-        "p90": np.quantile(exact, 0.9),
-        "max": exact.max(),
-    }
-    return {f"{name}_{key}": round(float(value), 4) for key, value in figures.items()}
 
 
 Rated = tuple[CsvRows, npt.NDArray[np.float32]]

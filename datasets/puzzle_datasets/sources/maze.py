@@ -17,10 +17,16 @@ import numpy.typing as npt
 
 from puzzle_datasets.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.draws import keyed_generator
+from puzzle_datasets.figures import spread
 from puzzle_datasets.rules import maze
 from puzzle_datasets.schema import Card, Manifest, Split
-from puzzle_datasets.settings import Augmentations, option, require, settings_record
-from puzzle_datasets.sources.csv_import import spread
+from puzzle_datasets.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    require,
+    settings_record,
+)
 from puzzle_datasets.sources.maze_reach import WIDEST
 from puzzle_datasets.sources.maze_search import FAMILIES, Family, Search
 from puzzle_datasets.writer import Rows, SetWriter
@@ -132,7 +138,7 @@ def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
             seq_len=settings.seq_len,
             grid=(settings.side, settings.side),
             tokens=maze.LEGEND,
-            augmentation="fresh" if settings.augmentations == "fresh" else "table",
+            augmentation=augmentation_mode(settings.augmentations),
             groups=settings.train + settings.test,
             statistics=figures,
         )

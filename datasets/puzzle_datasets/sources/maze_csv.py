@@ -7,13 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from puzzle_datasets.figures import spread
 from puzzle_datasets.rules import maze
 from puzzle_datasets.schema import Card, Manifest, Split
-from puzzle_datasets.settings import Augmentations, option, require, settings_record
+from puzzle_datasets.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    require,
+    settings_record,
+)
 from puzzle_datasets.sources.csv_choice import (
     FILES,
     HubChoiceSettings,
-    augmentation_mode,
     source_folder,
 )
 from puzzle_datasets.sources.csv_import import (
@@ -21,7 +27,6 @@ from puzzle_datasets.sources.csv_import import (
     PuzzleKind,
     SplitReport,
     import_splits,
-    spread,
     statistics,
 )
 from puzzle_datasets.sources.csv_table import GridText, Tokens, fault, first_question
@@ -32,7 +37,6 @@ REPO = "sapientinc/maze-30x30-hard-1k"
 LICENCE = "none stated by the publisher of the files"
 PUBLISHED_SIDE = 30
 MOST_VARIANTS = 7
-LEGEND = ("padding", "wall", "open", "start", "goal", "path")
 REMEDY = "spaces at the ends are cells too: write rows without stripping them"
 
 
@@ -68,11 +72,6 @@ class MazeHardSettings(HubChoiceSettings):
         """Tokens of one grid."""
         return self.side**2
 
-    @property
-    def most_identifiers(self) -> int:
-        """All mazes share the blank identifier."""
-        return 1
-
 
 def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
     """Write Maze-Hard, or the mazes of a user's files.
@@ -99,7 +98,7 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
             vocab_size=settings.vocab_size,
             seq_len=side**2,
             grid=(side, side),
-            tokens={str(token): meaning for token, meaning in enumerate(LEGEND)},
+            tokens=maze.LEGEND,
             augmentation=augmentation_mode(settings.augmentations),
             groups=sum(len(report.column("length")) for report in reports.values()),
             statistics=figures,

@@ -72,8 +72,9 @@ class Search:
     def _draw(self, generator: np.random.Generator) -> tuple[Tokens, int, int]:
         """Return mazes [n, L], how many grids were drawn for them, and the furthest cell met."""
         draw_grids, batch = FAMILIES[self.family]
-        kept, drawn, furthest = [], 0, 0
-        while sum(map(len, kept)) < _AT_ONCE and drawn < PATIENCE:
+        kept: list[Tokens] = []
+        drawn = furthest = 0
+        while sum(len(inputs) for inputs in kept) < _AT_ONCE and drawn < PATIENCE:
             open_cells, starts = draw_grids(generator, batch, self.side)
             far, reached = far_reaching(open_cells, starts, self.side, self.least)
             inputs = np.where(open_cells[far], maze.OPEN, maze.WALL).astype(np.uint8)

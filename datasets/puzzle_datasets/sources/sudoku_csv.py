@@ -6,21 +6,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.figures import spread
 from puzzle_datasets.rules import sudoku
 from puzzle_datasets.rules.sudoku_symmetry import invariant
-from puzzle_datasets.schema import PAD, Card, Manifest
-from puzzle_datasets.settings import Augmentations, option, require, settings_record
+from puzzle_datasets.schema import Card, Manifest
+from puzzle_datasets.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    require,
+    settings_record,
+)
 from puzzle_datasets.sources.csv_choice import (
     ChoiceSettings,
     HubChoiceSettings,
-    augmentation_mode,
     source_folder,
 )
 from puzzle_datasets.sources.csv_import import (
     Details,
     PuzzleKind,
     import_splits,
-    spread,
     statistics,
 )
 from puzzle_datasets.sources.csv_table import GridText, Tokens
@@ -59,11 +64,6 @@ class SudokuCsvSettings(ChoiceSettings):
     def seq_len(self) -> int:
         """Tokens of one grid."""
         return SIDE**2
-
-    @property
-    def most_identifiers(self) -> int:
-        """All puzzles share the blank identifier."""
-        return 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +122,7 @@ def _build(
             seq_len=settings.seq_len,
             grid=(SIDE, SIDE),
             box=sudoku.box_shape(SIDE),
-            tokens={str(PAD): "padding", str(sudoku.BLANK): "blank"}
-            | {str(token): f"digit {digit}" for digit, token in DIGITS.items()},
+            tokens=sudoku.legend(SIDE),
             augmentation=augmentation_mode(settings.augmentations),
             groups=sum(len(report.column("clues")) for report in reports.values()),
             statistics=figures,

@@ -34,19 +34,13 @@ def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
     offsets = generator.integers(index.rows[firsts])
     rows = index.first_row[firsts] + offsets
     stored = [_stored_pair(dataset, "train", row) for row in rows.tolist()]
-    words = augmentation_in_words(dataset.manifest)
-    if dataset.manifest.augmentation == "stored" and (np.diff(index.starts) == 1).all():
-        return Section(heading="To train on", explanation=f"Augmentation: {words}.", pairs=stored)
-    picks = _picks(index, groups, offsets, generator)
-    varied = np.array(_served_pairs(dataset, picks, seed), object).reshape(len(groups), EPOCHS)
-    return Section(
-        heading="To train on",
-        explanation=f"On the left as stored, then as a loader with seed {seed} serves it in two "
-        f"epochs. Augmentation: {words}.",
-        pairs=[
-            pair for one, others in zip(stored, varied, strict=True) for pair in (one, *others)
-        ],
-    )
+    several = bool((np.diff(index.starts) > 1).any())
+    pairs = stored
+    if several or dataset.manifest.augmentation != "stored":
+        picks = _picks(index, groups, offsets, generator)
+        pairs = _in_rows(stored, _served_pairs(dataset, picks, seed))
+    explanation = _explanation(dataset, several, seed)
+    return Section(heading="To train on", explanation=explanation, pairs=pairs)
 
 
 def test_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
@@ -58,6 +52,26 @@ def test_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
         explanation="Test pairs are served as they are stored.",
         pairs=[_stored_pair(dataset, "test", row) for row in rows.tolist()],
     )
+
+
+def _explanation(dataset: PuzzleDataset, several: bool, seed: int) -> str:
+    if dataset.manifest.augmentation != "stored":
+        return (
+            f"On the left as stored, then as a loader with seed {seed} serves it in two epochs. "
+            f"Augmentation: {augmentation_in_words(dataset.manifest)}."
+        )
+    if several:
+        return "On the left a group's first puzzle, then others of it, served as they are stored."
+    return "Training pairs are served as they are stored."
+
+
+def _in_rows(stored: list[Pair], served: list[Pair]) -> list[Pair]:
+    """Return each stored pair and behind it the ``EPOCHS`` that were served for it."""
+    return [
+        pair
+        for row, one in enumerate(stored)
+        for pair in (one, *served[row * EPOCHS : (row + 1) * EPOCHS])
+    ]
 
 
 def _sample(count: int, wanted: int, generator: np.random.Generator) -> Integers:

@@ -36,7 +36,7 @@ def parser(*, build: Command, inspect: Command, verify: Command, export: Command
     looking = commands.add_parser("inspect", help="summarise a puzzle set and draw some puzzles")
     looking.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
     looking.add_argument("--out", type=Path, help="name of the pictures, without an ending")
-    looking.add_argument("--puzzles", type=int, default=4, help="how many puzzles (default: 4)")
+    looking.add_argument("--puzzles", type=int, default=3, help="how many puzzles (default: 3)")
     looking.add_argument("--seed", type=int, default=0, help="which puzzles (default: 0)")
     looking.set_defaults(run=inspect)
 

@@ -230,7 +230,7 @@ def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", ["arc-agi-2", "arc-agi-2-kaggle"])
 def test_training_on_tasks_that_are_scored_is_refused(other: str, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="376 of the 400 tasks scored in arc-agi-1"):
+    with pytest.raises(DatasetError, match="376 of the 400 tasks that arc-agi-1 scores"):
         build(ArcSettings(also=other), tmp_path)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.leaks import refuse_leaks_by_name
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.scoring.leaks import refuse_leaks, refuse_leaks_by_name
+from puzzle_datasets.scoring.leaks import refuse_leaks
 from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, read_tasks
 
 

@@ -4,13 +4,11 @@ ARC-2's training half holds 376 of the 400 evaluation tasks of ARC-1, test pairs
 model that learned from it has seen the answers.
 """
 
-from collections.abc import Collection
-
 import numpy as np
 from torch import Tensor
 
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.schema import DatasetError
+from puzzle_datasets.leaks import refuse_leaks_by_name
 
 
 def refuse_leaks(trained_on: PuzzleDataset, scored: PuzzleDataset) -> None:
@@ -30,29 +28,6 @@ def refuse_leaks(trained_on: PuzzleDataset, scored: PuzzleDataset) -> None:
         trained_on=trained_on.manifest.name,
         scored_on=scored.manifest.name,
     )
-
-
-def refuse_leaks_by_name(
-    trained: Collection[str], scored: Collection[str], *, trained_on: str, scored_on: str
-) -> None:
-    """Refuse to score tasks that were trained on.
-
-    Args:
-        trained: names of the tasks whose test pairs are in training.
-        scored: names of the tasks whose test pairs are to be predicted.
-        trained_on: where ``trained`` come from, for the message.
-        scored_on: where ``scored`` come from, for the message.
-
-    Raises:
-        DatasetError: a task is in both.
-    """
-    leaked = sorted(set(trained) & set(scored))
-    if leaked:
-        raise DatasetError(
-            f"{len(leaked)} of the {len(set(scored))} tasks that {scored_on} scores, such as "
-            f"{leaked[0]}, are trained on with their test pairs in {trained_on}; leave "
-            f"{trained_on} out of the training or score other tasks"
-        )
 
 
 def _task_names(dataset: PuzzleDataset, groups: Tensor) -> set[str]:

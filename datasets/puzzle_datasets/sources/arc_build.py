@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from puzzle_datasets.draws import keyed_generator
+from puzzle_datasets.leaks import refuse_leaks_by_name
 from puzzle_datasets.recipes import Grid, Pair, Recipes, draw_recipes
 from puzzle_datasets.schema import (
     ARC_COLOURS,
@@ -112,19 +113,19 @@ def token_legend() -> dict[str, str]:
 
 def _other_version(
     version: ArcVersion, own: Sequence[Task], settings: ArcSettings
-) -> Iterator[Task]:
-    """Yield the training tasks of another version, unless one of them is scored in this one."""
+) -> Sequence[Task]:
+    """Return the training tasks of another version, unless one of them is scored in this one."""
     assert settings.also is not None
-    others = [t for t in arc.read_tasks(VERSIONS[settings.also]) if not t.in_evaluation_half]
-    scored = {task.name for task in own if arc.is_held_out(task, settings)}
-    leaks = [task for task in others if task.name in scored]
-    if leaks:
-        raise DatasetError(
-            f"also is {settings.also!r}, whose training tasks hold {len(leaks)} of the "
-            f"{len(scored)} tasks scored in {version.name}; leave it out, or build another set",
-            key="also",
-        )
-    yield from others
+    tasks = arc.read_tasks(VERSIONS[settings.also])
+    added = [task for task in tasks if not task.in_evaluation_half]
+    refuse_leaks_by_name(
+        {task.name for task in added},
+        {task.name for task in own if arc.is_held_out(task, settings)},
+        trained_on=settings.also,
+        scored_on=version.name,
+        key="also",
+    )
+    return added
 
 
 def _task_recipes(task: Task, settings: ArcSettings) -> Recipes:

@@ -8,6 +8,8 @@ about a kilobyte a grid: give large sets in chunks.
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.schema import PAD
+
 Tokens = npt.NDArray[np.uint8]
 
 BLANK = 1
@@ -17,6 +19,17 @@ DIGIT_OFFSET = 1
 BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 """No puzzle with fewer clues has a unique solution."""
+
+
+def vocab_size(side: int) -> int:
+    """Return the number of tokens: padding, blank and the digits."""
+    return side + DIGIT_OFFSET + 1
+
+
+def legend(side: int) -> dict[str, str]:
+    """Return what each token means."""
+    digits = {str(digit + DIGIT_OFFSET): f"digit {digit}" for digit in range(1, side + 1)}
+    return {str(PAD): "padding", str(BLANK): "blank", **digits}
 
 
 def box_shape(side: int) -> tuple[int, int]:
@@ -43,23 +56,26 @@ def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
     ``grids`` uint8 [n, L] may hold any tokens, as predictions do; 0 means that the grid is a
     solution.
     """
-    lacking = np.bitwise_count(_lacking(grids, side))
-    return lacking.sum(axis=1, dtype=np.int64)
+    missing: npt.NDArray[np.int64] = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
+    return missing
 
 
 def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
     """Return which of the grids uint8 [n, L] have every digit in every house, bool [n]."""
-    return ~_lacking(grids, side).any(axis=1)
+    solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
+    return solved
 
 
 def changed_clues(inputs: Tokens, grids: Tokens) -> npt.NDArray[np.int64]:
     """Return how many clues of each puzzle differ in the grid given for it, int64 [n]."""
-    return ((inputs > BLANK) & (inputs != grids)).sum(axis=1, dtype=np.int64)
+    changed: npt.NDArray[np.int64] = ((inputs > BLANK) & (inputs != grids)).sum(1, np.int64)
+    return changed
 
 
 def keeps_clues(inputs: Tokens, labels: Tokens) -> npt.NDArray[np.bool_]:
     """Return which grids leave every clue of their puzzle as it is, bool [n]."""
-    return ~((inputs > BLANK) & (inputs != labels)).any(axis=1)
+    kept: npt.NDArray[np.bool_] = changed_clues(inputs, labels) == 0
+    return kept
 
 
 def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | None:
@@ -109,5 +125,6 @@ def _lacking(grids: Tokens, side: int) -> npt.NDArray[np.uint16]:
     """Return the digits that each house lacks, uint16 [n, 3·side] with bit d - 1 for digit d."""
     bit = np.zeros(256, np.uint16)
     bit[BLANK + 1 : side + BLANK + 1] = 1 << np.arange(side)
-    present = np.bitwise_or.reduce(bit[grids][:, house_cells(side)], axis=2)
+    cells = bit[grids][:, house_cells(side)]
+    present: npt.NDArray[np.uint16] = np.bitwise_or.reduce(cells, axis=2)
     return present ^ np.uint16((1 << side) - 1)

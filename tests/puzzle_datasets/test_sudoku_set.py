@@ -1,0 +1,107 @@
+"""Sets of generated Sudoku: what is in them, and which can't be made."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.rules.sudoku import BLANK, find_fault
+from puzzle_datasets.rules.sudoku_symmetry import invariant
+from puzzle_datasets.schema import DatasetError
+from puzzle_datasets.shards import verify
+from puzzle_datasets.sources import sudoku_distinct, sudoku_kernel, sudoku_search
+from puzzle_datasets.sources.sudoku import SudokuSettings, build
+from puzzle_datasets.sources.sudoku_kernel import count_solutions
+from puzzle_datasets.writer import SetWriter
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few puzzles are made before the kernels would be compiled."""
+    monkeypatch.setattr(sudoku_kernel, "compiled", lambda: sudoku_search)
+
+
+def made(settings: SudokuSettings, folder: Path) -> PuzzleDataset:
+    folder.mkdir()
+    build(settings, SetWriter(folder))
+    verify(folder)
+    return PuzzleDataset.open(folder)
+
+
+def test_both_splits_hold_what_was_asked_for(tmp_path: Path) -> None:
+    settings = SudokuSettings(side=4, train=150, test=50, clues=6)
+    dataset = made(settings, tmp_path / "set")
+    manifest = dataset.manifest
+    assert (manifest.kind, manifest.box, manifest.grid) == ("sudoku", (2, 2), (4, 4))
+    assert (manifest.vocab_size, manifest.seq_len) == (6, 16)
+    assert manifest.augmentation == "fresh"
+    assert manifest.tokens == {
+        "0": "padding",
+        "1": "blank",
+        **{str(d + 1): f"digit {d}" for d in range(1, 5)},
+    }
+    assert manifest.statistics["test_clues_mean"] == 6
+    for table, first, count in ((dataset.train, 0, 150), (dataset.test, 150, 50)):
+        inputs, labels = table.inputs.numpy(), table.labels.numpy()
+        assert find_fault(inputs, labels, 4) is None
+        assert (count_solutions(inputs, 4) == 1).all()
+        assert ((inputs > BLANK).sum(axis=1) == 6).all()
+        assert (table.details["clues"] == 6).all()
+        assert table.group.tolist() == list(range(first, first + count))
+
+
+@pytest.mark.parametrize(("train", "test"), [(400, 400), (900, 20), (20, 900)])
+def test_no_puzzle_comes_twice_and_no_problem_in_both_splits(
+    tmp_path: Path, train: int, test: int
+) -> None:
+    """Side 4 has 36 problems without a needless clue, so that chance alone would mix them."""
+    settings = SudokuSettings(side=4, train=train, test=test)
+    dataset = made(settings, tmp_path / "set")
+    splits = [table.inputs.numpy() for table in (dataset.train, dataset.test)]
+    assert [len(np.unique(inputs, axis=0)) for inputs in splits] == [train, test]
+    problems = [set(invariant(inputs, 4).tolist()) for inputs in splits]
+    assert not problems[0] & problems[1]
+
+
+def test_equal_settings_give_equal_sets_and_another_seed_another(tmp_path: Path) -> None:
+    sets = [
+        made(SudokuSettings(side=6, train=30, test=10, seed=seed), tmp_path / str(index))
+        for index, seed in enumerate((0, 0, 1))
+    ]
+    files = [dataset.manifest.files for dataset in sets]
+    assert files[0] == files[1]
+    assert not set(files[0].values()) & set(files[2].values())
+
+
+def test_when_new_puzzles_get_rare_the_number_found_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sudoku_distinct, "_PATIENCE", 100)
+    monkeypatch.setattr(sudoku_distinct, "DRAWS_PER_PUZZLE", 1)
+    settings = SudokuSettings(side=4, train=2000, test=1, clues=4)
+    with pytest.raises(
+        DatasetError, match=r"train is 2000, but .* only 1\d+ .* fewer puz"
+    ) as error:
+        made(settings, tmp_path / "set")
+    assert error.value.key == "train"
+
+
+def test_clues_that_never_come_are_refused_with_those_that_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sudoku_distinct, "_PATIENCE", 10)
+    monkeypatch.setattr(sudoku_distinct, "_FEWEST_DRAWS", 16)
+    with pytest.raises(DatasetError, match=r"clues is 17, but the fewest .*; give 2\d") as error:
+        made(SudokuSettings(clues=17, train=1, test=1), tmp_path / "set")
+    assert error.value.key == "clues"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("side", 5), ("train", 0), ("test", -1), ("clues", 16), ("clues", 81), ("augmentations", -1)],
+)
+def test_impossible_settings_are_refused(key: str, value: int) -> None:
+    with pytest.raises(DatasetError, match=f"{key} is {value}; ") as error:
+        SudokuSettings(**{key: value})
+    assert error.value.key == key

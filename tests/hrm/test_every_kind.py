@@ -1,0 +1,57 @@
+"""The trainer takes every kind of puzzle, and resumes in the middle of each one's stream."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.train import Trainer
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.prepare import prepare
+from puzzle_datasets.registry import puzzle_set
+from puzzle_datasets.settings import make_settings
+
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("arc-agi-1", {"canvas": 4, "held_out": "all", "augmentations": "fresh"}),
+    ("sudoku", {"side": 4, "clues": 8, "train": 30, "test": 5}),
+    ("maze", {"side": 5, "train": 30, "test": 5, "augmentations": 7}),
+]
+
+
+@pytest.mark.parametrize(("name", "chosen"), ASKED, ids=[name for name, _ in ASKED])
+def test_a_resumed_run_ends_as_one_left_alone(
+    name: str,
+    chosen: dict[str, Any],
+    training_config: Callable[..., TrainingConfig],
+    tmp_path: Path,
+) -> None:
+    folder = prepare(name, make_settings(puzzle_set(name).settings, chosen), tmp_path)
+    dataset = PuzzleDataset.open(folder)
+    model = ModelConfig(
+        vocab_size=dataset.manifest.vocab_size,
+        seq_len=dataset.manifest.seq_len,
+        num_puzzle_identifiers=dataset.manifest.num_puzzle_identifiers,
+        hidden_size=16,
+        num_heads=2,
+        H_layers=1,
+        L_layers=1,
+        M_max=2,
+    )
+    training = training_config(model, 9)
+    whole, begun, resumed = (
+        Trainer(model, training, dataset, torch.device("cpu")) for _ in range(3)
+    )
+    last = list(whole.run())[-1]
+    for _ in range(4):
+        begun._take_step()
+    begun.save(tmp_path / "checkpoint.pt")
+    resumed.restore(tmp_path / "checkpoint.pt")
+    again = list(resumed.run())[-1]
+    assert again.curve == last.curve
+    assert again.curve is not None
+    assert again.curve.puzzles == min(4, len(dataset.test))
+    for key, value in whole.model.state_dict().items():
+        assert value.equal(resumed.model.state_dict()[key]), key

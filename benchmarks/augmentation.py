@@ -9,18 +9,16 @@ timed in each round. Prints a Markdown table: median and range over the rounds.
 """
 
 import argparse
-import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from measuring import as_in_training, conditions, spread
 
 from puzzle_datasets.augment import augmenter
 from puzzle_datasets.augment.picks import Picks
@@ -127,11 +125,6 @@ def pairs_per_second(work: Callable[[], object], repeats: int, batch_size: int) 
     return repeats * batch_size / (time.process_time() - started)
 
 
-def spread(values: list[float], digits: int = 0) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
-
-
 def line(name: str, dataset: PuzzleDataset, batch_size: int, rounds: int) -> str:
     pairs = augmenter(dataset, 0, torch.device("cpu"))
     picks = random_picks(dataset, batch_size, np.random.default_rng(0))
@@ -156,14 +149,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    # glibc hands memory back to the system until it has seen something larger freed, as it soon
-    # has in a process that trains.
-    torch.ones(31 * 2**20, dtype=torch.uint8)
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()}, 1 thread,")
-    print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__};"
-    )
-    print(f"n = {rounds} rounds of {BATCHES} batches. Median (range).\n")
+    as_in_training()
+    print(conditions("torch", "numpy"))
+    print(f"1 thread, n = {rounds} rounds of {BATCHES} batches. Median (range).\n")
     print("| set | batch | augmenter, pairs/s | loop, pairs/s | ratio |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

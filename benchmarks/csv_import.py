@@ -12,21 +12,17 @@ array a grid, and checks and writes nothing.
 import argparse
 import csv
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+from measuring import conditions
 
 from puzzle_datasets.sources.sudoku_csv import (
     SAMPLE_FOLDER,
@@ -108,13 +104,6 @@ def baseline(file: Path) -> float:
     return len(inputs) / (time.perf_counter() - started)
 
 
-def numba_version() -> str:
-    try:
-        return version("numba")
-    except PackageNotFoundError:
-        return "none"
-
-
 def megabytes(*files: Path) -> float:
     return sum(file.stat().st_size for file in files) / 1e6
 
@@ -149,9 +138,8 @@ def main() -> None:
     if arguments.folders:
         import_here(*arguments.folders)
         return
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()},", end=" ")
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__},")
-    print(f"pyarrow {pa.__version__}, numba {numba_version()}; one run.\n")
+    print(conditions("numpy", "pyarrow", "numba"))
+    print("One run.\n")
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), arguments.scale)
 

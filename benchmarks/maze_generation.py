@@ -9,18 +9,15 @@ rounds.
 """
 
 import argparse
-import os
-import platform
 import random
-import statistics
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from measuring import conditions, spread
 
 from puzzle_datasets.draws import keyed_generator
 from puzzle_datasets.sources.maze import MazeSettings, build
@@ -111,10 +108,6 @@ def draw_plain_grids(settings: MazeSettings, draw: random.Random) -> int:
     return 200
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
-
-
 def row(family: Family, side: int, mazes: int, rounds: int) -> str:
     generator, plain_draw = keyed_generator("benchmark", family, side), random.Random(0)
     built, drawn, plain = [], [], []
@@ -139,10 +132,8 @@ def main() -> None:
     parser.add_argument("--perfect", type=int, default=2000, help="mazes a round, perfect")
     arguments = parser.parse_args()
     counts = {"perfect": arguments.perfect, "random-walls": arguments.random}
-    processor = platform.processor() or platform.machine()
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {processor}, {os.cpu_count()} CPUs, 1 thread, Python")
-    print(f"{platform.python_version()}, numpy {np.__version__}; n = {arguments.rounds} rounds.")
-    print("Median (range).\n")
+    print(conditions("numpy"))
+    print(f"1 thread, n = {arguments.rounds} rounds. Median (range).\n")
     print("| set | mazes | mazes/s | grids/s | grids/s, plain Python | ratio of grids/s |")
     print("|---|---|---|---|---|---|")
     for family, side in SETS:

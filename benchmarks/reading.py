@@ -9,16 +9,14 @@ warm page cache. Prints a Markdown table: median and range over the rounds.
 """
 
 import argparse
-import platform
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from measuring import conditions, spread
 
 from puzzle_datasets.export import export
 from puzzle_datasets.prepare import prepare
@@ -110,10 +108,6 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def spread(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
 def row(name: str, shards: Path, published: Path, rounds: int) -> str:
     for read, folder in ((read_shards, shards), (read_npy, published)):
         read(folder)
@@ -126,7 +120,7 @@ def row(name: str, shards: Path, published: Path, rounds: int) -> str:
     sizes = [size(folder) / 2**20 for folder in (shards, published)]
     cells = (
         f"{name}, {read_manifest(shards).counts['train_pairs']:,} pairs",
-        *(spread(values) for values in (*speeds, ratios)),
+        *(spread(values, 2) for values in (*speeds, ratios)),
         f"{sizes[0]:.1f}",
         f"{sizes[1]:.1f}",
         f"{sizes[1] / sizes[0]:.1f}",
@@ -140,8 +134,7 @@ def main() -> None:
     parser.add_argument("--augmentations", type=int, default=20)
     parser.add_argument("--sudokus", type=int, default=500_000)
     asked = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()},")
-    print(f"Python {platform.python_version()}, numpy {np.__version__}, pyarrow {pa.__version__};")
+    print(conditions("numpy", "pyarrow"))
     print(f"{pa.cpu_count()} threads of Arrow, n = {asked.rounds} rounds. Median (range).\n")
     print(
         "| set | shards, M pairs/s | M pairs/CPU-s | npy, M pairs/s | M pairs/CPU-s | ratio "

@@ -9,18 +9,14 @@ Prints a Markdown table: median and range over the rounds.
 """
 
 import argparse
-import os
-import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
-import numba
 import numpy as np
+from measuring import conditions, spread
 
 from puzzle_datasets.draws import keyed_generator
 from puzzle_datasets.rules.sudoku_symmetry import invariant
@@ -43,11 +39,6 @@ def seconds(work: Callable[[], object]) -> float:
 def build_set(settings: SudokuSettings) -> None:
     with tempfile.TemporaryDirectory() as folder:
         build(settings, SetWriter(Path(folder)))
-
-
-def spread(values: list[float], digits: int = 0) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def row(side: int, clues: int | None, count: int, rounds: int) -> str:
@@ -79,11 +70,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full sets")
     arguments = parser.parse_args()
-    processor = platform.processor() or platform.machine()
     compilation = seconds(lambda: generate(4, 4, 1, np.random.default_rng(0)))
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {processor}, {os.cpu_count()} CPUs, 1 thread, Python")
-    print(f"{platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, which")
-    print(f"compiled for {compilation:.1f} s; n = {arguments.rounds} rounds. Median (range).\n")
+    print(conditions("numpy", "numba"))
+    print(f"1 thread, compiled for {compilation:.1f} s, n = {arguments.rounds} rounds.")
+    print("Median (range).\n")
     print(
         "| set | puzzles | build, s | built/s | made/s, plain Python | ratio of numba to plain "
         "| told apart up to symmetry/s |"

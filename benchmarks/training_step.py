@@ -8,15 +8,13 @@ table: median and range over the rounds.
 """
 
 import argparse
-import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from measuring import conditions, spread
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.flops import step_flops
@@ -56,11 +54,6 @@ def trainer(dataset: PuzzleDataset, N: int, T: int, hidden_size: int) -> Trainer
     return Trainer(model, training, dataset, torch.device("cpu"))
 
 
-def spread(values: list[float], digits: int = 1) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
 def row(dataset: PuzzleDataset, shape: tuple[int, int, int], rounds: int) -> str:
     trained = trainer(dataset, *shape)
     loader = TrainLoader(dataset, batch_size=BATCH, seed=0)
@@ -80,7 +73,7 @@ def row(dataset: PuzzleDataset, shape: tuple[int, int, int], rounds: int) -> str
     ratios = [100 * r / b for r, b in zip(rates, bases, strict=True)]
     shares = [100 * b / s for b, s in zip(load, step, strict=True)]
     name = "N={} T={} d={}".format(*shape)
-    cells = (name, *(spread(v) for v in (rates, bases, ratios)), spread(shares, 2))
+    cells = (name, *(spread(v, 1) for v in (rates, bases, ratios)), spread(shares, 2))
     return "| " + " | ".join(cells) + " |"
 
 
@@ -89,9 +82,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()}, 1 thread,")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}; n = {rounds} rounds of")
-    print(f"{STEPS} steps, batch {BATCH}, 25 tokens, one layer each, M_max 4. Median (range).\n")
+    print(conditions("torch"))
+    print(f"1 thread, n = {rounds} rounds of {STEPS} steps, batch {BATCH}, 25 tokens, one layer")
+    print("each, M_max 4. Median (range).\n")
     print("| shape | step, GFLOP/s | matmul, GFLOP/s | ratio, % | loader's share of a step, % |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

@@ -11,14 +11,8 @@ from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.prepare import folder_name
 from puzzle_datasets.schema import ARC_VOCAB_SIZE, DatasetError, Manifest
 from puzzle_datasets.sources import arc_build
-from puzzle_datasets.sources.arc import (
-    VERSIONS,
-    ArcSettings,
-    Task,
-    choose_tasks,
-    most_identifiers,
-    read_tasks,
-)
+from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, most_identifiers
+from puzzle_datasets.sources.arc_tasks import Task, choose_tasks, read_tasks
 from puzzle_datasets.writer import SetWriter
 
 ARC_1 = VERSIONS["arc-agi-1"]

@@ -16,7 +16,8 @@ from puzzle_datasets.dihedral import transform_grid
 from puzzle_datasets.export import export
 from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.schema import Card, DatasetError, Kind
-from puzzle_datasets.sources.arc import VERSIONS, read_tasks
+from puzzle_datasets.sources.arc import VERSIONS
+from puzzle_datasets.sources.arc_tasks import read_tasks
 from puzzle_datasets.sources.official_names import parse_names
 from puzzle_datasets.writer import Rows, SetWriter
 

@@ -10,7 +10,8 @@ from puzzle_datasets.leaks import refuse_leaks_by_name
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.schema import DatasetError
 from puzzle_datasets.scoring.leaks import refuse_leaks
-from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, read_tasks
+from puzzle_datasets.sources.arc import VERSIONS, ArcSettings
+from puzzle_datasets.sources.arc_tasks import read_tasks
 
 
 def names(version: str, *, evaluation: bool) -> list[str]:

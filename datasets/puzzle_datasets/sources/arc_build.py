@@ -25,8 +25,14 @@ from puzzle_datasets.schema import (
 )
 from puzzle_datasets.settings import settings_record
 from puzzle_datasets.shards import ROW_GROUP, bytes_column
-from puzzle_datasets.sources import arc
-from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, ArcVersion, Task
+from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, ArcVersion
+from puzzle_datasets.sources.arc_tasks import (
+    Task,
+    choose_tasks,
+    is_held_out,
+    read_task_files,
+    read_tasks,
+)
 from puzzle_datasets.writer import Rows, SetWriter
 
 
@@ -76,14 +82,14 @@ def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
     Raises:
         DatasetError: fewer tasks fit than are asked for, or an added task is among those scored.
     """
-    own = arc.read_tasks(version)
+    own = read_tasks(version)
     added: list[Task] = []
     if settings.concept_arc is not None:
-        added += arc.read_task_files(Path(settings.concept_arc))
+        added += read_task_files(Path(settings.concept_arc))
     if settings.also is not None:
         added += _other_version(version, own, settings)
     mix = {task.name: task for task in [*added, *own]}
-    return arc.choose_tasks(mix.values(), settings)
+    return choose_tasks(mix.values(), settings)
 
 
 def group_table(names: Sequence[str]) -> pa.Table:
@@ -116,11 +122,11 @@ def _other_version(
 ) -> Sequence[Task]:
     """Return the training tasks of another version, unless one of them is scored in this one."""
     assert settings.also is not None
-    tasks = arc.read_tasks(VERSIONS[settings.also])
+    tasks = read_tasks(VERSIONS[settings.also])
     added = [task for task in tasks if not task.in_evaluation_half]
     refuse_leaks_by_name(
         {task.name for task in added},
-        {task.name for task in own if arc.is_held_out(task, settings)},
+        {task.name for task in own if is_held_out(task, settings)},
         trained_on=settings.also,
         scored_on=version.name,
         key="also",
@@ -143,7 +149,7 @@ def _split(
     identifier = 1
     for group, (task, task_recipes) in enumerate(zip(tasks, recipes, strict=True)):
         for example in range(len(task.pairs)):
-            is_test = example >= len(task.demonstrations) and arc.is_held_out(task, settings)
+            is_test = example >= len(task.demonstrations) and is_held_out(task, settings)
             row = _Row(task=task, group=group, example=example, puzzle_identifier=identifier)
             (test if is_test else train).append(row)
         identifier += len(task_recipes)

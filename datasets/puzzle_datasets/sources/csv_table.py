@@ -21,6 +21,8 @@ from puzzle_datasets.schema import PAD, DatasetError
 COLUMNS = ("source", "question", "answer", "rating")
 BLOCK_BYTES = 1 << 20
 FIRST_LINE = 2
+LARGEST_RATING = float(np.finfo(np.float32).max)
+"""Ratings are stored as float32."""
 
 Tokens = npt.NDArray[np.uint8]
 
@@ -76,7 +78,7 @@ def read_ratings(file: Path) -> npt.NDArray[np.float64]:
 
     Raises:
         DatasetError: the file can't be read, lacks a column or a row, has a row that is no row of
-            its columns or a rating that is no number.
+            its columns or a rating that is no number or too large.
     """
     parts = [_numbers(batch.column(0), file, first) for first, batch in _batches(file, ["rating"])]
     if not parts:
@@ -186,10 +188,11 @@ def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64
         numbers = values.cast(pa.string()).cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         numbers = np.array([_number(value) for value in values.to_pylist()])
-    wrong = np.flatnonzero(~np.isfinite(numbers))
+    wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST_RATING))
     if wrong.size:
         text = _shown(values[int(wrong[0])].as_py())
-        raise fault(file, first + int(wrong[0]), f"rating {text} is no number; give a finite one")
+        sentence = f"rating {text} is no number up to {LARGEST_RATING:.2g}; give a finite one"
+        raise fault(file, first + int(wrong[0]), sentence)
     return np.asarray(numbers, np.float64)
 
 

@@ -42,7 +42,9 @@ class HubChoiceSettings(ChoiceSettings):
     """Which rows of published files, or of files in their format, become pairs."""
 
     csv: str | None = option(
-        None, "a folder with train.csv and test.csv; none: the published ones", path=True
+        None,
+        "a folder with train.csv and test.csv; none: the published ones",
+        files=tuple(FILES.values()),
     )
     revision: str = option("main", "branch, tag or commit of the published files")
 

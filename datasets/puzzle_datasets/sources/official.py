@@ -50,7 +50,7 @@ class OfficialSettings:
     folder: str = option(
         MISSING,
         "folder that holds train, test and identifiers.json, as HRM or TRM write it",
-        path=True,
+        files=("identifiers.json", "*/*.npy", "*/dataset.json"),
     )
     kind: Literal["auto", "arc", "sudoku", "maze"] = option(
         "auto", "what the puzzles are; auto finds out"

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from puzzle_datasets.command_line import build_progress, parser, settings_of
 from puzzle_datasets.prepare import build_at, folder_name
@@ -20,6 +19,10 @@ def main(words: list[str] | None = None) -> int:
     except DatasetError as error:
         print(f"puzzle_datasets: {error}.", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; the interpreter would complain once more.
+        sys.stdout = None
+        return 0
     except KeyboardInterrupt:
         print("puzzle_datasets: interrupted; nothing half-built was left.", file=sys.stderr)
         return 130
@@ -43,7 +46,8 @@ def inspect(arguments: argparse.Namespace) -> None:
     from puzzle_datasets.summary import summary
 
     print(summary(read_manifest(arguments.folder), arguments.folder))
-    into = arguments.out or Path(f"{arguments.folder.name}-puzzles")
+    folder = arguments.folder.resolve()
+    into = arguments.out or folder.with_name(f"{folder.name}-puzzles")
     for file in draw(arguments.folder, into, arguments.puzzles, arguments.seed):
         print(file)
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, get_type_hints
 
 from puzzle_datasets.registry import PUZZLE_SETS, PuzzleSet, puzzle_set
 from puzzle_datasets.schema import Split
-from puzzle_datasets.settings import described, make_settings, parse
+from puzzle_datasets.settings import described, is_folder, make_settings, parse
 from puzzle_datasets.writer import Report
 
 SUMMARY = "Puzzle sets as Parquet shards."
@@ -20,7 +20,10 @@ Command = Callable[[argparse.Namespace], None]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one sentence."""
+    """A parser that refuses in one sentence, and takes no abbreviations."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and end with status 2."""
@@ -29,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser(*, build: Command, inspect: Command, verify: Command, export: Command) -> Parser:
     """Return the parser of all commands; each leaves its function as ``run``."""
-    top = Parser(prog="python -m puzzle_datasets", description=SUMMARY, allow_abbrev=False)
+    top = Parser(prog="python -m puzzle_datasets", description=SUMMARY)
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_build(commands.add_parser("build", help="build a puzzle set"), build)
 
@@ -61,7 +64,7 @@ def settings_of(arguments: argparse.Namespace) -> Any:
     chosen = puzzle_set(arguments.name).settings
     given = vars(arguments)
     names = [item.name for item in fields(chosen)]
-    return make_settings(chosen, {n: given[n] for n in names if given.get(n) is not None})
+    return make_settings(chosen, {name: given[name] for name in names if name in given})
 
 
 @contextmanager
@@ -74,6 +77,7 @@ def build_progress() -> Iterator[Report | None]:
     def report(split: Split, pairs: int) -> None:
         print(f"\r{split}: {pairs:,} pairs ", end="", file=sys.stderr, flush=True)
 
+    print("building ...", end="", file=sys.stderr, flush=True)
     try:
         yield report
     finally:
@@ -106,8 +110,9 @@ def _add_settings(into: argparse.ArgumentParser, chosen: PuzzleSet) -> None:
         flag = item.name if item.default is MISSING else f"--{item.name.replace('_', '-')}"
         into.add_argument(
             flag,
-            metavar="DIR" if item.metadata["path"] else item.name.upper(),
+            metavar="DIR" if is_folder(item) else item.name.upper(),
             type=partial(parse, hint=hint),
+            default=argparse.SUPPRESS,
             help=_help(item, hint),
         )
 

@@ -6,7 +6,7 @@ so the first reader writes the columns as plain arrays beside the set, and all m
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from puzzle_datasets.folders import make_folder, sync
 from puzzle_datasets.schema import SPLITS, DatasetError, Manifest, Split
-from puzzle_datasets.shards import Columns, read_rows
+from puzzle_datasets.shards import Columns, read_rows, shard_columns
 
 FOLDER = ".decoded"
 
@@ -29,21 +29,17 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
     Raises:
         DatasetError: a shard is unreadable or disagrees with the manifest.
     """
-    copy = _copy_of(folder, manifest)
-    try:
-        make_folder(copy, lambda partial: _decode(folder, manifest, partial))
-    except OSError:
-        return {split: _joined(_rows(folder, manifest, split)) for split in SPLITS}
-    return {split: _mapped(copy / split) for split in SPLITS}
-
-
-def remove_decoded(folder: Path, manifest: Manifest) -> None:
-    """Remove a set's decoded copy, which the next reader makes again."""
-    shutil.rmtree(_copy_of(folder, manifest), ignore_errors=True)
-
-
-def _copy_of(folder: Path, manifest: Manifest) -> Path:
-    return folder.absolute().parent / FOLDER / manifest.fingerprint[:16]
+    copy = folder.absolute().parent / FOLDER / manifest.fingerprint[:16]
+    for _ in range(2):
+        try:
+            make_folder(copy, lambda partial: _decode(folder, manifest, partial))
+        except OSError:
+            break
+        columns = {split: _mapped(copy / split) for split in SPLITS}
+        if all(_is_whole(columns[split], folder, manifest, split) for split in SPLITS):
+            return columns
+        shutil.rmtree(copy, ignore_errors=True)
+    return {split: _joined(_rows(folder, manifest, split)) for split in SPLITS}
 
 
 def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
@@ -51,6 +47,11 @@ def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
     promised, found = manifest.counts[f"{split}_pairs"], 0
     for name in manifest.shards(split):
         for columns in read_rows(folder / name):
+            if columns["inputs"].shape[1] != manifest.seq_len:
+                raise DatasetError(
+                    f"{folder / name} has grids of {columns['inputs'].shape[1]} tokens but the "
+                    f"manifest says {manifest.seq_len}; delete {folder} and build the set again"
+                )
             found += len(columns["inputs"])
             yield columns
     if found != promised:
@@ -96,5 +97,17 @@ def _header(like: npt.NDArray[Any], count: int) -> dict[str, Any]:
 
 
 def _mapped(folder: Path) -> Columns:
+    """Return the arrays of a copy; those that are damaged are missing."""
     # Copy on write: PyTorch warns of arrays that can't be written, and nobody may change the file.
-    return {file.stem: np.load(file, mmap_mode="c") for file in sorted(folder.glob("*.npy"))}
+    columns: Columns = {}
+    for file in sorted(folder.glob("*.npy")):
+        with suppress(ValueError, OSError, EOFError):
+            columns[file.stem] = np.load(file, mmap_mode="c")
+    return columns
+
+
+def _is_whole(columns: Columns, folder: Path, manifest: Manifest, split: Split) -> bool:
+    """Say whether a copy, which anybody may have deleted in part, has all columns and rows."""
+    names = shard_columns(folder / manifest.shards(split)[0])
+    count = manifest.counts[f"{split}_pairs"]
+    return set(columns) == names and all(len(values) == count for values in columns.values())

@@ -54,10 +54,18 @@ def _locked(file: Path) -> Iterator[None]:
         with file.open("w") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             # Whoever held the lock before may have removed the file that this one waited at.
-            if not file.exists() or not os.path.samestat(file.stat(), os.fstat(stream.fileno())):
+            if not _is_at(stream.fileno(), file):
                 continue
             try:
                 yield
             finally:
                 file.unlink(missing_ok=True)
             return
+
+
+def _is_at(descriptor: int, file: Path) -> bool:
+    """Say whether an open file is the one of that name."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

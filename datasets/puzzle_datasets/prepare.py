@@ -22,7 +22,8 @@ def prepare(name: str, settings: Settings, root: Path, report: Report | None = N
             the set is there but damaged.
     """
     folder = root / folder_name(name, settings)
-    build_at(name, settings, folder, report)
+    _build_once(name, settings, folder, report)
+    verify(folder)
     return folder
 
 
@@ -32,13 +33,7 @@ def build_at(name: str, settings: Settings, folder: Path, report: Report | None 
     Raises:
         DatasetError: as ``prepare``, or something else lies at ``folder``.
     """
-    build = puzzle_set(name).build
-    try:
-        make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
-    except OSError as error:
-        raise DatasetError(
-            f"{folder} can't be written ({error}); choose another folder or make room"
-        ) from error
+    _build_once(name, settings, folder, report)
     _require_same(name, settings, folder)
     verify(folder)
 
@@ -58,7 +53,7 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
     """Refuse a folder that holds anything but this set."""
     remedy = "choose another folder"
     if not (folder / MANIFEST_FILE).exists():
-        raise DatasetError(f"{folder} exists without {MANIFEST_FILE}; delete it, or {remedy}")
+        raise DatasetError(f"{folder} exists and is no puzzle set; {remedy}")
     manifest = read_manifest(folder)
     asked = settings_record(settings)
     if manifest.name != name:
@@ -70,3 +65,13 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
                 f"{remedy}",
                 key=key,
             )
+
+
+def _build_once(name: str, settings: Settings, folder: Path, report: Report | None) -> None:
+    build = puzzle_set(name).build
+    try:
+        make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
+    except OSError as error:
+        raise DatasetError(
+            f"{folder} can't be written ({error}); choose another folder or make room"
+        ) from error

@@ -7,6 +7,7 @@ other file, so that one fingerprint stands for the whole content.
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import UnionType
@@ -31,6 +32,7 @@ BLANK_IDENTIFIER = 0
 Kind = Literal["arc", "sudoku", "maze"]
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
+COUNTS = {"groups", "train_pairs", "test_pairs", "identities"}
 
 AugmentationMode = Literal["stored", "table", "fresh"]
 """Pairs are served as stored, under a fixed table of variants, or anew in every epoch."""
@@ -121,7 +123,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        return json.dumps(asdict(self), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
@@ -141,7 +143,11 @@ class Manifest:
         _check_content(content, file)
         box = content["box"]
         pairs = {"grid": tuple(content["grid"]), "box": None if box is None else tuple(box)}
-        return cls(**{**content, **pairs})
+        manifest = cls(**{**content, **pairs})
+        fault = _contradiction(manifest)
+        if fault is not None:
+            raise DatasetError(f"{file} {fault}; build the set again")
+        return manifest
 
 
 def canonical_json(content: Any) -> str:
@@ -173,6 +179,26 @@ def _check_content(content: dict[str, Any], file: Path | str) -> None:
     ]
     if faults:
         raise DatasetError(f"{file} {', '.join(faults)}; build the set again")
+
+
+def _contradiction(manifest: Manifest) -> str | None:
+    """Return what a manifest contradicts itself in."""
+    rows, columns = manifest.grid
+    if set(manifest.counts) != COUNTS:
+        return f"has counts other than {', '.join(sorted(COUNTS))}"
+    identifiers, identities = manifest.num_puzzle_identifiers, manifest.counts["identities"]
+    if rows * columns != manifest.seq_len:
+        return f"says seq_len {manifest.seq_len} of a grid of {rows} by {columns}"
+    if identifiers != identities + 1:
+        return f"says {identifiers} identifiers of {identities} identities and the blank one"
+    if set(manifest.tokens) != {str(token) for token in range(manifest.vocab_size)}:
+        return f"explains other tokens than 0 to {manifest.vocab_size - 1}"
+    if not all(math.isfinite(value) for value in manifest.statistics.values()):
+        return "has a statistic that is no number"
+    for split in SPLITS:
+        if not manifest.shards(split):
+            return f"names no shard of {split}"
+    return None
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -28,13 +28,19 @@ class Settings(Protocol):
         """Tokens of one grid."""
 
 
-def option(default: Any, help: str, *, path: bool = False) -> Any:  # noqa: A002
+def option(default: Any, help: str, *, files: Sequence[str] = ()) -> Any:  # noqa: A002
     """Return a field of a settings class.
 
-    ``default`` may be ``MISSING`` from dataclasses where a value has to be given. A ``path`` names
-    files of the user: the set is known by what they hold, not by where they are.
+    ``default`` may be ``MISSING`` from dataclasses where a value has to be given. A setting with
+    ``files`` names a folder of the user, of which the files of these patterns are read: the set is
+    known by what they hold, not by where they are.
     """
-    return field(default=default, metadata={"help": help, "path": path})
+    return field(default=default, metadata={"help": help, "files": tuple(files)})
+
+
+def is_folder(item: Field[Any]) -> bool:
+    """Say whether a setting names a folder of the user."""
+    return bool(item.metadata["files"])
 
 
 def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
@@ -70,7 +76,7 @@ def make_settings(cls: type[Any], values: Mapping[str, Any]) -> Any:
     for item in fields(cls):
         if item.default is MISSING and item.name not in values:
             raise DatasetError(f"{item.name} is missing; give {_help(item)}", key=item.name)
-    return cls(**values)
+    return cls(**{key: _as_number(value, known[key]) for key, value in values.items()})
 
 
 def parse(text: str, hint: Any) -> Any:
@@ -116,26 +122,35 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 
 def _recorded(settings: Settings, item: Field[Any]) -> Any:
     value = getattr(settings, item.name)
-    if item.metadata.get("path") and value is not None:
-        return f"sha256:{_digest(Path(value), item.name)}"
+    if is_folder(item) and value is not None:
+        return f"sha256:{_digest(Path(value), item)}"
     return value
 
 
-def _digest(path: Path, key: str) -> str:
-    """Return the SHA-256 over the names and contents of a file, or of all below a folder."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+def _digest(folder: Path, item: Field[Any]) -> str:
+    """Return the SHA-256 over the names and contents of the files that are read of a folder."""
+    patterns = item.metadata["files"]
     total = hashlib.sha256()
     try:
-        for file in files:
+        folder.stat()
+        for file in sorted({f for pattern in patterns for f in folder.glob(pattern)}):
             with file.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
-            total.update(f"{file.relative_to(path).as_posix()} {content}\n".encode())
+            total.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
     except OSError as error:
         raise DatasetError(
-            f"{key} names {path}, which can't be read ({error.strerror}); give what exists",
-            key=key,
+            f"{item.name} names {folder}, which can't be read ({error.strerror}); give a folder "
+            "that exists",
+            key=item.name,
         ) from error
     return total.hexdigest()
+
+
+def _as_number(value: Any, hint: Any) -> Any:
+    """Return 20.0 for 20 where a fraction is admitted, so that both name one set."""
+    admitted = _options(hint)
+    is_whole = type(value) is int and float in admitted and int not in admitted
+    return float(value) if is_whole else value
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

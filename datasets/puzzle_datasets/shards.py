@@ -70,6 +70,11 @@ def read_rows(file: Path) -> Iterator[Columns]:
         raise DatasetError(f"{file} can't be read ({error}); build the set again") from error
 
 
+def shard_columns(file: Path) -> set[str]:
+    """Return the names of a shard's columns."""
+    return set(pq.read_schema(file).names)
+
+
 def write_shard(table: pa.Table, file: Path) -> None:
     """Write one shard durably; equal tables give equal bytes."""
     with open_shard(table.schema, file) as writer:
@@ -113,6 +118,11 @@ def read_manifest(folder: Path) -> Manifest:
         DatasetError: there is none, or it can't be used.
     """
     file = folder / MANIFEST_FILE
+    if not file.exists():
+        raise DatasetError(
+            f"{folder} is no puzzle set, for it has no {MANIFEST_FILE}; name a folder that "
+            "`python -m puzzle_datasets build` made"
+        )
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

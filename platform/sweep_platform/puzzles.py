@@ -1,42 +1,53 @@
 """The puzzles of a sweep: from the spec's `dataset` to a folder of shards on this host."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from puzzle_datasets.prepare import prepare as prepare_set
 from puzzle_datasets.registry import PUZZLE_SETS, puzzle_set
 from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.settings import Settings, make_settings
+from puzzle_datasets.settings import Settings, is_folder, make_settings
 from sweep_platform.errors import InputError, suggest
 from sweep_platform.space import Shape
 from sweep_platform.spec import DatasetSpec
 from sweep_platform.yaml_source import Source
 
+if TYPE_CHECKING:
+    from puzzle_datasets.dataset import PuzzleDataset
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetAddress:
-    """Where a host finds the puzzles, or builds them if it does not have them yet."""
+    """The folder in which every host finds the puzzles, and what they have to be."""
 
-    name: str
-    settings: dict[str, Any]
-    root: str
+    folder: str
+    fingerprint: str
 
-    def prepare(self) -> Path:
-        """Folder of the puzzle set, verified by hash.
+    def open(self) -> "PuzzleDataset":
+        """The puzzle set, verified by hash.
 
         Raises:
-            DatasetError: it cannot be built, or is damaged.
+            DatasetError: it is not there, is damaged, or is not the one of the sweep.
         """
-        from puzzle_datasets.prepare import prepare
+        from puzzle_datasets.dataset import PuzzleDataset
 
-        settings = make_settings(puzzle_set(self.name).settings, self.settings)
-        return prepare(self.name, settings, Path(self.root))
+        dataset = PuzzleDataset.open(Path(self.folder))
+        if dataset.manifest.fingerprint != self.fingerprint:
+            raise DatasetError(
+                f"{self.folder} is not the puzzle set that the sweep began with; restore that "
+                "set, or start a new sweep with another --out"
+            )
+        return dataset
 
 
-def address(dataset: DatasetSpec, root: Path) -> DatasetAddress:
-    """Where the puzzles of a spec are, below `root`."""
-    settings = asdict(_settings(dataset))
-    return DatasetAddress(name=dataset.name, settings=settings, root=str(root.absolute()))
+def prepare(dataset: DatasetSpec, root: Path) -> Path:
+    """The folder below `root` that holds the puzzles of a spec, built where it is missing.
+
+    Raises:
+        DatasetError: it cannot be built, or is damaged.
+    """
+    return prepare_set(dataset.name, _settings(dataset), root.absolute())
 
 
 def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
@@ -50,11 +61,11 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
         place, remedy = source.place(("dataset", "name")), suggest(dataset.name, PUZZLE_SETS)
         raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
     try:
-        settings = _settings(dataset)
-        puzzle_set(dataset.name).check(settings)
+        absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
+        puzzle_set(dataset.name).check(_settings(absolute))
     except DatasetError as error:
         raise InputError(_sentence(error, source)) from None
-    return DatasetSpec(name=dataset.name, **_absolute(settings))
+    return absolute
 
 
 def planned_shape(dataset: DatasetSpec) -> Shape:
@@ -95,6 +106,6 @@ def _settings(dataset: DatasetSpec) -> Settings:
 def _absolute(settings: Settings) -> dict[str, Any]:
     values = {item.name: getattr(settings, item.name) for item in fields(settings)}
     for item in fields(settings):
-        if item.metadata.get("path") and values[item.name] is not None:
+        if is_folder(item) and values[item.name] is not None:
             values[item.name] = str(Path(values[item.name]).expanduser().absolute())
     return values

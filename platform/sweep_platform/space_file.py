@@ -46,7 +46,9 @@ class SpaceFile:
                 todo = f"choose from {', '.join(self.scales)}" if self.scales else "leave it out"
                 raise InputError(f"{source.name}: there is no scale `{scale}`; {todo}.")
             source = _laid_over(source, self.scales[scale])
-        return _validated(_with(source, settings))
+        source = _with(source, settings)
+        spec = _validated(source)
+        return spec.model_copy(update={"dataset": resolved_dataset(spec.dataset, source)})
 
     def check(self) -> None:
         """Resolve every scale, so that a typo is found before the file reaches the cluster.
@@ -60,6 +62,8 @@ class SpaceFile:
 
 def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> SweepSpec:
     """A specification that was resolved before, with `key=value` settings on top.
+
+    Its puzzles are not checked again: the sweep has them, though their source may be gone.
 
     Raises:
         InputError: a key or value is wrong; `name` says where the rest was read.
@@ -106,7 +110,6 @@ def _validated(source: Source) -> SweepSpec:
         spec = SweepSpec.model_validate(source.tree)
     except ValidationError as error:
         raise InputError(_sentence(source, error)) from None
-    spec = spec.model_copy(update={"dataset": resolved_dataset(spec.dataset, source)})
     check_space(spec, source)
     return spec
 

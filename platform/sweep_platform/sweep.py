@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.schema import MANIFEST_FILE, Manifest
+from puzzle_datasets.schema import Manifest
+from puzzle_datasets.shards import verify
 from sweep_platform import puzzles
 from sweep_platform.addresses import HIDDEN, shown
 from sweep_platform.bridge import WorkersLost, run_trials
@@ -48,7 +49,7 @@ class Puzzles:
         manifest = self.manifest
         return {
             **asdict(self.address),
-            "fingerprint": manifest.fingerprint,
+            "name": manifest.name,
             "counts": manifest.counts,
             "source": manifest.source,
             "licence": manifest.licence,
@@ -188,21 +189,21 @@ def _require_a_place(found: Hardware, asked: ResourceSpec) -> None:
 
 
 def _prepared(asked: Asked, data: Path | None) -> Puzzles:
-    address = puzzles.address(asked.spec.dataset, data or _data_root(asked.folder))
-    manifest_file = address.prepare() / MANIFEST_FILE
-    manifest = Manifest.from_json(manifest_file.read_text(), manifest_file)
-    if asked.folder.exists():
-        known = asked.folder.record().dataset["fingerprint"]
-        if known != manifest.fingerprint:
-            raise InputError(
-                f"{manifest_file.parent} is not the puzzle set that {asked.folder.root} began "
-                "with; restore that set, or start a new sweep with another --out."
-            )
+    """The puzzles of a sweep: those it began with, without a look at their source, or new ones."""
+    known = asked.folder.record().dataset if asked.folder.exists() else None
+    if known is not None and data is None and Path(known["folder"]).exists():
+        folder = Path(known["folder"])
+    else:
+        root = Path(known["folder"]).parent if known is not None else DEFAULT_DATA
+        folder = puzzles.prepare(asked.spec.dataset, data or root)
+    manifest = verify(folder)
+    if known is not None and known["fingerprint"] != manifest.fingerprint:
+        raise InputError(
+            f"{folder} is not the puzzle set that {asked.folder.root} began with; restore that "
+            "set, or start a new sweep with another --out."
+        )
+    address = puzzles.DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
     return Puzzles(address=address, manifest=manifest)
-
-
-def _data_root(folder: SweepFolder) -> Path:
-    return Path(folder.record().dataset["root"]) if folder.exists() else DEFAULT_DATA
 
 
 def _tracking_uri(request: Request, folder: SweepFolder) -> str:

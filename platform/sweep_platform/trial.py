@@ -53,7 +53,6 @@ def _train(trial: TrialFolder, config: dict[str, Any]) -> Iterator[Progress]:
 
     from hrm.config import ModelConfig, TrainingConfig
     from hrm.train import Trainer
-    from puzzle_datasets.dataset import PuzzleDataset
 
     torch.set_num_threads(config["threads"])
     device = torch.device(config["device"])
@@ -61,7 +60,7 @@ def _train(trial: TrialFolder, config: dict[str, Any]) -> Iterator[Progress]:
         raise RuntimeError("this host's torch finds no GPU; install a CUDA build, or set gpus: 0")
     record = trial.record()
     training = {**record.training, "evaluate_at": tuple(record.training["evaluate_at"])}
-    puzzles = PuzzleDataset.open(DatasetAddress(**config["dataset"]).prepare())
+    puzzles = DatasetAddress(**config["dataset"]).open()
     trainer = Trainer(ModelConfig(**record.model), TrainingConfig(**training), puzzles, device)
     if trial.checkpoint.exists():
         trainer.restore(trial.checkpoint)

@@ -114,7 +114,7 @@ def test_a_damaged_shard_is_refused_and_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (MANIFEST_FILE, f"exists without {MANIFEST_FILE}; delete it"),
+        (MANIFEST_FILE, f"is no puzzle set, for it has no {MANIFEST_FILE}; name a folder"),
         (shard_file("test"), f"{shard_file('test')} can't be read.*delete"),
     ],
 )
@@ -156,9 +156,7 @@ def test_a_folder_of_choice_is_used_again_for_the_same_set_only(tmp_path: Path) 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("chapter 1")
-    with pytest.raises(
-        DatasetError, match=r"exists without manifest\.json; delete it, or choose another"
-    ):
+    with pytest.raises(DatasetError, match="exists and is no puzzle set; choose another"):
         build_at("arc-agi-1", SETTINGS, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -173,3 +171,30 @@ def test_a_full_disk_ends_the_build_in_a_sentence(
     with pytest.raises(DatasetError, match=r"No space left on device.*make room"):
         prepare("arc-agi-1", SETTINGS, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+# Another process that makes many folders, in the order in which the others make them.
+MAKE = """
+import sys
+from pathlib import Path
+from puzzle_datasets.folders import make_folder
+
+def fill(partial):
+    (partial / "file").write_text("whole")
+    with (root / "made.txt").open("a") as log:
+        log.write(f"{partial.name}\\n")
+
+root = Path(sys.argv[1])
+for number in range(60):
+    make_folder(root / str(number), fill)
+    assert (root / str(number) / "file").read_text() == "whole"
+"""
+
+
+def test_many_processes_make_each_folder_once_and_leave_no_lock(tmp_path: Path) -> None:
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    command = [sys.executable, "-c", MAKE, str(tmp_path)]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(12)]
+    assert [process.wait() for process in processes] == [0] * 12
+    assert {path.name for path in tmp_path.iterdir()} == {*map(str, range(60)), "made.txt"}
+    assert len((tmp_path / "made.txt").read_text().split()) == 60

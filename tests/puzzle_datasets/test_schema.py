@@ -14,16 +14,16 @@ MANIFEST = Manifest(
     settings={"canvas": 30, "tasks": None},
     source="somewhere",
     licence="Apache-2.0",
-    vocab_size=12,
+    vocab_size=2,
     seq_len=900,
     grid=(30, 30),
     box=None,
     augmentation="table",
     num_puzzle_identifiers=801,
-    tokens={"0": "padding"},
-    counts={"groups": 800},
+    tokens={"0": "padding", "1": "end of sequence"},
+    counts={"groups": 800, "train_pairs": 3081, "test_pairs": 419, "identities": 800},
     statistics={"mean_cells": 169.37},
-    files={"train-00000.parquet": "ab"},
+    files={"train-00000.parquet": "ab", "test-00000.parquet": "cd"},
 )
 
 
@@ -35,7 +35,7 @@ MANIFEST = Manifest(
 def test_manifest_round_trip(
     name: str, settings: dict[str, object], files: dict[str, str]
 ) -> None:
-    manifest = replace(MANIFEST, name=name, settings=settings, files=files)
+    manifest = replace(MANIFEST, name=name, settings=settings, files=MANIFEST.files | files)
     read = Manifest.from_json(manifest.to_json())
     assert read == manifest
     assert read.fingerprint == manifest.fingerprint
@@ -58,6 +58,12 @@ def test_fingerprint_tells_content_apart() -> None:
         ({"grid": [30]}, "'grid' of a wrong type"),
         ({"box": [3, "3"]}, "'box' of a wrong type"),
         ({"counts": {"groups": "many"}}, "'counts' of a wrong type"),
+        ({"counts": {}}, "counts other than groups, identities, test_pairs, train_pairs"),
+        ({"seq_len": 81}, "says seq_len 81 of a grid of 30 by 30"),
+        ({"num_puzzle_identifiers": 7}, "says 7 identifiers of 800 identities"),
+        ({"tokens": {"0": "padding", "a": "?"}}, "explains other tokens than 0 to 1"),
+        ({"statistics": {"mean": float("nan")}}, "a statistic that is no number"),
+        ({"files": {"train-00000.parquet": "ab"}}, "names no shard of test"),
         ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
     ],
 )

@@ -19,7 +19,7 @@ from puzzle_datasets.settings import (
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    folder: str = option(MISSING, "a folder", path=True)
+    folder: str = option(MISSING, "a folder", files=("deep/*.csv",))
     side: int = option(9, "a side")
     share: float = option(0.5, "a share")
     tasks: int | Literal["all"] = option("all", "how many")
@@ -69,6 +69,12 @@ def test_words_are_read_by_type(key: str, text: str, value: object) -> None:
     assert parse(text, get_type_hints(Example)[key]) == value
 
 
+def test_whole_numbers_and_fractions_name_one_set() -> None:
+    whole, fraction = (make_settings(Example, {"folder": "x", "share": n}) for n in (1, 1.0))
+    assert type(whole.share) is float
+    assert repr(whole) == repr(fraction)
+
+
 def test_types_are_described_in_words() -> None:
     assert described(int | Literal["all"]) == "a whole number or all"
     assert described(float | None) == "a number or none"
@@ -82,7 +88,7 @@ def test_unknown_names_get_the_near_one_or_all() -> None:
 def test_a_path_is_recorded_by_what_it_holds(tmp_path: Path) -> None:
     for place in ("here", "there"):
         (tmp_path / place / "deep").mkdir(parents=True)
-        (tmp_path / place / "deep" / "file").write_text("content")
+        (tmp_path / place / "deep" / "file.csv").write_text("content")
 
     def recorded(place: str) -> dict[str, Any]:
         settings: Settings = make_settings(Example, {"folder": str(tmp_path / place)})
@@ -91,9 +97,12 @@ def test_a_path_is_recorded_by_what_it_holds(tmp_path: Path) -> None:
     here = recorded("here")
     assert here == recorded("there")
     assert str(tmp_path) not in str(here)
-    (tmp_path / "there" / "deep" / "file").write_text("changed")
+    (tmp_path / "there" / "deep" / "notes.txt").write_text("is not read")
+    (tmp_path / "there" / "file.csv").write_text("is not read either")
+    assert here == recorded("there")
+    (tmp_path / "there" / "deep" / "file.csv").write_text("changed")
     assert here != recorded("there")
-    (tmp_path / "here" / "deep" / "file").rename(tmp_path / "here" / "deep" / "renamed")
+    (tmp_path / "here" / "deep" / "file.csv").rename(tmp_path / "here" / "deep" / "new.csv")
     assert here != recorded("here")
 
 

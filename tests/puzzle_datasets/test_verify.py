@@ -120,9 +120,9 @@ def test_a_changed_byte_is_refused_by_the_hash(sudoku_folder: Path, tmp_path: Pa
     ("values", "said"),
     [
         ({"seq_len": 17}, "seq_len 17 of a grid of 4 by 4"),
-        ({"num_puzzle_identifiers": 5}, "num_puzzle_identifiers 5 of 0 identities"),
+        ({"num_puzzle_identifiers": 5}, "says 5 identifiers of 0 identities"),
         ({"box": [4, 1]}, r"box \(4, 1\) of a sudoku grid"),
-        ({"vocab_size": 7}, "explains 6 of 7 tokens"),
+        ({"vocab_size": 7}, "explains other tokens than 0 to 6"),
         ({"counts": {"groups": 9}}, "has counts other than"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(
 ) -> None:
     folder = copy_of(sudoku_folder, tmp_path)
     change_manifest(folder, **values)
-    with pytest.raises(DatasetError, match=f"{MANIFEST_FILE} .*{said}.*delete"):
+    with pytest.raises(DatasetError, match=f"{MANIFEST_FILE} .*{said}"):
         list(verify_all(folder))
 
 

@@ -1,5 +1,6 @@
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from puzzle_datasets import decoded
 from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.decoded import decoded_columns, remove_decoded
+from puzzle_datasets.decoded import decoded_columns
 from puzzle_datasets.schema import Card, DatasetError, Manifest, Split
-from puzzle_datasets.shards import GROUPS_PER_SHARD, ROW_GROUP, read_manifest, verify
+from puzzle_datasets.shards import GROUPS_PER_SHARD, ROW_GROUP, verify
 from puzzle_datasets.writer import Rows, SetWriter
 
 CARD = Card(
@@ -24,7 +25,7 @@ CARD = Card(
     seq_len=4,
     grid=(2, 2),
     box=(1, 2),
-    tokens={},
+    tokens={str(token): "" for token in range(256)},
     augmentation="stored",
     groups=3,
     statistics={},
@@ -109,8 +110,6 @@ def test_one_decoded_copy_serves_all_readers(tmp_path: Path) -> None:
     maps = Path("/proc/self/maps")
     if maps.exists():
         assert str(copy / "train" / "inputs.npy") in maps.read_text()
-    remove_decoded(tmp_path / "set", read_manifest(tmp_path / "set"))
-    assert not copy.exists()
 
 
 def test_nobody_can_change_the_copy_of_others(tmp_path: Path) -> None:
@@ -134,6 +133,27 @@ def test_the_copy_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for name, values in copied[split].items():
             assert np.array_equal(values, private[split][name])
             assert values.dtype == private[split][name].dtype
+
+
+@pytest.mark.parametrize("damage", ["cut", "removed", "empty"])
+def test_a_damaged_copy_is_made_again(damage: str, tmp_path: Path) -> None:
+    manifest = write(tmp_path / "set", train=5000)
+    decoded_columns(tmp_path / "set", manifest)
+    file = tmp_path / decoded.FOLDER / manifest.fingerprint[:16] / "train" / "inputs.npy"
+    if damage == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:9000] if damage == "cut" else b"")
+    columns = decoded_columns(tmp_path / "set", manifest)["train"]
+    assert np.array_equal(columns["inputs"], tokens(0, 5000))
+
+
+def test_grids_of_another_length_are_refused(tmp_path: Path) -> None:
+    manifest = write(tmp_path / "set", train=10)
+    with pytest.raises(
+        DatasetError, match="has grids of 4 tokens but the manifest says 9; delete"
+    ):
+        decoded_columns(tmp_path / "set", replace(manifest, seq_len=9, grid=(3, 3)))
 
 
 def test_a_killed_decoding_leaves_nothing_that_is_used(tmp_path: Path) -> None:

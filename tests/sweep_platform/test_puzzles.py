@@ -1,13 +1,14 @@
 """From a spec's dataset to a folder of shards."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from puzzle_datasets.registry import PUZZLE_SETS
-from puzzle_datasets.schema import MANIFEST_FILE, DatasetError, Manifest
+from puzzle_datasets.schema import DatasetError
+from puzzle_datasets.shards import read_manifest
 from sweep_platform import puzzles
 from sweep_platform.errors import InputError
 from sweep_platform.spec import DatasetSpec
@@ -17,14 +18,23 @@ TINY = DatasetSpec(name="arc-agi-1", canvas=3, tasks=3, augmentations=2, held_ou
 
 
 def test_prepared_puzzles_have_the_shape_that_was_planned(tmp_path: Path) -> None:
-    address = puzzles.address(TINY, tmp_path)
-    assert Path(address.root).is_absolute()
-    folder = puzzles.DatasetAddress(**asdict(address)).prepare()
-    manifest = Manifest.from_json((folder / MANIFEST_FILE).read_text(), folder / MANIFEST_FILE)
+    folder = puzzles.prepare(TINY, tmp_path)
+    assert folder.parent == tmp_path
+    manifest = read_manifest(folder)
     built, planned = puzzles.built_shape(manifest), puzzles.planned_shape(TINY)
     assert (built.vocab_size, built.seq_len) == (planned.vocab_size, planned.seq_len) == (12, 9)
     assert 1 < built.num_puzzle_identifiers <= planned.num_puzzle_identifiers
-    assert address.prepare() == folder
+
+
+def test_a_trial_opens_the_puzzles_of_its_sweep_and_no_others(tmp_path: Path) -> None:
+    folder = puzzles.prepare(TINY, tmp_path)
+    address = puzzles.DatasetAddress(
+        folder=str(folder), fingerprint=read_manifest(folder).fingerprint
+    )
+    assert len(puzzles.DatasetAddress(**asdict(address)).open().train) > 0
+    other = puzzles.prepare(TINY.model_copy(update={"seed": 1}), tmp_path)
+    with pytest.raises(DatasetError, match="is not the puzzle set that the sweep began with"):
+        replace(address, folder=str(other)).open()
 
 
 def test_the_published_shape() -> None:
@@ -36,7 +46,7 @@ def test_the_published_shape() -> None:
 def test_more_tasks_than_fit_are_refused(tmp_path: Path) -> None:
     greedy = TINY.model_copy(update={"tasks": 700})
     with pytest.raises(DatasetError, match="raise canvas"):
-        puzzles.address(greedy, tmp_path).prepare()
+        puzzles.prepare(greedy, tmp_path)
 
 
 def test_settings_left_out_are_decided_and_paths_made_absolute(
@@ -46,9 +56,11 @@ def test_settings_left_out_are_decided_and_paths_made_absolute(
     task = {"train": [{"input": [[1]], "output": [[2]]}], "test": []}
     (tmp_path / "concepts" / "One1.json").write_text(json.dumps(task))
     monkeypatch.chdir(tmp_path)
-    asked = DatasetSpec(name="arc-agi-1", canvas=3, concept_arc="concepts")
-    resolved = puzzles.resolved_dataset(asked, Source(tree={}, places={}, name="a.yaml"))
-    assert resolved.settings["concept_arc"] == str(tmp_path / "concepts")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for written in ("concepts", "~/concepts"):
+        asked = DatasetSpec(name="arc-agi-1", canvas=3, concept_arc=written)
+        resolved = puzzles.resolved_dataset(asked, Source(tree={}, places={}, name="a.yaml"))
+        assert resolved.settings["concept_arc"] == str(tmp_path / "concepts")
     assert resolved.settings["tasks"] == "all"
     assert DatasetSpec.model_validate(resolved.model_dump()) == resolved
 

@@ -1,0 +1,107 @@
+"""The commands as a user types them: what they print, refuse and leave behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from puzzle_datasets.__main__ import main
+from puzzle_datasets.registry import PUZZLE_SETS
+
+MAZES = ["maze", "--side", "5", "--train", "6", "--test", "3"]
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that has to be refused; return its one line."""
+    try:
+        status = main(words)
+    except SystemExit as end:
+        assert isinstance(end.code, int)
+        status = end.code
+    printed = capsys.readouterr()
+    assert status == 2
+    assert not printed.out
+    [line] = printed.err.splitlines()
+    return line
+
+
+def test_build_says_what_it_made_and_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", *MAZES, "--data", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    folder = Path(printed.out.splitlines()[0])
+    assert folder.parent == tmp_path
+    assert (folder / "manifest.json").exists()
+    assert "train pairs" in printed.out
+    assert not printed.err
+
+
+def test_a_set_is_built_seen_verified_and_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    assert main(["build", *MAZES, "--out", str(mine)]) == 0
+    assert main(["inspect", str(mine), "--puzzles", "1"]) == 0
+    assert (tmp_path / "mine-puzzles.html").exists()
+    assert main(["verify", str(mine)]) == 0
+    assert main(["export", str(mine), str(tmp_path / "npy")]) == 0
+    assert main(["build", "official", str(tmp_path / "npy"), "--out", str(tmp_path / "back")]) == 0
+    assert "maze" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["build", "maze", "--side", "2"], "side is 2"),
+        (["build", "maze", "--side", "two"], "side is 'two'; give a whole number"),
+        (["build", "maze", "--sid", "5"], "unrecognized arguments: --sid"),
+        (["build", "sudoku", "--side", "5"], "side is 5"),
+        (["build", "chess"], "invalid choice: 'chess'"),
+        (["build", "sudoku-extreme", "--csv", "nowhere"], "nowhere"),
+        (["build", "official", "nowhere"], "nowhere"),
+        (["build", "official"], "required: DIR"),
+        (["inspect", "nowhere"], "nowhere is no puzzle set"),
+        (["verify", "."], "is no puzzle set"),
+        (["export", ".", "there"], "is no puzzle set"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_said_in_one_line(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(words, capsys)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_of_the_user_is_never_named_for_deletion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("chapter 1")
+    for words in (["verify", str(tmp_path)], ["build", *MAZES, "--out", str(tmp_path)]):
+        assert "delete" not in refused(words, capsys)
+
+
+@pytest.mark.parametrize("name", sorted(PUZZLE_SETS))
+def test_every_set_has_a_page_of_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["build", name, "--help"])
+    assert end.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for item in PUZZLE_SETS[name].settings.__dataclass_fields__.values():
+        assert " ".join(str(item.metadata["help"]).split()) in printed, item.name
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    main(["build", *MAZES, "--out", str(tmp_path / "set")])
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    command = f"{sys.executable} -m puzzle_datasets verify {tmp_path / 'set'} | head -n 0"
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
+    assert not done.stderr

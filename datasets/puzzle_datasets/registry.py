@@ -60,6 +60,7 @@ PUZZLE_SETS = {
         summary="Sudoku-Extreme: published hard puzzles, from the hub or from files",
         settings=sudoku_csv.SudokuExtremeSettings,
         build=sudoku_csv.build_extreme,
+        check=sudoku_csv.check_extreme,
     ),
     "sudoku-hard-sample": PuzzleSet(
         summary="1000 + 1000 hard Sudoku that come with this package",
@@ -75,11 +76,13 @@ PUZZLE_SETS = {
         summary="Maze-Hard: published 30 by 30 mazes, from the hub or from files",
         settings=maze_csv.MazeHardSettings,
         build=maze_csv.build,
+        check=maze_csv.check,
     ),
     "official": PuzzleSet(
         summary="a folder in the layout that the published training scripts read",
         settings=official.OfficialSettings,
         build=official.build,
+        check=official.check,
         most_identifiers=official.most_identifiers,
     ),
 }

@@ -5,6 +5,7 @@ from typing import Literal
 
 from puzzle_datasets.schema import ARC_VOCAB_SIZE
 from puzzle_datasets.settings import Augmentations, option, require
+from puzzle_datasets.sources.setting_checks import require_augmentations
 
 LARGEST_CANVAS = 30
 CONCEPT_ARC_TASKS = 160
@@ -93,8 +94,7 @@ class ArcSettings:
         require(self, "canvas", in_range, f"give a side from 1 to {LARGEST_CANVAS}")
         enough = self.tasks == "all" or self.tasks >= 1
         require(self, "tasks", enough, "give 1 or more, or all")
-        countable = self.augmentations == "fresh" or self.augmentations >= 0
-        require(self, "augmentations", countable, "give 0 or more, or fresh")
+        require_augmentations(self)
         known = self.held_out in ("evaluation", "all")
         require(self, "held_out", known, "give evaluation or all")
         possible = self.also is None or self.also in VERSIONS

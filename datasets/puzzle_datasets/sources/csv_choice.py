@@ -8,7 +8,9 @@ import numpy.typing as npt
 
 from puzzle_datasets.schema import DatasetError, Split
 from puzzle_datasets.settings import option, require
+from puzzle_datasets.sources.csv_table import GridText, fault, first_question
 from puzzle_datasets.sources.hub import fetch
+from puzzle_datasets.sources.setting_checks import blaming
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
@@ -58,15 +60,37 @@ def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
     if settings.csv is None:
         folder = fetch(repo, list(FILES.values()), settings.revision)
         return folder, f"{repo} on the Hugging Face hub at {folder.name}"
-    folder = Path(settings.csv)
+    require_files(Path(settings.csv))
+    return Path(settings.csv), f"files in the format of {repo}"
+
+
+def require_files(folder: Path) -> None:
+    """Refuse a user's folder that lacks a file.
+
+    Raises:
+        DatasetError: it does.
+    """
     for file in FILES.values():
         if not (folder / file).is_file():
             raise DatasetError(
-                f"csv is {settings.csv}, where there is no {file}; give a folder that holds "
+                f"csv is {folder}, where there is no {file}; give a folder that holds "
                 f"{' and '.join(FILES.values())}",
                 key="csv",
             )
-    return folder, f"files in the format of {repo}"
+
+
+def require_first_grids(folder: Path, text: GridText) -> None:
+    """Refuse a user's files whose first puzzles have another number of cells.
+
+    Raises:
+        DatasetError: they have, or a file has no puzzles.
+    """
+    with blaming("csv"):
+        for file in FILES.values():
+            found = len(first_question(folder / file))
+            if found != text.cells:
+                sentence = f"question has {found} characters in place of {text.cells}"
+                raise fault(folder / file, 0, f"{sentence}; {text.remedy}")
 
 
 def choose(

@@ -29,6 +29,7 @@ from puzzle_datasets.settings import (
 )
 from puzzle_datasets.sources.maze_reach import WIDEST
 from puzzle_datasets.sources.maze_search import FAMILIES, Family, Search
+from puzzle_datasets.sources.setting_checks import require_augmentations
 from puzzle_datasets.writer import Rows, SetWriter
 
 NAME = "maze"
@@ -82,8 +83,7 @@ class MazeSettings:
         least, limit = self.bounds
         above = f"give {least}, which is min_length, or more"
         require(self, "max_length", limit >= least, above)
-        possible = self.augmentations == "fresh" or 0 <= self.augmentations <= MOST_VARIANTS
-        require(self, "augmentations", possible, f"give 0 to {MOST_VARIANTS}, or fresh")
+        require_augmentations(self, MOST_VARIANTS)
         require(self, "seed", self.seed >= 0, "give 0 or more")
 
     @property

@@ -14,12 +14,13 @@ from puzzle_datasets.settings import (
     Augmentations,
     augmentation_mode,
     option,
-    require,
     settings_record,
 )
 from puzzle_datasets.sources.csv_choice import (
     FILES,
     HubChoiceSettings,
+    require_files,
+    require_first_grids,
     source_folder,
 )
 from puzzle_datasets.sources.csv_import import (
@@ -30,13 +31,14 @@ from puzzle_datasets.sources.csv_import import (
     statistics,
 )
 from puzzle_datasets.sources.csv_table import GridText, Tokens, fault, first_question
+from puzzle_datasets.sources.maze import MOST_VARIANTS
+from puzzle_datasets.sources.setting_checks import blaming, require_augmentations
 from puzzle_datasets.writer import SetWriter
 
 NAME = "maze-hard"
 REPO = "sapientinc/maze-30x30-hard-1k"
 LICENCE = "none stated by the publisher of the files"
 PUBLISHED_SIDE = 30
-MOST_VARIANTS = 7
 REMEDY = "spaces at the ends are cells too: write rows without stripping them"
 
 
@@ -50,8 +52,7 @@ class MazeHardSettings(HubChoiceSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        possible = self.augmentations == "fresh" or 0 <= self.augmentations <= MOST_VARIANTS
-        require(self, "augmentations", possible, f"give 0 to {MOST_VARIANTS}, or fresh")
+        require_augmentations(self, MOST_VARIANTS)
 
     @property
     def side(self) -> int:
@@ -71,6 +72,18 @@ class MazeHardSettings(HubChoiceSettings):
     def seq_len(self) -> int:
         """Tokens of one grid."""
         return self.side**2
+
+
+def check(settings: MazeHardSettings) -> None:
+    """Refuse a user's files at a glance; of published ones nothing is fetched.
+
+    Raises:
+        DatasetError: a file is missing, has no mazes or does not begin with a square one, as
+            large as the first one to train on.
+    """
+    if settings.csv is not None:
+        require_files(Path(settings.csv))
+        require_first_grids(Path(settings.csv), _kind(settings.side).text)
 
 
 def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
@@ -108,10 +121,12 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
 
 def _first_side(folder: Path) -> int:
     file = folder / FILES["train"]
-    cells = len(first_question(file))
-    side = math.isqrt(cells)
-    if not cells or side**2 != cells:
-        raise fault(file, 0, f"question has {cells} characters, which fill no square; {REMEDY}")
+    with blaming("csv"):
+        cells = len(first_question(file))
+        side = math.isqrt(cells)
+        if not cells or side**2 != cells:
+            sentence = f"question has {cells} characters, which fill no square"
+            raise fault(file, 0, f"{sentence}; {REMEDY}")
     return side
 
 

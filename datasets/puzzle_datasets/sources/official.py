@@ -36,6 +36,7 @@ from puzzle_datasets.sources.official_groups import (
 from puzzle_datasets.sources.official_kind import canvas_side, find_kind, legend, measure
 from puzzle_datasets.sources.official_metadata import Metadata, read_metadata, read_names
 from puzzle_datasets.sources.official_names import parse_names
+from puzzle_datasets.sources.setting_checks import blaming
 from puzzle_datasets.writer import Rows, SetWriter
 
 
@@ -84,6 +85,17 @@ def most_identifiers(settings: OfficialSettings) -> int:
     return read_metadata(Path(settings.folder) / "train").num_puzzle_identifiers
 
 
+def check(settings: OfficialSettings) -> None:
+    """Refuse a folder by everything but its tokens, names of tasks and sizes of grids.
+
+    Raises:
+        DatasetError: a file is missing, damaged or contradicts another, or the folder is not of
+            the kind asked for.
+    """
+    with blaming("folder"):
+        _read(settings)
+
+
 def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
     """Write the set that a published folder holds.
 
@@ -91,11 +103,7 @@ def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
         DatasetError: the folder lacks a file, is damaged, contradicts itself, or is not of the
             kind asked for.
     """
-    folder = Path(settings.folder)
-    splits = {split: read_split(folder, split) for split in SPLITS}
-    metadata = _common_metadata(splits)
-    names = read_names(folder, metadata.num_puzzle_identifiers)
-    kind = find_kind(splits["train"], settings.kind)
+    splits, names, kind = _read(settings)
     if kind == "arc":
         identities = parse_names(names)
         numbering = number_tasks(splits, identities)
@@ -106,6 +114,14 @@ def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
     for split in SPLITS:
         writer.write_split(split, _rows(kind, splits, split, numbering))
     return writer.finish(_card(settings, kind, splits, numbering))
+
+
+def _read(settings: OfficialSettings) -> tuple[Splits, list[str], Kind]:
+    """Return the folder's splits, whose tokens are still on disk, the names, and the kind."""
+    folder = Path(settings.folder)
+    splits = {split: read_split(folder, split) for split in SPLITS}
+    names = read_names(folder, _common_metadata(splits).num_puzzle_identifiers)
+    return splits, names, find_kind(splits["train"], settings.kind)
 
 
 def _common_metadata(splits: Splits) -> Metadata:

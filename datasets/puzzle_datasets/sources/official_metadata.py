@@ -72,7 +72,7 @@ def _read_json(file: Path) -> Any:
     """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{file} can't be read ({error}); {REMEDY}") from error
 
 

@@ -16,6 +16,7 @@ from puzzle_datasets.settings import (
     require,
     settings_record,
 )
+from puzzle_datasets.sources.setting_checks import require_augmentations
 from puzzle_datasets.sources.sudoku_distinct import DistinctPuzzles
 from puzzle_datasets.writer import Rows, SetWriter
 
@@ -48,8 +49,7 @@ class SudokuSettings:
         fewest, most = sudoku.FEWEST_CLUES[self.side], self.seq_len - 1
         possible = self.clues is None or fewest <= self.clues <= most
         require(self, "clues", possible, f"give {fewest} to {most}, or none")
-        possible = self.augmentations == "fresh" or self.augmentations >= 0
-        require(self, "augmentations", possible, "give 0 or more, or fresh")
+        require_augmentations(self)
 
     @property
     def vocab_size(self) -> int:

@@ -14,12 +14,13 @@ from puzzle_datasets.settings import (
     Augmentations,
     augmentation_mode,
     option,
-    require,
     settings_record,
 )
 from puzzle_datasets.sources.csv_choice import (
     ChoiceSettings,
     HubChoiceSettings,
+    require_files,
+    require_first_grids,
     source_folder,
 )
 from puzzle_datasets.sources.csv_import import (
@@ -29,6 +30,7 @@ from puzzle_datasets.sources.csv_import import (
     statistics,
 )
 from puzzle_datasets.sources.csv_table import GridText, Tokens
+from puzzle_datasets.sources.setting_checks import require_augmentations
 from puzzle_datasets.sources.sudoku_kernel import count_solutions
 from puzzle_datasets.writer import SetWriter
 
@@ -52,8 +54,7 @@ class SudokuCsvSettings(ChoiceSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        possible = self.augmentations == "fresh" or self.augmentations >= 0
-        require(self, "augmentations", possible, "give 0 or more, or fresh")
+        require_augmentations(self)
 
     @property
     def vocab_size(self) -> int:
@@ -74,6 +75,17 @@ class SudokuExtremeSettings(SudokuCsvSettings, HubChoiceSettings):
 @dataclass(frozen=True, kw_only=True)
 class SudokuSampleSettings(SudokuCsvSettings):
     """Which of the 1000 + 1000 hard puzzles that come with this package."""
+
+
+def check_extreme(settings: SudokuExtremeSettings) -> None:
+    """Refuse a user's files at a glance; of published ones nothing is fetched.
+
+    Raises:
+        DatasetError: a file is missing, has no puzzles or does not begin with a Sudoku.
+    """
+    if settings.csv is not None:
+        require_files(Path(settings.csv))
+        require_first_grids(Path(settings.csv), KIND.text)
 
 
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:

@@ -283,6 +283,49 @@ def test_kinds_with_equal_vocabulary_are_told_apart(
     assert details == facts[kind]
 
 
+def swapped_digits(sudoku: Array) -> Array:
+    return np.array([0, 1, 3, 2, 4, 5])[sudoku]
+
+
+def mirrored(maze: Array) -> Array:
+    return maze.reshape(4, 4)[:, ::-1].ravel()
+
+
+OTHER_SUDOKU = np.where(np.arange(16) < 8, SUDOKU, 1)
+OTHER_MAZE = np.array([3, 5, 5, 4] + [1] * 12)
+
+
+@pytest.mark.parametrize(
+    ("own", "disguised", "other"),
+    [(SUDOKU, swapped_digits(SUDOKU), OTHER_SUDOKU), (MAZE, mirrored(MAZE), OTHER_MAZE)],
+)
+def test_test_puzzles_that_are_trained_on_are_counted(
+    own: Array, disguised: Array, other: Array, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    grids = {"train": [own, own], "test": [own, disguised, disguised, other]}
+    save(folder, {s: [singles(g)] for s, g in grids.items()}, ["<blank>"], 6)
+    figures = import_folder(folder, tmp_path / "set").manifest.statistics
+    assert figures["test_pairs_trained_on"] == 1
+    assert figures["test_pairs_trained_on_up_to_symmetry"] == 3
+
+
+def test_arc_pairs_that_are_trained_on_are_counted(arc: Path, tmp_path: Path) -> None:
+    def test_rows_from_train(part: str) -> None:
+        train, test = (np.load(arc / split / f"set0__{part}.npy") for split in ("train", "test"))
+        test[1] = train[2]
+        np.save(arc / "test" / f"set0__{part}.npy", test)
+
+    test_rows_from_train("inputs")
+    figures = import_folder(arc, tmp_path / "input_only").manifest.statistics
+    assert figures["test_pairs_trained_on"] == 0
+    test_rows_from_train("labels")
+    figures = import_folder(arc, tmp_path / "pair").manifest.statistics
+    assert figures["test_pairs_trained_on"] == 1
+    assert "test_pairs_trained_on_up_to_symmetry" not in figures
+
+
 def test_settings_know_the_sizes_before_the_import(arc: Path) -> None:
     asked = OfficialSettings(folder=str(arc))
     assert (asked.vocab_size, asked.seq_len, most_identifiers(asked)) == (12, SIDE**2, 3)

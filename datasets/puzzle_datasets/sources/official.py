@@ -36,6 +36,7 @@ from puzzle_datasets.sources.official_groups import (
 from puzzle_datasets.sources.official_kind import canvas_side, find_kind, legend, measure
 from puzzle_datasets.sources.official_metadata import Metadata, read_metadata, read_names
 from puzzle_datasets.sources.official_names import parse_names
+from puzzle_datasets.sources.official_overlap import Overlap
 from puzzle_datasets.sources.setting_checks import blaming
 from puzzle_datasets.writer import Rows, SetWriter
 
@@ -111,9 +112,10 @@ def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
         writer.write_table(GROUP_FILE, group_table(numbering.tasks))
     else:
         numbering = number_on(splits)
+    overlap = Overlap(kind, canvas_side(splits["train"].metadata))
     for split in SPLITS:
-        writer.write_split(split, _rows(kind, splits, split, numbering))
-    return writer.finish(_card(settings, kind, splits, numbering))
+        writer.write_split(split, _rows(kind, splits, split, numbering, overlap))
+    return writer.finish(_card(settings, kind, splits, numbering, overlap))
 
 
 def _read(settings: OfficialSettings) -> tuple[Splits, list[str], Kind]:
@@ -136,7 +138,10 @@ def _common_metadata(splits: Splits) -> Metadata:
     return train
 
 
-def _rows(kind: Kind, splits: Splits, split: Split, numbering: Numbering) -> Iterator[Rows]:
+def _rows(
+    kind: Kind, splits: Splits, split: Split, numbering: Numbering, overlap: Overlap
+) -> Iterator[Rows]:
+    """Yield the pairs of a split; have ``overlap`` take note of them."""
     content = splits[split]
     puzzle = np.repeat(np.arange(len(content.puzzle_sizes)), content.puzzle_sizes)
     group = np.repeat(numbering.groups[split], content.group_sizes)[puzzle]
@@ -145,6 +150,7 @@ def _rows(kind: Kind, splits: Splits, split: Split, numbering: Numbering) -> Ite
     if split == "test":
         example += _demonstrations(splits["train"])[identifier]
     for first, inputs, labels in content.chunks():
+        overlap.add(split, inputs, labels)
         run = slice(first, first + len(inputs))
         counted = {"example": example[run].astype(np.int16)} if kind == "arc" else {}
         yield Rows(
@@ -164,7 +170,10 @@ def _demonstrations(train: PublishedSplit) -> Integers:
     return counts
 
 
-def _card(settings: OfficialSettings, kind: Kind, splits: Splits, numbering: Numbering) -> Card:
+def _card(
+    settings: OfficialSettings, kind: Kind, splits: Splits, numbering: Numbering, overlap: Overlap
+) -> Card:
+    puzzles = {f"{split}_puzzles": len(splits[split].puzzle_sizes) for split in SPLITS}
     metadata = splits["train"].metadata
     side = canvas_side(metadata)
     return Card(
@@ -181,5 +190,5 @@ def _card(settings: OfficialSettings, kind: Kind, splits: Splits, numbering: Num
         augmentation="stored",
         groups=numbering.count,
         identities=metadata.num_puzzle_identifiers - 1,
-        statistics={f"{split}_puzzles": len(splits[split].puzzle_sizes) for split in SPLITS},
+        statistics={**puzzles, **overlap.statistics()},
     )

@@ -45,7 +45,7 @@ def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:
             vocab_size=vocab_size,
             seq_len=side**2,
             grid=(side, side),
-            tokens={},
+            tokens={str(token): "any" for token in range(vocab_size)},
             groups=13,
             statistics={},
             **card,
@@ -207,6 +207,29 @@ def test_each_group_keeps_any_one_pair_in_the_corner(
     assert (in_group[:, group] >= 1).all()
     assert (in_group[:, group] == 1).float().mean() > 0.3
     assert in_corner.any(0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["small", "fresh"])
+def test_the_seed_decides_offsets_and_which_pair_stays_in_the_corner(
+    name: str, sets: dict[str, PuzzleDataset]
+) -> None:
+    """The seed of a table is the set's own, that of fresh pairs the loader's."""
+    dataset, picks = sets[name], picks_of(sets[name], 12)
+    group = dataset.train.group.long()
+    offsets, in_corner, is_one = [], [], []
+    for seed in (0, 1):
+        own = {**dataset.manifest.settings, "seed": seed}
+        seeded = replace(dataset, manifest=replace(dataset.manifest, settings=own))
+        pairs = augmenter(seeded, seed, CPU)
+        assert isinstance(pairs, TablePairs | FreshPairs)
+        offsets.append(pairs.augmentation(picks).offsets)
+        in_corner.append((offsets[-1] == 0).all(1).view(12, -1))
+        counts = torch.zeros(12, int(group.max()) + 1, dtype=torch.long)
+        is_one.append((counts.index_add_(1, group, in_corner[-1].long()) == 1)[:, group])
+    chosen_by_both = is_one[0] & is_one[1] & in_corner[0] & (group.bincount() > 2)[group]
+    assert 0.1 < in_corner[1][chosen_by_both].float().mean() < 0.6
+    moved = ~(in_corner[0] | in_corner[1]).flatten()
+    assert (offsets[0][moved] != offsets[1][moved]).any(1).float().mean() > 0.3
 
 
 def test_translations_reach_every_place_there_is_room_for(

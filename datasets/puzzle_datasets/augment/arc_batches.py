@@ -28,15 +28,18 @@ class TablePairs:
         assert dataset.identities is not None, f"{dataset.manifest.name} has no identities"
         self._identities = dataset.identities
         self._canvases = _PairCanvases(dataset.train, device)
-        self._translation = _Translation(dataset.train, dataset.manifest.settings["seed"])
+        seed = dataset.manifest.settings["seed"]
+        self._key = counter_key("offsets of ARC pairs", seed)
+        self._translation = _Translation(dataset.train, seed)
 
     def augmentation(self, picks: Picks) -> Augmentation:
         """Return how each picked pair is changed."""
         dihedral = self._identities.dihedral[picks.puzzles]
+        draws = counter_draws(self._key, (picks.puzzles, picks.rows), 2)
         return Augmentation(
             dihedral=dihedral,
             colours=self._identities.colours[picks.puzzles],
-            offsets=self._translation.offsets(picks.puzzles, picks.rows, dihedral),
+            offsets=self._translation.offsets(draws, picks.puzzles, picks.rows, dihedral),
         )
 
     def batch(self, picks: Picks) -> Batch:
@@ -56,10 +59,11 @@ class FreshPairs:
 
     def augmentation(self, picks: Picks) -> Augmentation:
         """Return how each picked pair is changed; colour 0 stays as it is."""
-        draws = counter_draws(self._key, (picks.epochs, picks.rows), ARC_COLOURS)
-        dihedral = below(draws[:, 0], NUM_DIHEDRAL)
-        colours = torch.nn.functional.pad(permutations(draws[:, 1:]) + 1, (1, 0))
-        offsets = self._translation.offsets(picks.epochs, picks.rows, dihedral)
+        draws = counter_draws(self._key, (picks.epochs, picks.rows), ARC_COLOURS + 2)
+        for_dihedral, for_colours, for_offsets = draws.split([1, ARC_COLOURS - 1, 2], 1)
+        dihedral = below(for_dihedral.squeeze(1), NUM_DIHEDRAL)
+        colours = torch.nn.functional.pad(permutations(for_colours) + 1, (1, 0))
+        offsets = self._translation.offsets(for_offsets, picks.epochs, picks.rows, dihedral)
         return Augmentation(dihedral=dihedral, colours=colours, offsets=offsets)
 
     def batch(self, picks: Picks) -> Batch:
@@ -100,24 +104,24 @@ class _Translation:
     """
 
     def __init__(self, train: PairTable, seed: int) -> None:
-        self._offset_key: Words = counter_key("offsets of ARC pairs", seed)
         self._corner_key: Words = counter_key("ARC pairs in the corner", seed)
         self._side = canvas_side(train.inputs)
         self._sizes = torch.maximum(train.input_sizes, train.label_sizes)
         self._first = torch.searchsorted(train.group, train.group)
         self._count = torch.searchsorted(train.group, train.group, right=True) - self._first
 
-    def offsets(self, variants: Tensor, rows: Tensor, dihedral: Tensor) -> Tensor:
+    def offsets(self, draws: Tensor, variants: Tensor, rows: Tensor, dihedral: Tensor) -> Tensor:
         """Return the offsets [B, 2] of pairs; a group's ``variants`` each have one in the corner.
 
         Args:
+            draws: what decides the offsets, int64 [B, 2], uniform in [0, 2**32).
             variants: identity or epoch, int64 [B].
             rows: the pairs' rows in the training table, int64 [B].
             dihedral: how they are turned, int64 [B].
         """
         room = self._side - transformed_sizes(self._sizes[rows], dihedral)
-        offsets = below(counter_draws(self._offset_key, (variants, rows), 2), room + 1)
+        offsets = below(draws, room + 1)
         first = self._first[rows]
-        draws = counter_draws(self._corner_key, (variants, first), 1).squeeze(1)
-        in_corner = rows == first + below(draws, self._count[rows])
+        corners = counter_draws(self._corner_key, (variants, first), 1).squeeze(1)
+        in_corner = rows == first + below(corners, self._count[rows])
         return offsets.masked_fill_(in_corner[:, None], 0)

@@ -7,6 +7,7 @@ import torch
 
 from puzzle_datasets.augment.arc import undo
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.loader import Share
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.scoring.arc_guises import InputIndex, VotingBatch, voting_batches
 from puzzle_datasets.sources.arc import ArcSettings
@@ -42,10 +43,12 @@ def whole(dataset: PuzzleDataset, identities: int) -> VotingBatch:
     return part
 
 
-def served(dataset: PuzzleDataset, batch_size: int, **share: int) -> list[tuple[int, int, bytes]]:
+def served(
+    dataset: PuzzleDataset, batch_size: int, share: Share | None = None
+) -> list[tuple[int, int, bytes]]:
     """Return each served row in five guises: its test row, its identifier and its tokens."""
     rows = []
-    for part in voting_batches(dataset, batch_size=batch_size, identities=5, **share):
+    for part in voting_batches(dataset, batch_size=batch_size, identities=5, share=share):
         assert len(part.rows) <= batch_size
         tokens = torch.cat([part.batch.inputs, part.batch.labels], 1).numpy()
         identifiers = part.batch.puzzle_identifiers.tolist()
@@ -117,6 +120,10 @@ def test_processes_share_the_guises(source: str, request: pytest.FixtureRequest)
     dataset: PuzzleDataset = request.getfixturevalue(source)
     alone = served(dataset, 1000)
     assert served(dataset, 64) == alone
-    shares = [served(dataset, 50, rank=rank, world_size=3) for rank in range(3)]
-    for rank, share in enumerate(shares):
-        assert share == alone[rank::3]
+    for rank in range(3):
+        assert served(dataset, 50, Share(rank=rank, world_size=3)) == alone[rank::3]
+
+
+def test_a_share_that_there_is_not_is_refused() -> None:
+    with pytest.raises(AssertionError, match="rank=3, world_size=3"):
+        Share(rank=3, world_size=3)

@@ -13,6 +13,7 @@ from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.draws import keyed_generator
+from puzzle_datasets.loader import Share
 from puzzle_datasets.schema import ARC_COLOURS
 
 _EXAMPLE_BITS = 16
@@ -88,22 +89,21 @@ def voting_batches(
     *,
     batch_size: int,
     identities: int,
-    rank: int = 0,
-    world_size: int = 1,
+    share: Share | None = None,
 ) -> Iterator[VotingBatch]:
     """Yield every test pair in up to ``identities`` guises, grids in the canvas's corner.
 
     All pairs come un-augmented first, then all in a second guise, and so on, so that a pass that
     is cut short has asked about each. The guises are the identities of the pair's task; the
     copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
-    tasks have one identity only, recipes drawn from the set's own seed. Of ``world_size``
-    processes each takes every ``world_size``-th guise from its ``rank`` on. The last batch may be
-    short.
+    tasks have one identity only, recipes drawn from the set's own seed. With ``share``, the
+    processes take turns, guise by guise. The last batch may be short.
     """
     assert identities >= 1, identities
+    share = share or Share()
     plans = {"stored": _stored_guises, "table": _table_guises, "fresh": _drawn_guises}
     plan = plans[dataset.manifest.augmentation]
-    mine = plan(dataset, identities).part(slice(rank, None, world_size))
+    mine = plan(dataset, identities).part(slice(share.rank, None, share.world_size))
     for begin in range(0, len(mine.rows), batch_size):
         part = mine.part(slice(begin, begin + batch_size))
         batch = _as_seen(dataset, part)

@@ -70,7 +70,7 @@ class Sweep:
         _require_a_place(hardware, asked.spec.resources)
         self.tracking_uri = _tracking_uri(request, asked.folder)
         open_store(self.tracking_uri)
-        self.puzzles = _prepared(asked, request.data)
+        self.puzzles = prepared(asked, request.data)
         self._record(asked, request)
         fingerprint = self.puzzles.manifest.fingerprint
         self.study = SweepStudy(self.folder, self.spec, self.puzzles.shape, fingerprint)
@@ -188,16 +188,22 @@ def _require_a_place(found: Hardware, asked: ResourceSpec) -> None:
         )
 
 
-def _prepared(asked: Asked, data: Path | None) -> Puzzles:
-    """The puzzles of a sweep: those it began with, without a look at their source, or new ones."""
-    known = asked.folder.record().dataset if asked.folder.exists() else None
-    if known is not None and data is None and Path(known["folder"]).exists():
-        folder = Path(known["folder"])
+def prepared(asked: Asked, data: Path | None) -> Puzzles:
+    """The puzzles of a sweep: those it began with, without a look at their source, or new ones.
+
+    Raises:
+        DatasetError: they cannot be built, or are damaged.
+        InputError: they are not those that the sweep began with.
+    """
+    began_with = asked.folder.record().dataset if asked.folder.exists() else None
+    before = Path(began_with["folder"]) if began_with else None
+    if before is not None and data is None and before.exists():
+        folder = before
     else:
-        root = Path(known["folder"]).parent if known is not None else DEFAULT_DATA
+        root = before.parent if before is not None else DEFAULT_DATA
         folder = puzzles.prepare(asked.spec.dataset, data or root)
     manifest = verify(folder)
-    if known is not None and known["fingerprint"] != manifest.fingerprint:
+    if began_with is not None and began_with["fingerprint"] != manifest.fingerprint:
         raise InputError(
             f"{folder} is not the puzzle set that {asked.folder.root} began with; restore that "
             "set, or start a new sweep with another --out."

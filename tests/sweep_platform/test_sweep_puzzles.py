@@ -1,0 +1,74 @@
+"""A sweep goes on with the puzzles that it began with, whatever became of their source."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep_platform.errors import InputError
+from sweep_platform.records import SweepFolder, SweepRecord
+from sweep_platform.request import Asked
+from sweep_platform.spec import SweepSpec
+from sweep_platform.sweep import Puzzles, prepared
+
+MakeSpec = Callable[..., SweepSpec]
+
+
+def write_task(file: Path, colour: int) -> None:
+    file.parent.mkdir(exist_ok=True)
+    pairs = [{"input": [[1]], "output": [[colour]]}]
+    file.write_text(json.dumps({"train": pairs, "test": pairs}))
+
+
+@pytest.fixture
+def asked(tmp_path: Path, make_spec: MakeSpec) -> Asked:
+    """A sweep over ARC tasks and one of the user's own."""
+    write_task(tmp_path / "source" / "One1.json", 2)
+    spec = make_spec(
+        dataset={
+            "name": "arc-agi-1",
+            "canvas": 3,
+            "held_out": "all",
+            "augmentations": 0,
+            "concept_arc": str(tmp_path / "source"),
+        }
+    )
+    return Asked(spec=spec, scale="laptop", folder=SweepFolder(tmp_path / "run"))
+
+
+@pytest.fixture
+def begun(asked: Asked, tmp_path: Path) -> Puzzles:
+    puzzles = prepared(asked, tmp_path / "data")
+    asked.folder.create(
+        SweepRecord(
+            id="1",
+            name="run",
+            created=0.0,
+            space_file="toy.yaml",
+            scale="laptop",
+            spec=asked.spec.public(),
+            dataset=puzzles.record(),
+            environment={},
+            tracking_uri=None,
+        )
+    )
+    return puzzles
+
+
+def test_the_source_is_not_needed_to_go_on(asked: Asked, begun: Puzzles, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "source")
+    assert prepared(asked, None) == begun
+
+
+def test_puzzles_that_were_lost_are_built_again(asked: Asked, begun: Puzzles) -> None:
+    shutil.rmtree(begun.address.folder)
+    assert prepared(asked, None) == begun
+
+
+def test_other_puzzles_are_refused(asked: Asked, begun: Puzzles, tmp_path: Path) -> None:
+    shutil.rmtree(begun.address.folder)
+    write_task(tmp_path / "source" / "One1.json", 3)
+    with pytest.raises(InputError, match=r"is not the puzzle set that .*run began with"):
+        prepared(asked, None)

@@ -12,7 +12,7 @@ from puzzle_datasets.rules import sudoku
 from puzzle_datasets.rules.sudoku_symmetry import invariant
 from puzzle_datasets.schema import DatasetError, Manifest
 from puzzle_datasets.shards import Columns, read_rows
-from puzzle_datasets.sources import csv_import, sudoku_kernel
+from puzzle_datasets.sources import sudoku_csv, sudoku_kernel
 from puzzle_datasets.sources.sudoku_csv import (
     SAMPLE_FOLDER,
     SudokuCsvSettings,
@@ -183,7 +183,7 @@ def test_two_solutions_are_refused_by_line(
 def test_a_large_file_is_solved_anew_in_part(
     rows: dict[str, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_import, "MOST_DEEP_CHECKS", 4)
+    monkeypatch.setattr(sudoku_csv, "KIND", replace(sudoku_csv.KIND, most_deep_checks=4))
     settings = write(tmp_path / "csv", rows)
     assert built(settings, tmp_path / "set").statistics["train_solved_anew"] == 4
     rows["train"] = [with_second_solution(row) for row in rows["train"]]

@@ -11,10 +11,7 @@ from puzzle_datasets.draws import keyed_generator
 from puzzle_datasets.rules import sudoku
 from puzzle_datasets.rules.sudoku_symmetry import invariant
 from puzzle_datasets.schema import SPLITS, Split
-from puzzle_datasets.sources.sudoku_kernel import count_solutions
-
-MOST_SOLVED = 20_000
-"""Puzzles of a split that are solved anew; of a larger one, a random sample."""
+from puzzle_datasets.sources.sudoku_kernel import MOST_SOLVED_ANEW, count_solutions
 
 
 def check_sudoku(stored: StoredSet) -> Iterator[str]:
@@ -60,5 +57,5 @@ def _sample(count: int, split: Split) -> npt.NDArray[np.bool_]:
     """Return which of ``count`` rows are in the sample, [count]."""
     chosen = np.zeros(count, np.bool_)
     order = keyed_generator("verify", split).permutation(count)
-    chosen[order[:MOST_SOLVED]] = True
+    chosen[order[:MOST_SOLVED_ANEW]] = True
     return chosen

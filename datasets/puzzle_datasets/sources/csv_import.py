@@ -27,8 +27,6 @@ from puzzle_datasets.sources.csv_table import (
 )
 from puzzle_datasets.writer import Rows, SetWriter
 
-MOST_DEEP_CHECKS = 1_000
-"""Rows of a split: they take about a minute without numba, and a fault in 1 % of them shows."""
 SOURCES_NAMED = 20
 
 Details = dict[str, npt.NDArray[Any]]
@@ -44,7 +42,8 @@ class PuzzleKind:
         invariant: uint64 [n] of inputs [n, L]; different for different puzzles only.
         measure: the kind's columns [n] of inputs and labels, and counts for the statistics.
         find_fault: the first row whose label does not solve its input.
-        find_deep_fault: a check too slow for all rows of a large file, made on a sample.
+        find_deep_fault: a check too slow for all rows of a large file.
+        most_deep_checks: rows of a split that it is made on; of more rows, a random sample.
     """
 
     text: GridText
@@ -52,6 +51,7 @@ class PuzzleKind:
     measure: Callable[[Tokens, Tokens], tuple[Details, dict[str, int]]]
     find_fault: FindFault
     find_deep_fault: FindFault | None = None
+    most_deep_checks: int = 0
 
 
 @dataclass(kw_only=True)
@@ -119,7 +119,7 @@ def _read(
     ratings = read_ratings(file)
     generator = keyed_generator("csv rows", split, settings.seed)
     chosen = choose(file, split, ratings, settings, generator)
-    deep = draw(chosen, MOST_DEEP_CHECKS, generator)
+    deep = draw(chosen, kind.most_deep_checks, generator)
     for rows in read_rows(file, kind.text, chosen):
         _check(file, rows, kind.find_fault)
         if kind.find_deep_fault is not None and deep[rows.row].any():

@@ -31,7 +31,7 @@ from puzzle_datasets.sources.csv_import import (
 )
 from puzzle_datasets.sources.csv_table import GridText, Tokens
 from puzzle_datasets.sources.setting_checks import require_augmentations
-from puzzle_datasets.sources.sudoku_kernel import count_solutions
+from puzzle_datasets.sources.sudoku_kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.writer import SetWriter
 
 REPO = "sapientinc/sudoku-extreme"
@@ -170,4 +170,5 @@ KIND = PuzzleKind(
     measure=_measure,
     find_fault=_find_fault,
     find_deep_fault=_find_second_solution,
+    most_deep_checks=MOST_SOLVED_ANEW,
 )

@@ -12,8 +12,8 @@ from puzzle_datasets.augment import maze, sudoku
 from puzzle_datasets.augment.arc import Augmentation, augment, frame
 from puzzle_datasets.augment.arc_batches import TablePairs
 from puzzle_datasets.augment.picks import Picks
-from puzzle_datasets.counters import counter_draws, counter_key
 from puzzle_datasets.dataset import IdentityTable, PairTable, PuzzleDataset
+from puzzle_datasets.puzzle_index import run_starts
 from puzzle_datasets.schema import BLANK_IDENTIFIER, PAD, Manifest, Split
 
 Integers = npt.NDArray[np.int64]
@@ -45,12 +45,12 @@ class ServedSplit:
     @property
     def puzzle_starts(self) -> Integers:
         """The first pair of each puzzle, and the number of pairs [P + 1]."""
-        return _run_starts(self.puzzle)
+        return run_starts(self.puzzle)
 
     @property
     def group_starts(self) -> Integers:
         """The first puzzle of each group, and the number of puzzles [G + 1]."""
-        return _run_starts(self.group[self.puzzle_starts[:-1]])
+        return run_starts(self.group[self.puzzle_starts[:-1]])
 
     @property
     def identifiers(self) -> Integers:
@@ -110,10 +110,7 @@ def _variant_change(
     if manifest.box is None:
         turn = maze.Augmentation(dihedral=variants)
         return lambda tokens: maze.augment(tokens, turn)
-    key = counter_key("variants of Sudoku pairs", manifest.settings["seed"])
-    words = counter_draws(key, (variants, rows), manifest.grid[0] + 3)
-    words[variants == 0] = 0
-    symmetry = sudoku.drawn(words, manifest.box)
+    symmetry = sudoku.variant_changes(manifest, rows, variants)
     return lambda tokens: sudoku.augment(tokens, symmetry)
 
 
@@ -174,9 +171,3 @@ def _under_identities(
 def _tokens(served: Tensor) -> Tokens:
     """Return tokens as they are stored: an ignored label is padding."""
     return served.clamp_min(PAD).to(torch.uint8).numpy()
-
-
-def _run_starts(values: Integers) -> Integers:
-    """Return where each run of equal values starts, and their number."""
-    changes = np.flatnonzero(np.diff(values)) + 1
-    return np.concatenate([[0], changes, [len(values)]])

@@ -1,6 +1,7 @@
 """Which puzzles each group has, and which training rows each puzzle has."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,12 @@ class PuzzleIndex:
         return generator.integers(self.starts[groups], self.starts[groups + 1])
 
 
+def run_starts(values: npt.NDArray[np.integer[Any]]) -> Integers:
+    """Return where each run of equal values [n] starts, and n, int64 [runs + 1]."""
+    changes = np.flatnonzero(np.diff(values)) + 1
+    return np.concatenate([[0], changes, [len(values)]])
+
+
 def _by_identity(row_groups: npt.NDArray[np.int32], identity_groups: Integers) -> PuzzleIndex:
     borders = np.arange(int(identity_groups[-1]) + 2)
     row_starts = np.searchsorted(row_groups, borders)
@@ -51,15 +58,8 @@ def _by_identity(row_groups: npt.NDArray[np.int32], identity_groups: Integers) -
 
 
 def _by_puzzle(groups: npt.NDArray[np.int32], puzzles: npt.NDArray[np.int32]) -> PuzzleIndex:
-    first_row = _run_starts(puzzles)
-    group_starts = _run_starts(groups[first_row])
+    row_starts = run_starts(puzzles)
+    first_row = row_starts[:-1]
     return PuzzleIndex(
-        starts=np.append(group_starts, len(first_row)),
-        first_row=first_row,
-        rows=np.diff(np.append(first_row, len(puzzles))),
+        starts=run_starts(groups[first_row]), first_row=first_row, rows=np.diff(row_starts)
     )
-
-
-def _run_starts(values: npt.NDArray[np.int32]) -> Integers:
-    """Return where runs of equal values begin."""
-    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))

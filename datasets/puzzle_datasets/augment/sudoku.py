@@ -15,6 +15,7 @@ from puzzle_datasets import counters
 from puzzle_datasets.augment.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.schema import Manifest
 
 _FIRST_DIGIT = 2
 _DRAWS_BESIDE_DIGITS = 3
@@ -101,6 +102,18 @@ def line_orders(bands: int, lines: int) -> Tensor:
     return torch.tensor(orders)
 
 
+def variant_changes(manifest: Manifest, rows: Tensor, variants: Tensor) -> Augmentation:
+    """Return what makes the fixed variants of training rows, both int64 [B]; 0 is the row itself.
+
+    What a variant is depends on the set's own seed.
+    """
+    assert manifest.box is not None, f"{manifest.name} has no boxes"
+    key = counters.counter_key("variants of Sudoku pairs", manifest.settings["seed"])
+    words = counters.counter_draws(key, (variants, rows), _draws(manifest))
+    words[variants == 0] = 0
+    return drawn(words, manifest.box)
+
+
 class SudokuPairs:
     """Pairs under fixed variants of each puzzle, or augmented anew in every epoch.
 
@@ -111,22 +124,19 @@ class SudokuPairs:
     def __init__(self, dataset: PuzzleDataset, seed: int, device: torch.device) -> None:
         manifest = dataset.manifest
         assert manifest.box is not None, f"{manifest.name} has no boxes"
-        self._train, self._box, self._device = dataset.train, manifest.box, device
-        self._draws = manifest.grid[0] + _DRAWS_BESIDE_DIGITS
-        self._variants: Variants | None = None
+        self._train, self._manifest, self._device = dataset.train, manifest, device
+        self._box = manifest.box
         self._key = counters.counter_key("fresh Sudoku pairs", seed)
+        self._variants: Variants | None = None
         if manifest.augmentation == "table":
             self._variants = Variants(manifest.settings["augmentations"], seed)
-            self._key = counters.counter_key("variants of Sudoku pairs", manifest.settings["seed"])
 
     def augmentation(self, picks: Picks) -> Augmentation:
-        """Return how each picked pair is changed; variant 0 of a puzzle is itself."""
-        if self._variants is None:
-            words = counters.counter_draws(self._key, (picks.epochs, picks.rows), self._draws)
-        else:
-            variants = self._variants.of(picks)
-            words = counters.counter_draws(self._key, (variants, picks.rows), self._draws)
-            words[variants == 0] = 0
+        """Return how each picked pair is changed."""
+        if self._variants is not None:
+            return variant_changes(self._manifest, picks.rows, self._variants.of(picks))
+        counted = (picks.epochs, picks.rows)
+        words = counters.counter_draws(self._key, counted, _draws(self._manifest))
         return drawn(words, self._box)
 
     def batch(self, picks: Picks) -> Batch:
@@ -135,3 +145,8 @@ class SudokuPairs:
         change = self.augmentation(picks).to(self._device)
         identifiers = self._train.puzzle_identifier[picks.rows]
         return as_batch(augment(inputs, change), augment(labels, change), identifiers)
+
+
+def _draws(manifest: Manifest) -> int:
+    """Return how many draws an augmentation takes."""
+    return manifest.grid[0] + _DRAWS_BESIDE_DIGITS

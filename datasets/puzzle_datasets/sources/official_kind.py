@@ -11,8 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.rules import maze
-from puzzle_datasets.rules.sudoku import BLANK, BOX_SHAPES
+from puzzle_datasets.rules import maze, sudoku
 from puzzle_datasets.schema import ARC_VOCAB_SIZE, COLOUR_OFFSET, DatasetError, Kind
 from puzzle_datasets.sources.arc_build import token_legend
 from puzzle_datasets.sources.official_folder import PublishedSplit, Tokens
@@ -56,7 +55,7 @@ def measure(
         h_out, w_out = _sizes(labels, f"{split.folder}: the label of example", first)
         return {"h_in": h_in, "w_in": w_in, "h_out": h_out, "w_out": w_out}
     if kind == "sudoku":
-        return {"clues": (inputs > BLANK).sum(axis=1).astype(np.uint8)}
+        return {"clues": (inputs > sudoku.BLANK).sum(axis=1).astype(np.uint8)}
     steps = (labels == maze.PATH).sum(axis=1) + 1
     side = canvas_side(split.metadata)
     ways = maze.count_shortest(inputs, (side, side))
@@ -67,10 +66,7 @@ def legend(kind: Kind, side: int) -> dict[str, str]:
     """Return what each token means."""
     if kind == "arc":
         return token_legend()
-    if kind == "maze":
-        return maze.LEGEND
-    words = ["padding", "blank", *(f"digit {digit}" for digit in range(1, side + 1))]
-    return {str(token): word for token, word in enumerate(words)}
+    return maze.LEGEND if kind == "maze" else sudoku.legend(side)
 
 
 def canvas_side(metadata: Metadata) -> int:
@@ -86,7 +82,7 @@ def _possible_kinds(metadata: Metadata) -> list[Kind]:
     if metadata.num_puzzle_identifiers > 1:
         return ["arc"] if metadata.vocab_size == ARC_VOCAB_SIZE else []
     kinds: list[Kind] = []
-    if side in BOX_SHAPES and metadata.vocab_size == side + BLANK + 1:
+    if side in sudoku.BOX_SHAPES and metadata.vocab_size == sudoku.vocab_size(side):
         kinds.append("sudoku")
     if metadata.vocab_size == maze.VOCAB_SIZE:
         kinds.append("maze")

@@ -162,17 +162,28 @@ def test_each_task_draws_its_own_identities(small: PuzzleDataset) -> None:
     assert len(recipes) == 59
 
 
-def concept_tasks(folder: Path) -> Path:
-    """Write two tasks as ConceptARC's repository lays them out, beside files that are none."""
+def test_the_published_augmentations_take_little_room(tmp_path: Path) -> None:
+    manifest = build(ArcSettings(), tmp_path)
+    assert manifest.counts["identities"] == 730_520
+    assert manifest.num_puzzle_identifiers == 730_521
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 10e6
+
+
+def concept_tasks(folder: Path, concepts: Sequence[str] = ("Above",), each: int = 2) -> Path:
+    """Write tasks as ConceptARC's repository lays them out, beside files that are none.
+
+    Each has two demonstrations and a test pair.
+    """
     grid = [[1, 2], [3, 4]]
     task = {
         "train": [{"input": grid, "output": grid}] * 2,
         "test": [{"input": grid, "output": grid}],
     }
-    for name in ("Above1", "Above2"):
-        file = folder / "corpus" / "Above" / f"{name}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(task))
+    for concept in concepts:
+        (folder / "corpus" / concept).mkdir(parents=True)
+        for number in range(1, each + 1):
+            file = folder / "corpus" / concept / f"{concept}{number}.json"
+            file.write_text(json.dumps(task))
     (folder / "other.json").write_text("no task")
     return folder
 
@@ -188,6 +199,21 @@ def test_concept_arc_adds_training_tasks(tmp_path: Path) -> None:
     assert added == {"groups": 2, "train_pairs": 6, "test_pairs": 0, "identities": 6}
     assert str(tmp_path) not in manifest.to_json()
     assert {"Above1", "Above2"} < set(PuzzleDataset.open(tmp_path / "with").group_names)
+
+
+def test_as_many_tasks_as_concept_arc_has_make_the_published_training_set(tmp_path: Path) -> None:
+    concepts = [f"Concept{number}_" for number in range(16)]
+    concept = concept_tasks(tmp_path / "concept", concepts, each=10)
+    settings = ArcSettings(augmentations=0, concept_arc=str(concept))
+    (tmp_path / "set").mkdir()
+    manifest = build(settings, tmp_path / "set")
+    assert manifest.counts == {
+        "groups": 960,
+        "train_pairs": 3081 + 160 * 3,
+        "test_pairs": 419,
+        "identities": 960,
+    }
+    assert manifest.num_puzzle_identifiers == 961 == most_identifiers(ARC_1, settings)
 
 
 def test_where_concept_arc_lies_does_not_matter(tmp_path: Path) -> None:

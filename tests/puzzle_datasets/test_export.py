@@ -219,7 +219,7 @@ def variant_set(folder: Path, kind: Kind, augmentations: int | str) -> Path:
         seq_len=16,
         grid=(4, 4),
         box=(2, 2) if kind == "sudoku" else None,
-        tokens={},
+        tokens={str(token): f"token {token}" for token in range(6)},
         augmentation="fresh" if augmentations == "fresh" else "table",
         groups=4,
         statistics={},

@@ -92,9 +92,33 @@ def test_what_has_no_solution_stays_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("without_numba")
-def test_every_solution_of_side_4_comes_up() -> None:
-    grids = np.unique(made(4, 16, 4000)[1], axis=0)
-    assert len(grids) == 288
+def test_solutions_equal_up_to_symmetry_come_up_alike() -> None:
+    """Side 4 has two classes of them, told apart by how many rectangles hold two digits only."""
+    solutions, counts = np.unique(made(4, 16, 4000)[1], axis=0, return_counts=True)
+    assert len(solutions) == 288
+    grids = solutions.reshape(-1, 4, 4)
+    pairs = list(itertools.combinations(range(4), 2))
+    rectangles = np.zeros(288, np.int64)
+    for (top, bottom), (left, right) in itertools.product(pairs, pairs):
+        crosses = grids[:, top, left] == grids[:, bottom, right]
+        rectangles += crosses & (grids[:, top, right] == grids[:, bottom, left])
+    classes, sizes = np.unique(rectangles, return_counts=True)
+    assert sorted(sizes.tolist()) == [96, 192]
+    for number, size in zip(classes, sizes, strict=True):
+        observed = counts[rectangles == number]
+        chi_square = ((observed - observed.mean()) ** 2).sum() / observed.mean()
+        # Five standard deviations above what equal chances give.
+        assert chi_square < size + 5 * (2 * size) ** 0.5
+
+
+def test_the_order_of_guesses_decides_the_solution() -> None:
+    generator = keyed_generator("test guesses")
+    in_order = np.tile(np.arange(16), (50, 1))
+    guesses = generator.permuted(np.tile(np.arange(4), (50, 16, 1)), axis=-1)
+    puzzles, solutions = np.zeros((2, 50, 16), np.int64)
+    state = sudoku_kernel._new_state(4, sudoku_search)
+    sudoku_search.generate_all(state, in_order, guesses, in_order, 16, puzzles, solutions)
+    assert len(np.unique(solutions, axis=0)) > 30
 
 
 def test_compiled_and_plain_kernels_make_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

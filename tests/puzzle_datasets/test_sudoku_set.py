@@ -99,7 +99,15 @@ def test_clues_that_never_come_are_refused_with_those_that_do(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("side", 5), ("train", 0), ("test", -1), ("clues", 16), ("clues", 81), ("augmentations", -1)],
+    [
+        ("side", 5),
+        ("train", 0),
+        ("test", -1),
+        ("clues", 16),
+        ("clues", 81),
+        ("augmentations", -1),
+        ("seed", -1),
+    ],
 )
 def test_impossible_settings_are_refused(key: str, value: int) -> None:
     with pytest.raises(DatasetError, match=f"{key} is {value}; ") as error:

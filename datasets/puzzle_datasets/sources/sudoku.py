@@ -50,6 +50,7 @@ class SudokuSettings:
         possible = self.clues is None or fewest <= self.clues <= most
         require(self, "clues", possible, f"give {fewest} to {most}, or none")
         require_augmentations(self)
+        require(self, "seed", self.seed >= 0, "give 0 or more")
 
     @property
     def vocab_size(self) -> int:
@@ -105,7 +106,8 @@ def _card(settings: SudokuSettings, figures: dict[str, float]) -> Card:
         kind="sudoku",
         settings=settings_record(settings),
         source=(
-            "random solutions whose digits were taken away in random order, "
+            "random solutions, of which those equal up to symmetry are equally likely; their "
+            "digits were taken away in random order, "
             f"while the solution stayed the only one, until {end}"
         ),
         licence=LICENCE,

@@ -67,7 +67,9 @@ def generate(
         _new_state(side, kernels), filling, guesses, removal, clues, puzzles, solutions
     )
     change = _random_symmetries(side, count, generator)
-    return _changed(_to_tokens(puzzles, side), change), _changed(_to_tokens(solutions, side), change)
+    return _changed(_to_tokens(puzzles, side), change), _changed(
+        _to_tokens(solutions, side), change
+    )
 
 
 def _random_symmetries(side: int, count: int, generator: np.random.Generator) -> Augmentation:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.sources import csv_table
+from puzzle_datasets.sources import csv_blocks
 from puzzle_datasets.sources.csv_table import GridText, first_question, read_ratings, read_rows
 
 # Four cells of a maze: spaces at the ends are cells.
@@ -62,7 +62,7 @@ def test_what_is_written_is_read(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(csv_table, "BLOCK_BYTES", block)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block)
     file = tmp_path / "train.csv"
     write(file, rows)
     chosen = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))))
@@ -115,7 +115,7 @@ def test_bad_files_are_refused_by_line(content: bytes, refusal: str, tmp_path: P
 def test_lines_are_right_in_later_blocks(
     row: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 256)
     file = tmp_path / "train.csv"
     file.write_bytes(HEADER + ROW * 100 + row + ROW * 100)
     with pytest.raises(DatasetError, match="line 102: "):

@@ -454,6 +454,10 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
         edited("test/set0__puzzle_identifiers.npy", with_value(1, 3)),
         r"test/set0__puzzle_identifiers\.npy has identifier 3 at index 1",
     ),
+    "blank identifier in training": (
+        edited(f"{TRAIN}puzzle_identifiers.npy", with_value(1, 0)),
+        "identifier 0 at index 1",
+    ),
     "blank identifier": (
         edited("test/set0__puzzle_identifiers.npy", with_value(0, 0)),
         "identifier 0 at index 0",

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from puzzle_datasets.schema import DatasetError, Split
 from puzzle_datasets.settings import option, require
-from puzzle_datasets.sources.csv_table import GridText, fault, first_question
+from puzzle_datasets.sources.csv_blocks import fault
+from puzzle_datasets.sources.csv_table import GridText, first_question
 from puzzle_datasets.sources.hub import fetch
 from puzzle_datasets.sources.setting_checks import blaming
 

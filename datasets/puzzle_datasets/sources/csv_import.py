@@ -16,12 +16,12 @@ import numpy.typing as npt
 from puzzle_datasets.draws import keyed_generator
 from puzzle_datasets.figures import spread
 from puzzle_datasets.schema import DatasetError, Split
+from puzzle_datasets.sources.csv_blocks import fault
 from puzzle_datasets.sources.csv_choice import FILES, ChoiceSettings, choose, draw
 from puzzle_datasets.sources.csv_table import (
     CsvRows,
     GridText,
     Tokens,
-    fault,
     read_ratings,
     read_rows,
 )

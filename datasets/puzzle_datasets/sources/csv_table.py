@@ -1,26 +1,20 @@
 """Puzzle files of columns ``source,question,answer,rating``, read in a stream without row loops.
 
 One row is one puzzle; ``question`` and ``answer`` have one character a cell, row by row of the
-grid. Values are never stripped: the spaces at the ends of a maze are cells. Rows count from 0,
-the lines that refusals name from 1, with the header as line 1.
+grid. Values are never stripped: the spaces at the ends of a maze are cells.
 """
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from puzzle_datasets.schema import PAD, DatasetError
+from puzzle_datasets.sources.csv_blocks import fault, read_blocks
 
-COLUMNS = ("source", "question", "answer", "rating")
-BLOCK_BYTES = 1 << 20
-FIRST_LINE = 2
 LARGEST_RATING = float(np.finfo(np.float32).max)
 """Ratings are stored as float32."""
 
@@ -68,11 +62,6 @@ class CsvRows:
         )
 
 
-def fault(file: Path, row: int, sentence: str) -> DatasetError:
-    """Return the refusal of a row."""
-    return DatasetError(f"{file}, line {row + FIRST_LINE}: {sentence}")
-
-
 def read_ratings(file: Path) -> npt.NDArray[np.float64]:
     """Return the rating of every row, float64 [rows].
 
@@ -80,7 +69,9 @@ def read_ratings(file: Path) -> npt.NDArray[np.float64]:
         DatasetError: the file can't be read, lacks a column or a row, has a row that is no row of
             its columns or a rating that is no number or too large.
     """
-    parts = [_numbers(batch.column(0), file, first) for first, batch in _batches(file, ["rating"])]
+    parts = [
+        _numbers(batch.column(0), file, first) for first, batch in read_blocks(file, ["rating"])
+    ]
     if not parts:
         raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
     return np.concatenate(parts)
@@ -93,7 +84,7 @@ def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iter
         DatasetError: as ``read_ratings``, or a chosen row is not UTF-8, has a grid of another
             length or an unknown character.
     """
-    for first, batch in _batches(file, ["source", "question", "answer"]):
+    for first, batch in read_blocks(file, ["source", "question", "answer"]):
         here = chosen[first : first + len(batch)]
         row = first + np.flatnonzero(here)
         if len(row):
@@ -112,75 +103,10 @@ def first_question(file: Path) -> bytes:
     Raises:
         DatasetError: as ``read_ratings``.
     """
-    for _, batch in _batches(file, ["question"]):
+    for _, batch in read_blocks(file, ["question"]):
         question: bytes = batch.column(0)[0].as_py()
         return question
     raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
-
-
-def _batches(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield blocks of some columns, as bytes, each with the number of its first row."""
-    refused: list[Any] = []
-
-    def refuse(row: Any) -> str:
-        refused.append(row)
-        return "error"
-
-    first = 0
-    try:
-        _check_header(file)
-        with pa_csv.open_csv(
-            file,
-            # One thread: with more, a refused row has no number.
-            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-            parse_options=pa_csv.ParseOptions(
-                ignore_empty_lines=False, invalid_row_handler=refuse
-            ),
-            convert_options=pa_csv.ConvertOptions(
-                include_columns=columns, column_types=dict.fromkeys(columns, pa.binary())
-            ),
-        ) as reader:
-            for batch in reader:
-                yield first, batch
-                first += len(batch)
-    except OSError as error:
-        raise DatasetError(
-            f"{file} can't be read ({error.strerror or error}); give a CSV file that can"
-        ) from error
-    except pa.ArrowInvalid as error:
-        raise _parse_fault(file, refused, error) from error
-
-
-def _check_header(file: Path) -> None:
-    with file.open("rb") as stream:
-        line, more = stream.readline(), stream.read(1)
-    try:
-        names = next(csv.reader([line.decode("utf-8-sig")]), [])
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{file}, line 1: is not UTF-8; save the file as UTF-8") from error
-    for column in COLUMNS:
-        if names.count(column) != 1:
-            raise DatasetError(
-                f"{file}, line 1: has {names.count(column)} columns {column!r}; "
-                f"its header has to be {','.join(COLUMNS)}"
-            )
-    if not more:
-        raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
-
-
-def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> DatasetError:
-    with file.open("rb") as stream:
-        quotes = (n for n, line in enumerate(stream, 1) if line.count(b'"') % 2)
-        line = next(quotes, None)
-    if line is not None:
-        return DatasetError(f"{file}, line {line}: a quote is left open; close it")
-    if refused:
-        row = refused[0]
-        return DatasetError(
-            f"{file}, line {row.number}: has {row.actual_columns} values, the header "
-            f"{row.expected_columns}; is the file cut short? Get it again or mend the line"
-        )
-    return DatasetError(f"{file} can't be parsed ({error}); get the file again")
 
 
 def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64]:

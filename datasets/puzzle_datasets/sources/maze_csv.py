@@ -16,6 +16,7 @@ from puzzle_datasets.settings import (
     option,
     settings_record,
 )
+from puzzle_datasets.sources.csv_blocks import fault
 from puzzle_datasets.sources.csv_choice import (
     FILES,
     HubChoiceSettings,
@@ -30,7 +31,7 @@ from puzzle_datasets.sources.csv_import import (
     import_splits,
     statistics,
 )
-from puzzle_datasets.sources.csv_table import GridText, Tokens, fault, first_question
+from puzzle_datasets.sources.csv_table import GridText, Tokens, first_question
 from puzzle_datasets.sources.maze import MOST_VARIANTS
 from puzzle_datasets.sources.setting_checks import blaming, require_augmentations
 from puzzle_datasets.writer import SetWriter

@@ -8,10 +8,8 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 
-from puzzle_datasets.augment.sudoku import Augmentation, augment, drawn
-from puzzle_datasets.rules.sudoku import BLANK, DIGIT_OFFSET, Tokens, box_shape, cell_houses
+from puzzle_datasets.rules.sudoku import BLANK, DIGIT_OFFSET, Tokens, cell_houses
 from puzzle_datasets.sources import sudoku_search
 from puzzle_datasets.sources.sudoku_search import Bits, Ints, State
 
@@ -55,8 +53,8 @@ def generate(
     Clues are taken away in random order while the solution stays the only one, down to ``clues``.
     A puzzle left with more is minimal: it needs each of its clues.
 
-    Every solution can come up. The search favours some, but each puzzle is then changed by a
-    random symmetry: all solutions that are equal up to symmetry are equally likely.
+    Every solution can come up. As cells and digits come in random orders throughout, solutions
+    that are equal up to symmetry are equally likely, and so are puzzles; others need not be.
     """
     cells = side * side
     filling, removal = (_permutations(generator, (count, cells)) for _ in range(2))
@@ -66,19 +64,7 @@ def generate(
     kernels.generate_all(
         _new_state(side, kernels), filling, guesses, removal, clues, puzzles, solutions
     )
-    change = _random_symmetries(side, count, generator)
-    return _changed(_to_tokens(puzzles, side), change), _changed(
-        _to_tokens(solutions, side), change
-    )
-
-
-def _random_symmetries(side: int, count: int, generator: np.random.Generator) -> Augmentation:
-    words = generator.integers(0, 1 << 32, (count, side + 3))
-    return drawn(torch.from_numpy(words), box_shape(side))
-
-
-def _changed(tokens: Tokens, change: Augmentation) -> Tokens:
-    return augment(torch.from_numpy(tokens), change).byte().numpy()
+    return _to_tokens(puzzles, side), _to_tokens(solutions, side)
 
 
 def _search_all(puzzles: Tokens, side: int, most: int) -> tuple[Tokens, Ints]:

@@ -1,7 +1,9 @@
 """``python -m puzzle_datasets``: build, inspect, verify and export puzzle sets."""
 
 import argparse
+import signal
 import sys
+from typing import NoReturn
 
 from puzzle_datasets.command_line import build_progress, parser, settings_of
 from puzzle_datasets.prepare import build_at, folder_name
@@ -11,6 +13,8 @@ from puzzle_datasets.shards import read_manifest
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; return the exit status: 2 where the user can mend what went wrong."""
+    # As schedulers end a process: what is half-built is cleared away, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _end)
     arguments = parser(build=build, inspect=inspect, verify=verify, export=export).parse_args(
         words
     )
@@ -27,6 +31,10 @@ def main(words: list[str] | None = None) -> int:
         print("puzzle_datasets: interrupted; nothing half-built was left.", file=sys.stderr)
         return 130
     return 0
+
+
+def _end(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def build(arguments: argparse.Namespace) -> None:

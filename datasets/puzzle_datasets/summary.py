@@ -59,7 +59,7 @@ def _identity(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "augmentation", augmentation_in_words(manifest)
     yield (
         "settings",
-        ", ".join(f"{key} {_value(value)}" for key, value in manifest.settings.items()),
+        ", ".join(f"{key}={_value(value)}" for key, value in manifest.settings.items()),
     )
     yield "fingerprint", manifest.fingerprint[:SHORT_FINGERPRINT]
 

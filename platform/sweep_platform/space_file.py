@@ -81,7 +81,16 @@ def _laid_over(source: Source, over: Source) -> Source:
     if "scales" in over.tree:
         place = over.place(("scales",))
         raise InputError(f"{place}: `scales` stands at the top of a file only; move it there.")
+    if _names_another_set(source.tree.get("dataset"), over.tree.get("dataset")):
+        source = source.without("dataset")
     return source.merged(over, REPLACED_WHOLE)
+
+
+def _names_another_set(below: Any, above: Any) -> bool:
+    """Whether the puzzles are others, to which the settings of the former ones mean nothing."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return False
+    return "name" in above and above["name"] != below.get("name")
 
 
 def _scale(source: Source, name: str) -> Source:

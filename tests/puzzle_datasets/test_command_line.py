@@ -1,8 +1,10 @@
 """The commands as a user types them: what they print, refuse and leave behind."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,19 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m puzzle_datasets verify {tmp_path / 'set'} | head -n 0"
     done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
     assert not done.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_build_that_is_ended_leaves_nothing(ending: signal.Signals, tmp_path: Path) -> None:
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    words = ["build", "maze", "--train", "100000", "--out", str(tmp_path / "set")]
+    command = [sys.executable, "-m", "puzzle_datasets", *words]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".set.partial/*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(ending)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "puzzle_datasets: interrupted; nothing half-built was left.\n"
+    assert not list(tmp_path.iterdir())

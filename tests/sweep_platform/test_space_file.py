@@ -260,3 +260,13 @@ def test_a_resolved_specification_survives_its_record(path: Path) -> None:
     assert more.budget.trials == 9
     with pytest.raises(InputError, match=re.escape("--set budget.trials=0: `budget.trials` is 0")):
         overridden(spec.model_dump(mode="json"), "sweep.json", ("budget.trials=0",))
+
+
+def test_another_set_brings_its_own_settings(path: Path) -> None:
+    path.write_text(SPACE)
+    chosen = ["dataset.name=sudoku", "dataset.side=6", "dataset.clues=12"]
+    spec = SpaceFile(path).resolve(None, chosen)
+    assert spec.dataset.settings["side"] == 6
+    assert "canvas" not in spec.dataset.settings
+    again = SpaceFile(path).resolve(None, ["dataset={name: arc-agi-1, tasks: 3}"])
+    assert (again.dataset.settings["canvas"], again.dataset.settings["tasks"]) == (6, 3)

@@ -36,7 +36,7 @@ def test_a_summary_says_what_the_manifest_says(small_folder: Path, manifest: Man
     assert said["mean cells"] == f"{manifest.statistics['mean_cells']:.4g}"
     size = sum(file.stat().st_size for file in small_folder.iterdir())
     assert said["size on disk"] == f"{size / 1000:.3g} kB"
-    assert "concept_arc none" in said["settings"]
+    assert "concept_arc=none" in said["settings"]
 
 
 def test_figures_of_splits_stand_side_by_side(tmp_path: Path) -> None:

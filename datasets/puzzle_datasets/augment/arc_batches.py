@@ -60,9 +60,9 @@ class FreshPairs:
     def augmentation(self, picks: Picks) -> Augmentation:
         """Return how each picked pair is changed; colour 0 stays as it is."""
         draws = counter_draws(self._key, (picks.epochs, picks.rows), ARC_COLOURS + 2)
-        for_dihedral, for_colours, for_offsets = draws.split([1, ARC_COLOURS - 1, 2], 1)
-        dihedral = below(for_dihedral.squeeze(1), NUM_DIHEDRAL)
-        colours = torch.nn.functional.pad(permutations(for_colours) + 1, (1, 0))
+        dihedral = below(draws[:, 0], NUM_DIHEDRAL)
+        colours = torch.nn.functional.pad(permutations(draws[:, 1:ARC_COLOURS]) + 1, (1, 0))
+        for_offsets = draws[:, ARC_COLOURS:]
         offsets = self._translation.offsets(for_offsets, picks.epochs, picks.rows, dihedral)
         return Augmentation(dihedral=dihedral, colours=colours, offsets=offsets)
 

@@ -146,6 +146,10 @@ def test_crop_finds_the_largest_rectangle(side: int, data: st.DataObject) -> Non
     assert (height, width) == (0, 0) or (height, width) in areas
 
 
+def test_of_two_largest_rectangles_the_one_of_fewer_rows_is_cropped() -> None:
+    assert crop(torch.tensor([[2, 2, 2, 0]])).tolist() == [[1, 2]]
+
+
 def test_undo_reads_a_canvas_without_a_grid_as_empty() -> None:
     augmentation = Augmentation(
         dihedral=torch.tensor([3]),

@@ -246,6 +246,8 @@ def test_translations_reach_every_place_there_is_room_for(
     for size in (3, 4, 5):
         counts = row[height == size].bincount()
         assert len(counts) == 7 - size
+        # The larger side of a grid takes no room from the smaller one.
+        assert row[(height == size) & (width > size)].max() == 6 - size
         moved = counts[1:].float()
         assert (moved - moved.mean()).abs().max() < 5 * moved.mean() ** 0.5
 

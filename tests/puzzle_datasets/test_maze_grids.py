@@ -59,6 +59,16 @@ def test_the_digger_has_no_favourite_direction() -> None:
     assert np.abs(doors.mean(0) - 0.75).max() < 0.03
 
 
+def test_three_free_directions_are_dug_alike() -> None:
+    """Ways between the outer ones of nine rooms mirror each other, and so do the inner ones."""
+    open_cells, _ = draw_perfect(keyed_generator("test"), 4000, 5)
+    shares = open_cells.reshape(-1, 5, 5).mean(0)
+    outer = [*shares[[0, 4], 1::2].flat, *shares[1::2, [0, 4]].flat]
+    inner = [*shares[2, 1::2], *shares[1::2, 2]]
+    assert np.ptp(outer) < 0.035
+    assert np.ptp(inner) < 0.035
+
+
 @given(st.integers(3, 40), SEEDS)
 def test_random_walls_keep_to_their_share(side: int, seed: int) -> None:
     open_cells, starts = draw_random_walls(keyed_generator("test", seed), 50, side)

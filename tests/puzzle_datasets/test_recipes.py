@@ -61,6 +61,12 @@ def test_two_colours_are_exhausted(pairs: list[Pair]) -> None:
     assert len(recipes) == distinct(reduced, every)
 
 
+def test_a_task_stays_short_after_five_tries_for_each_recipe() -> None:
+    """Of this task's 72 guises the sixth round of tries would find the one that is missing."""
+    grid = np.array([[0, 1, 1], [0, 0, 1], [1, 0, 0]], np.uint8)
+    assert len(draw_recipes([(grid, grid[:1])], 71, keyed_generator("test", 0))) == 71
+
+
 def test_pairs_in_another_order_are_the_same_task() -> None:
     left, right = np.array([[1, 2]], np.uint8), np.array([[2, 1]], np.uint8)
     mirrored = draw_recipes([(left, left), (right, right)], 1000, keyed_generator("test"))

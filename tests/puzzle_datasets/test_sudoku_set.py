@@ -74,6 +74,16 @@ def test_equal_settings_give_equal_sets_and_another_seed_another(tmp_path: Path)
     assert not set(files[0].values()) & set(files[2].values())
 
 
+def test_the_seed_decides_which_problems_are_for_the_test(tmp_path: Path) -> None:
+    problems = []
+    for seed in (0, 1):
+        settings = SudokuSettings(side=4, train=300, test=300, seed=seed)
+        dataset = made(settings, tmp_path / str(seed))
+        splits = (dataset.train, dataset.test)
+        problems.append([set(invariant(t.inputs.numpy(), 4).tolist()) for t in splits])
+    assert len(problems[0][1] & problems[1][0]) > 3
+
+
 def test_when_new_puzzles_get_rare_the_number_found_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

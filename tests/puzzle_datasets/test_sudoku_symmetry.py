@@ -67,6 +67,14 @@ def test_two_clues_on_4x4_differ_by_digit_and_by_the_houses_they_share() -> None
     assert sorted(counts.tolist()) == [8, 8, 16, 16, 32, 32, 64, 64]
 
 
+def test_neighbours_of_neighbours_tell_problems_apart() -> None:
+    """Clues of both have the same neighbours; that these two have 3 and 2 solutions tells them."""
+    one = [[1, 1, 1, 1], [1, 5, 3, 1], [3, 2, 1, 1], [5, 1, 1, 1]]
+    other = [[1, 1, 1, 1], [1, 1, 1, 3], [1, 3, 1, 2], [2, 4, 1, 1]]
+    puzzles = np.array([one, other], np.uint8).reshape(2, 16)
+    assert len(np.unique(invariant(puzzles, 4))) == 2
+
+
 def test_no_clues_and_no_puzzles_are_fine() -> None:
     assert len(invariant(np.zeros((0, 81), np.uint8), 9)) == 0
     empty = np.full((2, 16), BLANK, np.uint8)

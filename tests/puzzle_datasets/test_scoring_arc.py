@@ -190,13 +190,14 @@ def test_order_and_processes_do_not_matter(
     assert merged(parts[::-1]).scores(guesses=range(1, 6)) == whole
 
 
-def test_a_prediction_without_a_grid_casts_no_vote(small: PuzzleDataset) -> None:
+def test_the_empty_grid_is_a_guess_that_is_never_right(small: PuzzleDataset) -> None:
     votes = ArcVotes(small)
     blank = torch.ones(5, 36, dtype=torch.int32)
     votes.add(blank, torch.ones(5), torch.zeros(5, dtype=torch.int64), unchanged(5))
-    assert votes.scores().votes == 0
+    assert votes.scores().votes == 5
+    assert votes.scores(guesses=(1, 99)).pass_at == {1: NONE, 99: NONE}
     votes.add(small.test.labels[:1], torch.zeros(1), torch.tensor([0]), unchanged(1))
-    assert votes.scores().pass_at[1].per_input == 1 / 69
+    assert [votes.scores().pass_at[k].per_input for k in (1, 2)] == [0, 1 / 69]
 
 
 def test_a_confidence_that_is_no_number_counts_as_none(small: PuzzleDataset) -> None:

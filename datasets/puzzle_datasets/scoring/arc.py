@@ -4,7 +4,8 @@ Every prediction is cropped at its grid's place on the canvas and brought back t
 orientation and colours. Equal grids of one test input are counted; a guess ranks by its votes,
 then by the mean halting confidence behind them (HRM paper, section 3.2; the confidence is its
 evaluation code's). Where both are equal, the smaller hash of the grid comes first: arbitrary, but
-the same on every machine.
+the same on every machine. A prediction without a grid votes for the empty grid, which is never
+right but may take the place of a guess, as in the published evaluation.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from puzzle_datasets.schema import DatasetError
 from puzzle_datasets.scoring.arc_guises import InputIndex, stored_augmentation
 
 _CONFIDENCE_STEPS = 2**32
+_EMPTY = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ class ArcVotes:
         """Count a batch of predictions, on any device.
 
         Args:
-            predictions: tokens [B, L]; one without a grid at its place casts no vote.
+            predictions: tokens [B, L]; one without a grid at its place votes for the empty one.
             confidence: probability of halting [B]; NaN, as of a diverged model, counts as 0.
             rows: the rows [B] of the test split that were predicted.
             augmentation: under which each of them was seen.
@@ -99,10 +101,9 @@ class ArcVotes:
         grids = _own_grids(predictions.cpu(), augmentation)
         inputs = self._input_of_row[rows.cpu()]
         for at, grid, step in zip(inputs.tolist(), grids, steps.tolist(), strict=True):
-            if grid is not None:
-                key = at, grid
-                self._votes[key] += 1
-                self._confidence[key] += step
+            key = at, grid
+            self._votes[key] += 1
+            self._confidence[key] += step
 
     def merge(self, other: "ArcVotes") -> None:
         """Add the votes that another process collected for the same set."""
@@ -155,7 +156,7 @@ def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
     for row, grid in zip(
         rows.tolist(), _own_grids(dataset.test.labels[rows], stored), strict=True
     ):
-        if grid is None:
+        if grid == _EMPTY:
             raise DatasetError(
                 f"row {row} of {dataset.manifest.name}'s test split has no label grid in the "
                 "canvas's corner; import a folder whose test pairs are not translated"
@@ -164,8 +165,8 @@ def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
     return hashes
 
 
-def _own_grids(tokens: Tensor, augmentation: Augmentation) -> Iterator[bytes | None]:
-    """Yield the hash of each grid in its task's own guise; None where there is no grid."""
+def _own_grids(tokens: Tensor, augmentation: Augmentation) -> Iterator[bytes]:
+    """Yield the hash of each grid in its task's own guise, ``_EMPTY`` where there is no grid."""
     base, sizes = undo(tokens, augmentation)
     for grid, cells in zip(base.to(torch.uint8).numpy(), sizes.prod(1).tolist(), strict=True):
-        yield hashlib.blake2b(grid, digest_size=16).digest() if cells else None
+        yield hashlib.blake2b(grid, digest_size=16).digest() if cells else _EMPTY

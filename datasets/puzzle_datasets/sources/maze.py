@@ -77,12 +77,12 @@ class MazeSettings:
         require(self, "family", known, f"choose from {', '.join(FAMILIES)}")
         for split in ("train", "test"):
             require(self, split, getattr(self, split) >= 1, "give 1 or more")
-        most = self.side**2 - 1
-        short = self.min_length is None or 1 <= self.min_length <= most
-        require(self, "min_length", short, f"give 1 to {most}")
-        least, limit = self.bounds
-        above = f"give {least}, which is min_length, or more"
-        require(self, "max_length", limit >= least, above)
+        longest = self._longest
+        possible = self.min_length is None or 1 <= self.min_length <= longest
+        require(self, "min_length", possible, f"give 1 to {longest}")
+        least, most = self.bounds
+        between = f"give {least}, which is min_length, to {longest}"
+        require(self, "max_length", least <= most <= longest, between)
         require_augmentations(self, MOST_VARIANTS)
         require(self, "seed", self.seed >= 0, "give 0 or more")
 
@@ -97,7 +97,17 @@ class MazeSettings:
         least = usual if self.min_length is None else self.min_length
         if self.max_length is not None:
             return least, self.max_length
-        return least, max(7 * least // 5, least + 2) if self.family == "perfect" else area - 1
+        if self.family == "perfect":
+            return least, min(max(7 * least // 5, least + 2), self._longest)
+        return least, self._longest
+
+    @property
+    def _longest(self) -> int:
+        """Steps that no path exceeds: those of one through all cells that may be open."""
+        if self.family == "perfect":
+            rooms = ((self.side + 1) // 2) ** 2
+            return 2 * (rooms - 1)
+        return self.side**2 - 1
 
     @property
     def vocab_size(self) -> int:

@@ -32,8 +32,12 @@ class PuzzleIndex:
     def of(cls, dataset: PuzzleDataset) -> "PuzzleIndex":
         """Return the index of a puzzle set."""
         if dataset.manifest.augmentation != "stored" and dataset.identities is not None:
-            return _by_identity(dataset.train.group.numpy(), dataset.identities.group.numpy())
-        return _by_puzzle(dataset.train.group.numpy(), dataset.train.puzzle.numpy())
+            index = _by_identity(dataset.train.group.numpy(), dataset.identities.group.numpy())
+        else:
+            index = _by_puzzle(dataset.train.group.numpy(), dataset.train.puzzle.numpy())
+        # A visit without pairs at the end of an epoch would be waited for without end.
+        assert (index.rows > 0).all(), f"{dataset.manifest.name} has puzzles without training rows"
+        return index
 
     def draw_puzzles(self, generator: np.random.Generator) -> Integers:
         """Return one random puzzle of every group int64 [G], groups in random order."""

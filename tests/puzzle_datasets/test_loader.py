@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -262,6 +263,12 @@ def test_any_number_of_processes_shares_the_same_batches(
 def test_a_batch_that_cannot_be_divided_is_refused(small: PuzzleDataset) -> None:
     with pytest.raises(DatasetError, match=r"batch of 10 can't be divided among 4.*multiple of 4"):
         TrainLoader(small, batch_size=10, seed=0, share=Share(rank=0, world_size=4))
+
+
+def test_every_puzzle_needs_training_rows(small: PuzzleDataset) -> None:
+    lacks_last = replace(small, train=replace(small.train, group=small.train.group.clamp_max(57)))
+    with pytest.raises(AssertionError, match="puzzles without training rows"):
+        TrainLoader(lacks_last, batch_size=8, seed=0)
 
 
 def test_the_block_size_does_not_show(

@@ -250,7 +250,7 @@ def test_labels_longer_than_need_be_have_to_be_counted(maze_folder: Path, tmp_pa
     damage(folder, TRAIN, detour)
     assert "counts 0 train labels that are not shortest, not 1" in refusal(folder)
     change_manifest(folder, statistics={"train_labels_not_shortest": 1})
-    assert "train rules: 6 labels are paths from S to G, 5 shortest ones" in list(
+    assert "train rules: 6 labels hold a path from S to G, 5 shortest ones" in list(
         verify_all(folder)
     )
 

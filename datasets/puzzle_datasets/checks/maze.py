@@ -31,7 +31,7 @@ def check_maze(stored: StoredSet) -> Iterator[str]:
             rows += piece.rows
         _require_counted(stored, split, longer)
         shortest = rows - longer
-        yield f"{split} rules: {rows:,} labels are paths from S to G, {shortest:,} shortest ones"
+        yield f"{split} rules: {rows:,} labels hold a path from S to G, {shortest:,} shortest ones"
     yield from check_sharing(stored, lambda inputs: maze.canonical_hash(inputs, shape))
 
 

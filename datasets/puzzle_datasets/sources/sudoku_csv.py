@@ -38,7 +38,7 @@ REPO = "sapientinc/sudoku-extreme"
 LICENCE = "none stated by the publisher of the files"
 SAMPLE_FOLDER = Path(__file__).parents[1] / "samples" / "sudoku_hard"
 SAMPLE_SOURCE = "2000 puzzles made for this project by a search for hard ones"
-SAMPLE_LICENCE = "that of this package"
+SAMPLE_LICENCE = "made for this project"
 
 SIDE = 9
 DIGITS = {str(digit): digit + sudoku.DIGIT_OFFSET for digit in range(1, SIDE + 1)}

@@ -56,11 +56,10 @@ class Orientations:
         starts = self._starts[augmentation.dihedral * self._grids + grids] - shifts
         device = self._runs.device
         runs = self._runs.index_select(0, starts.to(device))
-        # Cut out of the runs as bytes, which are then widened in one piece: half the time.
-        tokens = runs.view(-1, self._side, self._stride)[:, :, : self._side].flatten(1).int()
+        tokens = runs.view(-1, self._side, self._stride)[:, :, : self._side].int()
         new_tokens = token_table(augmentation.colours, paddings).to(device)
         first = torch.arange(0, new_tokens.numel(), ARC_VOCAB_SIZE, dtype=torch.int32)
-        index = tokens.add_(first.to(device)[:, None]).flatten()
+        index = tokens.add_(first.to(device)[:, None, None]).flatten()
         return new_tokens.flatten().index_select(0, index).view(len(grids), -1)
 
     def _tops(self, sizes: Tensor, dihedral: int) -> Tensor:

@@ -21,7 +21,10 @@ GOLDEN = Path(__file__).with_name("golden_losses.json")
 class CountedBatches:
     """Stands for the loader: random tokens, whose labels are the tokens plus one."""
 
-    def __init__(self, dataset: PuzzleDataset, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, dataset: PuzzleDataset, *, batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        assert device.type == "cpu"
         self.manifest = dataset.manifest
         self.batch_size = batch_size
         self.generator = torch.Generator().manual_seed(seed)

@@ -20,6 +20,7 @@ from measuring import conditions, spread
 
 from puzzle_datasets.export import export
 from puzzle_datasets.prepare import prepare
+from puzzle_datasets.rules.sudoku import legend
 from puzzle_datasets.schema import Card
 from puzzle_datasets.shards import ROW_GROUP, read_manifest, read_rows
 from puzzle_datasets.sources.arc import ArcSettings
@@ -57,7 +58,7 @@ def sudoku_folders(root: Path, count: int) -> tuple[Path, Path]:
         seq_len=81,
         grid=(9, 9),
         box=(3, 3),
-        tokens={},
+        tokens=legend(9),
         augmentation="stored",
         groups=count + 1,
         statistics={},

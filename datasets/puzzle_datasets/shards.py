@@ -85,15 +85,19 @@ def write_shard(table: pa.Table, file: Path) -> None:
 def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
     """Return a writer of row groups; what it leaves is whole once it is closed."""
     others = [f.name for f in schema if not pa.types.is_fixed_size_binary(f.type)]
-    # Numbers of rows and groups ascend, so that their differences are smaller than a dictionary.
-    numbers = [f.name for f in schema if pa.types.is_int32(f.type)]
+    # Numbers of rows and groups ascend and names begin alike: differences are the smallest.
+    encodings = {
+        field.name: "DELTA_BINARY_PACKED" if pa.types.is_int32(field.type) else "DELTA_BYTE_ARRAY"
+        for field in schema
+        if pa.types.is_int32(field.type) or pa.types.is_string(field.type)
+    }
     return pq.ParquetWriter(
         file,
         schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[name for name in others if name not in numbers],
-        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+        use_dictionary=[name for name in others if name not in encodings],
+        column_encoding=encodings,
         write_statistics=others,
     )
 

@@ -15,6 +15,7 @@ from puzzle_datasets.schema import MANIFEST_FILE, DatasetError, Manifest, Split
 
 ROW_GROUP = 8192
 GROUPS_PER_SHARD = 16
+_READ_ROWS = 8 * ROW_GROUP
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -57,14 +58,14 @@ def to_columns(batch: pa.RecordBatch) -> Columns:
 
 
 def read_rows(file: Path) -> Iterator[Columns]:
-    """Yield a shard's columns, a row group at a time.
+    """Yield a shard's columns, some row groups at a time.
 
     Raises:
         DatasetError: the file is no whole Parquet file.
     """
     try:
         with pq.ParquetFile(file, memory_map=True) as parquet:
-            for batch in parquet.iter_batches(ROW_GROUP):
+            for batch in parquet.iter_batches(_READ_ROWS):
                 yield to_columns(batch)
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{file} can't be read ({error}); build the set again") from error

@@ -1,6 +1,7 @@
 """``python -m puzzle_datasets``: build, inspect, verify and export puzzle sets."""
 
 import argparse
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -20,12 +21,13 @@ def main(words: list[str] | None = None) -> int:
     )
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
     except DatasetError as error:
         print(f"puzzle_datasets: {error}.", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # Whoever read the output has enough of it; the interpreter would complain once more.
-        sys.stdout = None
+        # Whoever read the output has enough of it; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("puzzle_datasets: interrupted; nothing half-built was left.", file=sys.stderr)

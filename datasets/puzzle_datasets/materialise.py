@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.augment import maze, sudoku
-from puzzle_datasets.augment.arc import Augmentation, augment, frame
+from puzzle_datasets.augment.arc import Augmentation, augment_corner
 from puzzle_datasets.augment.arc_batches import TablePairs
 from puzzle_datasets.augment.picks import Picks
 from puzzle_datasets.dataset import IdentityTable, PairTable, PuzzleDataset
@@ -138,10 +138,9 @@ def _test_guises(table: PairTable, identities: IdentityTable) -> ServedSplit:
             colours=identities.colours[identity],
             offsets=torch.zeros(len(at), 2, dtype=torch.int64),
         )
-        sizes_in, sizes_out = table.input_sizes[at], table.label_sizes[at]
         return (
-            augment(frame(table.inputs[at], sizes_in), sizes_in, augmentation),
-            augment(frame(table.labels[at], sizes_out), sizes_out, augmentation),
+            augment_corner(table.inputs[at], table.input_sizes[at], augmentation),
+            augment_corner(table.labels[at], table.label_sizes[at], augmentation),
         )
 
     return _under_identities(guise, identities, make)

@@ -50,8 +50,8 @@ class DatasetError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
-    """What a source says of the puzzle set that it made.
+class _Description:
+    """What a source says of its puzzle set and the manifest repeats.
 
     Attributes:
         name: the set's name, as in ``build NAME``.
@@ -65,8 +65,6 @@ class Card:
         box: rows and columns of a Sudoku's box; None for other kinds.
         tokens: the legend, token to meaning.
         augmentation: how training pairs are varied.
-        groups: base puzzles with all their variants: tasks of ARC, single grids elsewhere.
-        identities: rows of the puzzle embedding that puzzles have; none for Sudoku and mazes.
         statistics: figures a person may want to compare with other sets.
     """
 
@@ -81,35 +79,36 @@ class Card:
     box: tuple[int, int] | None = None
     tokens: dict[str, str]
     augmentation: AugmentationMode
-    groups: int
-    identities: int = 0
     statistics: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class Card(_Description):
+    """What a source says of the puzzle set that it made.
+
+    Attributes:
+        groups: base puzzles with all their variants: tasks of ARC, single grids elsewhere.
+        identities: rows of the puzzle embedding that puzzles have; none for Sudoku and mazes.
+    """
+
+    groups: int
+    identities: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(_Description):
     """The identity card of a puzzle set, stored as ``manifest.json``.
 
-    Beside the fields of ``Card``: ``counts`` has ``groups``, ``train_pairs``, ``test_pairs`` and
-    ``identities``; ``files`` maps each other file to its SHA-256. ``num_puzzle_identifiers``
-    counts the identities and the blank one.
+    Attributes:
+        schema_version: which keys there are and how the shards read.
+        num_puzzle_identifiers: the identities and the blank one.
+        counts: ``groups``, ``train_pairs``, ``test_pairs`` and ``identities``.
+        files: each other file, to its SHA-256.
     """
 
     schema_version: int
-    name: str
-    kind: Kind
-    settings: dict[str, Any]
-    source: str
-    licence: str
-    vocab_size: int
-    seq_len: int
-    grid: tuple[int, int]
-    box: tuple[int, int] | None
-    tokens: dict[str, str]
-    augmentation: AugmentationMode
     num_puzzle_identifiers: int
     counts: dict[str, int]
-    statistics: dict[str, float]
     files: dict[str, str]
 
     @property

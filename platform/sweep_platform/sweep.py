@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.schema import Manifest
-from puzzle_datasets.shards import verify
+from puzzle_datasets.shards import read_manifest, verify
 from sweep_platform import puzzles
 from sweep_platform.addresses import HIDDEN, shown
 from sweep_platform.bridge import WorkersLost, run_trials
@@ -198,11 +198,11 @@ def prepared(asked: Asked, data: Path | None) -> Puzzles:
     began_with = asked.folder.record().dataset if asked.folder.exists() else None
     before = Path(began_with["folder"]) if began_with else None
     if before is not None and data is None and before.exists():
-        folder = before
+        folder, manifest = before, verify(before)
     else:
         root = before.parent if before is not None else DEFAULT_DATA
         folder = puzzles.prepare(asked.spec.dataset, data or root)
-    manifest = verify(folder)
+        manifest = read_manifest(folder)
     if began_with is not None and began_with["fingerprint"] != manifest.fingerprint:
         raise InputError(
             f"{folder} is not the puzzle set that {asked.folder.root} began with; restore that "

@@ -77,6 +77,14 @@ def augment(
     return _pick(token_table(augmentation.colours, paddings), base_tokens.int())
 
 
+def augment_corner(tokens: Tensor, sizes: Tensor, augmentation: Augmentation) -> Tensor:
+    """Return the augmented tokens int32 [B, L] of grids [B, L] in the canvas's corner.
+
+    ``frame`` and ``augment`` in one, for grids that are augmented once.
+    """
+    return augment(frame(tokens, sizes), sizes, augmentation)
+
+
 def undo(tokens: Tensor, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
     """Return base tokens int32 [B, L] and sizes [B, 2] of augmented grids: augment's inverse.
 
@@ -91,7 +99,7 @@ def undo(tokens: Tensor, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
         offsets=torch.zeros_like(augmentation.offsets),
     )
     base_sizes = transformed_sizes(sizes, inverse.dihedral)
-    return augment(frame(corner, sizes), sizes, inverse), base_sizes
+    return augment_corner(corner, sizes, inverse), base_sizes
 
 
 def crop(tokens: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from puzzle_datasets import counters
 from puzzle_datasets.augment.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.rules.sudoku import DIGIT_OFFSET
 from puzzle_datasets.schema import Manifest
 
-_FIRST_DIGIT = 2
+_FIRST_DIGIT = DIGIT_OFFSET + 1
 _DRAWS_BESIDE_DIGITS = 3
 
 

@@ -34,7 +34,7 @@ def check_sudoku(stored: StoredSet) -> Iterator[str]:
 
 def _find_fault(piece: Piece, side: int) -> Fault | None:
     inputs, clues = piece.columns["inputs"], piece.columns["clues"]
-    miscounted = (inputs > sudoku.BLANK).sum(1) != clues
+    miscounted = sudoku.clue_counts(inputs) != clues
     broken = sudoku.find_fault(inputs, piece.columns["labels"], side)
     return broken or first_fault({"its clues are not as many as its column says": miscounted})
 

@@ -32,6 +32,12 @@ def legend(side: int) -> dict[str, str]:
     return {str(PAD): "padding", str(BLANK): "blank", **digits}
 
 
+def clue_counts(inputs: Tokens) -> Tokens:
+    """Return how many clues puzzles uint8 [n, L] have, uint8 [n]."""
+    counts: Tokens = (inputs > BLANK).sum(axis=1, dtype=np.uint8)
+    return counts
+
+
 def box_shape(side: int) -> tuple[int, int]:
     """Return the rows and columns of a box of a grid with this side: 4, 6 or 9."""
     return BOX_SHAPES[side]

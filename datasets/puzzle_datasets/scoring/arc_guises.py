@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from puzzle_datasets.augment.arc import Augmentation, augment, frame
+from puzzle_datasets.augment.arc import Augmentation, augment_corner
 from puzzle_datasets.augment.picks import as_batch
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
@@ -183,10 +183,6 @@ def _as_seen(dataset: PuzzleDataset, guises: _Guises) -> Batch:
     test, rows = dataset.test, guises.rows
     inputs, labels = test.inputs[rows], test.labels[rows]
     if dataset.manifest.augmentation != "stored":
-        inputs = _changed(inputs, test.input_sizes[rows], guises.augmentation)
-        labels = _changed(labels, test.label_sizes[rows], guises.augmentation)
+        inputs = augment_corner(inputs, test.input_sizes[rows], guises.augmentation)
+        labels = augment_corner(labels, test.label_sizes[rows], guises.augmentation)
     return as_batch(inputs, labels, guises.identifiers)
-
-
-def _changed(tokens: Tensor, sizes: Tensor, augmentation: Augmentation) -> Tensor:
-    return augment(frame(tokens, sizes), sizes, augmentation)

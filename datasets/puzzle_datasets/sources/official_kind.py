@@ -55,7 +55,7 @@ def measure(
         h_out, w_out = _sizes(labels, f"{split.folder}: the label of example", first)
         return {"h_in": h_in, "w_in": w_in, "h_out": h_out, "w_out": w_out}
     if kind == "sudoku":
-        return {"clues": (inputs > sudoku.BLANK).sum(axis=1).astype(np.uint8)}
+        return {"clues": sudoku.clue_counts(inputs)}
     steps = (labels == maze.PATH).sum(axis=1) + 1
     side = canvas_side(split.metadata)
     ways = maze.count_shortest(inputs, (side, side))

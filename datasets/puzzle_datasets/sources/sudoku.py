@@ -93,7 +93,7 @@ def _rows(
     """Yield the puzzles of a split; take note of how many clues they have."""
     first = 0
     for inputs, labels in puzzles.of(split):
-        clues = (inputs > sudoku.BLANK).sum(axis=1, dtype=np.uint8)
+        clues = sudoku.clue_counts(inputs)
         clue_counts.append(clues)
         yield Rows.singles(inputs, labels, first_group + first, first, clues=clues)
         first += len(inputs)

@@ -59,7 +59,7 @@ class SudokuCsvSettings(ChoiceSettings):
     @property
     def vocab_size(self) -> int:
         """Padding, blank and nine digits."""
-        return SIDE + sudoku.DIGIT_OFFSET + 1
+        return sudoku.vocab_size(SIDE)
 
     @property
     def seq_len(self) -> int:
@@ -143,7 +143,7 @@ def _build(
 
 
 def _measure(inputs: Tokens, labels: Tokens) -> tuple[Details, dict[str, int]]:
-    return {"clues": (inputs > sudoku.BLANK).sum(axis=1, dtype=np.uint8)}, {}
+    return {"clues": sudoku.clue_counts(inputs)}, {}
 
 
 def _find_fault(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:

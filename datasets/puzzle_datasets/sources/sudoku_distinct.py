@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.rules.sudoku import BLANK, Tokens
+from puzzle_datasets.rules.sudoku import Tokens, clue_counts
 from puzzle_datasets.rules.sudoku_symmetry import Hashes, invariant, mixed
 from puzzle_datasets.schema import SPLITS, DatasetError, Split
 from puzzle_datasets.sources.sudoku_kernel import generate
@@ -75,7 +75,7 @@ class DistinctPuzzles:
     def _with_few_clues(self, pairs: Pairs) -> Pairs:
         """Leave out puzzles that need more clues than asked for."""
         inputs, labels = pairs
-        clues = (inputs > BLANK).sum(axis=1)
+        clues = clue_counts(inputs)
         self._fewest_clues = min(self._fewest_clues, int(clues.min()))
         if self._clues is None:
             return pairs

@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from hrm import official
 from hrm.act import Segment, Slots, empty_slots, refill, train_segment
-from hrm.config import ModelConfig
 from hrm.losses import TOKEN_LOSSES
 from hrm.model import HierarchicalReasoningModel
 from hrm.optim import AdamAtan2, SignSGD
@@ -25,7 +25,6 @@ from puzzle_datasets.batch import Batch
 
 CASES = Path(os.environ.get("HRM_PARITY_CASES", Path(__file__).parent / "parity_cases"))
 FOLDERS = sorted(path.parent for path in CASES.glob("*/expected.npz"))
-PREFIX = "_orig_mod.model.inner."
 
 FIRST, GRADIENT, LATER, FINAL = 1e-5, 5e-5, 5e-3, 1e-4
 """Largest difference allowed, relative to an array's largest value; rounding alone needs these."""
@@ -34,7 +33,7 @@ FIRST, GRADIENT, LATER, FINAL = 1e-5, 5e-5, 5e-3, 1e-4
 class Case(NamedTuple):
     meta: Mapping[str, Any]
     expected: Mapping[str, np.ndarray]
-    weights: Mapping[str, Tensor]
+    folder: Path
 
     def tensor(self, key: str) -> Tensor:
         return torch.from_numpy(self.expected[key])
@@ -44,33 +43,14 @@ class Case(NamedTuple):
         return Batch(*(self.tensor(f"{prefix}/{name}") for name in names))
 
     def model(self) -> HierarchicalReasoningModel:
-        arch = self.meta["arch"]
-        config = ModelConfig(
-            vocab_size=self.meta["vocab_size"],
-            seq_len=self.meta["seq_len"],
-            num_puzzle_identifiers=self.meta["num_puzzle_identifiers"],
-            N=arch["H_cycles"],
-            T=arch["L_cycles"],
-            H_layers=arch["H_layers"],
-            L_layers=arch["L_layers"],
-            hidden_size=arch["hidden_size"],
-            num_heads=arch["num_heads"],
-            expansion=arch["expansion"],
-            M_max=arch["halt_max_steps"],
-            positions=arch["pos_encodings"],
-            halt_exploration=0.0,
-        )
-        model = HierarchicalReasoningModel(config)
-        model.load_state_dict({k.removeprefix(PREFIX): v for k, v in self.weights.items()})
-        return model
+        return official.load(self.folder, seq_len=self.meta["seq_len"])
 
 
 @cache
 def read(folder: Path) -> Case:
     with np.load(folder / "expected.npz") as arrays:
         expected = dict(arrays)
-    weights = torch.load(folder / "step_0", weights_only=True)
-    return Case(json.loads((folder / "meta.json").read_text()), expected, weights)
+    return Case(json.loads((folder / "meta.json").read_text()), expected, folder)
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)

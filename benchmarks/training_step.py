@@ -18,7 +18,7 @@ from measuring import conditions, spread
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.flops import step_flops
-from hrm.train import Trainer
+from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.prepare import prepare

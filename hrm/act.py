@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hrm.losses import RowScores, SegmentLoss, TokenLoss, q_loss, score_rows, token_loss_sum
-from hrm.model import Carry, HierarchicalReasoningModel, Output
+from hrm.model import Carry, Output, ReasoningModel
 from puzzle_datasets.batch import Batch
 
 
@@ -40,7 +40,7 @@ def join(parts: list[Slots]) -> Slots:
     return Slots(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
-def empty_slots(model: HierarchicalReasoningModel, rows: int) -> Slots:
+def empty_slots(model: ReasoningModel, rows: int) -> Slots:
     """Slots that all count as halted, so that the first `refill` fills every one."""
     tokens = torch.zeros(rows, model.config.seq_len, dtype=torch.int32, device=model.device)
     counts = torch.zeros(rows, dtype=torch.int32, device=model.device)
@@ -48,7 +48,7 @@ def empty_slots(model: HierarchicalReasoningModel, rows: int) -> Slots:
     return Slots(*carry, counts, counts == 0, tokens, tokens, counts)
 
 
-def refill(model: HierarchicalReasoningModel, slots: Slots, batch: Batch) -> Slots:
+def refill(model: ReasoningModel, slots: Slots, batch: Batch) -> Slots:
     """Halted slots take their row of `batch` and the initial state; the others stay."""
     start = model.initial_carry(len(slots.halted))
     fresh = slots.halted
@@ -80,7 +80,7 @@ def draw_least_segments(
 class Segment(NamedTuple):
     """One segment of training: the slots after it, the heads' output, losses and scores.
 
-    `q_continue_target` `[B]` is None where M_max is 1.
+    `q_continue_target` `[B]` is None where the model does not learn to continue.
     """
 
     slots: Slots
@@ -91,7 +91,7 @@ class Segment(NamedTuple):
 
 
 def train_segment(
-    model: HierarchicalReasoningModel,
+    model: ReasoningModel,
     slots: Slots,
     puzzle_rows: Tensor,
     least_segments: Tensor | None,
@@ -100,7 +100,7 @@ def train_segment(
     """Run one segment on refilled slots with puzzle embeddings `[B, d]`.
 
     `least_segments` `[B]` bounds halting from below, except at M_max where every row halts; None
-    where M_max is 1.
+    where M_max is 1. In mode exact one more recurrence gives the target of Q-continue.
     """
     x = model.embed(slots.inputs, puzzle_rows)
     carry, output = model(Carry(slots.z_H, slots.z_L), x)
@@ -108,19 +108,28 @@ def train_segment(
     halted = last = segments >= model.config.M_max
     target = None
     if least_segments is not None:
-        wants_to_halt = output.q_halt > output.q_continue
-        halted = last | (wants_to_halt & (segments >= least_segments))
-        target = q_continue_target(model, carry, x, last)
+        halted = last | (wants_to_halt(model, output) & (segments >= least_segments))
+        if model.config.learns_to_continue:
+            target = q_continue_target(model, carry, x, last)
     scores = score_rows(output.logits, slots.labels)
     loss = _segment_loss(output, slots.labels, scores, target, token_loss)
     after = slots._replace(z_H=carry.z_H, z_L=carry.z_L, segments=segments, halted=halted)
     return Segment(after, output, target, loss, scores)
 
 
+def wants_to_halt(model: ReasoningModel, output: Output) -> Tensor:
+    """Rows `[B]` whose Q-values say that the puzzle is solved.
+
+    In mode exact, halting is worth more than going on (HRM paper); in mode lean, the answer is
+    likelier right than wrong (TRM, arXiv 2510.04871).
+    """
+    if model.config.mode == "exact":
+        return output.q_halt > output.q_continue
+    return output.q_halt > 0
+
+
 @torch.no_grad()
-def q_continue_target(
-    model: HierarchicalReasoningModel, carry: Carry, x: Tensor, last: Tensor
-) -> Tensor:
+def q_continue_target(model: ReasoningModel, carry: Carry, x: Tensor, last: Tensor) -> Tensor:
     """Value of continuing `[B]`: the next segment's best Q, or its Q of halting after the last.
 
     HRM paper, targets Ĝ of the Q-head; the next segment is run for this alone.

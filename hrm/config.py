@@ -12,6 +12,10 @@ from typing import Literal
 SWIGLU_MULTIPLE = 256
 """The inner width of SwiGLU is rounded up to a multiple of this, as in the published code."""
 
+MODELS = ("hrm", "hrm-flat", "trm", "looped", "transformer")
+TWO_STATE_MODELS = ("hrm", "hrm-flat", "trm")
+"""Models with a low-level and a high-level state; the others have one state."""
+
 
 class ConfigError(ValueError):
     """A setting is impossible; the message names it, its value and the remedy."""
@@ -46,17 +50,41 @@ def _require_choice(config: object, field: str, choices: tuple[str, ...]) -> Non
     _require(config, field, getattr(config, field) in choices, f"choose from {', '.join(choices)}")
 
 
+def _swiglu_width(expansion: float, outer: int) -> int:
+    return math.ceil(round(expansion * outer * 2 / 3) / SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """A Hierarchical Reasoning Model; the defaults are the published ones.
+    """A Hierarchical Reasoning Model or one of its baselines; the defaults are as published.
 
     Raises `ConfigError` where a value is impossible. The width of the puzzle embedding is
-    `hidden_size`, so it takes one position in front of the puzzle's tokens.
+    `hidden_size`, so it takes one position in front of the puzzle's tokens. A setting that a model
+    has no use for takes the value that says so, so that equal models are equal records: a
+    transformer has neither cycles nor segments (N, T and M_max are 1), and TRM never learns to
+    continue (mode is lean).
+
+    Attributes:
+        model: `hrm`; `hrm-flat`, whose z_H is updated as often as z_L; `trm`, one network of
+            L_layers for both states (arXiv 2510.04871); `looped`, one recurrent block of H_layers
+            + L_layers at HRM's depth; `transformer`, those layers once.
+        mode: `exact` learns both Q-values, the second from one more forward a step; `lean` halts
+            on Q-halt alone and saves that forward. Weights of one fit the other.
+        gradient: which updates at the end of a segment keep their gradient: `one_step` the last of
+            each state, `cycle` the last cycle, `last_k` the last `gradient_steps`, `bptt` all;
+            `native` is what each model was published with.
+        gradient_steps: updates of a state, z_L and z_H alike, that `last_k` keeps.
+        mixing: how positions see each other: `attention`, or `mlp`, a SwiGLU over positions.
     """
 
     vocab_size: int
     seq_len: int
     num_puzzle_identifiers: int
+    model: Literal["hrm", "hrm-flat", "trm", "looped", "transformer"] = "hrm"
+    mode: Literal["exact", "lean"] = "exact"
+    gradient: Literal["native", "one_step", "cycle", "last_k", "bptt"] = "native"
+    gradient_steps: int = 2
+    mixing: Literal["attention", "mlp"] = "attention"
     N: int = 2
     T: int = 2
     H_layers: int = 4
@@ -76,6 +104,11 @@ class ModelConfig:
         _require_positive(self, "expansion", "rope_theta", "norm_eps")
         _require_between(self, 0.0, 1.0, "halt_exploration")
         _require_choice(self, "positions", ("rope", "learned"))
+        _require_choice(self, "model", MODELS)
+        _require_choice(self, "mode", ("exact", "lean"))
+        _require_choice(self, "mixing", ("attention", "mlp"))
+        self._require_gradient()
+        self._set_aside_what_has_no_use()
         whole_heads = self.hidden_size % self.num_heads == 0
         _require(
             self, "hidden_size", whole_heads, f"give a multiple of num_heads={self.num_heads}"
@@ -85,6 +118,29 @@ class ModelConfig:
             multiple = 2 * self.num_heads
             _require(self, "hidden_size", even_heads, f"rope needs a multiple of {multiple}")
 
+    def _require_gradient(self) -> None:
+        _require_choice(self, "gradient", ("native", "one_step", "cycle", "last_k", "bptt"))
+        _require_counts(self, "gradient_steps")
+        if self.gradient == "last_k" and self.model in TWO_STATE_MODELS:
+            both = self.gradient_steps >= 2
+            _require(self, "gradient_steps", both, "give at least 2: the last of z_L and of z_H")
+
+    def _set_aside_what_has_no_use(self) -> None:
+        unused: dict[str, object] = {}
+        if self.model == "transformer":
+            unused = {"N": 1, "T": 1, "M_max": 1, "gradient": "native"}
+        if self.model in ("transformer", "trm"):
+            unused["mode"] = "lean"
+        if unused.get("gradient", self.gradient) != "last_k":
+            unused["gradient_steps"] = type(self).gradient_steps
+        for field, value in unused.items():
+            object.__setattr__(self, field, value)
+
+    @property
+    def learns_to_continue(self) -> bool:
+        """Whether a training step runs a second forward for the target of Q-continue."""
+        return self.mode == "exact" and self.M_max > 1
+
     @property
     def head_dim(self) -> int:
         """Width of one attention head."""
@@ -93,8 +149,12 @@ class ModelConfig:
     @property
     def swiglu_width(self) -> int:
         """Inner width of SwiGLU: two thirds of expansion times hidden size, rounded up."""
-        wanted = round(self.expansion * self.hidden_size * 2 / 3)
-        return math.ceil(wanted / SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE
+        return _swiglu_width(self.expansion, self.hidden_size)
+
+    @property
+    def mixing_width(self) -> int:
+        """Inner width of the SwiGLU that mixes positions where `mixing` is mlp."""
+        return _swiglu_width(self.expansion, self.tokens)
 
     @property
     def tokens(self) -> int:
@@ -108,8 +168,10 @@ class TrainingConfig:
 
     One step is one segment of every row of the batch. `micro_batch` rows at a time pass through
     the model and the result is that of the whole batch. `evaluate_at` are fractions of the budget;
-    `eval_puzzles` limits the puzzles evaluated (None takes all). Raises `ConfigError` where a
-    value is impossible.
+    `eval_puzzles` limits the puzzles evaluated (None takes all). `ema` is the decay of the moving
+    average of the weights that is evaluated: 0 for none, None for what the model was published
+    with. `execution` says how blocks run: `eager`, `compiled`, or `cuda_graphs`, which is compiled
+    and replayed with one launch. Raises `ConfigError` where a value is impossible.
     """
 
     training_flops: float
@@ -129,6 +191,8 @@ class TrainingConfig:
     eval_batch_size: int | None = None
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
+    execution: Literal["eager", "compiled", "cuda_graphs"] = "eager"
+    ema: float | None = None
 
     def __post_init__(self) -> None:
         _require_positive(self, "training_flops", "learning_rate", "puzzle_learning_rate")
@@ -141,6 +205,9 @@ class TrainingConfig:
         _require(self, "micro_batch", fits, f"give at most batch_size={self.batch_size}")
         _require_choice(self, "loss", ("stablemax", "softmax"))
         _require_choice(self, "precision", ("float32", "bfloat16"))
+        _require_choice(self, "execution", ("eager", "compiled", "cuda_graphs"))
+        if self.ema is not None:
+            _require(self, "ema", 0 <= self.ema < 1, "give a number from 0 to below 1")
         _require_between(self, 0.0, 1e6, "weight_decay", "puzzle_weight_decay")
         _require_between(self, 0.0, 1.0, "lr_min_ratio")
         for field in ("beta1", "beta2"):
@@ -148,3 +215,10 @@ class TrainingConfig:
         rising = sorted(set(self.evaluate_at)) == list(self.evaluate_at)
         inside = all(0 < fraction <= 1 for fraction in self.evaluate_at)
         _require(self, "evaluate_at", rising and inside, "give rising fractions above 0, up to 1")
+
+
+def ema_decay(model: ModelConfig, training: TrainingConfig) -> float:
+    """Decay of the moving average of the weights: 0 for none; TRM was published with 0.999."""
+    if training.ema is not None:
+        return training.ema
+    return 0.999 if model.model == "trm" else 0.0

@@ -6,20 +6,46 @@ Norms, softmax, rotary positions and optimizers are left out; they are below one
 published sizes.
 """
 
-from hrm.config import ModelConfig, TrainingConfig
+from hrm.config import TWO_STATE_MODELS, ModelConfig, TrainingConfig, ema_decay
+from hrm.recurrence import Updates, blocks_passed, kept_updates, networks, segment_updates
 
 FLOAT32_BYTES = 4
 
 
 def block_flops(model: ModelConfig) -> int:
-    """Forward of one transformer block for one puzzle: S (8 d² + 6 d I + 4 S d)."""
+    """Forward of one block for one puzzle: S (8 d² + 6 d I + 4 S d) with attention.
+
+    Mixing by MLP has 6 S d W in place of attention's S (8 d² + 4 S d), W being the inner width.
+    """
     d, width, tokens = model.hidden_size, model.swiglu_width, model.tokens
-    return tokens * (8 * d * d + 6 * d * width + 4 * tokens * d)
+    mixing = tokens * (8 * d * d + 4 * tokens * d)
+    if model.mixing == "mlp":
+        mixing = 6 * tokens * d * model.mixing_width
+    return mixing + tokens * 6 * d * width
 
 
-def _recurrence_flops(model: ModelConfig) -> int:
-    blocks = model.N * model.T * model.L_layers + model.N * model.H_layers
-    return blocks * block_flops(model)
+def _updates_flops(model: ModelConfig, updates: Updates) -> int:
+    return blocks_passed(model, updates) * block_flops(model)
+
+
+def _backward_flops(model: ModelConfig) -> int:
+    """Backward through the kept updates: twice their forward.
+
+    Where the first of them is an H before any kept L, all it reads is constant, which saves the
+    gradient of what its first block reads.
+    """
+    kept = kept_updates(model)
+    backward = 2 * _updates_flops(model, kept)
+    if kept.begins_with_H:
+        backward -= _first_map_flops(model)
+    return backward
+
+
+def _first_map_flops(model: ModelConfig) -> int:
+    d, tokens = model.hidden_size, model.tokens
+    if model.mixing == "mlp":
+        return 4 * tokens * d * model.mixing_width
+    return 6 * tokens * d * d
 
 
 def _token_head_flops(model: ModelConfig) -> int:
@@ -31,20 +57,21 @@ def _q_head_flops(model: ModelConfig) -> int:
 
 
 def segment_flops(model: ModelConfig) -> int:
-    """Forward of one segment of one puzzle: the N x T recurrence and both heads."""
-    return _recurrence_flops(model) + _token_head_flops(model) + _q_head_flops(model)
+    """Forward of one segment of one puzzle: its updates and both heads."""
+    recurrence = _updates_flops(model, segment_updates(model))
+    return recurrence + _token_head_flops(model) + _q_head_flops(model)
 
 
 def training_flops(model: ModelConfig) -> int:
     """One training segment of one puzzle.
 
-    The forward, the backward through the last low-level and the last high-level call (HRM paper,
-    one-step gradient) and, where M_max > 1, the second recurrence behind the Q-continue target.
+    The forward, the backward through the updates that keep their gradient (the last of each state
+    in the HRM paper) and, in mode exact, the second recurrence behind the Q-continue target.
     """
-    forwards = 2 if model.M_max > 1 else 1
-    backward = 2 * (model.L_layers + model.H_layers) * block_flops(model)
+    forwards = 2 if model.learns_to_continue else 1
+    recurrence = forwards * _updates_flops(model, segment_updates(model))
     heads = 3 * _token_head_flops(model) + (forwards + 2) * _q_head_flops(model)
-    return forwards * _recurrence_flops(model) + backward + heads
+    return recurrence + _backward_flops(model) + heads
 
 
 def inference_flops(model: ModelConfig, segments: int) -> int:
@@ -65,23 +92,27 @@ def total_steps(model: ModelConfig, training: TrainingConfig) -> int:
 def parameter_count(model: ModelConfig) -> int:
     """Trained weights without the puzzle table, as the published parameter counts have it."""
     d = model.hidden_size
-    blocks = (model.H_layers + model.L_layers) * (4 * d * d + 3 * d * model.swiglu_width)
+    mixing = 4 * d * d if model.mixing == "attention" else 3 * model.tokens * model.mixing_width
+    blocks = sum(networks(model).values()) * (mixing + 3 * d * model.swiglu_width)
     positions = model.tokens * d if model.positions == "learned" else 0
     return blocks + positions + 2 * model.vocab_size * d + 2 * d + 2
 
 
 def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
-    """Estimate of the peak memory of training in bytes, independent of N, T and M_max.
+    """Estimate of the peak memory of training in bytes.
 
-    Weights, their gradients and both moments of Adam-atan2 (and the weights once more in a
-    narrower type); the puzzle table; the carries of all rows; and what the one-step gradient keeps
-    for the rows that pass through at a time. Attention keeps no scores.
+    Weights, their gradients and both moments of Adam-atan2 (the weights once more in a narrower
+    type, and once for their moving average); the puzzle table; the carries of all rows; and what
+    the kept updates leave behind for the rows that pass through at a time, which for the one-step
+    gradient depends on neither N, T nor M_max. Attention keeps no scores.
     """
     size = FLOAT32_BYTES if training.precision == "float32" else FLOAT32_BYTES // 2
     narrow_copy = 0 if training.precision == "float32" else size
-    weights = (4 * FLOAT32_BYTES + narrow_copy) * parameter_count(model)
+    copies = 4 + (ema_decay(model, training) > 0)
+    weights = (copies * FLOAT32_BYTES + narrow_copy) * parameter_count(model)
     table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.hidden_size
-    carries = 2 * training.batch_size * model.tokens * model.hidden_size
+    states = 2 if model.model in TWO_STATE_MODELS else 1
+    carries = states * training.batch_size * model.tokens * model.hidden_size
     rows = training.micro_batch or training.batch_size
     return weights + table + size * (carries + rows * model.tokens * _kept_per_token(model))
 
@@ -90,8 +121,13 @@ def _kept_per_token(model: ModelConfig) -> int:
     """Values alive at the peak for one position of one row.
 
     A block keeps its gate, up, silu and product, and nine of width d: query, key, value, what
-    attention mixed, and the inputs of its norms and maps. Outside the blocks lie the states, the
-    injected input and what the backward of one SwiGLU works on.
+    attention mixed, and the inputs of its norms and maps. An update keeps the sum it starts from.
+    Outside the blocks lie the states, the injected input and what the backward of one SwiGLU works
+    on.
     """
     d, width = model.hidden_size, model.swiglu_width
-    return (model.H_layers + model.L_layers) * (9 * d + 4 * width) + 14 * d + 3 * width
+    blocks = blocks_passed(model, kept_updates(model))
+    mixing = 9 * d
+    if model.mixing == "mlp":
+        mixing = 5 * d + 4 * d * model.mixing_width // model.tokens
+    return blocks * (mixing + 4 * width) + 14 * d + 3 * width

@@ -1,17 +1,19 @@
 """The Hierarchical Reasoning Model: two recurrent modules, H slow and L fast, and two heads.
 
+What all models of the harness share is `ReasoningModel`; a model adds what one update does.
 Module and buffer names are those of the published code, so that a published state dict loads once
 its prefix is stripped. Shapes: B rows, L tokens of a puzzle, S = L + 1 positions (the puzzle's
 embedding comes first), d hidden size, V vocabulary.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from hrm.config import ModelConfig
+from hrm.config import TWO_STATE_MODELS, ModelConfig
 from hrm.embedding import PuzzleEmbedding
 from hrm.layers import (
     Attention,
@@ -22,13 +24,17 @@ from hrm.layers import (
     rms_norm,
     truncated_normal_,
 )
+from hrm.recurrence import kept_updates, networks, segment_updates
 
 Q_HEAD_BIAS = -5.0
 """Both Q-values start near zero, so that no row halts before it has learnt to."""
 
 
 class Carry(NamedTuple):
-    """What a segment hands to the next, without gradient: z_H and z_L, both `[B, S, d]`."""
+    """What a segment hands to the next, without gradient: z_H and z_L, both `[B, S, d]`.
+
+    z_L is `[B, 0, d]` in a model of one state.
+    """
 
     z_H: Tensor
     z_L: Tensor
@@ -43,18 +49,32 @@ class Output(NamedTuple):
 
 
 class Block(nn.Module):
-    """A post-norm transformer block: x = RMS(x + Attention(x)); x = RMS(x + SwiGLU(x))."""
+    """A post-norm transformer block: x = RMS(x + Mix(x)); x = RMS(x + SwiGLU(x)).
+
+    Mix is attention, or a SwiGLU over positions as in TRM's MLP form (arXiv 2510.04871).
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.norm_eps = config.norm_eps
-        self.self_attn = Attention(config.hidden_size, config.num_heads)
+        self.mixes_by_mlp = config.mixing == "mlp"
+        if self.mixes_by_mlp:
+            self.mlp_t = SwiGLU(config.tokens, config.mixing_width)
+        else:
+            self.self_attn = Attention(config.hidden_size, config.num_heads)
         self.mlp = SwiGLU(config.hidden_size, config.swiglu_width)
 
     def forward(self, x: Tensor, rotary: RotaryPositions | None) -> Tensor:
         """`[B, S, d] -> [B, S, d]`."""
-        x = rms_norm(x + self.self_attn(x, rotary), self.norm_eps)
+        x = rms_norm(x + self._mix(x, rotary), self.norm_eps)
         return rms_norm(x + self.mlp(x), self.norm_eps)
+
+    def _mix(self, x: Tensor, rotary: RotaryPositions | None) -> Tensor:
+        if self.mixes_by_mlp:
+            mixed: Tensor = self.mlp_t(x.transpose(1, 2)).transpose(1, 2)
+            return mixed
+        attended: Tensor = self.self_attn(x, rotary)
+        return attended
 
 
 class ReasoningModule(nn.Module):
@@ -72,10 +92,12 @@ class ReasoningModule(nn.Module):
         return x
 
 
-class HierarchicalReasoningModel(nn.Module):
-    """HRM as published; weights are undefined until `initialise` or `load_state_dict`.
+class ReasoningModel(nn.Module):
+    """What HRM and its baselines share: embeddings, the loop over a segment's updates, two heads.
 
-    The modules compute in `dtype`; weights are float32 whatever it is.
+    A subclass says in `update` what an update does; the order of updates and which of them keep a
+    gradient are `hrm.recurrence`'s. Weights are undefined until `initialise` or `load_state_dict`.
+    Modules compute in `dtype`; weights are float32 whatever it is.
     """
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
@@ -89,10 +111,10 @@ class HierarchicalReasoningModel(nn.Module):
         self.rotary: RotaryPositions | None = None
         if config.positions == "learned":
             self.embed_pos = Embedding(config.tokens, d)
-        else:
+        elif config.mixing == "attention":
             self.rotary = RotaryPositions(config.tokens, config.head_dim, config.rope_theta)
-        self.H_level = ReasoningModule(config, config.H_layers)
-        self.L_level = ReasoningModule(config, config.L_layers)
+        for letter, layers in networks(config).items():
+            self.add_module(f"{letter}_level", ReasoningModule(config, layers))
         self.lm_head = Linear(d, config.vocab_size)
         self.q_head = Linear(d, 2, bias=True)
         self.register_buffer("H_init", torch.empty(d))
@@ -119,9 +141,10 @@ class HierarchicalReasoningModel(nn.Module):
 
     def initial_carry(self, rows: int) -> Carry:
         """The state every puzzle starts from: one vector per module, at all positions."""
-        shape = (rows, self.config.tokens, self.config.hidden_size)
+        tokens, d = self.config.tokens, self.config.hidden_size
+        low_tokens = tokens if self.config.model in TWO_STATE_MODELS else 0
         H_init, L_init = self.H_init.to(self.dtype), self.L_init.to(self.dtype)
-        return Carry(H_init.expand(shape), L_init.expand(shape))
+        return Carry(H_init.expand(rows, tokens, d), L_init.expand(rows, low_tokens, d))
 
     def embed(self, inputs: Tensor, puzzle_rows: Tensor) -> Tensor:
         """The injected input x̃ `[B, S, d]` of tokens `[B, L]` and puzzle embeddings `[B, d]`."""
@@ -131,21 +154,29 @@ class HierarchicalReasoningModel(nn.Module):
             x = (x + self.embed_pos.embedding_weight.to(self.dtype)) * math.sqrt(0.5)
         return x * math.sqrt(self.config.hidden_size)
 
-    def recur(self, carry: Carry, x: Tensor) -> Carry:
-        """One segment: N·T updates of z_L and N of z_H under the injected input `x` `[B, S, d]`.
+    def update(self, letter: str, carry: Carry, x: Tensor) -> Carry:
+        """Update one state under the injected input `x` `[B, S, d]`: z_L for L, z_H for H."""
+        raise NotImplementedError
 
-        Only the last update of each state keeps a gradient (HRM paper, "Approximate gradient");
-        those before it, and with them the carry, count as constants.
+    def recur(self, carry: Carry, x: Tensor) -> Carry:
+        """One segment of updates under the injected input `x` `[B, S, d]`.
+
+        Only the updates that `hrm.recurrence` keeps have a gradient (HRM paper, "Approximate
+        gradient": the last of each state); those before, and with them the carry, are constants.
         """
-        z_H, z_L = carry
+        updates, kept = segment_updates(self.config).word, kept_updates(self.config).word
         with torch.no_grad():
-            for step in range(1, self.config.N * self.config.T):
-                z_L = self.L_level(z_L, z_H + x, self.rotary)
-                if step % self.config.T == 0:
-                    z_H = self.H_level(z_H, z_L, self.rotary)
-        z_L = self.L_level(z_L, z_H + x, self.rotary)
-        z_H = self.H_level(z_H, z_L, self.rotary)
-        return Carry(z_H, z_L)
+            for letter in updates[: -len(kept)]:
+                carry = self.update(letter, carry, x)
+        for letter in kept:
+            carry = self.update(letter, carry, x)
+        return carry
+
+    def states(self, carry: Carry, x: Tensor) -> Iterator[tuple[str, Carry]]:
+        """Each update of one segment as its letter and the carry after it."""
+        for letter in segment_updates(self.config).word:
+            carry = self.update(letter, carry, x)
+            yield letter, carry
 
     def q_values(self, z_H: Tensor) -> tuple[Tensor, Tensor]:
         """Q-logits `[B]` of halting and of continuing, read from z_H at the puzzle's position."""
@@ -159,3 +190,17 @@ class HierarchicalReasoningModel(nn.Module):
         return Carry(state.z_H.detach(), state.z_L.detach()), Output(
             logits, *self.q_values(state.z_H)
         )
+
+
+class HierarchicalReasoningModel(ReasoningModel):
+    """HRM as published, and without hierarchy where the updates alternate (`hrm-flat`)."""
+
+    H_level: ReasoningModule
+    L_level: ReasoningModule
+
+    def update(self, letter: str, carry: Carry, x: Tensor) -> Carry:
+        """z_L = f_L(z_L + z_H + x̃) or z_H = f_H(z_H + z_L) (HRM paper, section 2)."""
+        z_H, z_L = carry
+        if letter == "L":
+            return Carry(z_H, self.L_level(z_L, z_H + x, self.rotary))
+        return Carry(self.H_level(z_H, z_L, self.rotary), z_L)

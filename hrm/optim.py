@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrm.flat import FlatParameters
+
 
 class AdamAtan2:
     """Adam with an arc tangent for its quotient and no epsilon (Everett et al., arXiv 2407.05872).
@@ -23,37 +25,27 @@ class AdamAtan2:
     def __init__(
         self, parameters: Iterable[nn.Parameter], beta1: float, beta2: float, weight_decay: float
     ) -> None:
-        self.parameters: list[Tensor] = list(parameters)
+        self.flat = FlatParameters(parameters)
         self.beta1, self.beta2, self.weight_decay = beta1, beta2, weight_decay
         self.steps = 0
-        self.m = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
-        self.v = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
+        self.m = torch.zeros_like(self.flat.values)
+        self.v = torch.zeros_like(self.flat.values)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+        self.flat.gradients.zero_()
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every parameter from its gradient."""
         self.steps += 1
-        gradients = self._gradients()
-        torch._foreach_lerp_(self.m, gradients, 1 - self.beta1)
-        torch._foreach_mul_(self.v, self.beta2)
-        torch._foreach_addcmul_(self.v, gradients, gradients, 1 - self.beta2)
-        size = torch._foreach_div(self.v, 1 - self.beta2**self.steps)
-        torch._foreach_sqrt_(size)
-        for moment, divisor in zip(self.m, size, strict=True):
-            torch.atan2(moment, divisor, out=divisor)
-        torch._foreach_mul_(self.parameters, 1 - learning_rate * self.weight_decay)
+        gradients = self.flat.gradients
+        self.m.lerp_(gradients, 1 - self.beta1)
+        self.v.mul_(self.beta2).addcmul_(gradients, gradients, value=1 - self.beta2)
+        size = self.v.div(1 - self.beta2**self.steps).sqrt_()
+        torch.atan2(self.m, size, out=size)
         rate = learning_rate / (1 - self.beta1**self.steps)
-        torch._foreach_add_(self.parameters, size, alpha=-rate)
-
-    def _gradients(self) -> list[Tensor]:
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        assert len(gradients) == len(self.parameters)
-        return gradients
+        self.flat.values.mul_(1 - learning_rate * self.weight_decay).add_(size, alpha=-rate)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later `step` depends on, but the parameters."""
@@ -62,8 +54,8 @@ class AdamAtan2:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         self.steps = state["steps"]
-        torch._foreach_copy_(self.m, state["m"])
-        torch._foreach_copy_(self.v, state["v"])
+        self.m.copy_(state["m"])
+        self.v.copy_(state["v"])
 
 
 class SignSGD:

@@ -1,6 +1,8 @@
 """What a training run tells about itself; imports no torch, so that readers stay light."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,26 @@ class Curve:
     token_accuracy: tuple[float, ...]
     inference_flops: tuple[int, ...]
     puzzles: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halting:
+    """What becomes of the same puzzles if each stops as soon as its Q-values say so.
+
+    Attributes:
+        exact_accuracy: share of puzzles that are right when they stop.
+        segments: share of puzzles that stop after 1, 2, …, M segments; they add up to 1.
+        inference_flops: mean FLOPs for one puzzle.
+    """
+
+    exact_accuracy: float
+    segments: tuple[float, ...]
+    inference_flops: float
+
+    @property
+    def mean_segments(self) -> float:
+        """Segments that a puzzle gets on average."""
+        return sum(count * share for count, share in enumerate(self.segments, start=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +67,7 @@ class Progress:
         peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
             on CPU.
         curve: set when this line comes with an evaluation.
+        halting: set together with the curve.
     """
 
     step: int
@@ -60,3 +83,20 @@ class Progress:
     examples_per_second: float
     peak_memory_bytes: int
     curve: Curve | None = None
+    halting: Halting | None = None
+
+
+def progress_from(fields: Mapping[str, Any]) -> Progress:
+    """The progress whose `asdict` these fields are, as JSON or Python has them."""
+    curve, halting = fields["curve"], fields.get("halting")
+    return Progress(
+        **{
+            **fields,
+            "curve": Curve(**_tuples(curve)) if curve else None,
+            "halting": Halting(**_tuples(halting)) if halting else None,
+        }
+    )
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

@@ -64,6 +64,8 @@ def test_no_hidden_arrow(package: str) -> None:
     forbidden = {"sweep_platform", "ray", "optuna", "mlflow", "pydantic", "yaml"}
     if package == "puzzle_datasets":
         forbidden.add("hrm")
+    if package == "hrm":
+        forbidden.remove("yaml")  # published checkpoints are described in it
     for path in FOLDERS[package].rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

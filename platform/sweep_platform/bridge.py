@@ -18,8 +18,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from hrm.progress import progress_from
 from sweep_platform.conductor import Conductor
-from sweep_platform.records import TrialFolder, progress_from
+from sweep_platform.records import TrialFolder
 from sweep_platform.spec import ResourceSpec
 from sweep_platform.trial import run_trial
 

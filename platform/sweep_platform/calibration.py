@@ -6,9 +6,10 @@ from dataclasses import replace
 import torch
 
 from hrm.act import empty_slots, refill, train_segment
+from hrm.baselines import build_model
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.losses import TOKEN_LOSSES
-from hrm.model import HierarchicalReasoningModel
+from hrm.model import ReasoningModel
 from puzzle_datasets.batch import Batch
 
 STEPS = 3
@@ -32,7 +33,7 @@ def seconds_per_step(
 
 
 def _times(config: ModelConfig, training: TrainingConfig, rows: int, device: str) -> list[float]:
-    model = HierarchicalReasoningModel(config, getattr(torch, training.precision))
+    model = build_model(config, getattr(torch, training.precision))
     model.initialise(torch.Generator().manual_seed(0))
     model.to(device)
     tokens = torch.ones(rows, config.seq_len, dtype=torch.int32)
@@ -45,7 +46,7 @@ def _times(config: ModelConfig, training: TrainingConfig, rows: int, device: str
     return times
 
 
-def _segment(model: HierarchicalReasoningModel, training: TrainingConfig, batch: Batch) -> None:
+def _segment(model: ReasoningModel, training: TrainingConfig, batch: Batch) -> None:
     rows = len(batch.inputs)
     slots = refill(model, empty_slots(model, rows), batch)
     least = torch.zeros(rows, dtype=torch.int32, device=model.device)

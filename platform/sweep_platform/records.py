@@ -16,13 +16,13 @@ Each file has one writer. Readers may come at any time, also while the sweep run
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hrm.progress import Curve, Progress
+from hrm.progress import Progress, progress_from
 from sweep_platform.files import append_json_line, read_json, read_json_lines, write_json
 
 
@@ -177,21 +177,6 @@ class TrialFolder:
             return None
         fields = read_json(path)
         return Outcome(**{**fields, "state": TrialState(fields["state"])})
-
-
-def progress_from(fields: Mapping[str, Any]) -> Progress:
-    """The progress whose `asdict` these fields are."""
-    curve = fields["curve"]
-    return Progress(**{**fields, "curve": _curve(curve) if curve else None})
-
-
-def _curve(fields: Mapping[str, Any]) -> Curve:
-    return Curve(
-        exact_accuracy=tuple(fields["exact_accuracy"]),
-        token_accuracy=tuple(fields["token_accuracy"]),
-        inference_flops=tuple(fields["inference_flops"]),
-        puzzles=fields["puzzles"],
-    )
 
 
 class SweepFolder:

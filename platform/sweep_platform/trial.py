@@ -26,7 +26,7 @@ def run_trial(config: dict[str, Any]) -> None:
     """
     from ray import tune
 
-    from hrm.train import NonFiniteLoss
+    from hrm.learner import NonFiniteLoss
 
     trial = TrialFolder(Path(config["folder"]))
     with exclusive(trial.lock, wait=True):
@@ -52,7 +52,7 @@ def _train(trial: TrialFolder, config: dict[str, Any]) -> Iterator[Progress]:
     import torch
 
     from hrm.config import ModelConfig, TrainingConfig
-    from hrm.train import Trainer
+    from hrm.trainer import Trainer
 
     torch.set_num_threads(config["threads"])
     device = torch.device(config["device"])

@@ -62,3 +62,9 @@ def training_config() -> Callable[..., TrainingConfig]:
         return replace(config, training_flops=float(steps * step_flops(model, config)))
 
     return make
+
+
+@pytest.fixture
+def emulated_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a CPU that has no bfloat16 of its own compute in it, slowly."""
+    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: True)

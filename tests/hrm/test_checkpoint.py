@@ -54,7 +54,7 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"weights\.pt does not exist"):
         checkpoint.load(path)
     torch.save({"weights": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match=r"weights\.pt is not of format 1"):
+    with pytest.raises(CheckpointError, match=r"weights\.pt is not of format 2"):
         checkpoint.load(path)
     torch.save(path, path)
     with pytest.raises(CheckpointError, match=r"weights\.pt is no whole checkpoint"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.train import Trainer
+from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.registry import puzzle_set

@@ -19,7 +19,7 @@ from hrm import checkpoint
 from hrm.checkpoint import CheckpointError
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.progress import Progress
-from hrm.train import Trainer
+from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
@@ -156,5 +156,5 @@ def test_checkpoints_never_run_ahead_of_the_reports(
     path = tmp_path / "checkpoint.pt"
     for progress in Trainer(model, training, arc, CPU).run(path, seconds=0):
         if path.exists():
-            assert checkpoint.load(path)["state"]["step"] == progress.step - 1
-    assert checkpoint.load(path)["state"]["step"] == 12
+            assert checkpoint.load(path)["state"]["learner"]["steps"] == progress.step - 1
+    assert checkpoint.load(path)["state"]["learner"]["steps"] == 12

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.train import Trainer
+from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset
 
 

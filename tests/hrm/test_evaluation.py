@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluate import evaluate
+from hrm.evaluation import evaluate
 from hrm.model import HierarchicalReasoningModel
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
@@ -40,7 +40,7 @@ def test_curve_is_the_score_after_each_segment(
             right = [guess == label for guess, label in pairs if label != IGNORE_LABEL]
             exact[segment] += all(right)
             tokens[segment] += sum(right) / len(right)
-    curve = evaluate(model, data, segments=3)
+    curve = evaluate(model, data, segments=3).curve
     assert curve.puzzles == len(arc.test)
     assert curve.exact_accuracy == pytest.approx((exact / len(data)).tolist())
     assert curve.token_accuracy == pytest.approx((tokens / len(data)).tolist())
@@ -50,7 +50,7 @@ def test_curve_is_the_score_after_each_segment(
 def test_curve_depends_on_neither_batching_nor_later_segments(
     arc: PuzzleDataset, model: HierarchicalReasoningModel
 ) -> None:
-    long, short = evaluate(model, batches(arc), 5), evaluate(model, batches(arc, 3), 2)
+    long, short = evaluate(model, batches(arc), 5).curve, evaluate(model, batches(arc, 3), 2).curve
     assert long.exact_accuracy[:2] == short.exact_accuracy
     assert long.token_accuracy[:2] == pytest.approx(short.token_accuracy)
     assert long.inference_flops[:2] == short.inference_flops
@@ -64,7 +64,7 @@ def test_a_model_that_knows_the_answer_is_exact(model: HierarchicalReasoningMode
         # All logits equal: the first token is the answer everywhere.
         model.lm_head.weight.zero_()
     batch = Batch(labels.clamp(min=0), labels, torch.zeros(3, dtype=torch.int32))
-    curve = evaluate(model, [batch], segments=2)
+    curve = evaluate(model, [batch], segments=2).curve
     share = (2 * model.config.seq_len - 1) / (2 * model.config.seq_len)
     assert curve.puzzles == 2
     assert curve.exact_accuracy == (0.5, 0.5)

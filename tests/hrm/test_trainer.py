@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.evaluation import evaluate
 from hrm.flops import step_flops
-from hrm.train import NonFiniteLoss, Trainer
+from hrm.learner import Learner, NonFiniteLoss
+from hrm.trainer import Trainer
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.loader import Share
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]
@@ -22,9 +25,15 @@ class CountedBatches:
     """Stands for the loader: random tokens, whose labels are the tokens plus one."""
 
     def __init__(
-        self, dataset: PuzzleDataset, *, batch_size: int, seed: int, device: torch.device
+        self,
+        dataset: PuzzleDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        share: Share,
     ) -> None:
-        assert device.type == "cpu"
+        assert (device.type, share.world_size) == ("cpu", 1)
         self.manifest = dataset.manifest
         self.batch_size = batch_size
         self.generator = torch.Generator().manual_seed(seed)
@@ -47,7 +56,7 @@ def test_losses_are_those_of_before(
 ) -> None:
     """If a change of the mathematics is wanted, put the new losses in the file and say why."""
     # Golden losses speak of this package alone, whatever order the real loader draws in.
-    monkeypatch.setattr("hrm.train.TrainLoader", CountedBatches)
+    monkeypatch.setattr("hrm.trainer.TrainLoader", CountedBatches)
     model = model_config()
     training = training_config(model, steps=25, lr_min_ratio=0.1)
     reports = list(Trainer(model, training, arc, CPU).run())
@@ -137,6 +146,7 @@ def test_a_loss_that_is_not_finite_ends_training_before_the_update(
         assert value.equal(before[name]) or name == "embed_tokens.embedding_weight"
 
 
+@pytest.mark.usefixtures("emulated_bfloat16")
 def test_bfloat16_trains(
     arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining
 ) -> None:
@@ -181,3 +191,57 @@ def test_a_dataset_of_another_shape_is_refused(
     model = model_config(seq_len=81)
     with pytest.raises(ConfigError, match=r"ModelConfig\.seq_len is 81, .* has 16; give 16"):
         Trainer(model, training_config(model, steps=1), arc, CPU)
+
+
+def test_bfloat16_is_refused_where_it_would_be_emulated(
+    arc: PuzzleDataset,
+    model_config: MakeModel,
+    training_config: MakeTraining,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
+    model = model_config()
+    with pytest.raises(ConfigError, match="precision is 'bfloat16', which this CPU lacks; give f"):
+        Trainer(model, training_config(model, 1, precision="bfloat16"), arc, CPU)
+
+
+def test_an_average_of_the_weights_is_what_is_evaluated(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining
+) -> None:
+    model = model_config()
+    trainer = Trainer(model, training_config(model, 12, ema=0.9), arc, CPU)
+    name, seen = "lm_head.weight", []
+    expected = trainer.model.state_dict()[name].clone()
+    for step, _ in enumerate(trainer.run(), start=1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * trainer.model.state_dict()[name]
+        seen.append(trainer.model.state_dict()[name].clone())
+    average = trainer._learner.average
+    assert average is not None
+    with average.in_place():
+        assert trainer.model.state_dict()[name].allclose(expected, atol=1e-6)
+        averaged = evaluate(trainer.model, trainer.evaluation_batches(), model.M_max)
+    assert trainer.evaluate() == averaged
+    assert trainer.model.state_dict()[name].equal(seen[-1])
+    assert not seen[-1].allclose(expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["exact", "lean"])
+def test_a_step_never_waits_for_the_device(
+    model_config: MakeModel, training_config: MakeTraining, mode: str
+) -> None:
+    """A tensor of the meta device has no values, so that reading one on the host is an error."""
+    meta = torch.device("meta")
+    model = model_config(mode=mode)
+    training = training_config(model, 3, ema=0.9, micro_batch=4)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    learner = Learner(
+        model, training, 3, meta, initialisation=generators[0], exploration=generators[1]
+    )
+    tokens = torch.zeros(8, model.seq_len, dtype=torch.int32)
+    batch = Batch(tokens, tokens, torch.zeros(8, dtype=torch.int32)).to(meta)
+    for _ in range(3):
+        learner.step(batch)
+    assert learner.steps == 3
+    with pytest.raises(NotImplementedError, match="meta"):
+        learner.require_finite()

@@ -1,0 +1,87 @@
+"""Accuracy against inference compute, and what halting makes of it, from one pass."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hrm.act import wants_to_halt
+from hrm.config import ConfigError
+from hrm.flops import inference_flops, segment_flops
+from hrm.losses import score_rows
+from hrm.model import ReasoningModel
+from hrm.progress import Curve, Halting
+from hrm.world import ALONE, World
+from puzzle_datasets.batch import Batch
+
+
+class Evaluation(NamedTuple):
+    """A model on some puzzles: accuracy by segments, and if each puzzle halts on its own."""
+
+    curve: Curve
+    halting: Halting
+
+
+@torch.inference_mode()
+def evaluate(
+    model: ReasoningModel, batches: Iterable[Batch], segments: int, world: World = ALONE
+) -> Evaluation:
+    """Run every puzzle for `segments` segments and score the prediction after each.
+
+    No row leaves early, as in the published evaluation, so one pass yields the whole curve; the
+    first segment after which a row wants to halt is noted. Rows without labels do not count. In a
+    `world`, each process gives its own batches. Raises `ConfigError` if `segments` is below 1 or
+    there is no row to score.
+    """
+    if segments < 1:
+        raise ConfigError(f"segments is {segments!r}; evaluate at least 1.")
+    totals = torch.zeros(segments, len(_SUMS), dtype=torch.float64, device=model.device)
+    for batch in batches:
+        totals += _sums_by_segment(model, batch.to(model.device), segments)
+    sums = dict(zip(_SUMS, world.sum_(totals).cpu().unbind(-1), strict=True))
+    count = int(sums["puzzles"][0])
+    if count == 0:
+        raise ConfigError("No puzzle to evaluate has labels; choose another test set.")
+    return Evaluation(_curve(model, sums, count), _halting(model, sums, count))
+
+
+_SUMS = ("exact", "tokens", "puzzles", "stops", "stops_exact")
+
+
+def _curve(model: ReasoningModel, sums: dict[str, Tensor], count: int) -> Curve:
+    segments = len(sums["exact"])
+    return Curve(
+        exact_accuracy=tuple((sums["exact"] / count).tolist()),
+        token_accuracy=tuple((sums["tokens"] / count).tolist()),
+        inference_flops=tuple(inference_flops(model.config, m + 1) for m in range(segments)),
+        puzzles=count,
+    )
+
+
+def _halting(model: ReasoningModel, sums: dict[str, Tensor], count: int) -> Halting:
+    shares = tuple((sums["stops"] / count).tolist())
+    mean = sum(m * share for m, share in enumerate(shares, start=1))
+    return Halting(
+        exact_accuracy=float(sums["stops_exact"].sum()) / count,
+        segments=shares,
+        inference_flops=mean * segment_flops(model.config),
+    )
+
+
+def _sums_by_segment(model: ReasoningModel, batch: Batch, segments: int) -> Tensor:
+    """Sums over the rows after each segment, `[segments, 5]`, in the order of `_SUMS`."""
+    x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
+    carry = model.initial_carry(len(batch.inputs))
+    running = torch.ones(len(batch.inputs), dtype=torch.bool, device=model.device)
+    sums = []
+    for segment in range(1, segments + 1):
+        carry, output = model(carry, x)
+        scores = score_rows(output.logits, batch.labels)
+        counts = scores.labelled > 0
+        stops = running & (wants_to_halt(model, output) | (segment == segments))
+        running = running & ~stops
+        exact = scores.exact & counts
+        columns = (exact, scores.token_accuracy * counts, counts, stops & counts, stops & exact)
+        sums.append(torch.stack([column.double().sum() for column in columns]))
+    return torch.stack(sums)

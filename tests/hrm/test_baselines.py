@@ -1,0 +1,199 @@
+"""What every model of the harness must do, and what sets each apart."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrm.baselines import build_model
+from hrm.config import MODELS, ConfigError, ModelConfig, TrainingConfig
+from hrm.flops import parameter_count, segment_flops
+from hrm.model import HierarchicalReasoningModel, ReasoningModel
+from hrm.recurrence import kept_updates, segment_updates
+from hrm.trainer import Trainer
+from puzzle_datasets.dataset import PuzzleDataset
+
+MakeModel = Callable[..., ModelConfig]
+MakeTraining = Callable[..., TrainingConfig]
+CPU = torch.device("cpu")
+counts = st.integers(1, 5)
+FORMS: list[dict[str, Any]] = [{"model": name} for name in MODELS]
+FORMS += [{"model": "trm", "mixing": "mlp"}, {"mode": "lean"}, {"gradient": "bptt"}]
+
+
+def built(config: ModelConfig) -> ReasoningModel:
+    model = build_model(config)
+    model.initialise(torch.Generator().manual_seed(0))
+    return model
+
+
+def embedded(model: ReasoningModel, rows: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    shape = (rows, model.config.seq_len)
+    tokens = torch.randint(0, model.config.vocab_size, shape, generator=generator)
+    return model.embed(tokens, model.puzzle_emb(torch.zeros(rows, dtype=torch.long)))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+class TestEveryModel:
+    def test_it_trains(
+        self,
+        form: dict[str, Any],
+        arc: PuzzleDataset,
+        model_config: MakeModel,
+        training_config: MakeTraining,
+    ) -> None:
+        model = model_config(**form)
+        training = training_config(
+            model, 100, batch_size=16, learning_rate=3e-3, puzzle_weight_decay=0.0
+        )
+        reports = list(Trainer(model, training, arc, CPU).run())
+        assert reports[-1].lm_loss < 0.8 * reports[0].lm_loss
+        curve, halting = reports[-1].curve, reports[-1].halting
+        assert curve is not None
+        assert halting is not None
+        assert len(curve.exact_accuracy) == len(halting.segments) == model.M_max
+        assert sum(halting.segments) == pytest.approx(1)
+
+    def test_every_weight_is_used(self, form: dict[str, Any], model_config: MakeModel) -> None:
+        model = built(model_config(**form))
+        with torch.no_grad():
+            model.q_head.weight.fill_(0.1)
+        x = embedded(model)
+        _, output = model(model.initial_carry(3), x)
+        sum(value.square().sum() for value in output).backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().max() > 0, name
+
+    def test_a_segment_is_its_updates(self, form: dict[str, Any], model_config: MakeModel) -> None:
+        model = built(model_config(**form))
+        x, carry = embedded(model), model.initial_carry(3)
+        steps = list(model.states(carry, x))
+        assert "".join(letter for letter, _ in steps) == segment_updates(model.config).word
+        after = model.recur(carry, x)
+        for state, expected in zip(steps[-1][1], after, strict=True):
+            assert state.equal(expected)
+
+
+def test_one_update_moves_one_state(model_config: MakeModel) -> None:
+    for name in ("hrm", "hrm-flat", "trm"):
+        model = built(model_config(model=name, T=3))
+        before, x = model.initial_carry(3), embedded(model)
+        for letter, after in model.states(before, x):
+            assert before.z_H.equal(after.z_H) == (letter == "L")
+            assert before.z_L.equal(after.z_L) == (letter == "H")
+            before = after
+
+
+def test_flat_hrm_is_hrm_with_cycles_of_one_step(model_config: MakeModel) -> None:
+    flat = model_config(model="hrm-flat", N=2, T=3)
+    assert segment_updates(flat).word == "LH" * 6
+    single = model_config(N=6, T=1)
+    assert segment_updates(single).word == "LH" * 6
+    ours, theirs = built(flat), built(single)
+    x = embedded(ours)
+    for one, other in zip(
+        ours(ours.initial_carry(3), x)[1], theirs(theirs.initial_carry(3), x)[1], strict=True
+    ):
+        assert one.equal(other)
+
+
+def test_trm_is_hrm_whose_modules_are_one(model_config: MakeModel) -> None:
+    """Also what a gradient through the last cycle means, worked out by autograd alone."""
+    config = model_config(model="trm", N=2, T=3)
+    assert kept_updates(config).word == "LLLH"
+    trm = built(config)
+    f = trm.L_level
+    x = embedded(trm)
+    z_H, z_L = trm.initial_carry(3)
+    for cycle in range(2):
+        with torch.set_grad_enabled(cycle == 1):
+            for _ in range(3):
+                z_L = f(z_L, z_H + x, trm.rotary)
+            z_H = f(z_H, z_L, trm.rotary)
+    (expected,) = torch.autograd.grad(z_H.square().sum(), trm.embed_tokens.embedding_weight)
+    ours = trm.recur(trm.initial_carry(3), embedded(trm)).z_H
+    (actual,) = torch.autograd.grad(ours.square().sum(), trm.embed_tokens.embedding_weight)
+    assert actual.allclose(expected, rtol=1e-5)
+
+
+def test_full_gradients_are_those_of_finite_differences(model_config: MakeModel) -> None:
+    model = built(model_config(gradient="bptt", N=2, T=2)).double()
+    model.dtype = torch.float64
+    x = embedded(model).detach()
+    carry = model.initial_carry(3)
+    weight = model.L_level.layers[0].mlp.down_proj.weight  # type: ignore[union-attr, index]
+
+    def loss() -> torch.Tensor:
+        return model.recur(carry, x).z_H[:, 1].pow(3).sum()
+
+    (gradient,) = torch.autograd.grad(loss(), weight)
+    with torch.no_grad():
+        step = 1e-3
+        weight[3, 5] += step
+        above = loss()
+        weight[3, 5] -= 2 * step
+        slope = (above - loss()) / (2 * step)
+    assert slope.item() == pytest.approx(gradient[3, 5].item(), rel=1e-2)
+
+
+def test_the_transformer_reads_no_state(model_config: MakeModel) -> None:
+    model = built(model_config(model="transformer"))
+    x = embedded(model)
+    carry, first = model(model.initial_carry(3), x)
+    _, second = model(carry, x)
+    assert first.logits.equal(second.logits)
+
+
+@pytest.mark.parametrize(("N", "T"), [(1, 1), (2, 2), (2, 3), (3, 1)])
+def test_the_loop_is_as_deep_as_hrm(model_config: MakeModel, N: int, T: int) -> None:
+    hrm, looped = model_config(N=N, T=T), model_config(model="looped", N=N, T=T)
+    assert parameter_count(looped) == parameter_count(hrm)
+    ratio = segment_flops(looped) / segment_flops(hrm)
+    assert 1 <= ratio < 1 + 2 / (N * (T + 1))
+
+
+def test_equal_layers_are_equal_parameters(model_config: MakeModel) -> None:
+    counts = {name: parameter_count(model_config(model=name)) for name in MODELS}
+    assert counts["hrm"] == counts["hrm-flat"] == counts["looped"] == counts["transformer"]
+    assert counts["trm"] < counts["hrm"]
+
+
+def test_settings_without_use_do_not_tell_models_apart(model_config: MakeModel) -> None:
+    one = model_config(model="transformer", N=3, T=5, M_max=7, gradient="bptt")
+    assert one == model_config(model="transformer", N=1, T=1, M_max=1, mode="lean")
+    assert model_config(model="trm", mode="exact").mode == "lean"
+    assert model_config(gradient_steps=5) == model_config()
+
+
+def test_gradients_that_leave_out_a_state_are_refused(model_config: MakeModel) -> None:
+    with pytest.raises(ConfigError, match="gradient_steps is 1; give at least 2"):
+        model_config(gradient="last_k", gradient_steps=1)
+
+
+def test_mixing_by_mlp_sees_other_positions(model_config: MakeModel) -> None:
+    model = built(model_config(mixing="mlp"))
+    assert isinstance(model, HierarchicalReasoningModel)
+    x = embedded(model)
+    changed = x.clone()
+    changed[:, -1] += 1
+    first, second = (model.recur(model.initial_carry(3), value).z_H for value in (x, changed))
+    assert not first[:, 0].equal(second[:, 0])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("gradient", ["native", "one_step", "cycle", "last_k", "bptt"])
+@given(N=counts, T=counts, k=st.integers(2, 12))
+def test_counts_are_those_of_the_word(name: Any, gradient: Any, N: int, T: int, k: int) -> None:
+    sizes = {"vocab_size": 2, "seq_len": 3, "num_puzzle_identifiers": 1}
+    config = ModelConfig(**sizes, model=name, N=N, T=T, gradient=gradient, gradient_steps=k)
+    whole, kept = segment_updates(config), kept_updates(config)
+    assert whole.word.endswith(kept.word)
+    for updates in (whole, kept):
+        assert len(updates.word) == updates.length
+        assert (updates.word.count("L"), updates.word.count("H")) == (updates.L, updates.H)
+        assert updates.begins_with_H == (updates.word[0] == "H" and "L" in whole.word)

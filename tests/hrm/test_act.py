@@ -98,6 +98,50 @@ def test_a_single_segment_needs_no_target(model_config: MakeModel) -> None:
     assert segment.slots.halted.all()
 
 
+@pytest.mark.parametrize(
+    ("mode", "q_halt", "q_continue", "halts"),
+    [
+        ("exact", 1.0, 0.5, True),
+        ("exact", 1.0, 1.5, False),
+        ("exact", -1.0, -2.0, True),
+        ("lean", 1.0, 1.5, True),
+        ("lean", -1.0, -2.0, False),
+    ],
+)
+def test_lean_halts_on_its_own_value_and_exact_on_the_better(
+    model_config: MakeModel, mode: str, q_halt: float, q_continue: float, halts: bool
+) -> None:
+    model = build(model_config(mode=mode))
+    with torch.no_grad():
+        assert model.q_head.bias is not None
+        model.q_head.bias.copy_(torch.tensor([q_halt, q_continue]))
+    slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
+    after = run(model, slots, torch.zeros(ROWS, dtype=torch.int32))
+    assert after.halted.tolist() == [halts] * ROWS
+
+
+def test_lean_is_exact_without_the_second_forward(model_config: MakeModel) -> None:
+    """Same prediction and same gradient of everything but the Q-head's second row."""
+    gradients, losses = [], []
+    for mode in ("exact", "lean"):
+        model = build(model_config(mode=mode))
+        slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
+        rows = model.puzzle_emb(slots.puzzle_identifiers)
+        least = torch.zeros(ROWS, dtype=torch.int32)
+        segment = train_segment(model, slots, rows, least, softmax_cross_entropy)
+        assert (segment.q_continue_target is None) == (mode == "lean")
+        (segment.loss.lm + segment.loss.q_halt).backward()  # type: ignore[no-untyped-call]
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+        losses.append(segment.loss)
+    assert losses[0].lm.equal(losses[1].lm)
+    assert losses[0].q_continue > 0 == losses[1].q_continue
+    for name, gradient in gradients[0].items():
+        other = gradients[1][name]
+        assert gradient is not None
+        assert other is not None
+        assert gradient.equal(other), name
+
+
 def test_exploration_is_uniform_above_one() -> None:
     least = draw_least_segments(60_000, 4, 0.3, torch.Generator().manual_seed(0))
     shares = torch.bincount(least, minlength=5).double() / len(least)

@@ -1,0 +1,65 @@
+"""How a command of this package ends: an exit status, and one sentence where something is wrong.
+
+0 is done, 1 failed, 2 what the user can mend, 130 interrupted.
+"""
+
+import os
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+
+import torch
+
+from hrm.checkpoint import CheckpointError
+from hrm.config import ConfigError
+from hrm.devices import device_named
+from hrm.options import flag
+from puzzle_datasets.schema import DatasetError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def guarded(program: str, work: Callable[[], int]) -> int:
+    """Do the work and return its exit status; what the user can mend becomes one sentence."""
+    try:
+        return work()
+    except (ConfigError, CheckpointError, DatasetError, OSError) as error:
+        complain(program, sentence(error))
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        complain(program, "interrupted.")
+        return INTERRUPTED
+
+
+def sentence(error: Exception) -> str:
+    """What is wrong and how to mend it, in the words of the command line."""
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}; make room there or name another place."
+    settings = r"\b(?:Model|Training)Config\.(\w+)"
+    text = re.sub(settings, lambda found: flag(found[1]), str(error))
+    return text if text.endswith(".") else f"{text}."
+
+
+def complain(program: str, text: str) -> None:
+    """Tell a person what went wrong."""
+    print(f"{program}: {text}", file=sys.stderr, flush=True)
+
+
+def say(text: str) -> None:
+    """Print a line at once; where nobody reads any more, work goes on in silence."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def machine(arguments: Namespace) -> torch.device:
+    """Obey --threads and return the device that --device names; raises `ConfigError`."""
+    threads = arguments.threads
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads is {threads}; give a whole number of at least 1.")
+        torch.set_num_threads(threads)
+    return device_named(arguments.device)

@@ -1,0 +1,83 @@
+"""Charts as files: what Altair draws, saved as PNG, SVG or a page that needs no network."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hrm.config import ConfigError
+
+PNG_SCALE = 2.0
+"""Pixels of a PNG for one of the chart's own."""
+
+SUFFIXES = (".png", ".svg", ".html")
+Chart = Any
+"""An Altair chart of any kind; naming its type would load Altair."""
+
+
+def altair() -> Any:
+    """The module, loaded where it is needed.
+
+    Raises `ConfigError` where this or what renders its charts is not installed.
+    """
+    try:
+        import altair
+        import vl_convert  # noqa: F401 - better refused before the work than after it
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"Charts need {error.name}, which is not installed; pip install altair "
+            "vl-convert-python."
+        ) from error
+    return altair
+
+
+def save_chart(chart: Chart, path: Path) -> None:
+    """Write a chart to `path`, whole or not at all, in the format that its suffix names.
+
+    Raises `ConfigError` where the suffix is none of `SUFFIXES`, Altair is not installed or the
+    file can't be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{path} is no picture's name; end it in {', '.join(SUFFIXES)}.")
+    write_file(path, _render(chart, path.suffix))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Have `path` hold `content`; its folder is made. Raises `ConfigError` where it can't be."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written ({error}); name another place.") from error
+
+
+def styled(chart: Chart) -> Chart:
+    """The chart in the looks that our charts share."""
+    alt = altair()
+    text: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    return chart.configure(
+        font="sans-serif",
+        axis=alt.AxisConfig(gridColor="#ECECEC", domainColor="#888888", **text),
+        legend=alt.LegendConfig(labelLimit=320, **text),
+        view=alt.ViewConfig(stroke=None),
+        title=alt.TitleConfig(
+            anchor="start", fontSize=15, offset=12, subtitleColor="#555555", subtitleFontSize=12
+        ),
+    )
+
+
+def _render(chart: Chart, suffix: str) -> bytes:
+    version = "_".join(altair().SCHEMA_VERSION.split(".")[:2])
+    import vl_convert
+
+    spec = chart.to_dict()
+    if suffix == ".png":
+        png: bytes = vl_convert.vegalite_to_png(spec, vl_version=version, scale=PNG_SCALE)
+        return png
+    if suffix == ".svg":
+        return vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
+    return vl_convert.vegalite_to_html(spec, vl_version=version, bundle=True).encode()

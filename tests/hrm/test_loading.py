@@ -1,0 +1,192 @@
+"""A model is opened from wherever a checkpoint may lie, or refused in a sentence."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from hrm import checkpoint, official
+from hrm.checkpoint import CheckpointError
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.evaluation import evaluate
+from hrm.loading import open_model, require_fit, require_segments, with_steps
+from hrm.model import ReasoningModel
+from hrm.trainer import Trainer
+from puzzle_datasets.dataset import PuzzleDataset
+
+MakeModel = Callable[..., ModelConfig]
+MakeTraining = Callable[..., TrainingConfig]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def train(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
+) -> Callable[..., Trainer]:
+    """Train a model for three steps and save it as a run does."""
+
+    def run(ema: float = 0.0, precision: str = "float32", **changes: object) -> Trainer:
+        config = model_config(**changes)
+        trainer = Trainer(
+            config, training_config(config, 3, ema=ema, precision=precision), arc, CPU
+        )
+        list(trainer.run(tmp_path / "checkpoint.pt"))
+        return trainer
+
+    return run
+
+
+@torch.inference_mode()
+def answer(model: ReasoningModel, arc: PuzzleDataset) -> Tensor:
+    x = model.embed(arc.test.inputs[:3].int(), model.puzzle_emb(arc.test.puzzle_identifier[:3]))
+    logits: Tensor = model(model.initial_carry(3), x)[1].logits
+    return logits
+
+
+@pytest.mark.parametrize("model", ["hrm", "trm", "looped", "transformer"])
+def test_file_and_folder_give_the_trained_model(
+    train: Callable[..., Trainer], arc: PuzzleDataset, tmp_path: Path, model: str
+) -> None:
+    trainer = train(model=model)
+    for path in (tmp_path, tmp_path / "checkpoint.pt"):
+        opened = open_model(path)
+        assert torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
+        assert opened.model.config == trainer.model_config
+        assert opened.trained_on == arc.manifest.fingerprint
+        assert (opened.step, opened.averaged) == (3, False)
+        require_fit(opened, arc.manifest)
+
+
+def test_the_average_is_what_opens(
+    train: Callable[..., Trainer], arc: PuzzleDataset, tmp_path: Path
+) -> None:
+    trainer = train(ema=0.9)
+    opened = open_model(tmp_path)
+    assert opened.averaged
+    assert not torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
+    average = trainer._learner.average
+    assert average is not None
+    with average.in_place():
+        assert torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
+
+
+def test_evaluating_what_was_opened_repeats_the_runs_own_evaluation(
+    train: Callable[..., Trainer], tmp_path: Path
+) -> None:
+    trainer = train(ema=0.9, model="trm")
+    again = evaluate(open_model(tmp_path).model, trainer.evaluation_batches(), 3)
+    assert again == trainer.evaluate()
+
+
+def test_published_folder_and_step_open(
+    train: Callable[..., Trainer], arc: PuzzleDataset, tmp_path: Path
+) -> None:
+    trainer = train(mode="exact")
+    published = tmp_path / "published"
+    official.export(trainer.model, published, 3)
+    for path in (published, published / "step_3"):
+        opened = open_model(path)
+        assert torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
+        assert opened.trained_on is None
+
+
+def test_precision_is_the_runs_unless_asked_for(
+    train: Callable[..., Trainer], emulated_bfloat16: None, tmp_path: Path
+) -> None:
+    train(precision="bfloat16")
+    assert open_model(tmp_path).model.dtype == torch.bfloat16
+    assert open_model(tmp_path, dtype=torch.float32).model.dtype == torch.float32
+
+
+def test_lacking_precision_is_refused(
+    train: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    train()
+    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
+    with pytest.raises(ConfigError, match=r"computes in bfloat16.*give dtype float32"):
+        open_model(tmp_path, dtype=torch.bfloat16)
+
+
+def test_missing_checkpoints_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not exist"):
+        open_model(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"neither checkpoint\.pt nor all_config\.yaml"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_truncated_checkpoint_is_refused(
+    train: Callable[..., Trainer], tmp_path: Path, share: float
+) -> None:
+    train()
+    file = tmp_path / "checkpoint.pt"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        open_model(tmp_path)
+
+
+def _spoil(file: Path, edit: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
+    content = checkpoint.load(file)
+    edit(content)
+    checkpoint.save(file, {key: content[key] for key in ("settings", "state")})
+
+
+SPOILT: dict[str, tuple[Callable[[dict], object], str]] = {  # type: ignore[type-arg]
+    "another shape": (
+        lambda c: c["settings"]["model setting"].update(hidden_size=64),
+        r"H_init is \(32,\), not \(64,\)",
+    ),
+    "a tensor less": (lambda c: c["state"]["learner"]["model"].pop("H_init"), "H_init is absent"),
+    "a surplus tensor": (
+        lambda c: c["state"]["learner"]["model"].update(odd=torch.zeros(2)),
+        r"odd is \(2,\), not absent",
+    ),
+    "an unknown setting": (
+        lambda c: c["settings"]["model setting"].update(depth=3),
+        "another version",
+    ),
+    "no state": (lambda c: c["state"].pop("learner"), "another version"),
+    "a short average": (
+        lambda c: c["state"]["learner"].update(average=torch.zeros(3)),
+        "an average of 3 weights",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_checkpoint_that_is_not_what_it_says_is_refused(
+    train: Callable[..., Trainer], tmp_path: Path, how: str
+) -> None:
+    train()
+    edit, message = SPOILT[how]
+    _spoil(tmp_path / "checkpoint.pt", lambda content: (edit(content), None)[1])
+    with pytest.raises(CheckpointError, match=message):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("field", ["vocab_size", "seq_len", "num_puzzle_identifiers"])
+def test_puzzles_of_another_size_are_refused(
+    train: Callable[..., Trainer], arc: PuzzleDataset, tmp_path: Path, field: str
+) -> None:
+    train()
+    size = getattr(arc.manifest, field)
+    other = replace(arc.manifest, **{field: size + 1})
+    with pytest.raises(ConfigError, match=f"{field} {size}, but .* has {field} {size + 1}"):
+        require_fit(open_model(tmp_path), other)
+
+
+def test_steps_that_a_model_has_no_use_for_are_refused(model_config: MakeModel) -> None:
+    changed = with_steps(model_config(), 3, None)
+    assert (changed.N, changed.T) == (3, 2)
+    with pytest.raises(ConfigError, match="N is 3, but a transformer has no cycles; give 1"):
+        with_steps(model_config(model="transformer"), 3, 1)
+    with pytest.raises(ConfigError, match=r"ModelConfig\.T is 0"):
+        with_steps(model_config(), 1, 0)
+    with pytest.raises(ConfigError, match="segments is 0; give at least 1"):
+        require_segments(model_config(), 0)
+    with pytest.raises(ConfigError, match="segments is 2, but every segment of a transformer"):
+        require_segments(model_config(model="transformer"), 2)

@@ -15,14 +15,31 @@ class CheckpointError(ValueError):
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values; a process that dies here leaves the former file in place."""
+    """Write tensors and plain values; a process that dies here leaves the former file in place.
+
+    Raises `CheckpointError` where there is no room or no right to write.
+    """
     temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("wb") as file:
-        torch.save({"format": FORMAT, **content}, file)
+    try:
+        _write(temporary, {"format": FORMAT, **content})
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        # torch tells of a full disk by an error of its own, raised while handling the disk's.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path} can't be written ({cause.strerror}); make room there or name another place."
+        ) from error
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with path.open("wb") as file:
+        torch.save(content, file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

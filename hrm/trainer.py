@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from hrm.flops import step_flops, total_steps
 from hrm.learner import Learner
 from hrm.model import ReasoningModel
 from hrm.progress import Progress
+from hrm.watch import Watch
 from hrm.world import ALONE, World
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
@@ -30,9 +31,6 @@ REPORTS = 20
 
 CHECKPOINT_SECONDS = 10.0
 """A run that dies loses about this much work, or more where a checkpoint takes long to write."""
-
-CHECKPOINT_SHARE = 0.05
-"""Writing checkpoints takes at most about this share of a run's time."""
 
 EVALUATION_SEED = 0
 """Draws the puzzles to evaluate; the same for every run, so that runs of all seeds compare."""
@@ -94,24 +92,30 @@ class Trainer:
         return self.step >= self.total_steps
 
     def run(
-        self, checkpoint: Path | None = None, seconds: float = CHECKPOINT_SECONDS
+        self,
+        checkpoint: Path | None = None,
+        seconds: float = CHECKPOINT_SECONDS,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Progress]:
         """Train until the budget is spent; yield progress at about 20 steps and each evaluation.
 
         The steps that report follow from the configuration alone. With `checkpoint`, the state
         is saved there every so many `seconds` (less often where writing takes long; at every
         step for 0) and at the end, but never before the caller has dealt with the report of that
-        step: a run that dies has no gap in its reports. Raises `NonFiniteLoss`.
+        step: a run that dies has no gap in its reports. As soon as `stop` is true between two
+        steps, the state is saved and the run ends. Raises `NonFiniteLoss`.
         """
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
-        due = time.monotonic() + seconds
+        watch = Watch(self.world, self.device, seconds, stop)
         while not self.done:
-            if checkpoint is not None and self.world.agreed(time.monotonic() > due):
+            due, ends = watch.look()
+            if ends:
+                break
+            if checkpoint is not None and due:
                 began = time.monotonic()
                 self.save(checkpoint)
-                took = time.monotonic() - began
-                due = began + (max(seconds, took / CHECKPOINT_SHARE) if seconds else 0)
+                watch.saved(began)
             self._take_step()
             if self.step in evaluations:
                 yield self._report(self.evaluate())

@@ -3,7 +3,10 @@
 A process alone is a world of one, in which nothing is sent.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,9 +15,16 @@ from torch import Tensor
 from puzzle_datasets.loader import Share
 
 
+class LostProcess(RuntimeError):
+    """Another process has ended, or no longer answers; the message says what was heard last."""
+
+
 @dataclass(frozen=True)
 class World:
-    """This process's place among `size` processes, each of which takes its share of a batch."""
+    """This process's place among `size` processes, each of which takes its share of a batch.
+
+    What is sent raises `LostProcess` where another process is gone.
+    """
 
     rank: int = 0
     size: int = 1
@@ -31,7 +41,8 @@ class World:
     def sum_(self, tensor: Tensor) -> Tensor:
         """Replace `tensor` by its sum over all processes, the same in each."""
         if self.size > 1:
-            dist.all_reduce(tensor)
+            with _others_listening():
+                dist.all_reduce(tensor)
         return tensor
 
     def gather(self, tensor: Tensor) -> Tensor:
@@ -43,16 +54,36 @@ class World:
         sendable = tensor.contiguous()
         if tensor.dtype == torch.bool:
             return self.gather(tensor.byte()).bool()
-        dist.all_gather(parts, sendable)
+        with _others_listening():
+            dist.all_gather(parts, sendable)
         return torch.cat(parts)
 
-    def agreed(self, flag: bool) -> bool:
-        """What the first process says, in every process."""
+    def shared(self, make: Callable[[], Any]) -> Any:
+        """What the first process makes, in every process; what it raises is raised in each."""
         if self.size == 1:
-            return flag
-        said = [flag]
-        dist.broadcast_object_list(said)
-        return said[0]
+            return make()
+        made: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                made[0] = make()
+            except Exception as error:
+                made[1] = error
+        with _others_listening():
+            dist.broadcast_object_list(made)
+        if made[1] is not None:
+            raise made[1]
+        return made[0]
+
+
+@contextmanager
+def _others_listening() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        first_line = str(error).partition("\n")[0].rstrip(".")
+        raise LostProcess(f"another process has ended or no longer answers ({first_line})") from (
+            error
+        )
 
 
 ALONE = World()

@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,20 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     torch.save(path, path)
     with pytest.raises(CheckpointError, match=r"weights\.pt is no whole checkpoint"):
         checkpoint.load(path)
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:
+    """A limit on a file's size stands for the disk: writing fails half-way."""
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, {"step": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        with pytest.raises(CheckpointError, match=r"checkpoint\.pt can't be written \(File too"):
+            checkpoint.save(path, {"step": 2, "weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert checkpoint.load(path)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(CheckpointError, match=r"No such file or directory\); make room there or"):
+        checkpoint.save(tmp_path / "absent" / "checkpoint.pt", {"step": 1})

@@ -14,7 +14,9 @@ import torch
 from hrm.checkpoint import CheckpointError
 from hrm.config import ConfigError
 from hrm.devices import device_named
+from hrm.learner import NonFiniteLoss
 from hrm.options import flag
+from hrm.world import LostProcess
 from puzzle_datasets.schema import DatasetError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -22,14 +24,24 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 def guarded(program: str, work: Callable[[], int]) -> int:
     """Do the work and return its exit status; what the user can mend becomes one sentence."""
+    status, text = outcome(work)
+    if text:
+        complain(program, text)
+    return status
+
+
+def outcome(work: Callable[[], int]) -> tuple[int, str]:
+    """Do the work; its exit status, and what to complain of, nothing if empty."""
     try:
-        return work()
+        return work(), ""
     except (ConfigError, CheckpointError, DatasetError, OSError) as error:
-        complain(program, sentence(error))
-        return BAD_INPUT
+        return BAD_INPUT, sentence(error)
+    except torch.OutOfMemoryError:
+        return BAD_INPUT, "the GPU has too little memory; give a smaller --micro-batch."
+    except (NonFiniteLoss, LostProcess) as error:
+        return FAILED, sentence(error)
     except KeyboardInterrupt:
-        complain(program, "interrupted.")
-        return INTERRUPTED
+        return INTERRUPTED, "interrupted."
 
 
 def sentence(error: Exception) -> str:

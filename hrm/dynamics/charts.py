@@ -1,0 +1,171 @@
+"""The measures as charts: a panel for each model, side by side on equal scales.
+
+Colours are of Okabe and Ito's palette, which the colour-blind tell apart.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from hrm.charts import Chart, altair, styled
+from hrm.dynamics.measure import Dynamics
+from hrm.dynamics.moves import LAYERS
+from hrm.dynamics.wording import setting
+
+COLOURS = {"z_H": "#0072B2", "z_L": "#D55E00", LAYERS: "#009E73"}
+WIDTH, HEIGHT = 330, 240
+TRAINED, UNTRAINED = "trained", "before training"
+
+Row = dict[str, Any]
+
+
+def residual_chart(measured: Sequence[Dynamics]) -> Chart:
+    """Forward residuals over the updates (HRM paper, Figure 3); dotted lines part the segments."""
+    note = (
+        "How far each update moves a state: ||z(t) - z(t-1)|| / √d, mean of positions and puzzles"
+    )
+    top = max(one.residual for each in measured for one in each.trajectories.residuals)
+    colour = _colour(measured)
+    panels = [
+        _panel(each, _residuals(each, top, colour, first=each is measured[0])) for each in measured
+    ]
+    return _side_by_side(panels, "Forward residuals", note)
+
+
+def participation_chart(measured: Sequence[Dynamics]) -> Chart:
+    """Participation ratios over the number of puzzles, trained and not."""
+    note = "(Σλ)² / Σλ² over the eigenvalues λ of the covariance of a state"
+    top = max(row["value"] for each in measured for row in _participation_rows(each))
+    colour = _colour(measured)
+    panels = [
+        _panel(each, _participation(each, top, colour, first=each is measured[0]))
+        for each in measured
+    ]
+    return _side_by_side(panels, "Participation ratio: directions that a state uses", note)
+
+
+def halting_chart(measured: Sequence[Dynamics]) -> Chart:
+    """The share of puzzles that halt after each segment; of models with more than one."""
+    halting = [each for each in measured if each.segments > 1]
+    note = "Share of puzzles that stop as soon as the Q-values say so, at the latest at the end"
+    panels = [_panel(each, _halting(each, first=each is halting[0])) for each in halting]
+    return _side_by_side(panels, "Segments until a puzzle halts", note)
+
+
+def _side_by_side(panels: list[Chart], title: str, note: str) -> Chart:
+    alt = altair()
+    heading = alt.TitleParams(title, subtitle=note, subtitlePadding=4, offset=14)
+    return styled(alt.hconcat(*panels, spacing=24).properties(title=heading))
+
+
+def _panel(dynamics: Dynamics, drawn: Chart) -> Chart:
+    alt = altair()
+    name = alt.TitleParams(
+        dynamics.name,
+        subtitle=setting(dynamics.config, dynamics.segments),
+        fontSize=13,
+        subtitleFontSize=11.5,
+        offset=6,
+    )
+    return drawn.properties(width=WIDTH, height=HEIGHT, title=name)
+
+
+def _chart(rows: list[Row]) -> Chart:
+    alt = altair()
+    return alt.Chart(alt.InlineData(values=rows))
+
+
+def _colour(measured: Sequence[Dynamics]) -> Chart:
+    """Colours of the states that any panel has, in all panels, with one legend below."""
+    present = {state for each in measured for state in each.trajectories.states}
+    states = [state for state in COLOURS if state in present]
+    scale = altair().Scale(domain=states, range=[COLOURS[state] for state in states])
+    legend = altair().Legend(orient="bottom", title=None, symbolOpacity=1)
+    return altair().Color("state:N", scale=scale, legend=legend)
+
+
+def _upward(top: float, title: str, *, first: bool) -> Chart:
+    """The y-axis from zero to a little above `top`; only the first panel's has a title."""
+    scale = altair().Scale(domain=[0, 1.05 * top], nice=False)
+    return altair().Y("value:Q", title=title if first else None, scale=scale)
+
+
+def _residuals(dynamics: Dynamics, top: float, colour: Chart, *, first: bool) -> Chart:
+    alt = altair()
+    residuals = dynamics.trajectories.residuals
+    rows = [
+        {"number": one.number, "segment": one.segment, "state": one.state, "value": one.residual}
+        for one in residuals
+    ]
+    x = alt.X(
+        "number:Q",
+        title="Block" if dynamics.trajectories.states == [LAYERS] else "Update",
+        axis=alt.Axis(tickMinStep=1, grid=False),
+        scale=alt.Scale(domain=[0, len(rows) + 1], nice=False),
+    )
+    base = _chart(rows).encode(
+        x=x,
+        y=_upward(top, "Forward residual, in lengths of z", first=first),
+        color=colour,
+        tooltip=["number:Q", "segment:Q", "state:N", alt.Tooltip("value:Q", format=".3f")],
+    )
+    lines = base.mark_line(strokeWidth=1.3, opacity=0.5)
+    return alt.layer(_borders(dynamics), lines, base.mark_circle(size=34, opacity=1))
+
+
+def _borders(dynamics: Dynamics) -> Chart:
+    """A dotted line between each two segments."""
+    both = pairwise(dynamics.trajectories.residuals)
+    rows = [
+        {"number": after.number - 0.5} for before, after in both if before.segment < after.segment
+    ]
+    rule = _chart(rows).mark_rule(color="#777777", strokeDash=[2, 3])
+    return rule.encode(x="number:Q")
+
+
+def _participation_rows(dynamics: Dynamics) -> list[Row]:
+    kinds = {TRAINED: dynamics.trajectories, UNTRAINED: dynamics.untrained}
+    return [
+        {"number": one.puzzles, "state": one.state, "value": one.ratio, "weights": weights}
+        for weights, trajectories in kinds.items()
+        for one in trajectories.participation
+    ]
+
+
+def _participation(dynamics: Dynamics, top: float, colour: Chart, *, first: bool) -> Chart:
+    alt = altair()
+    dash = alt.Scale(domain=[TRAINED, UNTRAINED], range=[[1, 0], [5, 4]])
+    return (
+        _chart(_participation_rows(dynamics))
+        .mark_line()
+        .encode(
+            x=alt.X("number:Q", title="Puzzles", axis=alt.Axis(grid=False, tickMinStep=1)),
+            y=_upward(top, "Participation ratio", first=first),
+            color=colour,
+            strokeDash=alt.StrokeDash(
+                "weights:N",
+                title=None,
+                scale=dash,
+                legend=alt.Legend(orient="bottom", symbolType="stroke", symbolSize=300),
+            ),
+            tooltip=["number:Q", "state:N", "weights:N", alt.Tooltip("value:Q", format=".1f")],
+        )
+    )
+
+
+def _halting(dynamics: Dynamics, *, first: bool) -> Chart:
+    alt = altair()
+    shares = enumerate(dynamics.evaluation.halting.segments, start=1)
+    rows = [{"number": number, "value": share} for number, share in shares]
+    bars = _chart(rows).encode(
+        x=alt.X("number:O", title="Segments", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y(
+            "value:Q",
+            title="Share of puzzles" if first else None,
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format="~%", tickCount=5),
+        ),
+        tooltip=["number:O", alt.Tooltip("value:Q", format=".1%")],
+    )
+    text = bars.mark_text(dy=-7, fontSize=11).encode(text=alt.Text("value:Q", format=".0%"))
+    return alt.layer(bars.mark_bar(color="#56B4E9"), text)

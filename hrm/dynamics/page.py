@@ -1,0 +1,119 @@
+"""The measures as files: charts, pictures, a JSON of the numbers and a page in Markdown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from hrm.charts import save_chart, write_file
+from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
+from hrm.dynamics.measure import Dynamics
+from hrm.dynamics.pictures import picture, png
+from hrm.dynamics.stories import Story
+from hrm.units import percent
+from puzzle_datasets.schema import Manifest
+
+_HTML = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>body{{margin:0}}svg{{display:block;margin:auto;max-width:100%;height:auto}}</style>
+{image}
+</html>
+"""
+
+
+def write_numbers(measured: Sequence[Dynamics], manifest: Manifest, folder: Path) -> None:
+    """Write `dynamics.json`: settings, curve, halting, residuals and participation of each."""
+    content = {
+        "dataset": {"name": manifest.name, "fingerprint": manifest.fingerprint},
+        "models": [_numbers(one) for one in measured],
+    }
+    write_file(folder / "dynamics.json", (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _numbers(dynamics: Dynamics) -> dict[str, Any]:
+    return {
+        "name": dynamics.name,
+        "model": asdict(dynamics.config),
+        "curve": asdict(dynamics.evaluation.curve),
+        "halting": asdict(dynamics.evaluation.halting),
+        "trained": asdict(dynamics.trajectories),
+        "untrained": asdict(dynamics.untrained),
+    }
+
+
+def write_charts(measured: Sequence[Dynamics], folder: Path) -> None:
+    """Write residuals, participation and, where a model has segments, halting: PNG and HTML."""
+    charts = {
+        "residuals": residual_chart(measured),
+        "participation": participation_chart(measured),
+    }
+    if any(one.segments > 1 for one in measured):
+        charts["halting"] = halting_chart(measured)
+    for name, chart in charts.items():
+        for suffix in ("png", "html"):
+            save_chart(chart, folder / f"{name}.{suffix}")
+
+
+def write_picture(
+    stories: Sequence[Story], manifest: Manifest, dynamics: Dynamics, stem: Path
+) -> None:
+    """Write the puzzles of one model, segment by segment, as `stem`.png and `stem`.html."""
+    title = f"{dynamics.name}: the answer after each segment"
+    count = dynamics.evaluation.curve.puzzles
+    note = f"Of {count} test puzzles, those that took the most segments to solve."
+    image = picture(stories, manifest, title, note)
+    write_file(stem.with_name(f"{stem.name}.png"), png(image))
+    page = _HTML.format(title=escape(title), image=image)
+    write_file(stem.with_name(f"{stem.name}.html"), page.encode())
+
+
+def write_page(
+    measured: Sequence[Dynamics], pictures: Sequence[str], manifest: Manifest, folder: Path
+) -> None:
+    """Write `dynamics.md`, which shows the other files and says how to read them."""
+    puzzles = measured[0].evaluation.curve.puzzles
+    parts = [
+        f"# Inside {', '.join(one.name for one in measured)}",
+        f"Measured on {puzzles} test puzzles of {manifest.name} "
+        f"(fingerprint {manifest.fingerprint[:12]}).",
+        _table(measured),
+        "![Forward residuals](residuals.png)",
+        "A forward residual is the Euclidean distance between a state before and after an update, "
+        "over the root of the hidden size, averaged over positions and puzzles: at 1 the state "
+        "has moved as far as it is long. Dotted lines part the segments.",
+        "![Participation ratios](participation.png)",
+        "The participation ratio is (Σλ)² / Σλ² over the eigenvalues λ of the covariance of a "
+        "state; its samples are the state after each of its updates, at each position of each "
+        "puzzle. Broken lines are the same model before training.",
+    ]
+    if any(one.segments > 1 for one in measured):
+        parts.append("![Segments until a puzzle halts](halting.png)")
+    parts += [f"![Puzzles segment by segment]({name}.png)" for name in pictures]
+    write_file(folder / "dynamics.md", ("\n\n".join(parts) + "\n").encode())
+
+
+def _table(measured: Sequence[Dynamics]) -> str:
+    head = ["model", "solved", "solved if it halts itself", "mean segments", "dimensions used"]
+    rows = [head, ["---", *["---:"] * 3, "---"], *map(_row, measured)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(dynamics: Dynamics) -> list[str]:
+    curve, halting = dynamics.evaluation
+    trained, untrained = dynamics.trajectories, dynamics.untrained
+    dimensions = ", ".join(
+        f"{state} {trained.dimension(state):.1f} (untrained {untrained.dimension(state):.1f})"
+        for state in trained.states
+    )
+    return [
+        dynamics.name,
+        percent(curve.exact_accuracy[-1]),
+        percent(halting.exact_accuracy),
+        f"{halting.mean_segments:.2f} of {dynamics.segments}",
+        dimensions,
+    ]

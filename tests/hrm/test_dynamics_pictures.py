@@ -1,0 +1,235 @@
+"""The charts and pictures of what goes on inside a model, and the command that makes them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.dynamics.__main__ import main
+from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
+from hrm.dynamics.measure import Dynamics, Participation, Residual, Trajectories
+from hrm.dynamics.pictures import picture, shown_segments
+from hrm.dynamics.stories import Story
+from hrm.dynamics.wording import names, setting
+from hrm.evaluation import Evaluation
+from hrm.progress import Curve, Halting
+from hrm.trainer import Trainer
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.prepare import prepare
+from puzzle_datasets.schema import IGNORE_LABEL, PAD
+from puzzle_datasets.sources.maze import MazeSettings
+
+MakeModel = Callable[..., ModelConfig]
+MakeTraining = Callable[..., TrainingConfig]
+
+
+def made_up(config: ModelConfig, states: tuple[str, ...], segments: int) -> Dynamics:
+    """Two moves of each state a segment, and two points of participation."""
+    order = [(m, state) for m in range(1, segments + 1) for state in (*states, *states)]
+    residuals = (Residual(t, m, state, 1 / t) for t, (m, state) in enumerate(order, start=1))
+    participation = (Participation(n, state, 1 + n) for n in (5, 10) for state in states)
+    trajectories = Trajectories(tuple(residuals), tuple(participation))
+    curve = Curve(
+        exact_accuracy=(0.5,) * segments,
+        token_accuracy=(0.75,) * segments,
+        inference_flops=tuple(range(1, segments + 1)),
+        puzzles=10,
+    )
+    shares = (1 / segments,) * segments
+    halting = Halting(exact_accuracy=0.5, segments=shares, inference_flops=1.0)
+    evaluation = Evaluation(curve, halting)
+    return Dynamics("a model", config, trajectories, trajectories, evaluation)
+
+
+@pytest.fixture
+def measured(model_config: MakeModel) -> list[Dynamics]:
+    return [
+        made_up(model_config(), ("z_L", "z_H"), 3),
+        made_up(model_config(model="looped"), ("z_H",), 3),
+        made_up(model_config(model="transformer"), ("layers",), 1),
+    ]
+
+
+def rows(chart: Any) -> list[dict[str, Any]]:
+    """All data of a chart, which Altair gathers in one place."""
+    return [row for data in chart.to_dict()["datasets"].values() for row in data]
+
+
+def test_residuals_have_a_panel_each_on_one_scale(measured: list[Dynamics]) -> None:
+    spec = residual_chart(measured).to_dict()
+    assert len(spec["hconcat"]) == 3
+    scales = [panel["layer"][1]["encoding"]["y"]["scale"] for panel in spec["hconcat"]]
+    assert scales == [scales[0]] * 3
+    assert spec["hconcat"][2]["layer"][1]["encoding"]["x"]["title"] == "Block"
+    drawn = {
+        (row["state"], row["number"])
+        for row in rows(residual_chart(measured[:1]))
+        if "state" in row
+    }
+    assert len(drawn) == 12
+
+
+def test_borders_part_the_segments(measured: list[Dynamics]) -> None:
+    borders = [row["number"] for row in rows(residual_chart(measured[:1])) if "state" not in row]
+    assert borders == [4.5, 8.5]
+
+
+def test_participation_is_drawn_trained_and_not(measured: list[Dynamics]) -> None:
+    found = rows(participation_chart(measured[:1]))
+    assert sorted({row["weights"] for row in found}) == ["before training", "trained"]
+    assert len(found) == 8
+
+
+def test_only_models_with_segments_halt(measured: list[Dynamics]) -> None:
+    spec = halting_chart(measured).to_dict()
+    assert len(spec["hconcat"]) == 2
+
+
+def test_names_tell_models_of_a_kind_apart(model_config: MakeModel) -> None:
+    one, other = model_config(), model_config(model="looped")
+    assert names([one, other], ["a", "b"]) == ["HRM", "Recurrent net"]
+    assert names([one, one], ["a", "b"]) == ["HRM (a)", "HRM (b)"]
+    assert setting(one, 3) == "N=2, T=2: 6 updates in each of 3 segments"
+    assert setting(other, 2) == "one block: 3 updates in each of 2 segments"
+    assert setting(model_config(model="transformer"), 1) == "2 blocks, one after the other"
+
+
+@pytest.mark.parametrize(
+    ("segments", "shown"),
+    [
+        (1, [1]),
+        (6, [1, 2, 3, 4, 5, 6]),
+        (12, [1, 2, 4, 8, 12]),
+        (16, [1, 2, 4, 8, 16]),
+        (512, [1, 2, 4, 8, 16, 512]),
+    ],
+)
+def test_at_most_six_segments_are_shown(segments: int, shown: list[int]) -> None:
+    assert shown_segments(segments) == shown
+
+
+SUDOKU = [3, 1, 1, 1, 1, 1, 3, 1, 1, 4, 1, 1, 5, 1, 1, 2]
+SOLVED = [3, 2, 5, 4, 4, 5, 3, 2, 2, 4, 5, 3, 5, 3, 4, 2]
+"""Tokens of a 4 by 4 grid; that it breaks the rules does not show in a picture."""
+
+
+def told(inputs: Tensor, labels: Tensor, wrong: int) -> Story:
+    """A puzzle `[L]` answered with so many wrong cells and then rightly; padding is not scored."""
+    labels = torch.where(labels == PAD, IGNORE_LABEL, labels.int())
+    scored = (labels != IGNORE_LABEL).nonzero().flatten()
+    answers = torch.stack([labels, labels])
+    at = scored[:wrong]
+    answers[0, at] = torch.where(labels[at] == 2, 3, 2).int()
+    answers[:, labels == IGNORE_LABEL] = 5
+    flags = torch.tensor([False, True])
+    return Story(inputs.int(), labels, answers, flags, flags)
+
+
+@pytest.mark.parametrize("kind", ["sudoku", "maze", "arc"])
+def test_wrong_cells_are_counted_and_marked(kind: str, arc: PuzzleDataset, tmp_path: Path) -> None:
+    dataset = arc
+    if kind == "maze":
+        settings = MazeSettings(side=9, train=4, test=4)
+        dataset = PuzzleDataset.open(prepare("maze", settings, tmp_path))
+    manifest, inputs, labels = dataset.manifest, dataset.test.inputs[0], dataset.test.labels[0]
+    if kind == "sudoku":
+        manifest = replace(manifest, kind="sudoku", box=(2, 2))
+        inputs, labels = torch.tensor(SUDOKU), torch.tensor(SOLVED)
+    image = picture([told(inputs, labels, 3)], manifest, "a title", "a note")
+    assert image.startswith("<svg")
+    assert ">3 wrong<" in image
+    assert ">right, would halt<" in image
+    # One mark is the legend's.
+    assert image.count('stroke="#d92d20" stroke-width="1.4"') == 1 + 3
+    assert ">a title<" in image
+    assert ">a note<" in image
+
+
+@pytest.fixture
+def trained(
+    tmp_path: Path,
+    arc: PuzzleDataset,
+    model_config: MakeModel,
+    training_config: MakeTraining,
+) -> Path:
+    """The folder of a run of two steps."""
+    model = model_config(mode="lean")
+    trainer = Trainer(model, training_config(model, 2), arc, torch.device("cpu"))
+    list(trainer.run(tmp_path / "checkpoint.pt"))
+    return tmp_path
+
+
+def test_the_command_writes_numbers_pictures_and_a_page(
+    trained: Path, arc_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = trained / "deep" / "out"
+    words = [str(trained), "--dataset", str(arc_folder), "--out", str(out), "--limit", "4"]
+    assert main([*words, "--puzzles", "1", "--batch-size", "2", "--segments", "2"]) == 0
+    numbers = json.loads((out / "dynamics.json").read_text())
+    [model] = numbers["models"]
+    assert model["curve"]["puzzles"] == 4
+    assert len(model["halting"]["segments"]) == 2
+    assert len(model["trained"]["residuals"]) == 12
+    assert [one["puzzles"] for one in model["trained"]["participation"]] == [2, 2, 4, 4]
+    page = (out / "dynamics.md").read_text()
+    pictures = ("residuals", "participation", "halting", "segments-1-hrm")
+    for name in pictures:
+        assert f"({name}.png)" in page
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (
+            "<svg" in (out / f"{name}.html").read_text()
+            or "vega" in (out / f"{name}.html").read_text()
+        )
+    assert not list(out.glob("*.partial"))
+    assert "HRM: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--segments", "0"], "--segments is 0"),
+        (["--puzzles", "0"], "--puzzles is 0"),
+        (["--limit", "-1"], "--limit is -1"),
+        (["--batch-size", "0"], "--batch-size is 0"),
+        (["--device", "tpu"], "device is 'tpu'"),
+    ],
+)
+def test_bad_wishes_are_refused_in_a_sentence(
+    trained: Path,
+    arc_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: list[str],
+    message: str,
+) -> None:
+    words = [str(trained), "--dataset", str(arc_folder), "--out", str(trained / "out"), *option]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert not (trained / "out").exists()
+
+
+def test_puzzles_of_another_length_are_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = MazeSettings(side=9, train=4, test=4)
+    mazes = prepare("maze", settings, tmp_path / "other")
+    words = [str(trained), "--dataset", str(mazes), "--out", str(trained / "out")]
+    assert main(words) == 2
+    assert "vocab_size" in capsys.readouterr().err
+
+
+def test_a_broken_checkpoint_is_refused(
+    trained: Path, arc_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = trained / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    words = [str(trained), "--dataset", str(arc_folder), "--out", str(trained / "out")]
+    assert main(words) == 2
+    assert "checkpoint.pt is no whole checkpoint" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""`python -m hrm.evaluate`: how well a trained model does; see `--help`."""
+
+import json
+import sys
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hrm.charts import write_file
+from hrm.command import DONE, guarded, say
+from hrm.examination import Examination, examine, settled
+from hrm.findings import text
+from hrm.options import Parser
+from hrm.trained_model import ProgressLine, add_trained_model, described, introduced, open_trained
+
+PROGRAM = "python -m hrm.evaluate"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Do what the command line asks; return the exit status."""
+    return guarded(PROGRAM, lambda: _evaluate(_parser().parse_args(words)))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog=PROGRAM, description="Evaluate a trained model on the test puzzles.")
+    add_trained_model(parser)
+    number: dict[str, Any] = {"type": int, "metavar": "INT"}
+    parser.add_argument("--segments", help="of a puzzle, at most (as trained)", **number)
+    parser.add_argument("--N", help="cycles of a segment (as trained)", **number)
+    parser.add_argument("--T", help="low-level steps of a cycle (as trained)", **number)
+    text = "fixed: all segments for all; act: a puzzle leaves the batch when it halts"
+    parser.add_argument("--halting", choices=("fixed", "act"), default="fixed", help=text)
+    text = "ARC: guises of an input that vote; 0: no vote (1001, or 0 with --limit)"
+    parser.add_argument("--voting", help=text, **number)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    return parser
+
+
+def _evaluate(arguments: Namespace) -> int:
+    asked = Examination(
+        segments=arguments.segments,
+        halting=arguments.halting,
+        batch_size=arguments.batch_size,
+        limit=arguments.limit,
+        voting=arguments.voting,
+    )
+    opened, dataset = open_trained(arguments, arguments.N, arguments.T)
+    asked = settled(opened, dataset, asked)
+    say(introduced(opened, dataset))
+    line = ProgressLine()
+    found = examine(opened, dataset, asked, line)
+    line.clear()
+    say(f"\n{text(found)}")
+    if arguments.json is not None:
+        record = described(opened, dataset) | {"asked": asdict(asked), "found": found.record()}
+        write_file(arguments.json, (json.dumps(record, indent=2) + "\n").encode())
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The part that commands on a trained model share: its options, opening it, introducing it."""
+
+import sys
+import time
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hrm.command import machine
+from hrm.flops import parameter_count
+from hrm.known_answers import refuse_known_answers
+from hrm.loading import Opened, open_model, require_fit, with_steps
+from hrm.options import Parser, add_dataset, add_machine
+from puzzle_datasets.dataset import PuzzleDataset
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def add_trained_model(into: Parser) -> None:
+    """Add CHECKPOINT, --dataset and how to run the model."""
+    places = "checkpoint.pt, the folder of a run or a trial, or a published checkpoint's"
+    into.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=places)
+    add_dataset(into)
+    text = "the set that the model was trained on, if it is neither this one nor beside it"
+    into.add_argument("--trained-on", type=Path, metavar="DIR", help=text)
+    into.add_argument(
+        "--batch-size", type=int, default=128, metavar="INT", help="puzzles at a time (128)"
+    )
+    into.add_argument(
+        "--limit", type=int, metavar="INT", help="how many test puzzles, drawn by seed (all)"
+    )
+    text = "what modules compute in (default: as trained)"
+    into.add_argument("--dtype", choices=tuple(DTYPES), help=text)
+    into.add_argument(
+        "--execution", choices=("eager", "compiled"), default="eager", help="how blocks run"
+    )
+    add_machine(into)
+
+
+def open_trained(
+    arguments: Namespace, N: int | None = None, T: int | None = None
+) -> tuple[Opened, PuzzleDataset]:
+    """The model and the puzzles that the options name, proven to fit; other N and T if given.
+
+    Raises `ConfigError`, `CheckpointError` or `DatasetError` where they can't be had.
+    """
+    device = machine(arguments)
+    dataset = PuzzleDataset.open(arguments.dataset)
+    opened = open_model(
+        arguments.checkpoint,
+        device=device,
+        dtype=DTYPES.get(arguments.dtype or ""),
+        seq_len=dataset.manifest.seq_len,
+    )
+    require_fit(opened, dataset.manifest)
+    note = refuse_known_answers(opened, dataset, arguments.dataset, arguments.trained_on)
+    if note:
+        print(f"Note: {note}.", file=sys.stderr)
+    opened.model.config = with_steps(opened.model.config, N, T)
+    if arguments.execution == "compiled":
+        # Loading the compiler takes a second, which most evaluations need not spend.
+        from hrm.compiled import compile_blocks
+
+        compile_blocks(opened.model, "default")
+    return opened, dataset
+
+
+def introduced(opened: Opened, dataset: PuzzleDataset) -> str:
+    """The model and the puzzles in two lines."""
+    config = opened.model.config
+    settings = [
+        config.model,
+        f"N {config.N}, T {config.T}, M_max {config.M_max}",
+        f"hidden size {config.hidden_size}",
+        f"{parameter_count(config):,} parameters",
+    ]
+    if opened.step is not None:
+        weights = "averaged weights" if opened.averaged else "weights"
+        settings.append(f"{weights} of step {opened.step:,}")
+    return (
+        f"{opened.source}: {', '.join(settings)}\n"
+        f"{dataset.manifest.name}: {len(dataset.test):,} test puzzles of length "
+        f"{dataset.manifest.seq_len}"
+    )
+
+
+def described(opened: Opened, dataset: PuzzleDataset) -> dict[str, Any]:
+    """The model and the puzzles as JSON has them."""
+    return {
+        "checkpoint": {
+            "source": str(opened.source),
+            "step": opened.step,
+            "averaged": opened.averaged,
+            "dtype": str(opened.model.dtype).removeprefix("torch."),
+        },
+        "model": asdict(opened.model.config),
+        "dataset": {
+            "name": dataset.manifest.name,
+            "fingerprint": dataset.manifest.fingerprint,
+        },
+    }
+
+
+class ProgressLine:
+    """One line of a terminal that says how far it is; elsewhere a line twice a minute."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._every = 0.2 if self._terminal else 30.0
+        self._last = time.monotonic()
+
+    def __call__(self, words: str) -> None:
+        """Say it, unless something was said just now."""
+        if time.monotonic() - self._last < self._every:
+            return
+        self._last = time.monotonic()
+        start, end = ("\r", "\x1b[K") if self._terminal else ("", "\n")
+        print(f"{start}{words}", end=end, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Wipe the line."""
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ from hrm.world import ALONE, World
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for another that is alive but silent, then gives the run up."""
 
-TELLING = timedelta(seconds=5)
+TELLING_SECONDS = 5.0
 """How long a process with an error waits for the first process to tell of one."""
 
 FAREWELL_SECONDS = 1.0
@@ -104,11 +104,17 @@ class Processes:
             dist.destroy_process_group()
 
     def _heard(self) -> bool:
+        """Whether the first process has told of an error, or does so soon."""
+        until = time.monotonic() + TELLING_SECONDS
         try:
-            self.store.wait([TOLD], TELLING)
+            # Asking again and again is silent; torch warns where its own wait runs out.
+            while time.monotonic() < until:
+                if self.store.check([TOLD]):
+                    return True
+                time.sleep(0.1)
         except RuntimeError:
-            return False
-        return True
+            pass  # the store is the first process's and went with it
+        return False
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int) -> int:

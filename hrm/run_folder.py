@@ -21,7 +21,7 @@ SECTIONS = {"dataset", "model", "training"}
 
 
 class RunFolder:
-    """One run's files. One process writes them: `begin` or `resume` holds the folder's lock.
+    """One run's files. The process that writes them holds the lock from `begin` to `close`.
 
     Raises `ConfigError` where the folder is not one of a run, or not free.
     """
@@ -53,9 +53,13 @@ class RunFolder:
     def begin(self, config: Mapping[str, Any]) -> None:
         """Make the folder, unless it was made, and write `config.json` if it isn't there."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock()
-        if not self.config.exists():
-            _write(self.config, json.dumps(config, indent=2) + "\n")
+        try:
+            self._lock()
+            if not self.config.exists():
+                _write(self.config, json.dumps(config, indent=2) + "\n")
+        except BaseException:
+            self.close()
+            raise
 
     def forget_after(self, step: int) -> None:
         """Drop the reports of steps after `step`, and a line that was not written to its end."""

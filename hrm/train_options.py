@@ -1,5 +1,6 @@
 """The options of `python -m hrm.train`, and what they ask for."""
 
+import math
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def request(arguments: Namespace) -> Request:
 
 
 def _seconds(text: str) -> float:
-    if not (0 <= float(text) < float("inf")):
+    try:
+        span = float(text)
+    except ValueError:
+        span = math.nan
+    if not 0 <= span < math.inf:
         raise ArgumentTypeError(f"{text!r} is no span of time; give seconds")
-    return float(text)
+    return span

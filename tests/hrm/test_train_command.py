@@ -1,0 +1,378 @@
+"""`python -m hrm.train`: what it writes and says, and what it refuses."""
+
+import fcntl
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hrm import checkpoint
+from hrm.train import main
+
+MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+TINY = [
+    *("--hidden-size", "32", "--head-dim", "16", "--H-layers", "1", "--L-layers", "1"),
+    *("--N", "1", "--M-max", "3", "--batch-size", "8", "--learning-rate", "1e-3"),
+    *("--warmup-steps", "2", "--evaluate-at", "0.5", "1", "--threads", "1", "--device", "cpu"),
+]
+PROMPTLY = ["--checkpoint-seconds", "0"]
+
+
+@pytest.fixture
+def words(arc_folder: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """A tiny run in the folder `run`, and further words."""
+
+    def make(*further: str, steps: int = 40) -> list[str]:
+        place = ["--dataset", str(arc_folder), "--out", str(tmp_path / "run")]
+        return [*place, *TINY, "--steps", str(steps), *further]
+
+    return make
+
+
+def reports(out: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in MEASURED} for line in lines]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    content: dict[str, torch.Tensor] = checkpoint.load(out / "checkpoint.pt")["state"]["learner"][
+        "model"
+    ]
+    return content
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert reports(one) == reports(other)
+    for name, value in weights(one).items():
+        assert value.equal(weights(other)[name]), name
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def started() -> "Iterator[Callable[[list[str]], subprocess.Popen[str]]]":
+    """Starts commands, and kills those that a test leaves running."""
+    all_of_them: list[subprocess.Popen[str]] = []
+
+    def start(command: list[str], **variables: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env={**environment(), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        all_of_them.append(process)
+        return process
+
+    yield start
+    for process in all_of_them:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_line(process: "subprocess.Popen[str]", start: str) -> str:
+    """Read what it prints up to the first line that starts so."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(start):
+            return line
+    assert process.stderr is not None
+    raise AssertionError(process.stderr.read())
+
+
+def test_a_run_from_start_to_end(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words("--seed", "5")) == 0
+    out = tmp_path / "run"
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Training hrm (exact, eager, float32) of 58,")
+    assert said[0].endswith(" on arc-agi-1: 40 steps, 3.25 GFLOP, on cpu.")
+    assert len(said) == 1 + 20 + 2
+    assert said[1].startswith("step 2/40 (5.0 %), 163 MFLOP, loss ")
+    assert said[10].startswith("step 20/40 (50.0 %)")
+    assert " of test puzzles exact, " in said[10]
+    assert said[-2].startswith("Exact accuracy ")
+    assert said[-1] == f"Checkpoint {out / 'checkpoint.pt'}, reports {out / 'progress.jsonl'}."
+
+    config = json.loads((out / "config.json").read_text())
+    assert config["model"]["hidden_size"] == 32
+    assert config["model"]["num_heads"] == 2
+    assert config["training"]["seed"] == 5
+    assert config["training"]["evaluate_at"] == [0.5, 1.0]
+    assert config["dataset"]["name"] == "arc-agi-1"
+    assert config["speed"]["processes"] == 1
+    assert config["versions"]["torch"] == torch.__version__
+    steps = [line["step"] for line in reports(out)]
+    assert steps == list(range(2, 41, 2))
+    assert [line["step"] for line in reports(out) if line["curve"]] == [20, 40]
+    settings = checkpoint.load(out / "checkpoint.pt")["settings"]
+    assert settings["dataset"]["fingerprint"] == config["dataset"]["fingerprint"]
+
+
+def test_wilson_interval_of_the_result(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hrm import progress_lines, units
+    from hrm.run_folder import RunFolder
+
+    assert main(words(steps=2)) == 0
+    last = RunFolder(tmp_path / "run").reports()[-1]
+    assert last.curve is not None
+    low, high = units.wilson(last.curve.exact_accuracy[-1], last.curve.puzzles)
+    line = progress_lines.result(last)
+    assert f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %) of " in line
+    assert f"of {last.curve.puzzles:,} test puzzles after 3 segments each; " in line
+    assert line in capsys.readouterr().out
+
+
+def test_a_finished_run_says_so_and_changes_nothing(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(steps=2)) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    capsys.readouterr()
+    assert main(["--out", str(tmp_path / "run"), "--resume", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "This run is finished."
+    assert said[1].startswith("Exact accuracy ")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+
+
+def test_killed_and_resumed_equals_undisturbed(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    started: Callable[..., "subprocess.Popen[str]"],
+) -> None:
+    out, alone = tmp_path / "run", tmp_path / "alone"
+    assert main([*words(steps=80), "--out", str(alone)]) == 0
+    process = started(["hrm.train", *words(*PROMPTLY, steps=80)])
+    wait_for_line(process, "step 28/80")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(reports(out)) < 20
+    with (out / "progress.jsonl").open("a") as file:
+        file.write('{"step": 29, "los')  # as a death while writing leaves it
+    config = (out / "config.json").read_bytes()
+    # Settings that are not given again are those of the run.
+    assert main(["--out", str(out), "--resume", "--device", "cpu", "--threads", "1"]) == 0
+    assert (out / "config.json").read_bytes() == config
+    assert_same_run(out, alone)
+
+
+def test_reports_after_the_checkpoint_are_not_repeated(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run killed before its first checkpoint begins anew, and its reports with it."""
+    out = tmp_path / "run"
+    assert main(words(steps=20)) == 0
+    expected = reports(out)
+    (out / "checkpoint.pt").unlink()
+    assert main(words("--resume", steps=20)) == 0
+    assert reports(out) == expected
+    assert "Going on" not in capsys.readouterr().out
+
+
+def test_interrupted_saves_and_goes_on(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    started: Callable[..., "subprocess.Popen[str]"],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, alone = tmp_path / "run", tmp_path / "alone"
+    process = started(["hrm.train", *words(steps=80)])
+    wait_for_line(process, "step 12/80")
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == ""
+    step = checkpoint.load(out / "checkpoint.pt")["state"]["learner"]["steps"]
+    last = f"Interrupted after step {step}; add --resume to go on from {out / 'checkpoint.pt'}."
+    assert rest.splitlines()[-1] == last
+    assert 12 <= step < 80
+    assert main(words("--resume", steps=80)) == 0
+    assert f"Going on after step {step}." in capsys.readouterr().out
+    assert main([*words(steps=80), "--out", str(alone)]) == 0
+    assert_same_run(out, alone)
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence that a command ends with, and status 2."""
+    capsys.readouterr()
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("hrm.train: ")
+    assert said.err.endswith(".\n")
+    assert said.err.count("\n") == 1
+    return said.err.removeprefix("hrm.train: ").strip()
+
+
+@pytest.mark.parametrize(
+    ("further", "expected"),
+    [
+        (["--hidden-size", "36"], "--head-dim is 16; give a divisor of the width 36."),
+        (["--head-dim", "5", "--hidden-size", "35"], "--hidden-size is 35; rope needs a multiple"),
+        (["--num-heads", "2"], "--head-dim and --num-heads are given; keep one."),
+        (["--training-flops", "1e9"], "--steps and --training-flops are given; keep one."),
+        (["--M-max", "0"], "--M-max is 0; give a whole number of at least 1."),
+        (["--steps", "0"], "--steps is 0; give a whole number of at least 1."),
+        (["--threads", "0"], "--threads is 0; give a whole number of at least 1."),
+        (["--width", "64"], "unrecognized arguments: --width 64; see python -m hrm.train --help."),
+        (["--device", "tpu"], "device is 'tpu'; give cpu, cuda or cuda:NUMBER."),
+        (["--dataset", "absent"], "absent"),
+        (["--checkpoint-seconds", "-1"], "argument --checkpoint-seconds: '-1' is no span of time"),
+        (["--checkpoint-seconds", "soon"], "argument --checkpoint-seconds: 'soon' is no span"),
+        (["--evaluate-at", "0.5", "0.25"], "--evaluate-at is (0.5, 0.25); give rising fractions"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_sentence(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    further: list[str],
+    expected: str,
+) -> None:
+    assert expected in refused(words(*further), capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_machine_lacks_is_told(
+    words: Callable[..., list[str]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert refused(words("--device", "cuda"), capsys) == (
+        "device is 'cuda', but this torch finds no GPU; give cpu."
+    )
+    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
+    assert refused(words("--precision", "bfloat16"), capsys) == (
+        "--precision is 'bfloat16', which this CPU lacks; give float32."
+    )
+
+
+def test_a_run_is_neither_overwritten_nor_changed(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(words(steps=2)) == 0
+    before = (out / "checkpoint.pt").read_bytes()
+    assert "holds a run already; add --resume" in refused(words(steps=2), capsys)
+    changed = refused(words("--resume", "--seed", "3", steps=2), capsys)
+    assert changed == (
+        f"--seed is 3, but {out} was begun with 0; leave it out, or give another --out."
+    )
+    assert "--training-flops is " in refused(words("--resume", steps=3), capsys)
+    config = json.loads((out / "config.json").read_text())
+    config["dataset"]["fingerprint"] = "another"
+    (out / "config.json").write_text(json.dumps(config))
+    assert "--dataset holds other puzzles" in refused(words("--resume", steps=2), capsys)
+    (out / "config.json").write_text("{}")
+    assert "config.json lacks dataset or model or training" in refused(
+        words("--resume", steps=2), capsys
+    )
+    assert (out / "checkpoint.pt").read_bytes() == before
+
+
+def test_settings_of_another_version_are_told(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(steps=2)) == 0
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    config["model"]["warp"] = 9
+    path.write_text(json.dumps(config))
+    assert refused(words("--resume", steps=2), capsys) == (
+        "config.json has model.warp, which this version doesn't know; "
+        "resume with the version that began the run."
+    )
+
+
+def test_other_files_and_running_runs_are_left_alone(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "thesis.txt").write_text("words")
+    assert "holds other files; give another --out." in refused(words(), capsys)
+    (out / "thesis.txt").unlink()
+    with (out / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "is in use by another process" in refused(words(), capsys)
+    assert main(words(steps=2)) == 0
+
+
+def test_a_truncated_checkpoint_is_told(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(steps=2)) == 0
+    path = tmp_path / "run" / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "checkpoint.pt is no whole checkpoint" in refused(words("--resume", steps=2), capsys)
+
+
+def test_a_full_disk_is_told(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A limit on a file's size stands for the disk; here the checkpoint exceeds it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        assert main(words(steps=2)) == 2
+        said = capsys.readouterr().err
+        assert "checkpoint.pt can't be written (File too large); make room there" in said
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+        assert main([*words(steps=2), "--out", str(tmp_path / "other")]) == 2
+        assert "config.json: File too large; make room there" in capsys.readouterr().err
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert main(words("--resume", steps=2)) == 0
+
+
+def test_a_loss_that_is_not_finite_fails(
+    words: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words("--learning-rate", "1e30", "--warmup-steps", "0", steps=20)) == 1
+    assert capsys.readouterr().err.startswith("hrm.train: The loss is ")
+
+
+def test_the_budget_has_as_many_steps_as_asked(words: Callable[..., list[str]]) -> None:
+    """Also where a float can't hold the FLOPs: rounding down would lose a step."""
+    from hrm.config import ModelConfig, TrainingConfig
+    from hrm.flops import step_flops, total_steps
+    from hrm.single_settings import _at_least
+
+    model = ModelConfig(vocab_size=12, seq_len=900, num_puzzle_identifiers=7)
+    training = TrainingConfig(training_flops=1.0, batch_size=769)
+    for steps in (1, 9_999, 10**6 + 1, 10**9 + 7):
+        budget = _at_least(steps * step_flops(model, training))
+        flops = TrainingConfig(training_flops=budget, batch_size=769)
+        assert total_steps(model, flops) == steps
+
+
+def test_nobody_has_to_read(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    started: Callable[..., "subprocess.Popen[str]"],
+) -> None:
+    """A run whose output is closed goes on in silence."""
+    process = started(["hrm.train", *words(steps=20)])
+    wait_for_line(process, "Training")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert reports(tmp_path / "run")[-1]["step"] == 20
+    assert process.stderr is not None
+    assert process.stderr.read() == ""

@@ -1,0 +1,59 @@
+"""One of several processes that train together, as told by a JSON text in the first argument.
+
+Keys: dataset and out are folders; cases is a list of name, model and training (the fields of the
+two configurations), stop_at (the step to stop at, null for none) and resume (a checkpoint, null
+for none). Each process saves what it has at the end to <out>/<name>-<rank>.pt; the first also
+leaves its checkpoint at <out>/<name>.pt.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.processes import Processes
+from hrm.trainer import Trainer
+from hrm.world import World
+from puzzle_datasets.dataset import PuzzleDataset
+
+CPU = torch.device("cpu")
+
+
+def train(case: dict[str, Any], dataset: PuzzleDataset, world: World, out: Path) -> None:
+    training = {**case["training"], "evaluate_at": tuple(case["training"]["evaluate_at"])}
+    trainer = Trainer(
+        ModelConfig(**case["model"]), TrainingConfig(**training), dataset, CPU, world
+    )
+    if case["resume"]:
+        trainer.restore(Path(case["resume"]))
+    stop_at = case["stop_at"]
+    # A run whose checkpoints are due at every step also asks at every step whether to stop.
+    seconds = 0.0 if stop_at else 1000.0
+    reports = [
+        asdict(progress)
+        for progress in trainer.run(
+            out / f"{case['name']}.pt", seconds, stop=lambda: trainer.step == stop_at
+        )
+    ]
+    result = {"reports": reports, "weights": dict(trainer.model.state_dict())}
+    torch.save(result, out / f"{case['name']}-{world.rank}.pt")
+
+
+def main(request: str) -> None:
+    torch.set_num_threads(1)
+    asked = json.loads(request)
+    processes = Processes.found(os.environ)
+    world = processes.connect(CPU)
+    dataset = PuzzleDataset.open(Path(asked["dataset"]))
+    for case in asked["cases"]:
+        train(case, dataset, world, Path(asked["out"]))
+    processes.leave(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

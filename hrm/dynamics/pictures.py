@@ -1,10 +1,9 @@
 """Puzzles solved segment by segment, as one SVG: a row for each puzzle, wrong cells marked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from hrm.dynamics.stories import Story
 from puzzle_datasets.drawing import svg
@@ -23,7 +22,7 @@ MOST_SEGMENTS = 6
 PIXELS_PER_POINT = 2
 
 _MARGIN, _GAP, _CAPTION, _HEADING = 26, 20, 40, 92
-_PANEL, _LARGEST_CELL = 150, 34
+_PANEL, _LEAST_PANEL, _LARGEST_CELL, _LEAST_WIDTH = 150, 100, 34, 560
 
 
 @dataclass(frozen=True)
@@ -36,26 +35,41 @@ class _Column:
     wrong: Mask
 
 
+Marks = Callable[[Mask, int], str]
+"""How wrong cells are marked, cells being so many pixels wide."""
+
+
 def picture(stories: Sequence[Story], manifest: Manifest, title: str, note: str) -> str:
     """Draw each puzzle as the model reads it, what it answers in between, and the solution."""
     look = _look(manifest)
-    rows, columns = manifest.grid
-    cell = min(_LARGEST_CELL, max(1, _PANEL // max(rows, columns)))
-    step, row_height = columns * cell + _GAP, rows * cell + _CAPTION + _GAP
-    table = [_columns(story, (rows, columns)) for story in stories]
-    width = max(760.0, 2 * _MARGIN + len(table[0]) * step - _GAP)
-    height = _HEADING + len(table) * row_height + _MARGIN
-    shapes = [_title(title, note)]
-    shapes += [
-        svg.moved(_panel(column, row[0].shown, look, cell), _MARGIN + j * step, y)
-        for y, row in ((_HEADING + i * row_height, row) for i, row in enumerate(table))
-        for j, column in enumerate(row)
-    ]
+    marks = _boxes if manifest.kind == "sudoku" else _crosses
+    blocks = [_row(_columns(story, manifest.grid), look, marks) for story in stories]
+    width = max(_LEAST_WIDTH, *(2 * _MARGIN + width for _, width, _ in blocks))
+    shapes, y = [_title(title, note, marks)], _HEADING
+    for content, _, height in blocks:
+        shapes.append(svg.moved(content, _MARGIN, y))
+        y += height + _GAP
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {svg.short(width)} {height}" '
-        f'width="{svg.short(width)}" height="{height}" font-family="{svg.FONT}">'
-        f"{svg.rectangle(width, height, fill='#ffffff')}{''.join(shapes)}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" '
+        f'width="{width}" height="{y}" font-family="{svg.FONT}">'
+        f"{svg.rectangle(width, y, fill='#ffffff')}{''.join(shapes)}</svg>"
     )
+
+
+def _row(columns: Sequence[_Column], look: Look, marks: Marks) -> tuple[str, int, int]:
+    """The grids of one puzzle side by side, and how wide and high they are."""
+    puzzle = columns[0].shown
+    height, width = puzzle.shape
+    cell = min(_LARGEST_CELL, max(1, _PANEL // max(height, width)))
+    step = max(width * cell, _LEAST_PANEL) + _GAP
+    shapes = []
+    for place, column in enumerate(columns):
+        grid = look.panel(puzzle, column.shown, cell) + marks(column.wrong, cell)
+        heading = svg.text(column.heading, 0, 10, size=12, bold=True)
+        details = svg.text(column.details, 0, 26, size=11.5, colour=svg.FAINT)
+        panel = heading + details + svg.moved(grid, 0, _CAPTION - 6)
+        shapes.append(svg.moved(panel, place * step, 0))
+    return "".join(shapes), len(columns) * step - _GAP, height * cell + _CAPTION
 
 
 def png(image: str) -> bytes:
@@ -82,8 +96,9 @@ def _look(manifest: Manifest) -> Look:
     return SudokuLook(manifest.box)
 
 
-def _title(title: str, note: str) -> str:
-    swatch = _marks(np.ones((1, 1), np.bool_), 13)
+def _title(title: str, note: str, marks: Marks) -> str:
+    cell = svg.rectangle(13, 13, fill="#ffffff", stroke=svg.HAIRLINE, stroke_width=0.8)
+    swatch = cell + marks(np.ones((1, 1), np.bool_), 13)
     legend = swatch + svg.text("wrong cell", 19, 11, size=12, colour=svg.FAINT)
     shapes = [
         svg.text(title, 0, 14, size=15, bold=True),
@@ -95,17 +110,25 @@ def _title(title: str, note: str) -> str:
 
 def _columns(story: Story, shape: tuple[int, int]) -> list[_Column]:
     labels = story.labels.numpy().reshape(shape)
+    puzzle = story.inputs.numpy().astype(np.uint8).reshape(shape)
     scored = labels != IGNORE_LABEL
-    none = np.zeros(shape, np.bool_)
-    columns = [_Column(_grid(story.inputs, shape), "puzzle", "", none)]
+    part = _used(scored | (puzzle != PAD))
+    columns = [_Column(puzzle[part], "puzzle", "", np.zeros_like(scored[part]))]
     for segment in shown_segments(len(story.exact)):
         answer = story.predictions[segment - 1].numpy().reshape(shape)
         wrong = scored & (answer != labels)
         # What is said outside the scored cells counts for nothing, and would only confuse.
         shown = np.where(scored, answer, PAD).astype(np.uint8)
-        columns.append(_Column(shown, f"segment {segment}", _said(story, segment, wrong), wrong))
+        said = _said(story, segment, wrong)
+        columns.append(_Column(shown[part], f"segment {segment}", said, wrong[part]))
     solution = np.where(scored, labels, PAD).astype(np.uint8)
-    return [*columns, _Column(solution, "solution", "", none)]
+    return [*columns, _Column(solution[part], "solution", "", np.zeros_like(scored[part]))]
+
+
+def _used(mask: Mask) -> tuple[slice, slice]:
+    """The smallest rectangle around the marked cells: ARC's grids fill little of their canvas."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _said(story: Story, segment: int, wrong: Mask) -> str:
@@ -114,31 +137,31 @@ def _said(story: Story, segment: int, wrong: Mask) -> str:
     return f"{said}, would halt" if story.halts_at == segment else said
 
 
-def _grid(tokens: Tensor, shape: tuple[int, int]) -> Grid:
-    return tokens.numpy().astype(np.uint8).reshape(shape)
-
-
-def _panel(column: _Column, puzzle: Grid, look: Look, cell: int) -> str:
-    heading = svg.text(column.heading, 0, 10, size=12, bold=True)
-    details = svg.text(column.details, 0, 26, size=11.5, colour=svg.FAINT)
-    grid = look.panel(puzzle, column.shown, cell) + _marks(column.wrong, cell)
-    return heading + details + svg.moved(grid, 0, _CAPTION - 6)
-
-
-def _marks(wrong: Mask, cell: int) -> str:
-    """A red veil over the marked cells, and a line around each that is large enough for one."""
-    veil = f'<g fill-opacity="0.28">{svg.cells(wrong, cell, WRONG)}</g>'
-    if cell < 8:
-        return veil
+def _boxes(wrong: Mask, cell: int) -> str:
+    """A red veil over each marked cell and a line around it, under which digits stay legible."""
     inset = 1.2
-    boxes = "".join(
-        svg.moved(
-            svg.rectangle(
-                cell - 2 * inset, cell - 2 * inset, fill="none", stroke=WRONG, stroke_width=1.4
-            ),
-            column * cell + inset,
-            row * cell + inset,
-        )
+    side = cell - 2 * inset
+    box = svg.rectangle(side, side, fill="none", stroke=WRONG, stroke_width=1.4)
+    boxes = [
+        svg.moved(box, column * cell + inset, row * cell + inset)
+        for row, column in np.argwhere(wrong).tolist()
+    ]
+    veil = f'<g fill-opacity="0.28">{svg.cells(wrong, cell, WRONG)}</g>'
+    return veil + "".join(boxes)
+
+
+def _crosses(wrong: Mask, cell: int) -> str:
+    """A red cross with a white rim, which leaves a cell its colour and shows on any."""
+    low, length = 0.25 * cell, 0.5 * cell
+    strokes = "".join(
+        f"M{svg.short(column * cell + low)} {svg.short(row * cell + low)}"
+        f"l{svg.short(length)} {svg.short(length)}m0 {svg.short(-length)}"
+        f"l{svg.short(-length)} {svg.short(length)}"
         for row, column in np.argwhere(wrong).tolist()
     )
-    return veil + boxes
+    thin = max(1.0, 0.1 * cell)
+    rim, core = (
+        svg.path(strokes, fill="none", stroke=colour, stroke_width=svg.short(width))
+        for colour, width in (("#ffffff", 2.4 * thin), (WRONG, thin))
+    )
+    return rim + core

@@ -72,6 +72,8 @@ class RungScheduler(_Unsaved, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Decide on a trial that reported."""
         goes_on = True
+        if "warned" in result:
+            self._conductor.warned(result["warned"])
         if "failed" in result:
             self._conductor.failed(trial.trial_id, result["failed"])
         elif "progress" in result:

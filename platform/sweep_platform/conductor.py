@@ -66,6 +66,7 @@ class Conductor:
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._live: dict[str, _Live] = {}
         self._losses: Counter[int] = Counter()
+        self._warned: set[str] = set()
         self._exhausted = False
 
     @property
@@ -104,6 +105,12 @@ class Conductor:
     def failed(self, key: str, reason: str) -> None:
         """Take a trial's own word that it broke."""
         self._live[key].failed = reason
+
+    def warned(self, text: str) -> None:
+        """Pass on, once, what trials warn of."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._display.note(text)
 
     def ended(self, key: str, lost: bool) -> None:
         """Settle a trial that Ray is done with; `lost` if its worker is gone."""

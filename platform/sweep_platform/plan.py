@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.flops import (
@@ -13,21 +14,28 @@ from hrm.flops import (
     training_memory,
 )
 from sweep_platform import space, units
+from sweep_platform.configuration import Configuration, Size, configured, idle_knobs, size
 from sweep_platform.space import Parameters, Shape
 from sweep_platform.spec import SweepSpec
 
 HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
 EXAMPLES = {"cheapest": 0.0, "median": 0.5, "dearest": 1.0}
+"""By the share of the way at which every knob with numbers stands, and of all names by cost."""
+
 CALIBRATION_FLOPS = 1e9
 """What a timed training step may spend: a model whose single row needs more is not timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTrial:
-    """One configuration and its cost; `seconds` is None where it was not measured."""
+    """One configuration and its cost; `seconds` is None where it was not measured.
+
+    Its model has no use for the knobs that are `idle`.
+    """
 
     label: str
     parameters: Parameters
+    idle: tuple[str, ...]
     parameter_count: int
     inference_flops: int
     training_flops: int
@@ -42,14 +50,14 @@ class Plan:
     """What a sweep will do: its size, its examples, and how many trials run at once."""
 
     spec: SweepSpec
-    size: float
+    size: Size
     trials: tuple[PlannedTrial, ...]
     places: int
 
     @property
     def total_trials(self) -> int:
         """Trials that the budget pays for and the space has."""
-        return int(min(self.spec.budget.trials, self.size))
+        return int(min(self.spec.budget.trials, self.size.count))
 
     @property
     def seconds(self) -> float | None:
@@ -64,16 +72,35 @@ class Plan:
 
 
 def make_plan(spec: SweepSpec, shape: Shape, places: int, calibrated: bool) -> Plan:
-    """Cost of the configurations whose every knob is at its smallest, median or largest value.
+    """Cost of the cheapest, a median and the dearest configuration to run.
 
-    No knob lowers inference FLOPs as it rises, so these are the cheapest and the dearest.
+    A number that rises lowers no inference FLOPs, so the cheapest has every number at its least
+    and the dearest at its largest; names, such as the model's, have no order and are all tried.
     With `calibrated`, a few real training steps of each are timed on this machine.
     """
     trials = tuple(
-        _planned(label, spec, shape, space.at_share(spec, share), calibrated)
+        _planned(label, spec, _example(spec, shape, share), calibrated)
         for label, share in EXAMPLES.items()
     )
-    return Plan(spec=spec, size=space.size(spec), trials=trials, places=places)
+    return Plan(spec=spec, size=size(spec), trials=trials, places=places)
+
+
+class _Example(NamedTuple):
+    cost: tuple[int, int]
+    parameters: Parameters
+    configuration: Configuration
+
+
+def _example(spec: SweepSpec, shape: Shape, share: float) -> _Example:
+    """Numbers at this share of their way, and the names at this share of their order by cost."""
+    examples = []
+    for parameters in space.corners(spec, share):
+        configuration = configured(spec, shape, parameters)
+        model, training = configuration.model, configuration.training
+        cost = _inference(model), step_flops(model, training)
+        examples.append(_Example(cost, parameters, configuration))
+    examples.sort(key=lambda example: example.cost)
+    return examples[round(share * (len(examples) - 1))]
 
 
 def table(plan: Plan) -> str:
@@ -86,16 +113,29 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """The plan's totals in a sentence or two."""
-    size = "endlessly many" if math.isinf(plan.size) else f"{plan.size:g}"
     flops = plan.total_trials * plan.spec.budget.flops_per_trial
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
         time_needed = f"about {units.seconds(plan.seconds)}"
+        if _compiles(plan.spec):
+            time_needed += ", or less: timed in eager execution, though trials compile"
     places = f"{plan.places} at a time" if plan.places else "none of which fits this hardware"
     return (
-        f"{plan.total_trials} trials of {size} configurations, {places}; "
+        f"{plan.total_trials} trials of {_counted(plan.size)} configurations, {places}; "
         f"{units.flops(flops)} of training in all; {time_needed}."
     )
+
+
+def _counted(size: Size) -> str:
+    if math.isinf(size.count):
+        return "endlessly many"
+    return f"{'' if size.exact else 'at most '}{size.count:,.0f}"
+
+
+def _compiles(spec: SweepSpec) -> bool:
+    knob = spec.space.get("execution")
+    possible = (space.values(knob) or ()) if knob else (spec.training.get("execution", "eager"),)
+    return any(value != "eager" for value in possible)
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -121,17 +161,15 @@ def _inference(model: ModelConfig) -> int:
     return inference_flops(model, model.M_max)
 
 
-def _planned(
-    label: str, spec: SweepSpec, shape: Shape, parameters: Parameters, calibrated: bool
-) -> PlannedTrial:
-    model = space.model_config(spec, shape, parameters)
-    training = space.training_config(spec, parameters)
+def _planned(label: str, spec: SweepSpec, example: _Example, calibrated: bool) -> PlannedTrial:
+    model, training = example.configuration.model, example.configuration.training
     spent = total_steps(model, training) * step_flops(model, training)
     device = "cuda" if spec.resources.gpus else "cpu"
     rate = flops_per_second(model, training, device) if calibrated else None
     return PlannedTrial(
         label=label,
-        parameters=parameters,
+        parameters=example.parameters,
+        idle=idle_knobs(spec, example.parameters),
         parameter_count=parameter_count(model),
         inference_flops=_inference(model),
         training_flops=spent,
@@ -145,7 +183,7 @@ def _planned(
 def _cells(trial: PlannedTrial) -> tuple[str, ...]:
     return (
         trial.label,
-        " ".join(f"{name}={value}" for name, value in trial.parameters.items()),
+        units.knobs({k: v for k, v in trial.parameters.items() if k not in trial.idle}),
         f"{trial.parameter_count:,}",
         f"{units.flops(trial.inference_flops)} a puzzle",
         units.flops(trial.training_flops),
@@ -160,7 +198,8 @@ def flops_per_second(
 ) -> float | None:
     """Training speed on this machine with one thread, from a few real steps on made-up puzzles.
 
-    None where a single row would take too long to time.
+    Blocks run in eager execution, since to compile would take longer than the steps. None where a
+    single row would take too long to time.
     """
     rows = min(training.batch_size, int(CALIBRATION_FLOPS // training_flops(model)))
     if rows == 0:

@@ -107,7 +107,7 @@ class ProgressDisplay:
         with self._lock:
             self._trial(record).state = TrialState.RUNNING
             word = "resumed" if resumed else "started"
-            self._line(f"trial {record.number} {word}: {knobs(record.parameters)}")
+            self._line(f"trial {record.number} {word}: {knobs(record.knobs)}")
 
     def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
         """A trial reported; an evaluation gets a line."""
@@ -214,7 +214,7 @@ class ProgressDisplay:
         accuracy = "none yet"
         if best and best.curve:
             cost = flops(best.curve.inference_flops[-1])
-            where = knobs(best.record.parameters)
+            where = knobs(best.record.knobs)
             accuracy = f"{percent(best.accuracy)} exact at {cost} per puzzle, {where}"
         budget = f"{flops(self._spent)} of {flops(self._budget)} for training, {self._used}"
         remaining = "" if left is None else f", about {seconds(left)} left"
@@ -227,7 +227,7 @@ class ProgressDisplay:
 
 
 def _trial_line(trial: _Trial) -> str:
-    text = f"  trial {trial.record.number}  {knobs(trial.record.parameters)}"
+    text = f"  trial {trial.record.number}  {knobs(trial.record.knobs)}"
     if trial.last:
         text += f"  {percent(trial.last.step / trial.last.total_steps)}"
         text += f"  loss {trial.last.loss:.3g}"

@@ -74,7 +74,8 @@ class TrialRecord:
         study_number: of the trial in the Optuna study, which also counts draws that were
             rejected.
         signature: hash of all that changes the result (configuration, seed, data).
-        parameters: the searched knobs, such as N, T, hidden_size, M_max.
+        parameters: the searched knobs as they were drawn, such as N, T, hidden_size, M_max.
+        idle: those of them that this model has no use for.
         model: the resolved `hrm.config.ModelConfig`.
         training: the resolved `hrm.config.TrainingConfig`.
         parameter_count: weights without the puzzle table.
@@ -91,6 +92,12 @@ class TrialRecord:
     parameter_count: int
     training_flops: int
     inference_flops: int
+    idle: tuple[str, ...] = ()
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The searched knobs that this model has a use for, and their values."""
+        return {name: value for name, value in self.parameters.items() if name not in self.idle}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +154,8 @@ class TrialFolder:
 
     def record(self) -> TrialRecord:
         """The trial's configuration."""
-        return TrialRecord(**read_json(self.root / "trial.json"))
+        fields = read_json(self.root / "trial.json")
+        return TrialRecord(**{**fields, "idle": tuple(fields.get("idle", ()))})
 
     def append(self, progress: Progress) -> None:
         """Add one report, unless a trial that was resumed has told of this step before."""

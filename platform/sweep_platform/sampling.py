@@ -11,7 +11,7 @@ from optuna.distributions import (
 )
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from sweep_platform.space import values
+from sweep_platform.space import numbers
 from sweep_platform.spec import Choices, Knob, SearchSpec
 
 
@@ -19,7 +19,7 @@ def distribution(knob: Knob) -> BaseDistribution:
     """Where a knob's values are drawn from."""
     if isinstance(knob, Choices):
         return CategoricalDistribution(knob.choices)
-    listed = values(knob)
+    listed = numbers(knob)
     high = knob.high if listed is None else float(listed[-1])
     if knob.whole:
         return IntDistribution(int(knob.low), int(high), log=knob.log, step=int(knob.step or 1))

@@ -36,8 +36,11 @@ class Shape:
 
 def values(knob: Knob) -> Sequence[Scalar] | None:
     """All values of a knob, None where they are not countable."""
-    if isinstance(knob, Choices):
-        return knob.choices
+    return knob.choices if isinstance(knob, Choices) else numbers(knob)
+
+
+def numbers(knob: Range) -> Sequence[float] | None:
+    """All numbers of a range, None where they are not countable."""
     if knob.whole:
         return range(int(knob.low), int(knob.high) + 1, int(knob.step or 1))
     if knob.step is not None:
@@ -52,29 +55,54 @@ def _multiples(*ends_and_step: float) -> list[float]:
 
 
 def size(spec: SweepSpec) -> float:
-    """Number of configurations of the space, infinite with a continuous knob."""
+    """Number of points of the space, infinite with a continuous knob."""
     columns = [values(knob) for knob in spec.space.values()]
     return math.prod(math.inf if column is None else len(column) for column in columns)
 
 
+def is_named(knob: Knob) -> bool:
+    """Whether a knob's values are names, which have no order: words, yes and no, or nothing."""
+    return isinstance(knob, Choices) and any(not _is_number(value) for value in knob.choices)
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def at_share(spec: SweepSpec, share: float) -> dict[str, Scalar]:
-    """The configuration whose every knob stands at this share of its way, from 0 to 1."""
-    return {name: _at_share(knob, share) for name, knob in spec.space.items()}
+    """The point whose every knob stands at this share of its way, from 0 to 1."""
+    return {name: share_of(knob, share) for name, knob in spec.space.items()}
 
 
-def _at_share(knob: Knob, share: float) -> Scalar:
-    listed = values(knob)
-    if listed is not None:
-        ordered = sorted(listed) if isinstance(knob, Choices) else listed
-        return ordered[round(share * (len(ordered) - 1))]
-    assert isinstance(knob, Range), "choices are countable"
+def corners(spec: SweepSpec, share: float) -> Iterator[dict[str, Scalar]]:
+    """Points whose numbers stand at this share of their way, with every combination of names."""
+    point = at_share(spec, share)
+    named = {name: values(knob) or () for name, knob in spec.space.items() if is_named(knob)}
+    for row in itertools.product(*named.values()):
+        yield {**point, **dict(zip(named, row, strict=True))}
+
+
+def share_of(knob: Knob, share: float) -> Scalar:
+    """The value of a knob at this share of its way, from 0 to 1; names go by their text."""
+    if isinstance(knob, Choices):
+        return sorted(knob.choices, key=_rank)[_index(knob.choices, share)]
+    if (listed := numbers(knob)) is not None:
+        return listed[_index(listed, share)]
     if knob.log:
         return min(knob.high, float(knob.low * (knob.high / knob.low) ** share))
     return knob.low + share * (knob.high - knob.low)
 
 
+def _index(listed: Sequence[Scalar], share: float) -> int:
+    return round(share * (len(listed) - 1))
+
+
+def _rank(value: Scalar) -> tuple[float, str]:
+    return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
+
+
 def by_likeness(spec: SweepSpec, given: Parameters) -> Iterator[dict[str, Scalar]]:
-    """Every configuration of a countable space, those that share most knobs with `given` first."""
+    """Every point of a countable space, those that share most knobs with `given` first."""
     for changed in range(len(spec.space) + 1):
         for names in itertools.combinations(spec.space, changed):
             yield from _variants(spec, given, names)
@@ -100,7 +128,8 @@ def as_written(spec: SweepSpec, drawn: Parameters) -> dict[str, Scalar]:
 
 def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
     if isinstance(knob, Range) and not knob.whole and knob.step is not None:
-        return min(values(knob) or (), key=lambda value: abs(float(value) - float(drawn)))
+        assert isinstance(drawn, int | float), "a range holds numbers"
+        return min(numbers(knob) or (), key=lambda number: abs(number - drawn))
     return drawn
 
 

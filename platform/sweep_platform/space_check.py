@@ -9,17 +9,19 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from sweep_platform import space
+from sweep_platform.configuration import ANY_SHAPE, useless_knobs
 from sweep_platform.errors import InputError, remedy, suggest
 from sweep_platform.rungs import QUALITY
 from sweep_platform.space import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec import OBJECTIVES, Choices, Knob, Scalar, SweepSpec
 from sweep_platform.yaml_source import KeyPath, Source, dotted
 
-COUPLED = ("hidden_size", "num_heads", "positions")
-"""Settings that have to divide one another: all their combinations are tried.
+COUPLED = (("hidden_size", "num_heads", "positions"), ("model", "gradient"))
+"""Settings that have to go together: all their combinations are tried.
 
 The limits of every other setting are those of an interval, so its ends tell; the largest
-`micro_batch` is tried with the smallest `batch_size`, which bounds it.
+`micro_batch` is tried with the smallest `batch_size`, which bounds it, and the models and
+gradients with the smallest `gradient_steps`.
 """
 
 _KINDS: dict[str, Any] = {
@@ -47,6 +49,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     _check_given_once(spec, source)
     _check_objectives(spec, source)
     _check_configurations(spec, source)
+    _check_effects(spec, source)
 
 
 def _written(knob: Knob) -> list[tuple[KeyPath, Scalar]]:
@@ -70,8 +73,9 @@ def _check_kind(source: Source, path: KeyPath, name: str, value: Scalar) -> None
         TypeAdapter(_KINDS[name], config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError as error:
         problems = [item for item in error.errors() if item["type"] != "none_required"]
+        given = "empty" if value is None else repr(value)
         raise InputError(
-            f"{source.place(path)}: `{dotted(path)}` is {value!r}; {remedy(problems)}."
+            f"{source.place(path)}: `{dotted(path)}` is {given}; {remedy(problems)}."
         ) from None
 
 
@@ -107,15 +111,22 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
 
 
 def _check_configurations(spec: SweepSpec, source: Source) -> None:
-    shape = space.Shape(vocab_size=2, seq_len=1, num_puzzle_identifiers=1)
     for parameters in _telling(spec):
         try:
-            space.model_config(spec, shape, parameters)
+            space.model_config(spec, ANY_SHAPE, parameters)
             space.training_config(spec, parameters)
         except ConfigError as error:
             sentence = re.sub(r"^\w+Config\.", "", str(error)).rstrip(".")
             path = _culprit(spec, sentence)
             raise InputError(f"{source.place(path)}: `{dotted(path)}`: {sentence}.") from None
+
+
+def _check_effects(spec: SweepSpec, source: Source) -> None:
+    for name in sorted(useless_knobs(spec)):
+        raise InputError(
+            f"{source.place(('space', name))}: `space.{name}` changes nothing, since no model of "
+            "this space has a use for it; leave it out."
+        )
 
 
 def _telling(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
@@ -125,9 +136,10 @@ def _telling(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
         ends = knob.choices if isinstance(knob, Choices) else (first[name], last[name])
         for value in ends:
             yield {**first, name: value}
-    coupled = [name for name in COUPLED if name in spec.space]
-    for row in itertools.product(*(space.values(spec.space[name]) or () for name in coupled)):
-        yield {**first, **dict(zip(coupled, row, strict=True))}
+    for group in COUPLED:
+        coupled = [name for name in group if name in spec.space]
+        for row in itertools.product(*(space.values(spec.space[name]) or () for name in coupled)):
+            yield {**first, **dict(zip(coupled, row, strict=True))}
 
 
 def _culprit(spec: SweepSpec, sentence: str) -> KeyPath:

@@ -15,7 +15,7 @@ from pydantic import (
 
 from sweep_platform.addresses import shown
 
-Scalar = bool | int | float | str
+Scalar = bool | int | float | str | None
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "exact_accuracy": "maximize",
     "inference_flops": "minimize",

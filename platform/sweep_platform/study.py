@@ -5,8 +5,6 @@ in the folder second; it ends in the folder first and in the study second. So wh
 driver dies at, `recover` can tell which step is missing and make it up.
 """
 
-import hashlib
-import json
 import math
 import time
 from collections import deque
@@ -18,15 +16,20 @@ import optuna
 from hrm.flops import inference_flops, parameter_count, step_flops, total_steps
 from hrm.progress import Progress
 from sweep_platform import space
+from sweep_platform.configuration import configured, idle_knobs
 from sweep_platform.errors import InputError
 from sweep_platform.records import Outcome, SweepFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.rungs import Rungs, Values
 from sweep_platform.sampling import derived_seed, distribution, sampler
+from sweep_platform.space import Parameters
 from sweep_platform.spec import Scalar, SearchSpec, SweepSpec
 from sweep_platform.study_store import open_study
 
 DRAWS = 5
 """Draws of configurations tried before, until the untried one nearest to them is taken."""
+
+MOST_DRAWS = 200
+"""The same where a space is endless: first the sampler is left out, at last the search ends."""
 
 _OPTUNA_STATES = {
     TrialState.COMPLETE: optuna.trial.TrialState.COMPLETE,
@@ -131,15 +134,20 @@ class SweepStudy:
         return created
 
     def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
-        while len(rejected := self._rejected()) < DRAWS:
-            trial, record = self._ask(self.spec.search)
-            if record.signature not in self._signatures:
-                return trial, record
-            trial.set_user_attr("duplicate", True)
-            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if math.isinf(space.size(self.spec)):
-            return self._ask(SearchSpec(sampler="random"))
-        untried = self._nearest_untried(space.as_written(self.spec, rejected[-1].params))
+        endless = math.isinf(space.size(self.spec))
+        while len(rejected := self._rejected()) < (MOST_DRAWS if endless else DRAWS):
+            insists = len(rejected) >= DRAWS
+            drawn = self._ask(SearchSpec(sampler="random") if insists else self.spec.search)
+            if drawn[1].signature not in self._signatures:
+                return drawn
+            drawn[0].set_user_attr("duplicate", True)
+            self._study.tell(drawn[0].number, state=optuna.trial.TrialState.FAIL)
+        return None if endless else self._take_untried(rejected[-1])
+
+    def _take_untried(
+        self, rejected: optuna.trial.FrozenTrial
+    ) -> tuple[optuna.Trial, TrialRecord] | None:
+        untried = self._nearest_untried(space.as_written(self.spec, rejected.params))
         if untried is None:
             return None
         self._study.enqueue_trial(untried, skip_if_exists=True)
@@ -163,24 +171,28 @@ class SweepStudy:
     def _nearest_untried(self, drawn: dict[str, Scalar]) -> dict[str, Scalar] | None:
         """The untried configuration that shares most knobs with `drawn`, None if all are tried."""
         every = space.by_likeness(self.spec, drawn)
-        untried = (p for p in every if self._record(0, p).signature not in self._signatures)
+        untried = (p for p in every if self._signature(p) not in self._signatures)
         return next(untried, None)
 
     def _record(self, study_number: int, drawn: dict[str, Any]) -> TrialRecord:
         parameters = space.as_written(self.spec, drawn)
-        model = space.model_config(self.spec, self._shape, parameters)
-        training = space.training_config(self.spec, parameters)
-        settings = {"model": asdict(model), "training": asdict(training)}
+        configuration = configured(self.spec, self._shape, parameters)
+        model, training = configuration.model, configuration.training
         return TrialRecord(
             number=len(self._signatures),
             study_number=study_number,
-            signature=_signature({**settings, "data": self._fingerprint}),
+            signature=configuration.signature(self._fingerprint),
             parameters=parameters,
+            idle=idle_knobs(self.spec, parameters),
+            model=asdict(model),
+            training=asdict(training),
             parameter_count=parameter_count(model),
             training_flops=total_steps(model, training) * step_flops(model, training),
             inference_flops=inference_flops(model, model.M_max),
-            **settings,
         )
+
+    def _signature(self, parameters: Parameters) -> str:
+        return configured(self.spec, self._shape, parameters).signature(self._fingerprint)
 
     def _recover(self) -> list[TrialFolder]:
         """Bring study and folder to the same state; returns the trials that have to go on.
@@ -265,7 +277,3 @@ def _seconds(trial: TrialFolder) -> float:
 def _is_complete(trial: TrialFolder) -> bool:
     outcome = trial.outcome()
     return outcome is not None and outcome.state is TrialState.COMPLETE
-
-
-def _signature(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

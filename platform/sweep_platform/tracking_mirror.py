@@ -187,7 +187,7 @@ class MlflowMirror:
         assert self._parent is not None
         tags = runs.trial_tags(self._record, record, self._parent.id)
         start = int((folder.root / "trial.json").stat().st_mtime * 1000)
-        name = f"{record.number:04d} {knobs(record.parameters)}"
+        name = f"{record.number:04d} {knobs(record.knobs)}"
         trial = self._trials[record.signature] = self._create(tags, name, start)
         return trial
 

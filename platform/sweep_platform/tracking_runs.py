@@ -96,10 +96,13 @@ def ending_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
 
 
 def parameters(record: TrialRecord) -> dict[str, str]:
-    """Parameters of a trial's run, `LAST_PARAMETER` at the end."""
-    fields = {**record.parameters, "model": record.model, "training": record.training}
-    fields[LAST_PARAMETER] = record.parameter_count
-    return {key: str(value) for key, value in _flat(fields)}
+    """Parameters of a trial's run, `LAST_PARAMETER` at the end.
+
+    Knobs stand under their own names, the whole configuration below `model.` and `training.`.
+    """
+    settings = _flat({"model": record.model, "training": record.training})
+    fields = {**record.knobs, **dict(settings), LAST_PARAMETER: record.parameter_count}
+    return {key: str(value) for key, value in fields.items()}
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -132,6 +135,10 @@ def report_metrics(measurement: Measurement) -> list["Metric"]:
         values["exact_accuracy"] = progress.curve.exact_accuracy[-1]
         values["token_accuracy"] = progress.curve.token_accuracy[-1]
         values["inference_flops"] = progress.curve.inference_flops[-1]
+    if progress.halting is not None:
+        values["halting_exact_accuracy"] = progress.halting.exact_accuracy
+        values["halting_mean_segments"] = progress.halting.mean_segments
+        values["halting_inference_flops"] = progress.halting.inference_flops
     values[CURSOR] = progress.training_flops
     return _metrics(values, measurement.time_ms, progress.step)
 

@@ -37,8 +37,13 @@ def seconds(span: float) -> str:
 
 def knobs(parameters: Mapping[str, Any]) -> str:
     """A trial's knobs on one line: "N=2 T=4 lr=0.0003"."""
-    shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in parameters.items()}
-    return " ".join(f"{name}={value}" for name, value in shown.items())
+    return " ".join(f"{name}={_short(value)}" for name, value in parameters.items())
+
+
+def _short(value: Any) -> Any:
+    if value is None:
+        return "null"
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _scaled(count: float, unit: str) -> str:

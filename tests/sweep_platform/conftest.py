@@ -4,12 +4,14 @@ And the specification of a small sweep, for those who start one.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hrm.progress import Curve, Progress
+from hrm.progress import Curve, Halting, Progress
+from sweep_platform.files import write_json
 from sweep_platform.records import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
 from sweep_platform.spec import SweepSpec
 
@@ -29,6 +31,20 @@ def progress(step: int, total: int, curve: Curve | None = None) -> Progress:
         examples_per_second=640.0,
         peak_memory_bytes=300_000_000,
         curve=curve,
+        halting=None if curve is None else halting(curve),
+    )
+
+
+def halting(curve: Curve) -> Halting:
+    """Half of the puzzles stop after the first segment, the others after the last."""
+    shares = [0.0] * len(curve.exact_accuracy)
+    shares[0] += 0.5
+    shares[-1] += 0.5
+    first, last = curve.inference_flops[0], curve.inference_flops[-1]
+    return Halting(
+        exact_accuracy=curve.exact_accuracy[-1] / 2,
+        segments=tuple(shares),
+        inference_flops=(first + last) / 2,
     )
 
 
@@ -113,6 +129,27 @@ def make_sweep(tmp_path: Path) -> MakeSweep:
         sweep.session_started()
         for number, state in enumerate(states):
             write_trial(sweep, number, state)
+        return sweep
+
+    return make
+
+
+@pytest.fixture
+def make_comparison(make_sweep: MakeSweep) -> MakeSweep:
+    """Writes a sweep of complete trials of these models; transformers have no use for N and T."""
+
+    def make(*models: str, name: str = "models") -> SweepFolder:
+        sweep = make_sweep(*[TrialState.COMPLETE] * len(models), name=name)
+        for trial, model in zip(sweep.trials(), models, strict=True):
+            record = trial.record()
+            changed = replace(
+                record,
+                parameters={"model": model, **record.parameters},
+                idle=("N", "T") if model == "transformer" else (),
+                model={**record.model, "model": model, "mode": "exact", "gradient": "native"},
+                training={**record.training, "execution": "compiled", "ema": 0.0},
+            )
+            write_json(trial.root / "trial.json", asdict(changed))
         return sweep
 
     return make

@@ -1,13 +1,18 @@
 """What Ray says of lost workers reaches the sweep as something it can go on from."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.exceptions import OutOfMemoryError
 
+from hrm.progress import Progress
 from sweep_platform import bridge
-from sweep_platform.bridge import WorkersLost, run_trials
+from sweep_platform.bridge import RungScheduler, WorkersLost, run_trials
+from sweep_platform.records import TrialState
 from sweep_platform.spec import ResourceSpec
 
 
@@ -44,3 +49,27 @@ def test_other_errors_are_our_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with pytest.raises(RuntimeError, match="unexpected") as caught:
         run(monkeypatch, tmp_path / "ray", ValueError("a bug"))
     assert not isinstance(caught.value, WorkersLost)
+
+
+class FakeConductor:
+    """Keeps the warnings that it is passed."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def warned(self, text: str) -> None:
+        self.heard.append(text)
+
+    def goes_on(self, key: str, progress: Progress) -> bool:
+        return True
+
+
+def test_a_warning_comes_beside_a_report(make_sweep: Any) -> None:
+    [measured, *_] = make_sweep(TrialState.COMPLETE).trials()[0].measurements()
+    conductor = FakeConductor()
+    scheduler = RungScheduler(conductor)  # type: ignore[arg-type]
+    trial = SimpleNamespace(trial_id="a")
+    report = {"progress": json.dumps(asdict(measured.progress))}
+    for result in ({**report, "warned": "no compiler"}, report):
+        assert scheduler.on_trial_result(None, trial, result) == RungScheduler.CONTINUE
+    assert conductor.heard == ["no compiler"]

@@ -283,3 +283,10 @@ def test_trials_whose_workers_are_all_gone_go_on(drive) -> None:
     driver.conductor.all_lost("Ray ran out of memory.")
     assert driver.states() == ["failed"]
     assert driver.start("b").record().number == 1
+
+
+def test_what_every_trial_warns_of_is_said_once(drive) -> None:
+    driver = drive()
+    for text in ("there is no compiler", "there is no compiler"):
+        driver.conductor.warned(text)
+    assert driver.display.events == [("note", "there is no compiler")]

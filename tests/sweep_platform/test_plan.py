@@ -14,6 +14,7 @@ from hrm.flops import (
 )
 from sweep_platform import plan, puzzles, space
 from sweep_platform.calibration import THREADS, seconds_per_step
+from sweep_platform.configuration import Size
 from sweep_platform.space_file import SpaceFile
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
@@ -74,11 +75,61 @@ def test_examples_bound_every_configuration(make_spec) -> None:
         assert cheapest.inference_flops <= cost <= dearest.inference_flops
 
 
+def test_names_have_no_order_so_all_are_tried(make_spec) -> None:
+    spec = make_spec(
+        space={
+            "model": {"choices": ["hrm", "transformer", "looped", "trm", "hrm-flat"]},
+            "mixing": {"choices": ["mlp", "attention"]},
+            "ema": {"choices": [0.9, None]},
+            "N": {"low": 1, "high": 2},
+            "hidden_size": {"choices": [64, 32]},
+        },
+        model={"H_layers": 1, "L_layers": 1, "num_heads": 2},
+    )
+    cheapest, median, dearest = plan.make_plan(spec, SHAPE, 1, calibrated=False).trials
+    points = space.by_likeness(spec, cheapest.parameters)
+    models = [space.model_config(spec, SHAPE, point) for point in points]
+    costs = [inference_flops(model, model.M_max) for model in models]
+    assert cheapest.inference_flops == min(costs)
+    assert dearest.inference_flops == max(costs)
+    assert min(costs) < median.inference_flops < max(costs)
+    assert cheapest.parameters["model"] == "transformer"
+    text = plan.table(plan.make_plan(spec, SHAPE, 1, calibrated=False))
+    [line] = [line for line in text.splitlines() if line.startswith("cheapest")]
+    assert "hidden_size=32" in line
+    assert "N=" not in line, "a transformer has no cycles"
+
+
+def test_a_plan_counts_configurations_that_differ(make_spec) -> None:
+    knobs = {"model": {"choices": ["hrm", "transformer"]}, "N": {"low": 1, "high": 3}}
+    made = plan.make_plan(make_spec(space=knobs), SHAPE, places=1, calibrated=False)
+    assert made.total_trials == 4
+    assert "4 trials of 4 configurations" in plan.summary(made)
+    many = make_spec(space={"N": {"low": 1, "high": 9_999}})
+    assert "of at most 9,999 configurations" in plan.summary(
+        plan.make_plan(many, SHAPE, places=1, calibrated=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"training": {"batch_size": 8, "execution": "compiled"}}, True),
+        ({"space": {"execution": {"choices": ["eager", "cuda_graphs"]}}}, True),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_times_are_those_of_eager_execution(make_spec, changes: dict, told: bool) -> None:
+    made = plan.make_plan(make_spec(**changes), SHAPE, places=1, calibrated=True)
+    assert ("timed in eager execution" in plan.summary(made)) is told
+
+
 def test_a_huge_space_is_planned_without_listing_it(make_spec) -> None:
     wide = {"low": 1, "high": 90_000}
     spec = make_spec(space={"N": wide, "T": wide, "warmup_steps": wide})
     made = plan.make_plan(spec, SHAPE, places=1, calibrated=False)
-    assert made.size == 90_000**3
+    assert made.size == Size(90_000**3, exact=False)
     assert made.total_trials == spec.budget.trials
 
 
@@ -89,9 +140,8 @@ def test_a_calibrated_plan_estimates_the_clock(make_spec) -> None:
     assert made.seconds == pytest.approx(3 * sum(seconds) / 3)
     assert "about" in plan.summary(made)
     limited = make_spec(budget={"trials": 6, "flops_per_trial": 1e8, "minutes": 1e-9})
-    assert plan.Plan(spec=limited, size=6, trials=made.trials, places=2).seconds == pytest.approx(
-        60e-9
-    )
+    small = plan.Plan(spec=limited, size=Size(6, exact=True), trials=made.trials, places=2)
+    assert small.seconds == pytest.approx(60e-9)
 
 
 def test_totals(make_spec) -> None:

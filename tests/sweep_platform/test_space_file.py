@@ -270,3 +270,29 @@ def test_another_set_brings_its_own_settings(path: Path) -> None:
     assert "canvas" not in spec.dataset.settings
     again = SpaceFile(path).resolve(None, ["dataset={name: arc-agi-1, tasks: 3}"])
     assert (again.dataset.settings["canvas"], again.dataset.settings["tasks"]) == (6, 3)
+
+
+def test_a_model_and_its_settings_may_be_fixed_or_searched(path: Path) -> None:
+    text = SPACE.replace("head_dim: 32}", "head_dim: 32, model: trm, mixing: mlp}")
+    spec = resolved(path, text.replace("batch_size: 8", "batch_size: 8, ema: null"))
+    assert spec.model["model"] == "trm"
+    assert spec.training["ema"] is None
+    knobs = ("space.mode={choices: [exact, lean]}", "space.ema={choices: [null, 0.99]}")
+    spec = resolved(path, SPACE, *knobs, "training.execution=compiled", "model.gradient=bptt")
+    assert spec.space["ema"] == Choices(choices=(None, 0.99))
+    assert spec.training["execution"] == "compiled"
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("model.model=rnn", "`model.model` is 'rnn'; write 'hrm', 'hrm-flat', 'trm', 'looped'"),
+        ("training.execution=fast", "write 'eager', 'compiled' or 'cuda_graphs'"),
+        ("training.ema=1", "`training.ema`: ema is 1"),
+        ("model.mode=null", "`model.mode` is empty; write 'exact' or 'lean'"),
+        ("space.mode={choices: [exact, null]}", "`space.mode.choices.1` is empty"),
+        ("model.model=transformer", "`space.N` changes nothing, since no model of this space has"),
+    ],
+)
+def test_models_and_settings_that_cannot_be(path: Path, setting: str, told: str) -> None:
+    assert told in refusal(path, SPACE, setting)

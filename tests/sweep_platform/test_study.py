@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from hrm.progress import Curve, Progress
 from sweep_platform import study as study_module
+from sweep_platform.configuration import size
 from sweep_platform.errors import InputError
 from sweep_platform.records import (
     Outcome,
@@ -281,6 +283,50 @@ def test_a_continuous_space_never_runs_out_of_draws(
     drawn = [study.propose() for _ in range(3)]
     assert all(drawn)
     assert len({trial.record().parameters["beta1"] for trial in drawn}) == 3
+
+
+NAMED = {
+    "model": {"choices": ["hrm", "hrm-flat", "transformer"]},
+    "N": {"choices": [1, 2]},
+    "T": {"choices": [1, 2]},
+    "ema": {"choices": [None, 0.9]},
+}
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "nsga2", "gp"])
+def test_configurations_that_come_to_the_same_are_run_once(
+    restart: Open, make_spec, name: str
+) -> None:
+    spec = make_spec(
+        space=NAMED,
+        budget={"trials": 99, "flops_per_trial": 1e8},
+        search={"sampler": name, "startup_trials": 3},
+    )
+    records = [trial.record() for trial in run_all(restart(spec))]
+    counts = Counter(record.model["model"] for record in records)
+    assert counts == {"hrm": 2 * 4, "hrm-flat": 2 * 3, "transformer": 2}
+    assert len(records) == size(spec).count
+    agrees(restart(spec))
+    of_transformers = [record for record in records if record.model["model"] == "transformer"]
+    for record in of_transformers:
+        assert record.idle == ("N", "T")
+        assert record.knobs.keys() == {"model", "ema"}
+        assert record.parameters.keys() == spec.space.keys()
+
+
+def test_an_endless_space_with_idle_knobs_runs_nothing_twice(restart: Open, make_spec) -> None:
+    spec = make_spec(
+        space={
+            "model": {"choices": ["hrm", "transformer"]},
+            "halt_exploration": {"low": 0.1, "high": 0.9},
+        },
+        budget={"trials": 12, "flops_per_trial": 1e8},
+        search={"sampler": "random"},
+    )
+    records = [trial.record() for trial in run_all(restart(spec))]
+    assert len({record.signature for record in records}) == len(records) == 12
+    models = Counter(record.model["model"] for record in records)
+    assert models == {"hrm": 11, "transformer": 1}
 
 
 def test_stepped_fractions_are_written_as_a_person_would(restart: Open, make_spec) -> None:

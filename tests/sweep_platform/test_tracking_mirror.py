@@ -63,8 +63,8 @@ def all_runs(uri: str, name: str = "toy") -> list[Run]:
     return list(client.search_runs([experiment.experiment_id]))
 
 
-def parent_and_trials(uri: str) -> tuple[Run, dict[int, Run]]:
-    runs = all_runs(uri)
+def parent_and_trials(uri: str, name: str = "toy") -> tuple[Run, dict[int, Run]]:
+    runs = all_runs(uri, name)
     [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     trials = {int(run.info.run_name[:4]): run for run in runs if run is not parent}
     assert len(trials) == len(runs) - 1
@@ -108,6 +108,32 @@ def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
     complete = [sweep.trials()[number].record() for number in (0, 3)]
     told = points(uri, parent, "trials_exact_accuracy")
     assert sorted(step for step, _, _ in told) == sorted(r.inference_flops for r in complete)
+
+
+def test_a_trial_of_some_model_shows_it(make_comparison: MakeSweep, uri: str) -> None:
+    sweep = make_comparison("hrm", "transformer")
+    mirrored(sweep, uri)
+    _, trials = parent_and_trials(uri, "models")
+    run = trials[1]
+    expected = {
+        "model": "transformer",
+        "model.model": "transformer",
+        "model.mode": "exact",
+        "model.gradient": "native",
+        "training.execution": "compiled",
+        "training.ema": "0.0",
+    }
+    assert expected.items() <= run.data.params.items()
+    assert "N" not in run.data.params, "a transformer has no cycles"
+    assert trials[0].data.params["N"] == "1"
+    assert "N=" not in run.info.run_name
+    halting = [m.progress.halting for m in sweep.trials()[1].measurements()][-1]
+    assert halting
+    assert {
+        "halting_exact_accuracy": pytest.approx(halting.exact_accuracy),
+        "halting_mean_segments": halting.mean_segments,
+        "halting_inference_flops": halting.inference_flops,
+    }.items() <= run.data.metrics.items()
 
 
 def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:

@@ -62,6 +62,7 @@ def test_seconds(span: float, text: str) -> None:
 
 def test_knobs() -> None:
     assert knobs({"N": 2, "T": 4, "lr": 0.000_312_345}) == "N=2 T=4 lr=0.0003123"
+    assert knobs({"model": "trm", "ema": None}) == "model=trm ema=null"
 
 
 @given(st.floats(min_value=1, max_value=9e26))

@@ -112,7 +112,7 @@ def _not_complete(sweep: SweepSummary) -> Iterator[str]:
 
 
 def _edges(sweep: SweepSummary) -> Iterator[str]:
-    """Knobs whose best value is the least or greatest of at least three that were tried."""
+    """Knobs whose best value is the least or greatest of at least three numbers tried."""
     best = best_trial(sweep.complete)
     point = final_point(best) if best else None
     if best is None or point is None or point.solved == 0:
@@ -128,7 +128,8 @@ def _edges(sweep: SweepSummary) -> Iterator[str]:
 def _edge(sweep: SweepSummary, best: TrialSummary, knob: str) -> str | None:
     value = best.knobs[knob]
     tried = ordered({trial.knobs[knob] for trial in sweep.complete if knob in trial.knobs})
-    if len(tried) < 3 or value not in (tried[0], tried[-1]):
+    numbers = all(isinstance(other, int | float) for other in tried)
+    if not numbers or len(tried) < 3 or value not in (tried[0], tried[-1]):
         return None
     side = "the smallest" if value == tried[0] else "the largest"
     return f"{wording.setting(value)}, {side}"

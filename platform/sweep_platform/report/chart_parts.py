@@ -16,6 +16,7 @@ from sweep_platform.units import flops, knobs
 Spec = dict[str, Any]
 WIDTH, HEIGHT = 680, 380
 COMPLETE, OTHER = "complete trial", "not complete"
+INFERENCE = "Inference compute per puzzle (FLOP, log scale)"
 
 
 def chart(rows: list[Spec]) -> alt.Chart:
@@ -28,8 +29,9 @@ def row(trial: TrialSummary, point: Point) -> Spec:
     low, high = point.interval
     return {
         "trial": trial.number,
-        "values": {**trial.knobs, "trial": trial.number},
+        "values": _values(trial),
         "knobs": knobs(trial.knobs),
+        "model": trial.model,
         "state": str(trial.state),
         "kind": COMPLETE if trial.complete else OTHER,
         "M": point.segments,
@@ -40,6 +42,17 @@ def row(trial: TrialSummary, point: Point) -> Spec:
         "low": low,
         "high": high,
     }
+
+
+def _values(trial: TrialSummary) -> Spec:
+    """What the reader may colour by; a knob without effect has no value."""
+    known = {name: shown_value(value) for name, value in trial.knobs.items()}
+    return {**dict.fromkeys(trial.record.idle, wording.NOTHING), **known, "trial": trial.number}
+
+
+def shown_value(value: Any) -> Any:
+    """A knob's value as a chart takes it: numbers as they are, all else as words."""
+    return value if isinstance(value, int | float) else wording.value(value)
 
 
 def tooltip() -> list[alt.Tooltip]:

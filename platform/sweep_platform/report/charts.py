@@ -19,6 +19,7 @@ from sweep_platform.report.analysis import (
 from sweep_platform.report.chart_parts import (
     COMPLETE,
     HEIGHT,
+    INFERENCE,
     OTHER,
     WIDTH,
     Spec,
@@ -26,10 +27,13 @@ from sweep_platform.report.chart_parts import (
     chart,
     compute_axis,
     row,
+    shown_value,
     styled,
     title,
     tooltip,
 )
+from sweep_platform.report.models import compared
+from sweep_platform.report.models_chart import models_chart
 from sweep_platform.report.summary import SweepSummary, TrialSummary
 from sweep_platform.units import flops
 
@@ -38,10 +42,12 @@ FRONT = "on the front"
 
 
 def draw(sweep: SweepSummary) -> dict[str, Spec]:
-    """Every chart there is data for, by name: front, curves, training, knobs."""
+    """Every chart there is data for, by name: front, models, curves, training, knobs."""
     drawn: dict[str, Any] = {}
     if any(trial.final for trial in sweep.trials):
         drawn["front"] = _front(sweep)
+        if compared(sweep):
+            drawn["models"] = models_chart(sweep)
         drawn["curves"] = _curves(sweep)
         drawn["training"] = _training(sweep)
     if sweep.complete:
@@ -52,7 +58,7 @@ def draw(sweep: SweepSummary) -> dict[str, Spec]:
 def _front(sweep: SweepSummary) -> Any:
     rows = _placed(sweep)
     reach = [fields["high" if fields["kind"] == FRONT else "accuracy"] for fields in rows]
-    x, y = compute_axis(_INFERENCE, log=True), accuracy_axis(max(reach))
+    x, y = compute_axis(INFERENCE, log=True), accuracy_axis(max(reach))
     base = chart(rows).encode(x=x, y=y)
     top = base.transform_filter(alt.datum.kind == FRONT)
     steps = top.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
@@ -75,7 +81,6 @@ def _placed(sweep: SweepSummary) -> list[Spec]:
     return sorted(rows, key=lambda fields: -_KINDS.index(fields["kind"]))
 
 
-_INFERENCE = "Inference compute per puzzle (FLOP, log scale)"
 _KINDS = [FRONT, COMPLETE, OTHER]
 
 
@@ -111,7 +116,7 @@ def _marks(base: alt.Chart) -> Any:
 
 def _curves(sweep: SweepSummary) -> Any:
     rows = [row(trial, point) for trial in sweep.trials for point in points(trial)]
-    x = compute_axis(_INFERENCE, log=True)
+    x = compute_axis(INFERENCE, log=True)
     return _lines(sweep, rows, x, "Each trial after 1 to M_max segments")
 
 
@@ -175,7 +180,7 @@ def _telling(sweep: SweepSummary, options: list[str]) -> str:
     varied = (
         name
         for name in options[:-1]
-        if len({wording.setting(trial.knobs.get(name)) for trial in sweep.trials}) > 1
+        if len({wording.knob(trial.knobs, name) for trial in sweep.trials}) > 1
     )
     return next(varied, options[-1])
 
@@ -192,7 +197,9 @@ def _strip(sweep: SweepSummary, name: str, *, first: bool) -> Any:
     rows = _spread(sweep, name)
     top = max(fields["accuracy"] for fields in rows)
     y = accuracy_axis(top, *(() if first else (None,)))
-    base = chart(rows).encode(x=alt.X("value:O", title=name, axis=alt.Axis(labelAngle=0)), y=y)
+    words = any(isinstance(fields["value"], str) for fields in rows)
+    axis = alt.Axis(labelAngle=-35 if words else 0)
+    base = chart(rows).encode(x=alt.X("value:O", title=name, axis=axis), y=y)
     widest = max(2.0, *(abs(fields["aside"]) for fields in rows)) + 0.5
     circles = base.mark_circle(size=60, opacity=0.9).encode(
         xOffset=alt.XOffset("aside:Q", scale=alt.Scale(domain=[-widest, widest])),
@@ -214,7 +221,7 @@ def _spread(sweep: SweepSummary, name: str) -> list[Spec]:
     for trial in sweep.complete:
         point = final_point(trial)
         if point and name in trial.knobs:
-            fields = {**row(trial, point), "value": trial.knobs[name]}
+            fields = {**row(trial, point), "value": shown_value(trial.knobs[name])}
             place = str(fields["value"]), point.exact_accuracy
             groups.setdefault(place, []).append(fields)
     return [

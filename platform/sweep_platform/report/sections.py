@@ -10,6 +10,7 @@ from sweep_platform.report.analysis import (
     best_trial,
     final_point,
     knob_values,
+    ordered,
     trials_front,
 )
 from sweep_platform.report.blocks import (
@@ -25,6 +26,8 @@ from sweep_platform.report.blocks import (
     Paragraph,
 )
 from sweep_platform.report.caveats import caveats
+from sweep_platform.report.halting import halting_section
+from sweep_platform.report.models import models_section
 from sweep_platform.report.summary import SweepSummary, TrialSummary
 from sweep_platform.report.tables import by_state, front_table, knob_table, trial_table
 from sweep_platform.units import flops, knobs, percent, seconds
@@ -39,7 +42,9 @@ def outline(sweep: SweepSummary, written: float) -> Outline:
             *_result(sweep),
             *_asked(sweep),
             *_front(sweep),
+            *models_section(sweep),
             *_curves(sweep),
+            *halting_section(sweep),
             *_training(sweep),
             *_knobs(sweep),
             *_trials(sweep),
@@ -99,6 +104,7 @@ def _asked(sweep: SweepSummary) -> Iterator[Block]:
             ("Space", f"{record.space_file}, scale {record.scale}"),
             ("Puzzles", _dataset(record.dataset)),
             *((f"Knob {name}", wording.choices(knob)) for name, knob in space.items()),
+            *_constants(sweep),
             ("Objectives", wording.setting(record.spec.get("objectives"))),
             ("Budget", wording.setting(record.spec.get("budget"))),
             ("Training per trial", _planned(sweep)),
@@ -107,6 +113,25 @@ def _asked(sweep: SweepSummary) -> Iterator[Block]:
         )
     )
     yield Folded("All settings", Facts(tuple(wording.flattened(record.spec))))
+
+
+_CONSTANTS = {
+    "Model": ("model", "model"),
+    "Speed mode": ("model", "mode"),
+    "Gradient": ("model", "gradient"),
+    "Execution": ("training", "execution"),
+    "Moving average of weights": ("training", "ema"),
+}
+"""Settings that tell trials of one sweep, or of two, apart even where none was written."""
+
+
+def _constants(sweep: SweepSummary) -> Iterator[tuple[str, str]]:
+    """What trials were run with, where the knobs do not tell; all values, if models differ."""
+    for term, (section, name) in _CONSTANTS.items():
+        settings = [getattr(trial.record, section) for trial in sweep.trials]
+        used = ordered({setting[name] for setting in settings if name in setting})
+        if used and name not in sweep.record.spec.get("space", {}):
+            yield term, wording.setting(used)
 
 
 def _dataset(dataset: Mapping[str, Any]) -> str:
@@ -169,7 +194,8 @@ def _knobs(sweep: SweepSummary) -> Iterator[Block]:
     yield Heading("Knobs")
     yield Paragraph(
         f"Complete trials by the value of each knob ({len(sweep.complete)} in all), after all "
-        "their segments. This is association, not effect: the knobs varied together, the "
+        "their segments; a trial whose model has no use for a knob is left out of it. This is "
+        "association, not effect: the knobs varied together, the "
         "search may have tried promising values more often, several knobs change the compute as "
         "well, and few trials share a value. To claim an effect, vary one knob at equal FLOPs "
         "over several seeds."

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from hrm.progress import Curve, Progress
+from hrm.config import ModelConfig
+from hrm.progress import Curve, Halting, Progress
 from sweep_platform.records import (
     Outcome,
     Session,
@@ -20,10 +21,11 @@ from sweep_platform.records import (
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A curve and the training FLOPs that were spent when it was measured."""
+    """A curve, what halting made of it, and the training FLOPs spent when it was measured."""
 
     training_flops: int
     curve: Curve
+    halting: Halting | None
 
     @property
     def exact_accuracy(self) -> float:
@@ -56,8 +58,8 @@ class TrialSummary:
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """The searched settings and their values."""
-        return self.record.parameters
+        """The searched settings that its model has a use for, and their values."""
+        return self.record.knobs
 
     @property
     def complete(self) -> bool:
@@ -68,6 +70,16 @@ class TrialSummary:
     def final(self) -> Curve | None:
         """The curve of the last evaluation, never the best of several; None if there is none."""
         return self.evaluations[-1].curve if self.evaluations else None
+
+    @property
+    def halting(self) -> Halting | None:
+        """What halting made of the last evaluation, None where that is not known."""
+        return self.evaluations[-1].halting if self.evaluations else None
+
+    @property
+    def model(self) -> str:
+        """Name of its model."""
+        return str(self.record.model.get("model", ModelConfig.model))
 
     @property
     def training_flops(self) -> int:
@@ -152,7 +164,11 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
     outcome = folder.outcome()
     measurements = list(folder.measurements())
     evaluations = tuple(
-        Evaluation(training_flops=m.progress.training_flops, curve=m.progress.curve)
+        Evaluation(
+            training_flops=m.progress.training_flops,
+            curve=m.progress.curve,
+            halting=m.progress.halting,
+        )
         for m in measurements
         if m.progress.curve
     )

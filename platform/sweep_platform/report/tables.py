@@ -52,7 +52,7 @@ def knob_table(values: Sequence[KnobValue]) -> Table:
     rows = (
         (
             row.knob,
-            wording.setting(row.value),
+            wording.value(row.value),
             str(row.trials),
             percent(row.median_accuracy),
             percent(row.best_accuracy),
@@ -84,7 +84,7 @@ def _cells(sweep: SweepSummary, trial: TrialSummary, names: list[str]) -> tuple[
     state = _state(sweep, trial.state)
     return (
         str(trial.number),
-        *(wording.setting(trial.knobs.get(name)) for name in names),
+        *(wording.knob(trial.knobs, name) for name in names),
         state if trial.complete else f"{state}: {trial.reason}",
         wording.accuracy(point) if point else wording.NOTHING,
         percent(trial.final.token_accuracy[-1]) if trial.final else wording.NOTHING,

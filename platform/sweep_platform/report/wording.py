@@ -40,10 +40,20 @@ def setting(value: Any) -> str:
     return shown(str(value))
 
 
+def knob(knobs: Mapping[str, Any], name: str) -> str:
+    """The value of a trial's knob, as in a space; a dash where its model has no use for it."""
+    return value(knobs[name]) if name in knobs else NOTHING
+
+
+def value(given: Any) -> str:
+    """A knob's value: "0.001", or "null" where nothing is one of its values."""
+    return "null" if given is None else setting(given)
+
+
 def choices(knob: Mapping[str, Any]) -> str:
     """What a knob may be: "1, 2, 4" or "1 to 8 (log)"."""
     if "choices" in knob:
-        return setting(knob["choices"])
+        return ", ".join(value(choice) for choice in knob["choices"])
     if "low" in knob and "high" in knob:
         scale = " (log)" if knob.get("log") else ""
         return f"{setting(knob['low'])} to {setting(knob['high'])}{scale}"

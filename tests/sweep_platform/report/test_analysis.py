@@ -119,3 +119,13 @@ def test_knob_values_count_complete_trials_only(make_sweep) -> None:
 
 def test_values_are_ordered_as_numbers() -> None:
     assert ordered([10, 9, 0.5, "b", "a"]) == [0.5, 9, 10, "a", "b"]
+
+
+def test_knobs_without_effect_count_for_nothing(make_comparison) -> None:
+    sweep = summarize(make_comparison("hrm", "transformer", "transformer"))
+    counted = {(row.knob, row.value): row.trials for row in knob_values(sweep.complete)}
+    assert counted[("model", "transformer")] == 2
+    assert {place: n for place, n in counted.items() if place[0] in "NT"} == {
+        ("N", 1): 1,
+        ("T", 2): 1,
+    }

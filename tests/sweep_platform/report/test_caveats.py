@@ -83,3 +83,8 @@ def test_a_front_that_is_reached_with_fewer_segments(make_sweep) -> None:
     trial.append(replace(last, step=last.step + 1, curve=falling))
     text = told(summarize(sweep))
     assert "Trial 0 solves 20 of 40 already after 1 segment, at 3 MFLOP" in text
+
+
+def test_names_have_no_edge(make_comparison) -> None:
+    text = told(summarize(make_comparison("hrm", "looped", "transformer")))
+    assert "model (" not in text

@@ -81,3 +81,39 @@ def test_only_what_there_is_data_for(make_sweep) -> None:
         "curves",
         "training",
     }
+
+
+def test_each_model_has_a_front_of_its_own(make_comparison) -> None:
+    sweep = summarize(make_comparison("hrm", "transformer", "hrm", "transformer", "trm"))
+    shown = [row for row in rows(draw(sweep)["models"]) if "best" in row]
+    assert {row["trial"] for row in shown} == {0, 1, 2, 3, 4}
+    for name in ("hrm", "transformer", "trm"):
+        own = [trial for trial in sweep.complete if trial.model == name]
+        expected = {(point.trial, point.segments) for point in trials_front(own)}
+        best = {(row["trial"], row["M"]) for row in shown if row["model"] == name and row["best"]}
+        assert best == expected
+
+
+def test_a_model_keeps_its_colour_and_shape(make_comparison) -> None:
+    few, more = (
+        draw(summarize(make_comparison(*names, name=names[-1])))["models"]["layer"][1]["encoding"]
+        for names in (("hrm", "trm"), ("hrm", "hrm-flat", "looped", "trm", "transformer"))
+    )
+    for channel in ("color", "shape"):
+        scales = [encoding[channel]["scale"] for encoding in (few, more)]
+        looks = [dict(zip(s["domain"], s["range"], strict=True)) for s in scales]
+        assert looks[0].items() <= looks[1].items()
+        assert len(set(looks[1].values())) == 5
+
+
+def test_strips_leave_out_trials_that_have_no_use_for_the_knob(make_comparison) -> None:
+    sweep = summarize(make_comparison("hrm", "transformer", "hrm"))
+    spec = draw(sweep)["knobs"]
+    trials = {
+        panel["layer"][0]["encoding"]["x"]["title"]: {
+            row["trial"] for row in spec["datasets"][panel["data"]["name"]]
+        }
+        for panel in spec["concat"]
+    }
+    assert trials["N"] == trials["T"] == {0, 2}
+    assert trials["model"] == trials["hidden_size"] == {0, 1, 2}

@@ -90,6 +90,61 @@ def test_the_page_loads_nothing(make_sweep) -> None:
     assert "@import" not in style
 
 
+def section(markdown: str, heading: str) -> str:
+    return markdown.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_models_are_compared_side_by_side(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm", "transformer", "hrm", "transformer", "trm")
+    write_report(folder)
+    markdown = read(folder.report, "report.md")
+    assert linked(markdown) == {*PICTURES, "models.png"}
+    lines = section(markdown, "Models").splitlines()
+    rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
+    assert {"| hrm", "| transformer", "| trm"} < set(rows)
+    assert "| 2 | 37.5 % | 2 |" in rows["| transformer"], "trials, median, the best one's number"
+    assert "N=" not in rows["| transformer"]
+    assert "N=" in rows["| hrm"]
+    assert "45.0 % (18 of 40)" in rows["| transformer"]
+
+
+def test_one_model_needs_no_comparison(make_comparison) -> None:
+    folder = make_comparison("trm", "trm")
+    write_report(folder)
+    markdown = read(folder.report, "report.md")
+    assert linked(markdown) == PICTURES
+    assert section(markdown, "Models") == ""
+
+
+def test_halting_stands_beside_all_segments(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, STOPPED)
+    write_report(folder)
+    told = section(read(folder.report, "report.md"), "If each puzzle stops on its own")
+    [row] = [line for line in told.splitlines() if line.startswith("| 0 ")]
+    expected = ["15.0 % (6 of 40)", "6 MFLOP", "7.5 % (3 of 40)", "1.50 of 2", "4.5 MFLOP"]
+    assert row.strip("| ").split(" | ")[2:] == expected
+
+
+def test_sweeps_from_before_halting_was_measured(make_sweep) -> None:
+    folder = make_sweep(COMPLETE)
+    for path in folder.root.glob("trials/*/metrics.jsonl"):
+        path.write_text(re.sub(r', "halting": (null|\{[^}]*\})', "", path.read_text()))
+    write_report(folder)
+    assert "stops on its own" not in read(folder.report, "report.md")
+
+
+def test_what_all_trials_share_is_told(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm")
+    rename(folder, spec={**folder.record().spec, "space": {"model": {"choices": ["hrm", "trm"]}}})
+    write_report(folder)
+    asked = section(read(folder.report, "report.md"), "What was asked")
+    assert "| Knob model | hrm, trm |" in asked
+    assert "| Model |" not in asked
+    for row in ("Speed mode | exact", "Gradient | native", "Execution | compiled"):
+        assert f"| {row} |" in asked
+    assert "| Moving average of weights | 0 |" in asked
+
+
 @pytest.mark.parametrize("states", [(), (None,), (FAILED,), (FAILED, STOPPED)], ids=str)
 def test_reports_without_a_complete_trial(make_sweep, states) -> None:
     folder = make_sweep(*states)

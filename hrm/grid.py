@@ -1,0 +1,60 @@
+"""`python -m hrm.grid`: a trained model under other N, T and M; see `--help`."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from hrm.charts import altair, save_chart, write_file
+from hrm.command import DONE, guarded, say
+from hrm.grid_cells import Asked, begin, fill, whole_numbers
+from hrm.grid_page import chart, markdown
+from hrm.options import Parser
+from hrm.trained_model import add_trained_model, introduced, open_trained
+from hrm.units import percent, seconds
+
+PROGRAM = "python -m hrm.grid"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Do what the command line asks; return the exit status."""
+    return guarded(PROGRAM, lambda: _fill_grid(_parser().parse_args(words)))
+
+
+def _parser() -> Parser:
+    text = "Evaluate a trained model under numbers of cycles, steps and segments of your choice."
+    parser = Parser(prog=PROGRAM, description=text)
+    add_trained_model(parser)
+    text = "{}, such as 1 2 4 or 1..4"
+    for name, meaning in (("N", "cycles of a segment"), ("T", "low-level steps of a cycle")):
+        parser.add_argument(f"--{name}", nargs="+", required=True, help=text.format(meaning))
+    parser.add_argument("--M", nargs="+", default=["1..16"], help="segments (default: 1..16)")
+    text = "where the table and the chart go; a grid that lies there is gone on with"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
+    return parser
+
+
+def _fill_grid(arguments: Namespace) -> int:
+    N, T, M = (whole_numbers(f"--{name}", getattr(arguments, name)) for name in "NTM")
+    asked = Asked(
+        N=N, T=T, segments=max(M), limit=arguments.limit, batch_size=arguments.batch_size
+    )
+    altair()
+    opened, dataset = open_trained(arguments)
+    cells = asked.configs(opened.model.config)
+    out: Path = arguments.out
+    grid = begun = begin(opened, dataset, asked, out)
+    say(introduced(opened, dataset))
+    say(f"{len(cells)} pairs of N and T, {sum(grid.has(c.N, c.T) for c in cells)} are there.")
+    for grid, cell in fill(begun, opened.model, dataset, asked, out):
+        write_file(out / "grid.md", markdown(grid, M).encode())
+        best = max(cell.curve.exact_accuracy)
+        say(f"N {cell.N}, T {cell.T}: {percent(best)} at best, in {seconds(cell.seconds)}")
+    write_file(out / "grid.md", markdown(grid, M).encode())
+    for suffix in ("png", "html"):
+        save_chart(chart(grid, M), out / f"grid.{suffix}")
+    say(f"{out}: grid.md, grid.json, grid.png, grid.html")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Test-time compute: one model under numbers of cycles, steps and segments it wasn't trained with.
+
+A pass to the most segments yields all smaller numbers too, so that a cell of the grid is one
+(N, T). Cells are kept in a file as they are finished; who starts again goes on from there.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hrm.charts import write_file
+from hrm.config import ConfigError, ModelConfig
+from hrm.evaluation import evaluate
+from hrm.loading import Opened, require_segments, with_steps
+from hrm.model import ReasoningModel
+from hrm.progress import Curve, Halting
+from hrm.trained_model import described
+from hrm.trainer import EVALUATION_SEED
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.loader import evaluation_batches
+
+FILE = "grid.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What N cycles of T steps give: the curve over segments, and what halting makes of it."""
+
+    N: int
+    T: int
+    curve: Curve
+    halting: Halting
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The cells of one model on one puzzle set.
+
+    Attributes:
+        subject: what was evaluated on what, as far as numbers depend on it.
+        trained: N, T and M_max that the model was trained with.
+        cells: the finished ones, by N and T.
+    """
+
+    subject: dict[str, Any]
+    trained: tuple[int, int, int]
+    cells: tuple[Cell, ...] = ()
+
+    def has(self, N: int, T: int) -> bool:
+        """Whether a cell is finished."""
+        return any((cell.N, cell.T) == (N, T) for cell in self.cells)
+
+    def plus(self, cell: Cell) -> "Grid":
+        """The grid with one more cell."""
+        cells = sorted((*self.cells, cell), key=lambda one: (one.N, one.T))
+        return Grid(subject=self.subject, trained=self.trained, cells=tuple(cells))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A grid to fill: each N with each T, up to `segments`, on `limit` puzzles (None: all).
+
+    Raises `ConfigError` where a number is impossible.
+    """
+
+    N: tuple[int, ...]
+    T: tuple[int, ...]
+    segments: int
+    limit: int | None = None
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        for name in ("segments", "limit", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; give at least 1.")
+
+    def configs(self, config: ModelConfig) -> list[ModelConfig]:
+        """The model in each cell; raises `ConfigError` where it has no use for a number."""
+        require_segments(config, self.segments)
+        return [with_steps(config, N, T) for N in self.N for T in self.T]
+
+
+def begin(opened: Opened, dataset: PuzzleDataset, asked: Asked, folder: Path) -> Grid:
+    """The grid in `folder` as far as it is finished, or an empty one.
+
+    Raises `ConfigError` where that is the grid of something else.
+    """
+    config, found = opened.model.config, described(opened, dataset)
+    subject = {
+        "weights": _digest(opened.model),
+        "dtype": found["checkpoint"]["dtype"],
+        **found["dataset"],
+        "segments": asked.segments,
+        "limit": asked.limit,
+    }
+    trained = config.N, config.T, config.M_max
+    file = folder / FILE
+    if not file.exists():
+        return Grid(subject=subject, trained=trained)
+    grid = _read(file)
+    for name, value in subject.items():
+        if grid.subject.get(name) != value:
+            raise ConfigError(
+                f"{file} is a grid of {name} {grid.subject.get(name)!r}, not {value!r}; name "
+                "another folder."
+            )
+    return grid
+
+
+def fill(
+    grid: Grid, model: ReasoningModel, dataset: PuzzleDataset, asked: Asked, folder: Path
+) -> Iterator[tuple[Grid, Cell]]:
+    """Evaluate the cells that are missing; yield each with the grid, when that is on disk."""
+    own = model.config
+    try:
+        for config in asked.configs(own):
+            if grid.has(config.N, config.T):
+                continue
+            model.config = config
+            cell = _cell(model, dataset, asked)
+            grid = grid.plus(cell)
+            write_file(folder / FILE, (json.dumps(asdict(grid), indent=1) + "\n").encode())
+            yield grid, cell
+    finally:
+        model.config = own
+
+
+def _cell(model: ReasoningModel, dataset: PuzzleDataset, asked: Asked) -> Cell:
+    batches = evaluation_batches(
+        dataset, batch_size=asked.batch_size, limit=asked.limit, seed=EVALUATION_SEED
+    )
+    began = time.perf_counter()
+    curve, halting = evaluate(model, batches, asked.segments)
+    return Cell(
+        N=model.config.N,
+        T=model.config.T,
+        curve=curve,
+        halting=halting,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _digest(model: ReasoningModel) -> str:
+    """Names the weights; equal for equal ones only."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        found.update(f"{name} {tuple(tensor.shape)} ".encode())
+        found.update(tensor.detach().float().cpu().contiguous().numpy())
+    return found.hexdigest()
+
+
+def _read(file: Path) -> Grid:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        cells = tuple(_read_cell(cell) for cell in content["cells"])
+        trained = tuple(content["trained"])
+        return Grid(subject=content["subject"], trained=trained, cells=cells)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ConfigError(f"{file} is no grid; remove it or name another folder.") from error
+
+
+def _read_cell(fields: dict[str, Any]) -> Cell:
+    curve, halting = (_tuples(fields[name]) for name in ("curve", "halting"))
+    return Cell(**{**fields, "curve": Curve(**curve), "halting": Halting(**halting)})
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
+def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
+    """The numbers of words such as 1, 4 and 6..8, rising.
+
+    Raises `ConfigError` that calls them `name`, where a word is none or stands for none above 0.
+    """
+    found: set[int] = set()
+    for word in words:
+        first, _, last = word.partition("..")
+        numbers = range(0)
+        if first.isdecimal() and (last or first).isdecimal():
+            numbers = range(int(first), int(last or first) + 1)
+        if not numbers or numbers[0] < 1:
+            raise ConfigError(f"{name} is {word}; give whole numbers such as 1 2 4, or 1..4.")
+        found.update(numbers)
+    return tuple(sorted(found))

@@ -1,0 +1,125 @@
+"""A grid of test-time compute as a Markdown table and as a chart of accuracy against FLOPs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hrm.charts import Chart, altair, styled
+from hrm.findings import share
+from hrm.grid_cells import Cell, Grid
+from hrm.units import flops, percent
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
+"""Okabe and Ito's, which the colour-blind can tell apart."""
+
+
+def markdown(grid: Grid, shown: Sequence[int]) -> str:
+    """One row for each (N, T), one column for each number of segments; the trained point bold."""
+    head = ["N", "T", "FLOPs of a segment", *(f"M = {M}" for M in shown)]
+    head += ["when each halts", "segments then"]
+    rows = [head, ["---:"] * len(head), *(_row(grid, cell, shown) for cell in grid.cells)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"# Accuracy by test-time compute\n\n{_legend(grid)}\n\n{table}\n"
+
+
+def _legend(grid: Grid) -> str:
+    N, T, M = grid.trained
+    return (
+        f"Test puzzles of {grid.subject['name']} solved exactly after M segments of N cycles of T "
+        f"steps, in percent of {_puzzles(grid):,}. The model was trained with N {N}, T {T}, "
+        f"M_max {M}, in bold where it is in the table. {_precision(grid)}"
+    )
+
+
+def _puzzles(grid: Grid) -> int:
+    return grid.cells[0].curve.puzzles
+
+
+def _precision(grid: Grid) -> str:
+    """How far the dice decide, at the best point."""
+    best = max(max(cell.curve.exact_accuracy) for cell in grid.cells)
+    return f"Best with 95 % interval: {share(best, _puzzles(grid))}."
+
+
+def _row(grid: Grid, cell: Cell, shown: Sequence[int]) -> list[str]:
+    def accuracy(M: int) -> str:
+        value = f"{100 * cell.curve.exact_accuracy[M - 1]:.1f}"
+        return f"**{value}**" if grid.trained == (cell.N, cell.T, M) else value
+
+    return [
+        str(cell.N),
+        str(cell.T),
+        flops(cell.curve.inference_flops[0]),
+        *(accuracy(M) for M in shown),
+        percent(cell.halting.exact_accuracy),
+        f"{cell.halting.mean_segments:.2f}",
+    ]
+
+
+def chart(grid: Grid, shown: Sequence[int]) -> Chart:
+    """Accuracy against FLOPs, one line for each (N, T); colours tell T, shapes N.
+
+    N cycles a segment for M segments are much like M for N, so that lines of one T lie close.
+
+    Raises `ConfigError` where Altair is not installed.
+    """
+    alt = altair()
+    points = list(_points(grid, shown))
+    base = alt.Chart(alt.InlineData(values=points)).encode(**_axes(alt))
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(detail="N:O")
+    marks = base.mark_point(filled=True, size=55, opacity=0.9).encode(
+        shape=alt.Shape("N:O", title="N, cycles of a segment"), tooltip=_tooltip(alt)
+    )
+    N, T, M = grid.trained
+    note = (
+        f"Points: after 1, 2, … segments, {_puzzles(grid):,} test puzzles of "
+        f"{grid.subject['name']}. Ring: as trained, N {N}, T {T}, M_max {M}."
+    )
+    trained = [point for point in points if (point["N"], point["T"], point["M"]) == grid.trained]
+    ring = alt.Chart(alt.InlineData(values=trained)).mark_point(
+        size=260, color="black", strokeWidth=2, filled=False
+    )
+    layers = (
+        [lines, marks, ring.encode(x="flops:Q", y="accuracy:Q")] if trained else [lines, marks]
+    )
+    title = alt.TitleParams("Accuracy by test-time compute", subtitle=note)
+    return styled(alt.layer(*layers).properties(width=620, height=380, title=title))
+
+
+def _axes(alt: Any) -> dict[str, Any]:
+    compute = alt.Axis(format="~s", labelOverlap="greedy", tickCount=8, grid=False)
+    return {
+        "x": alt.X(
+            "flops:Q",
+            title="Inference compute per puzzle (FLOP, log scale)",
+            scale=alt.Scale(type="log", nice=False, padding=20),
+            axis=compute,
+        ),
+        "y": alt.Y(
+            "accuracy:Q",
+            title="Test puzzles solved exactly",
+            axis=alt.Axis(format="~%", tickCount=6),
+        ),
+        "color": alt.Color(
+            "T:O", title="T, steps of a cycle", scale=alt.Scale(range=list(COLOURS))
+        ),
+    }
+
+
+def _tooltip(alt: Any) -> list[Any]:
+    titles = {"N": "N", "T": "T", "M": "Segments M", "solved": "Solved", "cost": "Compute"}
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
+
+
+def _points(grid: Grid, shown: Sequence[int]) -> Iterator[dict[str, Any]]:
+    for cell in grid.cells:
+        for M in shown:
+            accuracy, cost = cell.curve.exact_accuracy[M - 1], cell.curve.inference_flops[M - 1]
+            yield {
+                "N": cell.N,
+                "T": cell.T,
+                "M": M,
+                "flops": cost,
+                "accuracy": accuracy,
+                "solved": f"{share(accuracy, cell.curve.puzzles)} of {cell.curve.puzzles:,}",
+                "cost": flops(cost),
+            }

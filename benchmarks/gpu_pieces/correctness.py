@@ -26,7 +26,7 @@ SMALL = Size(
     batch_size=16,
     layers=1,
 )
-LONG = replace(SMALL, name="L=900, d=128", seq_len=900, micro_batch=2, batch_size=2)
+LONG = replace(SMALL, name="L=900, d=128", seq_len=900, micro_batch=4, batch_size=4)
 
 CASES: dict[str, tuple[Size, dict[str, Any], dict[str, Any]]] = {
     "hrm, exact": (SMALL, {}, {}),

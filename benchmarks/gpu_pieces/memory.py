@@ -74,6 +74,9 @@ def _cells(
     setting: Setting, execution: str, changes: dict[str, Any], peaks: list[int], growing: bool
 ) -> list[str]:
     """Measure one configuration; `peaks` are those of the group so far and get this one."""
+    if execution == "cuda_graphs":
+        # Graphs of the models before would keep their memory.
+        torch._dynamo.reset()
     release()
     size = TINY if setting.tiny else SUDOKU_512
     rows = size.batch_size if setting.tiny else ROWS

@@ -181,10 +181,11 @@ def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
     """
     found: set[int] = set()
     for word in words:
-        first, _, last = word.partition("..")
+        first, to, last = word.partition("..")
+        last = last if to else first
         numbers = range(0)
-        if first.isdecimal() and (last or first).isdecimal():
-            numbers = range(int(first), int(last or first) + 1)
+        if first.isdecimal() and last.isdecimal():
+            numbers = range(int(first), int(last) + 1)
         if not numbers or numbers[0] < 1:
             raise ConfigError(f"{name} is {word}; give whole numbers such as 1 2 4, or 1..4.")
         found.update(numbers)

@@ -1,0 +1,224 @@
+"""`python -m hrm.evaluate` says what is so, or in one sentence what is wrong."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hrm import official
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.evaluate import main
+from hrm.trainer import Trainer
+from hrm.voting import vote
+from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.prepare import prepare
+from puzzle_datasets.schema import Manifest
+from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.sources.maze import MazeSettings
+from puzzle_datasets.sources.sudoku import SudokuSettings
+
+MakeModel = Callable[..., ModelConfig]
+MakeTraining = Callable[..., TrainingConfig]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def sudoku(tmp_path: Path) -> Path:
+    return prepare("sudoku", SudokuSettings(side=4, train=8, test=12), tmp_path / "data")
+
+
+@pytest.fixture
+def train(
+    model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
+) -> Callable[..., Trainer]:
+    def run(folder: Path, **changes: Any) -> Trainer:
+        dataset = PuzzleDataset.open(folder)
+        config = model_config(**sizes(dataset.manifest), **changes)
+        training = training_config(config, 3, eval_puzzles=None)
+        trainer = Trainer(config, training, dataset, torch.device("cpu"))
+        list(trainer.run(tmp_path / "checkpoint.pt"))
+        return trainer
+
+    return run
+
+
+def sizes(manifest: Manifest) -> dict[str, int]:
+    names = ("vocab_size", "seq_len", "num_puzzle_identifiers")
+    return {name: getattr(manifest, name) for name in names}
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(dataset: Path, *words: object, at: Path = tmp_path) -> tuple[int, str, str]:
+        status = main([str(at), "--dataset", str(dataset), "--device", "cpu", *map(str, words)])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def found(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text())["found"]
+    return content
+
+
+def test_numbers_are_those_of_the_run_itself(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    trainer = train(sudoku)
+    status, out, err = run(sudoku, "--json", tmp_path / "o.json")
+    assert (status, err) == (0, "")
+    curve, halting = trainer.evaluate()
+    written = found(tmp_path / "o.json")
+    assert tuple(written["curve"]["exact_accuracy"]) == curve.exact_accuracy
+    assert tuple(written["curve"]["token_accuracy"]) == pytest.approx(curve.token_accuracy)
+    assert tuple(written["halting"]["segments"]) == halting.segments
+    assert {"missing_digits", "changed_clues"} == set(written["rules"])
+    lines = out.splitlines()
+    assert "weights of step 3" in lines[0]
+    heading = next(at for at, line in enumerate(lines) if "segments  per puzzle" in line)
+    assert [line.split()[0] for line in lines[heading + 1 : heading + 4]] == ["1", "2", "3"]
+    assert f"{100 * curve.token_accuracy[-1]:.1f} %" in lines[heading + 3]
+
+
+def test_options_do_what_they_say(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    train(sudoku)
+    file = tmp_path / "o.json"
+    run(sudoku, "--segments", 5, "--limit", 7, "--N", 3, "--T", 1, "--json", file)
+    whole = json.loads(file.read_text())
+    assert (whole["model"]["N"], whole["model"]["T"]) == (3, 1)
+    assert len(whole["found"]["curve"]["exact_accuracy"]) == 5
+    assert whole["found"]["puzzles"] == whole["found"]["curve"]["puzzles"] == 7
+    run(sudoku, "--halting", "act", "--batch-size", 5, "--json", file)
+    assert found(file)["curve"] is None
+    assert found(file)["halting"]["segments"] == [0, 0, 1], "it has not learnt to halt"
+
+
+def test_arc_is_voted_on(
+    arc: PuzzleDataset,
+    arc_folder: Path,
+    train: Callable[..., Trainer],
+    run: Run,
+    tmp_path: Path,
+) -> None:
+    trainer = train(arc_folder)
+    file = tmp_path / "o.json"
+    status, out, _ = run(arc_folder, "--voting", 4, "--json", file)
+    assert status == 0
+    expected = vote(trainer.model, arc, segments=3, batch_size=128, guises=4)
+    assert found(file)["votes"]["votes"] == expected.votes
+    rates = found(file)["votes"]["pass_at"]["2"]
+    assert rates == vars(expected.pass_at[2])
+    assert "pass@2" in out
+    assert "pass@" not in run(arc_folder, "--limit", 3)[1]
+    assert "pass@1" in run(arc_folder)[1]
+
+
+def test_published_checkpoint(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    trainer = train(sudoku)
+    official.export(trainer.model, tmp_path / "published", 3)
+    run(sudoku, "--json", tmp_path / "ours.json")
+    status, out, _ = run(sudoku, "--json", tmp_path / "theirs.json", at=tmp_path / "published")
+    assert status == 0, out
+    ours, theirs = found(tmp_path / "ours.json"), found(tmp_path / "theirs.json")
+    assert ours["curve"]["token_accuracy"] == theirs["curve"]["token_accuracy"][:3]
+
+
+MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
+    "no segments": (("--segments", 0), "segments is 0; give at least 1"),
+    "no puzzles": (("--limit", 0), "limit is 0; give at least 1"),
+    "no rows": (("--batch-size", 0), "batch_size is 0; give at least 1"),
+    "no cycles": (("--N", 0), "--N is 0; give a whole number of at least 1"),
+    "no word": (("--segments", "all"), "invalid int value: 'all'"),
+    "no such option": (("--frobnicate",), "unrecognized arguments: --frobnicate"),
+    "no such device": (("--device", "cuda:99"), "device is 'cuda:99'"),
+    "no threads": (("--threads", 0), "--threads is 0"),
+    "no ARC": (("--voting", 3), "voting is 3, but sudoku is no ARC; give 0"),
+    "no place": (("--json", "/dev/null/x.json"), "can't be written"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told_in_a_sentence(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, mistake: str
+) -> None:
+    train(sudoku)
+    words, message = MISTAKES[mistake]
+    status, _, err = run(sudoku, *words)
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_what_does_not_fit_is_refused_before_work(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    train(sudoku, model="transformer")
+    mazes = prepare("maze", MazeSettings(side=5, train=4, test=4), tmp_path / "data")
+    larger = prepare("sudoku", SudokuSettings(side=6, train=4, test=4), tmp_path / "data")
+    missing = tmp_path / "none"
+    refusals = [
+        run(mazes),
+        run(larger),
+        run(missing),
+        run(sudoku, at=missing),
+        run(sudoku, "--segments", 2),
+        run(sudoku, "--T", 2),
+    ]
+    messages = [
+        "is a model of seq_len 16, but the dataset 'maze' has seq_len 25",
+        "is a model of vocab_size 6, but the dataset 'sudoku' has vocab_size 8",
+        "is no puzzle set",
+        "does not exist; name a checkpoint",
+        "every segment of a transformer is the same; give 1",
+        "T is 2, but a transformer has no cycles; give 1",
+    ]
+    for (status, out, err), message in zip(refusals, messages, strict=True):
+        assert (status, out) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+
+
+def test_answers_that_were_trained_on_are_refused(
+    train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    """Most tasks that one set scores are trained on whole in the other."""
+
+    def built(place: str, held_out: str) -> Path:
+        settings = ArcSettings(
+            canvas=6,
+            tasks=20,
+            augmentations="fresh",
+            held_out=held_out,  # type: ignore[arg-type]
+        )
+        return prepare("arc-agi-1", settings, tmp_path / place)
+
+    everything, evaluation = built("a", "all"), built("a", "evaluation")
+    train(evaluation)
+    status, _, err = run(everything)
+    assert status == 2
+    assert "are trained on with their test pairs" in err
+    elsewhere = built("b", "all")
+    status, _, err = run(elsewhere, "--limit", 2)
+    assert status == 0
+    assert "was not checked; name it with --trained-on" in err
+    status, _, err = run(elsewhere, "--trained-on", evaluation)
+    assert status == 2
+    assert "are trained on with their test pairs" in err
+    status, _, err = run(elsewhere, "--trained-on", everything)
+    assert status == 2
+    assert "is not what" in err

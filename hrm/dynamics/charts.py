@@ -162,8 +162,9 @@ def _halting(dynamics: Dynamics, *, first: bool) -> Chart:
         y=alt.Y(
             "value:Q",
             title="Share of puzzles" if first else None,
-            scale=alt.Scale(domain=[0, 1]),
-            axis=alt.Axis(format="~%", tickCount=5),
+            # Room for the number above a bar of 100 %.
+            scale=alt.Scale(domain=[0, 1.08], nice=False),
+            axis=alt.Axis(format="~%", values=[0, 0.25, 0.5, 0.75, 1]),
         ),
         tooltip=["number:O", alt.Tooltip("value:Q", format=".1%")],
     )

@@ -117,10 +117,10 @@ class Trainer:
                 self.save(checkpoint)
                 watch.saved(began)
             self._take_step()
-            if self.step in evaluations:
-                yield self._report(self.evaluate())
-            elif self.step % interval == 0 or self.done:
-                yield self._report(None)
+            evaluates = self.step in evaluations
+            if evaluates or self.step % interval == 0 or self.done:
+                self._settle()
+                yield self._report(self.evaluate() if evaluates else None)
         if checkpoint is not None:
             self.save(checkpoint)
 
@@ -166,13 +166,20 @@ class Trainer:
     def _take_step(self) -> None:
         started = time.perf_counter()
         self._learner.step(self._loader.next_batch())
-        seconds = time.perf_counter() - started
-        self._seconds += seconds
         self._learner.tally.steps += 1
+        self._spend(time.perf_counter() - started)
+
+    def _settle(self) -> None:
+        """Wait for the device, which may be many steps behind; the wait is time of training."""
+        started = time.perf_counter()
+        self._learner.require_finite()
+        self._spend(time.perf_counter() - started)
+
+    def _spend(self, seconds: float) -> None:
+        self._seconds += seconds
         self._learner.tally.seconds += seconds
 
     def _report(self, evaluation: Evaluation | None) -> Progress:
-        self._learner.require_finite()
         tally = self._learner.tally
         row_segments = self.config.batch_size * tally.steps
         examples_per_second = row_segments / tally.seconds

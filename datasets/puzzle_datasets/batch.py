@@ -6,6 +6,13 @@ import torch
 from torch import Tensor
 
 
+def send(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return the tensor on a device, on a GPU without waiting for the work it has to do."""
+    if torch.device(device).type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Puzzles for one forward pass.
@@ -21,7 +28,9 @@ class Batch:
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on another device."""
         return Batch(
-            self.inputs.to(device), self.labels.to(device), self.puzzle_identifiers.to(device)
+            send(self.inputs, device),
+            send(self.labels, device),
+            send(self.puzzle_identifiers, device),
         )
 
     def split(self, rows: int) -> "list[Batch]":

@@ -10,7 +10,7 @@ from torch import Tensor
 from puzzle_datasets.augment.arc import Augmentation, canvas_side, transformed_sizes
 from puzzle_datasets.augment.arc_orientations import Orientations
 from puzzle_datasets.augment.picks import Picks
-from puzzle_datasets.batch import Batch
+from puzzle_datasets.batch import Batch, send
 from puzzle_datasets.counters import Words, below, counter_draws, counter_key, permutations
 from puzzle_datasets.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.dihedral import NUM_DIHEDRAL
@@ -93,7 +93,8 @@ class _PairCanvases:
         grids = torch.cat([rows, rows + self._pairs])
         paddings = torch.tensor([PAD, IGNORE_LABEL]).repeat_interleave(len(rows))
         tokens = self._grids.augmented(grids, for_both, paddings)
-        return Batch(tokens[: len(rows)], tokens[len(rows) :], identifiers.to(tokens.device))
+        moved = send(identifiers, tokens.device)
+        return Batch(tokens[: len(rows)], tokens[len(rows) :], moved)
 
 
 class _Translation:

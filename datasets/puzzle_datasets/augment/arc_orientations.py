@@ -15,6 +15,7 @@ from puzzle_datasets.augment.arc import (
     token_table,
     transformed_sizes,
 )
+from puzzle_datasets.batch import send
 from puzzle_datasets.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.schema import ARC_COLOURS, ARC_VOCAB_SIZE
 
@@ -55,11 +56,12 @@ class Orientations:
         shifts = augmentation.offsets[:, 0] * self._stride + augmentation.offsets[:, 1]
         starts = self._starts[augmentation.dihedral * self._grids + grids] - shifts
         device = self._runs.device
-        runs = self._runs.index_select(0, starts.to(device))
+        runs = self._runs.index_select(0, send(starts, device))
         tokens = runs.view(-1, self._side, self._stride)[:, :, : self._side].int()
-        new_tokens = token_table(augmentation.colours, paddings).to(device)
-        first = torch.arange(0, new_tokens.numel(), ARC_VOCAB_SIZE, dtype=torch.int32)
-        index = tokens.add_(first.to(device)[:, None, None]).flatten()
+        new_tokens = send(token_table(augmentation.colours, paddings), device)
+        count = new_tokens.numel()
+        first = torch.arange(0, count, ARC_VOCAB_SIZE, dtype=torch.int32, device=device)
+        index = tokens.add_(first[:, None, None]).flatten()
         return new_tokens.flatten().index_select(0, index).view(len(grids), -1)
 
     def _tops(self, sizes: Tensor, dihedral: int) -> Tensor:

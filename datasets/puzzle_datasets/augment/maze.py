@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.augment.picks import Picks, Variants, as_batch, stored_tokens
-from puzzle_datasets.batch import Batch
+from puzzle_datasets.batch import Batch, send
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.dihedral import (
     INVERSE,
@@ -30,13 +30,13 @@ class Augmentation:
 
     def to(self, device: torch.device) -> "Augmentation":
         """Return the augmentation on another device."""
-        return Augmentation(dihedral=self.dihedral.to(device))
+        return Augmentation(dihedral=send(self.dihedral, device))
 
 
 def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
     """Return the turned tokens [B, L] of square mazes [B, L]."""
     length = tokens.shape[1]
-    cells = _cells_shown(length).to(tokens.device).index_select(0, augmentation.dihedral)
+    cells = send(_cells_shown(length), tokens.device).index_select(0, augmentation.dihedral)
     first = torch.arange(0, tokens.numel(), length, dtype=torch.int32, device=tokens.device)
     flat = cells.add_(first[:, None]).flatten()
     return tokens.flatten().index_select(0, flat).view_as(tokens)

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from puzzle_datasets.batch import Batch
+from puzzle_datasets.batch import Batch, send
 from puzzle_datasets.counters import below, counter_draws, counter_key
 from puzzle_datasets.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.schema import IGNORE_LABEL
@@ -70,12 +70,12 @@ class StoredPairs:
 def stored_tokens(table: PairTable, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return inputs and labels uint8 [B, L] of some rows on the device."""
     inputs, labels = (tokens.index_select(0, rows) for tokens in (table.inputs, table.labels))
-    return inputs.to(device), labels.to(device)
+    return send(inputs, device), send(labels, device)
 
 
 def as_batch(inputs: Tensor, labels: Tensor, puzzle_identifiers: Tensor) -> Batch:
     """Return tokens [B, L] as a batch, on the device they are on."""
-    return Batch(inputs.int(), _targets(labels), puzzle_identifiers.to(inputs.device))
+    return Batch(inputs.int(), _targets(labels), send(puzzle_identifiers, inputs.device))
 
 
 def _targets(labels: Tensor) -> Tensor:

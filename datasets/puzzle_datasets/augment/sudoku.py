@@ -13,7 +13,7 @@ from torch import Tensor
 
 from puzzle_datasets import counters
 from puzzle_datasets.augment.picks import Picks, Variants, as_batch, stored_tokens
-from puzzle_datasets.batch import Batch
+from puzzle_datasets.batch import Batch, send
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.rules.sudoku import DIGIT_OFFSET
 from puzzle_datasets.schema import Manifest
@@ -38,10 +38,10 @@ class Augmentation:
     def to(self, device: torch.device) -> "Augmentation":
         """Return the augmentation on another device."""
         return Augmentation(
-            transposes=self.transposes.to(device),
-            rows=self.rows.to(device),
-            columns=self.columns.to(device),
-            digits=self.digits.to(device),
+            transposes=send(self.transposes, device),
+            rows=send(self.rows, device),
+            columns=send(self.columns, device),
+            digits=send(self.digits, device),
         )
 
 

@@ -27,9 +27,10 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-format: $(READY)  ## put the code into its one layout
+format: $(READY)  ## put the code into its one layout, and renew the lines that docs cite
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python docs/cited_lines.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from hrm.charts import write_file
-from hrm.command import guarded, say
+from hrm.commands.outcome import guarded, say
+from hrm.commands.units import percent
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.report import Wishes, write_report
 from hrm.loading import CHECKPOINT_FILE
 from hrm.trainer import Trainer
-from hrm.units import percent
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.drawing.png import packed
 from puzzle_datasets.prepare import build_at

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from hrm.charts import write_file
-from hrm.command import DONE, guarded, say
-from hrm.examination import Examination, examine, settled
-from hrm.findings import text
-from hrm.options import Parser
-from hrm.trained_model import ProgressLine, add_trained_model, described, introduced, open_trained
+from hrm.commands.options import Parser
+from hrm.commands.outcome import DONE, guarded, say
+from hrm.commands.trained_model import (
+    ProgressLine,
+    add_trained_model,
+    described,
+    introduced,
+    open_trained,
+)
+from hrm.examination.findings import text
+from hrm.examination.run import Examination, examine, settled
 
 PROGRAM = "python -m hrm.evaluate"
 

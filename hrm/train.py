@@ -3,11 +3,11 @@
 import sys
 from argparse import Namespace
 
-from hrm.command import BAD_INPUT, complain, machine, outcome, sentence
+from hrm.commands.outcome import BAD_INPUT, complain, machine, outcome, sentence
 from hrm.config import ConfigError
-from hrm.processes import Processes
-from hrm.single_run import SingleRun
-from hrm.train_options import PROGRAM, parser, request
+from hrm.single.options import PROGRAM, parser, request
+from hrm.single.processes import Processes
+from hrm.single.run import SingleRun
 
 
 def main(words: list[str] | None = None) -> int:

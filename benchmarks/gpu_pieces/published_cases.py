@@ -14,11 +14,12 @@ from torch import Tensor
 from gpu_pieces.setting import learner
 from gpu_pieces.tables import require
 from gpu_pieces.traces import Trace, trace
-from hrm import official, official_weights
+from hrm import official
 from hrm.checkpoint import CheckpointError
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.learner import Learner
 from hrm.model import ReasoningModel
+from hrm.official import weights
 from puzzle_datasets.batch import Batch
 
 CASES = Path("tests", "hrm", "parity_cases")
@@ -96,7 +97,7 @@ class PublishedCase:
         settings = {name: self._meta[name] for name in sizes}
         settings |= {ours: self._meta["arch"][theirs] for theirs, ours in NAMES.items()}
         model = official.HierarchicalReasoningModel(ModelConfig(**settings, halt_exploration=0.0))
-        model.load_state_dict(official_weights.read(official_weights.find(self._folder, None)))
+        model.load_state_dict(weights.read(weights.find(self._folder, None)))
         return model
 
     def _learner(self, device: torch.device, execution: str) -> Learner:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from hrm.charts import altair
-from hrm.command import DONE, guarded, machine, say
+from hrm.commands.options import Parser, add_dataset, add_machine
+from hrm.commands.outcome import DONE, guarded, machine, say
 from hrm.dynamics.report import Wishes, write_report
-from hrm.options import Parser, add_dataset, add_machine
 
 PROGRAM = "hrm.dynamics"
 

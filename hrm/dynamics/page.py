@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hrm.charts import save_chart, write_file
+from hrm.commands.units import percent
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.pictures import picture, png
 from hrm.dynamics.stories import Story
-from hrm.units import percent
 from puzzle_datasets.schema import Manifest
 
 _HTML = """<!doctype html>

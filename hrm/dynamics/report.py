@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from hrm.commands.options import flag
+from hrm.commands.units import percent
 from hrm.config import ConfigError
 from hrm.dynamics.measure import Batches, Dynamics, measure
 from hrm.dynamics.page import write_charts, write_numbers, write_page, write_picture
@@ -14,9 +16,7 @@ from hrm.dynamics.stories import telling
 from hrm.dynamics.wording import names
 from hrm.loading import Opened, open_model, require_fit
 from hrm.model import ReasoningModel
-from hrm.options import flag
 from hrm.trainer import EVALUATION_SEED
-from hrm.units import percent
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.schema import Manifest

@@ -11,8 +11,8 @@ import torch
 from hrm import official
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.evaluate import main
+from hrm.examination.voting import vote
 from hrm.trainer import Trainer
-from hrm.voting import vote
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.schema import Manifest

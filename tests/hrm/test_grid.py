@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import torch
 
-from hrm import grid_cells
 from hrm.baselines import build_model
 from hrm.charts import altair, save_chart
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation import evaluate
 from hrm.flops import inference_flops
-from hrm.grid import main
-from hrm.grid_cells import Asked, Cell, whole_numbers
+from hrm.grid import cells as grid_cells
+from hrm.grid.__main__ import main
+from hrm.grid.cells import Asked, Cell, whole_numbers
 from hrm.model import ReasoningModel
 from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset

@@ -4,8 +4,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from hrm import options, units
-from hrm.command import sentence
+from hrm.commands import options, units
+from hrm.commands.outcome import sentence
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 
 SHAPE = {"vocab_size": 12, "seq_len": 16, "num_puzzle_identifiers": 3}

@@ -124,14 +124,15 @@ def test_a_run_from_start_to_end(
 def test_wilson_interval_of_the_result(
     words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hrm import progress_lines, units
-    from hrm.run_folder import RunFolder
+    from hrm.commands import units
+    from hrm.single import lines
+    from hrm.single.folder import RunFolder
 
     assert main(words(steps=2)) == 0
     last = RunFolder(tmp_path / "run").reports()[-1]
     assert last.curve is not None
     low, high = units.wilson(last.curve.exact_accuracy[-1], last.curve.puzzles)
-    line = progress_lines.result(last)
+    line = lines.result(last)
     assert f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %) of " in line
     assert f"of {last.curve.puzzles:,} test puzzles after 3 segments each; " in line
     assert line in capsys.readouterr().out
@@ -352,7 +353,7 @@ def test_the_budget_has_as_many_steps_as_asked(words: Callable[..., list[str]]) 
     """Also where a float can't hold the FLOPs: rounding down would lose a step."""
     from hrm.config import ModelConfig, TrainingConfig
     from hrm.flops import step_flops, total_steps
-    from hrm.single_settings import _at_least
+    from hrm.single.settings import _at_least
 
     model = ModelConfig(vocab_size=12, seq_len=900, num_puzzle_identifiers=7)
     training = TrainingConfig(training_flops=1.0, batch_size=769)

@@ -13,7 +13,7 @@ import pytest
 
 from hrm import checkpoint
 from hrm.config import ConfigError
-from hrm.processes import Processes
+from hrm.single.processes import Processes
 
 TINY = [
     *("--hidden-size", "32", "--head-dim", "16", "--H-layers", "1", "--L-layers", "1"),

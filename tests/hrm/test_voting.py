@@ -10,9 +10,9 @@ from torch import Tensor
 
 from hrm.answers import Answers, answer_late, answer_when_sure
 from hrm.config import ConfigError, ModelConfig
+from hrm.examination.rules import RuleScores
+from hrm.examination.voting import vote
 from hrm.model import HierarchicalReasoningModel, ReasoningModel
-from hrm.rules import RuleScores
-from hrm.voting import vote
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.prepare import prepare

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.processes import Processes
+from hrm.single.processes import Processes
 from hrm.trainer import Trainer
 from hrm.world import World
 from puzzle_datasets.dataset import PuzzleDataset

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hrm.commands.units import flops, percent, seconds, wilson
 from hrm.progress import Curve, Halting
-from hrm.units import flops, percent, seconds, wilson
 from puzzle_datasets.scoring.arc import ArcScores
 
 

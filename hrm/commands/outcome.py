@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 
 from hrm.checkpoint import CheckpointError
+from hrm.commands.options import flag
 from hrm.config import ConfigError
 from hrm.devices import device_named
 from hrm.learner import NonFiniteLoss
-from hrm.options import flag
 from hrm.world import LostProcess
 from puzzle_datasets.schema import DatasetError
 

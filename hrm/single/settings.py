@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from hrm.commands.options import FROM_DATASET, flag
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.flops import step_flops
-from hrm.options import FROM_DATASET, flag
 from puzzle_datasets.schema import Manifest
 
 DEFAULT_STEPS = 10_000

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from hrm import progress_lines as lines
-from hrm.command import DONE, INTERRUPTED, say
+from hrm.commands.interrupts import stop_requests
+from hrm.commands.outcome import DONE, INTERRUPTED, say
 from hrm.config import ConfigError
 from hrm.flops import total_steps
-from hrm.interrupts import stop_requests
-from hrm.run_folder import RunFolder
-from hrm.single_settings import Request, Settings, dataset_folder, settled
+from hrm.single import lines
+from hrm.single.folder import RunFolder
+from hrm.single.settings import Request, Settings, dataset_folder, settled
 from hrm.trainer import Trainer
 from hrm.world import World
 from puzzle_datasets.dataset import PuzzleDataset

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from hrm.command import DONE, INTERRUPTED, complain
+from hrm.commands.outcome import DONE, INTERRUPTED, complain
 from hrm.config import ConfigError
 from hrm.world import ALONE, World
 

@@ -4,9 +4,9 @@ import math
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
-from hrm import options
+from hrm.commands import options
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.single_settings import DEFAULT_STEPS, Request
+from hrm.single.settings import DEFAULT_STEPS, Request
 from hrm.trainer import CHECKPOINT_SECONDS
 
 PROGRAM = "hrm.train"

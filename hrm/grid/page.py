@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hrm.charts import Chart, altair, styled
-from hrm.findings import share
-from hrm.grid_cells import Cell, Grid
-from hrm.units import flops, percent
+from hrm.commands.units import flops, percent
+from hrm.examination.findings import share
+from hrm.grid.cells import Cell, Grid
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 """Okabe and Ito's, which the colour-blind can tell apart."""

@@ -1,6 +1,6 @@
 """What a run says of itself, in lines."""
 
-from hrm import units
+from hrm.commands import units
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.flops import parameter_count, step_flops
 from hrm.progress import Progress

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from hrm.charts import write_file
+from hrm.commands.trained_model import described
 from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation import evaluate
 from hrm.loading import Opened, require_segments, with_steps
 from hrm.model import ReasoningModel
 from hrm.progress import Curve, Halting
-from hrm.trained_model import described
 from hrm.trainer import EVALUATION_SEED
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.loader import evaluation_batches

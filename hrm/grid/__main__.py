@@ -5,12 +5,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from hrm.charts import altair, save_chart, write_file
-from hrm.command import DONE, guarded, say
-from hrm.grid_cells import Asked, begin, fill, whole_numbers
-from hrm.grid_page import chart, markdown
-from hrm.options import Parser
-from hrm.trained_model import add_trained_model, introduced, open_trained
-from hrm.units import percent, seconds
+from hrm.commands.options import Parser
+from hrm.commands.outcome import DONE, guarded, say
+from hrm.commands.trained_model import add_trained_model, introduced, open_trained
+from hrm.commands.units import percent, seconds
+from hrm.grid.cells import Asked, begin, fill, whole_numbers
+from hrm.grid.page import chart, markdown
 
 PROGRAM = "python -m hrm.grid"
 

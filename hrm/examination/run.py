@@ -8,13 +8,13 @@ from typing import Literal
 from hrm.answers import Answers, answer_late, answer_when_sure
 from hrm.config import ConfigError
 from hrm.evaluation import evaluate
-from hrm.findings import Findings
+from hrm.examination.findings import Findings
+from hrm.examination.rules import RuleScores
+from hrm.examination.voting import PUBLISHED_GUISES, vote
 from hrm.halting import evaluate_halting
 from hrm.loading import Opened, require_fit, require_segments
 from hrm.model import ReasoningModel
-from hrm.rules import RuleScores
 from hrm.trainer import EVALUATION_SEED
-from hrm.voting import PUBLISHED_GUISES, vote
 from puzzle_datasets.batch import Batch
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.loader import evaluation_batches

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from hrm.command import machine
+from hrm.commands.options import Parser, add_dataset, add_machine
+from hrm.commands.outcome import machine
+from hrm.examination.known_answers import refuse_known_answers
 from hrm.flops import parameter_count
-from hrm.known_answers import refuse_known_answers
 from hrm.loading import Opened, open_model, require_fit, with_steps
-from hrm.options import Parser, add_dataset, add_machine
 from puzzle_datasets.dataset import PuzzleDataset
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -12,7 +12,7 @@ from torch import Tensor
 from hrm.checkpoint import CheckpointError
 from hrm.config import ModelConfig
 from hrm.model import HierarchicalReasoningModel
-from hrm.official_config import DTYPES, PublishedSettings
+from hrm.official.settings import DTYPES, PublishedSettings
 
 COMPILED_PREFIX = "_orig_mod.model.inner."
 """In front of every name, from outside in: a compiled model's, the loss head's, the ACT loop's."""

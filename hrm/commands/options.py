@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong, for `hrm.command.guarded` to tell."""
+        """Raise what is wrong, for `hrm.commands.outcome.guarded` to tell."""
         raise ConfigError(f"{message}; see {self.prog} --help.")
 
 
@@ -98,7 +98,7 @@ def add_fields(
 
 
 def add_machine(into: Parser) -> None:
-    """Add --device and --threads, which `hrm.command.machine` obeys."""
+    """Add --device and --threads, which `hrm.commands.outcome.machine` obeys."""
     group = into.add_argument_group("machine")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER")
     whole = partial(_parsed, hint=int)

@@ -1,8 +1,8 @@
 """Published checkpoints: load one as our model, and export ours as one.
 
-A checkpoint is a folder: the settings of its run in `all_config.yaml` (`hrm.official_config`) and
-the weights after step N in `step_N` (`hrm.official_weights`). Both directions keep the outputs,
-bit for bit.
+A checkpoint is a folder: the settings of its run in `all_config.yaml` (`hrm.official.settings`)
+and the weights after step N in `step_N` (`hrm.official.weights`). Both directions keep the
+outputs, bit for bit.
 """
 
 import os
@@ -16,9 +16,9 @@ from torch import Tensor
 from hrm.checkpoint import CheckpointError
 from hrm.config import TrainingConfig
 from hrm.model import HierarchicalReasoningModel, ReasoningModel
-from hrm.official_config import DTYPES, describe, read, read_yaml, yaml_of
-from hrm.official_weights import COMPILED_PREFIX, find, model_config, require_fit
-from hrm.official_weights import read as read_weights
+from hrm.official.settings import DTYPES, describe, read, read_yaml, yaml_of
+from hrm.official.weights import COMPILED_PREFIX, find, model_config, require_fit
+from hrm.official.weights import read as read_weights
 from puzzle_datasets.folders import sync
 
 CONFIG_FILE = "all_config.yaml"

@@ -1,0 +1,1 @@
+"""What `python -m hrm.evaluate` finds out about a trained model."""

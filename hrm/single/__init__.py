@@ -1,0 +1,1 @@
+"""One training run without a sweep: `python -m hrm.train`."""

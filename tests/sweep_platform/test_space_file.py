@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hrm.config import MODELS
 from sweep_platform.errors import InputError
 from sweep_platform.space_file import SpaceFile, overridden
 from sweep_platform.spec import Choices, Range, SweepSpec
@@ -296,3 +297,12 @@ def test_a_model_and_its_settings_may_be_fixed_or_searched(path: Path) -> None:
 )
 def test_models_and_settings_that_cannot_be(path: Path, setting: str, told: str) -> None:
     assert told in refusal(path, SPACE, setting)
+
+
+def test_baselines_train_every_model_once_at_equal_flops() -> None:
+    file = SpaceFile(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
+    for scale in file.scales:
+        spec = file.resolve(scale)
+        assert spec.space == {"model": Choices(choices=MODELS)}
+        assert spec.budget.trials == len(MODELS)
+        assert spec.rungs.at == ()

@@ -6,6 +6,7 @@ from hrm.progress import Halting
 from sweep_platform.report import wording
 from sweep_platform.report.analysis import Point, best_trial, final_point, trials_front
 from sweep_platform.report.blocks import Block, Heading, Paragraph, Row, Table
+from sweep_platform.report.models import compared
 from sweep_platform.report.summary import SweepSummary, TrialSummary
 from sweep_platform.units import flops, knobs, percent
 
@@ -25,10 +26,11 @@ def halting_section(sweep: SweepSummary) -> Iterator[Block]:
 
 
 def _best(sweep: SweepSummary) -> list[TrialSummary]:
-    """The trials of the front and the one that is named as the best."""
-    best = best_trial(sweep.complete)
+    """The trials of the front and the best of all, or of each model where models are compared."""
+    groups = [sweep.complete, *compared(sweep).values()]
+    named = [best for trials in groups if (best := best_trial(trials))]
     chosen = {point.trial for point in trials_front(sweep.complete)}
-    return [trial for trial in sweep.complete if trial.number in chosen or trial is best]
+    return [trial for trial in sweep.complete if trial.number in chosen or trial in named]
 
 
 def _segments(trial: TrialSummary) -> int:

@@ -60,7 +60,7 @@ def _cells(name: str, trials: list[TrialSummary]) -> tuple[str, ...]:
         str(len(trials)),
         percent(median(point.exact_accuracy for point in points)),
         str(best.number),
-        knobs({knob: value for knob, value in best.knobs.items() if knob != "model"}),
+        knobs({k: v for k, v in best.knobs.items() if k != "model"}) or wording.NOTHING,
         wording.accuracy(point),
         wording.interval(point),
         flops(point.inference_flops),

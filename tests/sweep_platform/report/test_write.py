@@ -106,6 +106,9 @@ def test_models_are_compared_side_by_side(make_comparison) -> None:
     assert "N=" not in rows["| transformer"]
     assert "N=" in rows["| hrm"]
     assert "45.0 % (18 of 40)" in rows["| transformer"]
+    told = section(markdown, "If each puzzle stops on its own")
+    for name in ("hrm", "transformer", "trm"):
+        assert f"model={name} " in told, "the best of each model"
 
 
 def test_one_model_needs_no_comparison(make_comparison) -> None:

@@ -120,10 +120,10 @@ def train_segment(
 def wants_to_halt(model: ReasoningModel, output: Output) -> Tensor:
     """Rows `[B]` whose Q-values say that the puzzle is solved.
 
-    In mode exact, halting is worth more than going on (HRM paper); in mode lean, the answer is
-    likelier right than wrong (TRM, arXiv 2510.04871).
+    Halting is worth more than going on (HRM paper); where the model never learnt the value of
+    going on, the answer is likelier right than wrong (TRM, arXiv 2510.04871).
     """
-    if model.config.mode == "exact":
+    if model.config.learns_to_continue:
         return output.q_halt > output.q_continue
     return output.q_halt > 0
 

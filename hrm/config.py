@@ -59,10 +59,9 @@ class ModelConfig:
     """A Hierarchical Reasoning Model or one of its baselines; the defaults are as published.
 
     Raises `ConfigError` where a value is impossible. The width of the puzzle embedding is
-    `hidden_size`, so it takes one position in front of the puzzle's tokens. A setting that a model
-    has no use for takes the value that says so, so that equal models are equal records: a
-    transformer has neither cycles nor segments (N, T and M_max are 1), and TRM never learns to
-    continue (mode is lean).
+    `hidden_size`, so it takes one position in front of the puzzle's tokens. Some settings that a
+    model has no use for take the value that says so: a transformer has neither cycles nor segments
+    (N, T and M_max are 1), and TRM never learns to continue (mode is lean).
 
     Attributes:
         model: `hrm`; `hrm-flat`, whose z_H is updated as often as z_L; `trm`, one network of
@@ -73,7 +72,7 @@ class ModelConfig:
         gradient: which updates at the end of a segment keep their gradient: `one_step` the last of
             each state, `cycle` the last cycle, `last_k` the last `gradient_steps`, `bptt` all;
             `native` is what each model was published with.
-        gradient_steps: updates of a state, z_L and z_H alike, that `last_k` keeps.
+        gradient_steps: how many updates, of z_L and z_H together, `last_k` keeps.
         mixing: how positions see each other: `attention`, or `mlp`, a SwiGLU over positions.
     """
 
@@ -170,8 +169,9 @@ class TrainingConfig:
     the model and the result is that of the whole batch. `evaluate_at` are fractions of the budget;
     `eval_puzzles` limits the puzzles evaluated (None takes all). `ema` is the decay of the moving
     average of the weights that is evaluated: 0 for none, None for what the model was published
-    with. `execution` says how blocks run: `eager`, `compiled`, or `cuda_graphs`, which is compiled
-    and replayed with one launch. Raises `ConfigError` where a value is impossible.
+    with. `execution` says how blocks run: `eager`, `compiled`, or `cuda_graphs`, which replays the
+    compiled blocks of the first batch size with one launch, and is `compiled` on a CPU. Raises
+    `ConfigError` where a value is impossible.
     """
 
     training_flops: float

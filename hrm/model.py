@@ -51,7 +51,8 @@ class Output(NamedTuple):
 class Block(nn.Module):
     """A post-norm transformer block: x = RMS(x + Mix(x)); x = RMS(x + SwiGLU(x)).
 
-    Mix is attention, or a SwiGLU over positions as in TRM's MLP form (arXiv 2510.04871).
+    Mix is attention, or as in TRM's MLP form (arXiv 2510.04871) a SwiGLU over positions, and the
+    norm after it is over positions as well.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -66,15 +67,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, rotary: RotaryPositions | None) -> Tensor:
         """`[B, S, d] -> [B, S, d]`."""
-        x = rms_norm(x + self._mix(x, rotary), self.norm_eps)
+        x = self._mix(x, rotary)
         return rms_norm(x + self.mlp(x), self.norm_eps)
 
     def _mix(self, x: Tensor, rotary: RotaryPositions | None) -> Tensor:
+        """Let positions see each other; the norm that follows a SwiGLU over positions is too."""
         if self.mixes_by_mlp:
-            mixed: Tensor = self.mlp_t(x.transpose(1, 2)).transpose(1, 2)
-            return mixed
-        attended: Tensor = self.self_attn(x, rotary)
-        return attended
+            columns = x.transpose(1, 2)
+            return rms_norm(columns + self.mlp_t(columns), self.norm_eps).transpose(1, 2)
+        return rms_norm(x + self.self_attn(x, rotary), self.norm_eps)
 
 
 class ReasoningModule(nn.Module):

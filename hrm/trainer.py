@@ -42,7 +42,8 @@ class Trainer:
     All randomness comes from the configuration's seed, through generators and a loader whose state
     is saved. In a world of several processes each calls the same methods at the same time; reports
     and checkpoints are those of one process, and a checkpoint resumes in a world of any size.
-    Raises `ConfigError` where the dataset does not fit the model, or the device the precision.
+    `execution` says how blocks really run, which may be less than was asked for. Raises
+    `ConfigError` where the dataset does not fit the model, or the device the precision.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Trainer:
             world=world,
         )
         self.model = self._learner.model
-        _compile(self.model, training_config.execution)
+        self.execution = _compile(self.model, training_config.execution)
         self._seconds = 0.0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -109,10 +110,11 @@ class Trainer:
         interval = max(1, self.total_steps // REPORTS)
         watch = Watch(self.world, self.device, seconds, stop)
         while not self.done:
-            due, ends = watch.look()
+            due, ends = self._look(watch)
             if ends:
                 break
             if checkpoint is not None and due:
+                self._settle()
                 began = time.monotonic()
                 self.save(checkpoint)
                 watch.saved(began)
@@ -169,6 +171,13 @@ class Trainer:
         self._learner.tally.steps += 1
         self._spend(time.perf_counter() - started)
 
+    def _look(self, watch: Watch) -> tuple[bool, bool]:
+        """What `Watch.look` says; several processes wait for their devices to hear it."""
+        started = time.perf_counter()
+        said = watch.look()
+        self._spend(time.perf_counter() - started)
+        return said
+
     def _settle(self) -> None:
         """Wait for the device, which may be many steps behind; the wait is time of training."""
         started = time.perf_counter()
@@ -222,13 +231,17 @@ class Trainer:
         self._loader.load_state_dict(state["loader"])
 
 
-def _compile(model: ReasoningModel, execution: str) -> None:
-    if execution == "eager":
-        return
+def _compile(model: ReasoningModel, wanted: str) -> str:
+    """Let the model run as wanted, as far as this machine can; return how it will run."""
+    if wanted == "eager":
+        return "eager"
     # Loading the compiler takes a second, which most runs need not spend.
     from hrm.compiled import compile_blocks
 
-    compile_blocks(model, "default" if execution == "compiled" else "reduce-overhead")
+    graphs = wanted == "cuda_graphs" and model.device.type == "cuda"
+    if not compile_blocks(model, "reduce-overhead" if graphs else "default"):
+        return "eager"
+    return "cuda_graphs" if graphs else "compiled"
 
 
 def _generators(seed: int, count: int) -> list[torch.Generator]:

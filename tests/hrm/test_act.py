@@ -1,15 +1,25 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrm.act import Slots, draw_least_segments, empty_slots, join, refill, train_segment
+from hrm.act import (
+    Slots,
+    draw_least_segments,
+    empty_slots,
+    join,
+    refill,
+    train_segment,
+    wants_to_halt,
+)
 from hrm.config import ModelConfig
 from hrm.losses import softmax_cross_entropy
-from hrm.model import HierarchicalReasoningModel
+from hrm.model import HierarchicalReasoningModel, Output
 from puzzle_datasets.batch import Batch
 
 MakeModel = Callable[..., ModelConfig]
@@ -41,7 +51,7 @@ def run(model: HierarchicalReasoningModel, slots: Slots, least: Tensor | None) -
     return train_segment(model, slots, rows, least, softmax_cross_entropy).slots
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(halted=st.lists(st.booleans(), min_size=ROWS, max_size=ROWS))
 def test_only_halted_slots_take_the_new_row(model_config: MakeModel, halted: list[bool]) -> None:
     model = build(model_config())
@@ -99,25 +109,37 @@ def test_a_single_segment_needs_no_target(model_config: MakeModel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "q_halt", "q_continue", "halts"),
+    ("settings", "q_halt", "q_continue", "halts"),
     [
-        ("exact", 1.0, 0.5, True),
-        ("exact", 1.0, 1.5, False),
-        ("exact", -1.0, -2.0, True),
-        ("lean", 1.0, 1.5, True),
-        ("lean", -1.0, -2.0, False),
+        ({"mode": "exact"}, 1.0, 0.5, True),
+        ({"mode": "exact"}, 1.0, 1.5, False),
+        ({"mode": "exact"}, -1.0, -2.0, True),
+        ({"mode": "lean"}, 1.0, 1.5, True),
+        ({"mode": "lean"}, -1.0, -2.0, False),
+        ({"mode": "exact", "M_max": 1}, -1.0, -2.0, False),
     ],
 )
-def test_lean_halts_on_its_own_value_and_exact_on_the_better(
-    model_config: MakeModel, mode: str, q_halt: float, q_continue: float, halts: bool
+def test_halting_asks_for_what_was_learnt(
+    model_config: MakeModel,
+    settings: dict[str, Any],
+    q_halt: float,
+    q_continue: float,
+    halts: bool,
 ) -> None:
-    model = build(model_config(mode=mode))
+    model = build(model_config(**settings))
+    q = torch.tensor([[q_halt, q_continue]]).expand(ROWS, 2)
+    output = Output(torch.zeros(ROWS, 1, 2), q[:, 0], q[:, 1])
+    assert wants_to_halt(model, output).tolist() == [halts] * ROWS
+
+
+def test_lean_slots_halt_on_their_own_value(model_config: MakeModel) -> None:
+    model = build(model_config(mode="lean"))
     with torch.no_grad():
         assert model.q_head.bias is not None
-        model.q_head.bias.copy_(torch.tensor([q_halt, q_continue]))
+        model.q_head.bias.copy_(torch.tensor([1.0, 1.5]))
     slots = refill(model, empty_slots(model, ROWS), batch_of(model, 1))
-    after = run(model, slots, torch.zeros(ROWS, dtype=torch.int32))
-    assert after.halted.tolist() == [halts] * ROWS
+    least = torch.tensor([0, 2, 3, 0, 0], dtype=torch.int32)
+    assert run(model, slots, least).halted.tolist() == [True, False, False, True, True]
 
 
 def test_lean_is_exact_without_the_second_forward(model_config: MakeModel) -> None:

@@ -175,6 +175,25 @@ def test_gradients_that_leave_out_a_state_are_refused(model_config: MakeModel) -
         model_config(gradient="last_k", gradient_steps=1)
 
 
+def test_the_mlp_form_is_a_swiglu_over_positions_with_a_norm_over_them(
+    model_config: MakeModel,
+) -> None:
+    """TRM's block, written out for one row."""
+    model = built(model_config(model="trm", mixing="mlp"))
+    block = model.L_level.layers[0]  # type: ignore[union-attr, index]
+    x = embedded(model, rows=1)
+
+    def norm(value: torch.Tensor, axis: int) -> torch.Tensor:
+        return value / (value.square().mean(axis, keepdim=True) + 1e-5).sqrt()
+
+    gate, up = (block.mlp_t.gate_up_proj.weight @ x[0]).chunk(2)
+    mixed = x[0] + block.mlp_t.down_proj.weight @ (torch.nn.functional.silu(gate) * up)
+    seen = norm(mixed, 0)
+    gate, up = (seen @ block.mlp.gate_up_proj.weight.T).chunk(2, -1)
+    out = norm(seen + (torch.nn.functional.silu(gate) * up) @ block.mlp.down_proj.weight.T, -1)
+    assert block(x, None)[0].allclose(out, atol=1e-5)
+
+
 def test_mixing_by_mlp_sees_other_positions(model_config: MakeModel) -> None:
     model = built(model_config(mixing="mlp"))
     assert isinstance(model, HierarchicalReasoningModel)

@@ -19,7 +19,9 @@ from hrm import official
 from hrm.baselines import build_model
 from hrm.checkpoint import CheckpointError
 from hrm.config import ModelConfig, TrainingConfig
+from hrm.evaluation import evaluate
 from hrm.model import HierarchicalReasoningModel, ReasoningModel
+from puzzle_datasets.batch import Batch
 
 CASES = Path(__file__).parent / "parity_cases"
 PUBLISHED = "_orig_mod.model.inner."
@@ -473,3 +475,19 @@ def test_a_file_is_no_folder_to_export_into(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(CheckpointError, match="run can't be written"):
         official.export(made(TINY), tmp_path / "run")
+
+
+def test_a_lean_model_halts_where_it_did(tmp_path: Path) -> None:
+    model = made(replace(TINY, mode="lean"))
+    with torch.no_grad():
+        model.q_head.weight.normal_(generator=torch.Generator().manual_seed(3))
+        model.q_head.bias.copy_(torch.tensor([-0.1, 5.0]))
+    official.export(model, tmp_path)
+    loaded = official.load(tmp_path)
+    tokens = torch.randint(
+        0, TINY.vocab_size, (40, TINY.seq_len), generator=torch.Generator().manual_seed(4)
+    )
+    batch = Batch(tokens, tokens, torch.zeros(40, dtype=torch.int32))
+    before, after = (evaluate(one, [batch], 3).halting.segments for one in (model, loaded))
+    assert after == before
+    assert 0 < before[0] < 1

@@ -20,9 +20,17 @@ def device_named(name: str) -> torch.device:
         raise ConfigError(f"device is {name!r}; give cpu, cuda or cuda:NUMBER.")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        found = f"{count} GPUs" if count else "no GPU"
-        raise ConfigError(f"device is {name!r}, but this torch finds {found}; give cpu.")
+        raise ConfigError(f"device is {name!r}, but this torch finds {_found(count)}.")
     return device
+
+
+def _found(count: int) -> str:
+    """How many GPUs there are, and what to do about it."""
+    if count == 0:
+        return "no GPU; give cpu"
+    last = f"cuda:{count - 1}"
+    known = f"{count} GPUs; give one up to {last}" if count > 1 else f"1 GPU; give {last}"
+    return f"{known}, or start at most as many processes as GPUs"
 
 
 def require_precision(precision: str, device: torch.device) -> None:

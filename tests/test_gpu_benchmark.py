@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -75,6 +76,9 @@ def test_correctness_and_a_row_that_fails(
     found = rows(capsys.readouterr().out)
     assert len(found) == len(cases) + 2 * 2 + 3
     assert not any("failed" in cell for row in found for cell in row)
+    unseen = [row[0] for row in found if row[1].startswith("not looked at: ")]
+    assert len(unseen) == 3
+    assert all(name.startswith("a step without wait, ") for name in unseen)
 
     learner = correctness.learner
 
@@ -112,10 +116,29 @@ def test_differences_are_found(module: Callable[[str], ModuleType]) -> None:
         traces.Trace([2.0, 1.01], torch.ones(4)),
         traces.Trace([2.0, math.nan], torch.ones(4)),
         traces.Trace([2.0, 1.0], torch.tensor([1.0, 1.0, 1.0, 1.1])),
+        traces.Trace([2.0, 1.0], torch.ones(4), 0.1),
+        traces.Trace([2.0, 1.0], torch.ones(4), math.nan),
     ]
     for other in wrong:
         with pytest.raises(AssertionError, match="first, later, gradient"):
             traces.compare(other, right, traces.FLOAT32)
+
+
+def test_an_average_that_stays_behind_is_found(
+    module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting, traces = module("gpu_pieces.setting"), module("gpu_pieces.traces")
+    cpu = torch.device("cpu")
+
+    def traced() -> Any:
+        made = setting.learner(setting.TINY.model(), setting.TINY.training(ema=0.9), cpu)
+        return traces.trace(made, setting.TINY.batches(3, cpu))
+
+    right = traced()
+    assert len(traces.compare(right, right, traces.FLOAT32)) == 4
+    monkeypatch.setattr("hrm.flat.MovingAverage.update", lambda average, step: None)
+    with pytest.raises(AssertionError, match="average"):
+        traces.compare(traced(), right, traces.FLOAT32)
 
 
 def test_throughput_times_every_mode(
@@ -181,5 +204,7 @@ def test_what_comes_too_late_fails(
     setting = module("gpu_pieces.setting")
     made = setting.Setting(root=ROOT, device=torch.device("cpu"), tiny=True, precision="float32")
     late = replace(made, minutes=0.0, executions=("eager",))
+    assert not module("gpu_pieces.learning").run(late)
+    assert "stopped after step 1 of 10; give more --minutes" in capsys.readouterr().out
     assert not module("gpu_pieces.memory").run(late)
     assert all("no time was left" in row[1] for row in rows(capsys.readouterr().out))

@@ -9,7 +9,7 @@ from typing import Any
 
 from gpu_pieces.puzzles import sudoku
 from gpu_pieces.setting import Setting
-from gpu_pieces.tables import Table
+from gpu_pieces.tables import Table, require
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.flops import step_flops
 from hrm.progress import Progress
@@ -73,6 +73,7 @@ def run(setting: Setting) -> bool:
             for progress in _until(trainer.run(), deadline):
                 if progress.curve is not None:
                     table.row(f"{(time.monotonic() - began) / 60:.1f}", _cells(progress))
+            _require_end(trainer)
         except Exception as error:
             table.failed(f"{(time.monotonic() - began) / 60:.1f}", error)
     return table.whole
@@ -132,6 +133,11 @@ def _affordable_steps(setting: Setting, dataset: PuzzleDataset, deadline: float)
     each = (ended - began) / (last - first)
     left = deadline - time.monotonic()
     return max(EVALUATIONS, int((1 - RESERVE) * left / each))
+
+
+def _require_end(trainer: Trainer) -> None:
+    done, steps = trainer.step, trainer.total_steps
+    require(trainer.done, f"stopped after step {done:,} of {steps:,}; give more --minutes")
 
 
 def _until(reports: Iterator[Progress], deadline: float) -> Iterator[Progress]:

@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 import torch
 
 
+class NotLookedAt(Exception):
+    """A row's question can't be answered here; the message says why."""
+
+
 class Table:
     """Prints its rows as they come; `whole` is false once one of them failed.
 
-    Work that comes after `deadline`, a `time.monotonic()`, is a failed row.
+    Work that comes after `deadline`, a `time.monotonic()`, is a failed row. What could not be
+    looked at is a row of its own kind, neither good nor failed.
     """
 
     def __init__(self, title: str, note: str, *columns: str, deadline: float) -> None:
@@ -22,22 +27,23 @@ class Table:
         self._print(["---"] * self._columns)
 
     def row(self, name: str, cells: Sequence[str]) -> None:
-        """Print a row."""
-        self._print([name, *cells])
+        """Print a row; cells that it lacks are empty."""
+        self._print([name, *cells, *[""] * (self._columns - 1 - len(cells))])
 
     def failed(self, name: str, reason: object) -> None:
         """Print a row that says why there is none."""
         self.whole = False
         kind = f"{type(reason).__name__}: " if isinstance(reason, Exception) else ""
         first_line = (str(reason).strip() or "no reason given").splitlines()[0]
-        text = f"failed: {kind}{first_line}".replace("|", "/")
-        self._print([name, text, *[""] * (self._columns - 2)])
+        self.row(name, [f"failed: {kind}{first_line}".replace("|", "/")])
 
     def attempt(self, name: str, work: Callable[[], Sequence[str]]) -> None:
-        """Print the row that `work` returns, or that it failed."""
+        """Print the row that `work` returns, or that it failed or could not look."""
         try:
             self.require_time()
             cells = work()
+        except NotLookedAt as reason:
+            self.row(name, [f"not looked at: {reason}"])
         except Exception as error:
             self.failed(name, error)
         else:

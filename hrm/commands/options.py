@@ -23,7 +23,7 @@ HELP = {
     "model": "HRM or one of its baselines",
     "mode": "exact learns Q-halt and Q-continue; lean halts on Q-halt, without a second forward",
     "gradient": "which updates at the end of a segment keep their gradient",
-    "gradient_steps": "updates of each state that --gradient last_k keeps",
+    "gradient_steps": "updates, of z_L and z_H together, that --gradient last_k keeps",
     "mixing": "how positions see each other",
     "N": "high-level cycles of a segment",
     "T": "low-level steps of a cycle",
@@ -54,7 +54,7 @@ HELP = {
     "eval_batch_size": "puzzles evaluated at a time, in each process; none takes the batch size",
     "seed": "of weights, puzzles and exploration",
     "precision": "what modules compute in",
-    "execution": "how blocks run",
+    "execution": "how blocks run; cuda_graphs is compiled on a CPU",
     "ema": "decay of the average of the weights that is evaluated; none as published",
 }
 """What each field means, in a line."""

@@ -1,11 +1,13 @@
 """Checkpoints: one file, written whole or not at all, read without running foreign code."""
 
-import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from hrm.files import write_whole
 
 FORMAT = 2
 
@@ -19,36 +21,16 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
 
     Raises `CheckpointError` where there is no room or no right to write.
     """
-    temporary = path.with_name(f".{path.name}.partial")
     try:
-        _write(temporary, {"format": FORMAT, **content})
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        write_whole(path, partial(torch.save, {"format": FORMAT, **content}))
     except (OSError, RuntimeError) as error:
         # torch tells of a full disk by an error of its own, raised while handling the disk's.
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError):
             raise
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f"{path} can't be written ({cause.strerror}); make room there or name another place."
         ) from error
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with path.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load(path: Path) -> dict[str, Any]:

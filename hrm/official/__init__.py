@@ -5,21 +5,20 @@ and the weights after step N in `step_N` (`hrm.official.weights`). Both directio
 outputs, bit for bit.
 """
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from hrm.checkpoint import CheckpointError
 from hrm.config import TrainingConfig
+from hrm.files import write_whole
 from hrm.model import HierarchicalReasoningModel, ReasoningModel
 from hrm.official.settings import DTYPES, describe, read, read_yaml, yaml_of
 from hrm.official.weights import COMPILED_PREFIX, find, model_config, require_fit
 from hrm.official.weights import read as read_weights
-from puzzle_datasets.folders import sync
 
 CONFIG_FILE = "all_config.yaml"
 INITIAL_STATES = ("H_init", "L_init")
@@ -71,7 +70,8 @@ def export(
     """Write a model as the published trainer would: `all_config.yaml` and `step_N`.
 
     The initial states are stored in the type that the model computes in, as the published code
-    needs them, so that those of a bfloat16 model lose what it never saw. Nothing is overwritten;
+    needs them, so that those of a bfloat16 model lose what it never saw. A lean model, which never
+    learnt its Q-continue, gets one of 0, so that it halts where it did. Nothing is overwritten;
     further steps of one run may go into its folder.
 
     Args:
@@ -94,11 +94,11 @@ def export(
         if (folder / CONFIG_FILE).exists():
             _require_same_run(folder / CONFIG_FILE, content)
         else:
-            _write_whole(folder / CONFIG_FILE, lambda stream: stream.write(text))
-        _write_whole(file, lambda stream: torch.save(_published_weights(model), stream))
+            write_whole(folder / CONFIG_FILE, lambda stream: stream.write(text))
+        write_whole(file, lambda stream: torch.save(_published_weights(model), stream))
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as the latter, in words that don't say so.
-        reason = error if isinstance(error, OSError) else "is the disk full?"
+        reason = (error.strerror or error) if isinstance(error, OSError) else "is the disk full?"
         raise CheckpointError(
             f"{folder} can't be written ({reason}); make room or name another folder."
         ) from error
@@ -141,18 +141,8 @@ def _published_weights(model: ReasoningModel) -> dict[str, Tensor]:
     weights = {name: tensor.float() for name, tensor in model.state_dict().items()}
     # The published code compares them with a carry of this type, and assigns what it reads.
     weights |= {name: weights[name].to(model.dtype) for name in INITIAL_STATES}
+    if model.config.mode == "lean":
+        # The published code halts where Q-halt exceeds Q-continue, this model where it exceeds 0.
+        for name in ("q_head.weight", "q_head.bias"):
+            weights[name] = torch.stack((weights[name][0], torch.zeros_like(weights[name][1])))
     return {COMPILED_PREFIX + name: tensor.cpu() for name, tensor in weights.items()}
-
-
-def _write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Have `file` hold what `write` writes, or not exist."""
-    temporary = file.with_name(f".{file.name}.partial")
-    try:
-        with temporary.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.rename(file)
-        sync(file.parent)
-    finally:
-        temporary.unlink(missing_ok=True)

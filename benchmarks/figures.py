@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from hrm.charts import write_file
 from hrm.commands.outcome import guarded, say
 from hrm.commands.units import percent
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.report import Wishes, write_report
-from hrm.loading import CHECKPOINT_FILE
+from hrm.files import write_file
+from hrm.loading import CHECKPOINT_FILE, open_model
 from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.drawing.png import packed
@@ -55,8 +55,9 @@ def make(work: Path, flops: float) -> int:
     """Do all of it, in `work` but for the pictures."""
     puzzles = work / "sudoku"
     build_at("sudoku", SudokuSettings(side=4, clues=6), puzzles)
-    runs = [train(name, PuzzleDataset.open(puzzles), work / name, flops) for name in SETTINGS]
-    write_report(runs, puzzles, work / "report", Wishes(), CPU, say)
+    dataset = PuzzleDataset.open(puzzles)
+    runs = [train(name, dataset, work / name, flops) for name in SETTINGS]
+    write_report([open_model(run) for run in runs], dataset, work / "report", Wishes(), say)
     for name in PICTURES:
         image = (work / "report" / f"{name}.png").read_bytes()
         write_file(FIGURES / f"{name}.png", packed(image))

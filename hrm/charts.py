@@ -1,10 +1,10 @@
 """Charts as files: what Altair draws, saved as PNG, SVG or a page that needs no network."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
+from hrm.files import write_file
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -30,6 +30,15 @@ def altair() -> Any:
     return altair
 
 
+def lacking() -> str:
+    """What is missing to draw charts, in a sentence; empty where nothing is."""
+    try:
+        altair()
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
 def save_chart(chart: Chart, path: Path) -> None:
     """Write a chart to `path`, whole or not at all, in the format that its suffix names.
 
@@ -39,20 +48,6 @@ def save_chart(chart: Chart, path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"{path} is no picture's name; end it in {', '.join(SUFFIXES)}.")
     write_file(path, _render(chart, path.suffix))
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Have `path` hold `content`; its folder is made. Raises `ConfigError` where it can't be."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written ({error}); name another place.") from error
 
 
 def styled(chart: Chart) -> Chart:

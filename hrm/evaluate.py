@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrm.charts import write_file
 from hrm.commands.options import Parser
 from hrm.commands.outcome import DONE, guarded, say
 from hrm.commands.trained_model import (
@@ -17,10 +16,11 @@ from hrm.commands.trained_model import (
     introduced,
     open_trained,
 )
-from hrm.examination.findings import text
+from hrm.examination import findings
 from hrm.examination.run import Examination, examine, settled
+from hrm.files import write_file
 
-PROGRAM = "python -m hrm.evaluate"
+PROGRAM = "hrm.evaluate"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -29,16 +29,20 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog=PROGRAM, description="Evaluate a trained model on the test puzzles.")
+    text = "Evaluate a trained model on the test puzzles."
+    parser = Parser(prog=f"python -m {PROGRAM}", description=text)
     add_trained_model(parser)
     number: dict[str, Any] = {"type": int, "metavar": "INT"}
     parser.add_argument("--segments", help="of a puzzle, at most (as trained)", **number)
     parser.add_argument("--N", help="cycles of a segment (as trained)", **number)
     parser.add_argument("--T", help="low-level steps of a cycle (as trained)", **number)
-    text = "fixed: all segments for all; act: a puzzle leaves the batch when it halts"
-    parser.add_argument("--halting", choices=("fixed", "act"), default="fixed", help=text)
-    text = "ARC: guises of an input that vote; 0: no vote (1001, or 0 with --limit)"
-    parser.add_argument("--voting", help=text, **number)
+    halting = "fixed: all segments for all; act: a puzzle leaves the batch when it halts"
+    parser.add_argument("--halting", choices=("fixed", "act"), default="fixed", help=halting)
+    voting = (
+        "ARC: guises that vote, of every test input, also with --limit; 0: no vote (1001, or 0 "
+        "with --limit)"
+    )
+    parser.add_argument("--voting", help=voting, **number)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     return parser
 
@@ -53,13 +57,20 @@ def _evaluate(arguments: Namespace) -> int:
     )
     opened, dataset = open_trained(arguments, arguments.N, arguments.T)
     asked = settled(opened, dataset, asked)
+    config = opened.model.config
+    steps = {"N": config.N, "T": config.T, "M": asked.segments}
     say(introduced(opened, dataset))
+    say(f"Evaluated with {', '.join(f'{name} {value}' for name, value in steps.items())}.")
     line = ProgressLine()
     found = examine(opened, dataset, asked, line)
     line.clear()
-    say(f"\n{text(found)}")
+    say(f"\n{findings.text(found)}")
     if arguments.json is not None:
-        record = described(opened, dataset) | {"asked": asdict(asked), "found": found.record()}
+        record = described(opened, dataset) | {
+            "evaluated": steps,
+            "asked": asdict(asked),
+            "found": found.record(),
+        }
         write_file(arguments.json, (json.dumps(record, indent=2) + "\n").encode())
     return DONE
 

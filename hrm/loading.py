@@ -35,6 +35,7 @@ class Opened:
 
     Attributes:
         model: with the weights to evaluate, on the device asked for.
+        config: what it was trained with; that of `model` may be given other cycles.
         source: the file or folder it came from.
         trained_on: the fingerprint of its puzzle set; None where the checkpoint doesn't say.
         step: optimizer steps behind the weights; None where the checkpoint doesn't say.
@@ -42,6 +43,7 @@ class Opened:
     """
 
     model: ReasoningModel
+    config: ModelConfig
     source: Path
     trained_on: str | None = None
     step: int | None = None
@@ -72,7 +74,7 @@ def open_model(
     folder, step = _published(path)
     if folder is not None:
         model: ReasoningModel = official.load(folder, seq_len=seq_len, step=step, dtype=dtype)
-        opened = Opened(model=model, source=path, step=step)
+        opened = Opened(model=model, config=model.config, source=path, step=step)
     else:
         opened = _open_ours(path, dtype)
     precision = str(opened.model.dtype).removeprefix("torch.")
@@ -80,8 +82,8 @@ def open_model(
         require_precision(precision, device)
     except ConfigError as error:
         raise ConfigError(
-            f"{path} computes in {precision}, which this {device.type.upper()} lacks; give dtype "
-            "float32."
+            f"{path} computes in {precision}, which this {device.type.upper()} lacks; give "
+            "--dtype float32."
         ) from error
     return replace(opened, model=opened.model.to(device).eval())
 
@@ -108,17 +110,22 @@ def with_steps(config: ModelConfig, N: int | None, T: int | None) -> ModelConfig
     changed = replace(config, **asked)
     for name, value in asked.items():
         if getattr(changed, name) != value:
-            raise ConfigError(f"{name} is {value}, but a {config.model} has no cycles; give 1.")
+            raise ConfigError(
+                f"ModelConfig.{name} is {value}, but a {config.model} has no cycles; give 1."
+            )
     return changed
 
 
-def require_segments(config: ModelConfig, segments: int) -> None:
-    """Refuse numbers of segments that are no number, or more than the model has a use for."""
+def require_segments(config: ModelConfig, segments: int, name: str = "--segments") -> None:
+    """Refuse numbers of segments that are no number, or more than the model has a use for.
+
+    Raises `ConfigError` that calls the number `name`.
+    """
     if segments < 1:
-        raise ConfigError(f"segments is {segments}; give at least 1.")
+        raise ConfigError(f"{name} is {segments}; give at least 1.")
     if config.model == "transformer" and segments > 1:
         raise ConfigError(
-            f"segments is {segments}, but every segment of a transformer is the same; give 1."
+            f"{name} is {segments}, but every segment of a transformer is the same; give 1."
         )
 
 
@@ -157,6 +164,7 @@ def _open_ours(path: Path, dtype: torch.dtype | None) -> Opened:
         _take_average(path, model, average)
     return Opened(
         model=model,
+        config=config,
         source=path,
         trained_on=fingerprint,
         step=step,

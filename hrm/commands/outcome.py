@@ -3,6 +3,7 @@
 0 is done, 1 failed, 2 what the user can mend, 130 interrupted.
 """
 
+import errno
 import os
 import re
 import sys
@@ -21,23 +22,29 @@ from puzzle_datasets.schema import DatasetError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the system that more room mends."""
+
 
 def guarded(program: str, work: Callable[[], int]) -> int:
     """Do the work and return its exit status; what the user can mend becomes one sentence."""
-    status, text = outcome(work)
+    status, text = outcome(work, "--batch-size")
     if text:
         complain(program, text)
     return status
 
 
-def outcome(work: Callable[[], int]) -> tuple[int, str]:
-    """Do the work; its exit status, and what to complain of, nothing if empty."""
+def outcome(work: Callable[[], int], smaller: str = "--micro-batch") -> tuple[int, str]:
+    """Do the work; its exit status, and what to complain of, nothing if empty.
+
+    `smaller` is the option that makes the work take less memory; the default is that of training.
+    """
     try:
         return work(), ""
     except (ConfigError, CheckpointError, DatasetError, OSError) as error:
         return BAD_INPUT, sentence(error)
     except torch.OutOfMemoryError:
-        return BAD_INPUT, "the GPU has too little memory; give a smaller --micro-batch."
+        return BAD_INPUT, f"the GPU has too little memory; give a smaller {smaller}."
     except (NonFiniteLoss, LostProcess) as error:
         return FAILED, sentence(error)
     except KeyboardInterrupt:
@@ -47,11 +54,18 @@ def outcome(work: Callable[[], int]) -> tuple[int, str]:
 def sentence(error: Exception) -> str:
     """What is wrong and how to mend it, in the words of the command line."""
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}; make room there or name another place."
+        return _of_the_system(error)
     settings = r"\b(?:Model|Training)Config\.(\w+)"
     text = re.sub(settings, lambda found: flag(found[1]), str(error))
     return text if text.endswith(".") else f"{text}."
+
+
+def _of_the_system(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return f"{reason.removesuffix('.')}."
+    remedy = "make room there or" if error.errno in FULL else "mend that or"
+    return f"{error.filename}: {reason}; {remedy} name another place."
 
 
 def complain(program: str, text: str) -> None:

@@ -3,6 +3,7 @@
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,23 @@ from puzzle_datasets.dataset import PuzzleDataset
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def add_trained_model(into: Parser) -> None:
-    """Add CHECKPOINT, --dataset and how to run the model."""
+def add_trained_model(
+    into: Parser, *, several: bool = False, batch_size: int = 128, limit: int | None = None
+) -> None:
+    """Add CHECKPOINT, or `several`, --dataset and how to run the model; defaults as given."""
     places = "checkpoint.pt, the folder of a run or a trial, or a published checkpoint's"
-    into.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=places)
+    many: dict[str, Any] = {"nargs": "+"} if several else {}
+    into.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=places, **many)
     add_dataset(into)
     text = "the set that the model was trained on, if it is neither this one nor beside it"
     into.add_argument("--trained-on", type=Path, metavar="DIR", help=text)
-    into.add_argument(
-        "--batch-size", type=int, default=128, metavar="INT", help="puzzles at a time (128)"
-    )
-    into.add_argument(
-        "--limit", type=int, metavar="INT", help="how many test puzzles, drawn by seed (all)"
-    )
+    numbers = {
+        "batch-size": (batch_size, "puzzles at a time"),
+        "limit": (limit, "how many test puzzles, drawn by seed"),
+    }
+    for name, (default, text) in numbers.items():
+        text = f"{text} ({'all' if default is None else default})"
+        into.add_argument(f"--{name}", type=int, default=default, metavar="INT", help=text)
     text = "what modules compute in (default: as trained)"
     into.add_argument("--dtype", choices=tuple(DTYPES), help=text)
     into.add_argument(
@@ -47,10 +52,25 @@ def open_trained(
 
     Raises `ConfigError`, `CheckpointError` or `DatasetError` where they can't be had.
     """
+    [opened], dataset = open_several(arguments, [arguments.checkpoint])
+    opened.model.config = with_steps(opened.config, N, T)
+    return opened, dataset
+
+
+def open_several(
+    arguments: Namespace, checkpoints: Sequence[Path]
+) -> tuple[list[Opened], PuzzleDataset]:
+    """Models by their checkpoints, else as `open_trained`."""
     device = machine(arguments)
     dataset = PuzzleDataset.open(arguments.dataset)
+    return [_open(path, dataset, device, arguments) for path in checkpoints], dataset
+
+
+def _open(
+    path: Path, dataset: PuzzleDataset, device: torch.device, arguments: Namespace
+) -> Opened:
     opened = open_model(
-        arguments.checkpoint,
+        path,
         device=device,
         dtype=DTYPES.get(arguments.dtype or ""),
         seq_len=dataset.manifest.seq_len,
@@ -59,27 +79,24 @@ def open_trained(
     note = refuse_known_answers(opened, dataset, arguments.dataset, arguments.trained_on)
     if note:
         print(f"Note: {note}.", file=sys.stderr)
-    opened.model.config = with_steps(opened.model.config, N, T)
     if arguments.execution == "compiled":
         # Loading the compiler takes a second, which most evaluations need not spend.
         from hrm.compiled import compile_blocks
 
         compile_blocks(opened.model, "default")
-    return opened, dataset
+    return opened
 
 
 def introduced(opened: Opened, dataset: PuzzleDataset) -> str:
-    """The model and the puzzles in two lines."""
-    config = opened.model.config
+    """The model, as it was trained, and the puzzles in two lines."""
+    config = opened.config
     settings = [
         config.model,
-        f"N {config.N}, T {config.T}, M_max {config.M_max}",
+        f"trained with N {config.N}, T {config.T}, M_max {config.M_max}",
         f"hidden size {config.hidden_size}",
         f"{parameter_count(config):,} parameters",
+        weights(origin(opened)),
     ]
-    if opened.step is not None:
-        weights = "averaged weights" if opened.averaged else "weights"
-        settings.append(f"{weights} of step {opened.step:,}")
     return (
         f"{opened.source}: {', '.join(settings)}\n"
         f"{dataset.manifest.name}: {len(dataset.test):,} test puzzles of length "
@@ -87,16 +104,28 @@ def introduced(opened: Opened, dataset: PuzzleDataset) -> str:
     )
 
 
-def described(opened: Opened, dataset: PuzzleDataset) -> dict[str, Any]:
-    """The model and the puzzles as JSON has them."""
+def origin(opened: Opened) -> dict[str, Any]:
+    """Where the weights come from, and in what the model computes, as JSON has it."""
     return {
-        "checkpoint": {
-            "source": str(opened.source),
-            "step": opened.step,
-            "averaged": opened.averaged,
-            "dtype": str(opened.model.dtype).removeprefix("torch."),
-        },
-        "model": asdict(opened.model.config),
+        "source": str(opened.source),
+        "step": opened.step,
+        "averaged": opened.averaged,
+        "dtype": str(opened.model.dtype).removeprefix("torch."),
+    }
+
+
+def weights(found: Mapping[str, Any]) -> str:
+    """What `origin` found, as people read it: "averaged weights of step 1,200"."""
+    kind = "averaged weights" if found["averaged"] else "weights"
+    step = found["step"]
+    return f"{kind} of an unknown step" if step is None else f"{kind} of step {step:,}"
+
+
+def described(opened: Opened, dataset: PuzzleDataset) -> dict[str, Any]:
+    """The model, as it was trained, and the puzzles as JSON has them."""
+    return {
+        "checkpoint": origin(opened),
+        "model": asdict(opened.config),
         "dataset": {
             "name": dataset.manifest.name,
             "fingerprint": dataset.manifest.fingerprint,

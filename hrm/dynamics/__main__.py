@@ -7,9 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from hrm.charts import altair
-from hrm.commands.options import Parser, add_dataset, add_machine
-from hrm.commands.outcome import DONE, guarded, machine, say
+from hrm.charts import lacking
+from hrm.commands.options import Parser
+from hrm.commands.outcome import DONE, complain, guarded, say
+from hrm.commands.trained_model import add_trained_model, open_several
 from hrm.dynamics.report import Wishes, write_report
 
 PROGRAM = "hrm.dynamics"
@@ -18,27 +19,13 @@ PROGRAM = "hrm.dynamics"
 def parser() -> Parser:
     """What the command takes."""
     top = Parser(prog=f"python -m {PROGRAM}", description="Show how trained models work.")
-    top.add_argument(
-        "checkpoints",
-        nargs="+",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="a checkpoint, a run's or trial's folder, or a published one; one panel each",
-    )
-    add_dataset(top)
+    # Participation is noted after each batch, so that batches are small.
+    add_trained_model(top, several=True, batch_size=10, limit=100)
     top.add_argument("--out", type=Path, required=True, metavar="DIR", help="where files go")
-    counts = {
-        "puzzles": (3, "puzzles drawn segment by segment, of each model"),
-        "limit": (100, "test puzzles measured"),
-        "batch-size": (10, "puzzles at a time, and between two points of participation"),
-    }
-    for name, (default, text) in counts.items():
-        described = f"{text} (default: {default})"
-        top.add_argument(f"--{name}", type=int, default=default, metavar="INT", help=described)
-    top.add_argument(
-        "--segments", type=int, metavar="M", help="segments to run (default: each model's M_max)"
-    )
-    add_machine(top)
+    text = "puzzles drawn segment by segment, of each model (3)"
+    top.add_argument("--puzzles", type=int, default=3, metavar="INT", help=text)
+    text = "segments to run (each model's M_max)"
+    top.add_argument("--segments", type=int, metavar="INT", help=text)
     return top
 
 
@@ -49,15 +36,16 @@ def main(words: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure every checkpoint and write what came out."""
-    altair()
     wishes = Wishes(
         puzzles=arguments.puzzles,
         limit=arguments.limit,
         batch_size=arguments.batch_size,
         segments=arguments.segments,
     )
-    device = machine(arguments)
-    write_report(arguments.checkpoints, arguments.dataset, arguments.out, wishes, device, say)
+    models, dataset = open_several(arguments, arguments.checkpoint)
+    if missing := lacking():
+        complain(PROGRAM, f"going without pictures: {missing}")
+    write_report(models, dataset, arguments.out, wishes, say, pictures=not missing)
     return DONE
 
 

@@ -1,18 +1,20 @@
 """The measures as files: charts, pictures, a JSON of the numbers and a page in Markdown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from hrm.charts import save_chart, write_file
+from hrm.charts import save_chart
+from hrm.commands.trained_model import weights
 from hrm.commands.units import percent
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.pictures import picture, png
 from hrm.dynamics.stories import Story
+from hrm.files import write_file
 from puzzle_datasets.schema import Manifest
 
 _HTML = """<!doctype html>
@@ -26,18 +28,41 @@ _HTML = """<!doctype html>
 """
 
 
-def write_numbers(measured: Sequence[Dynamics], manifest: Manifest, folder: Path) -> None:
-    """Write `dynamics.json`: settings, curve, halting, residuals and participation of each."""
+SHOWN = {
+    "residuals": "Forward residuals",
+    "participation": "Participation ratios",
+    "halting": "Segments until a puzzle halts",
+}
+READING = {
+    "residuals": "A forward residual is the Euclidean distance between a state before and after "
+    "an update, over the root of the hidden size, averaged over positions and puzzles: at 1 the "
+    "state has moved as far as it is long. Dotted lines part the segments.",
+    "participation": "The participation ratio is (Σλ)² / Σλ² over the eigenvalues λ of the "
+    "covariance of a state; its samples are the state after each of its updates, at each position "
+    "of each puzzle. Broken lines are the same model before training.",
+}
+"""How to read a chart, where its title does not say it."""
+
+Origins = Sequence[dict[str, Any]]
+"""Of each model, what `hrm.commands.trained_model.origin` says of its checkpoint."""
+
+
+def write_numbers(
+    measured: Sequence[Dynamics], origins: Origins, manifest: Manifest, folder: Path
+) -> None:
+    """Write `dynamics.json`: checkpoint, settings, curve, halting, residuals, participation."""
     content = {
         "dataset": {"name": manifest.name, "fingerprint": manifest.fingerprint},
-        "models": [_numbers(one) for one in measured],
+        "models": [
+            {"name": one.name, "checkpoint": origin, **_numbers(one)}
+            for one, origin in zip(measured, origins, strict=True)
+        ],
     }
     write_file(folder / "dynamics.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _numbers(dynamics: Dynamics) -> dict[str, Any]:
     return {
-        "name": dynamics.name,
         "model": asdict(dynamics.config),
         "curve": asdict(dynamics.evaluation.curve),
         "halting": asdict(dynamics.evaluation.halting),
@@ -46,8 +71,11 @@ def _numbers(dynamics: Dynamics) -> dict[str, Any]:
     }
 
 
-def write_charts(measured: Sequence[Dynamics], folder: Path) -> None:
-    """Write residuals, participation and, where a model has segments, halting: PNG and HTML."""
+def write_charts(measured: Sequence[Dynamics], folder: Path) -> dict[str, str]:
+    """Write residuals, participation and, where a model has segments, halting: PNG and HTML.
+
+    Returns what each file is called, without ending, and shows.
+    """
     charts = {
         "residuals": residual_chart(measured),
         "participation": participation_chart(measured),
@@ -57,6 +85,7 @@ def write_charts(measured: Sequence[Dynamics], folder: Path) -> None:
     for name, chart in charts.items():
         for suffix in ("png", "html"):
             save_chart(chart, folder / f"{name}.{suffix}")
+    return {name: SHOWN[name] for name in charts}
 
 
 def write_picture(
@@ -79,33 +108,34 @@ def _choice(stories: Sequence[Story], dynamics: Dynamics) -> str:
 
 
 def write_page(
-    measured: Sequence[Dynamics], pictures: Sequence[str], manifest: Manifest, folder: Path
+    measured: Sequence[Dynamics],
+    origins: Origins,
+    images: Mapping[str, str],
+    manifest: Manifest,
+    folder: Path,
 ) -> None:
-    """Write `dynamics.md`, which shows the other files and says how to read them."""
+    """Write `dynamics.md`, which shows the images, if there are any, and says how to read them.
+
+    `images` says what each PNG, called without ending, shows.
+    """
     puzzles = measured[0].evaluation.curve.puzzles
     parts = [
         f"# Inside {', '.join(one.name for one in measured)}",
         f"Measured on {puzzles} test puzzles of {manifest.name} "
         f"(fingerprint {manifest.fingerprint[:12]}).",
-        _table(measured),
-        "![Forward residuals](residuals.png)",
-        "A forward residual is the Euclidean distance between a state before and after an update, "
-        "over the root of the hidden size, averaged over positions and puzzles: at 1 the state "
-        "has moved as far as it is long. Dotted lines part the segments.",
-        "![Participation ratios](participation.png)",
-        "The participation ratio is (Σλ)² / Σλ² over the eigenvalues λ of the covariance of a "
-        "state; its samples are the state after each of its updates, at each position of each "
-        "puzzle. Broken lines are the same model before training.",
+        _table(measured, origins),
     ]
-    if any(one.segments > 1 for one in measured):
-        parts.append("![Segments until a puzzle halts](halting.png)")
-    parts += [f"![Puzzles segment by segment]({name}.png)" for name in pictures]
+    for name, shown in images.items():
+        parts.append(f"![{shown}]({name}.png)")
+        parts += [READING[name]] if name in READING else []
     write_file(folder / "dynamics.md", ("\n\n".join(parts) + "\n").encode())
 
 
-def _table(measured: Sequence[Dynamics]) -> str:
+def _table(measured: Sequence[Dynamics], origins: Origins) -> str:
     head = ["model", "solved", "solved if it halts itself", "mean segments", "dimensions used"]
-    rows = [head, ["---", *["---:"] * 3, "---"], *map(_row, measured)]
+    rows = [[*head, "weights"], ["---", *["---:"] * 3, "---", "---"]]
+    for dynamics, origin in zip(measured, origins, strict=True):
+        rows.append([*_row(dynamics), weights(origin)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -1,20 +1,19 @@
-"""From checkpoints to files: open, measure, draw."""
+"""From opened models to files: measure, draw."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from hrm.commands.options import flag
+from hrm.commands.trained_model import origin
 from hrm.commands.units import percent
 from hrm.config import ConfigError
 from hrm.dynamics.measure import Batches, Dynamics, measure
 from hrm.dynamics.page import write_charts, write_numbers, write_page, write_picture
 from hrm.dynamics.stories import telling
 from hrm.dynamics.wording import names
-from hrm.loading import Opened, open_model, require_fit
+from hrm.loading import Opened
 from hrm.model import ReasoningModel
 from hrm.trainer import EVALUATION_SEED
 from puzzle_datasets.dataset import PuzzleDataset
@@ -45,20 +44,20 @@ class Wishes:
 
 
 def write_report(
-    checkpoints: Sequence[Path],
-    dataset_folder: Path,
+    models: Sequence[Opened],
+    dataset: PuzzleDataset,
     out: Path,
     wishes: Wishes,
-    device: torch.device,
     say: Callable[[str], None],
+    *,
+    pictures: bool = True,
 ) -> list[Dynamics]:
-    """Measure each checkpoint, write all files into `out`, and return the measures.
+    """Measure each model on puzzles that fit it, write all files into `out`, return the measures.
 
-    Raises `ConfigError`, `CheckpointError` or `DatasetError` where something does not fit.
+    Numbers and the page come without `pictures`. Raises `ConfigError` where a file can't be
+    written, or pictures can't be drawn.
     """
-    dataset = PuzzleDataset.open(dataset_folder)
     manifest = dataset.manifest
-    models = [_open(path, manifest, device).model for path in checkpoints]
     batches = partial(
         evaluation_batches,
         dataset,
@@ -66,23 +65,21 @@ def write_report(
         limit=wishes.limit,
         seed=EVALUATION_SEED,
     )
-    titles = names([model.config for model in models], [str(path) for path in checkpoints])
+    titles = names([one.config for one in models], [str(one.source) for one in models])
     measured = []
-    for model, title in zip(models, titles, strict=True):
-        measured.append(measure(title, model, batches, _segments(model, wishes)))
+    for opened, title in zip(models, titles, strict=True):
+        segments = _segments(opened.model, wishes)
+        measured.append(measure(title, opened.model, batches, segments))
         say(_summary(measured[-1]))
-    write_numbers(measured, manifest, out)
-    write_charts(measured, out)
-    pictures = _write_pictures(models, measured, batches, wishes, manifest, out)
-    write_page(measured, pictures, manifest, out)
+    origins = [origin(opened) for opened in models]
+    write_numbers(measured, origins, manifest, out)
+    images = {}
+    if pictures:
+        images = write_charts(measured, out)
+        images |= _write_pictures(models, measured, batches, wishes, manifest, out)
+    write_page(measured, origins, images, manifest, out)
     say(f"Page: {out / 'dynamics.md'}")
     return measured
-
-
-def _open(path: Path, manifest: Manifest, device: torch.device) -> Opened:
-    opened = open_model(path, device=device, seq_len=manifest.seq_len)
-    require_fit(opened, manifest)
-    return opened
 
 
 def _segments(model: ReasoningModel, wishes: Wishes) -> int:
@@ -99,17 +96,17 @@ def _summary(dynamics: Dynamics) -> str:
 
 
 def _write_pictures(
-    models: Sequence[ReasoningModel],
+    models: Sequence[Opened],
     measured: Sequence[Dynamics],
     batches: Batches,
     wishes: Wishes,
     manifest: Manifest,
     out: Path,
-) -> list[str]:
-    """Draw the puzzles of each model and return what the files are called, without endings."""
+) -> dict[str, str]:
+    """Draw the puzzles of each model; what each file is called, without ending, and shows."""
     stems = []
-    for number, (model, one) in enumerate(zip(models, measured, strict=True), start=1):
-        stories = telling(model, batches(), one.segments, wishes.puzzles)
-        stems.append(f"segments-{number}-{model.config.model}")
+    for number, (opened, one) in enumerate(zip(models, measured, strict=True), start=1):
+        stories = telling(opened.model, batches(), one.segments, wishes.puzzles)
+        stems.append(f"segments-{number}-{one.config.model}")
         write_picture(stories, manifest, one, out / stems[-1])
-    return stems
+    return dict.fromkeys(stems, "Puzzles segment by segment")

@@ -111,6 +111,6 @@ def _votes(votes: ArcScores, spent: float) -> str:
         rows.append((f"pass@{guesses}", per_input, whole, percent(rates.task_mean)))
     return (
         f"{table(rows)}\n"
-        f"By {votes.votes:,} votes on {votes.inputs:,} test inputs of {votes.tasks:,} tasks, in "
-        f"{seconds(spent)}."
+        f"By {votes.votes:,} votes on all {votes.inputs:,} test inputs of {votes.tasks:,} tasks, "
+        f"in {seconds(spent)}."
     )

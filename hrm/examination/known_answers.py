@@ -8,6 +8,8 @@ from puzzle_datasets.schema import DatasetError
 from puzzle_datasets.scoring.leaks import refuse_leaks
 from puzzle_datasets.shards import read_manifest
 
+_IDENTIFIERS = "identifiers name the tasks of the set that a model was trained on; here they"
+
 
 def refuse_known_answers(
     opened: Opened, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
@@ -16,26 +18,34 @@ def refuse_known_answers(
 
     The set that it was trained on is looked for at `trained_on`, or else among the neighbours of
     the evaluated `folder`. Returns what remains unknown, in a sentence, or None. Raises
-    `DatasetError`.
+    `DatasetError`, also where `trained_on` holds no set, or another than the model's.
     """
-    known = opened.trained_on
-    if known == dataset.manifest.fingerprint or dataset.manifest.kind != "arc":
+    known, own = opened.trained_on, dataset.manifest.fingerprint
+    training = None if trained_on is None else _training_set(trained_on, opened)
+    if known == own or dataset.manifest.kind != "arc":
         return None
-    found = trained_on or _neighbour(folder, known)
-    if found is None:
-        return (
-            "the set that this model was trained on is not at hand, so whether it knows answers "
-            "of this one was not checked; name it with --trained-on"
-        )
-    training = PuzzleDataset.open(found)
-    if known not in (None, training.manifest.fingerprint):
-        raise DatasetError(f"{found} is not what {opened.source} was trained on; name that one")
+    if training is None and (found := _neighbour(folder, known)):
+        training = _training_set(found, opened)
+    if training is None:
+        return _unchecked(known)
     refuse_leaks(training, dataset)
+    return None if training.manifest.fingerprint == own else f"{_IDENTIFIERS} mean others"
+
+
+def _unchecked(known: str | None) -> str:
+    others = "may mean others" if known is None else "mean others"
     return (
-        "identifiers name the tasks of the set that a model was trained on; here they mean others"
-        if training.manifest.fingerprint != dataset.manifest.fingerprint
-        else None
+        "the set that this model was trained on is not at hand, so whether it knows answers of "
+        f"this one was not checked; name it with --trained-on; {_IDENTIFIERS} {others}"
     )
+
+
+def _training_set(folder: Path, opened: Opened) -> PuzzleDataset:
+    """The set in `folder`, which is not another than the model says it was trained on."""
+    training = PuzzleDataset.open(folder)
+    if opened.trained_on not in (None, training.manifest.fingerprint):
+        raise DatasetError(f"{folder} is not what {opened.source} was trained on; name that one")
+    return training
 
 
 def _neighbour(folder: Path, fingerprint: str | None) -> Path | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hrm.answers import Answers, answer_late, answer_when_sure
+from hrm.commands.options import flag
 from hrm.config import ConfigError
 from hrm.evaluation import evaluate
 from hrm.examination.findings import Findings
@@ -36,7 +37,7 @@ class Examination:
         batch_size: puzzles at a time.
         limit: how many test puzzles to evaluate, drawn as training draws them; None takes all.
         voting: guises of each ARC input that vote, 0 for no vote; None takes as many as are
-            published, and no vote where there is a `limit`.
+            published, and no vote where there is a `limit`. All test inputs are voted on.
     """
 
     segments: int | None = None
@@ -49,7 +50,7 @@ class Examination:
         for name, least in (("segments", 1), ("batch_size", 1), ("limit", 1), ("voting", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ConfigError(f"{name} is {value}; give at least {least}.")
+                raise ConfigError(f"{flag(name)} is {value}; give at least {least}.")
 
     def guises(self, manifest: Manifest) -> int:
         """How many guises of an input vote on this set."""
@@ -70,7 +71,7 @@ def settled(opened: Opened, dataset: PuzzleDataset, asked: Examination) -> Exami
     segments = config.M_max if asked.segments is None else asked.segments
     require_segments(config, segments)
     if asked.voting and manifest.kind != "arc":
-        raise ConfigError(f"voting is {asked.voting}, but {manifest.name} is no ARC; give 0.")
+        raise ConfigError(f"--voting is {asked.voting}, but {manifest.name} is no ARC; give 0.")
     return replace(asked, segments=segments, voting=asked.guises(manifest))
 
 

@@ -4,15 +4,16 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from hrm.charts import altair, save_chart, write_file
+from hrm.charts import lacking, save_chart
 from hrm.commands.options import Parser
-from hrm.commands.outcome import DONE, guarded, say
+from hrm.commands.outcome import DONE, complain, guarded, say
 from hrm.commands.trained_model import add_trained_model, introduced, open_trained
 from hrm.commands.units import percent, seconds
-from hrm.grid.cells import Asked, begin, fill, whole_numbers
+from hrm.files import write_file
+from hrm.grid.cells import Asked, Grid, begin, fill, whole_numbers
 from hrm.grid.page import chart, markdown
 
-PROGRAM = "python -m hrm.grid"
+PROGRAM = "hrm.grid"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -22,7 +23,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _parser() -> Parser:
     text = "Evaluate a trained model under numbers of cycles, steps and segments of your choice."
-    parser = Parser(prog=PROGRAM, description=text)
+    parser = Parser(prog=f"python -m {PROGRAM}", description=text)
     add_trained_model(parser)
     text = "{}, such as 1 2 4 or 1..4"
     for name, meaning in (("N", "cycles of a segment"), ("T", "low-level steps of a cycle")):
@@ -38,7 +39,6 @@ def _fill_grid(arguments: Namespace) -> int:
     asked = Asked(
         N=N, T=T, segments=max(M), limit=arguments.limit, batch_size=arguments.batch_size
     )
-    altair()
     opened, dataset = open_trained(arguments)
     cells = asked.configs(opened.model.config)
     out: Path = arguments.out
@@ -50,10 +50,20 @@ def _fill_grid(arguments: Namespace) -> int:
         best = max(cell.curve.exact_accuracy)
         say(f"N {cell.N}, T {cell.T}: {percent(best)} at best, in {seconds(cell.seconds)}")
     write_file(out / "grid.md", markdown(grid, M).encode())
-    for suffix in ("png", "html"):
-        save_chart(chart(grid, M), out / f"grid.{suffix}")
-    say(f"{out}: grid.md, grid.json, grid.png, grid.html")
+    files = ["grid.md", "grid.json", *_draw(grid, M, out)]
+    say(f"{out}: {', '.join(files)}")
     return DONE
+
+
+def _draw(grid: Grid, M: tuple[int, ...], out: Path) -> list[str]:
+    """Draw the chart where that can be done; the names of the files."""
+    if missing := lacking():
+        complain(PROGRAM, f"going without pictures: {missing}")
+        return []
+    names = ["grid.png", "grid.html"]
+    for name in names:
+        save_chart(chart(grid, M), out / name)
+    return names
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hrm.charts import write_file
+from hrm.commands.options import flag
 from hrm.commands.trained_model import described
 from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation import evaluate
+from hrm.files import write_file
 from hrm.loading import Opened, require_segments, with_steps
 from hrm.model import ReasoningModel
 from hrm.progress import Curve, Halting
@@ -24,6 +25,9 @@ from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.loader import evaluation_batches
 
 FILE = "grid.json"
+SEGMENTS = "--M"
+MOST_NUMBERS, LARGEST_NUMBER = 1000, 4096
+_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +48,13 @@ class Grid:
     Attributes:
         subject: what was evaluated on what, as far as numbers depend on it.
         trained: N, T and M_max that the model was trained with.
+        checkpoint: where the weights lay when they were last evaluated, and what they are.
         cells: the finished ones, by N and T.
     """
 
     subject: dict[str, Any]
     trained: tuple[int, int, int]
+    checkpoint: dict[str, Any]
     cells: tuple[Cell, ...] = ()
 
     def has(self, N: int, T: int) -> bool:
@@ -58,7 +64,7 @@ class Grid:
     def plus(self, cell: Cell) -> "Grid":
         """The grid with one more cell."""
         cells = sorted((*self.cells, cell), key=lambda one: (one.N, one.T))
-        return Grid(subject=self.subject, trained=self.trained, cells=tuple(cells))
+        return replace(self, cells=tuple(cells))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +81,15 @@ class Asked:
     batch_size: int = 128
 
     def __post_init__(self) -> None:
-        for name in ("segments", "limit", "batch_size"):
-            value = getattr(self, name)
+        names = {"segments": SEGMENTS, "limit": flag("limit"), "batch_size": flag("batch_size")}
+        for field, name in names.items():
+            value = getattr(self, field)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; give at least 1.")
 
     def configs(self, config: ModelConfig) -> list[ModelConfig]:
         """The model in each cell; raises `ConfigError` where it has no use for a number."""
-        require_segments(config, self.segments)
+        require_segments(config, self.segments, SEGMENTS)
         return [with_steps(config, N, T) for N in self.N for T in self.T]
 
 
@@ -91,7 +98,7 @@ def begin(opened: Opened, dataset: PuzzleDataset, asked: Asked, folder: Path) ->
 
     Raises `ConfigError` where that is the grid of something else.
     """
-    config, found = opened.model.config, described(opened, dataset)
+    config, found = opened.config, described(opened, dataset)
     subject = {
         "weights": _digest(opened.model),
         "dtype": found["checkpoint"]["dtype"],
@@ -99,11 +106,11 @@ def begin(opened: Opened, dataset: PuzzleDataset, asked: Asked, folder: Path) ->
         "segments": asked.segments,
         "limit": asked.limit,
     }
-    trained = config.N, config.T, config.M_max
+    trained, checkpoint = (config.N, config.T, config.M_max), found["checkpoint"]
     file = folder / FILE
     if not file.exists():
-        return Grid(subject=subject, trained=trained)
-    grid = _read(file)
+        return Grid(subject=subject, trained=trained, checkpoint=checkpoint)
+    grid = _read(file, checkpoint)
     for name, value in subject.items():
         if grid.subject.get(name) != value:
             raise ConfigError(
@@ -155,12 +162,15 @@ def _digest(model: ReasoningModel) -> str:
     return found.hexdigest()
 
 
-def _read(file: Path) -> Grid:
+def _read(file: Path, checkpoint: dict[str, Any]) -> Grid:
+    """The grid in a file; equal weights may lie elsewhere by now, at `checkpoint`."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         cells = tuple(_read_cell(cell) for cell in content["cells"])
         trained = tuple(content["trained"])
-        return Grid(subject=content["subject"], trained=trained, cells=cells)
+        return Grid(
+            subject=content["subject"], trained=trained, checkpoint=checkpoint, cells=cells
+        )
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ConfigError(f"{file} is no grid; remove it or name another folder.") from error
 
@@ -177,7 +187,8 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
 def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
     """The numbers of words such as 1, 4 and 6..8, rising.
 
-    Raises `ConfigError` that calls them `name`, where a word is none or stands for none above 0.
+    Raises `ConfigError` that calls them `name`, where a word is none or stands for none above 0,
+    or they are too large or too many: a slip of the hand must not fill memory.
     """
     found: set[int] = set()
     for word in words:
@@ -185,8 +196,13 @@ def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
         last = last if to else first
         numbers = range(0)
         if first.isdecimal() and last.isdecimal():
-            numbers = range(int(first), int(last) + 1)
+            # Python reads no number of thousands of digits; the first of them are too large, too.
+            numbers = range(int(first[:_DIGITS]), int(last[:_DIGITS]) + 1)
         if not numbers or numbers[0] < 1:
             raise ConfigError(f"{name} is {word}; give whole numbers such as 1 2 4, or 1..4.")
+        if numbers[-1] > LARGEST_NUMBER:
+            raise ConfigError(f"{name} is {word}; give numbers of at most {LARGEST_NUMBER}.")
         found.update(numbers)
+    if len(found) > MOST_NUMBERS:
+        raise ConfigError(f"{name} has {len(found)} numbers; give at most {MOST_NUMBERS}.")
     return tuple(sorted(found))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hrm.charts import Chart, altair, styled
+from hrm.commands.trained_model import weights
 from hrm.commands.units import flops, percent
 from hrm.examination.findings import share
 from hrm.grid.cells import Cell, Grid
@@ -15,7 +16,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#9
 def markdown(grid: Grid, shown: Sequence[int]) -> str:
     """One row for each (N, T), one column for each number of segments; the trained point bold."""
     head = ["N", "T", "FLOPs of a segment", *(f"M = {M}" for M in shown)]
-    head += ["when each halts", "segments then"]
+    head += [f"when each halts (at most {_most(grid)})", "segments then"]
     rows = [head, ["---:"] * len(head), *(_row(grid, cell, shown) for cell in grid.cells)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"# Accuracy by test-time compute\n\n{_legend(grid)}\n\n{table}\n"
@@ -26,8 +27,15 @@ def _legend(grid: Grid) -> str:
     return (
         f"Test puzzles of {grid.subject['name']} solved exactly after M segments of N cycles of T "
         f"steps, in percent of {_puzzles(grid):,}. The model was trained with N {N}, T {T}, "
-        f"M_max {M}, in bold where it is in the table. {_precision(grid)}"
+        f"M_max {M}, in bold where it is in the table; these are the "
+        f"{weights(grid.checkpoint)}. {_precision(grid)}"
     )
+
+
+def _most(grid: Grid) -> int:
+    """Segments that a puzzle gets if it never halts."""
+    most: int = grid.subject["segments"]
+    return most
 
 
 def _puzzles(grid: Grid) -> int:
@@ -35,9 +43,13 @@ def _puzzles(grid: Grid) -> int:
 
 
 def _precision(grid: Grid) -> str:
-    """How far the dice decide, at the best point."""
-    best = max(max(cell.curve.exact_accuracy) for cell in grid.cells)
-    return f"Best with 95 % interval: {share(best, _puzzles(grid))}."
+    """How far the dice decide, at the best point: the interval knows nothing of the choice."""
+    points = [accuracy for cell in grid.cells for accuracy in cell.curve.exact_accuracy]
+    best = share(max(points), _puzzles(grid))
+    return (
+        f"Best of {len(points):,} points, chosen on these puzzles and so rather too good: {best}, "
+        "with the 95 % interval of a point that was not chosen."
+    )
 
 
 def _row(grid: Grid, cell: Cell, shown: Sequence[int]) -> list[str]:

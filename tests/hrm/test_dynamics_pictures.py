@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from hrm.trainer import Trainer
 from puzzle_datasets.dataset import PuzzleDataset
 from puzzle_datasets.prepare import prepare
 from puzzle_datasets.schema import IGNORE_LABEL, PAD
+from puzzle_datasets.sources.arc import ArcSettings
 from puzzle_datasets.sources.maze import MazeSettings
 
 MakeModel = Callable[..., ModelConfig]
@@ -181,17 +183,70 @@ def test_the_command_writes_numbers_pictures_and_a_page(
     assert len(model["halting"]["segments"]) == 2
     assert len(model["trained"]["residuals"]) == 12
     assert [one["puzzles"] for one in model["trained"]["participation"]] == [2, 2, 4, 4]
+    assert model["checkpoint"] == {
+        "source": str(trained / "checkpoint.pt"),
+        "step": 2,
+        "averaged": False,
+        "dtype": "float32",
+    }
     page = (out / "dynamics.md").read_text()
-    pictures = ("residuals", "participation", "halting", "segments-1-hrm")
+    assert "| weights of step 2 |" in page
+    pictures = {
+        "residuals": "Forward residuals",
+        "participation": "Participation ratio: directions",
+        "halting": "Segments until a puzzle halts",
+        "segments-1-hrm": "HRM: the answer after each segment",
+    }
+    pages = {name: (out / f"{name}.html").read_text() for name in pictures}
+    for name, title in pictures.items():
+        assert [other for other, text in pages.items() if title in text] == [name]
     for name in pictures:
         assert f"({name}.png)" in page
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert (
-            "<svg" in (out / f"{name}.html").read_text()
-            or "vega" in (out / f"{name}.html").read_text()
-        )
     assert not list(out.glob("*.partial"))
     assert "HRM: " in capsys.readouterr().out
+
+
+def test_without_altair_there_are_numbers_and_no_pictures(
+    trained: Path,
+    arc_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "altair", None)
+    out = trained / "out"
+    words = [str(trained), "--dataset", str(arc_folder), "--out", str(out), "--limit", "2"]
+    assert main([*words, "--puzzles", "1", "--segments", "2"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("hrm.dynamics: going without pictures: Charts need altair")
+    assert said.count("\n") == 1
+    assert {path.name for path in out.iterdir()} == {"dynamics.json", "dynamics.md"}
+    page = (out / "dynamics.md").read_text()
+    assert "| HRM |" in page
+    assert "](" not in page
+
+
+def test_answers_that_were_trained_on_are_refused(
+    model_config: MakeModel,
+    training_config: MakeTraining,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ArcSettings(canvas=6, tasks=20, augmentations="fresh", held_out="evaluation")
+    folder = prepare("arc-agi-1", settings, tmp_path)
+    everything = prepare("arc-agi-1", replace(settings, held_out="all"), tmp_path)
+    dataset = PuzzleDataset.open(folder)
+    model = model_config(
+        vocab_size=dataset.manifest.vocab_size,
+        seq_len=dataset.manifest.seq_len,
+        num_puzzle_identifiers=dataset.manifest.num_puzzle_identifiers,
+    )
+    trainer = Trainer(model, training_config(model, 2), dataset, torch.device("cpu"))
+    list(trainer.run(tmp_path / "checkpoint.pt"))
+    words = [str(tmp_path), "--dataset", str(everything), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "are trained on with their test pairs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

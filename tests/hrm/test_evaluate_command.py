@@ -98,7 +98,7 @@ def test_options_do_what_they_say(
     file = tmp_path / "o.json"
     run(sudoku, "--segments", 5, "--limit", 7, "--N", 3, "--T", 1, "--json", file)
     whole = json.loads(file.read_text())
-    assert (whole["model"]["N"], whole["model"]["T"]) == (3, 1)
+    assert whole["evaluated"] == {"N": 3, "T": 1, "M": 5}
     assert len(whole["found"]["curve"]["exact_accuracy"]) == 5
     assert whole["found"]["puzzles"] == whole["found"]["curve"]["puzzles"] == 7
     run(sudoku, "--halting", "act", "--batch-size", 5, "--json", file)
@@ -122,6 +122,8 @@ def test_arc_is_voted_on(
     rates = found(file)["votes"]["pass_at"]["2"]
     assert rates == vars(expected.pass_at[2])
     assert "pass@2" in out
+    limited = run(arc_folder, "--voting", 4, "--limit", 1)[1]
+    assert f"By {expected.votes:,} votes on all {expected.inputs} test inputs" in limited
     assert "pass@" not in run(arc_folder, "--limit", 3)[1]
     assert "pass@1" in run(arc_folder)[1]
 
@@ -138,16 +140,68 @@ def test_published_checkpoint(
     assert ours["curve"]["token_accuracy"] == theirs["curve"]["token_accuracy"][:3]
 
 
+def test_what_it_was_trained_with_is_told_beside_what_it_is_evaluated_with(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    train(sudoku)
+    file = tmp_path / "o.json"
+    _, out, _ = run(sudoku, "--N", 3, "--T", 1, "--segments", 5, "--json", file)
+    assert "trained with N 2, T 2, M_max 3" in out
+    assert "Evaluated with N 3, T 1, M 5." in out
+    content = json.loads(file.read_text())
+    assert [content["model"][name] for name in ("N", "T", "M_max")] == [2, 2, 3]
+    assert content["evaluated"] == {"N": 3, "T": 1, "M": 5}
+
+
+def test_the_set_trained_on_is_looked_at_whenever_it_is_named(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    train(sudoku)
+    assert run(sudoku, "--trained-on", sudoku, "--limit", 1)[0] == 0
+    status, _, err = run(sudoku, "--trained-on", tmp_path / "absent")
+    assert (status, "absent" in err, err.count("\n")) == (2, True, 1)
+    other = prepare("sudoku", SudokuSettings(side=4, train=9, test=4), tmp_path / "data")
+    assert "is not what" in run(sudoku, "--trained-on", other)[2]
+
+
+def test_a_checkpoint_that_does_not_name_its_set_may_mean_other_tasks(
+    arc_folder: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    trainer = train(arc_folder)
+    published = tmp_path / "published"
+    official.export(trainer.model, published, 3)
+    status, _, err = run(arc_folder, "--limit", 1, at=published)
+    assert status == 0
+    assert "was not checked" in err
+    assert "here they may mean others" in err
+    assert "others" not in run(arc_folder, "--limit", 1)[2]
+
+
+def test_too_little_memory_names_an_option_that_there_is(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    train(sudoku)
+    monkeypatch.setattr("hrm.evaluate.examine", greedy)
+    status, _, err = run(sudoku)
+    assert (status, err) == (
+        2,
+        "hrm.evaluate: the GPU has too little memory; give a smaller --batch-size.\n",
+    )
+
+
 MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
-    "no segments": (("--segments", 0), "segments is 0; give at least 1"),
-    "no puzzles": (("--limit", 0), "limit is 0; give at least 1"),
-    "no rows": (("--batch-size", 0), "batch_size is 0; give at least 1"),
+    "no segments": (("--segments", 0), "--segments is 0; give at least 1"),
+    "no puzzles": (("--limit", 0), "--limit is 0; give at least 1"),
+    "no rows": (("--batch-size", 0), "--batch-size is 0; give at least 1"),
     "no cycles": (("--N", 0), "--N is 0; give a whole number of at least 1"),
     "no word": (("--segments", "all"), "invalid int value: 'all'"),
     "no such option": (("--frobnicate",), "unrecognized arguments: --frobnicate"),
     "no such device": (("--device", "cuda:99"), "device is 'cuda:99'"),
     "no threads": (("--threads", 0), "--threads is 0"),
-    "no ARC": (("--voting", 3), "voting is 3, but sudoku is no ARC; give 0"),
+    "no ARC": (("--voting", 3), "--voting is 3, but sudoku is no ARC; give 0"),
     "no place": (("--json", "/dev/null/x.json"), "can't be written"),
 }
 
@@ -184,8 +238,8 @@ def test_what_does_not_fit_is_refused_before_work(
         "is a model of vocab_size 6, but the dataset 'sudoku' has vocab_size 8",
         "is no puzzle set",
         "does not exist; name a checkpoint",
-        "every segment of a transformer is the same; give 1",
-        "T is 2, but a transformer has no cycles; give 1",
+        "--segments is 2, but every segment of a transformer is the same; give 1",
+        "--T is 2, but a transformer has no cycles; give 1",
     ]
     for (status, out, err), message in zip(refusals, messages, strict=True):
         assert (status, out) == (2, "")

@@ -96,7 +96,18 @@ def test_page_marks_the_trained_point_and_chart_shows_every_one(
     trained()
     assert run("--N 1 2 --T 2 --M 1 3 4") == 0
     out = tmp_path / "out"
-    page = (out / "grid.md").read_text().splitlines()
+    text = (out / "grid.md").read_text()
+    page = text.splitlines()
+    assert "weights of step 3" in text
+    assert "Best of 8 points, chosen on these puzzles" in text
+    assert "when each halts (at most 4)" in text
+    checkpoint = json.loads((out / "grid.json").read_text())["checkpoint"]
+    assert checkpoint == {
+        "source": str(tmp_path / "checkpoint.pt"),
+        "step": 3,
+        "averaged": False,
+        "dtype": "float32",
+    }
     first, second = (line for line in page if line.startswith(("| 1 |", "| 2 |")))
     assert [first.count("**"), second.count("**")] == [2, 0]
     assert "**" in first.split("|")[5], "trained for 3 segments, the second of three columns"
@@ -132,6 +143,23 @@ def test_a_killed_grid_goes_on(
     assert len(cells(tmp_path / "out")) == 4
 
 
+def test_without_altair_there_are_numbers_and_no_chart(
+    trained: Callable[..., ReasoningModel],
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained()
+    monkeypatch.setitem(sys.modules, "altair", None)
+    assert run("--N 1 --T 1 --M 1..2 --limit 3") == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("hrm.grid: going without pictures: Charts need altair")
+    assert said.err.count("\n") == 1
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"grid.md", "grid.json"}
+    assert said.out.splitlines()[-1].endswith("out: grid.md, grid.json")
+
+
 def test_another_grid_is_not_gone_on_with(
     trained: Callable[..., ReasoningModel],
     run: Run,
@@ -159,9 +187,9 @@ def test_transformer_has_no_grid(
 ) -> None:
     trained(model="transformer")
     assert run("--N 1 2 --T 1 --M 1") == 2
-    assert "N is 2, but a transformer has no cycles; give 1" in capsys.readouterr().err
+    assert "--N is 2, but a transformer has no cycles; give 1" in capsys.readouterr().err
     assert run("--N 1 --T 1") == 2
-    assert "segments is 16, but every segment of a transformer" in capsys.readouterr().err
+    assert "--M is 16, but every segment of a transformer" in capsys.readouterr().err
     assert run("--N 1 --T 1 --M 1") == 0
 
 
@@ -170,7 +198,13 @@ def test_numbers() -> None:
     for word in ("0", "0..2", "x", "3..1", "1..", "1..x", "..2", "-1", "1.5"):
         with pytest.raises(ConfigError, match=f"--M is {re.escape(word)}; give whole numbers"):
             whole_numbers("--M", [word])
-    with pytest.raises(ConfigError, match="limit is 0"):
+    assert whole_numbers("--M", ["1..1000"])[-1] == 1000
+    for word in ("4097", "1..99999999999999999999", f"1..{'9' * 5000}"):
+        with pytest.raises(ConfigError, match="give numbers of at most 4096"):
+            whole_numbers("--M", [word])
+    with pytest.raises(ConfigError, match="--M has 1001 numbers; give at most 1000"):
+        whole_numbers("--M", ["1..500", "1000..1500"])
+    with pytest.raises(ConfigError, match="--limit is 0"):
         Asked(N=(1,), T=(1,), segments=1, limit=0)
 
 

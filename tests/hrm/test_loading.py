@@ -106,7 +106,7 @@ def test_lacking_precision_is_refused(
 ) -> None:
     train()
     monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
-    with pytest.raises(ConfigError, match=r"computes in bfloat16.*give dtype float32"):
+    with pytest.raises(ConfigError, match=r"computes in bfloat16.*give --dtype float32"):
         open_model(tmp_path, dtype=torch.bfloat16)
 
 
@@ -182,7 +182,9 @@ def test_puzzles_of_another_size_are_refused(
 def test_steps_that_a_model_has_no_use_for_are_refused(model_config: MakeModel) -> None:
     changed = with_steps(model_config(), 3, None)
     assert (changed.N, changed.T) == (3, 2)
-    with pytest.raises(ConfigError, match="N is 3, but a transformer has no cycles; give 1"):
+    with pytest.raises(
+        ConfigError, match=r"ModelConfig\.N is 3, but a transformer has no cycles; give 1"
+    ):
         with_steps(model_config(model="transformer"), 3, 1)
     with pytest.raises(ConfigError, match=r"ModelConfig\.T is 0"):
         with_steps(model_config(), 1, 0)

@@ -1,5 +1,6 @@
 """docs/model.md cites lines of code; they are there and hold what is named beside them."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -66,6 +67,15 @@ def test_the_page_cites_every_part_of_the_model() -> None:
     files = set(LIBRARY["CITATION"].findall((ROOT / "docs" / "model.md").read_text()))
     assert {"hrm/model.py", "hrm/act.py", "hrm/optim.py"} <= {file for _, _, file in files}
     assert len(files) > 40
+
+
+def test_every_link_to_a_line_is_kept_up_to_date() -> None:
+    page = (ROOT / "docs" / "model.md").read_text()
+    links = re.findall(r"\]\(\.\./hrm/[^)]*#L\d*\)", page)
+    kept = [found[0] for found in LIBRARY["CITATION"].finditer(page)]
+    assert links
+    assert [link for link in links if not any(one.endswith(link) for one in kept)] == []
+    assert len(kept) == len(links)
 
 
 def test_the_page_cites_lines_as_they_are() -> None:

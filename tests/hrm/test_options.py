@@ -3,9 +3,10 @@ from dataclasses import fields, replace
 from typing import get_args, get_type_hints
 
 import pytest
+import torch
 
 from hrm.commands import options, units
-from hrm.commands.outcome import sentence
+from hrm.commands.outcome import outcome, sentence
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 
 SHAPE = {"vocab_size": 12, "seq_len": 16, "num_puzzle_identifiers": 3}
@@ -93,6 +94,18 @@ def test_errors_speak_of_options() -> None:
     assert sentence(OSError(28, "No space left on device", "runs/x")) == (
         "runs/x: No space left on device; make room there or name another place."
     )
+    assert sentence(PermissionError(13, "Permission denied", "runs/x")) == (
+        "runs/x: Permission denied; mend that or name another place."
+    )
+    assert sentence(ConnectionError(111, "Connection refused")) == "Connection refused."
+
+
+def test_too_little_memory_names_the_option_of_the_command() -> None:
+    def work() -> int:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    assert outcome(work)[1].endswith("give a smaller --micro-batch.")
+    assert outcome(work, "--batch-size")[1].endswith("give a smaller --batch-size.")
 
 
 @pytest.mark.parametrize(

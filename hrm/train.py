@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from hrm.commands.outcome import BAD_INPUT, complain, machine, outcome, sentence
 from hrm.config import ConfigError
+from hrm.single import memory
 from hrm.single.options import PROGRAM, parser, request
 from hrm.single.processes import Processes
 from hrm.single.run import SingleRun
@@ -27,11 +28,13 @@ def main(words: list[str] | None = None) -> int:
 def _train(arguments: Namespace, processes: Processes) -> int:
     arguments.device = processes.device_name(arguments.device)
     device = machine(arguments)
-    run = SingleRun(request(arguments), device, processes.connect(device))
-    try:
-        return run.train(arguments.checkpoint_seconds)
-    finally:
-        run.close()
+    world = processes.connect(device)
+    with memory.of_this_machine():
+        run = SingleRun(request(arguments), device, world)
+        try:
+            return run.train(arguments.checkpoint_seconds)
+        finally:
+            run.close()
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ NOTE = (
     "Random puzzles, {steps} steps with M_max = 3; differences from float32 on the CPU without "
     "compiler, relative to each loss and to the gradient's norm. Averaged weights: difference "
     "from what the definition makes of the weights of the same run, relative to their way. For "
-    "published checkpoints: from what the published code computed; for their evaluation the columns are the "
-    "first and the later segments. TF32 is off."
+    "published checkpoints: from what the published code computed; for their evaluation the "
+    "columns are the first and the later segments. TF32 is off."
 )
 
 

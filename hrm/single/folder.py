@@ -1,22 +1,26 @@
 """The folder of a single run: what was asked for, how it went, and its checkpoint.
 
-`config.json` is written once, when the run begins. `progress.jsonl` gets a line for each report;
-after a resume it is cut back to the checkpoint, so that no step is there twice.
+`config.json` is written once, when the run begins. `sessions.jsonl` gets a line whenever training
+begins or goes on: from which step, on what, and with which versions. `progress.jsonl` gets a line
+for each report; after a resume it is cut back to the checkpoint, so that no step is there twice.
 """
 
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from hrm.config import ConfigError
+from hrm.files import naming, write_whole
 from hrm.progress import Progress, progress_from
 
 LOCK = ".lock"
+UNFINISHED = {LOCK, ".config.json.partial"}
+"""What a run that died while it began may leave."""
 SECTIONS = {"dataset", "model", "training"}
 
 
@@ -29,7 +33,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config, self.checkpoint = path / "config.json", path / "checkpoint.pt"
-        self.progress = path / "progress.jsonl"
+        self.progress, self.sessions = path / "progress.jsonl", path / "sessions.jsonl"
         self._open = ExitStack()
 
     def settings(self, resume: bool) -> dict[str, Any] | None:
@@ -46,7 +50,7 @@ class RunFolder:
             )
         if self.config.exists():
             return self._read_config()
-        if self.path.exists() and any(f.name != LOCK for f in self.path.iterdir()):
+        if self.path.exists() and {f.name for f in self.path.iterdir()} - UNFINISHED:
             raise ConfigError(f"{self.path} holds other files; give another --out.")
         return None
 
@@ -63,37 +67,55 @@ class RunFolder:
 
     def forget_after(self, step: int) -> None:
         """Drop the reports of steps after `step`, and a line that was not written to its end."""
-        kept = [line for line in self._lines() if json.loads(line)["step"] <= step]
+        lines = zip(self._lines(), self.reports(), strict=True)
+        kept = [line for line, progress in lines if progress.step <= step]
         _write(self.progress, "".join(f"{line}\n" for line in kept))
 
     def add(self, progress: Progress) -> None:
         """Append a report; it is on disk when this returns."""
-        with _naming(self.progress), self.progress.open("a") as file:
-            file.write(json.dumps(asdict(progress)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _append(self.progress, asdict(progress))
+
+    def begin_session(self, session: Mapping[str, Any]) -> None:
+        """Append what a session says of itself; it is on disk when this returns."""
+        _append(self.sessions, session)
 
     def reports(self) -> list[Progress]:
-        """All reports so far."""
-        return [progress_from(json.loads(line)) for line in self._lines()]
+        """All reports so far; raises `ConfigError` where a line is damaged."""
+        return [self._report(number, line) for number, line in enumerate(self._lines(), 1)]
 
     def close(self) -> None:
         """Let others write here."""
         self._open.close()
 
-    def _lines(self) -> Iterable[str]:
+    def _lines(self) -> list[str]:
         if not self.progress.exists():
             return []
-        return self.progress.read_text().split("\n")[:-1]
+        return self.progress.read_text(errors="replace").split("\n")[:-1]
+
+    def _report(self, number: int, line: str) -> Progress:
+        try:
+            progress = progress_from(json.loads(line))
+        except (ValueError, LookupError, TypeError) as error:
+            raise self._damaged_report(number) from error
+        if not isinstance(progress.step, int):
+            raise self._damaged_report(number)
+        return progress
+
+    def _damaged_report(self, number: int) -> ConfigError:
+        return ConfigError(
+            f"{self.progress} is damaged in line {number}; "
+            "mend or remove that line, or move the file away."
+        )
 
     def _read_config(self) -> dict[str, Any]:
         try:
             content = json.loads(self.config.read_text())
         except ValueError as error:
             raise ConfigError(f"{self.config} is no JSON; restore it, or start anew.") from error
-        if not isinstance(content, dict) or SECTIONS - content.keys():
+        if not _whole(content):
             raise ConfigError(
-                f"{self.config} lacks {' or '.join(sorted(SECTIONS))}; restore it, or start anew."
+                f"{self.config} lacks {' or '.join(sorted(SECTIONS))}, or a part of it; "
+                "restore it, or start anew."
             )
         return content
 
@@ -107,21 +129,22 @@ class RunFolder:
             ) from error
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let an error of the disk name the file, which one met while writing does not."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+def _whole(content: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this is a `config.json` with all that is read from it."""
+    if not isinstance(content, dict) or SECTIONS - content.keys():
+        return False
+    if not all(isinstance(content[section], dict) for section in SECTIONS):
+        return False
+    dataset = content["dataset"]
+    return all(isinstance(dataset.get(name), str) for name in ("folder", "fingerprint"))
+
+
+def _append(path: Path, record: Mapping[str, Any]) -> None:
+    with naming(path), path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    with _naming(path):
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+    write_whole(path, lambda stream: stream.write(text.encode()))

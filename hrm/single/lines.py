@@ -1,20 +1,21 @@
 """What a run says of itself, in lines."""
 
 from hrm.commands import units
-from hrm.config import ModelConfig, TrainingConfig
+from hrm.config import ema_decay
 from hrm.flops import parameter_count, step_flops
 from hrm.progress import Progress
+from hrm.trainer import Trainer
 
 
-def beginning(
-    model: ModelConfig, training: TrainingConfig, steps: int, dataset: str, machine: str
-) -> str:
-    """What is trained on what, where, and what it will cost."""
+def beginning(trainer: Trainer, machine: str) -> str:
+    """What is trained on what, where, what it will cost, and which weights are evaluated."""
+    model, training, steps = trainer.model_config, trainer.config, trainer.total_steps
     budget = units.flops(steps * step_flops(model, training))
     return (
-        f"Training {model.model} ({model.mode}, {training.execution}, {training.precision}) of "
-        f"{parameter_count(model):,} parameters on {dataset}: "
-        f"{steps:,} steps, {budget}, on {machine}."
+        f"Training {model.model} ({model.mode}, {trainer.execution}, {training.precision}) of "
+        f"{parameter_count(model):,} parameters on "
+        f"{trainer.dataset.manifest.name}: {steps:,} steps, {budget}, on {machine}"
+        f"{_averaged('; evaluations are', ema_decay(model, training))}."
     )
 
 
@@ -37,14 +38,22 @@ def report(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def result(progress: Progress) -> str:
-    """What an evaluation found, with Wilson's 95 % interval."""
+def _averaged(before: str, decay: float) -> str:
+    return f"{before} of the averaged weights (decay {decay:g})" if decay else ""
+
+
+def result(progress: Progress, ema_decay: float = 0.0) -> str:
+    """What an evaluation found, with Wilson's 95 % interval.
+
+    It is that of the averaged weights where `ema_decay` isn't 0.
+    """
     curve, halting = progress.curve, progress.halting
     assert curve is not None
     low, high = units.wilson(curve.exact_accuracy[-1], curve.puzzles)
     segments = len(curve.exact_accuracy)
     text = (
-        f"Exact accuracy {units.percent(curve.exact_accuracy[-1])} (95 % interval "
+        f"Exact accuracy{_averaged('', ema_decay)} "
+        f"{units.percent(curve.exact_accuracy[-1])} (95 % interval "
         f"{100 * low:.1f} to {units.percent(high)}) of {curve.puzzles:,} test puzzles after "
         f"{segments} segment{'s' if segments > 1 else ''} each"
     )

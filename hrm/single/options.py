@@ -18,7 +18,7 @@ that of one process. Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted
 def parser() -> options.Parser:
     """The command's options."""
     made = options.Parser(prog=f"python -m {PROGRAM}", description=SUMMARY, epilog=EPILOGUE)
-    out = "the run's folder: config.json, progress.jsonl, checkpoint.pt"
+    out = "the run's folder: config.json, sessions.jsonl, progress.jsonl, checkpoint.pt"
     options.add_dataset(made, required=False)
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help=out)
     made.add_argument("--resume", action="store_true", help="go on with the run in --out, if any")

@@ -17,7 +17,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from hrm.commands.outcome import DONE, INTERRUPTED, complain
 from hrm.config import ConfigError
-from hrm.world import ALONE, World
+from hrm.world import ALONE, LostProcess, World
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for another that is alive but silent, then gives the run up."""
@@ -71,7 +71,8 @@ class Processes:
     def connect(self, device: torch.device) -> World:
         """The world in which tensors of `device` can be summed; all processes must call it.
 
-        Raises `ConfigError` where one GPU is named for several processes.
+        Raises `ConfigError` where one GPU is named for several processes, `LostProcess` where
+        another one can't be reached.
         """
         if self.size == 1:
             return ALONE
@@ -81,9 +82,13 @@ class Processes:
                 raise ConfigError(f"device is '{device}' for {self.size} processes; give cuda.")
             torch.cuda.set_device(device)
             backend = "nccl"
-        dist.init_process_group(
-            backend, store=self.store, rank=self.rank, world_size=self.size, timeout=PATIENCE
-        )
+        try:
+            dist.init_process_group(
+                backend, store=self.store, rank=self.rank, world_size=self.size, timeout=PATIENCE
+            )
+        except RuntimeError as error:
+            first_line = str(error).partition("\n")[0].rstrip(".")
+            raise LostProcess(f"{self.size} processes could not connect ({first_line})") from error
         return World(self.rank, self.size)
 
     def tell(self, program: str, text: str) -> None:

@@ -1,21 +1,17 @@
 """One training run from its settings to its result, alone or as one of several processes."""
 
-import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from hrm.commands.interrupts import stop_requests
 from hrm.commands.outcome import DONE, INTERRUPTED, say
-from hrm.config import ConfigError
-from hrm.flops import total_steps
-from hrm.single import lines
+from hrm.config import ConfigError, ema_decay
+from hrm.single import lines, records
 from hrm.single.folder import RunFolder
-from hrm.single.settings import Request, Settings, dataset_folder, settled
+from hrm.single.settings import Request, dataset_folder, settled
 from hrm.trainer import Trainer
 from hrm.world import World
 from puzzle_datasets.dataset import PuzzleDataset
@@ -34,9 +30,9 @@ class SingleRun:
         place = dataset_folder(request, saved)
         dataset = PuzzleDataset.open(place)
         _require_same_puzzles(request, dataset, saved)
-        self.settings = settled(request, dataset.manifest, saved)
-        self.trainer = Trainer(self.settings.model, self.settings.training, dataset, device, world)
-        record = _record(self.settings, dataset, str(place.resolve()), device, world)
+        settings = settled(request, dataset.manifest, saved)
+        self.trainer = Trainer(settings.model, settings.training, dataset, device, world)
+        record = records.of_run(self.trainer, str(place.resolve()))
         world.shared(lambda: self.folder.begin(record))
 
     def train(self, seconds: float) -> int:
@@ -50,6 +46,8 @@ class SingleRun:
             self._say("This run is finished.")
             self._say_result()
             return DONE
+        session = records.of_session(trainer)
+        self.world.shared(partial(self.folder.begin_session, session))
         self._say_beginning()
         with stop_requests() as stop:
             for progress in trainer.run(self.folder.checkpoint, seconds, stop):
@@ -77,13 +75,10 @@ class SingleRun:
             say(text)
 
     def _say_beginning(self) -> None:
-        trainer, training = self.trainer, self.settings.training
-        name = trainer.dataset.manifest.name
+        trainer, steps = self.trainer, self.trainer.total_steps
         places = f"{self.world.size} processes with " if self.world.size > 1 else ""
-        machine = f"{places}{trainer.device.type}"
-        steps = total_steps(self.settings.model, training)
-        self._say(lines.beginning(self.settings.model, training, steps, name, machine))
-        if training.warmup_steps >= steps:
+        self._say(lines.beginning(trainer, f"{places}{trainer.device.type}"))
+        if trainer.config.warmup_steps >= steps:
             self._say(f"Note: all steps are warm-up; give a --warmup-steps below {steps:,}.")
         if trainer.step:
             self._say(f"Going on after step {trainer.step:,}.")
@@ -94,7 +89,8 @@ class SingleRun:
         reports = self.folder.reports()
         evaluated = [progress for progress in reports if progress.curve is not None]
         if evaluated:
-            say(lines.result(evaluated[-1]))
+            decay = ema_decay(self.trainer.model_config, self.trainer.config)
+            say(lines.result(evaluated[-1], decay))
         say(f"Checkpoint {self.folder.checkpoint}, reports {self.folder.progress}.")
 
 
@@ -107,34 +103,3 @@ def _require_same_puzzles(
         f"--dataset holds other puzzles than {request.out} was begun with; "
         f"give {saved['dataset']['folder']}, or another --out."
     )
-
-
-def _record(
-    settings: Settings, dataset: PuzzleDataset, place: str, device: torch.device, world: World
-) -> dict[str, Any]:
-    """What `config.json` says."""
-    manifest, model, training = dataset.manifest, settings.model, settings.training
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return {
-        "dataset": {
-            "folder": place,
-            "name": manifest.name,
-            "fingerprint": manifest.fingerprint,
-        },
-        "model": asdict(model),
-        "training": asdict(training),
-        "speed": {
-            "mode": model.mode,
-            "execution": training.execution,
-            "precision": training.precision,
-            "device": device.type,
-            "gpu": gpu,
-            "processes": world.size,
-            "threads": torch.get_num_threads(),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }

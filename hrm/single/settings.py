@@ -52,8 +52,15 @@ def settled(request: Request, manifest: Manifest, saved: Mapping[str, Any] | Non
 
     Raises `ConfigError` where a setting is impossible, or not that of the saved run.
     """
-    model = _model(request, manifest, _known(ModelConfig, saved, "model"))
-    training = _training(request, model, _known(TrainingConfig, saved, "training"))
+    try:
+        model = _model(request, manifest, _known(ModelConfig, saved, "model"))
+        training = _training(request, model, _known(TrainingConfig, saved, "training"))
+    except TypeError as error:
+        if saved is None:
+            raise
+        path = request.out / "config.json"
+        raise ConfigError(f"{path} is damaged; restore it, or start anew.") from error
+    _require_use(request, model)
     if saved is not None:
         _require_unchanged(request.out, saved["model"], model)
         _require_unchanged(request.out, saved["training"], training)
@@ -90,6 +97,17 @@ def _model(request: Request, manifest: Manifest, before: Mapping[str, Any]) -> M
             raise ConfigError("--head-dim and --num-heads are given; keep one.")
         values["num_heads"] = _heads(values, request.head_dim)
     return ModelConfig(**{**values, **{name: getattr(manifest, name) for name in FROM_DATASET}})
+
+
+def _require_use(request: Request, model: ModelConfig) -> None:
+    """Refuse a setting that the model would leave aside."""
+    for name, value in request.model.items():
+        if getattr(model, name) != value:
+            cause = "gradient" if name == "gradient_steps" else "model"
+            raise ConfigError(
+                f"{flag(name)} is {value}, which {flag(cause)} {getattr(model, cause)} "
+                "has no use for; leave it out."
+            )
 
 
 def _heads(values: Mapping[str, Any], head_dim: int) -> int:

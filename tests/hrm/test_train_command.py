@@ -42,6 +42,10 @@ def reports(out: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in MEASURED} for line in lines]
 
 
+def sessions(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "sessions.jsonl").read_text().splitlines()]
+
+
 def weights(out: Path) -> dict[str, torch.Tensor]:
     content: dict[str, torch.Tensor] = checkpoint.load(out / "checkpoint.pt")["state"]["learner"][
         "model"
@@ -112,8 +116,11 @@ def test_a_run_from_start_to_end(
     assert config["training"]["seed"] == 5
     assert config["training"]["evaluate_at"] == [0.5, 1.0]
     assert config["dataset"]["name"] == "arc-agi-1"
-    assert config["speed"]["processes"] == 1
-    assert config["versions"]["torch"] == torch.__version__
+    assert config["ema_decay"] == 0
+    (session,) = sessions(out)
+    assert session["step"] == 0
+    assert session["speed"]["processes"] == 1
+    assert session["versions"]["torch"] == torch.__version__
     steps = [line["step"] for line in reports(out)]
     assert steps == list(range(2, 41, 2))
     assert [line["step"] for line in reports(out) if line["curve"]] == [20, 40]
@@ -169,6 +176,9 @@ def test_killed_and_resumed_equals_undisturbed(
     # Settings that are not given again are those of the run.
     assert main(["--out", str(out), "--resume", "--device", "cpu", "--threads", "1"]) == 0
     assert (out / "config.json").read_bytes() == config
+    first, second = sessions(out)
+    assert first["step"] == 0
+    assert 26 <= second["step"] <= 40
     assert_same_run(out, alone)
 
 
@@ -236,6 +246,11 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--checkpoint-seconds", "-1"], "argument --checkpoint-seconds: '-1' is no span of time"),
         (["--checkpoint-seconds", "soon"], "argument --checkpoint-seconds: 'soon' is no span"),
         (["--evaluate-at", "0.5", "0.25"], "--evaluate-at is (0.5, 0.25); give rising fractions"),
+        (["--learning-rate", "1e300"], "--learning-rate is 1e+300; give a number from 0 to 1000."),
+        (["--expansion", "1e9"], "this machine has too little memory for these settings; give a"),
+        (["--model", "transformer"], "--M-max is 3, which --model transformer has no use for"),
+        (["--gradient-steps", "4"], "--gradient-steps is 4, which --gradient native has no use"),
+        (["--model", "trm", "--mode", "exact"], "--mode is exact, which --model trm has no use"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence(
@@ -249,6 +264,16 @@ def test_what_the_user_can_mend_is_one_sentence(
     assert not (tmp_path / "run").exists()
 
 
+def test_too_little_memory_in_training_is_told(
+    words: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words("--N", str(10**15), steps=1)) == 2
+    assert capsys.readouterr().err == (
+        "hrm.train: this machine has too little memory for these settings; "
+        "give a smaller model or a smaller --micro-batch.\n"
+    )
+
+
 def test_what_the_machine_lacks_is_told(
     words: Callable[..., list[str]],
     capsys: pytest.CaptureFixture[str],
@@ -258,6 +283,13 @@ def test_what_the_machine_lacks_is_told(
     assert refused(words("--device", "cuda"), capsys) == (
         "device is 'cuda', but this torch finds no GPU; give cpu."
     )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert refused(words("--device", "cuda:1"), capsys) == (
+        "device is 'cuda:1', but this torch finds 1 GPU; give cuda:0, "
+        "or start at most as many processes as GPUs."
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
     assert refused(words("--precision", "bfloat16"), capsys) == (
         "--precision is 'bfloat16', which this CPU lacks; give float32."
@@ -277,12 +309,19 @@ def test_a_run_is_neither_overwritten_nor_changed(
     )
     assert "--training-flops is " in refused(words("--resume", steps=3), capsys)
     config = json.loads((out / "config.json").read_text())
-    config["dataset"]["fingerprint"] = "another"
+    fingerprint, config["dataset"]["fingerprint"] = config["dataset"]["fingerprint"], "another"
     (out / "config.json").write_text(json.dumps(config))
     assert "--dataset holds other puzzles" in refused(words("--resume", steps=2), capsys)
-    (out / "config.json").write_text("{}")
-    assert "config.json lacks dataset or model or training" in refused(
-        words("--resume", steps=2), capsys
+    for damaged in ({}, {**config, "dataset": {}}, {**config, "model": 3}):
+        (out / "config.json").write_text(json.dumps(damaged))
+        assert "config.json lacks dataset or model or training" in refused(
+            words("--resume", steps=2), capsys
+        )
+    config["dataset"]["fingerprint"] = fingerprint
+    config["model"]["norm_eps"] = "small"
+    (out / "config.json").write_text(json.dumps(config))
+    assert refused(words("--resume", steps=2), capsys).endswith(
+        "config.json is damaged; restore it, or start anew."
     )
     assert (out / "checkpoint.pt").read_bytes() == before
 
@@ -315,6 +354,52 @@ def test_other_files_and_running_runs_are_left_alone(
     assert main(words(steps=2)) == 0
 
 
+def test_a_run_that_died_while_it_began_is_begun_again(
+    words: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config.json.partial").write_text('{"dataset')
+    assert main(words(steps=2)) == 0
+    assert not (tmp_path / "run" / ".config.json.partial").exists()
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"step": 1}', "\ufffd"])
+def test_a_damaged_report_is_told(
+    line: str, words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(steps=2)) == 0
+    path = tmp_path / "run" / "progress.jsonl"
+    first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([first, line, *rest, ""]))
+    assert refused(words("--resume", steps=2), capsys) == (
+        f"{path} is damaged in line 2; mend or remove that line, or move the file away."
+    )
+
+
+def test_averaged_weights_are_named(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words("--model", "trm", steps=2)) == 0
+    first, *_, result, _ = capsys.readouterr().out.splitlines()
+    assert first.endswith("on cpu; evaluations are of the averaged weights (decay 0.999).")
+    assert result.startswith("Exact accuracy of the averaged weights (decay 0.999) ")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["ema_decay"] == 0.999
+
+
+def test_the_execution_that_really_runs_is_told(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where there is no compiler."""
+    monkeypatch.setattr("hrm.compiled.compile_blocks", lambda model, mode: False)
+    assert main(words("--execution", "compiled", steps=2)) == 0
+    assert "(exact, eager, float32)" in capsys.readouterr().out
+    assert sessions(tmp_path / "run")[0]["speed"]["execution"] == "eager"
+    assert '"execution": "compiled"' in (tmp_path / "run" / "config.json").read_text()
+
+
 def test_a_truncated_checkpoint_is_told(
     words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -339,13 +424,16 @@ def test_a_full_disk_is_told(
         assert "config.json: File too large; make room there" in capsys.readouterr().err
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert main([*words(steps=2), "--out", str(tmp_path / "other")]) == 0
     assert main(words("--resume", steps=2)) == 0
 
 
 def test_a_loss_that_is_not_finite_fails(
     words: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words("--learning-rate", "1e30", "--warmup-steps", "0", steps=20)) == 1
+    assert (
+        main(words("--learning-rate", "1e3", "--weight-decay", "1e3", "--warmup-steps", "0")) == 1
+    )
     assert capsys.readouterr().err.startswith("hrm.train: The loss is ")
 
 

@@ -14,6 +14,7 @@ import pytest
 from hrm import checkpoint
 from hrm.config import ConfigError
 from hrm.single.processes import Processes
+from hrm.world import LostProcess
 
 TINY = [
     *("--hidden-size", "32", "--head-dim", "16", "--H-layers", "1", "--L-layers", "1"),
@@ -182,6 +183,18 @@ def test_a_broken_environment_is_told(
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(ConfigError, match=said):
         Processes.found(variables)
+
+
+def test_processes_that_can_not_connect_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("connection refused.\nstack")
+
+    monkeypatch.setattr(torch.distributed, "init_process_group", fail)
+    said = r"2 processes could not connect \(connection refused\)"
+    with pytest.raises(LostProcess, match=said):
+        Processes(rank=0, size=2).connect(torch.device("cpu"))
 
 
 def test_each_process_takes_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,15 +77,20 @@ class _CompiledCall:
         state, injection = state.contiguous(), injection.contiguous()
         try:
             return self._run(state, injection, rotary)
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            reason = str(error.inner_exception).strip().partition("\n")[0]
+        except (
+            torch._dynamo.exc.BackendCompilerFailed,
+            torch._dynamo.exc.FailOnRecompileLimitHit,
+        ) as error:
+            reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
             _warn_once(f"The model runs without compilation: the compiler failed with {reason!r}.")
             self._module._compiled_call_impl = None
             return self._module.forward(state, injection, rotary)
 
     def _run(self, state: Tensor, injection: Tensor, rotary: RotaryPositions | None) -> Tensor:
         rows, *rest = state.shape
-        kind = (self._structure, *rest, state.dtype, state.device)
+        gradients = (state.requires_grad, injection.requires_grad, torch.is_grad_enabled())
+        context = (*gradients, torch.is_inference_mode_enabled(), rotary is None)
+        kind = (self._structure, *rest, state.dtype, state.device, *context)
         if self._graphs and self._graph_rows in (None, rows):
             self._graph_rows = rows
             # A graph's output lies in memory that its next replay overwrites.

@@ -1,38 +1,16 @@
 """Numbers and knobs as people read them: one wording for display, plan and report."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
-_SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-
-
-def flops(count: float) -> str:
-    """Floating-point operations to three digits: 1.2e9 is "1.2 GFLOP"."""
-    return _scaled(count, "FLOP")
+from hrm.commands.units import flops as flops
+from hrm.commands.units import percent as percent
+from hrm.commands.units import seconds as seconds
 
 
 def byte_size(count: float) -> str:
     """Bytes to three digits, in powers of 1000: 1.5e9 is "1.5 GB"."""
-    return _scaled(count, "B")
-
-
-def percent(share: float) -> str:
-    """A share of one, to a tenth of a percent: 0.125 is "12.5 %"."""
-    return f"{100 * share:.1f} %"
-
-
-def seconds(span: float) -> str:
-    """A span of time in its two largest units: 200 is "3 min 20 s", 3.21 is "3.2 s"."""
-    if span < 9.95:
-        return f"{span:.1f} s"
-    left, counts = round(span), []
-    for name, size in _SPANS:
-        count, left = divmod(left, size)
-        counts.append((count, name))
-    first = next(index for index, (count, _) in enumerate(counts) if count)
-    return " ".join(f"{count} {name}" for count, name in counts[first : first + 2] if count)
+    return flops(count).removesuffix("FLOP") + "B"
 
 
 def knobs(parameters: Mapping[str, Any]) -> str:
@@ -44,10 +22,3 @@ def _short(value: Any) -> Any:
     if value is None:
         return "null"
     return f"{value:.4g}" if isinstance(value, float) else value
-
-
-def _scaled(count: float, unit: str) -> str:
-    rounded = float(f"{count:.3g}")
-    magnitude = math.floor(math.log10(abs(rounded))) if rounded else 0
-    power = min(max(magnitude // 3, 0), len(_PREFIXES) - 1)
-    return f"{rounded / 1000**power:.3g} {_PREFIXES[power]}{unit}"

@@ -140,6 +140,9 @@ def make_comparison(make_sweep: MakeSweep) -> MakeSweep:
 
     def make(*models: str, name: str = "models") -> SweepFolder:
         sweep = make_sweep(*[TrialState.COMPLETE] * len(models), name=name)
+        asked = sweep.record()
+        knobs = {"model": {"choices": sorted(set(models))}, **asked.spec["space"]}
+        sweep.create(replace(asked, spec={**asked.spec, "space": knobs}))
         for trial, model in zip(sweep.trials(), models, strict=True):
             record = trial.record()
             changed = replace(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hrm.config import MODELS
+from sweep_platform.configuration import ANY_SHAPE, configured
 from sweep_platform.errors import InputError
 from sweep_platform.space_file import SpaceFile, overridden
 from sweep_platform.spec import Choices, Range, SweepSpec
@@ -292,7 +293,10 @@ def test_a_model_and_its_settings_may_be_fixed_or_searched(path: Path) -> None:
         ("training.ema=1", "`training.ema`: ema is 1"),
         ("model.mode=null", "`model.mode` is empty; write 'exact' or 'lean'"),
         ("space.mode={choices: [exact, null]}", "`space.mode.choices.1` is empty"),
-        ("model.model=transformer", "`space.N` changes nothing, since no model of this space has"),
+        (
+            "model.model=transformer",
+            "`space.N` changes nothing: with every model of this space its",
+        ),
     ],
 )
 def test_models_and_settings_that_cannot_be(path: Path, setting: str, told: str) -> None:
@@ -306,3 +310,12 @@ def test_baselines_train_every_model_once_at_equal_flops() -> None:
         assert spec.space == {"model": Choices(choices=MODELS)}
         assert spec.budget.trials == len(MODELS)
         assert spec.rungs.at == ()
+
+
+def test_baselines_differ_in_nothing_but_the_model() -> None:
+    file = SpaceFile(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
+    for scale in (None, *file.scales):
+        spec = file.resolve(scale)
+        every = [configured(spec, ANY_SHAPE, {"model": name}) for name in MODELS]
+        assert len({one.training for one in every}) == 1
+        assert {one.model.learns_to_continue for one in every} == {False}

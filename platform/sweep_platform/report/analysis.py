@@ -1,15 +1,13 @@
 """What follows from a sweep's data: the accuracy-compute front, its uncertainty, the knobs."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from hrm.commands.units import wilson
 from hrm.progress import Curve
 from sweep_platform.report.summary import TrialSummary
-
-_NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +35,8 @@ class Point:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The accuracy's Wilson 95 % interval."""
-        return wilson(self.solved, self.puzzles)
+        """The accuracy's Wilson 95 % interval, which holds for few puzzles and near 0 and 1."""
+        return wilson(self.exact_accuracy, self.puzzles)
 
 
 def curve_points(trial: int, curve: Curve) -> list[Point]:
@@ -101,21 +99,6 @@ def best_trial(trials: Iterable[TrialSummary]) -> TrialSummary | None:
 def _merit(trial: TrialSummary) -> tuple[float, int]:
     point = points(trial)[-1]
     return point.exact_accuracy, -point.inference_flops
-
-
-def wilson(solved: int, puzzles: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share of `solved` among `puzzles`.
-
-    Unlike the normal interval it holds for few puzzles and near 0 and 1. Without puzzles
-    nothing is known: (0, 1).
-    """
-    if puzzles == 0:
-        return 0.0, 1.0
-    share, z2 = solved / puzzles, _NORMAL_95**2
-    center = (share + z2 / (2 * puzzles)) / (1 + z2 / puzzles)
-    variance = share * (1 - share) / puzzles + z2 / (4 * puzzles**2)
-    half = _NORMAL_95 * math.sqrt(variance) / (1 + z2 / puzzles)
-    return min(share, max(0.0, center - half)), max(share, min(1.0, center + half))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,26 @@
 """Models side by side, where a sweep tried more than one: all spent the same training FLOPs."""
 
+from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 
 from sweep_platform.report import wording
 from sweep_platform.report.analysis import best_trial, final_point
 from sweep_platform.report.blocks import Block, Figure, Heading, Paragraph, Row, Table
+from sweep_platform.report.constants import differences
 from sweep_platform.report.summary import SweepSummary, TrialSummary
 from sweep_platform.units import flops, knobs, percent
 
 
 def compared(sweep: SweepSummary) -> dict[str, list[TrialSummary]]:
-    """The complete trials of each model, by name; empty where there is one model only."""
-    names = sorted({trial.model for trial in sweep.complete})
-    trials = {name: [t for t in sweep.complete if t.model == name] for name in names}
-    return trials if len(trials) > 1 else {}
+    """The complete trials of each model that was tried, by name; of some it may be none.
+
+    Empty where there is nothing to compare: one model only, or no complete trial.
+    """
+    names = sorted({trial.model for trial in sweep.trials})
+    if len(names) < 2 or not sweep.complete:
+        return {}
+    return {name: [t for t in sweep.complete if t.model == name] for name in names}
 
 
 def models_section(sweep: SweepSummary) -> Iterator[Block]:
@@ -28,15 +34,21 @@ def models_section(sweep: SweepSummary) -> Iterator[Block]:
         "M segments. A line is the front of one model. The best trial of a model is the best of "
         "as many as it has, so a model with more trials had more chances."
     )
+    if differing := differences(sweep):
+        yield Paragraph(
+            f"The models differ in other settings as well: {'; '.join(differing)}. A difference "
+            "in accuracy may come from these."
+        )
     yield Figure("models", "Accuracy against inference FLOPs per puzzle, for each model.")
-    yield _table(trials)
+    yield _table(sweep, trials)
 
 
-def _table(trials: dict[str, list[TrialSummary]]) -> Table:
+def _table(sweep: SweepSummary, trials: dict[str, list[TrialSummary]]) -> Table:
+    tried = Counter(trial.model for trial in sweep.trials)
     return Table(
         columns=(
             "Model",
-            "Trials",
+            "Complete trials",
             "Median solved",
             "Best trial",
             "Knobs",
@@ -45,19 +57,23 @@ def _table(trials: dict[str, list[TrialSummary]]) -> Table:
             "Inference",
             "Parameters",
         ),
-        rows=tuple(Row(_cells(name, of_model)) for name, of_model in trials.items()),
+        rows=tuple(
+            Row((name, f"{len(complete)} of {tried[name]}", *_cells(complete)))
+            for name, complete in trials.items()
+        ),
         words=frozenset({"Model", "Knobs"}),
     )
 
 
-def _cells(name: str, trials: list[TrialSummary]) -> tuple[str, ...]:
+def _cells(trials: list[TrialSummary]) -> tuple[str, ...]:
+    """What the complete trials of a model came to."""
+    if not trials:
+        return (wording.NOTHING,) * 7
     points = [point for trial in trials if (point := final_point(trial))]
     best = best_trial(trials)
     point = final_point(best) if best else None
     assert best and point, "complete trials were evaluated"
     return (
-        name,
-        str(len(trials)),
         percent(median(point.exact_accuracy for point in points)),
         str(best.number),
         knobs({k: v for k, v in best.knobs.items() if k != "model"}) or wording.NOTHING,

@@ -60,6 +60,6 @@ def _rows(sweep: SweepSummary) -> list[Spec]:
 
 def _scaled(channel: Any, sweep: SweepSummary, looks: tuple[str, ...]) -> Any:
     known = dict(zip(MODELS, looks, strict=True))
-    names = [name for name in MODELS if name in compared(sweep)]
+    names = [name for name in MODELS if compared(sweep).get(name)]
     scale = alt.Scale(domain=names, range=[known[name] for name in names])
     return channel("model:N", title=None, scale=scale)

@@ -10,7 +10,6 @@ from sweep_platform.report.analysis import (
     best_trial,
     final_point,
     knob_values,
-    ordered,
     trials_front,
 )
 from sweep_platform.report.blocks import (
@@ -26,6 +25,7 @@ from sweep_platform.report.blocks import (
     Paragraph,
 )
 from sweep_platform.report.caveats import caveats
+from sweep_platform.report.constants import constants
 from sweep_platform.report.halting import halting_section
 from sweep_platform.report.models import models_section
 from sweep_platform.report.summary import SweepSummary, TrialSummary
@@ -104,7 +104,7 @@ def _asked(sweep: SweepSummary) -> Iterator[Block]:
             ("Space", f"{record.space_file}, scale {record.scale}"),
             ("Puzzles", _dataset(record.dataset)),
             *((f"Knob {name}", wording.choices(knob)) for name, knob in space.items()),
-            *_constants(sweep),
+            *constants(sweep),
             ("Objectives", wording.setting(record.spec.get("objectives"))),
             ("Budget", wording.setting(record.spec.get("budget"))),
             ("Training per trial", _planned(sweep)),
@@ -113,25 +113,6 @@ def _asked(sweep: SweepSummary) -> Iterator[Block]:
         )
     )
     yield Folded("All settings", Facts(tuple(wording.flattened(record.spec))))
-
-
-_CONSTANTS = {
-    "Model": ("model", "model"),
-    "Speed mode": ("model", "mode"),
-    "Gradient": ("model", "gradient"),
-    "Execution": ("training", "execution"),
-    "Moving average of weights": ("training", "ema"),
-}
-"""Settings that tell trials of one sweep, or of two, apart even where none was written."""
-
-
-def _constants(sweep: SweepSummary) -> Iterator[tuple[str, str]]:
-    """What trials were run with, where the knobs do not tell; all values, if models differ."""
-    for term, (section, name) in _CONSTANTS.items():
-        settings = [getattr(trial.record, section) for trial in sweep.trials]
-        used = ordered({setting[name] for setting in settings if name in setting})
-        if used and name not in sweep.record.spec.get("space", {}):
-            yield term, wording.setting(used)
 
 
 def _dataset(dataset: Mapping[str, Any]) -> str:

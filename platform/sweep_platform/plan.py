@@ -72,17 +72,19 @@ class Plan:
 
 
 def make_plan(spec: SweepSpec, shape: Shape, places: int, calibrated: bool) -> Plan:
-    """Cost of the cheapest, a median and the dearest configuration to run.
+    """Cost of about the cheapest, a median and the dearest configuration to run.
 
-    A number that rises lowers no inference FLOPs, so the cheapest has every number at its least
-    and the dearest at its largest; names, such as the model's, have no order and are all tried.
+    The cheapest has every number at its least and the dearest at its largest, since a number that
+    rises lowers no inference FLOPs. One exception is not looked for: more layers may spare
+    `looped` a pass, so another number of them can cost a little less or more than the ends do.
+    Names, such as the model's, have no order and are all tried.
     With `calibrated`, a few real training steps of each are timed on this machine.
     """
     trials = tuple(
-        _planned(label, spec, _example(spec, shape, share), calibrated)
+        _planned(label, spec, shape, _example(spec, shape, share), calibrated)
         for label, share in EXAMPLES.items()
     )
-    return Plan(spec=spec, size=size(spec), trials=trials, places=places)
+    return Plan(spec=spec, size=size(spec, shape), trials=trials, places=places)
 
 
 class _Example(NamedTuple):
@@ -161,7 +163,9 @@ def _inference(model: ModelConfig) -> int:
     return inference_flops(model, model.M_max)
 
 
-def _planned(label: str, spec: SweepSpec, example: _Example, calibrated: bool) -> PlannedTrial:
+def _planned(
+    label: str, spec: SweepSpec, shape: Shape, example: _Example, calibrated: bool
+) -> PlannedTrial:
     model, training = example.configuration.model, example.configuration.training
     spent = total_steps(model, training) * step_flops(model, training)
     device = "cuda" if spec.resources.gpus else "cpu"
@@ -169,7 +173,7 @@ def _planned(label: str, spec: SweepSpec, example: _Example, calibrated: bool) -
     return PlannedTrial(
         label=label,
         parameters=example.parameters,
-        idle=idle_knobs(spec, example.parameters),
+        idle=idle_knobs(spec, shape, example.parameters),
         parameter_count=parameter_count(model),
         inference_flops=_inference(model),
         training_flops=spent,

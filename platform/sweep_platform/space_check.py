@@ -124,8 +124,8 @@ def _check_configurations(spec: SweepSpec, source: Source) -> None:
 def _check_effects(spec: SweepSpec, source: Source) -> None:
     for name in sorted(useless_knobs(spec)):
         raise InputError(
-            f"{source.place(('space', name))}: `space.{name}` changes nothing, since no model of "
-            "this space has a use for it; leave it out."
+            f"{source.place(('space', name))}: `space.{name}` changes nothing: with every model "
+            "of this space its values come to the same; leave it out."
         )
 
 

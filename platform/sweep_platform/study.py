@@ -183,7 +183,7 @@ class SweepStudy:
             study_number=study_number,
             signature=configuration.signature(self._fingerprint),
             parameters=parameters,
-            idle=idle_knobs(self.spec, parameters),
+            idle=idle_knobs(self.spec, self._shape, parameters),
             model=asdict(model),
             training=asdict(training),
             parameter_count=parameter_count(model),

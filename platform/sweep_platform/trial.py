@@ -4,6 +4,8 @@ The folder is all that a trial needs and all that it leaves. Reports to Ray carr
 to the driver, which decides whether the trial goes on.
 """
 
+from __future__ import annotations
+
 import json
 import traceback
 import warnings
@@ -11,15 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hrm.progress import Progress
 from sweep_platform.files import exclusive, write_bytes
 from sweep_platform.puzzles import DatasetAddress
 from sweep_platform.records import TrialFolder
 
+if TYPE_CHECKING:
+    from hrm.trainer import Trainer
+
 NOTEWORTHY = "without compilation"
-"""Part of the warnings of `hrm.compiled`: the trial goes on, but slower than it was asked to."""
+"""Part of the warnings of `hrm.compiled`: the trial goes on, but slower than it was asked to.
+
+They give the reason, once in the life of a worker, and come also where the compiler fails later
+than `Trainer.execution` was found.
+"""
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -36,7 +45,9 @@ def run_trial(config: dict[str, Any]) -> None:
     trial = TrialFolder(Path(config["folder"]))
     with exclusive(trial.lock, wait=True), _overheard() as warned:
         try:
-            for progress in _train(trial, config):
+            trainer = _trainer(trial, config)
+            warned += [] if warned else _shortfall(trainer)
+            for progress in _train(trial, trainer):
                 # As text, since Ray flattens what is nested before the scheduler sees it.
                 report = {"progress": json.dumps(asdict(progress))}
                 if warned:
@@ -71,8 +82,8 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _train(trial: TrialFolder, config: dict[str, Any]) -> Iterator[Progress]:
-    """Train from the last checkpoint on; each report is on disk before it is passed on."""
+def _trainer(trial: TrialFolder, config: dict[str, Any]) -> Trainer:
+    """The trial as its last checkpoint left it."""
     import torch
 
     from hrm.config import ModelConfig, TrainingConfig
@@ -88,6 +99,23 @@ def _train(trial: TrialFolder, config: dict[str, Any]) -> Iterator[Progress]:
     trainer = Trainer(ModelConfig(**record.model), TrainingConfig(**training), puzzles, device)
     if trial.checkpoint.exists():
         trainer.restore(trial.checkpoint)
+    return trainer
+
+
+def _shortfall(trainer: Trainer) -> list[str]:
+    """What the person at the driver has to know of how blocks run, in this trial as in others."""
+    asked, real = trainer.config.execution, trainer.execution
+    if asked == real:
+        return []
+    device = {"cpu": "a CPU", "cuda": "this GPU"}[trainer.device.type]
+    return [
+        f"training.execution is {asked}, but on {device} trials run {real}; docs/spaces.md says "
+        "what each needs"
+    ]
+
+
+def _train(trial: TrialFolder, trainer: Trainer) -> Iterator[Progress]:
+    """Train to the end; each report is on disk before it is passed on."""
     for progress in trainer.run(trial.checkpoint):
         trial.append(progress)
         yield progress

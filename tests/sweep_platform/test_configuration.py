@@ -55,6 +55,10 @@ def refusal(spec: SweepSpec) -> str:
         ({"M_max": 1}, {"mode": "exact"}, {"mode": "lean"}),
         ({"M_max": 1}, {"halt_exploration": 0.1}, {"halt_exploration": 0.2}),
         ({"mixing": "mlp"}, {"num_heads": 1}, {"num_heads": 2}),
+        ({"mixing": "attention"}, {"expansion": 2.0}, {"expansion": 4.0}),
+        ({"mixing": "mlp"}, {"expansion": 2.0}, {"expansion": 4.0}),
+        ({}, {"eval_batch_size": None}, {"eval_batch_size": 3}),
+        ({}, {"micro_batch": None}, {"micro_batch": 8}),
     ],
     ids=str,
 )
@@ -72,6 +76,8 @@ def test_points_that_come_to_the_same(make_spec, fixed: Any, one: Any, other: An
         ({"model": "hrm"}, {"mode": "exact"}, {"mode": "lean"}),
         ({"model": "hrm"}, {"execution": "eager"}, {"execution": "compiled"}),
         ({"model": "trm"}, {"gradient": "native"}, {"gradient": "one_step"}),
+        ({}, {"expansion": 4.0}, {"expansion": 40.0}),
+        ({}, {"micro_batch": None}, {"micro_batch": 4}),
         ({}, {"model": "hrm"}, {"model": "hrm-flat"}),
         ({}, {"mixing": "attention"}, {"mixing": "mlp"}),
     ],
@@ -122,10 +128,21 @@ def test_signatures_tell_puzzles_apart(make_spec) -> None:
 def test_idle_knobs(make_spec) -> None:
     spec = make_spec(space={**NAMES, "N": {"choices": [1, 2]}, "T": {"low": 1, "high": 3}})
     point = {"mode": "exact", "gradient": "native", "mixing": "mlp", "N": 2, "T": 2}
-    assert idle_knobs(spec, {"model": "hrm", **point}) == ()
-    assert set(idle_knobs(spec, {"model": "trm", **point})) == {"mode"}
+    assert idle_knobs(spec, SHAPE, {"model": "hrm", **point}) == ()
+    assert set(idle_knobs(spec, SHAPE, {"model": "trm", **point})) == {"mode"}
     expected = {"mode", "gradient", "N", "T"}
-    assert set(idle_knobs(spec, {"model": "transformer", **point})) == expected
+    assert set(idle_knobs(spec, SHAPE, {"model": "transformer", **point})) == expected
+
+
+def test_long_puzzles_tell_expansions_apart_that_short_ones_do_not(make_spec) -> None:
+    """A space is checked before its puzzles are known, so it is not refused for such a knob."""
+    knobs = {"expansion": {"choices": [2.0, 4.0]}}
+    spec = make_spec(space=knobs, model={"hidden_size": 32, "num_heads": 2, "mixing": "mlp"})
+    long = space.Shape(vocab_size=12, seq_len=900, num_puzzle_identifiers=5)
+    point = {"expansion": 2.0}
+    assert (idle_knobs(spec, SHAPE, point), size(spec, SHAPE).count) == (("expansion",), 1)
+    assert (idle_knobs(spec, long, point), size(spec, long).count) == ((), 2)
+    assert useless_knobs(spec) == set()
 
 
 def test_a_knob_with_one_value_is_not_idle(make_spec) -> None:
@@ -139,6 +156,7 @@ def test_a_knob_with_one_value_is_not_idle(make_spec) -> None:
         ({"N": {"low": 1, "high": 4}}, {"model": "transformer"}),
         ({"mode": {"choices": ["exact", "lean"]}}, {"model": "trm"}),
         ({"gradient_steps": {"choices": [2, 3]}}, {"gradient": "cycle"}),
+        ({"expansion": {"low": 2.0, "high": 4.0}}, {"hidden_size": 32, "num_heads": 2}),
     ],
     ids=str,
 )
@@ -167,13 +185,13 @@ def test_gradients_that_a_model_cannot_have_are_refused(make_spec) -> None:
 
 def test_the_size_counts_what_differs(make_spec) -> None:
     knobs = {"model": NAMES["model"], "N": {"choices": [1, 2]}, "M_max": {"choices": [1, 2, 4]}}
-    counted = size(make_spec(space=knobs))
+    counted = size(make_spec(space=knobs), SHAPE)
     assert space.size(make_spec(space=knobs)) == 30
     assert (counted.count, counted.exact) == (4 * 2 * 3 + 1, True)
 
 
 def test_a_large_space_has_at_most_so_many(make_spec) -> None:
-    counted = size(make_spec(space={"N": {"low": 1, "high": MOST_COUNTED + 1}}))
+    counted = size(make_spec(space={"N": {"low": 1, "high": MOST_COUNTED + 1}}), SHAPE)
     assert (counted.count, counted.exact) == (MOST_COUNTED + 1, False)
 
 

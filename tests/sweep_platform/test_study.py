@@ -305,7 +305,7 @@ def test_configurations_that_come_to_the_same_are_run_once(
     records = [trial.record() for trial in run_all(restart(spec))]
     counts = Counter(record.model["model"] for record in records)
     assert counts == {"hrm": 2 * 4, "hrm-flat": 2 * 3, "transformer": 2}
-    assert len(records) == size(spec).count
+    assert len(records) == size(spec, SHAPE).count
     agrees(restart(spec))
     of_transformers = [record for record in records if record.model["model"] == "transformer"]
     for record in of_transformers:

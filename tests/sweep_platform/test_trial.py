@@ -122,7 +122,7 @@ def test_compiled_trials_of_several_widths_share_a_worker(run: Run) -> None:
 TRAINING = {"batch_size": 8, "warmup_steps": 2}
 
 
-def test_without_a_compiler_a_worker_goes_on_and_says_so_once(
+def test_without_a_compiler_trials_go_on_and_each_says_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
@@ -131,13 +131,25 @@ def test_without_a_compiler_a_worker_goes_on_and_says_so_once(
     plain = progress_of(run("plain", **spec))
     with pytest.warns(UserWarning, match="without compilation"):
         reports = run("eager", **spec, training={**TRAINING, "execution": "compiled"})
-    [said] = [report["warned"] for report in reports if "warned" in report]
-    assert "no-such-compiler" in said
+    reason, note = [report["warned"] for report in reports if "warned" in report]
+    assert "no-such-compiler" in reason
+    assert "execution is compiled, but on a CPU trials run eager" in note
     assert [p.loss for p in progress_of(reports)] == [p.loss for p in plain]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_cuda_graphs_on_a_cpu_are_told_of(run: Run) -> None:
+    knobs = {**SMALL, "space": {"N": {"choices": [1]}}}
+    reports = run(**knobs, training={**TRAINING, "execution": "cuda_graphs"})
+    progress_of(reports)
+    [said] = [report["warned"] for report in reports if "warned" in report]
+    assert "execution is cuda_graphs, but on a CPU trials run compiled" in said
+
+
 def test_a_trial_that_breaks_says_why(run: Run, tmp_path: Path) -> None:
-    reports = run(**SMALL, space={"learning_rate": {"choices": [1e30]}})
+    # Each step multiplies the weights by 1 - 1e9.
+    knobs = {"learning_rate": {"choices": [1e3]}, "weight_decay": {"choices": [1e6]}}
+    reports = run(**SMALL, space=knobs, training={**TRAINING, "warmup_steps": 0})
     assert reports[-1]["failed"].startswith("The loss is ")
     [trial] = trials_of(tmp_path / "toy")
     assert not trial.error.exists()

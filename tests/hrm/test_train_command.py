@@ -248,6 +248,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--evaluate-at", "0.5", "0.25"], "--evaluate-at is (0.5, 0.25); give rising fractions"),
         (["--learning-rate", "1e300"], "--learning-rate is 1e+300; give a number from 0 to 1000."),
         (["--expansion", "1e9"], "this machine has too little memory for these settings; give a"),
+        (["--expansion", "1e18"], "this machine has too little memory for these settings; give a"),
         (["--model", "transformer"], "--M-max is 3, which --model transformer has no use for"),
         (["--gradient-steps", "4"], "--gradient-steps is 4, which --gradient native has no use"),
         (["--model", "trm", "--mode", "exact"], "--mode is exact, which --model trm has no use"),

@@ -82,7 +82,7 @@ def open_model(
         require_precision(precision, device)
     except ConfigError as error:
         raise ConfigError(
-            f"{path} computes in {precision}, which this {device.type.upper()} lacks; give "
+            f"{path} is to compute in {precision}, which this {device.type.upper()} lacks; give "
             "--dtype float32."
         ) from error
     return replace(opened, model=opened.model.to(device).eval())

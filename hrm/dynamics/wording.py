@@ -25,6 +25,12 @@ def setting(config: ModelConfig, segments: int) -> str:
     """What a model does in how many steps, as the line under its name."""
     if config.model == "transformer":
         return f"{layers_of(config, 'H')} blocks, one after the other"
-    updates = segment_updates(config).length
-    cycles = f"N={config.N}, T={config.T}" if config.model in TWO_STATE_MODELS else "one block"
-    return f"{cycles}: {updates} updates in each of {segments} segments"
+    updates = _counted(segment_updates(config).length, "update")
+    cycles = f"N={config.N}, T={config.T}"
+    if config.model not in TWO_STATE_MODELS:
+        cycles = f"a loop of {_counted(layers_of(config, 'H'), 'block')}"
+    return f"{cycles}: {updates} in each of {_counted(segments, 'segment')}"
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

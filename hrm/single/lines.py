@@ -26,8 +26,7 @@ def report(progress: Progress) -> str:
         f"step {progress.step:,}/{progress.total_steps:,} ({share})",
         units.flops(progress.training_flops),
         f"loss {progress.loss:.4f}",
-        f"exact {units.percent(progress.train_exact_accuracy)} in training",
-        f"{progress.mean_segments:.2f} segments",
+        *_halted(progress),
         f"{progress.examples_per_second:,.0f} examples/s",
     ]
     if progress.curve is not None:
@@ -36,6 +35,16 @@ def report(progress: Progress) -> str:
         left = progress.device_seconds / progress.step * (progress.total_steps - progress.step)
         parts.append(f"{units.seconds(left)} left")
     return ", ".join(parts)
+
+
+def _halted(progress: Progress) -> list[str]:
+    """Means over puzzles that ended; before the first there is none to tell of."""
+    if progress.mean_segments == 0:
+        return []
+    return [
+        f"exact {units.percent(progress.train_exact_accuracy)} in training",
+        f"{progress.mean_segments:.2f} segments",
+    ]
 
 
 def _averaged(before: str, decay: float) -> str:

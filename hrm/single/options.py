@@ -12,7 +12,8 @@ from hrm.trainer import CHECKPOINT_SECONDS
 PROGRAM = "hrm.train"
 SUMMARY = "Train one model on one puzzle set, in a folder of its own."
 EPILOGUE = """With several processes: torchrun --nproc-per-node 2 -m hrm.train ...; the result is
-that of one process. Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+that of one process. Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted;
+under torchrun an interrupted or failed run ends with torchrun's own words and status 1."""
 
 
 def parser() -> options.Parser:

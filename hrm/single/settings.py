@@ -9,7 +9,7 @@ from typing import Any
 
 from hrm.commands.options import FROM_DATASET, flag
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.flops import step_flops
+from hrm.flops import step_flops, total_steps
 from puzzle_datasets.schema import Manifest
 
 DEFAULT_STEPS = 10_000
@@ -63,6 +63,8 @@ def settled(request: Request, manifest: Manifest, saved: Mapping[str, Any] | Non
     _require_use(request, model)
     if saved is not None:
         _require_unchanged(request.out, saved["model"], model)
+        begun = TrainingConfig(**_known(TrainingConfig, saved, "training"))
+        _require_same_steps(request, begun, model)
         _require_unchanged(request.out, saved["training"], training)
     return Settings(model=model, training=training)
 
@@ -73,7 +75,10 @@ def dataset_folder(request: Request, saved: Mapping[str, Any] | None) -> Path:
         return request.dataset
     if saved is not None:
         return Path(saved["dataset"]["folder"])
-    raise ConfigError("--dataset is missing; give a folder that `puzzle_datasets build` made.")
+    none = f"{request.out} holds no run to resume, and " if request.resume else ""
+    raise ConfigError(
+        f"{none}--dataset is missing; give a folder that `puzzle_datasets build` made."
+    )
 
 
 def _known(
@@ -135,6 +140,15 @@ def _at_least(whole: int) -> float:
     """The smallest float that is no less: a rounded budget must not lack a step."""
     near = float(whole)
     return near if near >= whole else math.nextafter(near, math.inf)
+
+
+def _require_same_steps(request: Request, begun: TrainingConfig, model: ModelConfig) -> None:
+    """Refuse other steps in the words that were used, which name no FLOPs."""
+    if request.steps is not None and request.steps != (steps := total_steps(model, begun)):
+        raise ConfigError(
+            f"--steps is {request.steps}, but {request.out} was begun with {steps}; "
+            "leave it out, or give another --out."
+        )
 
 
 def _require_unchanged(

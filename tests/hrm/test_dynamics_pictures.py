@@ -99,7 +99,9 @@ def test_names_tell_models_of_a_kind_apart(model_config: MakeModel) -> None:
     assert names([one, other], ["a", "b"]) == ["HRM", "Recurrent net"]
     assert names([one, one], ["a", "b"]) == ["HRM (a)", "HRM (b)"]
     assert setting(one, 3) == "N=2, T=2: 6 updates in each of 3 segments"
-    assert setting(other, 2) == "one block: 3 updates in each of 2 segments"
+    assert setting(other, 2) == "a loop of 2 blocks: 3 updates in each of 2 segments"
+    once = replace(other, N=1, T=1)
+    assert setting(once, 1) == "a loop of 2 blocks: 1 update in each of 1 segment"
     assert setting(model_config(model="transformer"), 1) == "2 blocks, one after the other"
 
 

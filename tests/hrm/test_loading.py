@@ -106,7 +106,7 @@ def test_lacking_precision_is_refused(
 ) -> None:
     train()
     monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
-    with pytest.raises(ConfigError, match=r"computes in bfloat16.*give --dtype float32"):
+    with pytest.raises(ConfigError, match=r"is to compute in bfloat16.*give --dtype float32"):
         open_model(tmp_path, dtype=torch.bfloat16)
 
 

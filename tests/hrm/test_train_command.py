@@ -308,7 +308,7 @@ def test_a_run_is_neither_overwritten_nor_changed(
     assert changed == (
         f"--seed is 3, but {out} was begun with 0; leave it out, or give another --out."
     )
-    assert "--training-flops is " in refused(words("--resume", steps=3), capsys)
+    assert "--steps is 3, but" in refused(words("--resume", steps=3), capsys)
     config = json.loads((out / "config.json").read_text())
     fingerprint, config["dataset"]["fingerprint"] = config["dataset"]["fingerprint"], "another"
     (out / "config.json").write_text(json.dumps(config))
@@ -466,3 +466,17 @@ def test_nobody_has_to_read(
     assert reports(tmp_path / "run")[-1]["step"] == 20
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_a_resume_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path / "none"), "--resume", "--device", "cpu"]) == 2
+    assert "none holds no run to resume, and --dataset is missing" in capsys.readouterr().err
+
+
+def test_a_line_before_any_puzzle_ended_has_no_means_over_puzzles(
+    words: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(steps=4)) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
+    assert "in training" not in lines[0]
+    assert "3.00 segments" in lines[-1]

@@ -150,8 +150,9 @@ def first_step(name: str, compiled: bool, N: int, T: int, M_max: int) -> None:
 def first_steps(name: str, threads: int, rounds: int) -> None:
     times: dict[str, list[float]] = {"eager": [], "compiled, first": [], "compiled, later": []}
     for _ in range(rounds):
-        # All that PyTorch compiles lies below the folder for temporary files.
-        with tempfile.TemporaryDirectory() as folder:
+        # All that PyTorch compiles lies below the folder for temporary files, and its helpers may
+        # still tidy up there when a trial has ended.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             environment = {**os.environ, "TMPDIR": folder, "OMP_NUM_THREADS": str(threads)}
             environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
             for what, N, T, M_max in zip(times, (2, 2, 3), (2, 2, 1), (4, 4, 8), strict=True):

@@ -6,6 +6,7 @@ process of the same user on this host (`TORCHINDUCTOR_CACHE_DIR`, else a folder 
 choice). The number of threads is no part of the code either.
 """
 
+import copyreg
 import functools
 import hashlib
 import os
@@ -167,6 +168,21 @@ def _load_compiler() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import_module("torch._inductor.compile_fx")
+    # The key of a code in the cache on disk is a pickle of what the code depends on. A memory
+    # format does not know its module, so pickle takes the first that it finds to have imported
+    # torch, and the key came to depend on the order of a program's imports.
+    copyreg.pickle(torch.memory_format, _memory_format_by_name)
+
+
+def _memory_format_by_name(
+    memory_format: torch.memory_format,
+) -> tuple[Callable[[str], torch.memory_format], tuple[str]]:
+    return _memory_format, (str(memory_format).removeprefix("torch."),)
+
+
+def _memory_format(name: str) -> torch.memory_format:
+    found: torch.memory_format = getattr(torch, name)
+    return found
 
 
 def _warn_once(message: str) -> None:

@@ -196,7 +196,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "training_flops", "learning_rate", "puzzle_learning_rate")
-        _require_between(self, 0.0, 1e3, "learning_rate", "puzzle_learning_rate")
+        _require_between(self, 0.0, 1e30, "learning_rate", "puzzle_learning_rate")
         _require_counts(self, "batch_size")
         _require_counts(self, "warmup_steps", "seed", least=0)
         for field in ("micro_batch", "eval_puzzles", "eval_batch_size"):

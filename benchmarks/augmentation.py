@@ -20,14 +20,14 @@ import numpy.typing as npt
 import torch
 from measuring import as_in_training, conditions, spread
 
-from puzzle_datasets.augment import augmenter
-from puzzle_datasets.augment.picks import Picks
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import EOS, IGNORE_LABEL, PAD
-from puzzle_datasets.sources.arc import ArcSettings
-from puzzle_datasets.sources.maze import MazeSettings
-from puzzle_datasets.sources.sudoku_csv import SudokuSampleSettings
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.kinds.sudoku.csv_source import SudokuSampleSettings
+from puzzle_datasets.loading.picks import Picks
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import EOS, IGNORE_LABEL, PAD
 
 BATCHES = 10
 SETS: dict[str, tuple[str, Any]] = {

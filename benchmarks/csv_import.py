@@ -24,12 +24,12 @@ import numpy as np
 import numpy.typing as npt
 from measuring import conditions
 
-from puzzle_datasets.sources.sudoku_csv import (
+from puzzle_datasets.kinds.sudoku.csv_source import (
     SAMPLE_FOLDER,
     SudokuExtremeSettings,
     build_extreme,
 )
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.storage.writer import SetWriter
 
 ROWS = {"train": 3_831_994, "test": 422_786}
 CHUNK = 100_000

@@ -14,17 +14,17 @@ from typing import Any
 
 import torch
 
+from hrm.checkpoints.loading import CHECKPOINT_FILE, open_model
 from hrm.commands.outcome import guarded, say
 from hrm.commands.units import percent
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.report import Wishes, write_report
 from hrm.files import write_file
-from hrm.loading import CHECKPOINT_FILE, open_model
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.prepare import build_at
 from puzzle_datasets.drawing.png import packed
-from puzzle_datasets.prepare import build_at
-from puzzle_datasets.sources.sudoku import SudokuSettings
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 CPU = torch.device("cpu")
 FIGURES = Path(__file__).resolve().parents[1] / "docs" / "model"

@@ -28,7 +28,7 @@ from gpu_pieces import correctness, learning, memory, throughput  # noqa: E402
 from gpu_pieces.setting import EXECUTIONS, Setting  # noqa: E402
 
 from hrm.config import ConfigError  # noqa: E402
-from hrm.devices import device_named, require_precision  # noqa: E402
+from hrm.model.devices import device_named, require_precision  # noqa: E402
 
 PIECES = {
     "correctness": correctness.run,

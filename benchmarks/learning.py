@@ -31,13 +31,13 @@ from measuring import conditions
 
 from hrm.commands.units import wilson
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.flops import parameter_count
+from hrm.model.flops import parameter_count
 from hrm.progress import Curve, Halting
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PairTable, PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.rules.sudoku_symmetry import invariant
-from puzzle_datasets.sources.sudoku import SudokuSettings
+from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings
+from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 
 SIDE_4 = SudokuSettings(side=4, train=3000, test=500, clues=6, seed=1)
 """Puzzles without a spare clue are a few dozen up to symmetry, too few to be learnt from."""

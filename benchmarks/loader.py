@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from measuring import as_in_training, conditions, spread
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import TrainLoader
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.registry import puzzle_set
-from puzzle_datasets.settings import make_settings
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 BATCH, BATCHES = 768, 20
 EXAMPLES_PER_SECOND = 10_000

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from measuring import conditions, spread
 
-from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.sources.maze import MazeSettings, build
-from puzzle_datasets.sources.maze_grids import LEAST_WALLS, MOST_WALLS
-from puzzle_datasets.sources.maze_reach import far_reaching
-from puzzle_datasets.sources.maze_search import FAMILIES, Family
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.maze.grids import LEAST_WALLS, MOST_WALLS
+from puzzle_datasets.kinds.maze.reach import far_reaching
+from puzzle_datasets.kinds.maze.search import FAMILIES, Family
+from puzzle_datasets.kinds.maze.source import MazeSettings, build
+from puzzle_datasets.storage.writer import SetWriter
 
 MOVES = ((-1, 0), (0, -1), (0, 1), (1, 0))
 SETS: tuple[tuple[Family, int], ...] = (

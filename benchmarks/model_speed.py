@@ -26,11 +26,11 @@ import torch
 from measuring import as_in_training, conditions, spread
 from reference import Rates, published_step
 
-from hrm.baselines import build_model
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.learner import Learner
-from hrm.model import HierarchicalReasoningModel
-from puzzle_datasets.batch import Batch
+from hrm.model.baselines import build_model
+from hrm.model.reasoning_model import HierarchicalReasoningModel
+from hrm.training.learner import Learner
+from puzzle_datasets.loading.batch import Batch
 
 CPU = torch.device("cpu")
 VARIANTS = ("exact, eager", "exact, compiled", "lean, eager", "lean, compiled")
@@ -82,7 +82,7 @@ def learner(shape: Shape, compiled: bool, **changes: Any) -> Learner:
     )
     if compiled:
         # Its import takes a second, which belongs to the time to the first step.
-        from hrm.compiled import compile_blocks
+        from hrm.model.compiled import compile_blocks
 
         if not compile_blocks(made.model, "default"):
             sys.exit("There is no compiler to measure; install g++.")

@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 from measuring import conditions, spread
 
-from puzzle_datasets.export import export
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.rules.sudoku import legend
-from puzzle_datasets.schema import Card
-from puzzle_datasets.shards import ROW_GROUP, read_manifest, read_rows
-from puzzle_datasets.sources.arc import ArcSettings
-from puzzle_datasets.sources.official import OfficialSettings, build
-from puzzle_datasets.writer import Rows, SetWriter
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.sudoku.rules import legend
+from puzzle_datasets.published.export import export
+from puzzle_datasets.published.source import OfficialSettings, build
+from puzzle_datasets.storage.schema import Card
+from puzzle_datasets.storage.shards import ROW_GROUP, read_manifest, read_rows
+from puzzle_datasets.storage.writer import Rows, SetWriter
 
 SOLUTION = np.array([[(3 * r + r // 3 + c) % 9 for c in range(9)] for r in range(9)]).ravel()
 CLUES = 0.35

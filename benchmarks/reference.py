@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrm.act import Slots, draw_least_segments, empty_slots, refill
-from hrm.layers import Linear, RotaryPositions
-from hrm.losses import Q_LOSS_WEIGHT
-from hrm.model import Block, HierarchicalReasoningModel, ReasoningModule
-from hrm.optim import SignSGD
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.schema import IGNORE_LABEL
+from hrm.model.act import Slots, draw_least_segments, empty_slots, refill
+from hrm.model.layers import Linear, RotaryPositions
+from hrm.model.losses import Q_LOSS_WEIGHT
+from hrm.model.reasoning_model import Block, HierarchicalReasoningModel, ReasoningModule
+from hrm.training.optim import SignSGD
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 
 class Rates(NamedTuple):

@@ -18,12 +18,13 @@ from unittest import mock
 import numpy as np
 from measuring import conditions, spread
 
-from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.rules.sudoku_symmetry import invariant
-from puzzle_datasets.sources import sudoku_kernel, sudoku_search
-from puzzle_datasets.sources.sudoku import SudokuSettings, build
-from puzzle_datasets.sources.sudoku_kernel import generate
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
+from puzzle_datasets.kinds.sudoku import solver as sudoku_search
+from puzzle_datasets.kinds.sudoku.kernel import generate
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings, build
+from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.storage.writer import SetWriter
 
 SETS = ((4, 8, 1_000_000), (6, None, 100_000), (9, None, 100_000), (9, 30, 100_000))
 PLAIN_PUZZLES = {4: 1000, 6: 200, 9: 25}

@@ -17,12 +17,12 @@ import torch
 from measuring import conditions, spread
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.flops import step_flops
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import TrainLoader
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.sources.arc import ArcSettings
+from hrm.model.flops import step_flops
+from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 ARC = ArcSettings(canvas=5, tasks=24, augmentations=2, held_out="all")
 BATCH, STEPS = 32, 20

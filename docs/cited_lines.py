@@ -2,7 +2,7 @@
 
 A citation is a name or a piece of code in backticks, followed by a link to its line, such as
 
-    `Block.forward` [hrm/model.py:70](../hrm/model.py#L70)
+    `Block.forward` [hrm/model/reasoning_model.py:70](../hrm/model/reasoning_model.py#L70)
 
 The name decides: it is looked up in the file as a class, function, method, attribute or constant,
 or else as a piece of code that stands on exactly one line; the numbers follow. With `--check`

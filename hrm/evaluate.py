@@ -16,8 +16,8 @@ from hrm.commands.trained_model import (
     introduced,
     open_trained,
 )
-from hrm.examination import findings
-from hrm.examination.run import Examination, examine, settled
+from hrm.evaluation import findings
+from hrm.evaluation.examine import Examination, examine, settled
 from hrm.files import write_file
 
 PROGRAM = "hrm.evaluate"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hrm.config import ConfigError
-from puzzle_datasets.folders import sync
+from puzzle_datasets.common.files import sync
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

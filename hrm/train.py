@@ -5,10 +5,10 @@ from argparse import Namespace
 
 from hrm.commands.outcome import BAD_INPUT, complain, machine, outcome, sentence
 from hrm.config import ConfigError
-from hrm.single import memory
-from hrm.single.options import PROGRAM, parser, request
-from hrm.single.processes import Processes
-from hrm.single.run import SingleRun
+from hrm.runs import memory
+from hrm.runs.options import PROGRAM, parser, request
+from hrm.runs.processes import Processes
+from hrm.runs.run import SingleRun
 
 
 def main(words: list[str] | None = None) -> int:

@@ -136,7 +136,7 @@ def test_an_average_that_stays_behind_is_found(
 
     right = traced()
     assert len(traces.compare(right, right, traces.FLOAT32)) == 4
-    monkeypatch.setattr("hrm.flat.MovingAverage.update", lambda average, step: None)
+    monkeypatch.setattr("hrm.model.flat.MovingAverage.update", lambda average, step: None)
     with pytest.raises(AssertionError, match="average"):
         traces.compare(traced(), right, traces.FLOAT32)
 

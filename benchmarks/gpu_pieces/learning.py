@@ -11,10 +11,10 @@ from gpu_pieces.puzzles import sudoku
 from gpu_pieces.setting import Setting
 from gpu_pieces.tables import Table, require
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.flops import step_flops
+from hrm.model.flops import step_flops
 from hrm.progress import Progress
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MODEL: dict[str, Any] = {"mode": "lean", "hidden_size": 512, "num_heads": 8, "M_max": 16}
 TRAINING: dict[str, Any] = {

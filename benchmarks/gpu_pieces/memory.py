@@ -9,9 +9,9 @@ from torch.profiler import ProfilerActivity, profile
 from gpu_pieces.setting import SUDOKU_512, TINY, Setting, learner
 from gpu_pieces.tables import Table, release, require
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.flops import training_memory
-from hrm.learner import Learner
-from puzzle_datasets.batch import Batch
+from hrm.model.flops import training_memory
+from hrm.training.learner import Learner
+from puzzle_datasets.loading.batch import Batch
 
 ROWS = 128
 SAME = 0.02
@@ -40,7 +40,7 @@ NOTE = (
     "{size}, {rows} rows, {precision}: the largest number of bytes in use by tensors in one step "
     "after two others. 'Growth' is against the first row of the same kind; for the one-step "
     "gradient a row fails beyond {same} %, for the others where it is not above the one before. "
-    "'Estimate' is `hrm.flops.training_memory`, and its ratio to the measurement."
+    "'Estimate' is `hrm.model.flops.training_memory`, and its ratio to the measurement."
 )
 
 

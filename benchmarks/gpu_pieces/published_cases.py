@@ -14,13 +14,13 @@ from torch import Tensor
 from gpu_pieces.setting import learner
 from gpu_pieces.tables import require
 from gpu_pieces.traces import Trace, trace
-from hrm import official
-from hrm.checkpoint import CheckpointError
+from hrm.checkpoints import official
+from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.official import weights
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.learner import Learner
-from hrm.model import ReasoningModel
-from hrm.official import weights
-from puzzle_datasets.batch import Batch
+from hrm.model.reasoning_model import ReasoningModel
+from hrm.training.learner import Learner
+from puzzle_datasets.loading.batch import Batch
 
 CASES = Path("tests", "hrm", "parity_cases")
 FIRST_SEGMENT, LATER_SEGMENTS = 5e-5, 5e-3

@@ -12,12 +12,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hrm.act import Segment, Slots, draw_least_segments, empty_slots, join, refill, train_segment
-from hrm.baselines import build_model
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.optim import SignSGD
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.schema import IGNORE_LABEL
+from hrm.model.act import (
+    Segment,
+    Slots,
+    draw_least_segments,
+    empty_slots,
+    join,
+    refill,
+    train_segment,
+)
+from hrm.model.baselines import build_model
+from hrm.training.optim import SignSGD
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 
 def stablemax_in_float64(logits: Tensor, labels: Tensor) -> Tensor:
@@ -100,7 +108,7 @@ def _metrics(segment: Segment) -> Tensor:
 
 
 class AdamAtan2PerTensor:
-    """`hrm.optim.AdamAtan2` on one weight after the other; the count of steps is on the device."""
+    """`AdamAtan2` of hrm on one weight after the other; the count of steps is on the device."""
 
     def __init__(self, parameters: list[torch.nn.Parameter], config: TrainingConfig) -> None:
         self._parameters, self._config = parameters, config

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.registry import puzzle_set
-from puzzle_datasets.settings import make_settings
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 HARD: tuple[str, dict[str, Any]] = ("sudoku-hard-sample", {})
 EASY: tuple[str, dict[str, Any]] = ("sudoku", {"side": 4, "clues": 8, "train": 40, "test": 10})

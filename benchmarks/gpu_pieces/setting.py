@@ -9,8 +9,8 @@ import torch
 from measuring import conditions
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.learner import Learner
-from puzzle_datasets.batch import Batch
+from hrm.training.learner import Learner
+from puzzle_datasets.loading.batch import Batch
 
 EXECUTIONS = ("eager", "compiled", "cuda_graphs")
 COMPILER_MODES = {"compiled": "default", "cuda_graphs": "reduce-overhead"}
@@ -173,7 +173,7 @@ def learner(
     )
     if training.execution != "eager":
         # Eager rows must come out where there is no compiler.
-        from hrm.compiled import compile_blocks
+        from hrm.model.compiled import compile_blocks
 
         if not compile_blocks(made.model, COMPILER_MODES[training.execution]):
             raise RuntimeError("no compiler here")

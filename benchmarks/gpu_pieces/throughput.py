@@ -23,8 +23,8 @@ from gpu_pieces.setting import (
 )
 from gpu_pieces.tables import Table, release
 from gpu_pieces.timing import matmul_rates, seconds
-from hrm.flops import step_flops
-from puzzle_datasets.batch import Batch
+from hrm.model.flops import step_flops
+from puzzle_datasets.loading.batch import Batch
 
 Step = Callable[[Batch], None]
 
@@ -41,7 +41,7 @@ NOTE = (
     "Published depth (4 + 4 layers, N = T = 2), random puzzles, batches of {batch} with {micro} "
     "rows passing through at a time, {precision}. Ratios are to '{baseline}' in the same round. "
     "The peak is a product of random {width}x{width} matrices in {precision}: {peak} TFLOP/s, "
-    "n = {n}; the share of it counts the FLOPs of the mode itself (`hrm.flops`)."
+    "n = {n}; the share of it counts the FLOPs of the mode itself (`hrm.model.flops`)."
 )
 COLUMNS = (
     "size and mode",

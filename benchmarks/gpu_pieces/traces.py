@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from gpu_pieces.tables import require
-from hrm.flat import MovingAverage
-from hrm.learner import Learner
-from puzzle_datasets.batch import Batch
+from hrm.model.flat import MovingAverage
+from hrm.training.learner import Learner
+from puzzle_datasets.loading.batch import Batch
 
 
 class Limits(NamedTuple):

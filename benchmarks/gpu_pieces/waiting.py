@@ -9,7 +9,7 @@ import torch
 from gpu_pieces.puzzles import sudoku
 from gpu_pieces.setting import TINY, Setting, Size, learner
 from gpu_pieces.tables import NotLookedAt
-from hrm.trainer import Trainer
+from hrm.training.trainer import Trainer
 
 WARM_UP, WATCHED = 4, 3
 

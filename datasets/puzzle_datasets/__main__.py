@@ -6,10 +6,10 @@ import signal
 import sys
 from typing import NoReturn
 
-from puzzle_datasets.command_line import build_progress, parser, settings_of
-from puzzle_datasets.prepare import build_at, folder_name
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.shards import read_manifest
+from puzzle_datasets.commands.arguments import build_progress, parser, settings_of
+from puzzle_datasets.commands.prepare import build_at, folder_name
+from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.storage.shards import read_manifest
 
 
 def main(words: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _end(*_: object) -> NoReturn:
 
 def build(arguments: argparse.Namespace) -> None:
     """Build a puzzle set unless it is there, and say what it holds."""
-    from puzzle_datasets.summary import summary
+    from puzzle_datasets.commands.summary import summary
 
     settings = settings_of(arguments)
     folder = arguments.out or arguments.data / folder_name(arguments.name, settings)
@@ -52,8 +52,8 @@ def build(arguments: argparse.Namespace) -> None:
 
 def inspect(arguments: argparse.Namespace) -> None:
     """Say what a puzzle set holds and draw some of its puzzles."""
-    from puzzle_datasets.pictures import draw
-    from puzzle_datasets.summary import summary
+    from puzzle_datasets.commands.pictures import draw
+    from puzzle_datasets.commands.summary import summary
 
     print(summary(read_manifest(arguments.folder), arguments.folder))
     folder = arguments.folder.resolve()
@@ -64,7 +64,7 @@ def inspect(arguments: argparse.Namespace) -> None:
 
 def verify(arguments: argparse.Namespace) -> None:
     """Check every hash and every invariant of a puzzle set."""
-    from puzzle_datasets.verify import verify_all
+    from puzzle_datasets.commands.verify import verify_all
 
     for line in verify_all(arguments.folder):
         print(line)
@@ -72,7 +72,7 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Write a puzzle set in the published layout."""
-    from puzzle_datasets.export import export as write
+    from puzzle_datasets.published.export import export as write
 
     write(arguments.folder, arguments.out, arguments.style)
     print(arguments.out)

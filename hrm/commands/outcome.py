@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 import torch
 
-from hrm.checkpoint import CheckpointError
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.commands.options import flag
 from hrm.config import ConfigError
-from hrm.devices import device_named
-from hrm.learner import NonFiniteLoss
-from hrm.world import LostProcess
-from puzzle_datasets.schema import DatasetError
+from hrm.distributed import LostProcess
+from hrm.model.devices import device_named
+from hrm.training.learner import NonFiniteLoss
+from puzzle_datasets.storage.schema import DatasetError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

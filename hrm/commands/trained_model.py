@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
+from hrm.checkpoints.loading import Opened, open_model, require_fit, with_steps
 from hrm.commands.options import Parser, add_dataset, add_machine
 from hrm.commands.outcome import machine
-from hrm.examination.known_answers import refuse_known_answers
-from hrm.flops import parameter_count
-from hrm.loading import Opened, open_model, require_fit, with_steps
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.evaluation.known_answers import refuse_known_answers
+from hrm.model.flops import parameter_count
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -81,7 +81,7 @@ def _open(
         print(f"Note: {note}.", file=sys.stderr)
     if arguments.execution == "compiled":
         # Loading the compiler takes a second, which most evaluations need not spend.
-        from hrm.compiled import compile_blocks
+        from hrm.model.compiled import compile_blocks
 
         compile_blocks(opened.model, "default")
     return opened

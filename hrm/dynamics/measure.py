@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
-from hrm.baselines import build_model
 from hrm.config import ModelConfig
 from hrm.dynamics.moves import forward_residual, moves
 from hrm.dynamics.participation import Cloud, participation_ratio
-from hrm.evaluation import Evaluation, evaluate
-from hrm.model import ReasoningModel
-from puzzle_datasets.batch import Batch
+from hrm.evaluation.fixed import Evaluation, evaluate
+from hrm.model.baselines import build_model
+from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.loading.batch import Batch
 
 Batches = Callable[[], Iterable[Batch]]
 """The puzzles once more from the start."""

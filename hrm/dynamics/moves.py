@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm.model import ReasoningModel
-from puzzle_datasets.batch import Batch
+from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.loading.batch import Batch
 
 LAYERS = "layers"
 """What stands for a state in a transformer: it has none, and its layers take the place of time."""

@@ -15,7 +15,7 @@ from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.pictures import picture, png
 from hrm.dynamics.stories import Story
 from hrm.files import write_file
-from puzzle_datasets.schema import Manifest
+from puzzle_datasets.storage.schema import Manifest
 
 _HTML = """<!doctype html>
 <html lang="en">

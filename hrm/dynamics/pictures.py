@@ -7,13 +7,13 @@ import numpy as np
 
 from hrm.dynamics.stories import Story
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.arc import ArcLook
 from puzzle_datasets.drawing.look import Look
-from puzzle_datasets.drawing.maze import MazeLook
 from puzzle_datasets.drawing.png import packed
-from puzzle_datasets.drawing.sudoku import SudokuLook
 from puzzle_datasets.drawing.svg import Grid, Mask
-from puzzle_datasets.schema import IGNORE_LABEL, PAD, Manifest
+from puzzle_datasets.kinds.arc.drawing import ArcLook
+from puzzle_datasets.kinds.maze.drawing import MazeLook
+from puzzle_datasets.kinds.sudoku.drawing import SudokuLook
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Manifest
 
 WRONG = "#d92d20"
 MOST_SEGMENTS = 6

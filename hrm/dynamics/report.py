@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hrm.checkpoints.loading import Opened
 from hrm.commands.options import flag
 from hrm.commands.trained_model import origin
 from hrm.commands.units import percent
@@ -13,12 +14,11 @@ from hrm.dynamics.measure import Batches, Dynamics, measure
 from hrm.dynamics.page import write_charts, write_numbers, write_page, write_picture
 from hrm.dynamics.stories import telling
 from hrm.dynamics.wording import names
-from hrm.loading import Opened
-from hrm.model import ReasoningModel
-from hrm.trainer import EVALUATION_SEED
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import evaluation_batches
-from puzzle_datasets.schema import Manifest
+from hrm.model.reasoning_model import ReasoningModel
+from hrm.training.trainer import EVALUATION_SEED
+from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)

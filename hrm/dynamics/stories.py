@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm.act import wants_to_halt
-from hrm.losses import score_rows
-from hrm.model import ReasoningModel
-from puzzle_datasets.batch import Batch
+from hrm.model.act import wants_to_halt
+from hrm.model.losses import score_rows
+from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.loading.batch import Batch
 
 
 class Story(NamedTuple):

@@ -1,7 +1,7 @@
 """How models and their measures are called in charts, pictures and on the page."""
 
 from hrm.config import TWO_STATE_MODELS, ModelConfig
-from hrm.recurrence import layers_of, segment_updates
+from hrm.model.recurrence import layers_of, segment_updates
 
 MODEL_NAMES = {
     "hrm": "HRM",

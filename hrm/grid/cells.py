@@ -12,17 +12,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hrm.checkpoints.loading import Opened, require_segments, with_steps
 from hrm.commands.options import flag
 from hrm.commands.trained_model import described
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluation import evaluate
+from hrm.evaluation.fixed import evaluate
 from hrm.files import write_file
-from hrm.loading import Opened, require_segments, with_steps
-from hrm.model import ReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting
-from hrm.trainer import EVALUATION_SEED
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import evaluation_batches
+from hrm.training.trainer import EVALUATION_SEED
+from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 FILE = "grid.json"
 SEGMENTS = "--M"

@@ -6,7 +6,7 @@ from typing import Any
 from hrm.charts import Chart, altair, styled
 from hrm.commands.trained_model import weights
 from hrm.commands.units import flops, percent
-from hrm.examination.findings import share
+from hrm.evaluation.findings import share
 from hrm.grid.cells import Cell, Grid
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweep_platform.status import DONE, guarded
+from sweep_platform.common.exit_status import DONE, guarded
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,16 +43,16 @@ def report(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(folder: Path) -> int:
-    from sweep_platform.records import SweepFolder
     from sweep_platform.report import write_report
+    from sweep_platform.store.folder import SweepFolder
 
     print(f"Report: {write_report(SweepFolder(folder))}")
     return DONE
 
 
 def _work(options: argparse.Namespace) -> int:
-    from sweep_platform import launch
-    from sweep_platform.request import Request
+    from sweep_platform.driver import launch
+    from sweep_platform.driver.request import Request
 
     request = Request(
         space=options.space,

@@ -11,9 +11,9 @@ import sys
 import torch
 from torch._dynamo.utils import counters
 
-from hrm.baselines import build_model
-from hrm.compiled import compile_blocks
 from hrm.config import ModelConfig
+from hrm.model.baselines import build_model
+from hrm.model.compiled import compile_blocks
 
 ROWS = 6
 

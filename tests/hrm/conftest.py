@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.flops import step_flops
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.sources.arc import ArcSettings
+from hrm.model.flops import step_flops
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 
 @pytest.fixture(scope="session")
@@ -67,4 +67,4 @@ def training_config() -> Callable[..., TrainingConfig]:
 @pytest.fixture
 def emulated_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a CPU that has no bfloat16 of its own compute in it, slowly."""
-    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: True)
+    monkeypatch.setattr("hrm.model.devices._computes_bfloat16", lambda device: True)

@@ -8,7 +8,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrm.act import (
+from hrm.config import ModelConfig
+from hrm.model.act import (
     Slots,
     draw_least_segments,
     empty_slots,
@@ -17,10 +18,9 @@ from hrm.act import (
     train_segment,
     wants_to_halt,
 )
-from hrm.config import ModelConfig
-from hrm.losses import softmax_cross_entropy
-from hrm.model import HierarchicalReasoningModel, Output
-from puzzle_datasets.batch import Batch
+from hrm.model.losses import softmax_cross_entropy
+from hrm.model.reasoning_model import HierarchicalReasoningModel, Output
+from puzzle_datasets.loading.batch import Batch
 
 MakeModel = Callable[..., ModelConfig]
 ROWS = 5

@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrm.baselines import build_model
 from hrm.config import MODELS, ConfigError, ModelConfig, TrainingConfig
-from hrm.flops import parameter_count, segment_flops
-from hrm.model import HierarchicalReasoningModel, ReasoningModel
-from hrm.recurrence import kept_updates, segment_updates
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.model.baselines import build_model
+from hrm.model.flops import parameter_count, segment_flops
+from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
+from hrm.model.recurrence import kept_updates, segment_updates
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from hrm import checkpoint
-from hrm.checkpoint import CheckpointError
+from hrm.checkpoints import checkpoint
+from hrm.checkpoints.checkpoint import CheckpointError
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:

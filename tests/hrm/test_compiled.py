@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
 
-from hrm import compiled
-from hrm.baselines import build_model
-from hrm.compiled import compile_blocks
 from hrm.config import ModelConfig
-from hrm.model import ReasoningModel
+from hrm.model import compiled
+from hrm.model.baselines import build_model
+from hrm.model.compiled import compile_blocks
+from hrm.model.reasoning_model import ReasoningModel
 
 # Tracing asks every tensor whether it has a gradient.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")

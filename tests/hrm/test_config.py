@@ -71,6 +71,6 @@ def test_swiglu_width_is_rounded_up_to_256() -> None:
 
 
 def test_costs_are_known_without_torch() -> None:
-    code = "import sys, hrm.config, hrm.flops, hrm.progress; print('torch' in sys.modules)"
+    code = "import sys, hrm.config, hrm.model.flops, hrm.progress; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrm.baselines import build_model
 from hrm.config import ConfigError, ModelConfig
 from hrm.dynamics.measure import follow, measure
 from hrm.dynamics.moves import Move, forward_residual, moves
 from hrm.dynamics.participation import Cloud, participation_ratio
 from hrm.dynamics.stories import Story, stories, telling
-from hrm.model import Carry, ReasoningModel
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import evaluation_batches
+from hrm.model.baselines import build_model
+from hrm.model.reasoning_model import Carry, ReasoningModel
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 

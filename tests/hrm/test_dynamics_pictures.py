@@ -19,14 +19,14 @@ from hrm.dynamics.measure import Dynamics, Participation, Residual, Trajectories
 from hrm.dynamics.pictures import picture, shown_segments
 from hrm.dynamics.stories import Story
 from hrm.dynamics.wording import names, setting
-from hrm.evaluation import Evaluation
+from hrm.evaluation.fixed import Evaluation
 from hrm.progress import Curve, Halting
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import IGNORE_LABEL, PAD
-from puzzle_datasets.sources.arc import ArcSettings
-from puzzle_datasets.sources.maze import MazeSettings
+from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from hrm import official
+from hrm.checkpoints import official
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.evaluate import main
-from hrm.examination.voting import vote
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import Manifest
-from puzzle_datasets.sources.arc import ArcSettings
-from puzzle_datasets.sources.maze import MazeSettings
-from puzzle_datasets.sources.sudoku import SudokuSettings
+from hrm.evaluation.voting import vote
+from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Manifest
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.registry import puzzle_set
-from puzzle_datasets.settings import make_settings
+from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("arc-agi-1", {"canvas": 4, "held_out": "all", "augmentations": "fresh"}),

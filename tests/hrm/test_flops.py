@@ -10,10 +10,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from hrm.baselines import build_model
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.evaluation import evaluate
-from hrm.flops import (
+from hrm.evaluation.fixed import evaluate
+from hrm.model.baselines import build_model
+from hrm.model.flops import (
     inference_flops,
     parameter_count,
     segment_flops,
@@ -22,9 +22,9 @@ from hrm.flops import (
     training_flops,
     training_memory,
 )
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import evaluation_batches
+from hrm.training.trainer import Trainer
+from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

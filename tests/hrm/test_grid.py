@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 import torch
 
-from hrm.baselines import build_model
 from hrm.charts import altair, save_chart
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation import evaluate
-from hrm.flops import inference_flops
+from hrm.evaluation.fixed import evaluate
 from hrm.grid import cells as grid_cells
 from hrm.grid.__main__ import main
 from hrm.grid.cells import Asked, Cell, whole_numbers
-from hrm.model import ReasoningModel
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import evaluation_batches
+from hrm.model.baselines import build_model
+from hrm.model.flops import inference_flops
+from hrm.model.reasoning_model import ReasoningModel
+from hrm.training.trainer import Trainer
+from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hrm.act import wants_to_halt
-from hrm.answers import Answering, Answers, answer_late, answer_when_sure
-from hrm.baselines import build_model
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluation import evaluate
-from hrm.flops import segment_flops
-from hrm.halting import evaluate_halting
-from hrm.model import ReasoningModel
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.schema import IGNORE_LABEL
+from hrm.evaluation.answers import Answering, Answers, answer_late, answer_when_sure
+from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.halting import evaluate_halting
+from hrm.model.act import wants_to_halt
+from hrm.model.baselines import build_model
+from hrm.model.flops import segment_flops
+from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 LENGTH, VOCABULARY, IDENTIFIERS = 3, 3, 5
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrm.layers import CUT, RotaryPositions, rms_norm, truncated_normal_
+from hrm.model.layers import CUT, RotaryPositions, rms_norm, truncated_normal_
 
 
 @pytest.mark.parametrize("std", [1.0, 0.05])

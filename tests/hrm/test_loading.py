@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm import checkpoint, official
-from hrm.checkpoint import CheckpointError
+from hrm.checkpoints import checkpoint, official
+from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.loading import open_model, require_fit, require_segments, with_steps
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation import evaluate
-from hrm.loading import open_model, require_fit, require_segments, with_steps
-from hrm.model import ReasoningModel
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.evaluation.fixed import evaluate
+from hrm.model.reasoning_model import ReasoningModel
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]
@@ -105,7 +105,7 @@ def test_lacking_precision_is_refused(
     train: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     train()
-    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
+    monkeypatch.setattr("hrm.model.devices._computes_bfloat16", lambda device: False)
     with pytest.raises(ConfigError, match=r"is to compute in bfloat16.*give --dtype float32"):
         open_model(tmp_path, dtype=torch.bfloat16)
 

@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrm.losses import (
+from hrm.model.losses import (
     TokenLoss,
     score_rows,
     softmax_cross_entropy,
     stablemax_cross_entropy,
     token_loss_sum,
 )
-from puzzle_datasets.schema import IGNORE_LABEL
+from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 logit_rows = st.lists(st.floats(-1e4, 1e4, width=32), min_size=2, max_size=6)
 

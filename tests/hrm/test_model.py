@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hrm.config import ModelConfig
-from hrm.model import Carry, HierarchicalReasoningModel
+from hrm.model.reasoning_model import Carry, HierarchicalReasoningModel
 
 MakeModel = Callable[..., ModelConfig]
 

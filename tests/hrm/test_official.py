@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrm import official
-from hrm.baselines import build_model
-from hrm.checkpoint import CheckpointError
+from hrm.checkpoints import official
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.evaluation import evaluate
-from hrm.model import HierarchicalReasoningModel, ReasoningModel
-from puzzle_datasets.batch import Batch
+from hrm.evaluation.fixed import evaluate
+from hrm.model.baselines import build_model
+from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
+from puzzle_datasets.loading.batch import Batch
 
 CASES = Path(__file__).parent / "parity_cases"
 PUBLISHED = "_orig_mod.model.inner."

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from hrm.optim import AdamAtan2, SignSGD, schedule
+from hrm.training.optim import AdamAtan2, SignSGD, schedule
 
 # Neither moment may underflow to zero alone: the arc tangent of nothing by nothing has no value.
 numbers = st.integers(-1000, 1000).map(lambda hundredth: hundredth / 100)

@@ -16,12 +16,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm import official
-from hrm.act import Segment, Slots, empty_slots, refill, train_segment
-from hrm.losses import TOKEN_LOSSES
-from hrm.model import HierarchicalReasoningModel
-from hrm.optim import AdamAtan2, SignSGD
-from puzzle_datasets.batch import Batch
+from hrm.checkpoints import official
+from hrm.model.act import Segment, Slots, empty_slots, refill, train_segment
+from hrm.model.losses import TOKEN_LOSSES
+from hrm.model.reasoning_model import HierarchicalReasoningModel
+from hrm.training.optim import AdamAtan2, SignSGD
+from puzzle_datasets.loading.batch import Batch
 
 CASES = Path(os.environ.get("HRM_PARITY_CASES", Path(__file__).parent / "parity_cases"))
 FOLDERS = sorted(path.parent for path in CASES.glob("*/expected.npz"))

@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm import checkpoint
-from hrm.checkpoint import CheckpointError
+from hrm.checkpoints import checkpoint
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.progress import Progress
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from hrm import checkpoint
+from hrm.checkpoints import checkpoint
 from hrm.train import main
 
 MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes")
@@ -132,8 +132,8 @@ def test_wilson_interval_of_the_result(
     words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from hrm.commands import units
-    from hrm.single import lines
-    from hrm.single.folder import RunFolder
+    from hrm.runs import lines
+    from hrm.runs.folder import RunFolder
 
     assert main(words(steps=2)) == 0
     last = RunFolder(tmp_path / "run").reports()[-1]
@@ -291,7 +291,7 @@ def test_what_the_machine_lacks_is_told(
         "or start at most as many processes as GPUs."
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
+    monkeypatch.setattr("hrm.model.devices._computes_bfloat16", lambda device: False)
     assert refused(words("--precision", "bfloat16"), capsys) == (
         "--precision is 'bfloat16', which this CPU lacks; give float32."
     )
@@ -394,7 +394,7 @@ def test_the_execution_that_really_runs_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As where there is no compiler."""
-    monkeypatch.setattr("hrm.compiled.compile_blocks", lambda model, mode: False)
+    monkeypatch.setattr("hrm.model.compiled.compile_blocks", lambda model, mode: False)
     assert main(words("--execution", "compiled", steps=2)) == 0
     assert "(exact, eager, float32)" in capsys.readouterr().out
     assert sessions(tmp_path / "run")[0]["speed"]["execution"] == "eager"
@@ -441,8 +441,8 @@ def test_a_loss_that_is_not_finite_fails(
 def test_the_budget_has_as_many_steps_as_asked(words: Callable[..., list[str]]) -> None:
     """Also where a float can't hold the FLOPs: rounding down would lose a step."""
     from hrm.config import ModelConfig, TrainingConfig
-    from hrm.flops import step_flops, total_steps
-    from hrm.single.settings import _at_least
+    from hrm.model.flops import step_flops, total_steps
+    from hrm.runs.settings import _at_least
 
     model = ModelConfig(vocab_size=12, seq_len=900, num_puzzle_identifiers=7)
     training = TrainingConfig(training_flops=1.0, batch_size=769)

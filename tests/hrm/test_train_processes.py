@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hrm import checkpoint
+from hrm.checkpoints import checkpoint
 from hrm.config import ConfigError
-from hrm.single.processes import Processes
-from hrm.world import LostProcess
+from hrm.distributed import LostProcess
+from hrm.runs.processes import Processes
 
 TINY = [
     *("--hidden-size", "32", "--head-dim", "16", "--H-layers", "1", "--L-layers", "1"),

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation import evaluate
-from hrm.flops import step_flops
-from hrm.learner import Learner, NonFiniteLoss
-from hrm.trainer import Trainer
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import Share
+from hrm.evaluation.fixed import evaluate
+from hrm.model.flops import step_flops
+from hrm.training.learner import Learner, NonFiniteLoss
+from hrm.training.trainer import Trainer
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]
@@ -56,7 +56,7 @@ def test_losses_are_those_of_before(
 ) -> None:
     """If a change of the mathematics is wanted, put the new losses in the file and say why."""
     # Golden losses speak of this package alone, whatever order the real loader draws in.
-    monkeypatch.setattr("hrm.trainer.TrainLoader", CountedBatches)
+    monkeypatch.setattr("hrm.training.trainer.TrainLoader", CountedBatches)
     model = model_config()
     training = training_config(model, steps=25, lr_min_ratio=0.1)
     reports = list(Trainer(model, training, arc, CPU).run())
@@ -199,7 +199,7 @@ def test_bfloat16_is_refused_where_it_would_be_emulated(
     training_config: MakeTraining,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hrm.devices._computes_bfloat16", lambda device: False)
+    monkeypatch.setattr("hrm.model.devices._computes_bfloat16", lambda device: False)
     model = model_config()
     with pytest.raises(ConfigError, match="precision is 'bfloat16', which this CPU lacks; give f"):
         Trainer(model, training_config(model, 1, precision="bfloat16"), arc, CPU)

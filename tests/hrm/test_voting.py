@@ -8,21 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm.answers import Answers, answer_late, answer_when_sure
 from hrm.config import ConfigError, ModelConfig
-from hrm.examination.rules import RuleScores
-from hrm.examination.voting import vote
-from hrm.model import HierarchicalReasoningModel, ReasoningModel
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import IGNORE_LABEL
-from puzzle_datasets.scoring.arc import ArcVotes
-from puzzle_datasets.scoring.arc_guises import voting_batches
+from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
+from hrm.evaluation.rules import RuleScores
+from hrm.evaluation.voting import vote
+from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.scoring import ArcVotes
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.arc.views import voting_batches
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings
+from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.scoring.summary import score
-from puzzle_datasets.sources.arc import ArcSettings
-from puzzle_datasets.sources.maze import MazeSettings
-from puzzle_datasets.sources.sudoku import SudokuSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 MakeModel = Callable[..., ModelConfig]
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from hrm.watch import Watch
-from hrm.world import ALONE, World
+from hrm.distributed import ALONE, World
+from hrm.training.watch import Watch
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("hrm.watch.time", made)
+    monkeypatch.setattr("hrm.training.watch.time", made)
     return made
 
 

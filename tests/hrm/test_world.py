@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 import torch
 
-from hrm import checkpoint
+from hrm.checkpoints import checkpoint
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.flops import step_flops
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.model.flops import step_flops
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 CPU = torch.device("cpu")
 SCRIPT = Path(__file__).with_name("train_in_world.py")

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.trainer import Trainer
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 
 def main(request: str) -> None:

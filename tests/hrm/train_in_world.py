@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.single.processes import Processes
-from hrm.trainer import Trainer
-from hrm.world import World
-from puzzle_datasets.dataset import PuzzleDataset
+from hrm.distributed import World
+from hrm.runs.processes import Processes
+from hrm.training.trainer import Trainer
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 CPU = torch.device("cpu")
 

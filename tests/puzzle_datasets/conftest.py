@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 
 @pytest.fixture(scope="session")

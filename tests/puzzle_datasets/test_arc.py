@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import folder_name
-from puzzle_datasets.schema import ARC_VOCAB_SIZE, DatasetError, Manifest
-from puzzle_datasets.sources import arc_build
-from puzzle_datasets.sources.arc import VERSIONS, ArcSettings, most_identifiers
-from puzzle_datasets.sources.arc_tasks import Task, choose_tasks, read_tasks
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.commands.prepare import folder_name
+from puzzle_datasets.kinds.arc import build as arc_build
+from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, most_identifiers
+from puzzle_datasets.kinds.arc.tasks import Task, choose_tasks, read_tasks
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, DatasetError, Manifest
+from puzzle_datasets.storage.writer import SetWriter
 
 ARC_1 = VERSIONS["arc-agi-1"]
 

@@ -9,10 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment.arc import Augmentation, augment, crop, frame, transformed_sizes, undo
-from puzzle_datasets.augment.arc_orientations import Orientations
-from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
-from puzzle_datasets.schema import IGNORE_LABEL, PAD
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.kinds.arc.augment import (
+    Augmentation,
+    augment,
+    crop,
+    frame,
+    transformed_sizes,
+    undo,
+)
+from puzzle_datasets.kinds.arc.orientations import Orientations
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 Grid = npt.NDArray[np.uint8]
 SIDES = st.integers(1, 7)

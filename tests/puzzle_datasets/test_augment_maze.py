@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment.maze import Augmentation, augment, undo
-from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
-from puzzle_datasets.rules import maze
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.augment import Augmentation, augment, undo
 
 ALL = Augmentation(dihedral=torch.arange(NUM_DIHEDRAL))
 

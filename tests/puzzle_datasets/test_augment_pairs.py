@@ -10,15 +10,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment import arc, augmenter, maze, sudoku
-from puzzle_datasets.augment.arc_batches import FreshPairs, TablePairs
-from puzzle_datasets.augment.maze import MazePairs
-from puzzle_datasets.augment.picks import Augmenter, Picks
-from puzzle_datasets.augment.sudoku import SudokuPairs
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.schema import IGNORE_LABEL, PAD, Card
-from puzzle_datasets.writer import Rows, SetWriter
+from puzzle_datasets.kinds.arc import augment as arc
+from puzzle_datasets.kinds.arc.augment_batches import FreshPairs, TablePairs
+from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.maze import augment as maze
+from puzzle_datasets.kinds.maze.augment import MazePairs
+from puzzle_datasets.kinds.sudoku import augment as sudoku
+from puzzle_datasets.kinds.sudoku.augment import SudokuPairs
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.picks import Augmenter, Picks
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Card
+from puzzle_datasets.storage.writer import Rows, SetWriter
 
 CPU = torch.device("cpu")
 SETS = ("small", "fresh", "sudoku", "sudoku_table", "maze", "maze_table", "stored")

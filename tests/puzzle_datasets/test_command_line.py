@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.__main__ import main
-from puzzle_datasets.registry import PUZZLE_SETS
+from puzzle_datasets.commands.registry import PUZZLE_SETS
 
 MAZES = ["maze", "--side", "5", "--train", "6", "--test", "3"]
 

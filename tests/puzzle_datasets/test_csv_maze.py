@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from puzzle_datasets.rules import maze
-from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.shards import Columns, read_rows
-from puzzle_datasets.sources.maze_csv import MazeHardSettings, build
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.csv_source import MazeHardSettings, build
+from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.shards import Columns, read_rows
+from puzzle_datasets.storage.writer import SetWriter
 
 # Side 3: two ways lead around the wall from S to G, one of 2 steps and one of 6.
 AROUND = "S G #    "

@@ -8,12 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from puzzle_datasets.rules import sudoku
-from puzzle_datasets.rules.sudoku_symmetry import invariant
-from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.shards import Columns, read_rows
-from puzzle_datasets.sources import sudoku_csv, sudoku_kernel
-from puzzle_datasets.sources.sudoku_csv import (
+from puzzle_datasets.kinds.sudoku import csv_source as sudoku_csv
+from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
+from puzzle_datasets.kinds.sudoku import rules as sudoku
+from puzzle_datasets.kinds.sudoku.csv_source import (
     SAMPLE_FOLDER,
     SudokuCsvSettings,
     SudokuExtremeSettings,
@@ -21,7 +19,10 @@ from puzzle_datasets.sources.sudoku_csv import (
     build_extreme,
     build_sample,
 )
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.shards import Columns, read_rows
+from puzzle_datasets.storage.writer import SetWriter
 
 Row = dict[str, str]
 

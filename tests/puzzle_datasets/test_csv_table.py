@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.sources import csv_blocks
-from puzzle_datasets.sources.csv_table import GridText, first_question, read_ratings, read_rows
+from puzzle_datasets.csv_files import blocks as csv_blocks
+from puzzle_datasets.csv_files.table import GridText, first_question, read_ratings, read_rows
+from puzzle_datasets.storage.schema import DatasetError
 
 # Four cells of a maze: spaces at the ends are cells.
 QUESTION = {"#": 1, " ": 2, "S": 3, "G": 4}

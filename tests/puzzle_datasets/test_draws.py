@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.counters import below, counter_draws, counter_key, permutations, philox
-from puzzle_datasets.draws import keyed_generator
+from puzzle_datasets.common.counters import below, counter_draws, counter_key, permutations, philox
+from puzzle_datasets.common.draws import keyed_generator
 
 LARGEST = 2**32 - 1
 WORDS = st.integers(0, LARGEST)

@@ -8,15 +8,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.export import export
-from puzzle_datasets.loader import Share, TrainLoader, evaluation_batches
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.registry import puzzle_set
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.commands.verify import verify_all
+from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.loader import Share, TrainLoader, evaluation_batches
+from puzzle_datasets.published.export import export
 from puzzle_datasets.scoring.summary import score
-from puzzle_datasets.settings import make_settings
-from puzzle_datasets.verify import verify_all
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 SMALL_ARC = {"canvas": 4, "held_out": "all"}
 SMALL_SUDOKU = {"side": 4, "clues": 6, "train": 40, "test": 10}

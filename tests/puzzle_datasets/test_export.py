@@ -11,15 +11,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.dihedral import transform_grid
-from puzzle_datasets.export import export
-from puzzle_datasets.loader import TrainLoader
-from puzzle_datasets.schema import Card, DatasetError, Kind
-from puzzle_datasets.sources.arc import VERSIONS
-from puzzle_datasets.sources.arc_tasks import read_tasks
-from puzzle_datasets.sources.official_names import parse_names
-from puzzle_datasets.writer import Rows, SetWriter
+from puzzle_datasets.common.dihedral import transform_grid
+from puzzle_datasets.kinds.arc.settings import VERSIONS
+from puzzle_datasets.kinds.arc.tasks import read_tasks
+from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.published.export import export
+from puzzle_datasets.published.names import parse_names
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Card, DatasetError, Kind
+from puzzle_datasets.storage.writer import Rows, SetWriter
 
 Array = npt.NDArray[Any]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.sources.hub import fetch
+from puzzle_datasets.csv_files.hub import fetch
+from puzzle_datasets.storage.schema import DatasetError
 
 pytest.importorskip("huggingface_hub")
 
@@ -22,8 +22,8 @@ REPO = "puzzlers/sudoku"
 FETCH = """
 import sys, time
 time.sleep = lambda seconds: None
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.sources.hub import fetch
+from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.csv_files.hub import fetch
 try:
     print(fetch(sys.argv[1], ["train.csv", "test.csv"], sys.argv[2]))
 except DatasetError as error:
@@ -33,8 +33,8 @@ except DatasetError as error:
 BUILD = """
 import sys
 from pathlib import Path
-from puzzle_datasets.sources.maze_csv import MazeHardSettings, build
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.kinds.maze.csv_source import MazeHardSettings, build
+from puzzle_datasets.storage.writer import SetWriter
 print(build(MazeHardSettings(), SetWriter(Path(sys.argv[1]))).source)
 """
 

@@ -7,14 +7,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment.arc import Augmentation, undo
-from puzzle_datasets.batch import Batch
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.export import export
-from puzzle_datasets.loader import Share, TrainLoader, evaluation_batches
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import IGNORE_LABEL, PAD, DatasetError
-from puzzle_datasets.sources.official import OfficialSettings
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.augment import Augmentation, undo
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.loader import Share, TrainLoader, evaluation_batches
+from puzzle_datasets.published.export import export
+from puzzle_datasets.published.source import OfficialSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, DatasetError
 
 shares_dataset = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -275,7 +275,7 @@ def test_the_block_size_does_not_show(
     small: PuzzleDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = batches(TrainLoader(small, batch_size=10, seed=0), 30)
-    monkeypatch.setattr("puzzle_datasets.loader.BLOCK", 1)
+    monkeypatch.setattr("puzzle_datasets.loading.loader.BLOCK", 1)
     one_by_one = TrainLoader(small, batch_size=10, seed=0)
     assert all(map(same, batches(one_by_one, 30), expected))
 

@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.rules import maze
-from puzzle_datasets.sources.maze_grids import (
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.grids import (
     DrawGrids,
     Mask,
     any_of,
     draw_perfect,
     draw_random_walls,
 )
-from puzzle_datasets.sources.maze_reach import far_reaching
+from puzzle_datasets.kinds.maze.reach import far_reaching
 
 SEEDS = st.integers(0, 2**16)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
-from puzzle_datasets.rules import maze
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.kinds.maze import rules as maze
 
 Tokens = npt.NDArray[np.uint8]
 Cell = tuple[int, int]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from puzzle_datasets.dataset import PairTable, PuzzleDataset
-from puzzle_datasets.rules import maze
-from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.sources import maze_search
-from puzzle_datasets.sources.maze import MazeSettings, build
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze import search as maze_search
+from puzzle_datasets.kinds.maze.source import MazeSettings, build
+from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
+from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.writer import SetWriter
 
 SMALL = {
     "perfect": MazeSettings(side=8, train=40, test=20),

@@ -15,13 +15,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.export import Style, export
-from puzzle_datasets.schema import IDENTITY_FILE, DatasetError
-from puzzle_datasets.sources.official import OfficialSettings, build, most_identifiers
-from puzzle_datasets.sources.official_kind import grid_sizes
-from puzzle_datasets.sources.official_names import augmented_name, parse_names
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.published.export import Style, export
+from puzzle_datasets.published.kind import grid_sizes
+from puzzle_datasets.published.names import augmented_name, parse_names
+from puzzle_datasets.published.source import OfficialSettings, build, most_identifiers
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IDENTITY_FILE, DatasetError
+from puzzle_datasets.storage.writer import SetWriter
 
 Array = npt.NDArray[Any]
 Content = dict[str, Array]

@@ -14,23 +14,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment import augmenter
-from puzzle_datasets.augment.picks import Picks
-from puzzle_datasets.dataset import PuzzleDataset
+from puzzle_datasets.commands.pictures import draw
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.sections import test_section as scored_section
+from puzzle_datasets.commands.sections import train_section
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.arc import COLOURS, ArcLook
-from puzzle_datasets.drawing.maze import WAY, MazeLook
 from puzzle_datasets.drawing.page import COLUMNS
 from puzzle_datasets.drawing.png import packed
-from puzzle_datasets.drawing.sections import test_section as scored_section
-from puzzle_datasets.drawing.sections import train_section
-from puzzle_datasets.drawing.sudoku import FOUND, SudokuLook
-from puzzle_datasets.pictures import draw
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.rules import maze
-from puzzle_datasets.schema import IGNORE_LABEL, PAD, DatasetError
-from puzzle_datasets.sources.maze import MazeSettings
-from puzzle_datasets.sources.sudoku_csv import SudokuSampleSettings
+from puzzle_datasets.kinds.arc.drawing import COLOURS, ArcLook
+from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.drawing import WAY, MazeLook
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.kinds.sudoku.csv_source import SudokuSampleSettings
+from puzzle_datasets.kinds.sudoku.drawing import FOUND, SudokuLook
+from puzzle_datasets.loading.picks import Picks
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, DatasetError
 
 Element = ElementTree.Element
 grids = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.prepare import build_at, folder_name, prepare
-from puzzle_datasets.schema import MANIFEST_FILE, DatasetError
-from puzzle_datasets.shards import shard_file
-from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.commands.prepare import build_at, folder_name, prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import MANIFEST_FILE, DatasetError
+from puzzle_datasets.storage.shards import shard_file
 
 SETTINGS = ArcSettings(canvas=3, augmentations=5, held_out="all")
 
@@ -21,9 +21,9 @@ PREPARE = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from puzzle_datasets import registry
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.commands import registry
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import ArcSettings
 
 root, die = Path(sys.argv[1]), sys.argv[2] == "die"
 known = registry.PUZZLE_SETS["arc-agi-1"]
@@ -167,7 +167,7 @@ def test_a_full_disk_ends_the_build_in_a_sentence(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("puzzle_datasets.writer.open_shard", full)
+    monkeypatch.setattr("puzzle_datasets.storage.writer.open_shard", full)
     with pytest.raises(DatasetError, match=r"No space left on device.*make room"):
         prepare("arc-agi-1", SETTINGS, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
@@ -177,7 +177,7 @@ def test_a_full_disk_ends_the_build_in_a_sentence(
 MAKE = """
 import sys
 from pathlib import Path
-from puzzle_datasets.folders import make_folder
+from puzzle_datasets.common.files import make_folder
 
 def fill(partial):
     (partial / "file").write_text("whole")

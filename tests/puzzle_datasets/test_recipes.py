@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.dihedral import NUM_DIHEDRAL, transform_grid
-from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.recipes import Grid, Pair, Recipes, draw_recipes
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.arc.recipes import Grid, Pair, Recipes, draw_recipes
 
 
 def written_out(pairs: Sequence[Pair], dihedral: int, colours: Grid) -> tuple[object, ...]:

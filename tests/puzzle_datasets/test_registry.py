@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from puzzle_datasets.registry import puzzle_set
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.settings import make_settings
+from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.storage.schema import DatasetError
 
 HEADER = "source,question,answer,rating\n"
 SUDOKU = HEADER + f"a,{'.' * 81},{'1' * 81},1\n"

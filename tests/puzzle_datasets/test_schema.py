@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.schema import SCHEMA_VERSION, DatasetError, Manifest
+from puzzle_datasets.storage.schema import SCHEMA_VERSION, DatasetError, Manifest
 
 MANIFEST = Manifest(
     schema_version=SCHEMA_VERSION,

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from puzzle_datasets.augment.arc import Augmentation
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.export import export
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.scoring.arc import ArcScores, ArcVotes, PassRates
-from puzzle_datasets.scoring.arc_guises import VotingBatch, voting_batches
-from puzzle_datasets.sources.arc import ArcSettings
-from puzzle_datasets.sources.official import OfficialSettings, build
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.augment import Augmentation
+from puzzle_datasets.kinds.arc.scoring import ArcScores, ArcVotes, PassRates
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.arc.views import VotingBatch, voting_batches
+from puzzle_datasets.published.export import export
+from puzzle_datasets.published.source import OfficialSettings, build
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.storage.writer import SetWriter
 
 ALL = PassRates(per_input=1.0, per_task=1.0, task_mean=1.0)
 NONE = PassRates(per_input=0.0, per_task=0.0, task_mean=0.0)

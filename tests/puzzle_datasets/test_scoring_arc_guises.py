@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from puzzle_datasets.augment.arc import undo
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.loader import Share
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.scoring.arc_guises import InputIndex, VotingBatch, voting_batches
-from puzzle_datasets.sources.arc import ArcSettings
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.augment import undo
+from puzzle_datasets.kinds.arc.settings import ArcSettings
+from puzzle_datasets.kinds.arc.views import InputIndex, VotingBatch, voting_batches
+from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 PAIRS = 69
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.leaks import refuse_leaks_by_name
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import DatasetError
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings
+from puzzle_datasets.kinds.arc.tasks import read_tasks
 from puzzle_datasets.scoring.leaks import refuse_leaks
-from puzzle_datasets.sources.arc import VERSIONS, ArcSettings
-from puzzle_datasets.sources.arc_tasks import read_tasks
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.leaks import refuse_leaks_by_name
+from puzzle_datasets.storage.schema import DatasetError
 
 
 def names(version: str, *, evaluation: bool) -> list[str]:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.schema import Kind
-from puzzle_datasets.scoring.maze import score_mazes
-from puzzle_datasets.scoring.sudoku import score_sudokus
+from puzzle_datasets.kinds.maze.scoring import score_mazes
+from puzzle_datasets.kinds.sudoku.scoring import score_sudokus
 from puzzle_datasets.scoring.summary import score
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Kind
 
 SOLUTION = "1234341221434321"
 PUZZLE = "1...3..2..4...2."

@@ -4,9 +4,8 @@ from typing import Any, Literal, get_type_hints
 
 import pytest
 
-from puzzle_datasets.registry import PUZZLE_SETS
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.settings import (
+from puzzle_datasets.commands.registry import PUZZLE_SETS
+from puzzle_datasets.common.settings import (
     Settings,
     choices,
     described,
@@ -15,6 +14,7 @@ from puzzle_datasets.settings import (
     parse,
     settings_record,
 )
+from puzzle_datasets.storage.schema import DatasetError
 
 
 @dataclass(frozen=True, kw_only=True)

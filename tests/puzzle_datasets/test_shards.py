@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.shards import ROW_GROUP, bytes_column, read_bytes_column, write_shard
+from puzzle_datasets.storage.shards import ROW_GROUP, bytes_column, read_bytes_column, write_shard
 
 
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 19))

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.rules.sudoku import BLANK, Tokens, find_fault, is_solution, keeps_clues
-from puzzle_datasets.sources import sudoku_kernel, sudoku_search
-from puzzle_datasets.sources.sudoku_kernel import count_solutions, generate, solve
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
+from puzzle_datasets.kinds.sudoku import solver as sudoku_search
+from puzzle_datasets.kinds.sudoku.kernel import count_solutions, generate, solve
+from puzzle_datasets.kinds.sudoku.rules import BLANK, Tokens, find_fault, is_solution, keeps_clues
 
 SIDES = (4, 6, 9)
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from puzzle_datasets.rules import sudoku
+from puzzle_datasets.kinds.sudoku import rules as sudoku
 
 SIDES = (4, 6, 9)
 

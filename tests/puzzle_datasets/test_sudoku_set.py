@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.rules.sudoku import BLANK, find_fault
-from puzzle_datasets.rules.sudoku_symmetry import invariant
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.shards import verify
-from puzzle_datasets.sources import sudoku_distinct, sudoku_kernel, sudoku_search
-from puzzle_datasets.sources.sudoku import SudokuSettings, build
-from puzzle_datasets.sources.sudoku_kernel import count_solutions
-from puzzle_datasets.writer import SetWriter
+from puzzle_datasets.kinds.sudoku import distinct as sudoku_distinct
+from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
+from puzzle_datasets.kinds.sudoku import solver as sudoku_search
+from puzzle_datasets.kinds.sudoku.kernel import count_solutions
+from puzzle_datasets.kinds.sudoku.rules import BLANK, find_fault
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings, build
+from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.storage.shards import verify
+from puzzle_datasets.storage.writer import SetWriter
 
 
 @pytest.fixture(autouse=True)

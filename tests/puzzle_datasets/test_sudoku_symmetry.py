@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.augment.sudoku import augment, drawn
-from puzzle_datasets.draws import keyed_generator
-from puzzle_datasets.rules.sudoku import BLANK, Tokens, box_shape
-from puzzle_datasets.rules.sudoku_symmetry import invariant, mixed
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.sudoku.augment import augment, drawn
+from puzzle_datasets.kinds.sudoku.rules import BLANK, Tokens, box_shape
+from puzzle_datasets.kinds.sudoku.symmetry import invariant, mixed
 
 SIDES = (4, 6, 9)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.schema import DatasetError, Manifest
-from puzzle_datasets.shards import read_manifest
-from puzzle_datasets.sources.maze import MazeSettings
-from puzzle_datasets.summary import augmentation_in_words, summary
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.summary import augmentation_in_words, summary
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.shards import read_manifest
 
 
 def entries(text: str) -> dict[str, str]:

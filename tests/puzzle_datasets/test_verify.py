@@ -11,11 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from puzzle_datasets.checks import sudoku as sudoku_checks
-from puzzle_datasets.prepare import prepare
-from puzzle_datasets.rules import maze
-from puzzle_datasets.schema import GROUP_FILE, IDENTITY_FILE, MANIFEST_FILE, DatasetError
-from puzzle_datasets.shards import (
+from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.commands.verify import verify_all
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.source import MazeSettings
+from puzzle_datasets.kinds.sudoku import checks as sudoku_checks
+from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
+from puzzle_datasets.kinds.sudoku import solver as sudoku_search
+from puzzle_datasets.kinds.sudoku.source import SudokuSettings
+from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, MANIFEST_FILE, DatasetError
+from puzzle_datasets.storage.shards import (
     Columns,
     file_hash,
     shard_file,
@@ -23,10 +28,6 @@ from puzzle_datasets.shards import (
     to_table,
     write_shard,
 )
-from puzzle_datasets.sources import sudoku_kernel, sudoku_search
-from puzzle_datasets.sources.maze import MazeSettings
-from puzzle_datasets.sources.sudoku import SudokuSettings
-from puzzle_datasets.verify import verify_all
 
 Change = Callable[[Columns], Any]
 TRAIN, TEST = shard_file("train"), shard_file("test")

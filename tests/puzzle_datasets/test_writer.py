@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets import decoded
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.decoded import decoded_columns
-from puzzle_datasets.schema import Card, DatasetError, Manifest, Split
-from puzzle_datasets.shards import GROUPS_PER_SHARD, ROW_GROUP, verify
-from puzzle_datasets.writer import Rows, SetWriter
+from puzzle_datasets.storage import decoded
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.decoded import decoded_columns
+from puzzle_datasets.storage.schema import Card, DatasetError, Manifest, Split
+from puzzle_datasets.storage.shards import GROUPS_PER_SHARD, ROW_GROUP, verify
+from puzzle_datasets.storage.writer import Rows, SetWriter
 
 CARD = Card(
     name="numbers",
@@ -86,7 +86,7 @@ def test_progress_is_told(chunks: list[int]) -> None:
     told: list[tuple[Split, int]] = []
     count = sum(chunks)
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr("puzzle_datasets.writer.ROW_GROUP", 8)
+        patch.setattr("puzzle_datasets.storage.writer.ROW_GROUP", 8)
         writer = SetWriter(Path(folder), lambda split, pairs: told.append((split, pairs)))
         parts = (Rows.singles(tokens(0, n), tokens(0, n), 0, 0) for n in chunks)
         writer.write_split("test", parts)

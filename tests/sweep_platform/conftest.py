@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from hrm.progress import Curve, Halting, Progress
-from sweep_platform.files import write_json
-from sweep_platform.records import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
-from sweep_platform.spec import SweepSpec
+from sweep_platform.common.files import write_json
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
 
 
 def progress(step: int, total: int, curve: Curve | None = None) -> Progress:

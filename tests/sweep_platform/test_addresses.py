@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweep_platform.addresses import shown
+from sweep_platform.common.redaction import shown
 
 
 @pytest.mark.parametrize(

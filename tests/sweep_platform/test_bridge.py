@@ -10,10 +10,10 @@ import pytest
 from ray.exceptions import OutOfMemoryError
 
 from hrm.progress import Progress
-from sweep_platform import bridge
-from sweep_platform.bridge import RungScheduler, WorkersLost, run_trials
-from sweep_platform.records import TrialState
-from sweep_platform.spec import ResourceSpec
+from sweep_platform.execution import ray_tune as bridge
+from sweep_platform.execution.ray_tune import RungScheduler, WorkersLost, run_trials
+from sweep_platform.spec.schema import ResourceSpec
+from sweep_platform.store.folder import TrialState
 
 
 class FakeTuner:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from hrm.flops import inference_flops, parameter_count, total_steps
-from sweep_platform import cli, puzzles, space, status, units
-from sweep_platform.errors import InputError
-from sweep_platform.space_file import SpaceFile
+from hrm.model.flops import inference_flops, parameter_count, total_steps
+from sweep_platform import cli
+from sweep_platform.common import exit_status as status
+from sweep_platform.common import text as units
+from sweep_platform.common.errors import InputError
+from sweep_platform.space import dataset as puzzles
+from sweep_platform.space import knobs as space
+from sweep_platform.space.space_file import SpaceFile
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "ray", "mlflow", "optuna", "pydantic", "pyarrow", "numpy"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform import cluster
-from sweep_platform.cluster import Hardware, Node
-from sweep_platform.errors import InputError
-from sweep_platform.spec import ResourceSpec
+from sweep_platform.common.errors import InputError
+from sweep_platform.execution import cluster
+from sweep_platform.execution.cluster import Hardware, Node
+from sweep_platform.spec.schema import ResourceSpec
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from hrm.progress import Curve, Progress
-from sweep_platform.conductor import WORKER_RETRIES, Conductor
-from sweep_platform.records import (
+from sweep_platform.search.scheduler import WORKER_RETRIES, Conductor
+from sweep_platform.search.study import SweepStudy
+from sweep_platform.space.knobs import Shape
+from sweep_platform.store.folder import (
     Outcome,
     SweepFolder,
     SweepRecord,
@@ -15,8 +17,6 @@ from sweep_platform.records import (
     TrialRecord,
     TrialState,
 )
-from sweep_platform.space import Shape
-from sweep_platform.study import SweepStudy
 
 TOTAL = 100
 MANY = {"trials": 9, "flops_per_trial": 1e8}

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from hrm.config import MODELS, ModelConfig, TrainingConfig
-from sweep_platform import space
-from sweep_platform.configuration import (
+from sweep_platform.common.errors import InputError
+from sweep_platform.space import knobs as space
+from sweep_platform.space.check import check_space
+from sweep_platform.space.configuration import (
     MOST_COUNTED,
     configured,
     idle_knobs,
     size,
     useless_knobs,
 )
-from sweep_platform.errors import InputError
-from sweep_platform.space_check import check_space
-from sweep_platform.spec import SweepSpec
-from sweep_platform.yaml_source import Source
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.yaml_source import Source
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 NAMES: dict[str, Any] = {
@@ -90,10 +90,10 @@ def test_points_that_differ(make_spec, fixed: Any, one: Any, other: Any) -> None
 
 def test_equal_meaning_is_equal_training(make_spec) -> None:
     """What a meaning leaves out changes no loss: of many points, some coincide, and all agree."""
-    from hrm.act import empty_slots, refill, train_segment
-    from hrm.baselines import build_model
-    from hrm.losses import TOKEN_LOSSES
-    from puzzle_datasets.batch import Batch
+    from hrm.model.act import empty_slots, refill, train_segment
+    from hrm.model.baselines import build_model
+    from hrm.model.losses import TOKEN_LOSSES
+    from puzzle_datasets.loading.batch import Batch
 
     spec = make_spec(model={"hidden_size": 16, "num_heads": 2, "M_max": 2})
     tokens = torch.arange(18, dtype=torch.int32).view(2, 9) % 12

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform import addresses, environment
+from sweep_platform.common import environment
+from sweep_platform.common import redaction as addresses
 
 
 def test_the_description_is_whole_and_can_be_written() -> None:
@@ -39,7 +40,7 @@ def test_gpus_as_the_driver_lists_them(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def commit_of(package: Path) -> str:
-    code = "from sweep_platform.environment import git_commit; print(git_commit())"
+    code = "from sweep_platform.common.environment import git_commit; print(git_commit())"
     options = {"PATH": os.environ["PATH"], "PYTHONPATH": str(package), "HOME": str(package)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=options, capture_output=True, text=True, check=True

@@ -10,10 +10,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from sweep_platform.cli import main
-from sweep_platform.files import exclusive
-from sweep_platform.records import SweepFolder, SweepRecord
-from sweep_platform.space_file import SpaceFile
-from sweep_platform.tracking import open_store
+from sweep_platform.common.files import exclusive
+from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.tracking.thread import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -136,7 +136,7 @@ def test_a_start_that_was_killed_before_its_sweep_began_is_no_hindrance(
 def test_a_sweep_that_another_driver_made_before_the_claim(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweep_platform import claim
+    from sweep_platform.store import lock as claim
 
     make = claim._make
 

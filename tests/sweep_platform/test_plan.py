@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrm.flops import (
+from hrm.model.flops import (
     inference_flops,
     parameter_count,
     step_flops,
     total_steps,
     training_memory,
 )
-from sweep_platform import plan, puzzles, space
-from sweep_platform.calibration import THREADS, seconds_per_step
-from sweep_platform.configuration import Size
-from sweep_platform.space_file import SpaceFile
+from sweep_platform.plan import plan
+from sweep_platform.plan.calibration import THREADS, seconds_per_step
+from sweep_platform.space import dataset as puzzles
+from sweep_platform.space import knobs as space
+from sweep_platform.space.configuration import Size
+from sweep_platform.space.space_file import SpaceFile
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))

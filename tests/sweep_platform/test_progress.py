@@ -12,8 +12,8 @@ from dataclasses import replace
 import pytest
 
 from hrm.progress import Progress
-from sweep_platform.progress import ProgressDisplay
-from sweep_platform.records import Outcome, SweepFolder, TrialRecord, TrialState
+from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.store.folder import Outcome, SweepFolder, TrialRecord, TrialState
 
 MakeSweep = Callable[..., SweepFolder]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.registry import PUZZLE_SETS
-from puzzle_datasets.schema import DatasetError
-from puzzle_datasets.shards import read_manifest
-from sweep_platform import puzzles
-from sweep_platform.errors import InputError
-from sweep_platform.spec import DatasetSpec
-from sweep_platform.yaml_source import Source
+from puzzle_datasets.commands.registry import PUZZLE_SETS
+from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.storage.shards import read_manifest
+from sweep_platform.common.errors import InputError
+from sweep_platform.space import dataset as puzzles
+from sweep_platform.spec.schema import DatasetSpec
+from sweep_platform.spec.yaml_source import Source
 
 TINY = DatasetSpec(name="arc-agi-1", canvas=3, tasks=3, augmentations=2, held_out="all")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.files import append_json_line, read_json_lines, write_json
-from sweep_platform.records import Outcome, TrialState
+from sweep_platform.common.files import append_json_line, read_json_lines, write_json
+from sweep_platform.store.folder import Outcome, TrialState
 
 
 def test_round_trip(make_sweep) -> None:

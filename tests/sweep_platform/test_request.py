@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.cluster import Hardware, Node
-from sweep_platform.errors import InputError
-from sweep_platform.records import SweepFolder, SweepRecord
-from sweep_platform.request import ADJUSTABLE, Asked, Request, _holds_a_sweep, decide
+from sweep_platform.common.errors import InputError
+from sweep_platform.driver.request import ADJUSTABLE, Asked, Request, _holds_a_sweep, decide
+from sweep_platform.execution.cluster import Hardware, Node
+from sweep_platform.store.folder import SweepFolder, SweepRecord
 
 LAPTOP, GPU, CLUSTER = (Hardware((Node(*has),)) for has in ((2, 0), (16, 1), (96, 8)))
 SPACE = """\

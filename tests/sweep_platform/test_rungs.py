@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.rungs import Rungs, Values
-from sweep_platform.spec import RungSpec
+from sweep_platform.search.rungs import Rungs, Values
+from sweep_platform.spec.schema import RungSpec
 
 TWO = ("exact_accuracy", "inference_flops")
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep_platform import space
-from sweep_platform.errors import InputError
-from sweep_platform.sampling import distribution
-from sweep_platform.space_check import _telling, check_space
-from sweep_platform.spec import Choices, Range, SweepSpec
-from sweep_platform.yaml_source import Source
+from sweep_platform.common.errors import InputError
+from sweep_platform.search.samplers import distribution
+from sweep_platform.space import knobs as space
+from sweep_platform.space.check import _telling, check_space
+from sweep_platform.spec.schema import Choices, Range, SweepSpec
+from sweep_platform.spec.yaml_source import Source
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from hrm.config import MODELS
-from sweep_platform.configuration import ANY_SHAPE, configured
-from sweep_platform.errors import InputError
-from sweep_platform.space_file import SpaceFile, overridden
-from sweep_platform.spec import Choices, Range, SweepSpec
+from sweep_platform.common.errors import InputError
+from sweep_platform.space.configuration import ANY_SHAPE, configured
+from sweep_platform.space.space_file import SpaceFile, overridden
+from sweep_platform.spec.schema import Choices, Range, SweepSpec
 
 SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
 SPACE = """\

@@ -15,10 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrm.progress import Curve, Progress
-from sweep_platform import study as study_module
-from sweep_platform.configuration import size
-from sweep_platform.errors import InputError
-from sweep_platform.records import (
+from sweep_platform.common.errors import InputError
+from sweep_platform.search import study as study_module
+from sweep_platform.search.study import SweepStudy
+from sweep_platform.space.configuration import size
+from sweep_platform.space.knobs import Shape
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import (
     Outcome,
     SweepFolder,
     SweepRecord,
@@ -26,9 +29,6 @@ from sweep_platform.records import (
     TrialRecord,
     TrialState,
 )
-from sweep_platform.space import Shape
-from sweep_platform.spec import SweepSpec
-from sweep_platform.study import SweepStudy
 
 SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 TOTAL = 100

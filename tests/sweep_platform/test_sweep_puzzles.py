@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.errors import InputError
-from sweep_platform.records import SweepFolder, SweepRecord
-from sweep_platform.request import Asked
-from sweep_platform.spec import SweepSpec
-from sweep_platform.sweep import Puzzles, prepared
+from sweep_platform.common.errors import InputError
+from sweep_platform.driver.request import Asked
+from sweep_platform.driver.session import Puzzles, prepared
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SweepFolder, SweepRecord
 
 MakeSpec = Callable[..., SweepSpec]
 

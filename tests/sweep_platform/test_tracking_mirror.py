@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from mlflow.entities import Metric, Run
 from mlflow.tracking import MlflowClient
 
-from sweep_platform import tracking_mirror
-from sweep_platform.records import (
+from sweep_platform.common.text import knobs
+from sweep_platform.store.folder import (
     Outcome,
     SweepFolder,
     SweepRecord,
     TrialFolder,
     TrialState,
 )
-from sweep_platform.tracking import MlflowMirror, TrackingError, open_store
-from sweep_platform.tracking_runs import report_metrics
-from sweep_platform.units import knobs
+from sweep_platform.tracking import mirror as tracking_mirror
+from sweep_platform.tracking.runs import report_metrics
+from sweep_platform.tracking.thread import MlflowMirror, TrackingError, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

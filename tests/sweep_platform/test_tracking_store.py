@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.records import SweepFolder, TrialState
-from sweep_platform.tracking_store import TrackingError, anchored, database_file, open_store
+from sweep_platform.store.folder import SweepFolder, TrialState
+from sweep_platform.tracking.store import TrackingError, anchored, database_file, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -23,8 +23,8 @@ def test_a_new_database_is_made_in_silence(
     sweep = make_sweep(TrialState.COMPLETE)
     code = f"""
 from pathlib import Path
-from sweep_platform.records import SweepFolder
-from sweep_platform.tracking import MlflowMirror
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.tracking.thread import MlflowMirror
 mirror = MlflowMirror(SweepFolder(Path({str(sweep.root)!r})), "sqlite:///{path}")
 mirror.check()
 mirror.sync()
@@ -37,7 +37,7 @@ mirror.sync()
 
 def test_importing_the_mirror_leaves_mlflow_for_later() -> None:
     code = (
-        "import sys, sweep_platform.tracking;"
+        "import sys, sweep_platform.tracking.thread;"
         "print({'mlflow', 'torch', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

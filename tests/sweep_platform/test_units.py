@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.units import byte_size, flops, knobs, percent, seconds
+from sweep_platform.common.text import byte_size, flops, knobs, percent, seconds
 
 
 @pytest.mark.parametrize(

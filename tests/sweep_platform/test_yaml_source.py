@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.errors import InputError
-from sweep_platform.yaml_source import Source, parse_scalar, parse_yaml, read_yaml
+from sweep_platform.common.errors import InputError
+from sweep_platform.spec.yaml_source import Source, parse_scalar, parse_yaml, read_yaml
 
 NOWHERE: frozenset[str] = frozenset()
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.checks.stored_set import Fault, Piece, StoredSet, first_fault
-from puzzle_datasets.schema import BLANK_IDENTIFIER, MANIFEST_FILE, SPLITS, Manifest, Split
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, MANIFEST_FILE, SPLITS, Manifest, Split
 
 _Numbers = dict[str, int]
 """Group, puzzle and identifier of a row."""

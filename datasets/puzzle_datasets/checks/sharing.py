@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.checks.stored_set import StoredSet
-from puzzle_datasets.schema import Split
+from puzzle_datasets.storage.schema import Split
 
 Tokens = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from puzzle_datasets.schema import DatasetError, Manifest, Split
-from puzzle_datasets.shards import Columns, read_rows
+from puzzle_datasets.storage.schema import DatasetError, Manifest, Split
+from puzzle_datasets.storage.shards import Columns, read_rows
 
 Fault = tuple[int, str]
 """A row and a clause on what is wrong with it."""

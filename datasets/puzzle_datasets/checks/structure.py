@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from puzzle_datasets.checks.stored_set import StoredSet
-from puzzle_datasets.rules.sudoku import BOX_SHAPES
-from puzzle_datasets.schema import (
+from puzzle_datasets.kinds.sudoku.rules import BOX_SHAPES
+from puzzle_datasets.storage.schema import (
     GROUP_FILE,
     IDENTITY_FILE,
     MANIFEST_FILE,

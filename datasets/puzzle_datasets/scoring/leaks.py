@@ -7,8 +7,8 @@ model that learned from it has seen the answers.
 import numpy as np
 from torch import Tensor
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.leaks import refuse_leaks_by_name
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.leaks import refuse_leaks_by_name
 
 
 def refuse_leaks(trained_on: PuzzleDataset, scored: PuzzleDataset) -> None:

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from puzzle_datasets.dataset import PuzzleDataset
-from puzzle_datasets.scoring.arc import ArcVotes
-from puzzle_datasets.scoring.arc_guises import stored_augmentation
-from puzzle_datasets.scoring.maze import score_mazes
-from puzzle_datasets.scoring.sudoku import score_sudokus
+from puzzle_datasets.kinds.arc.scoring import ArcVotes
+from puzzle_datasets.kinds.arc.views import stored_augmentation
+from puzzle_datasets.kinds.maze.scoring import score_mazes
+from puzzle_datasets.kinds.sudoku.scoring import score_sudokus
+from puzzle_datasets.storage.dataset import PuzzleDataset
 
 
 def score(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sweep_platform.addresses import shown
-from sweep_platform.report.analysis import Point
-from sweep_platform.units import percent
+from sweep_platform.common.redaction import shown
+from sweep_platform.common.text import percent
+from sweep_platform.report.analysis.front import Point
 
 NOTHING = "—"
 

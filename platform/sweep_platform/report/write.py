@@ -4,13 +4,13 @@ import time
 from functools import cache
 from pathlib import Path
 
-from sweep_platform.errors import InputError
-from sweep_platform.files import write_bytes
-from sweep_platform.records import SweepFolder
-from sweep_platform.report.html_page import DRAWING, html_page
-from sweep_platform.report.markdown_page import markdown_page
-from sweep_platform.report.sections import outline
-from sweep_platform.report.summary import summarize
+from sweep_platform.common.errors import InputError
+from sweep_platform.common.files import write_bytes
+from sweep_platform.report.pages.html_page import DRAWING, html_page
+from sweep_platform.report.pages.markdown_page import markdown_page
+from sweep_platform.report.sections.outline import outline
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import summarize
 
 _PIXELS_PER_POINT = 2.0
 
@@ -30,7 +30,7 @@ def write_report(sweep: SweepFolder) -> Path:
         )
     import vl_convert
 
-    from sweep_platform.report.charts import draw
+    from sweep_platform.report.charts.charts import draw
 
     summary = summarize(sweep)
     told = outline(summary, written=time.time())

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.records import TrialState
-from sweep_platform.report.analysis import (
+from sweep_platform.report.analysis.front import (
     Point,
     best_trial,
     final_point,
@@ -14,7 +13,8 @@ from sweep_platform.report.analysis import (
     ordered,
     points,
 )
-from sweep_platform.report.summary import summarize
+from sweep_platform.store.folder import TrialState
+from sweep_platform.store.summary import summarize
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 

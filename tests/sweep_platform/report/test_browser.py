@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.files import write_json
-from sweep_platform.records import TrialState
+from sweep_platform.common.files import write_json
 from sweep_platform.report import write_report
+from sweep_platform.store.folder import TrialState
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sweep_platform.records import TrialState
-from sweep_platform.report.caveats import caveats
-from sweep_platform.report.summary import SweepSummary, summarize
+from sweep_platform.report.sections.caveats import caveats
+from sweep_platform.store.folder import TrialState
+from sweep_platform.store.summary import SweepSummary, summarize
 
 COMPLETE = TrialState.COMPLETE
 

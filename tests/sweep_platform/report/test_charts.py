@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.records import TrialState
-from sweep_platform.report.analysis import points, trials_front
-from sweep_platform.report.charts import draw
-from sweep_platform.report.summary import SweepSummary, summarize
+from sweep_platform.report.analysis.front import points, trials_front
+from sweep_platform.report.charts.charts import draw
+from sweep_platform.store.folder import TrialState
+from sweep_platform.store.summary import SweepSummary, summarize
 
 COMPLETE, STOPPED = TrialState.COMPLETE, TrialState.STOPPED
 

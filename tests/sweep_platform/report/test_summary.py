@@ -2,8 +2,8 @@
 
 import pytest
 
-from sweep_platform.records import Session, TrialState
-from sweep_platform.report.summary import summarize, wall_seconds
+from sweep_platform.store.folder import Session, TrialState
+from sweep_platform.store.summary import summarize, wall_seconds
 
 
 def session(started: float, ended: float | None = None) -> Session:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.errors import InputError
-from sweep_platform.files import write_json
-from sweep_platform.records import Outcome, SweepFolder, TrialState
+from sweep_platform.common.errors import InputError
+from sweep_platform.common.files import write_json
 from sweep_platform.report import write_report
+from sweep_platform.store.folder import Outcome, SweepFolder, TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 PICTURES = {"front.png", "curves.png", "training.png", "knobs.png"}

@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sweep_platform.cli import main
-from sweep_platform.records import SweepFolder, TrialFolder, TrialState
+from sweep_platform.store.folder import SweepFolder, TrialFolder, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sweep_platform.cli import main
-from sweep_platform.records import SweepFolder, TrialFolder, TrialState
-from sweep_platform.report.summary import wall_seconds
+from sweep_platform.store.folder import SweepFolder, TrialFolder, TrialState
+from sweep_platform.store.summary import wall_seconds
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

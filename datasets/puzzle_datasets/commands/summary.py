@@ -1,0 +1,146 @@
+"""What a person wants to know of a puzzle set, in words, after it is built or when in doubt."""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, DatasetError, Manifest
+
+SHORT_FINGERPRINT = 12
+
+_KIND_NAMES = {"arc": "ARC", "sudoku": "Sudoku", "maze": "Maze"}
+_VARIED = {
+    "arc": "rotated or reflected, recoloured and moved on the canvas",
+    "sudoku": "digits renamed, bands, stacks and the lines in them swapped",
+    "maze": "rotated or reflected",
+}
+
+
+def summary(manifest: Manifest, folder: Path) -> str:
+    """Return some lines of text on a puzzle set: what it is, how much of it, and its figures.
+
+    Raises:
+        DatasetError: a file that the manifest names is missing.
+    """
+    blocks = [
+        [str(folder)],
+        _aligned(dict(_identity(manifest))),
+        _aligned(dict(_amounts(manifest, folder)), to=">"),
+        _aligned(_whole_figures(manifest.statistics), to=">"),
+        _aligned(_split_figures(manifest.statistics)),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in blocks if lines)
+
+
+def augmentation_in_words(manifest: Manifest) -> str:
+    """Say how training pairs are varied."""
+    varied = _VARIED[manifest.kind]
+    if manifest.kind == "sudoku" and manifest.box is not None and len(set(manifest.box)) == 1:
+        varied += ", or the grid transposed"
+    if manifest.augmentation == "stored":
+        return "none: pairs are served as they are stored"
+    if manifest.augmentation == "fresh":
+        return f"new in every epoch: {varied}"
+    variants = manifest.settings["augmentations"]
+    return f"a fixed table, up to {_number(variants)} variants of each puzzle: {varied}"
+
+
+def _identity(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    rows, columns = manifest.grid
+    yield "name", manifest.name
+    yield "kind", _KIND_NAMES[manifest.kind]
+    yield "source", manifest.source
+    yield "licence", manifest.licence
+    yield "grid", f"{rows} by {columns} ({_number(manifest.seq_len)} tokens)"
+    if manifest.box is not None:
+        yield "box", "{} rows by {} columns".format(*manifest.box)
+    yield "vocabulary", f"{manifest.vocab_size} tokens: {', '.join(_legend(manifest))}"
+    yield "augmentation", augmentation_in_words(manifest)
+    yield (
+        "settings",
+        ", ".join(f"{key}={_value(value)}" for key, value in manifest.settings.items()),
+    )
+    yield "fingerprint", manifest.fingerprint[:SHORT_FINGERPRINT]
+
+
+def _amounts(manifest: Manifest, folder: Path) -> Iterator[tuple[str, str]]:
+    yield "groups", _number(manifest.counts["groups"])
+    for split in SPLITS:
+        yield f"{split} pairs", _number(manifest.counts[f"{split}_pairs"])
+    if manifest.counts["identities"]:
+        yield "identities", _number(manifest.counts["identities"])
+    yield "size on disk", _in_bytes(_size(manifest, folder))
+
+
+def _whole_figures(statistics: Mapping[str, float]) -> dict[str, str]:
+    """Return the figures that are not a split's, written out."""
+    split_free = (item for item in statistics.items() if _split_of(item[0]) is None)
+    return {name: _number(value) for name, value in split_free}
+
+
+def _split_figures(statistics: Mapping[str, float]) -> dict[str, str]:
+    """Return the figures of the splits side by side, below a heading; nothing if none has any."""
+    values = {name: _number(value) for name, value in statistics.items() if _split_of(name)}
+    figures = dict.fromkeys(name.partition("_")[2] for name in values)
+    width = max(map(len, (*values.values(), *SPLITS)))
+    rows = {
+        figure: "  ".join(f"{values.get(f'{split}_{figure}', ''):>{width}}" for split in SPLITS)
+        for figure in figures
+    }
+    heading = "  ".join(f"{split:>{width}}" for split in SPLITS)
+    return {"": heading, **rows} if rows else {}
+
+
+def _split_of(figure: str) -> str | None:
+    split = figure.partition("_")[0]
+    return split if split in SPLITS else None
+
+
+def _legend(manifest: Manifest) -> Iterator[str]:
+    """Yield the meaning of the tokens in their order, numbered ones such as colours together."""
+    meanings = [manifest.tokens[token] for token in sorted(manifest.tokens, key=int)]
+    for word, alike in groupby(meanings, lambda meaning: meaning.rstrip("0123456789 ")):
+        numbers = [meaning.removeprefix(word).strip() for meaning in alike]
+        yield f"{word}s {numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else word
+
+
+def _size(manifest: Manifest, folder: Path) -> int:
+    files = [folder / name for name in (MANIFEST_FILE, *manifest.files)]
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename} can't be read ({error.strerror}); "
+            f"delete {folder} and build the set again"
+        ) from error
+
+
+def _aligned(values: Mapping[str, str], to: Literal["<", ">"] = "<") -> list[str]:
+    """Return a line for each value, the values flush with one another to the left or right."""
+    labels = [name.replace("_", " ") for name in values]
+    width = max(map(len, labels), default=0)
+    value_width = max(map(len, values.values()), default=0) if to == ">" else 0
+    return [
+        f"  {label:<{width}}  {value:{to}{value_width}}"
+        for label, value in zip(labels, values.values(), strict=True)
+    ]
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _number(value: float) -> str:
+    """Write a number for people: whole ones with separators, others to four digits or more."""
+    if value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def _in_bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"

@@ -1,0 +1,106 @@
+"""What every command line of this project does alike: its parser, and options for settings."""
+
+import argparse
+from collections.abc import Collection
+from dataclasses import MISSING, Field, fields
+from functools import partial
+from types import NoneType
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.options import (
+    alternatives,
+    bounds_of,
+    described,
+    help_of,
+    is_folder,
+)
+
+_PLACEHOLDERS = {int: "INT", float: "NUMBER", str: "TEXT"}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations and raises `UserError` where it can't parse."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong, for `exit_status.guarded` to tell."""
+        raise UserError(None, None, f"see {self.prog} --help", problem=message)
+
+
+def flag(field: str) -> str:
+    """The option of a setting: `hidden_size` is --hidden-size, `M_max` is --M-max."""
+    return f"--{field.replace('_', '-')}"
+
+
+def add_settings(into: Any, settings: type[Any], without: Collection[str] = ()) -> None:
+    """Add an option for each field of a dataclass of settings but those `without`.
+
+    A folder without a default is an argument by its place. What was not given is left out of the
+    namespace, so that a command can tell a default from a wish; see `given`.
+    """
+    hints = get_type_hints(settings)
+    for item in fields(settings):
+        if item.name not in without:
+            _add(into, item, hints[item.name])
+
+
+def given(arguments: argparse.Namespace, settings: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass of settings that were given on the command line."""
+    values = vars(arguments)
+    names = [item.name for item in fields(settings) if item.name in values]
+    return {n: tuple(v) if isinstance(v := values[n], list) else v for n in names}
+
+
+def parsed(text: str, hint: Any) -> Any:
+    """The value of a word; raises `ArgumentTypeError` where the type has no such value."""
+    admitted = alternatives(hint)
+    if text in admitted:
+        return text
+    if NoneType in admitted and text == "none":
+        return None
+    for kind in (kind for kind in (int, float, str) if kind in admitted):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise argparse.ArgumentTypeError(f"{text!r} is no value; give {described(hint)}")
+
+
+def _add(into: Any, item: Field[Any], hint: Any) -> None:
+    several = get_origin(hint) is tuple
+    positional = item.default is MISSING and is_folder(item)
+    options: dict[str, Any] = (
+        {} if positional else {"dest": item.name, "default": argparse.SUPPRESS}
+    )
+    if several:
+        options["nargs"] = "*"
+    into.add_argument(
+        item.name if positional else flag(item.name),
+        metavar="DIR" if is_folder(item) else _placeholder(hint),
+        type=partial(parsed, hint=get_args(hint)[0] if several else hint),
+        help=_help(item, hint),
+        **options,
+    )
+
+
+def _placeholder(hint: Any) -> str:
+    """How help writes a value of the type."""
+    inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+    parts = [part for part in alternatives(inner) if part is not NoneType]
+    if parts[0] in _PLACEHOLDERS:
+        return _PLACEHOLDERS[parts[0]]
+    return "{" + ",".join(map(str, parts)) + "}"
+
+
+def _help(item: Field[Any], hint: Any) -> str:
+    text = help_of(item).replace("%", "%%")
+    if item.default is MISSING:
+        return text
+    default = item.default
+    if isinstance(default, tuple):
+        default = " ".join(map(str, default))
+    limits = f"{described(hint, bounds_of(item))}; " if str(bounds_of(item)) else ""
+    return f"{text} ({limits}default: {'none' if default is None else default})"

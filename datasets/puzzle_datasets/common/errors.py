@@ -1,0 +1,48 @@
+"""Errors that a person can cause or has to hear of, as data: no code reads a sentence back."""
+
+_GIVEN = "is {!r}"
+
+
+class UserError(ValueError):
+    """Something that a person can mend; as text, one sentence with the remedy.
+
+        >>> str(UserError("hidden_size", 30, "give a multiple of num_heads=8"))
+        'hidden_size is 30; give a multiple of num_heads=8.'
+        >>> error = UserError("box", None, "give two numbers", problem="is missing")
+        >>> error.sentence("--box")
+        '--box is missing; give two numbers.'
+
+    Attributes:
+        field: the setting, option or file at fault, as the code calls it; None where the problem
+            is a sentence of its own.
+        value: what was given.
+        remedy: what to do.
+        problem: what is wrong, said of the field; by default that it is `value`.
+        also: other settings that take part in the fault.
+    """
+
+    def __init__(
+        self,
+        field: str | None,
+        value: object,
+        remedy: str,
+        *,
+        problem: str | None = None,
+        also: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(field, value, remedy)
+        self.field, self.value, self.remedy, self.also = field, value, remedy, also
+        self.problem = _GIVEN.format(value) if problem is None else problem
+
+    def sentence(self, name: str | None = None) -> str:
+        """The error in one sentence, with the field called `name` where one is given."""
+        called = self.field if name is None else name
+        subject = "" if called is None else f"{called} "
+        return f"{subject}{self.problem}; {self.remedy}."
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+
+class RunError(RuntimeError):
+    """Work that began well and failed while running; as text, one sentence."""

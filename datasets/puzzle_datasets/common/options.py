@@ -1,0 +1,207 @@
+"""Settings as fields of a frozen dataclass: type, bounds and help stand beside each field.
+
+They feed the check of a value, the command line, the pages of documentation and the JSON schema.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Maze:
+        side: int = option(15, "rows and columns", least=5)
+
+        def __post_init__(self) -> None:
+            check(self, DatasetError)
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.text import suggest
+
+_WORDS: dict[Any, tuple[str, str]] = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a text", "texts"),
+    bool: ("true or false", "truth values"),
+    NoneType: ("none", "none"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Where the numbers of a setting end: `least` and `most` are admitted, the others are not."""
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def admit(self, value: float) -> bool:
+        """Whether a number lies within."""
+        return (
+            (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        """As a person writes them behind "a number": " from 0 to below 1"."""
+        low = high = ""
+        if self.least is not None:
+            low = f" from {self.least:g}" if self._has_end else f" of at least {self.least:g}"
+        elif self.above is not None:
+            low = f" above {self.above:g}"
+        if self.most is not None:
+            high = f" to {self.most:g}" if low else f" of at most {self.most:g}"
+        elif self.below is not None:
+            high = f" to below {self.below:g}" if low else f" below {self.below:g}"
+        return low + high
+
+    @property
+    def _has_end(self) -> bool:
+        return self.most is not None or self.below is not None
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    files: Sequence[str] = (),
+) -> Any:
+    """Return a field of a dataclass of settings.
+
+    Args:
+        default: its value where none is given; `MISSING` from dataclasses if one has to be.
+        help: what it means, in a line.
+        least, most, above, below: bounds of its number or numbers.
+        files: for a setting that names a folder of the user, patterns of the files that are read
+            there: what depends on the setting is known by their content, not by their place.
+    """
+    bounds = Bounds(least=least, most=most, above=above, below=below)
+    return field(default=default, metadata={"help": help, "bounds": bounds, "files": tuple(files)})
+
+
+def help_of(item: Field[Any]) -> str:
+    """What a setting means, in a line."""
+    return str(item.metadata["help"])
+
+
+def bounds_of(item: Field[Any]) -> Bounds:
+    """Where the numbers of a setting end."""
+    found: Bounds = item.metadata["bounds"]
+    return found
+
+
+def is_folder(item: Field[Any]) -> bool:
+    """Whether a setting names a folder of the user."""
+    return bool(item.metadata["files"])
+
+
+def check(settings: Any, error: type[UserError]) -> None:
+    """Refuse a setting whose value is not of its type, not finite or out of bounds.
+
+    Raises:
+        UserError: of the kind `error`; its field is the setting.
+    """
+    hints = get_type_hints(type(settings))
+    for item in fields(settings):
+        value, hint = getattr(settings, item.name), hints[item.name]
+        if not is_of(value, hint) or not all(map(bounds_of(item).admit, _numbers(value))):
+            raise error(item.name, value, f"give {described(hint, bounds_of(item))}")
+
+
+def require(
+    settings: object,
+    name: str,
+    possible: bool,
+    remedy: str,
+    error: type[UserError],
+    also: tuple[str, ...] = (),
+) -> None:
+    """Refuse a setting that is not `possible`, together with those that it has to go `also` with.
+
+    Raises:
+        UserError: of the kind `error`; its field is the setting `name`.
+    """
+    if not possible:
+        raise error(name, getattr(settings, name), remedy, also=also)
+
+
+def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
+    """Return settings of a class from plain values, such as a file's.
+
+    Raises:
+        UserError: of the kind `error`: a setting is unknown, missing or impossible.
+    """
+    hints = get_type_hints(cls)
+    known = {item.name: hints[item.name] for item in fields(cls)}
+    for name in values:
+        if name not in known:
+            raise error(name, values[name], suggest(name, known), problem="is no setting")
+    for item in fields(cls):
+        if item.default is MISSING and item.name not in values:
+            raise error(item.name, None, f"give {help_of(item)}", problem="is missing")
+    return cls(**{name: _as_hinted(value, known[name]) for name, value in values.items()})
+
+
+def is_of(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type; a whole number is a number, a truth value is neither."""
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(is_of(one, get_args(hint)[0]) for one in value)
+    admitted = alternatives(hint)
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    literal = any(value == part and type(value) is type(part) for part in admitted)
+    return literal or type(value) in admitted or (type(value) is int and float in admitted)
+
+
+def described(hint: Any, bounds: Bounds | None = None) -> str:
+    """In words, what values a type has within bounds: "a whole number of at least 1 or none"."""
+    several = get_origin(hint) is tuple
+    limits = str(bounds or "")
+    parts = [
+        _WORDS[part][several] + (limits if part in (int, float) else "")
+        if part in _WORDS
+        else str(part)
+        for part in alternatives(get_args(hint)[0] if several else hint)
+    ]
+    return ", ".join(parts[:-1]) + (" or " if parts[:-1] else "") + parts[-1]
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types and literal values that a hint admits."""
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(part for inner in get_args(hint) for part in alternatives(inner))
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return (hint,)
+
+
+def plain(settings: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """Settings as plain values, as JSON has them, in the order of their fields."""
+    values = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name not in without
+    }
+
+
+def _numbers(value: Any) -> list[float]:
+    listed = value if isinstance(value, tuple) else (value,)
+    return [one for one in listed if isinstance(one, int | float) and not isinstance(one, bool)]
+
+
+def _as_hinted(value: Any, hint: Any) -> Any:
+    """Return 20.0 for 20 where a fraction is admitted, so that both name one setting."""
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_as_hinted(one, get_args(hint)[0]) for one in value)
+    admitted = alternatives(hint)
+    is_whole = type(value) is int and float in admitted and int not in admitted
+    return float(value) if is_whole else value

@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM: an orderly end at the first, an end at once at the second."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether a signal has asked this process to stop; call it to know."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def __call__(self) -> bool:
+        """Whether the process is to stop."""
+        return self._requested
+
+    def request(self) -> None:
+        """Ask for an orderly end."""
+        self._requested = True
+
+
+@contextmanager
+def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
+    """Yield what says whether Ctrl-C or SIGTERM has come; `notify` is called at the first.
+
+    A second signal raises `KeyboardInterrupt`.
+    """
+    stop = StopRequest()
+
+    def first(number: int, frame: FrameType | None) -> None:
+        for one in former:
+            signal.signal(one, signal.default_int_handler)
+        stop.request()
+        notify()
+
+    former = {one: signal.signal(one, first) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for one, handler in former.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, with which schedulers end a process, raise `KeyboardInterrupt`."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -1,0 +1,49 @@
+"""Numbers as people read them, and names that they may have meant."""
+
+import difflib
+import math
+from collections.abc import Iterable
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+_SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def flops(count: float) -> str:
+    """Floating-point operations to three digits: 1.2e9 is "1.2 GFLOP"."""
+    return _prefixed(count, "FLOP")
+
+
+def byte_size(count: float) -> str:
+    """Bytes to three digits, in powers of 1000: 1.5e9 is "1.5 GB"."""
+    return _prefixed(count, "B")
+
+
+def percent(share: float) -> str:
+    """A share of one, to a tenth of a percent: 0.125 is "12.5 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def seconds(span: float) -> str:
+    """A span of time in its two largest units: 200 is "3 min 20 s", 3.21 is "3.2 s"."""
+    if span < 9.95:
+        return f"{span:.1f} s"
+    left, counts = round(span), []
+    for name, size in _SPANS:
+        count, left = divmod(left, size)
+        counts.append((count, name))
+    first = next(index for index, (count, _) in enumerate(counts) if count)
+    return " ".join(f"{count} {name}" for count, name in counts[first : first + 2] if count)
+
+
+def suggest(wrong: str, known: Iterable[str]) -> str:
+    """The remedy for an unknown name: the known one that is close to it, else all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(wrong, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
+
+
+def _prefixed(count: float, unit: str) -> str:
+    rounded = float(f"{count:.3g}")
+    magnitude = math.floor(math.log10(abs(rounded))) if rounded else 0
+    power = min(max(magnitude // 3, 0), len(_PREFIXES) - 1)
+    return f"{rounded / 1000**power:.3g} {_PREFIXES[power]}{unit}"

@@ -1,0 +1,160 @@
+"""Puzzle files ``train.csv`` and ``test.csv`` into splits, checked and kept apart.
+
+The test rows stay as they are. A training row that equals one of them up to the puzzle's
+symmetries is left out and counted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.figures import spread
+from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
+from puzzle_datasets.csv_files.table import (
+    CsvRows,
+    GridText,
+    Tokens,
+    read_ratings,
+    read_rows,
+)
+from puzzle_datasets.storage.schema import DatasetError, Split
+from puzzle_datasets.storage.writer import Rows, SetWriter
+
+SOURCES_NAMED = 20
+
+Details = dict[str, npt.NDArray[Any]]
+FindFault = Callable[[Tokens, Tokens], tuple[int, str] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PuzzleKind:
+    """What the import has to know of a kind of puzzle.
+
+    Attributes:
+        text: how its grids are written.
+        invariant: uint64 [n] of inputs [n, L]; different for different puzzles only.
+        measure: the kind's columns [n] of inputs and labels, and counts for the statistics.
+        find_fault: the first row whose label does not solve its input.
+        find_deep_fault: a check too slow for all rows of a large file.
+        most_deep_checks: rows of a split that it is made on; of more rows, a random sample.
+    """
+
+    text: GridText
+    invariant: Callable[[Tokens], npt.NDArray[np.uint64]]
+    measure: Callable[[Tokens, Tokens], tuple[Details, dict[str, int]]]
+    find_fault: FindFault
+    find_deep_fault: FindFault | None = None
+    most_deep_checks: int = 0
+
+
+@dataclass(kw_only=True)
+class SplitReport:
+    """What the import saw of a split: the details of its pairs, their sources, and counts."""
+
+    columns: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
+    sources: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: CsvRows, details: Details, counts: Mapping[str, int]) -> None:
+        """Take note of rows that become pairs."""
+        for name, values in details.items():
+            self.columns.setdefault(name, []).append(values)
+        for entry in rows.source.value_counts():
+            self.sources[entry["values"].as_py()] += entry["counts"].as_py()
+        self.counts.update(counts)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return a detail of all pairs, [n]."""
+        return np.concatenate(self.columns[name])
+
+
+def import_splits(
+    folder: Path, settings: ChoiceSettings, kind: PuzzleKind, writer: SetWriter
+) -> dict[Split, SplitReport]:
+    """Write both splits; hold the test rows in memory and some thousands of the training rows.
+
+    Raises:
+        DatasetError: a file is none of the format, or a row no puzzle with its solution.
+    """
+    reports: dict[Split, SplitReport] = {"train": SplitReport(), "test": SplitReport()}
+    test = list(_read(folder, "test", settings, kind, reports["test"]))
+    known = np.unique(np.concatenate([kind.invariant(rows.inputs) for rows, _ in test]))
+    train = _read(folder, "train", settings, kind, reports["train"])
+    apart = _apart(train, known, kind, reports["train"])
+    pairs = writer.write_split("train", _pairs(apart, 0, kind, reports["train"]))
+    if not pairs:
+        raise DatasetError(
+            f"{folder / FILES['train']} has no row that is not also a test puzzle, up to its "
+            "symmetries; give other files"
+        )
+    writer.write_split("test", _pairs(iter(test), pairs, kind, reports["test"]))
+    return reports
+
+
+def statistics(reports: Mapping[Split, SplitReport]) -> dict[str, float]:
+    """Return what both kinds of puzzle report: ratings, sources and what was left out."""
+    figures: dict[str, float] = {"dropped_train": reports["train"].counts["dropped"]}
+    for split, report in reports.items():
+        figures |= spread(f"{split}_rating", report.column("rating"))
+        for source, count in report.sources.most_common(SOURCES_NAMED):
+            figures[f"{split}_rows_{source}"] = count
+    return figures
+
+
+Rated = tuple[CsvRows, npt.NDArray[np.float32]]
+
+
+def _read(
+    folder: Path, split: Split, settings: ChoiceSettings, kind: PuzzleKind, report: SplitReport
+) -> Iterator[Rated]:
+    """Yield the chosen rows of a split with their ratings, checked."""
+    file = folder / FILES[split]
+    ratings = read_ratings(file)
+    generator = keyed_generator("csv rows", split, settings.seed)
+    chosen = choose(file, split, ratings, settings, generator)
+    deep = draw(chosen, kind.most_deep_checks, generator)
+    for rows in read_rows(file, kind.text, chosen):
+        _check(file, rows, kind.find_fault)
+        if kind.find_deep_fault is not None and deep[rows.row].any():
+            sample = rows.take(deep[rows.row])
+            _check(file, sample, kind.find_deep_fault)
+            report.counts["deep_checked"] += len(sample.row)
+        yield rows, ratings[rows.row].astype(np.float32)
+
+
+def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
+    found = find_fault(rows.inputs, rows.labels)
+    if found is not None:
+        place, sentence = found
+        raise fault(file, int(rows.row[place]), f"{sentence}; mend the line or leave it out")
+
+
+def _apart(
+    train: Iterator[Rated], known: npt.NDArray[np.uint64], kind: PuzzleKind, report: SplitReport
+) -> Iterator[Rated]:
+    """Leave out training rows whose invariant is among the sorted ``known`` of the test rows."""
+    for rows, ratings in train:
+        invariants = kind.invariant(rows.inputs)
+        nearest = np.minimum(np.searchsorted(known, invariants), len(known) - 1)
+        new = known[nearest] != invariants
+        report.counts["dropped"] += int((~new).sum())
+        yield rows.take(new), ratings[new]
+
+
+def _pairs(
+    read: Iterator[Rated], first_group: int, kind: PuzzleKind, report: SplitReport
+) -> Iterator[Rows]:
+    puzzle = 0
+    for rows, ratings in read:
+        measured, counts = kind.measure(rows.inputs, rows.labels)
+        details = {"rating": ratings, **measured}
+        report.add(rows, details, counts)
+        yield Rows.singles(rows.inputs, rows.labels, first_group + puzzle, puzzle, **details)
+        puzzle += len(rows.row)

@@ -1,0 +1,232 @@
+"""Write an ARC puzzle set: base pairs of both splits, and the recipes of every identity."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.settings import settings_record
+from puzzle_datasets.kinds.arc.recipes import Grid, Pair, Recipes, draw_recipes
+from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion
+from puzzle_datasets.kinds.arc.tasks import (
+    Task,
+    choose_tasks,
+    is_held_out,
+    read_task_files,
+    read_tasks,
+)
+from puzzle_datasets.storage.leaks import refuse_leaks_by_name
+from puzzle_datasets.storage.schema import (
+    ARC_COLOURS,
+    COLOUR_OFFSET,
+    EOS,
+    GROUP_FILE,
+    IDENTITY_FILE,
+    PAD,
+    Card,
+    DatasetError,
+    Manifest,
+)
+from puzzle_datasets.storage.shards import ROW_GROUP, bytes_column
+from puzzle_datasets.storage.writer import Rows, SetWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """One base pair of a split; ``example`` counts the pairs of its task, demonstrations first."""
+
+    task: Task
+    group: int
+    example: int
+    puzzle_identifier: int
+
+    @property
+    def pair(self) -> Pair:
+        return self.task.pairs[self.example]
+
+
+def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Manifest:
+    """Write the puzzle set of ``settings``, the same bytes every time.
+
+    Raises:
+        DatasetError: the settings ask for more tasks than fit, leave no test pair, or mix in
+            tasks that are scored.
+    """
+    tasks = chosen_tasks(version, settings)
+    recipes = [_task_recipes(task, settings) for task in tasks]
+    train, test = _split(tasks, recipes, settings)
+    if not test:
+        raise DatasetError(
+            f"the {len(tasks)} tasks chosen hold no test pair of the evaluation half; "
+            "set held_out to 'all', or raise tasks or canvas",
+            key="held_out",
+        )
+    writer.write_split("train", _rows(train, settings.canvas))
+    writer.write_split("test", _rows(test, settings.canvas))
+    writer.write_table(IDENTITY_FILE, _identity_table(recipes))
+    writer.write_table(GROUP_FILE, group_table([task.name for task in tasks]))
+    return writer.finish(_card(version, settings, tasks, sum(map(len, recipes))))
+
+
+def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
+    """Return the tasks of a set, sorted by name.
+
+    Tasks added to the version's own count as training tasks; those that the version has as well
+    are taken once.
+
+    Raises:
+        DatasetError: fewer tasks fit than are asked for, or an added task is among those scored.
+    """
+    own = read_tasks(version)
+    added: list[Task] = []
+    if settings.concept_arc is not None:
+        added += read_task_files(Path(settings.concept_arc))
+    if settings.also is not None:
+        added += _other_version(version, own, settings)
+    mix = {task.name: task for task in [*added, *own]}
+    return choose_tasks(mix.values(), settings)
+
+
+def group_table(names: Sequence[str]) -> pa.Table:
+    """Return the table that names the groups 0, 1, …."""
+    columns = {
+        "group": pa.array(np.arange(len(names), dtype=np.int32)),
+        "name": pa.array(names, pa.string()),
+    }
+    return pa.table(columns)
+
+
+def canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
+    """Return tokens [side·side] of a grid in the canvas's corner, and its border if it fits."""
+    height, width = grid.shape
+    canvas = np.full((side + 1, side + 1), PAD, np.uint8)
+    canvas[:height, :width] = grid + COLOUR_OFFSET
+    canvas[height, :width] = EOS
+    canvas[:height, width] = EOS
+    return canvas[:side, :side].ravel()
+
+
+def token_legend() -> dict[str, str]:
+    """Return what each token of an ARC grid means."""
+    colours = {str(COLOUR_OFFSET + colour): f"colour {colour}" for colour in range(ARC_COLOURS)}
+    return {str(PAD): "padding", str(EOS): "end of sequence", **colours}
+
+
+def _other_version(
+    version: ArcVersion, own: Sequence[Task], settings: ArcSettings
+) -> Sequence[Task]:
+    """Return the training tasks of another version, unless one of them is scored in this one."""
+    assert settings.also is not None
+    tasks = read_tasks(VERSIONS[settings.also])
+    added = [task for task in tasks if not task.in_evaluation_half]
+    refuse_leaks_by_name(
+        {task.name for task in added},
+        {task.name for task in own if is_held_out(task, settings)},
+        trained_on=settings.also,
+        scored_on=version.name,
+        key="also",
+    )
+    return added
+
+
+def _task_recipes(task: Task, settings: ArcSettings) -> Recipes:
+    # Keyed by the task's name, so that a task's identities do not depend on its company.
+    generator = keyed_generator("recipes", settings.seed, task.name)
+    return draw_recipes(task.pairs, settings.variants - 1, generator)
+
+
+def _split(
+    tasks: Sequence[Task], recipes: Sequence[Recipes], settings: ArcSettings
+) -> tuple[list[_Row], list[_Row]]:
+    """Return the rows that train and those that test, each ordered by task."""
+    train: list[_Row] = []
+    test: list[_Row] = []
+    identifier = 1
+    for group, (task, task_recipes) in enumerate(zip(tasks, recipes, strict=True)):
+        for example in range(len(task.pairs)):
+            is_test = example >= len(task.demonstrations) and is_held_out(task, settings)
+            row = _Row(task=task, group=group, example=example, puzzle_identifier=identifier)
+            (test if is_test else train).append(row)
+        identifier += len(task_recipes)
+    return train, test
+
+
+def _rows(rows: Sequence[_Row], side: int) -> Iterator[Rows]:
+    puzzles = np.unique([row.group for row in rows], return_inverse=True)[1]
+    for begin in range(0, len(rows), ROW_GROUP):
+        end = begin + ROW_GROUP
+        yield _run(rows[begin:end], puzzles[begin:end].astype(np.int32), side)
+
+
+def _run(rows: Sequence[_Row], puzzles: npt.NDArray[np.int32], side: int) -> Rows:
+    inputs, labels = zip(*(row.pair for row in rows), strict=True)
+    sizes = np.array([[*x.shape, *y.shape] for x, y in zip(inputs, labels, strict=True)], np.uint8)
+    names = ("h_in", "w_in", "h_out", "w_out")
+    return Rows(
+        inputs=np.stack([canvas_tokens(grid, side) for grid in inputs]),
+        labels=np.stack([canvas_tokens(grid, side) for grid in labels]),
+        group=np.array([row.group for row in rows], np.int32),
+        puzzle=puzzles,
+        puzzle_identifier=np.array([row.puzzle_identifier for row in rows], np.int32),
+        details={
+            "example": np.array([row.example for row in rows], np.int16),
+            **{name: sizes[:, column] for column, name in enumerate(names)},
+        },
+    )
+
+
+def _identity_table(recipes: Sequence[Recipes]) -> pa.Table:
+    """Return one row for each identity, in the order of their identifiers 1, 2, …."""
+    sizes = [len(task_recipes) for task_recipes in recipes]
+    columns = {
+        "identifier": pa.array(np.arange(1, sum(sizes) + 1), pa.int32()),
+        "group": pa.array(np.repeat(np.arange(len(recipes)), sizes), pa.int32()),
+        "dihedral": pa.array(np.concatenate([r.dihedral for r in recipes]), pa.int8()),
+        "colours": bytes_column(np.concatenate([r.colours for r in recipes])),
+    }
+    return pa.table(columns)
+
+
+def _card(
+    version: ArcVersion, settings: ArcSettings, tasks: Sequence[Task], identities: int
+) -> Card:
+    return Card(
+        name=version.name,
+        kind="arc",
+        settings=settings_record(settings),
+        source=_source(version, settings),
+        licence=version.licence,
+        vocab_size=settings.vocab_size,
+        seq_len=settings.seq_len,
+        grid=(settings.canvas, settings.canvas),
+        tokens=token_legend(),
+        augmentation="fresh" if settings.augmentations == "fresh" else "table",
+        groups=len(tasks),
+        identities=identities,
+        statistics=_statistics(tasks),
+    )
+
+
+def _source(version: ArcVersion, settings: ArcSettings) -> str:
+    parts = [version.source]
+    if settings.also is not None:
+        parts.append(f"training tasks of {VERSIONS[settings.also].source}")
+    if settings.concept_arc is not None:
+        parts.append("ConceptARC (MIT) from a folder of the user")
+    return "; ".join(parts)
+
+
+def _statistics(tasks: Sequence[Task]) -> dict[str, float]:
+    halves = Counter(task.in_evaluation_half for task in tasks)
+    pairs = sum(len(task.pairs) for task in tasks)
+    return {
+        "evaluation_tasks": halves[True],
+        "other_tasks": halves[False],
+        "mean_cells": round(sum(task.cells for task in tasks) / (2 * pairs), 2),
+        "largest_side": max(task.largest_side for task in tasks),
+    }

@@ -1,0 +1,80 @@
+"""ARC's grids in ARC's ten colours, on the canvas that the model sees."""
+
+import numpy as np
+
+from puzzle_datasets.drawing import svg
+from puzzle_datasets.drawing.look import Legend
+from puzzle_datasets.drawing.svg import Grid, Mask
+from puzzle_datasets.storage.schema import COLOUR_OFFSET, EOS, PAD
+
+COLOURS = (
+    "#000000",
+    "#0074d9",
+    "#ff4136",
+    "#2ecc40",
+    "#ffdc00",
+    "#aaaaaa",
+    "#f012be",
+    "#ff851b",
+    "#7fdbff",
+    "#870c25",
+)
+PADDING, BORDER, STROKE = "#f3f4f6", "#ffffff", "#7c6fb0"
+
+_HATCH = 6
+"""Pixels between strokes."""
+
+
+class ArcLook:
+    """Grids in their colours, the end-of-sequence border hatched, padding pale."""
+
+    def panel(self, puzzle: Grid, shown: Grid, cell: float) -> str:
+        """Return the canvas of ``shown``; what the puzzle was does not show in a solution."""
+        height, width = (lines * cell for lines in shown.shape)
+        shapes = [svg.rectangle(width, height, fill=PADDING)]
+        for token in np.unique(shown[shown >= COLOUR_OFFSET]).tolist():
+            shapes.append(svg.cells(shown == token, cell, COLOURS[token - COLOUR_OFFSET]))
+        shapes += [_cell_lines(shown >= COLOUR_OFFSET, cell), _hatched(shown == EOS, cell)]
+        shapes.append(svg.frame(width, height))
+        return "".join(shapes)
+
+    def legend(self, side: float) -> Legend:
+        """Return padding, the border and the ten colours by their numbers."""
+        tokens = range(COLOUR_OFFSET, COLOUR_OFFSET + len(COLOURS))
+        meanings = {str(token - COLOUR_OFFSET): token for token in tokens}
+        meanings |= {"end of sequence": EOS, "padding": PAD}
+        one_cell = {name: np.array([[token]], np.uint8) for name, token in meanings.items()}
+        return [(self.panel(grid, grid, side), name) for name, grid in one_cell.items()]
+
+
+def _cell_lines(is_colour: Mask, cell: float) -> str:
+    """Return thin lines between the cells of the grid, which is a rectangle on the canvas."""
+    rows, columns = (np.flatnonzero(is_colour.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return ""
+    height, width = len(rows) * cell, len(columns) * cell
+    inner = svg.lines(
+        [i * cell for i in range(1, len(columns))],
+        [i * cell for i in range(1, len(rows))],
+        width,
+        height,
+        stroke="#8b9099",
+        stroke_width=svg.short(cell * 0.08),
+        stroke_opacity=0.7,
+    )
+    return svg.moved(inner, columns[0] * cell, rows[0] * cell)
+
+
+def _hatched(mask: Mask, cell: float) -> str:
+    """Return cells with diagonal strokes that go on from one cell to the next."""
+    count = max(1, round(cell / _HATCH))
+    ends = [cell * number / count for number in range(1, 2 * count)]
+    strokes = []
+    for row, column in (np.argwhere(mask) * cell).tolist():
+        for end in ends:
+            near, far = max(0, end - cell), min(cell, end)
+            start = f"M{svg.short(column + near)} {svg.short(row + far)}"
+            strokes.append(f"{start}l{svg.short(far - near)} {svg.short(near - far)}")
+    return svg.cells(mask, cell, BORDER) + svg.path(
+        "".join(strokes), stroke=STROKE, stroke_width=0.8
+    )

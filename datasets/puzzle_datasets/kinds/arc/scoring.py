@@ -1,0 +1,172 @@
+"""ARC by vote: a task's puzzles are predicted in many guises, and the commonest grids are guesses.
+
+Every prediction is cropped at its grid's place on the canvas and brought back to the task's own
+orientation and colours. Equal grids of one test input are counted; a guess ranks by its votes,
+then by the mean halting confidence behind them (HRM paper, section 3.2; the confidence is its
+evaluation code's). Where both are equal, the smaller hash of the grid comes first: arbitrary, but
+the same on every machine. A prediction without a grid votes for the empty grid, which is never
+right but may take the place of a guess, as in the published evaluation.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from puzzle_datasets.kinds.arc.augment import Augmentation, undo
+from puzzle_datasets.kinds.arc.views import InputIndex, stored_augmentation
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import DatasetError
+
+_CONFIDENCE_STEPS = 2**32
+_EMPTY = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassRates:
+    """What K guesses for each test input solve; shares from 0 to 1.
+
+    Attributes:
+        per_input: share of the test inputs whose grid is among the guesses.
+        per_task: share of the tasks with every test input solved, as HRM is scored.
+        task_mean: mean over the tasks of the share of their inputs solved, as TRM is scored.
+    """
+
+    per_input: float
+    per_task: float
+    task_mean: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArcScores:
+    """Pass@K of a whole test split; inputs that got no vote count as not solved.
+
+    Attributes:
+        inputs: number of test inputs.
+        inputs_voted: how many of them got a vote.
+        tasks: number of tasks with test inputs.
+        votes: predictions counted.
+        pass_at: the rates for each K.
+    """
+
+    inputs: int
+    inputs_voted: int
+    tasks: int
+    votes: int
+    pass_at: dict[int, PassRates]
+
+    def metrics(self) -> dict[str, float]:
+        """Return the rates by names such as ``pass_2_per_task``."""
+        return {
+            f"pass_{guesses}_{name}": rate
+            for guesses, rates in self.pass_at.items()
+            for name, rate in vars(rates).items()
+        }
+
+
+class ArcVotes:
+    """Collects the votes for a set's test inputs, from one process or from many.
+
+    Votes may come in any order and any split: the scores are the same to the last bit, because
+    confidences are summed in whole steps of 2^-32. A collector can be pickled and sent.
+    """
+
+    def __init__(self, dataset: PuzzleDataset) -> None:
+        index = InputIndex.of(dataset)
+        self._input_of_row = index.of_row
+        self._task_of_input = dataset.test.group[index.first_row].numpy()
+        self._truths = _true_grids(dataset, index.first_row)
+        self._votes: Counter[tuple[int, bytes]] = Counter()
+        self._confidence: Counter[tuple[int, bytes]] = Counter()
+
+    def add(
+        self, predictions: Tensor, confidence: Tensor, rows: Tensor, augmentation: Augmentation
+    ) -> None:
+        """Count a batch of predictions, on any device.
+
+        Args:
+            predictions: tokens [B, L]; one without a grid at its place votes for the empty one.
+            confidence: probability of halting [B]; NaN, as of a diverged model, counts as 0.
+            rows: the rows [B] of the test split that were predicted.
+            augmentation: under which each of them was seen.
+        """
+        probability = confidence.cpu().double().nan_to_num(0.0)
+        assert ((probability >= 0) & (probability <= 1)).all(), "confidences are no probabilities"
+        steps = (probability * _CONFIDENCE_STEPS).round().long()
+        grids = _own_grids(predictions.cpu(), augmentation)
+        inputs = self._input_of_row[rows.cpu()]
+        for at, grid, step in zip(inputs.tolist(), grids, steps.tolist(), strict=True):
+            key = at, grid
+            self._votes[key] += 1
+            self._confidence[key] += step
+
+    def merge(self, other: "ArcVotes") -> None:
+        """Add the votes that another process collected for the same set."""
+        assert self._truths == other._truths, "votes for different test splits"
+        self._votes.update(other._votes)
+        self._confidence.update(other._confidence)
+
+    def scores(self, guesses: Sequence[int] = (1, 2)) -> ArcScores:
+        """Return pass@K for each K of ``guesses``."""
+        ranks = self._ranks()
+        return ArcScores(
+            inputs=len(ranks),
+            inputs_voted=len({at for at, _ in self._votes}),
+            tasks=len(np.unique(self._task_of_input)),
+            votes=self._votes.total(),
+            pass_at={count: self._rates(ranks <= count) for count in guesses},
+        )
+
+    def _ranks(self) -> npt.NDArray[np.float64]:
+        """Return the ranks [I] of the true grids, from 1; infinite where nobody voted for one."""
+        truths = [self._standing((at, grid)) for at, grid in enumerate(self._truths)]
+        ranks = np.array([1.0 if votes < 0 else np.inf for votes, _, _ in truths])
+        for at, grid in self._votes:
+            ranks[at] += self._standing((at, grid)) < truths[at]
+        return ranks
+
+    def _standing(self, key: tuple[int, bytes]) -> tuple[int, int, bytes]:
+        """Return what sorts the guesses of an input, best first."""
+        # Where votes are equal, the sum of the confidences sorts as their mean does.
+        return -self._votes[key], -self._confidence[key], key[1]
+
+    def _rates(self, solved: npt.NDArray[np.bool_]) -> PassRates:
+        task = np.unique(self._task_of_input, return_inverse=True)[1]
+        shares = np.bincount(task, solved) / np.bincount(task)
+        return PassRates(
+            per_input=float(solved.mean()),
+            per_task=float((shares == 1).mean()),
+            task_mean=float(shares.mean()),
+        )
+
+
+def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
+    """Return the hashes of the true grids of test rows.
+
+    Raises:
+        DatasetError: a label has no grid in its corner.
+    """
+    stored = stored_augmentation(dataset, rows)
+    hashes: list[bytes] = []
+    for row, grid in zip(
+        rows.tolist(), _own_grids(dataset.test.labels[rows], stored), strict=True
+    ):
+        if grid == _EMPTY:
+            raise DatasetError(
+                f"row {row} of {dataset.manifest.name}'s test split has no label grid in the "
+                "canvas's corner; import a folder whose test pairs are not translated"
+            )
+        hashes.append(grid)
+    return hashes
+
+
+def _own_grids(tokens: Tensor, augmentation: Augmentation) -> Iterator[bytes]:
+    """Yield the hash of each grid in its task's own guise, ``_EMPTY`` where there is no grid."""
+    base, sizes = undo(tokens, augmentation)
+    for grid, cells in zip(base.to(torch.uint8).numpy(), sizes.prod(1).tolist(), strict=True):
+        yield hashlib.blake2b(grid, digest_size=16).digest() if cells else _EMPTY

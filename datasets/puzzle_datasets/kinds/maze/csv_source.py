@@ -1,0 +1,169 @@
+"""Maze-Hard as published, or mazes of any side from files in its format."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from puzzle_datasets.common.figures import spread
+from puzzle_datasets.common.setting_checks import blaming, require_augmentations
+from puzzle_datasets.common.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    settings_record,
+)
+from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.csv_files.choice import (
+    FILES,
+    HubChoiceSettings,
+    require_files,
+    require_first_grids,
+    source_folder,
+)
+from puzzle_datasets.csv_files.importing import (
+    Details,
+    PuzzleKind,
+    SplitReport,
+    import_splits,
+    statistics,
+)
+from puzzle_datasets.csv_files.table import GridText, Tokens, first_question
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
+from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.writer import SetWriter
+
+NAME = "maze-hard"
+REPO = "sapientinc/maze-30x30-hard-1k"
+LICENCE = "none stated by the publisher of the files"
+PUBLISHED_SIDE = 30
+REMEDY = "spaces at the ends are cells too: write rows without stripping them"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MazeHardSettings(HubChoiceSettings):
+    """Which mazes of Maze-Hard (HRM paper, section 3.1), or of files in its format."""
+
+    augmentations: Augmentations = option(
+        0, "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_augmentations(self, MOST_VARIANTS)
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of a maze; those of the user's first one where there are files.
+
+        Raises:
+            DatasetError: there are files, and the first row is no square maze.
+        """
+        return PUBLISHED_SIDE if self.csv is None else _first_side(Path(self.csv))
+
+    @property
+    def vocab_size(self) -> int:
+        """Padding, wall, open, start, goal and path."""
+        return maze.VOCAB_SIZE
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid."""
+        return self.side**2
+
+
+def check(settings: MazeHardSettings) -> None:
+    """Refuse a user's files at a glance; of published ones nothing is fetched.
+
+    Raises:
+        DatasetError: a file is missing, has no mazes or does not begin with a square one, as
+            large as the first one to train on.
+    """
+    if settings.csv is not None:
+        require_files(Path(settings.csv))
+        require_first_grids(Path(settings.csv), _kind(settings.side).text)
+
+
+def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
+    """Write Maze-Hard, or the mazes of a user's files.
+
+    A label whose path is valid but not shortest is kept, as published files may have some, and
+    counted in the statistics; one whose path is broken is refused.
+
+    Raises:
+        DatasetError: files are missing or can't be fetched, or a row is no maze with a path.
+    """
+    folder, source = source_folder(settings, REPO)
+    side = settings.side
+    reports = import_splits(folder, settings, _kind(side), writer)
+    figures = statistics(reports)
+    for split, report in reports.items():
+        figures |= _figures(split, report, side**2)
+    return writer.finish(
+        Card(
+            name=NAME,
+            kind="maze",
+            settings=settings_record(settings),
+            source=source,
+            licence=LICENCE,
+            vocab_size=settings.vocab_size,
+            seq_len=side**2,
+            grid=(side, side),
+            tokens=maze.LEGEND,
+            augmentation=augmentation_mode(settings.augmentations),
+            groups=sum(len(report.column("length")) for report in reports.values()),
+            statistics=figures,
+        )
+    )
+
+
+def _first_side(folder: Path) -> int:
+    file = folder / FILES["train"]
+    with blaming("csv"):
+        cells = len(first_question(file))
+        side = math.isqrt(cells)
+        if not cells or side**2 != cells:
+            sentence = f"question has {cells} characters, which fill no square"
+            raise fault(file, 0, f"{sentence}; {REMEDY}")
+    return side
+
+
+def _kind(side: int) -> PuzzleKind:
+    shape = (side, side)
+    question = {maze.CHARACTERS[token - 1]: token for token in range(maze.WALL, maze.PATH)}
+    return PuzzleKind(
+        text=GridText(
+            question=question,
+            answer=question | {maze.CHARACTERS[maze.PATH - 1]: maze.PATH},
+            cells=side**2,
+            remedy=REMEDY,
+        ),
+        invariant=partial(maze.canonical_hash, shape=shape),
+        measure=partial(_measure, shape=shape),
+        find_fault=partial(maze.find_fault, shape=shape, must_be_shortest=False),
+    )
+
+
+def _measure(inputs: Tokens, labels: Tokens, shape: maze.Shape) -> tuple[Details, dict[str, int]]:
+    """Return steps and number of the shortest paths; and walls, and labels that are longer."""
+    length = maze.shortest_lengths(inputs, shape)
+    longer = (labels == maze.PATH).sum(axis=1) + 1 > length
+    details: Details = {
+        "length": length.astype(np.int16),
+        "n_shortest": maze.count_shortest(inputs, shape),
+    }
+    counts = {"walls": int((inputs == maze.WALL).sum()), "not_shortest": int(longer.sum())}
+    return details, counts
+
+
+def _figures(split: Split, report: SplitReport, cells: int) -> dict[str, float]:
+    length, ways = report.column("length"), report.column("n_shortest")
+    return {
+        **spread(f"{split}_length", length),
+        f"{split}_walls": round(report.counts["walls"] / (cells * len(length)), 4),
+        f"{split}_unique_path": round(float((ways == 1).mean()), 4),
+        f"{split}_labels_not_shortest": report.counts["not_shortest"],
+    }

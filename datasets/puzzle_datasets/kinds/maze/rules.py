@@ -1,0 +1,200 @@
+"""What a maze is: its tokens, its shortest paths, and what makes a label or a prediction right.
+
+A maze is a grid of walls and open cells with one start S and one goal G; a step goes to one of
+the four neighbours of a cell. Its label is the same grid with the open cells of a shortest path
+between S and G turned to ``o``; S and G stay. The length of a path is its number of steps, so a
+shortest path of length l has l - 1 cells ``o``. Functions take many mazes of one shape at a time,
+as tokens [n, L] with L = rows * columns, and may be given any integer type.
+"""
+
+import hashlib
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.common.dihedral import (
+    NUM_DIHEDRAL,
+    REVERSES_COLUMNS,
+    REVERSES_ROWS,
+    SWAPS_AXES,
+)
+
+PAD, WALL, OPEN, START, GOAL, PATH = range(6)
+VOCAB_SIZE = 6
+CHARACTERS = "# SGo"
+"""How tokens 1 to 5 are written in text."""
+LEGEND = {
+    str(token): meaning
+    for token, meaning in enumerate(("padding", "wall", "open", "start", "goal", "path"))
+}
+"""What each token means."""
+
+Shape = tuple[int, int]
+"""Rows and columns."""
+Cells = npt.NDArray[np.integer[Any]]
+Mask = npt.NDArray[np.bool_]
+
+_UNSEEN, _CLOSED = -1, -2
+_FAULTS = (
+    "its maze holds tokens other than wall, open cell, S and G",
+    "its maze does not have exactly one S and one G",
+    "its label differs from the maze elsewhere than in open cells turned to 'o'",
+    "the cells 'o' of its label do not connect S with G",
+    "the cells 'o' of its label are not one shortest path",
+)
+
+
+def distances(inputs: Cells, shape: Shape, origin: int) -> npt.NDArray[np.int32]:
+    """Return the steps int32 [n, L] from the cell of token ``origin``; -1 where no way leads."""
+    return _spread(inputs > WALL, inputs == origin, shape)[0]
+
+
+def shortest_lengths(inputs: Cells, shape: Shape) -> npt.NDArray[np.int32]:
+    """Return the steps int32 [n] of the shortest path from S to G; -1 where there is none."""
+    return _at_goal(inputs, distances(inputs, shape, START))
+
+
+def count_shortest(inputs: Cells, shape: Shape) -> npt.NDArray[np.float64]:
+    """Return how many shortest paths float64 [n] lead from S to G; beyond 2**53 it is rounded."""
+    ways = _spread(inputs > WALL, inputs == START, shape)[1]
+    return np.asarray(np.where(inputs == GOAL, ways, 0).sum(1))
+
+
+def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
+    """Return the label uint8 [n, L]: of all shortest paths the first.
+
+    From S on, that path takes at each cell the first of up, left, right and down that lies on a
+    shortest path. A maze without one is returned as it is.
+    """
+    to_goal = _bordered(distances(inputs, shape, GOAL), shape, -1)
+    labels = _bordered(inputs, shape)
+    mazes = np.arange(len(inputs))
+    cell = (labels == START).argmax(1)
+    for left in range(int(to_goal[mazes, cell].max(initial=0)) - 1, 0, -1):
+        walks = to_goal[mazes, cell] == left + 1
+        around = cell[:, None] + _moves(shape)
+        onward = to_goal[mazes[:, None], around] == left
+        cell = np.where(walks, around[mazes, onward.argmax(1)], cell)
+        labels[mazes[walks], cell[walks]] = PATH
+    return _inner(labels, shape)
+
+
+def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, Mask]:
+    """Say of each prediction [n, L] whether it is valid and whether it is shortest, bool [n] each.
+
+    It is valid if it equals its maze but for open cells turned to ``o``, and these connect S with
+    G. It is shortest if nothing could be left out: its path is one of the shortest.
+    """
+    on_path = predictions == PATH
+    kept = _changes_open_cells_only(inputs, predictions)
+    walkable = (on_path | (inputs == START) | (inputs == GOAL)) & kept[:, None]
+    valid = _at_goal(inputs, _spread(walkable, inputs == START, shape)[0]) > 0
+    return valid, valid & (on_path.sum(1) + 1 == shortest_lengths(inputs, shape))
+
+
+def find_fault(
+    inputs: Cells, labels: Cells, shape: Shape, *, must_be_shortest: bool = True
+) -> tuple[int, str] | None:
+    """Return the first row that is no maze with its solution, and what is wrong; None if all are.
+
+    A label whose path connects S with G but is not shortest passes if ``must_be_shortest`` is off.
+    """
+    valid, shortest = path_scores(inputs, labels, shape)
+    faults = np.stack(
+        [
+            ((inputs < WALL) | (inputs > GOAL)).any(1),
+            ((inputs == START).sum(1) != 1) | ((inputs == GOAL).sum(1) != 1),
+            ~_changes_open_cells_only(inputs, labels),
+            ~valid,
+            ~shortest & must_be_shortest,
+        ]
+    )
+    faulty = faults.any(0)
+    if not faulty.any():
+        return None
+    row = int(faulty.argmax())
+    return row, _FAULTS[int(faults[:, row].argmax())]
+
+
+def canonical_hash(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint64]:
+    """Return a hash uint64 [n] that is equal for mazes equal up to rotation and reflection.
+
+    It is that of the smallest of the maze's symmetric copies, of which a grid with unequal sides
+    has four, as its copies keep the shape. Unequal mazes share one by accident only (2**-64).
+    """
+    keeps_shape = [k for k in range(NUM_DIHEDRAL) if shape[0] == shape[1] or not SWAPS_AXES[k]]
+    copies = (_symmetric_copy(inputs, shape, k) for k in keeps_shape)
+    smallest = reduce(lambda best, copy: np.where(copy < best, copy, best), copies)
+    digests = (hashlib.blake2b(maze, digest_size=8).digest() for maze in smallest.tolist())
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+
+
+def _bordered(cells: npt.NDArray[Any], shape: Shape, border: int = 0) -> npt.NDArray[Any]:
+    """Return grids [n, (rows + 2) * (columns + 2)], so that no step leaves its own grid."""
+    frame = ((0, 0), (1, 1), (1, 1))
+    grids = np.pad(cells.reshape(-1, *shape), frame, constant_values=border)
+    return grids.reshape(-1, (shape[0] + 2) * (shape[1] + 2))
+
+
+def _moves(shape: Shape) -> npt.NDArray[np.int64]:
+    """Return what up, left, right and down add to a cell's number in a grid with a border."""
+    width = shape[1] + 2
+    return np.array((-width, -1, 1, width))
+
+
+def _spread(
+    walkable: Mask, origins: Mask, shape: Shape
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Walk all mazes at once, a step at a time, from their origins [n, L].
+
+    Returns the steps int32 [n, L] to each cell, -1 where none lead, and the number of shortest
+    ways float64 [n, L] to it. Costs grow with the cells reached, not with steps times cells.
+    """
+    steps = np.where(_bordered(walkable, shape), _UNSEEN, _CLOSED).astype(np.int32).ravel()
+    ways = np.zeros(steps.size)
+    frontier = np.flatnonzero(_bordered(origins & walkable, shape))
+    step = 0
+    steps[frontier], ways[frontier] = step, 1
+    while len(frontier):
+        step += 1
+        found = []
+        for move in _moves(shape):
+            # No cell comes twice within one direction, so indexed addition counts them all.
+            cells = frontier + move
+            before = steps[cells]
+            new = before == _UNSEEN
+            found.append(cells[new])
+            steps[found[-1]] = step
+            counts = new | (before == step)
+            ways[cells[counts]] += ways[frontier[counts]]
+        frontier = np.concatenate(found)
+    return _inner(np.maximum(steps, -1), shape), _inner(ways, shape)
+
+
+def _inner(cells: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
+    """Return the cells [n, L] of bordered grids."""
+    grids = cells.reshape(-1, shape[0] + 2, shape[1] + 2)[:, 1:-1, 1:-1]
+    return grids.reshape(-1, shape[0] * shape[1])
+
+
+def _at_goal(inputs: Cells, steps: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the steps at the goal int32 [n]; -1 also where there is no goal."""
+    return np.asarray(np.where(inputs == GOAL, steps, -1).max(1))
+
+
+def _changes_open_cells_only(inputs: Cells, labels: Cells) -> Mask:
+    return np.asarray(((inputs == labels) | ((inputs == OPEN) & (labels == PATH))).all(1))
+
+
+def _symmetric_copy(
+    inputs: npt.NDArray[np.uint8], shape: Shape, dihedral: int
+) -> npt.NDArray[np.bytes_]:
+    """Return mazes under one symmetry as byte strings [n], which compare as a whole."""
+    row_step = -1 if REVERSES_ROWS[dihedral] else 1
+    column_step = -1 if REVERSES_COLUMNS[dihedral] else 1
+    grids = inputs.reshape(-1, *shape)[:, ::row_step, ::column_step]
+    oriented = grids.swapaxes(1, 2) if SWAPS_AXES[dihedral] else grids
+    rows = np.ascontiguousarray(oriented.reshape(inputs.shape))
+    return rows.view(f"S{inputs.shape[1]}").reshape(-1)

@@ -1,0 +1,116 @@
+"""Draw grids until enough different mazes have a path of the length asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.grids import DrawGrids, any_of, draw_perfect, draw_random_walls
+from puzzle_datasets.kinds.maze.reach import far_reaching
+from puzzle_datasets.storage.schema import DatasetError
+
+Family = Literal["perfect", "random-walls"]
+Tokens = npt.NDArray[np.uint8]
+
+# How many grids to draw at a time: enough that numpy computes more than it dispatches, and few
+# enough that they stay in a processor's cache.
+FAMILIES: dict[Family, tuple[DrawGrids, int]] = {
+    "perfect": (draw_perfect, 1024),
+    "random-walls": (draw_random_walls, 4096),
+}
+
+# Grids of random walls that reach far are rare; this many are finished together, for speed.
+_AT_ONCE = 64
+
+PATIENCE = 200_000
+"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Which mazes to look for: those of a family and side with ``least`` to ``most`` steps.
+
+    A grid is kept if some cell is ``least`` steps away from its random start, and the goal is
+    uniform among the cells that are ``least`` to ``most`` steps away.
+    """
+
+    family: Family
+    side: int
+    least: int
+    most: int
+
+    def distinct(
+        self, count: int, generator: np.random.Generator, seen: set[int]
+    ) -> Iterator[Tokens]:
+        """Yield ``count`` mazes [n, L] in several runs, of which some may be empty.
+
+        ``seen`` holds the hashes of mazes that must not come (again), in any orientation, and
+        grows by those that were found.
+
+        Raises:
+            DatasetError: ``PATIENCE`` grids in a row brought no new maze.
+        """
+        found = tries = furthest = 0
+        while found < count:
+            mazes, drawn, reached = self._draw(generator)
+            hashes = maze.canonical_hash(mazes, self._shape).tolist()
+            new = mazes[_unseen(hashes, count - found, seen)]
+            found += len(new)
+            furthest = max(furthest, reached)
+            tries = 0 if len(new) else tries + drawn
+            if tries >= PATIENCE:
+                raise self._refusal(found, count, furthest)
+            yield new
+
+    @property
+    def _shape(self) -> maze.Shape:
+        return self.side, self.side
+
+    def _draw(self, generator: np.random.Generator) -> tuple[Tokens, int, int]:
+        """Return mazes [n, L], how many grids were drawn for them, and the furthest cell met."""
+        draw_grids, batch = FAMILIES[self.family]
+        kept: list[Tokens] = []
+        drawn = furthest = 0
+        while sum(len(inputs) for inputs in kept) < _AT_ONCE and drawn < PATIENCE:
+            open_cells, starts = draw_grids(generator, batch, self.side)
+            far, reached = far_reaching(open_cells, starts, self.side, self.least)
+            inputs = np.where(open_cells[far], maze.OPEN, maze.WALL).astype(np.uint8)
+            inputs[np.arange(len(far)), starts[far]] = maze.START
+            kept.append(inputs)
+            drawn += batch
+            furthest = max(furthest, reached)
+        return self._with_goals(np.concatenate(kept), generator), drawn, furthest
+
+    def _with_goals(self, inputs: Tokens, generator: np.random.Generator) -> Tokens:
+        steps = maze.distances(inputs, self._shape, maze.START)
+        goals = any_of(generator, (steps >= self.least) & (steps <= self.most))
+        inputs[np.arange(len(inputs)), goals] = maze.GOAL
+        return inputs
+
+    def _refusal(self, found: int, count: int, furthest: int) -> DatasetError:
+        what = f"{self.family} mazes of side {self.side}"
+        if furthest < self.least:
+            return DatasetError(
+                f"{PATIENCE} {what} had no path of min_length, {self.least} steps: the longest "
+                f"seen has {furthest}; lower min_length or raise side",
+                key="min_length",
+            )
+        return DatasetError(
+            f"only {found} different {what} with a path of {self.least} to {self.most} steps "
+            f"were found where {count} are asked for, none in the last {PATIENCE} grids; ask for "
+            "fewer, lower min_length or raise side",
+            key="min_length",
+        )
+
+
+def _unseen(hashes: list[int], most: int, seen: set[int]) -> list[int]:
+    """Return the places of the first hashes not seen before, which these are from now on."""
+    places: list[int] = []
+    for place, known in enumerate(hashes):
+        if len(places) < most and known not in seen:
+            seen.add(known)
+            places.append(place)
+    return places

@@ -1,0 +1,194 @@
+"""Generated mazes of any side, with the length of their shortest path within bounds.
+
+After the mazes of the HRM paper, section 3.1, which are 30 by 30 and whose path is longer than
+110 steps. Family ``random-walls`` is of their kind; a maze may have millions of equally short
+paths. Family ``perfect`` has one path only, so that there is just one right answer.
+
+Of several shortest paths the label is the first, as ``rules.maze.solve`` orders them. A maze
+alone thus decides its label; rotated or reflected, the label is a shortest path but not the first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.figures import spread
+from puzzle_datasets.common.setting_checks import require_augmentations
+from puzzle_datasets.common.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    require,
+    settings_record,
+)
+from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.reach import WIDEST
+from puzzle_datasets.kinds.maze.search import FAMILIES, Family, Search
+from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.writer import Rows, SetWriter
+
+NAME = "maze"
+SMALLEST = 3
+MOST_VARIANTS = NUM_DIHEDRAL - 1
+
+Measured = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
+"""Share of walls, steps and number of the shortest paths [n] of a run of mazes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MazeSettings:
+    """Which mazes to make.
+
+    Lengths are steps from S to G. If not asked for others, perfect mazes have paths of side²/9
+    steps to 7/5 of the least, which is 100 to 140 at side 30. Those with random walls have paths
+    over 110 steps at side 30, over 11·side/3 at larger sides and, where this is too rare, over
+    11·side²/90 at smaller ones, without an upper bound.
+
+    Raises:
+        DatasetError: a value is impossible.
+    """
+
+    side: int = option(30, f"rows and columns, {SMALLEST} to {WIDEST}")
+    family: Family = option(
+        "perfect", "perfect: one path between any two cells; random-walls: 30 to 50 % walls"
+    )
+    train: int = option(1000, "mazes to train on")
+    test: int = option(1000, "mazes to test on")
+    min_length: int | None = option(
+        None, "fewest steps from S to G; by default what suits family and side"
+    )
+    max_length: int | None = option(
+        None, "most steps from S to G; by default 7/5 of the fewest if perfect, else any number"
+    )
+    augmentations: Augmentations = option(
+        0, "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0"
+    )
+    seed: int = option(0, "decides the mazes")
+
+    def __post_init__(self) -> None:
+        fits = SMALLEST <= self.side <= WIDEST
+        require(self, "side", fits, f"give {SMALLEST} to {WIDEST}")
+        known = self.family in FAMILIES
+        require(self, "family", known, f"choose from {', '.join(FAMILIES)}")
+        for split in ("train", "test"):
+            require(self, split, getattr(self, split) >= 1, "give 1 or more")
+        longest = self._longest
+        possible = self.min_length is None or 1 <= self.min_length <= longest
+        require(self, "min_length", possible, f"give 1 to {longest}")
+        least, most = self.bounds
+        between = f"give {least}, which is min_length, to {longest}"
+        require(self, "max_length", least <= most <= longest, between)
+        require_augmentations(self, MOST_VARIANTS)
+        require(self, "seed", self.seed >= 0, "give 0 or more")
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Fewest and most steps from S to G."""
+        area = self.side**2
+        if self.family == "perfect":
+            usual = max(2, area // 9)
+        else:
+            usual = min(11 * area // 90, 11 * self.side // 3) + 1
+        least = usual if self.min_length is None else self.min_length
+        if self.max_length is not None:
+            return least, self.max_length
+        if self.family == "perfect":
+            return least, min(max(7 * least // 5, least + 2), self._longest)
+        return least, self._longest
+
+    @property
+    def _longest(self) -> int:
+        """Steps that no path exceeds: those of one through all cells that may be open."""
+        if self.family == "perfect":
+            rooms = ((self.side + 1) // 2) ** 2
+            return 2 * (rooms - 1)
+        return self.side**2 - 1
+
+    @property
+    def vocab_size(self) -> int:
+        """Padding, wall, open, start, goal and path."""
+        return maze.VOCAB_SIZE
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid."""
+        return self.side**2
+
+
+def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
+    """Write the puzzle set of ``settings``, the same bytes every time.
+
+    No maze comes twice, not even rotated or reflected. The test mazes are drawn first: they are
+    the same for any number of training mazes, and more of these begin with the fewer.
+
+    Raises:
+        DatasetError: there are not enough mazes with a path of the length asked for.
+    """
+    seen: set[int] = set()
+    figures: dict[str, float] = {}
+    first_groups: dict[Split, int] = {"test": settings.train, "train": 0}
+    for split, first_group in first_groups.items():
+        measured: list[Measured] = []
+        writer.write_split(split, _rows(settings, split, first_group, seen, measured))
+        figures |= _figures(split, measured)
+    least, most = settings.bounds
+    return writer.finish(
+        Card(
+            name=NAME,
+            kind="maze",
+            settings=settings_record(settings),
+            source=f"generated {settings.family} mazes with paths of {least} to {most} steps",
+            licence="generated, free of rights",
+            vocab_size=settings.vocab_size,
+            seq_len=settings.seq_len,
+            grid=(settings.side, settings.side),
+            tokens=maze.LEGEND,
+            augmentation=augmentation_mode(settings.augmentations),
+            groups=settings.train + settings.test,
+            statistics=figures,
+        )
+    )
+
+
+def _rows(
+    settings: MazeSettings,
+    split: Split,
+    first_group: int,
+    seen: set[int],
+    measured: list[Measured],
+) -> Iterator[Rows]:
+    """Yield the mazes of a split with their labels; take note of their measures."""
+    shape = (settings.side, settings.side)
+    least, most = settings.bounds
+    search = Search(family=settings.family, side=settings.side, least=least, most=most)
+    count = settings.train if split == "train" else settings.test
+    first = 0
+    for inputs in search.distinct(count, keyed_generator("maze", split, settings.seed), seen):
+        labels = maze.solve(inputs, shape)
+        length = (labels == maze.PATH).sum(1) + 1
+        n_shortest = maze.count_shortest(inputs, shape)
+        measured.append(((inputs == maze.WALL).mean(1), length, n_shortest))
+        yield Rows.singles(
+            inputs,
+            labels,
+            first_group + first,
+            first,
+            length=length.astype(np.int16),
+            n_shortest=n_shortest,
+            rating=length.astype(np.float32),
+        )
+        first += len(inputs)
+
+
+def _figures(split: Split, measured: list[Measured]) -> dict[str, float]:
+    walls, length, n_shortest = (np.concatenate(column) for column in zip(*measured, strict=True))
+    return {
+        **spread(f"{split}_length", length),
+        f"{split}_walls": round(float(walls.mean()), 4),
+        f"{split}_unique_path": round(float((n_shortest == 1).mean()), 4),
+    }

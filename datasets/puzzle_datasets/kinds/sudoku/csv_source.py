@@ -1,0 +1,174 @@
+"""Sudoku-Extreme as published, and a small set of hard puzzles that comes with this package."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.common.figures import spread
+from puzzle_datasets.common.setting_checks import require_augmentations
+from puzzle_datasets.common.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    settings_record,
+)
+from puzzle_datasets.csv_files.choice import (
+    ChoiceSettings,
+    HubChoiceSettings,
+    require_files,
+    require_first_grids,
+    source_folder,
+)
+from puzzle_datasets.csv_files.importing import (
+    Details,
+    PuzzleKind,
+    import_splits,
+    statistics,
+)
+from puzzle_datasets.csv_files.table import GridText, Tokens
+from puzzle_datasets.kinds.sudoku import rules as sudoku
+from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
+from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.storage.schema import Card, Manifest
+from puzzle_datasets.storage.writer import SetWriter
+
+REPO = "sapientinc/sudoku-extreme"
+LICENCE = "none stated by the publisher of the files"
+SAMPLE_FOLDER = Path(__file__).parents[2] / "samples" / "sudoku_hard"
+SAMPLE_SOURCE = "2000 puzzles made for this project by a search for hard ones"
+SAMPLE_LICENCE = "made for this project"
+
+SIDE = 9
+DIGITS = {str(digit): digit + sudoku.DIGIT_OFFSET for digit in range(1, SIDE + 1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuCsvSettings(ChoiceSettings):
+    """What 9×9 Sudoku sets from files have in common."""
+
+    augmentations: Augmentations = option(
+        "fresh", "variants of each puzzle beside itself, or fresh: new ones in each epoch"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_augmentations(self)
+
+    @property
+    def vocab_size(self) -> int:
+        """Padding, blank and nine digits."""
+        return sudoku.vocab_size(SIDE)
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid."""
+        return SIDE**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuExtremeSettings(SudokuCsvSettings, HubChoiceSettings):
+    """Which puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files in its format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuSampleSettings(SudokuCsvSettings):
+    """Which of the 1000 + 1000 hard puzzles that come with this package."""
+
+
+def check_extreme(settings: SudokuExtremeSettings) -> None:
+    """Refuse a user's files at a glance; of published ones nothing is fetched.
+
+    Raises:
+        DatasetError: a file is missing, has no puzzles or does not begin with a Sudoku.
+    """
+    if settings.csv is not None:
+        require_files(Path(settings.csv))
+        require_first_grids(Path(settings.csv), KIND.text)
+
+
+def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
+    """Write Sudoku-Extreme, or the puzzles of a user's files.
+
+    Raises:
+        DatasetError: files are missing or can't be fetched, or a row is no puzzle with its only
+            solution.
+    """
+    folder, source = source_folder(settings, REPO)
+    return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
+
+
+def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
+    """Write the puzzles that come with this package.
+
+    Raises:
+        DatasetError: the settings ask for more rows than there are.
+    """
+    return _build(
+        "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer
+    )
+
+
+def _build(
+    name: str,
+    folder: Path,
+    source: str,
+    licence: str,
+    settings: SudokuCsvSettings,
+    writer: SetWriter,
+) -> Manifest:
+    reports = import_splits(folder, settings, KIND, writer)
+    figures = statistics(reports)
+    for split, report in reports.items():
+        figures |= spread(f"{split}_clues", report.column("clues"))
+        figures[f"{split}_solved_anew"] = report.counts["deep_checked"]
+    return writer.finish(
+        Card(
+            name=name,
+            kind="sudoku",
+            settings=settings_record(settings),
+            source=source,
+            licence=licence,
+            vocab_size=settings.vocab_size,
+            seq_len=settings.seq_len,
+            grid=(SIDE, SIDE),
+            box=sudoku.box_shape(SIDE),
+            tokens=sudoku.legend(SIDE),
+            augmentation=augmentation_mode(settings.augmentations),
+            groups=sum(len(report.column("clues")) for report in reports.values()),
+            statistics=figures,
+        )
+    )
+
+
+def _measure(inputs: Tokens, labels: Tokens) -> tuple[Details, dict[str, int]]:
+    return {"clues": sudoku.clue_counts(inputs)}, {}
+
+
+def _find_fault(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:
+    return sudoku.find_fault(inputs, labels, SIDE)
+
+
+def _find_second_solution(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:
+    wrong = np.flatnonzero(count_solutions(inputs, SIDE, most=2) != 1)
+    return (int(wrong[0]), "the puzzle has more than one solution") if wrong.size else None
+
+
+def _invariant(inputs: Tokens) -> npt.NDArray[np.uint64]:
+    return invariant(inputs, SIDE)
+
+
+KIND = PuzzleKind(
+    text=GridText(
+        question={".": sudoku.BLANK, "0": sudoku.BLANK, **DIGITS},
+        answer=DIGITS,
+        cells=SIDE**2,
+        remedy="write all 81 cells, '.' for a blank",
+    ),
+    invariant=_invariant,
+    measure=_measure,
+    find_fault=_find_fault,
+    find_deep_fault=_find_second_solution,
+    most_deep_checks=MOST_SOLVED_ANEW,
+)

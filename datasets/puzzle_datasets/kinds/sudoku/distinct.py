@@ -1,0 +1,155 @@
+"""Random Sudoku puzzles of which none comes twice, and no problem in both splits."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.kinds.sudoku.kernel import generate
+from puzzle_datasets.kinds.sudoku.rules import Tokens, clue_counts
+from puzzle_datasets.kinds.sudoku.symmetry import Hashes, invariant, mixed
+from puzzle_datasets.storage.schema import SPLITS, DatasetError, Split
+
+Pairs = tuple[Tokens, Tokens]
+
+DRAWS_PER_PUZZLE = 1000
+"""Where new puzzles are rarer than one in so many draws, drawing ends."""
+
+_PATIENCE = 16_384  # draws that may bring nothing
+_FEWEST_DRAWS, _MOST_DRAWS = 256, 16_384  # in a batch
+_LEAST_SHARE = 0.02  # of the puzzles that come up, for either split
+_SAMPLE = 64  # puzzles that tell how many each problem has; where new ones are rare, a guess does
+_ALL = 2**64
+
+
+class DistinctPuzzles:
+    """Draws puzzles for both splits at once; what one draws for the other waits in memory."""
+
+    def __init__(
+        self, *, side: int, clues: int | None, wanted: Mapping[Split, int], seed: int
+    ) -> None:
+        self._side, self._clues, self._wanted, self._seed = side, clues, wanted, seed
+        self._missing = dict(wanted)
+        self._waiting: dict[Split, list[Pairs]] = {split: [] for split in SPLITS}
+        self._test_problems = _TestProblems(side, wanted, seed)
+        self._seen = _Seen()
+        self._batches = self._draws = 0
+        self._patience = _PATIENCE
+        self._fewest_clues = side * side
+
+    def of(self, split: Split) -> Iterator[Pairs]:
+        """Yield the puzzles of a split with their solutions, tokens uint8 [n, L] each.
+
+        Raises:
+            DatasetError: new ones that have as few clues as asked for became too rare.
+        """
+        while True:
+            yield from self._waiting[split]
+            self._waiting[split].clear()
+            if not self._missing[split]:
+                return
+            if self._patience < 0:
+                raise self._shortage(split)
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw a batch and hand its new puzzles to the splits that still lack some."""
+        lacking = sum(self._missing.values())
+        count = min(max(lacking, _FEWEST_DRAWS), _MOST_DRAWS)
+        generator = keyed_generator("sudoku", self._seed, self._batches)
+        inputs, labels = self._with_few_clues(
+            generate(self._side, self._clues or 0, count, generator)
+        )
+        new = self._seen.add(inputs)
+        inputs, labels = inputs[new], labels[new]
+        in_test = self._test_problems.include(inputs)
+        self._keep("train", inputs[~in_test], labels[~in_test])
+        self._keep("test", inputs[in_test], labels[in_test])
+        self._batches += 1
+        self._draws += count
+        gain = DRAWS_PER_PUZZLE * (lacking - sum(self._missing.values()))
+        self._patience = min(self._patience + gain - count, _PATIENCE)
+
+    def _with_few_clues(self, pairs: Pairs) -> Pairs:
+        """Leave out puzzles that need more clues than asked for."""
+        inputs, labels = pairs
+        clues = clue_counts(inputs)
+        self._fewest_clues = min(self._fewest_clues, int(clues.min()))
+        if self._clues is None:
+            return pairs
+        return inputs[clues <= self._clues], labels[clues <= self._clues]
+
+    def _keep(self, split: Split, inputs: Tokens, labels: Tokens) -> None:
+        lacking = self._missing[split]
+        self._waiting[split].append((inputs[:lacking], labels[:lacking]))
+        self._missing[split] -= len(inputs[:lacking])
+
+    def _shortage(self, split: Split) -> DatasetError:
+        drawn = f"{self._draws} draws of puzzles of side {self._side}"
+        if self._clues is not None and self._clues < self._fewest_clues:
+            return DatasetError(
+                f"clues is {self._clues}, but the fewest that {drawn} came down to are "
+                f"{self._fewest_clues}; give {self._fewest_clues + 1} or more",
+                key="clues",
+            )
+        found = self._wanted[split] - self._missing[split]
+        return DatasetError(
+            f"{split} is {self._wanted[split]}, but {drawn} found only {found} distinct ones for "
+            "it, and hardly any more come; ask for fewer puzzles, or for more clues",
+            key=split,
+        )
+
+
+class _TestProblems:
+    """Which problems the test set has. A problem is a puzzle with all that symmetry makes of it.
+
+    The number that ``invariant`` and a key give to a problem decides: those below a mark belong to
+    the smaller split. The mark is set by the first puzzles, for there may be few problems: 36 of
+    side 4 have no clue but those they need, and some have many more puzzles than others.
+    """
+
+    def __init__(self, side: int, wanted: Mapping[Split, int], seed: int) -> None:
+        self._side = side
+        self._key = keyed_generator("sudoku split", seed).integers(_ALL, dtype=np.uint64)
+        self._test_is_smaller = wanted["test"] <= wanted["train"]
+        self._share = max(min(wanted.values()) / sum(wanted.values()), _LEAST_SHARE)
+        self._mark: int | None = None
+
+    def include(self, inputs: Tokens) -> npt.NDArray[np.bool_]:
+        """Return which puzzles [n, L] belong to the test set, bool [n]."""
+        numbers = mixed(invariant(inputs, self._side) ^ self._key)
+        if self._mark is None and len(numbers):
+            self._mark = self._place_mark(np.sort(numbers))
+        below: npt.NDArray[np.bool_] = numbers < np.uint64(self._mark or 0)
+        return below if self._test_is_smaller else ~below
+
+    def _place_mark(self, numbers: Hashes) -> int:
+        """Return what leaves the smaller split its share of the puzzles with these numbers."""
+        if len(numbers) < _SAMPLE:
+            return int(self._share * _ALL)
+        last = numbers[math.ceil(self._share * len(numbers)) - 1]
+        return min(int(last) + 1, int(numbers[-1]))
+
+
+class _Seen:
+    """The puzzles there are already, as sorted hashes.
+
+    Two puzzles with one hash count as one, at worst dropping a new one.
+    """
+
+    def __init__(self) -> None:
+        # Ends with a number above all others, so that every search ends at an element.
+        self._hashes: Hashes = np.array([_ALL - 1], np.uint64)
+
+    def add(self, inputs: Tokens) -> npt.NDArray[np.int64]:
+        """Return which rows of puzzles [n, L] are new, in order."""
+        hashes = np.zeros(len(inputs), np.uint64)
+        for tokens in inputs.T:
+            hashes = mixed(hashes + tokens)
+        hashes, rows = np.unique(hashes, return_index=True)
+        places = self._hashes.searchsorted(hashes)
+        new = self._hashes[places] != hashes
+        self._hashes = np.insert(self._hashes, places[new], hashes[new])
+        return np.sort(rows[new])

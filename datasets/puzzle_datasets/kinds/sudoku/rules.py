@@ -1,0 +1,136 @@
+"""The rules of Sudoku on grids of 4×4, 6×6 and 9×9, for many grids at once.
+
+A grid is a row of L = side² tokens: ``PAD`` 0 (never in a puzzle), ``BLANK`` 1, digit d at d + 1.
+A house is a row, a column or a box; a solution has every digit in every house. The functions need
+about a kilobyte a grid: give large sets in chunks.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.storage.schema import PAD
+
+Tokens = npt.NDArray[np.uint8]
+
+BLANK = 1
+DIGIT_OFFSET = 1
+"""Digit d is token d + 1."""
+
+BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
+FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
+"""No puzzle with fewer clues has a unique solution."""
+
+
+def vocab_size(side: int) -> int:
+    """Return the number of tokens: padding, blank and the digits."""
+    return side + DIGIT_OFFSET + 1
+
+
+def legend(side: int) -> dict[str, str]:
+    """Return what each token means."""
+    digits = {str(digit + DIGIT_OFFSET): f"digit {digit}" for digit in range(1, side + 1)}
+    return {str(PAD): "padding", str(BLANK): "blank", **digits}
+
+
+def clue_counts(inputs: Tokens) -> Tokens:
+    """Return how many clues puzzles uint8 [n, L] have, uint8 [n]."""
+    counts: Tokens = (inputs > BLANK).sum(axis=1, dtype=np.uint8)
+    return counts
+
+
+def box_shape(side: int) -> tuple[int, int]:
+    """Return the rows and columns of a box of a grid with this side: 4, 6 or 9."""
+    return BOX_SHAPES[side]
+
+
+def house_cells(side: int) -> npt.NDArray[np.int64]:
+    """Return the cells int64 [3·side, side] of the rows, then the columns, then the boxes."""
+    height, width = box_shape(side)
+    rows = np.arange(side * side).reshape(side, side)
+    boxes = rows.reshape(side // height, height, side // width, width).swapaxes(1, 2)
+    return np.concatenate([rows, rows.T, boxes.reshape(side, side)])
+
+
+def cell_houses(side: int) -> npt.NDArray[np.int64]:
+    """Return the row, the column and the box int64 [L, 3] of every cell, as house numbers."""
+    return np.argsort(house_cells(side).ravel(), kind="stable").reshape(-1, 3) // side
+
+
+def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
+    """Return how many digits the houses of each grid lack altogether, int64 [n].
+
+    ``grids`` uint8 [n, L] may hold any tokens, as predictions do; 0 means that the grid is a
+    solution.
+    """
+    missing: npt.NDArray[np.int64] = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
+    return missing
+
+
+def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
+    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n]."""
+    solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
+    return solved
+
+
+def changed_clues(inputs: Tokens, grids: Tokens) -> npt.NDArray[np.int64]:
+    """Return how many clues of each puzzle differ in the grid given for it, int64 [n]."""
+    changed: npt.NDArray[np.int64] = ((inputs > BLANK) & (inputs != grids)).sum(1, np.int64)
+    return changed
+
+
+def keeps_clues(inputs: Tokens, labels: Tokens) -> npt.NDArray[np.bool_]:
+    """Return which grids leave every clue of their puzzle as it is, bool [n]."""
+    kept: npt.NDArray[np.bool_] = changed_clues(inputs, labels) == 0
+    return kept
+
+
+def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | None:
+    """Return the first row that is no puzzle with its solution, counted from 0, and what is wrong.
+
+    Tells of wrong tokens, broken rules and contradicted clues. Whether the solution is the only
+    one takes a solver to say.
+    """
+    faulty = (
+        (_is_alien(inputs, BLANK, side) | _is_alien(labels, BLANK + 1, side)).any(axis=1)
+        | ~is_solution(labels, side)
+        | ~keeps_clues(inputs, labels)
+    )
+    if not faulty.any():
+        return None
+    row = int(faulty.argmax())
+    return row, _describe(inputs[row], labels[row], side)
+
+
+def _describe(puzzle: Tokens, solution: Tokens, side: int) -> str:
+    """Say in a clause what is wrong with a faulty pair."""
+    for name, grid, lowest in (("puzzle", puzzle, BLANK), ("solution", solution, BLANK + 1)):
+        alien = _is_alien(grid, lowest, side)
+        if alien.any():
+            cell = int(alien.argmax())
+            return f"the {name} has token {grid[cell]} at {_place(cell, side)}"
+    lacking = _lacking(solution[None], side)[0]
+    if lacking.any():
+        house = int((lacking > 0).argmax())
+        kind = ("row", "column", "box")[house // side]
+        digit = int(lacking[house]).bit_length()
+        return f"{kind} {house % side + 1} of the solution lacks digit {digit}"
+    cell = int(((puzzle > BLANK) & (puzzle != solution)).argmax())
+    clue, digit = puzzle[cell] - DIGIT_OFFSET, solution[cell] - DIGIT_OFFSET
+    return f"the clue {clue} at {_place(cell, side)} is {digit} in the solution"
+
+
+def _place(cell: int, side: int) -> str:
+    return f"row {cell // side + 1}, column {cell % side + 1}"
+
+
+def _is_alien(grids: Tokens, lowest: int, side: int) -> npt.NDArray[np.bool_]:
+    return (grids < lowest) | (grids > side + DIGIT_OFFSET)
+
+
+def _lacking(grids: Tokens, side: int) -> npt.NDArray[np.uint16]:
+    """Return the digits that each house lacks, uint16 [n, 3·side] with bit d - 1 for digit d."""
+    bit = np.zeros(256, np.uint16)
+    bit[BLANK + 1 : side + BLANK + 1] = 1 << np.arange(side)
+    cells = bit[grids][:, house_cells(side)]
+    present: npt.NDArray[np.uint16] = np.bitwise_or.reduce(cells, axis=2)
+    return present ^ np.uint16((1 << side) - 1)

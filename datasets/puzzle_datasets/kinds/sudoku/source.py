@@ -1,0 +1,122 @@
+"""Generated Sudoku puzzles of 4×4, 6×6 and 9×9, each with a single solution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.common.figures import spread
+from puzzle_datasets.common.setting_checks import require_augmentations
+from puzzle_datasets.common.settings import (
+    Augmentations,
+    augmentation_mode,
+    option,
+    require,
+    settings_record,
+)
+from puzzle_datasets.kinds.sudoku import rules as sudoku
+from puzzle_datasets.kinds.sudoku.distinct import DistinctPuzzles
+from puzzle_datasets.storage.schema import SPLITS, Card, Manifest, Split
+from puzzle_datasets.storage.writer import Rows, SetWriter
+
+NAME = "sudoku"
+LICENCE = "generated, free of rights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SudokuSettings:
+    """Which Sudoku puzzles to make.
+
+    Raises:
+        DatasetError: a value is impossible.
+    """
+
+    side: int = option(9, "rows and columns: 4, 6 (boxes of 2 rows and 3 columns) or 9")
+    train: int = option(1000, "puzzles to train on")
+    test: int = option(1000, "puzzles to test on")
+    clues: int | None = option(None, "clues of each puzzle; none: no clue more than it needs")
+    augmentations: Augmentations = option(
+        "fresh", "variants of each puzzle beside itself, or fresh: new ones in each epoch"
+    )
+    seed: int = option(0, "decides the puzzles")
+
+    def __post_init__(self) -> None:
+        sides = ", ".join(map(str, sudoku.BOX_SHAPES))
+        require(self, "side", self.side in sudoku.BOX_SHAPES, f"choose from {sides}")
+        for split in SPLITS:
+            require(self, split, getattr(self, split) >= 1, "give 1 or more")
+        fewest, most = sudoku.FEWEST_CLUES[self.side], self.seq_len - 1
+        possible = self.clues is None or fewest <= self.clues <= most
+        require(self, "clues", possible, f"give {fewest} to {most}, or none")
+        require_augmentations(self)
+        require(self, "seed", self.seed >= 0, "give 0 or more")
+
+    @property
+    def vocab_size(self) -> int:
+        """Padding, blank and the digits."""
+        return sudoku.vocab_size(self.side)
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid."""
+        return self.side**2
+
+
+def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
+    """Write the puzzle set of ``settings``, the same bytes every time, with numba or without.
+
+    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry.
+
+    Raises:
+        DatasetError: there are not enough such puzzles, or they are too rare.
+    """
+    wanted: dict[Split, int] = {"train": settings.train, "test": settings.test}
+    puzzles = DistinctPuzzles(
+        side=settings.side, clues=settings.clues, wanted=wanted, seed=settings.seed
+    )
+    figures: dict[str, float] = {}
+    first_groups: dict[Split, int] = {"train": 0, "test": settings.train}
+    for split, first_group in first_groups.items():
+        clues: list[npt.NDArray[np.uint8]] = []
+        writer.write_split(split, _rows(puzzles, split, first_group, clues))
+        figures |= spread(f"{split}_clues", np.concatenate(clues))
+    return writer.finish(_card(settings, figures))
+
+
+def _rows(
+    puzzles: DistinctPuzzles,
+    split: Split,
+    first_group: int,
+    clue_counts: list[npt.NDArray[np.uint8]],
+) -> Iterator[Rows]:
+    """Yield the puzzles of a split; take note of how many clues they have."""
+    first = 0
+    for inputs, labels in puzzles.of(split):
+        clues = sudoku.clue_counts(inputs)
+        clue_counts.append(clues)
+        yield Rows.singles(inputs, labels, first_group + first, first, clues=clues)
+        first += len(inputs)
+
+
+def _card(settings: SudokuSettings, figures: dict[str, float]) -> Card:
+    end = "each is needed" if settings.clues is None else f"{settings.clues} are left"
+    return Card(
+        name=NAME,
+        kind="sudoku",
+        settings=settings_record(settings),
+        source=(
+            "random solutions, of which those equal up to symmetry are equally likely; their "
+            "digits were taken away in random order, "
+            f"while the solution stayed the only one, until {end}"
+        ),
+        licence=LICENCE,
+        vocab_size=settings.vocab_size,
+        seq_len=settings.seq_len,
+        grid=(settings.side, settings.side),
+        box=sudoku.box_shape(settings.side),
+        tokens=sudoku.legend(settings.side),
+        augmentation=augmentation_mode(settings.augmentations),
+        groups=settings.train + settings.test,
+        statistics=figures,
+    )

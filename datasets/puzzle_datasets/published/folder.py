@@ -1,0 +1,197 @@
+"""A folder in the published npy layout of HRM and TRM, read piece by piece and checked.
+
+Below the folder lie ``train`` and ``test``, each with a ``dataset.json`` and, for every name in
+its ``sets``, five arrays: ``inputs`` and ``labels`` [N, L], ``puzzle_identifiers`` [P],
+``puzzle_indices`` [P + 1] where each puzzle's examples start, and ``group_indices`` [G + 1] where
+each group's puzzles start. ``identifiers.json`` beside them names the identifiers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from puzzle_datasets.published.metadata import (
+    METADATA_FILE,
+    REMEDY,
+    Metadata,
+    read_metadata,
+)
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, DatasetError, Split
+
+Integers = npt.NDArray[np.int64]
+Tokens = npt.NDArray[np.uint8]
+
+_CHUNK = 8192
+_DTYPES = ("uint8", "int32", "int64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedSplit:
+    """One split: its structure in memory, its tokens on disk.
+
+    Several sets of a split are one after another, as if they were one.
+
+    Attributes:
+        folder: where its arrays lie.
+        metadata: its ``dataset.json``.
+        puzzle_identifiers: int64 [P].
+        puzzle_starts: int64 [P + 1], the first example of each puzzle, and the examples' number.
+        group_starts: int64 [G + 1], the first puzzle of each group, and the puzzles' number.
+    """
+
+    folder: Path
+    metadata: Metadata
+    puzzle_identifiers: Integers
+    puzzle_starts: Integers
+    group_starts: Integers
+
+    @property
+    def puzzle_sizes(self) -> Integers:
+        """Examples of each puzzle [P]."""
+        return np.diff(self.puzzle_starts)
+
+    @property
+    def group_sizes(self) -> Integers:
+        """Puzzles of each group [G]."""
+        return np.diff(self.group_starts)
+
+    def chunks(self) -> Iterator[tuple[int, Tokens, Tokens]]:
+        """Yield runs of examples in their order: the first one's number, inputs and labels [n, L].
+
+        Raises:
+            DatasetError: a token is outside the vocabulary.
+        """
+        first = 0
+        for name in self.metadata.sets:
+            files = [array_file(self.folder, name, part) for part in ("inputs", "labels")]
+            for begin in range(0, len(open_array(files[0])), _CHUNK):
+                inputs, labels = (_tokens(file, begin, self.metadata) for file in files)
+                yield first, inputs, labels
+                first += len(inputs)
+
+
+def read_split(folder: Path, split: Split) -> PublishedSplit:
+    """Return a split whose structure is sound; its tokens are checked as they are read.
+
+    Raises:
+        DatasetError: a file is missing or cut off, or arrays disagree.
+    """
+    metadata = read_metadata(folder / split)
+    parts = [_read_structure(folder / split, name, metadata) for name in metadata.sets]
+    identifiers, puzzle_starts, group_starts = zip(*parts, strict=True)
+    return PublishedSplit(
+        folder=folder / split,
+        metadata=metadata,
+        puzzle_identifiers=np.concatenate(identifiers),
+        puzzle_starts=_chained(puzzle_starts),
+        group_starts=_chained(group_starts),
+    )
+
+
+def array_file(folder: Path, name: str, part: str) -> Path:
+    """Return the path of one array of a set."""
+    return folder / f"{name}__{part}.npy"
+
+
+def open_array(file: Path) -> npt.NDArray[Any]:
+    """Return an npy file's array, mapped into memory.
+
+    Raises:
+        DatasetError: the file is missing, cut off, or holds no whole numbers.
+    """
+    try:
+        array = np.lib.format.open_memmap(file, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError(f"{file} can't be read ({error}); {REMEDY}") from error
+    if array.dtype.name not in _DTYPES:
+        raise DatasetError(f"{file} holds {array.dtype}; convert it to {', '.join(_DTYPES)}")
+    return array
+
+
+def _read_structure(
+    folder: Path, name: str, metadata: Metadata
+) -> tuple[Integers, Integers, Integers]:
+    """Return identifiers [P], starts of puzzles [P + 1] and of groups [G + 1] of one set."""
+    examples = _count_examples(folder, name, metadata)
+    identifiers = _read_integers(array_file(folder, name, "puzzle_identifiers"))
+    puzzles = len(identifiers)
+    puzzle_starts = _read_starts(array_file(folder, name, "puzzle_indices"), "examples", examples)
+    group_starts = _read_starts(array_file(folder, name, "group_indices"), "puzzles", puzzles)
+    if len(puzzle_starts) != puzzles + 1:
+        raise DatasetError(
+            f"{array_file(folder, name, 'puzzle_indices')} has {len(puzzle_starts)} entries but "
+            f"there are {puzzles} puzzle identifiers, which need {puzzles + 1}; {REMEDY}"
+        )
+    # The blank identifier is that of puzzles only where there is no other.
+    lowest = min(BLANK_IDENTIFIER + 1, metadata.num_puzzle_identifiers - 1)
+    wrong = (identifiers < lowest) | (identifiers >= metadata.num_puzzle_identifiers)
+    if wrong.any():
+        index = int(wrong.argmax())
+        raise DatasetError(
+            f"{array_file(folder, name, 'puzzle_identifiers')} has identifier "
+            f"{identifiers[index]} at index {index} but num_puzzle_identifiers is "
+            f"{metadata.num_puzzle_identifiers}; {REMEDY}"
+        )
+    return identifiers, puzzle_starts, group_starts
+
+
+def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
+    files = [array_file(folder, name, part) for part in ("inputs", "labels")]
+    inputs, labels = (open_array(file).shape for file in files)
+    if inputs != labels:
+        raise DatasetError(f"{files[0]} has shape {inputs} but labels have {labels}; {REMEDY}")
+    if len(inputs) != 2 or inputs[1] != metadata.seq_len:
+        raise DatasetError(
+            f"{files[0]} has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}; "
+            f"{REMEDY}"
+        )
+    if not inputs[0]:
+        raise DatasetError(f"{files[0]} holds no examples; {REMEDY}")
+    return int(inputs[0])
+
+
+def _read_integers(file: Path) -> Integers:
+    array = open_array(file)
+    if array.ndim != 1:
+        raise DatasetError(f"{file} has shape {array.shape} where a list is due; {REMEDY}")
+    return array.astype(np.int64)
+
+
+def _read_starts(file: Path, things: str, count: int) -> Integers:
+    """Return offsets that rise from 0 to ``count``; an empty puzzle or group is refused too."""
+    starts = _read_integers(file)
+    if not len(starts) or starts[0] != 0:
+        raise DatasetError(f"{file} starts at {starts[:1].tolist()} instead of 0; {REMEDY}")
+    falls = np.diff(starts) <= 0
+    if falls.any():
+        index = int(falls.argmax()) + 1
+        raise DatasetError(
+            f"{file} has {starts[index]} at index {index} after {starts[index - 1]} where it has "
+            f"to ascend; {REMEDY}"
+        )
+    if starts[-1] != count:
+        raise DatasetError(f"{file} ends at {starts[-1]} but there are {count} {things}; {REMEDY}")
+    return starts
+
+
+def _chained(parts: tuple[Integers, ...]) -> Integers:
+    """Return the starts of several sets as those of one: each begins where the last one ends."""
+    ends = np.cumsum([0, *(starts[-1] for starts in parts)])
+    shifted = [starts[:-1] + end for starts, end in zip(parts, ends[:-1], strict=True)]
+    return np.concatenate([*shifted, ends[-1:]])
+
+
+def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
+    # Mapped anew for each chunk, so that a large file does not stay in memory once it is read.
+    chunk = open_array(file)[begin : begin + _CHUNK]
+    if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
+        row, place = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
+        raise DatasetError(
+            f"{file} has token {chunk[row, place]} in row {begin + row} (counted from 0) at "
+            f"position {place} but vocab_size is {metadata.vocab_size}; {REMEDY}"
+        )
+    return chunk.astype(np.uint8)

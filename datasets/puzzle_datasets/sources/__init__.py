@@ -1,1 +1,0 @@
-"""Where puzzles come from: one module per source."""

@@ -1,0 +1,166 @@
+"""Parquet shards: write arrays to them, read them back, and prove that a folder is whole."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from puzzle_datasets.common.files import sync
+from puzzle_datasets.storage.schema import MANIFEST_FILE, DatasetError, Manifest, Split
+
+ROW_GROUP = 8192
+GROUPS_PER_SHARD = 16
+_READ_ROWS = 8 * ROW_GROUP
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+def shard_file(split: Split, number: int = 0) -> str:
+    """Return the name of a shard of ``train`` or ``test``."""
+    return f"{split}-{number:05d}.parquet"
+
+
+def bytes_column(rows: npt.NDArray[np.uint8]) -> pa.Array:
+    """Return uint8 [n, width] as a column of byte strings: 10 times faster to read than lists."""
+    count, width = rows.shape
+    values = pa.py_buffer(np.ascontiguousarray(rows))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, values])
+
+
+def read_bytes_column(table: pa.Table, column: str) -> npt.NDArray[np.uint8]:
+    """Return a column of byte strings as a writable uint8 [n, width]."""
+    return _bytes(table.column(column).combine_chunks()).copy()
+
+
+def to_table(columns: Columns) -> pa.Table:
+    """Return columns as a table: arrays of rank 2 as byte strings, of rank 1 as they are."""
+    return pa.table(
+        {
+            name: bytes_column(values) if values.ndim == 2 else pa.array(values)
+            for name, values in columns.items()
+        }
+    )
+
+
+def to_columns(batch: pa.RecordBatch) -> Columns:
+    """Return a batch's columns as read-only arrays, the reverse of ``to_table``."""
+    return {
+        name: _bytes(values)
+        if pa.types.is_fixed_size_binary(values.type)
+        else values.to_numpy(zero_copy_only=False)
+        for name, values in zip(batch.schema.names, batch.columns, strict=True)
+    }
+
+
+def read_rows(file: Path) -> Iterator[Columns]:
+    """Yield a shard's columns, some row groups at a time.
+
+    Raises:
+        DatasetError: the file is no whole Parquet file.
+    """
+    try:
+        with pq.ParquetFile(file, memory_map=True) as parquet:
+            for batch in parquet.iter_batches(_READ_ROWS):
+                yield to_columns(batch)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{file} can't be read ({error}); build the set again") from error
+
+
+def shard_columns(file: Path) -> set[str]:
+    """Return the names of a shard's columns."""
+    return set(pq.read_schema(file).names)
+
+
+def write_shard(table: pa.Table, file: Path) -> None:
+    """Write one shard durably; equal tables give equal bytes."""
+    with open_shard(table.schema, file) as writer:
+        writer.write_table(table, ROW_GROUP)
+    sync(file)
+
+
+def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
+    """Return a writer of row groups; what it leaves is whole once it is closed."""
+    others = [f.name for f in schema if not pa.types.is_fixed_size_binary(f.type)]
+    # Numbers of rows and groups ascend and names begin alike: differences are the smallest.
+    encodings = {
+        field.name: "DELTA_BINARY_PACKED" if pa.types.is_int32(field.type) else "DELTA_BYTE_ARRAY"
+        for field in schema
+        if pa.types.is_int32(field.type) or pa.types.is_string(field.type)
+    }
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in others if name not in encodings],
+        column_encoding=encodings,
+        write_statistics=others,
+    )
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write ``manifest.json`` durably."""
+    file = folder / MANIFEST_FILE
+    file.write_text(manifest.to_json(), encoding="utf-8")
+    sync(file)
+
+
+def file_hash(file: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return a folder's manifest, without a look at the other files.
+
+    Raises:
+        DatasetError: there is none, or it can't be used.
+    """
+    file = folder / MANIFEST_FILE
+    if not file.exists():
+        raise DatasetError(
+            f"{folder} is no puzzle set, for it has no {MANIFEST_FILE}; name a folder that "
+            "`python -m puzzle_datasets build` made"
+        )
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file} can't be read ({error}); {_remedy(folder)}") from error
+    return Manifest.from_json(text, file)
+
+
+def verify(folder: Path) -> Manifest:
+    """Return the manifest of a folder whose every file is as the manifest says.
+
+    Raises:
+        DatasetError: a file is missing, can't be read or differs from its hash.
+    """
+    manifest = read_manifest(folder)
+    for name, expected in manifest.files.items():
+        try:
+            actual = file_hash(folder / name)
+        except OSError as error:
+            raise DatasetError(
+                f"{folder / name} can't be read ({error}); {_remedy(folder)}"
+            ) from error
+        if actual != expected:
+            raise DatasetError(
+                f"{folder / name} is damaged (its hash has changed); {_remedy(folder)}"
+            )
+    return manifest
+
+
+def _remedy(folder: Path) -> str:
+    return f"delete {folder} and build the set again"
+
+
+def _bytes(values: pa.Array) -> npt.NDArray[np.uint8]:
+    width = values.type.byte_width
+    flat = np.frombuffer(values.buffers()[1], np.uint8, len(values) * width, values.offset * width)
+    return flat.reshape(len(values), width)

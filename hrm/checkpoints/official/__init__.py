@@ -1,0 +1,147 @@
+"""Published checkpoints: load one as our model, and export ours as one.
+
+A checkpoint is a folder: the settings of its run in `all_config.yaml` (module `settings`) and the
+weights after step N in `step_N` (module `weights`). Both directions keep the outputs, bit for bit.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.official.settings import DTYPES, describe, read, read_yaml, yaml_of
+from hrm.checkpoints.official.weights import COMPILED_PREFIX, find, model_config, require_fit
+from hrm.checkpoints.official.weights import read as read_weights
+from hrm.config import TrainingConfig
+from hrm.files import write_whole
+from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
+
+CONFIG_FILE = "all_config.yaml"
+INITIAL_STATES = ("H_init", "L_init")
+
+PUBLISHED_TRAINING = TrainingConfig(training_flops=1.0)
+"""How an exported model says it was trained unless told; published files hold no budget."""
+
+
+def load(
+    folder: Path,
+    *,
+    seq_len: int | None = None,
+    step: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> HierarchicalReasoningModel:
+    """Load a published checkpoint, in main memory, with float32 weights.
+
+    Args:
+        folder: holds `all_config.yaml` and `step_N` files, or `checkpoint` as on the hub.
+        seq_len: tokens of a puzzle; needed where rotary positions leave no trace of it in the
+            weights and no `dataset.json` or `manifest.json` of the data set lies in the folder.
+        step: whose weights; None takes the last.
+        dtype: in what the modules compute; None takes what the checkpoint was trained in, which
+            is `arch.forward_dtype`, or else the type of the stored initial states.
+
+    Raises `CheckpointError`: a file is missing, damaged, or asks for a model other
+    than the published one; a tensor is missing, surplus or misshapen; the length isn't known.
+    """
+    folder = Path(folder)
+    settings = read(folder / CONFIG_FILE)
+    file = find(folder, step)
+    weights = read_weights(file)
+    config = model_config(settings, file, weights, seq_len)
+    require_fit(file, weights, config)
+    trained_in = settings.forward_dtype or weights["H_init"].dtype
+    model = HierarchicalReasoningModel(config, dtype or trained_in)
+    model.load_state_dict(weights)
+    return model
+
+
+def export(
+    model: ReasoningModel,
+    folder: Path,
+    step: int = 0,
+    training: TrainingConfig | None = None,
+    *,
+    data_path: str = "data",
+) -> None:
+    """Write a model as the published trainer would: `all_config.yaml` and `step_N`.
+
+    The initial states are stored in the type that the model computes in, as the published code
+    needs them, so that those of a bfloat16 model lose what it never saw. A lean model, which never
+    learnt its Q-continue, gets one of 0, so that it halts where it did. Nothing is overwritten;
+    further steps of one run may go into its folder.
+
+    Args:
+        model: an HRM; of how its gradient and its halting were learnt nothing is written.
+        folder: made if there is none.
+        step: the number of the weights' file.
+        training: how it was trained; None writes the published settings.
+        data_path: where the published code is to find the data set.
+
+    Raises `CheckpointError`: the model is no published one, the step is there
+    already, the folder is another run's or can't be written.
+    """
+    folder = Path(folder)
+    file = folder / f"step_{step}"
+    _require_exportable(model, file, step)
+    content = describe(model.config, training or PUBLISHED_TRAINING, model.dtype, data_path)
+    text = yaml_of(folder / CONFIG_FILE, content)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CONFIG_FILE).exists():
+            _require_same_run(folder / CONFIG_FILE, content)
+        else:
+            write_whole(folder / CONFIG_FILE, lambda stream: stream.write(text))
+        write_whole(file, lambda stream: torch.save(_published_weights(model), stream))
+    except (OSError, RuntimeError) as error:
+        # torch reports a full disk as the latter, in words that don't say so.
+        reason = (error.strerror or error) if isinstance(error, OSError) else "is the disk full?"
+        raise CheckpointError(
+            f"{folder} can't be written ({reason}); make room or name another folder."
+        ) from error
+
+
+def _require_exportable(model: ReasoningModel, file: Path, step: int) -> None:
+    config = model.config
+    if config.model != "hrm" or config.mixing != "attention":
+        raise CheckpointError(
+            f"the published code knows no model {config.model} with mixing={config.mixing}; "
+            "export an hrm with mixing=attention."
+        )
+    if model.dtype not in DTYPES.values():
+        raise CheckpointError(
+            f"a model of {model.dtype} can't be exported; build it in one of {', '.join(DTYPES)}."
+        )
+    if step < 0:
+        raise CheckpointError(f"step is {step}; give a whole number of at least 0.")
+    if file.exists():
+        raise CheckpointError(f"{file} exists; export another step or into another folder.")
+
+
+def _require_same_run(file: Path, content: Mapping[str, Any]) -> None:
+    there, here = (_flat(settings) for settings in (read_yaml(file), content))
+    for key in here | there:
+        if there.get(key) != here.get(key):
+            raise CheckpointError(
+                f"{file} is another run's, with {key} {there.get(key)!r} instead of "
+                f"{here.get(key)!r}; export into another folder."
+            )
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    arch = settings.get("arch")
+    inner = arch if isinstance(arch, dict) else {}
+    return {**settings, "arch": None, **{f"arch.{key}": value for key, value in inner.items()}}
+
+
+def _published_weights(model: ReasoningModel) -> dict[str, Tensor]:
+    weights = {name: tensor.float() for name, tensor in model.state_dict().items()}
+    # The published code compares them with a carry of this type, and assigns what it reads.
+    weights |= {name: weights[name].to(model.dtype) for name in INITIAL_STATES}
+    if model.config.mode == "lean":
+        # The published code halts where Q-halt exceeds Q-continue, this model where it exceeds 0.
+        for name in ("q_head.weight", "q_head.bias"):
+            weights[name] = torch.stack((weights[name][0], torch.zeros_like(weights[name][1])))
+    return {COMPILED_PREFIX + name: tensor.cpu() for name, tensor in weights.items()}

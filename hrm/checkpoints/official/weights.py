@@ -1,0 +1,156 @@
+"""The weights of a published checkpoint: found in its folder, read, and held against a model."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.official.settings import DTYPES, PublishedSettings
+from hrm.config import ModelConfig
+from hrm.model.reasoning_model import HierarchicalReasoningModel
+
+COMPILED_PREFIX = "_orig_mod.model.inner."
+"""In front of every name, from outside in: a compiled model's, the loss head's, the ACT loop's."""
+
+PREFIXES = (COMPILED_PREFIX, "model.inner.", "inner.", "_orig_mod.inner.", "_orig_mod.", "")
+HUB_FILE = "checkpoint"
+"""What the checkpoints on the hub call their weights, instead of `step_N`."""
+
+DATASET_FILES = ("dataset.json", "manifest.json")
+"""Where the published data sets, and ours, say how long a puzzle is."""
+
+
+def find(folder: Path, step: int | None) -> Path:
+    """Return the weights of `step` in a checkpoint folder, those of the last step for None.
+
+    Raises `CheckpointError` where there are none.
+    """
+    # The published evaluation leaves its predictions beside, as step_N_all_preds.0.
+    names = (re.fullmatch(r"step_(\d+)", path.name) for path in folder.glob("step_*"))
+    steps = {int(found[1]): folder / found[0] for found in names if found}
+    if step is not None and step not in steps:
+        there = ", ".join(map(str, sorted(steps))) or "none"
+        raise CheckpointError(f"{folder} has no step_{step}; choose from its steps: {there}.")
+    if steps:
+        return steps[max(steps) if step is None else step]
+    if (folder / HUB_FILE).is_file():
+        return folder / HUB_FILE
+    raise CheckpointError(f"{folder} has no file step_N; name the folder that holds the weights.")
+
+
+def read(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by the names of our model, in main memory.
+
+    Raises `CheckpointError` where the file is damaged or holds something else. No code of the
+    file's is run.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a damaged file makes the reader raise has no bounds
+        raise CheckpointError(f"{file} is no whole checkpoint; fetch it again.") from error
+    if not isinstance(content, dict) or not _are_weights(content):
+        raise CheckpointError(f"{file} holds no weights by name; fetch a published checkpoint.")
+    names = list(content)
+    prefix = next(p for p in PREFIXES if all(name.startswith(p) for name in names))
+    return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
+
+
+def _are_weights(content: Mapping[Any, Any]) -> bool:
+    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+
+
+def model_config(
+    settings: PublishedSettings, file: Path, weights: Mapping[str, Tensor], seq_len: int | None
+) -> ModelConfig:
+    """Join to the settings what only weights and data set know: vocabulary, identities, length.
+
+    Raises `CheckpointError` where a size can't be known, or two places differ on it.
+    """
+    d = settings.fields["hidden_size"]
+    vocab_size = _rows(file, weights, "embed_tokens.embedding_weight", "vocab_size", d)
+    identities = _rows(file, weights, "puzzle_emb.weights", "num_puzzle_identifiers", d)
+    known = _stated_lengths(settings)
+    if settings.fields["positions"] == "learned":
+        rows = _rows(file, weights, "embed_pos.embedding_weight", "seq_len + 1", d)
+        known[str(file)] = rows - 1
+    return settings.model_config(
+        vocab_size=vocab_size,
+        num_puzzle_identifiers=identities,
+        seq_len=_agreed_length(settings, known, seq_len),
+    )
+
+
+def _rows(file: Path, weights: Mapping[str, Tensor], name: str, rows: str, columns: int) -> int:
+    tensor = weights.get(name)
+    if tensor is None:
+        raise CheckpointError(f"{file} lacks {name} ({rows}, {columns}); fetch it again.")
+    if tensor.ndim != 2 or tensor.shape[1] != columns:
+        raise _misfit(file, f"{name} is {tuple(tensor.shape)} where ({rows}, {columns}) is needed")
+    return tensor.shape[0]
+
+
+def _stated_lengths(settings: PublishedSettings) -> dict[str, int]:
+    """The length of a puzzle by the files of the folder that say it."""
+    known = {} if settings.seq_len is None else {str(settings.file): settings.seq_len}
+    for file in (settings.file.with_name(name) for name in DATASET_FILES):
+        if file.exists():
+            known[str(file)] = _length_of_dataset(file)
+    return known
+
+
+def _length_of_dataset(file: Path) -> int:
+    try:
+        length = json.loads(file.read_text(encoding="utf-8"))["seq_len"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{file} has no seq_len; restore or remove it.") from error
+    if type(length) is not int or length < 1:
+        raise CheckpointError(f"{file} has seq_len {length!r}; restore or remove it.")
+    return length
+
+
+def _agreed_length(settings: PublishedSettings, known: dict[str, int], asked: int | None) -> int:
+    if asked is not None:
+        known = {"what was asked for": asked, **known}
+    if not known:
+        raise CheckpointError(
+            f"{settings.file.parent} does not say how long its puzzles are: give seq_len, or put "
+            f"the {DATASET_FILES[0]} of its data set into it."
+        )
+    (first, expected), *others = known.items()
+    for place, length in others:
+        if length != expected:
+            raise CheckpointError(
+                f"seq_len is {length} by {place} but {expected} by {first}; keep the right one."
+            )
+    return expected
+
+
+def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) -> None:
+    """Raise `CheckpointError` unless the weights are those that a model of `config` has.
+
+    The message names a tensor that is missing, surplus, misshapen or of a type that float32 can't
+    hold.
+    """
+    with torch.device("meta"):  # shapes without memory: the settings may be those of a giant
+        needed = HierarchicalReasoningModel(config).state_dict()
+    for name, like in needed.items():
+        if name not in weights:
+            raise _misfit(file, f"{name} {tuple(like.shape)} is missing")
+        shape = tuple(weights[name].shape)
+        if shape != tuple(like.shape):
+            raise _misfit(file, f"{name} is {shape} where {tuple(like.shape)} is needed")
+        if weights[name].dtype not in DTYPES.values():
+            raise _misfit(file, f"{name} is of {weights[name].dtype}, not {', '.join(DTYPES)}")
+    for name in sorted(weights.keys() - needed.keys()):
+        raise _misfit(file, f"{name} {tuple(weights[name].shape)} has no place in the model")
+
+
+def _misfit(file: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{file} does not fit all_config.yaml: {what}; take both from the same run."
+    )

@@ -1,0 +1,116 @@
+"""What an evaluation found, as a record and as a page of text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hrm.commands.units import flops, percent, seconds, wilson
+from hrm.progress import Curve, Halting
+from puzzle_datasets.kinds.arc.scoring import ArcScores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What came out.
+
+    Attributes:
+        segments: that each puzzle got, at most.
+        puzzles: how many were evaluated; those without labels don't count.
+        curve: accuracy after each segment; None where puzzles left early.
+        halting: what halting makes of the same puzzles.
+        rules: what the rules of Sudoku or mazes say of the answers, by name.
+        votes: pass@K of ARC; None without a vote.
+        seconds: spent on the puzzles, without the vote.
+        voting_seconds: spent on the vote.
+    """
+
+    segments: int
+    puzzles: int
+    curve: Curve | None
+    halting: Halting
+    rules: dict[str, float]
+    votes: ArcScores | None
+    seconds: float
+    voting_seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """The findings as JSON has them."""
+        return asdict(self)
+
+
+def text(found: Findings) -> str:
+    """The findings as people read them: tables and sentences."""
+    parts = [_curve(found.curve)] if found.curve else []
+    parts.append(_halting(found))
+    parts += [_rules(found)] if found.rules else []
+    parts += [_votes(found.votes, found.voting_seconds)] if found.votes else []
+    rate = found.puzzles / found.seconds
+    parts.append(f"{found.puzzles:,} puzzles in {seconds(found.seconds)}, {rate:,.1f} puzzles/s.")
+    return "\n\n".join(parts)
+
+
+def share(value: float, count: int) -> str:
+    """A share of `count` with Wilson's 95 % interval."""
+    low, high = wilson(value, count)
+    return f"{percent(value)} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows of words, the first of them a heading, in columns that end together."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _curve(curve: Curve) -> str:
+    rows = [("segments", "per puzzle", "exact (95 %)", "tokens")]
+    columns = zip(curve.inference_flops, curve.exact_accuracy, curve.token_accuracy, strict=True)
+    for segments, (cost, exact, tokens) in enumerate(columns, start=1):
+        rows.append((str(segments), flops(cost), share(exact, curve.puzzles), percent(tokens)))
+    return table(rows)
+
+
+def _halting(found: Findings) -> str:
+    halting = found.halting
+    stops = ", ".join(_stops(halting))
+    return (
+        f"If each puzzle stops on its own: {share(halting.exact_accuracy, found.puzzles)} exact, "
+        f"{halting.mean_segments:.2f} of {found.segments} segments and "
+        f"{flops(halting.inference_flops)} a puzzle on average.\n"
+        f"Segments spent: {stops}."
+    )
+
+
+def _stops(halting: Halting) -> Iterator[str]:
+    for segments, part in enumerate(halting.segments, start=1):
+        if part:
+            yield f"{segments}: {percent(part)}"
+
+
+RULES = {
+    "missing_digits": "{:.2f} digits missing from rows, columns and boxes of a puzzle",
+    "changed_clues": "{:.2f} clues changed",
+    "valid_paths": "{:.1%} of paths valid",
+    "shortest_paths": "{:.1%} among the shortest",
+}
+
+
+def _rules(found: Findings) -> str:
+    words = (RULES[name].format(value).replace("%", " %") for name, value in found.rules.items())
+    return f"By the rules: {', '.join(words)}."
+
+
+def _votes(votes: ArcScores, spent: float) -> str:
+    rows = [("guesses", "inputs (95 %)", "tasks, whole (95 %)", "tasks, in part")]
+    for guesses, rates in votes.pass_at.items():
+        whole = share(rates.per_task, votes.tasks)
+        per_input = share(rates.per_input, votes.inputs)
+        rows.append((f"pass@{guesses}", per_input, whole, percent(rates.task_mean)))
+    return (
+        f"{table(rows)}\n"
+        f"By {votes.votes:,} votes on all {votes.inputs:,} test inputs of {votes.tasks:,} tasks, "
+        f"in {seconds(spent)}."
+    )

@@ -1,1 +1,0 @@
-"""What `python -m hrm.evaluate` finds out about a trained model."""

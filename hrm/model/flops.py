@@ -1,0 +1,133 @@
+"""What a model costs before it is built: floating-point operations, parameters, memory.
+
+A multiplication with its addition counts as two operations, and only matrix products count:
+attention with its scores written out, as `torch.utils.flop_counter` counts it on the math kernel.
+Norms, softmax, rotary positions and optimizers are left out; they are below one percent at the
+published sizes.
+"""
+
+from hrm.config import TWO_STATE_MODELS, ModelConfig, TrainingConfig, ema_decay
+from hrm.model.recurrence import Updates, blocks_passed, kept_updates, networks, segment_updates
+
+FLOAT32_BYTES = 4
+
+
+def block_flops(model: ModelConfig) -> int:
+    """Forward of one block for one puzzle: S (8 d² + 6 d I + 4 S d) with attention.
+
+    Mixing by MLP has 6 S d W in place of attention's S (8 d² + 4 S d), W being the inner width.
+    """
+    d, width, tokens = model.hidden_size, model.swiglu_width, model.tokens
+    mixing = tokens * (8 * d * d + 4 * tokens * d)
+    if model.mixing == "mlp":
+        mixing = 6 * tokens * d * model.mixing_width
+    return mixing + tokens * 6 * d * width
+
+
+def _updates_flops(model: ModelConfig, updates: Updates) -> int:
+    return blocks_passed(model, updates) * block_flops(model)
+
+
+def _backward_flops(model: ModelConfig) -> int:
+    """Backward through the kept updates: twice their forward.
+
+    Where the first of them is an H before any kept L, all it reads is constant, which saves the
+    gradient of what its first block reads.
+    """
+    kept = kept_updates(model)
+    backward = 2 * _updates_flops(model, kept)
+    if kept.begins_with_H:
+        backward -= _first_map_flops(model)
+    return backward
+
+
+def _first_map_flops(model: ModelConfig) -> int:
+    d, tokens = model.hidden_size, model.tokens
+    if model.mixing == "mlp":
+        return 4 * tokens * d * model.mixing_width
+    return 6 * tokens * d * d
+
+
+def _token_head_flops(model: ModelConfig) -> int:
+    return 2 * model.tokens * model.hidden_size * model.vocab_size
+
+
+def _q_head_flops(model: ModelConfig) -> int:
+    return 2 * model.hidden_size * 2
+
+
+def segment_flops(model: ModelConfig) -> int:
+    """Forward of one segment of one puzzle: its updates and both heads."""
+    recurrence = _updates_flops(model, segment_updates(model))
+    return recurrence + _token_head_flops(model) + _q_head_flops(model)
+
+
+def training_flops(model: ModelConfig) -> int:
+    """One training segment of one puzzle.
+
+    The forward, the backward through the updates that keep their gradient (the last of each state
+    in the HRM paper) and, in mode exact, the second recurrence behind the Q-continue target.
+    """
+    forwards = 2 if model.learns_to_continue else 1
+    recurrence = forwards * _updates_flops(model, segment_updates(model))
+    heads = 3 * _token_head_flops(model) + (forwards + 2) * _q_head_flops(model)
+    return recurrence + _backward_flops(model) + heads
+
+
+def inference_flops(model: ModelConfig, segments: int) -> int:
+    """Forward of `segments` segments of one puzzle."""
+    return segments * segment_flops(model)
+
+
+def step_flops(model: ModelConfig, training: TrainingConfig) -> int:
+    """One optimizer step: one training segment of every row of the batch."""
+    return training.batch_size * training_flops(model)
+
+
+def total_steps(model: ModelConfig, training: TrainingConfig) -> int:
+    """Optimizer steps that the budget pays for in full, and at least one."""
+    return max(1, int(training.training_flops // step_flops(model, training)))
+
+
+def parameter_count(model: ModelConfig) -> int:
+    """Trained weights without the puzzle table, as the published parameter counts have it."""
+    d = model.hidden_size
+    mixing = 4 * d * d if model.mixing == "attention" else 3 * model.tokens * model.mixing_width
+    blocks = sum(networks(model).values()) * (mixing + 3 * d * model.swiglu_width)
+    positions = model.tokens * d if model.positions == "learned" else 0
+    return blocks + positions + 2 * model.vocab_size * d + 2 * d + 2
+
+
+def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
+    """Estimate of the peak memory of training in bytes.
+
+    Weights, their gradients and both moments of Adam-atan2 (the weights once more in a narrower
+    type, and once for their moving average); the puzzle table; the carries of all rows; and what
+    the kept updates leave behind for the rows that pass through at a time, which for the one-step
+    gradient depends on neither N, T nor M_max. Attention keeps no scores.
+    """
+    size = FLOAT32_BYTES if training.precision == "float32" else FLOAT32_BYTES // 2
+    narrow_copy = 0 if training.precision == "float32" else size
+    copies = 4 + (ema_decay(model, training) > 0)
+    weights = (copies * FLOAT32_BYTES + narrow_copy) * parameter_count(model)
+    table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.hidden_size
+    states = 2 if model.model in TWO_STATE_MODELS else 1
+    carries = states * training.batch_size * model.tokens * model.hidden_size
+    rows = training.micro_batch or training.batch_size
+    return weights + table + size * (carries + rows * model.tokens * _kept_per_token(model))
+
+
+def _kept_per_token(model: ModelConfig) -> int:
+    """Values alive at the peak for one position of one row.
+
+    A block keeps its gate, up, silu and product, and nine of width d: query, key, value, what
+    attention mixed, and the inputs of its norms and maps. An update keeps the sum it starts from.
+    Outside the blocks lie the states, the injected input and what the backward of one SwiGLU works
+    on.
+    """
+    d, width = model.hidden_size, model.swiglu_width
+    blocks = blocks_passed(model, kept_updates(model))
+    mixing = 9 * d
+    if model.mixing == "mlp":
+        mixing = 5 * d + 4 * d * model.mixing_width // model.tokens
+    return blocks * (mixing + 4 * width) + 14 * d + 3 * width

@@ -1,0 +1,63 @@
+"""The options of `python -m hrm.train`, and what they ask for."""
+
+import math
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+
+from hrm.commands import options
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.runs.settings import DEFAULT_STEPS, Request
+from hrm.training.trainer import CHECKPOINT_SECONDS
+
+PROGRAM = "hrm.train"
+SUMMARY = "Train one model on one puzzle set, in a folder of its own."
+EPILOGUE = """With several processes: torchrun --nproc-per-node 2 -m hrm.train ...; the result is
+that of one process. Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted;
+under torchrun an interrupted or failed run ends with torchrun's own words and status 1."""
+
+
+def parser() -> options.Parser:
+    """The command's options."""
+    made = options.Parser(prog=f"python -m {PROGRAM}", description=SUMMARY, epilog=EPILOGUE)
+    out = "the run's folder: config.json, sessions.jsonl, progress.jsonl, checkpoint.pt"
+    options.add_dataset(made, required=False)
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help=out)
+    made.add_argument("--resume", action="store_true", help="go on with the run in --out, if any")
+    made.add_argument(
+        "--steps", type=int, metavar="INT", help=f"budget (default: {DEFAULT_STEPS})"
+    )
+    made.add_argument(
+        "--checkpoint-seconds",
+        type=_seconds,
+        default=CHECKPOINT_SECONDS,
+        metavar="NUMBER",
+        help="between two checkpoints, 0 for one a step (default: %(default)s)",
+    )
+    options.add_machine(made)
+    made.add_argument("--head-dim", type=int, metavar="INT", help="in place of --num-heads")
+    options.add_fields(made, ModelConfig, "model", without=options.FROM_DATASET)
+    options.add_fields(made, TrainingConfig, "training")
+    return made
+
+
+def request(arguments: Namespace) -> Request:
+    """What the words of a command line ask for."""
+    return Request(
+        out=arguments.out,
+        resume=arguments.resume,
+        dataset=arguments.dataset,
+        model=options.given(arguments, ModelConfig),
+        training=options.given(arguments, TrainingConfig),
+        head_dim=arguments.head_dim,
+        steps=arguments.steps,
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        span = float(text)
+    except ValueError:
+        span = math.nan
+    if not 0 <= span < math.inf:
+        raise ArgumentTypeError(f"{text!r} is no span of time; give seconds")
+    return span

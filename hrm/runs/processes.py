@@ -1,0 +1,129 @@
+"""The processes that torchrun started: who they are, how they meet, and which of them speaks.
+
+The first process speaks for all. Another one speaks only of what the first has not told within
+a few seconds: an error of its own.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from hrm.commands.outcome import DONE, INTERRUPTED, complain
+from hrm.config import ConfigError
+from hrm.distributed import ALONE, LostProcess, World
+
+PATIENCE = timedelta(minutes=10)
+"""How long a process waits for another that is alive but silent, then gives the run up."""
+
+TELLING_SECONDS = 5.0
+"""How long a process with an error waits for the first process to tell of one."""
+
+FAREWELL_SECONDS = 1.0
+"""By how much the other processes outlive a first process that told of an error."""
+
+TOLD = "hrm/told"
+
+
+@dataclass
+class Processes:
+    """This process among those of its run; alone where torchrun started none.
+
+    Attributes:
+        rank: number of this process among all.
+        size: how many there are.
+        local_rank: its number on this machine, which is that of its GPU.
+        store: where they meet; None for a process alone.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    store: Any = None
+
+    @classmethod
+    def found(cls, environment: Mapping[str, str] = os.environ) -> "Processes":
+        """Those that the environment tells of, met; raises `ConfigError` where that fails."""
+        size = _whole(environment, "WORLD_SIZE", 1)
+        if size <= 1:
+            return cls()
+        rank, local_rank = (_whole(environment, name, 0) for name in ("RANK", "LOCAL_RANK"))
+        try:
+            store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"{size} processes could not meet ({error}); start them with torchrun."
+            ) from error
+        return cls(rank, size, local_rank, store)
+
+    def device_name(self, name: str) -> str:
+        """The name of this process's own device: of several, each takes a GPU of its own."""
+        if name == "auto" and torch.cuda.is_available():
+            name = "cuda"
+        return f"cuda:{self.local_rank}" if name == "cuda" and self.size > 1 else name
+
+    def connect(self, device: torch.device) -> World:
+        """The world in which tensors of `device` can be summed; all processes must call it.
+
+        Raises `ConfigError` where one GPU is named for several processes, `LostProcess` where
+        another one can't be reached.
+        """
+        if self.size == 1:
+            return ALONE
+        backend = "gloo"
+        if device.type == "cuda":
+            if device.index != self.local_rank:
+                raise ConfigError(f"device is '{device}' for {self.size} processes; give cuda.")
+            torch.cuda.set_device(device)
+            backend = "nccl"
+        try:
+            dist.init_process_group(
+                backend, store=self.store, rank=self.rank, world_size=self.size, timeout=PATIENCE
+            )
+        except RuntimeError as error:
+            first_line = str(error).partition("\n")[0].rstrip(".")
+            raise LostProcess(f"{self.size} processes could not connect ({first_line})") from error
+        return World(self.rank, self.size)
+
+    def tell(self, program: str, text: str) -> None:
+        """Complain in the name of all processes, or of this one where the first stays silent."""
+        if self.rank == 0:
+            complain(program, text)
+            if self.store is not None:
+                self.store.set(TOLD, "1")
+        elif self._heard():
+            # Whoever watches takes the first to end for the one at fault.
+            time.sleep(FAREWELL_SECONDS)
+        else:
+            complain(f"{program} (process {self.rank})", text)
+
+    def leave(self, status: int) -> None:
+        """Part from the others; after a failure there may be none to part from."""
+        if dist.is_initialized() and status in (DONE, INTERRUPTED):
+            dist.destroy_process_group()
+
+    def _heard(self) -> bool:
+        """Whether the first process has told of an error, or does so soon."""
+        until = time.monotonic() + TELLING_SECONDS
+        try:
+            # Asking again and again is silent; torch warns where its own wait runs out.
+            while time.monotonic() < until:
+                if self.store.check([TOLD]):
+                    return True
+                time.sleep(0.1)
+        except RuntimeError:
+            pass  # the store is the first process's and went with it
+        return False
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal():
+        raise ConfigError(f"The variable {name} is {text!r}; start with torchrun, or unset it.")
+    return int(text)

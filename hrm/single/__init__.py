@@ -1,1 +1,0 @@
-"""One training run without a sweep: `python -m hrm.train`."""

@@ -1,0 +1,268 @@
+"""The training loop: a trainer that yields progress and can stop and resume at any step."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hrm.checkpoints import checkpoint
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.distributed import ALONE, World
+from hrm.evaluation.fixed import Evaluation, evaluate
+from hrm.model.devices import require_precision
+from hrm.model.flops import step_flops, total_steps
+from hrm.model.reasoning_model import ReasoningModel
+from hrm.progress import Progress
+from hrm.training.learner import Learner
+from hrm.training.watch import Watch
+from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.loading.loader import TrainLoader, evaluation_batches
+from puzzle_datasets.storage.dataset import PuzzleDataset
+
+REPORTS = 20
+"""About how many reports a run yields, besides those with an evaluation."""
+
+CHECKPOINT_SECONDS = 10.0
+"""A run that dies loses about this much work, or more where a checkpoint takes long to write."""
+
+EVALUATION_SEED = 0
+"""Draws the puzzles to evaluate; the same for every run, so that runs of all seeds compare."""
+
+
+class Trainer:
+    """Trains one model on one dataset under one budget, on `device`, alone or in a `world`.
+
+    All randomness comes from the configuration's seed, through generators and a loader whose state
+    is saved. In a world of several processes each calls the same methods at the same time; reports
+    and checkpoints are those of one process, and a checkpoint resumes in a world of any size.
+    `execution` says how blocks really run, which may be less than was asked for. Raises
+    `ConfigError` where the dataset does not fit the model, or the device the precision.
+    """
+
+    def __init__(
+        self,
+        model_config: ModelConfig,
+        training_config: TrainingConfig,
+        dataset: PuzzleDataset,
+        device: torch.device,
+        world: World = ALONE,
+    ) -> None:
+        _require_fit(model_config, dataset)
+        require_precision(training_config.precision, device)
+        self.model_config, self.config = model_config, training_config
+        self.dataset, self.device, self.world = dataset, device, world
+        self.total_steps = total_steps(model_config, training_config)
+        self._loader = TrainLoader(
+            dataset,
+            batch_size=training_config.batch_size,
+            seed=training_config.seed,
+            device=device,
+            share=world.share,
+        )
+        initialisation, exploration = _generators(training_config.seed, 2)
+        self._learner = Learner(
+            model_config,
+            training_config,
+            self.total_steps,
+            device,
+            initialisation=initialisation,
+            exploration=exploration,
+            world=world,
+        )
+        self.model = self._learner.model
+        self.execution = _compile(self.model, training_config.execution)
+        self._seconds = 0.0
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+        return self._learner.steps
+
+    @property
+    def done(self) -> bool:
+        """Whether the budget is spent."""
+        return self.step >= self.total_steps
+
+    def run(
+        self,
+        checkpoint: Path | None = None,
+        seconds: float = CHECKPOINT_SECONDS,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Progress]:
+        """Train until the budget is spent; yield progress at about 20 steps and each evaluation.
+
+        The steps that report follow from the configuration alone. With `checkpoint`, the state
+        is saved there every so many `seconds` (less often where writing takes long; at every
+        step for 0) and at the end, but never before the caller has dealt with the report of that
+        step: a run that dies has no gap in its reports. As soon as `stop` is true between two
+        steps, the state is saved and the run ends. Raises `NonFiniteLoss`.
+        """
+        evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
+        interval = max(1, self.total_steps // REPORTS)
+        watch = Watch(self.world, self.device, seconds, stop)
+        while not self.done:
+            due, ends = self._look(watch)
+            if ends:
+                break
+            if checkpoint is not None and due:
+                self._settle()
+                began = time.monotonic()
+                self.save(checkpoint)
+                watch.saved(began)
+            self._take_step()
+            evaluates = self.step in evaluations
+            if evaluates or self.step % interval == 0 or self.done:
+                self._settle()
+                yield self._report(self.evaluate() if evaluates else None)
+        if checkpoint is not None:
+            self.save(checkpoint)
+
+    def evaluate(self) -> Evaluation:
+        """Evaluate the configured subset of the test puzzles for M_max segments.
+
+        Where there is a moving average of the weights, that is what is evaluated.
+        """
+        started = time.perf_counter()
+        average, M_max = self._learner.average, self.model_config.M_max
+        with nullcontext() if average is None else average.in_place():
+            evaluation = evaluate(self.model, self.evaluation_batches(), M_max, self.world)
+        self._seconds += time.perf_counter() - started
+        return evaluation
+
+    def evaluation_batches(self) -> Iterator[Batch]:
+        """This process's part of the test puzzles that evaluations look at."""
+        return evaluation_batches(
+            self.dataset,
+            batch_size=self.config.eval_batch_size or self.config.batch_size,
+            limit=self.config.eval_puzzles,
+            seed=EVALUATION_SEED,
+            share=self.world.share,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write everything that resuming needs to `path`, atomically.
+
+        Raises `NonFiniteLoss` in place of saving weights that are spoilt.
+        """
+        self._learner.require_finite()
+        content = {"settings": self._settings(), "state": self._state()}
+        if self.world.rank == 0:
+            checkpoint.save(path, content)
+
+    def restore(self, path: Path) -> None:
+        """Continue from what `save` wrote; raises `CheckpointError` if it is not of this run."""
+        content = checkpoint.load(path)
+        for what, settings in self._settings().items():
+            checkpoint.require_same(path, what, content["settings"][what], settings)
+        self._load_state(content["state"])
+
+    def _take_step(self) -> None:
+        started = time.perf_counter()
+        self._learner.step(self._loader.next_batch())
+        self._learner.tally.steps += 1
+        self._spend(time.perf_counter() - started)
+
+    def _look(self, watch: Watch) -> tuple[bool, bool]:
+        """What `Watch.look` says; several processes wait for their devices to hear it."""
+        started = time.perf_counter()
+        said = watch.look()
+        self._spend(time.perf_counter() - started)
+        return said
+
+    def _settle(self) -> None:
+        """Wait for the device, which may be many steps behind; the wait is time of training."""
+        started = time.perf_counter()
+        self._learner.require_finite()
+        self._spend(time.perf_counter() - started)
+
+    def _spend(self, seconds: float) -> None:
+        self._seconds += seconds
+        self._learner.tally.seconds += seconds
+
+    def _report(self, evaluation: Evaluation | None) -> Progress:
+        tally = self._learner.tally
+        row_segments = self.config.batch_size * tally.steps
+        examples_per_second = row_segments / tally.seconds
+        means = tally.read(self.world)
+        return Progress(
+            step=self.step,
+            total_steps=self.total_steps,
+            training_flops=self.step * step_flops(self.model_config, self.config),
+            loss=means.loss,
+            lm_loss=means.lm_loss,
+            train_exact_accuracy=means.exact_accuracy,
+            mean_segments=means.segments,
+            learning_rate=self.config.learning_rate * self._learner.learning_rate_ratio,
+            examples=tally.examples,
+            device_seconds=self._seconds,
+            examples_per_second=examples_per_second,
+            peak_memory_bytes=_peak_memory(self.device),
+            curve=None if evaluation is None else evaluation.curve,
+            halting=None if evaluation is None else evaluation.halting,
+        )
+
+    def _settings(self) -> dict[str, dict[str, Any]]:
+        """What must be equal for a checkpoint to be this run's."""
+        return {
+            "model setting": asdict(self.model_config),
+            "training setting": asdict(self.config),
+            "dataset": {"fingerprint": self.dataset.manifest.fingerprint},
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "seconds": self._seconds,
+            "learner": self._learner.state_dict(),
+            "loader": self._loader.state_dict(),
+        }
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._seconds = state["seconds"]
+        self._learner.load_state_dict(state["learner"])
+        self._loader.load_state_dict(state["loader"])
+
+
+def _compile(model: ReasoningModel, wanted: str) -> str:
+    """Let the model run as wanted, as far as this machine can; return how it will run."""
+    if wanted == "eager":
+        return "eager"
+    # Loading the compiler takes a second, which most runs need not spend.
+    from hrm.model.compiled import compile_blocks
+
+    graphs = wanted == "cuda_graphs" and model.device.type == "cuda"
+    if not compile_blocks(model, "reduce-overhead" if graphs else "default"):
+        return "eager"
+    return "cuda_graphs" if graphs else "compiled"
+
+
+def _generators(seed: int, count: int) -> list[torch.Generator]:
+    """Independent CPU generators, so that one's draws do not shift another's."""
+    seeds = np.random.SeedSequence(seed).generate_state(count, np.uint32).tolist()
+    return [torch.Generator().manual_seed(part) for part in seeds]
+
+
+def _require_fit(config: ModelConfig, dataset: PuzzleDataset) -> None:
+    for field in ("vocab_size", "seq_len", "num_puzzle_identifiers"):
+        given, needed = getattr(config, field), getattr(dataset.manifest, field)
+        if given != needed:
+            raise ConfigError(
+                f"ModelConfig.{field} is {given}, but the dataset "
+                f"{dataset.manifest.name!r} has {needed}; give {needed}."
+            )
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Most bytes held: by this run's allocator on CUDA, by the process since its start on CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

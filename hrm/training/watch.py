@@ -1,0 +1,63 @@
+"""Between two steps of training: is a checkpoint due, is the run to stop?
+
+All processes of a world must answer alike, so they ask each other; that makes them wait for their
+devices. A process alone looks before every step, several about once a second.
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from hrm.distributed import World
+
+LOOK_SECONDS = 1.0
+"""How often several processes ask each other, about."""
+
+CHECKPOINT_SHARE = 0.05
+"""Writing checkpoints takes at most about this share of a run's time."""
+
+
+class Watch:
+    """Says the same in every process of `world`, which must all `look` at the same steps.
+
+    A checkpoint is due every `seconds` by the first process's clock, less often where writing
+    takes long, at every step for 0. The run stops if `stop` says so in any process.
+    """
+
+    def __init__(
+        self, world: World, device: torch.device, seconds: float, stop: Callable[[], bool]
+    ) -> None:
+        self.world, self.device, self.seconds = world, device, seconds
+        self._stop = stop
+        self._due = time.monotonic() + seconds
+        self._looked = time.monotonic()
+        self._stride = self._steps_left = 1
+
+    def look(self) -> tuple[bool, bool]:
+        """Whether a checkpoint is due and whether to stop, before the next step."""
+        overdue = time.monotonic() > self._due
+        if self.world.size == 1:
+            return overdue, self._stop()
+        self._steps_left -= 1
+        if self._steps_left > 0:
+            return False, False
+        first = self.world.rank == 0
+        said = [first * overdue, self._stop(), first * self._next_stride()]
+        told = torch.tensor(said, dtype=torch.float64, device=self.device)
+        save, stop, stride = self.world.sum_(told).tolist()
+        self._stride = self._steps_left = int(stride)
+        self._looked = time.monotonic()
+        return bool(save), bool(stop)
+
+    def saved(self, began: float) -> None:
+        """A checkpoint was begun at `began`, by the monotonic clock, and is now written."""
+        took = time.monotonic() - began
+        self._due = began + (max(self.seconds, took / CHECKPOINT_SHARE) if self.seconds else 0)
+
+    def _next_stride(self) -> int:
+        """Steps until the next look, from how long the last ones took; at most twice as many."""
+        if self.seconds == 0:
+            return 1
+        seconds_per_step = max(1e-9, (time.monotonic() - self._looked) / self._stride)
+        return max(1, min(2 * self._stride, int(LOOK_SECONDS / seconds_per_step)))

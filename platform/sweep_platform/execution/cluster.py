@@ -1,0 +1,188 @@
+"""Ray: reach a cluster or start one on this machine, and what its resources allow."""
+
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep_platform.common.environment import cores, gpu_names
+from sweep_platform.common.errors import InputError
+from sweep_platform.common.signals import own_sigterm
+from sweep_platform.spec.schema import ResourceSpec
+
+CONNECT_SECONDS = 5.0
+LAST_PORT = 65535
+CLUSTER_GPUS = 8
+"""From this many GPUs on, `--scale auto` takes the scale `cluster`."""
+
+_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One host: CPU cores and GPUs."""
+
+    cpus: float
+    gpus: float
+
+    def places(self, resources: ResourceSpec) -> int:
+        """How many trials run here at the same time; a trial does not span hosts or GPUs."""
+        by_cpu = _times(self.cpus, resources.cpus)
+        if not resources.gpus:
+            return by_cpu
+        if resources.gpus < 1:
+            return min(by_cpu, int(self.gpus) * _times(1, resources.gpus))
+        return min(by_cpu, _times(self.gpus, resources.gpus))
+
+
+def _times(whole: float, part: float) -> int:
+    return int(whole / part + 1e-9)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What trials may be placed on."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def cpus(self) -> float:
+        """CPU cores of all nodes."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of all nodes."""
+        return sum(node.gpus for node in self.nodes)
+
+    def places(self, resources: ResourceSpec) -> int:
+        """How many trials run at the same time."""
+        return sum(node.places(resources) for node in self.nodes)
+
+    def scales(self) -> tuple[str, ...]:
+        """The scales that `auto` takes here, the best first."""
+        if self.gpus == 0:
+            return ("laptop",)
+        many = len(self.nodes) > 1 or self.gpus >= CLUSTER_GPUS
+        return ("cluster", "gpu") if many else ("gpu",)
+
+    def __str__(self) -> str:
+        nodes = f", {len(self.nodes)} nodes" if len(self.nodes) > 1 else ""
+        return f"{self.cpus:g} CPU cores, {self.gpus:g} GPUs{nodes}"
+
+
+def this_machine() -> Hardware:
+    """Hardware of this host, as a local Ray would see it, without starting one."""
+    return Hardware((Node(cpus=cores(), gpus=_visible_gpus()),))
+
+
+def _visible_gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(gpu_names())
+    return found if visible is None else min(found, len([i for i in visible.split(",") if i]))
+
+
+def connect(address: str | None) -> None:
+    """Join the Ray cluster at `address`, or start one on this machine.
+
+    Raises:
+        InputError: nothing answers at the address.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+    if address is not None:
+        _require_answer(address)
+        _offer_token()
+    import ray
+
+    # What Ray's loggers say of trials, the display and the report say better.
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    with own_sigterm():
+        if address is None:
+            ray.init("local", include_dashboard=False, num_cpus=cores(), **options)
+            return
+        try:
+            ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _no_answer(address, str(error).splitlines()[0]) from None
+
+
+def disconnect() -> None:
+    """Leave the cluster; one started here ends with its workers."""
+    import ray
+
+    ray.shutdown()
+
+
+class Resources:
+    """The connected cluster's resources, looked up again as nodes come and go."""
+
+    REFRESH_SECONDS = 5.0
+
+    def __init__(self) -> None:
+        self._known: Hardware | None = None
+        self._at = 0.0
+
+    def hardware(self) -> Hardware:
+        """What the cluster has, at most a few seconds old."""
+        if self._known is None or time.monotonic() - self._at > self.REFRESH_SECONDS:
+            self._known, self._at = self._look(), time.monotonic()
+        return self._known
+
+    @staticmethod
+    def _look() -> Hardware:
+        import ray
+
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return Hardware(tuple(Node(has.get("CPU", 0), has.get("GPU", 0)) for has in alive))
+
+
+def _require_answer(address: str) -> None:
+    """Knock at the address, since Ray itself would wait for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
+        raise InputError(f"--address {address!r} is no address; write HOST:PORT or auto.")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        raise _no_answer(address, str(error)) from None
+
+
+def _offer_token() -> None:
+    """Send this host's Ray token where there is one.
+
+    `ray start` asks for it as soon as a local Ray has left one behind, but a driver that joins
+    does not offer it by itself. Clusters that ask for none do not mind.
+    """
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    if named or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _no_answer(address: str, problem: str) -> InputError:
+    return InputError(
+        f"no Ray cluster answers at --address {address} ({problem}); "
+        "start one with `ray start --head`, correct the address, or leave it out to run here."
+    )
+
+
+def _our_packages() -> list[object]:
+    import hrm
+    import puzzle_datasets
+    import sweep_platform
+
+    return [hrm, puzzle_datasets, sweep_platform]

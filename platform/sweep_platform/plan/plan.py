@@ -1,0 +1,214 @@
+"""What a sweep will cost, before a single trial starts."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.model.flops import (
+    inference_flops,
+    parameter_count,
+    step_flops,
+    total_steps,
+    training_flops,
+    training_memory,
+)
+from sweep_platform.common import text as units
+from sweep_platform.space import knobs as space
+from sweep_platform.space.configuration import Configuration, Size, configured, idle_knobs, size
+from sweep_platform.space.knobs import Parameters, Shape
+from sweep_platform.spec.schema import SweepSpec
+
+HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
+EXAMPLES = {"cheapest": 0.0, "median": 0.5, "dearest": 1.0}
+"""By the share of the way at which every knob with numbers stands, and of all names by cost."""
+
+CALIBRATION_FLOPS = 1e9
+"""What a timed training step may spend: a model whose single row needs more is not timed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTrial:
+    """One configuration and its cost; `seconds` is None where it was not measured.
+
+    Its model has no use for the knobs that are `idle`.
+    """
+
+    label: str
+    parameters: Parameters
+    idle: tuple[str, ...]
+    parameter_count: int
+    inference_flops: int
+    training_flops: int
+    steps: int
+    warmup_steps: int
+    memory_bytes: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a sweep will do: its size, its examples, and how many trials run at once."""
+
+    spec: SweepSpec
+    size: Size
+    trials: tuple[PlannedTrial, ...]
+    places: int
+
+    @property
+    def total_trials(self) -> int:
+        """Trials that the budget pays for and the space has."""
+        return int(min(self.spec.budget.trials, self.size.count))
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated time on the clock, if every trial takes as long as the examples do."""
+        measured = [trial.seconds for trial in self.trials if trial.seconds is not None]
+        if not measured or not self.places:
+            return None
+        rounds = math.ceil(self.total_trials / self.places)
+        estimate = rounds * sum(measured) / len(measured)
+        limit = self.spec.budget.minutes
+        return estimate if limit is None else min(estimate, 60 * limit)
+
+
+def make_plan(spec: SweepSpec, shape: Shape, places: int, calibrated: bool) -> Plan:
+    """Cost of about the cheapest, a median and the dearest configuration to run.
+
+    The cheapest has every number at its least and the dearest at its largest, since a number that
+    rises lowers no inference FLOPs. One exception is not looked for: more layers may spare
+    `looped` a pass, so another number of them can cost a little less or more than the ends do.
+    Names, such as the model's, have no order and are all tried.
+    With `calibrated`, a few real training steps of each are timed on this machine.
+    """
+    trials = tuple(
+        _planned(label, spec, shape, _example(spec, shape, share), calibrated)
+        for label, share in EXAMPLES.items()
+    )
+    return Plan(spec=spec, size=size(spec, shape), trials=trials, places=places)
+
+
+class _Example(NamedTuple):
+    cost: tuple[int, int]
+    parameters: Parameters
+    configuration: Configuration
+
+
+def _example(spec: SweepSpec, shape: Shape, share: float) -> _Example:
+    """Numbers at this share of their way, and the names at this share of their order by cost."""
+    examples = []
+    for parameters in space.corners(spec, share):
+        configuration = configured(spec, shape, parameters)
+        model, training = configuration.model, configuration.training
+        cost = _inference(model), step_flops(model, training)
+        examples.append(_Example(cost, parameters, configuration))
+    examples.sort(key=lambda example: example.cost)
+    return examples[round(share * (len(examples) - 1))]
+
+
+def table(plan: Plan) -> str:
+    """The plan as text for a terminal."""
+    rows = [HEADER, *(_cells(trial) for trial in plan.trials)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def summary(plan: Plan) -> str:
+    """The plan's totals in a sentence or two."""
+    flops = plan.total_trials * plan.spec.budget.flops_per_trial
+    time_needed = "time not estimated: this is not the machine that the trials would run on"
+    if plan.seconds is not None:
+        time_needed = f"about {units.seconds(plan.seconds)}"
+        if _compiles(plan.spec):
+            time_needed += ", or less: timed in eager execution, though trials compile"
+    places = f"{plan.places} at a time" if plan.places else "none of which fits this hardware"
+    return (
+        f"{plan.total_trials} trials of {_counted(plan.size)} configurations, {places}; "
+        f"{units.flops(flops)} of training in all; {time_needed}."
+    )
+
+
+def _counted(size: Size) -> str:
+    if math.isinf(size.count):
+        return "endlessly many"
+    return f"{'' if size.exact else 'at most '}{size.count:,.0f}"
+
+
+def _compiles(spec: SweepSpec) -> bool:
+    knob = spec.space.get("execution")
+    possible = (space.values(knob) or ()) if knob else (spec.training.get("execution", "eager"),)
+    return any(value != "eager" for value in possible)
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know of this plan before anything is spent."""
+    said = []
+    for trial in plan.trials:
+        where = f"the {trial.label} configuration"
+        if trial.warmup_steps >= trial.steps:
+            said.append(
+                f"{where} has {trial.steps:,} steps and never leaves its warm-up of "
+                f"{trial.warmup_steps:,}; lower training.warmup_steps or raise "
+                "budget.flops_per_trial"
+            )
+        if trial.training_flops > plan.spec.budget.flops_per_trial:
+            said.append(
+                f"one step of {where} costs {units.flops(trial.training_flops)}, more than the "
+                "budget of a trial; raise budget.flops_per_trial or lower training.batch_size"
+            )
+    return said
+
+
+def _inference(model: ModelConfig) -> int:
+    return inference_flops(model, model.M_max)
+
+
+def _planned(
+    label: str, spec: SweepSpec, shape: Shape, example: _Example, calibrated: bool
+) -> PlannedTrial:
+    model, training = example.configuration.model, example.configuration.training
+    spent = total_steps(model, training) * step_flops(model, training)
+    device = "cuda" if spec.resources.gpus else "cpu"
+    rate = flops_per_second(model, training, device) if calibrated else None
+    return PlannedTrial(
+        label=label,
+        parameters=example.parameters,
+        idle=idle_knobs(spec, shape, example.parameters),
+        parameter_count=parameter_count(model),
+        inference_flops=_inference(model),
+        training_flops=spent,
+        steps=total_steps(model, training),
+        warmup_steps=training.warmup_steps,
+        memory_bytes=training_memory(model, training),
+        seconds=None if rate is None else spent / rate,
+    )
+
+
+def _cells(trial: PlannedTrial) -> tuple[str, ...]:
+    return (
+        trial.label,
+        units.knobs({k: v for k, v in trial.parameters.items() if k not in trial.idle}),
+        f"{trial.parameter_count:,}",
+        f"{units.flops(trial.inference_flops)} a puzzle",
+        units.flops(trial.training_flops),
+        f"{trial.steps:,}",
+        units.byte_size(trial.memory_bytes),
+        "not measured" if trial.seconds is None else units.seconds(trial.seconds),
+    )
+
+
+def flops_per_second(
+    model: ModelConfig, training: TrainingConfig, device: str = "cpu"
+) -> float | None:
+    """Training speed on this machine with one thread, from a few real steps on made-up puzzles.
+
+    Blocks run in eager execution, since to compile would take longer than the steps. None where a
+    single row would take too long to time.
+    """
+    rows = min(training.batch_size, int(CALIBRATION_FLOPS // training_flops(model)))
+    if rows == 0:
+        return None
+    from sweep_platform.plan.calibration import seconds_per_step
+
+    return rows * training_flops(model) / seconds_per_step(model, training, rows, device)

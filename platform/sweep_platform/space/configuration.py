@@ -1,0 +1,142 @@
+"""What a point of a space comes to: its model and training, and which points come to the same.
+
+Not every model has a use for every knob: a transformer has no cycles, so two points that differ in
+N alone are one configuration, which is run once and counted once.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from hrm.config import ModelConfig, TrainingConfig, ema_decay
+from hrm.model.recurrence import kept_updates, networks, segment_updates
+from sweep_platform.space import knobs as space
+from sweep_platform.space.knobs import Parameters, Shape
+from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec
+
+MOST_COUNTED = 2_000
+"""Points up to which configurations are counted one by one, which takes a tenth of a second."""
+
+ANY_SHAPE = Shape(vocab_size=2, seq_len=2**24, num_puzzle_identifiers=1)
+"""Stands for puzzles that are not known yet.
+
+So long that no two values of `expansion` round to one width of mixing by MLP: what comes to the
+same here does so for all puzzles.
+"""
+
+_CYCLES = ("N", "T", "H_layers", "L_layers", "gradient", "gradient_steps", "mode")
+"""Settings that are told by the updates and forwards that they make."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """A model and its training, with no setting left for the model to decide."""
+
+    model: ModelConfig
+    training: TrainingConfig
+
+    @property
+    def meaning(self) -> str:
+        """All that changes the result, as text: equal for configurations that train alike.
+
+        Cycles, layers and gradient count by the updates that they make, the mode by whether it
+        runs a second forward, the expansion by the widths that it gives, and settings of what the
+        model does not have, or that only evaluation has, not at all.
+        """
+        told = {"model": _model_told(self.model), "training": _training_told(self.training)}
+        return json.dumps(told, sort_keys=True)
+
+    def signature(self, fingerprint: str) -> str:
+        """Hash of the meaning and of the puzzles that have this fingerprint."""
+        return hashlib.sha256(f"{self.meaning} {fingerprint}".encode()).hexdigest()
+
+
+def _model_told(model: ModelConfig) -> dict[str, Any]:
+    told = {k: v for k, v in asdict(model).items() if k not in (*_CYCLES, "expansion")}
+    for name in _without_use(model):
+        del told[name]
+    told["networks"] = networks(model)
+    told["updates"] = asdict(segment_updates(model))
+    told["kept"] = kept_updates(model).length
+    told["learns_to_continue"] = model.learns_to_continue
+    told["swiglu_width"] = model.swiglu_width
+    told["mixing_width"] = model.mixing_width if model.mixing == "mlp" else None
+    return told
+
+
+def _training_told(training: TrainingConfig) -> dict[str, Any]:
+    told = {k: v for k, v in asdict(training).items() if k != "eval_batch_size"}
+    return {**told, "micro_batch": training.micro_batch or training.batch_size}
+
+
+def _without_use(model: ModelConfig) -> Iterator[str]:
+    if model.M_max == 1:
+        yield "halt_exploration"
+    if model.mixing == "mlp":
+        yield "num_heads"
+    if model.mixing == "mlp" or model.positions == "learned":
+        yield "rope_theta"
+
+
+def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configuration:
+    """The configuration of one point.
+
+    Raises:
+        ConfigError: the settings do not go together.
+    """
+    model = space.model_config(spec, shape, parameters)
+    training = space.training_config(spec, parameters)
+    decay = float(ema_decay(model, training))
+    return Configuration(model=model, training=replace(training, ema=decay))
+
+
+def idle_knobs(spec: SweepSpec, shape: Shape, parameters: Parameters) -> tuple[str, ...]:
+    """Knobs that this point's model has no use for: other values come to the same."""
+    own = configured(spec, shape, parameters).meaning
+    return tuple(
+        name
+        for name, knob in spec.space.items()
+        if (others := [value for value in _telling(knob) if value != parameters[name]])
+        and all(
+            configured(spec, shape, {**parameters, name: value}).meaning == own for value in others
+        )
+    )
+
+
+def _telling(knob: Knob) -> list[Scalar]:
+    """Values among which a knob that has a use shows it: all choices, or the ends of a range."""
+    if isinstance(knob, Choices):
+        return list(knob.choices)
+    return [space.share_of(knob, 0), space.share_of(knob, 1)]
+
+
+def useless_knobs(spec: SweepSpec) -> set[str]:
+    """Knobs that no model of the space has a use for, whatever the puzzles."""
+    points = itertools.chain(space.corners(spec, 0), space.corners(spec, 1))
+    useless = set(spec.space)
+    for point in points:
+        useless &= set(idle_knobs(spec, ANY_SHAPE, point))
+        if not useless:
+            break
+    return useless
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many configurations a space has; if not `exact`, at most so many. May be infinite."""
+
+    count: float
+    exact: bool
+
+
+def size(spec: SweepSpec, shape: Shape) -> Size:
+    """The size of a space, counting configurations that come to the same once."""
+    points = space.size(spec)
+    if points > MOST_COUNTED:
+        return Size(points, exact=False)
+    every = space.by_likeness(spec, space.at_share(spec, 0))
+    meanings = {configured(spec, shape, point).meaning for point in every}
+    return Size(len(meanings), exact=True)

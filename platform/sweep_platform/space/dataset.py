@@ -1,0 +1,111 @@
+"""The puzzles of a sweep: from the spec's `dataset` to a folder of shards on this host."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from puzzle_datasets.commands.prepare import prepare as prepare_set
+from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
+from puzzle_datasets.common.settings import Settings, is_folder, make_settings
+from puzzle_datasets.storage.schema import DatasetError, Manifest
+from sweep_platform.common.errors import InputError, suggest
+from sweep_platform.space.knobs import Shape
+from sweep_platform.spec.schema import DatasetSpec
+from sweep_platform.spec.yaml_source import Source
+
+if TYPE_CHECKING:
+    from puzzle_datasets.storage.dataset import PuzzleDataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetAddress:
+    """The folder in which every host finds the puzzles, and what they have to be."""
+
+    folder: str
+    fingerprint: str
+
+    def open(self) -> "PuzzleDataset":
+        """The puzzle set, verified by hash.
+
+        Raises:
+            DatasetError: it is not there, is damaged, or is not the one of the sweep.
+        """
+        from puzzle_datasets.storage.dataset import PuzzleDataset
+
+        dataset = PuzzleDataset.open(Path(self.folder))
+        if dataset.manifest.fingerprint != self.fingerprint:
+            raise DatasetError(
+                f"{self.folder} is not the puzzle set that the sweep began with; restore that "
+                "set, or start a new sweep with another --out"
+            )
+        return dataset
+
+
+def prepare(dataset: DatasetSpec, root: Path) -> Path:
+    """The folder below `root` that holds the puzzles of a spec, built where it is missing.
+
+    Raises:
+        DatasetError: it cannot be built, or is damaged.
+    """
+    return prepare_set(dataset.name, _settings(dataset), root.absolute())
+
+
+def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
+    """The same puzzles with every setting decided, and the user's paths made absolute.
+
+    Raises:
+        InputError: the puzzles are not known or a setting is impossible; names the file, the
+            line, the key and the remedy.
+    """
+    if dataset.name not in PUZZLE_SETS:
+        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, PUZZLE_SETS)
+        raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
+    try:
+        absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
+        puzzle_set(dataset.name).check(_settings(absolute))
+    except DatasetError as error:
+        raise InputError(_sentence(error, source)) from None
+    return absolute
+
+
+def planned_shape(dataset: DatasetSpec) -> Shape:
+    """What the puzzles will fix about a model, before they are built.
+
+    The number of identities is then an upper bound; no cost but that of the table depends on it.
+    """
+    settings = _settings(dataset)
+    return Shape(
+        vocab_size=settings.vocab_size,
+        seq_len=settings.seq_len,
+        num_puzzle_identifiers=puzzle_set(dataset.name).most_identifiers(settings),
+    )
+
+
+def built_shape(manifest: Manifest) -> Shape:
+    """What the puzzles fix about a model."""
+    return Shape(
+        vocab_size=manifest.vocab_size,
+        seq_len=manifest.seq_len,
+        num_puzzle_identifiers=manifest.num_puzzle_identifiers,
+    )
+
+
+def _sentence(error: DatasetError, source: Source) -> str:
+    path = ("dataset", error.key) if error.key else ("dataset",)
+    said = str(error)
+    about_key = error.key is not None and said.startswith(f"{error.key} ")
+    rest = said.removeprefix(str(error.key)) if about_key else f": {said}"
+    return f"{source.place(path)}: `{'.'.join(path)}`{rest}."
+
+
+def _settings(dataset: DatasetSpec) -> Settings:
+    settings: Settings = make_settings(puzzle_set(dataset.name).settings, dataset.settings)
+    return settings
+
+
+def _absolute(settings: Settings) -> dict[str, Any]:
+    values = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    for item in fields(settings):
+        if is_folder(item) and values[item.name] is not None:
+            values[item.name] = str(Path(values[item.name]).expanduser().absolute())
+    return values

@@ -1,0 +1,174 @@
+"""What a space means: the values of its knobs, and its points as model configurations.
+
+Knobs and fixed settings are the fields of `hrm.config.ModelConfig` and `TrainingConfig`; their
+names, types and limits are known there and nowhere else.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from sweep_platform.spec.schema import Choices, Knob, Range, Scalar, SweepSpec
+
+Parameters = Mapping[str, Scalar]
+
+HEAD_DIM = "head_dim"
+"""Setting of `model` that stands for num_heads: heads of this width, as many as fit."""
+
+_GIVEN_BY_DATA = {"vocab_size", "seq_len", "num_puzzle_identifiers"}
+_GIVEN_BY_SPEC = {"training_flops", "seed", "evaluate_at", "eval_puzzles"}
+MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in _GIVEN_BY_DATA)
+TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What the puzzles fix about a model: vocabulary, length, number of puzzle identities."""
+
+    vocab_size: int
+    seq_len: int
+    num_puzzle_identifiers: int
+
+
+def values(knob: Knob) -> Sequence[Scalar] | None:
+    """All values of a knob, None where they are not countable."""
+    return knob.choices if isinstance(knob, Choices) else numbers(knob)
+
+
+def numbers(knob: Range) -> Sequence[float] | None:
+    """All numbers of a range, None where they are not countable."""
+    if knob.whole:
+        return range(int(knob.low), int(knob.high) + 1, int(knob.step or 1))
+    if knob.step is not None:
+        return _multiples(knob.low, knob.high, knob.step)
+    return [knob.low] if knob.low == knob.high else None
+
+
+def _multiples(*ends_and_step: float) -> list[float]:
+    """low, low + step, …, in decimals, so that they are the numbers that a person would write."""
+    low, high, step = (Decimal(str(number)) for number in ends_and_step)
+    return [float(low + index * step) for index in range(int((high - low) // step) + 1)]
+
+
+def size(spec: SweepSpec) -> float:
+    """Number of points of the space, infinite with a continuous knob."""
+    columns = [values(knob) for knob in spec.space.values()]
+    return math.prod(math.inf if column is None else len(column) for column in columns)
+
+
+def is_named(knob: Knob) -> bool:
+    """Whether a knob's values are names, which have no order: words, yes and no, or nothing."""
+    return isinstance(knob, Choices) and any(not _is_number(value) for value in knob.choices)
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def at_share(spec: SweepSpec, share: float) -> dict[str, Scalar]:
+    """The point whose every knob stands at this share of its way, from 0 to 1."""
+    return {name: share_of(knob, share) for name, knob in spec.space.items()}
+
+
+def corners(spec: SweepSpec, share: float) -> Iterator[dict[str, Scalar]]:
+    """Points whose numbers stand at this share of their way, with every combination of names."""
+    point = at_share(spec, share)
+    named = {name: values(knob) or () for name, knob in spec.space.items() if is_named(knob)}
+    for row in itertools.product(*named.values()):
+        yield {**point, **dict(zip(named, row, strict=True))}
+
+
+def share_of(knob: Knob, share: float) -> Scalar:
+    """The value of a knob at this share of its way, from 0 to 1; names go by their text."""
+    if isinstance(knob, Choices):
+        return sorted(knob.choices, key=_rank)[_index(knob.choices, share)]
+    if (listed := numbers(knob)) is not None:
+        return listed[_index(listed, share)]
+    if knob.log:
+        return min(knob.high, float(knob.low * (knob.high / knob.low) ** share))
+    return knob.low + share * (knob.high - knob.low)
+
+
+def _index(listed: Sequence[Scalar], share: float) -> int:
+    return round(share * (len(listed) - 1))
+
+
+def _rank(value: Scalar) -> tuple[float, str]:
+    return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
+
+
+def by_likeness(spec: SweepSpec, given: Parameters) -> Iterator[dict[str, Scalar]]:
+    """Every point of a countable space, those that share most knobs with `given` first."""
+    for changed in range(len(spec.space) + 1):
+        for names in itertools.combinations(spec.space, changed):
+            yield from _variants(spec, given, names)
+
+
+def _variants(
+    spec: SweepSpec, given: Parameters, names: tuple[str, ...]
+) -> Iterator[dict[str, Scalar]]:
+    """`given` with each of `names` at every other of its values."""
+    if not names:
+        yield dict(given)
+        return
+    for value in values(spec.space[names[0]]) or ():
+        if value != given[names[0]]:
+            for variant in _variants(spec, given, names[1:]):
+                yield {**variant, names[0]: value}
+
+
+def as_written(spec: SweepSpec, drawn: Parameters) -> dict[str, Scalar]:
+    """A drawn configuration in the space's own numbers: 0.1 + 0.2 is the step 0.3."""
+    return {name: _as_written(spec.space[name], value) for name, value in drawn.items()}
+
+
+def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
+    if isinstance(knob, Range) and not knob.whole and knob.step is not None:
+        assert isinstance(drawn, int | float), "a range holds numbers"
+        return min(numbers(knob) or (), key=lambda number: abs(number - drawn))
+    return drawn
+
+
+def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
+    """The model of one configuration.
+
+    Raises:
+        ConfigError: the settings do not go together.
+    """
+    settings: dict[str, Any] = {**spec.model, **_of(parameters, MODEL_SETTINGS)}
+    head_dim = settings.pop(HEAD_DIM, None)
+    if head_dim is not None:
+        settings["num_heads"] = _heads(settings, head_dim)
+    return ModelConfig(**asdict(shape), **settings)
+
+
+def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
+    """The training of one configuration; its budget is that of every trial of the sweep.
+
+    Raises:
+        ConfigError: the settings do not go together.
+    """
+    settings: dict[str, Any] = {**spec.training, **_of(parameters, TRAINING_SETTINGS)}
+    puzzles = None if spec.evaluation.puzzles == "all" else spec.evaluation.puzzles
+    return TrainingConfig(
+        training_flops=spec.budget.flops_per_trial,
+        evaluate_at=spec.evaluate_at,
+        eval_puzzles=puzzles,
+        seed=spec.seed,
+        **settings,
+    )
+
+
+def _of(parameters: Parameters, names: tuple[str, ...]) -> dict[str, Scalar]:
+    return {name: value for name, value in parameters.items() if name in names}
+
+
+def _heads(settings: Mapping[str, Any], head_dim: int) -> int:
+    hidden_size: int = settings.get("hidden_size", ModelConfig.hidden_size)
+    if hidden_size % head_dim:
+        raise ConfigError(f"hidden_size is {hidden_size}; give a multiple of head_dim={head_dim}.")
+    return hidden_size // head_dim

@@ -1,0 +1,220 @@
+"""What a sweep is asked to do: the typed, frozen schema behind every space file."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from sweep_platform.common.redaction import shown
+
+Scalar = bool | int | float | str | None
+OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
+    "exact_accuracy": "maximize",
+    "inference_flops": "minimize",
+    "parameter_count": "minimize",
+    "device_seconds": "minimize",
+}
+"""What a sweep may optimise, and in which direction."""
+
+MOST_STEPS = 100_000
+LARGEST = 1e15
+"""Bounds of a range: more values than that, or ends further out, are slips of the pen."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Choices(_Frozen):
+    """A knob that takes one of the listed values."""
+
+    choices: Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Choices":
+        if len(set(self.choices)) != len(self.choices):
+            raise ValueError("a choice is listed twice; list each value once")
+        return self
+
+
+class Range(_Frozen):
+    """A knob that takes any number from low to high; whole numbers if both ends are whole.
+
+    `step` keeps to low, low + step, …; `log` spreads the draws evenly over magnitudes.
+    """
+
+    low: int | float
+    high: int | float
+    step: Annotated[int | float, Field(gt=0)] | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if not all(abs(number) < LARGEST for number in (self.low, self.high, self.step or 0)):
+            raise ValueError(f"a range needs ends; give numbers below {LARGEST:g}")
+        if self.low > self.high:
+            raise ValueError(f"low is {self.low} and high is {self.high}; swap them")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs a low above 0, and low is {self.low}; raise it")
+        return self
+
+    @model_validator(mode="after")
+    def _stepped(self) -> "Range":
+        if self.log and self.step is not None:
+            raise ValueError("log and step exclude each other; keep one")
+        if self.whole and isinstance(self.step, float):
+            raise ValueError(f"step is {self.step} between whole ends; give a whole step")
+        step = self.step or (1 if self.whole else math.inf)
+        if (self.high - self.low) / step > MOST_STEPS:
+            raise ValueError(f"over {MOST_STEPS:,} values are too many; give a larger step")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether the knob takes whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+def _kind_of_knob(given: Any) -> str:
+    listed = isinstance(given, Choices) or (isinstance(given, dict) and "choices" in given)
+    return CHOICES if listed else RANGE
+
+
+CHOICES, RANGE = "a list of choices", "a range"
+Knob = Annotated[
+    Annotated[Choices, Tag(CHOICES)] | Annotated[Range, Tag(RANGE)],
+    Discriminator(_kind_of_knob),
+]
+
+
+class DatasetSpec(_Frozen):
+    """Which puzzles: the name of a set of `puzzle_datasets`, and that set's settings beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    name: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is said beside the name."""
+        return dict(self.model_extra or {})
+
+
+class EvaluationSpec(_Frozen):
+    """When and on how many held-out puzzles a trial is evaluated.
+
+    `at` are fractions of the training budget (the end is always one of them); `puzzles` limits
+    the fixed subset, `all` takes every held-out puzzle.
+    """
+
+    at: Annotated[tuple[float, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
+    puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+
+    @field_validator("at")
+    @classmethod
+    def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
+        for fraction in at:
+            if not 0 < fraction <= 1:
+                raise ValueError(f"one is {fraction}; give fractions above 0, up to 1")
+        return at
+
+
+class RungSpec(_Frozen):
+    """When trials are compared, as fractions of the training budget, and what share goes on.
+
+    `minimum` trials must have reached a rung before it stops any.
+    """
+
+    at: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    minimum: Annotated[int, Field(ge=1)] = 4
+
+    @field_validator("at")
+    @classmethod
+    def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
+        for fraction in at:
+            if not 0 < fraction < 1:
+                raise ValueError(f"one is {fraction}; give fractions above 0 and below 1")
+        return at
+
+
+class BudgetSpec(_Frozen):
+    """What the sweep may spend: trials, training FLOPs a trial, and minutes on the clock."""
+
+    trials: Annotated[int, Field(ge=1)]
+    flops_per_trial: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class SearchSpec(_Frozen):
+    """How configurations are proposed."""
+
+    sampler: Literal["tpe", "random", "nsga2", "gp"] = "tpe"
+    startup_trials: Annotated[int, Field(ge=0)] = 10
+    storage: str | None = None
+    """A database URL for clusters; by default a journal file in the sweep's folder."""
+
+
+class ResourceSpec(_Frozen):
+    """What Ray reserves for each trial, which trains on one GPU at most."""
+
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+    @field_validator("gpus")
+    @classmethod
+    def _at_most_one(cls, gpus: float) -> float:
+        if gpus > 1:
+            raise ValueError("a trial trains on one GPU; give 1, or a fraction of it")
+        return gpus
+
+
+class SweepSpec(_Frozen):
+    """A search over a space under a budget, with everything decided.
+
+    `model` and `training` hold fixed settings of `hrm.config.ModelConfig` and `TrainingConfig`;
+    `space` holds those that are searched. `model.head_dim` may stand for `num_heads`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    dataset: DatasetSpec
+    space: Annotated[dict[str, Knob], Field(min_length=1)]
+    model: dict[str, Scalar] = {}
+    training: dict[str, Scalar] = {}
+    evaluation: EvaluationSpec = EvaluationSpec()
+    objectives: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
+        "exact_accuracy",
+        "inference_flops",
+    )
+    budget: BudgetSpec
+    rungs: RungSpec = RungSpec()
+    search: SearchSpec = SearchSpec()
+    resources: ResourceSpec = ResourceSpec()
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+
+    @field_validator("objectives")
+    @classmethod
+    def _distinct_objectives(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(objectives)) != len(objectives):
+            raise ValueError("an objective is listed twice; list each once")
+        return objectives
+
+    def public(self) -> dict[str, Any]:
+        """The specification as plain data that may be shown and kept: without secrets."""
+        content = self.model_dump(mode="json")
+        if self.search.storage is not None:
+            content["search"]["storage"] = shown(self.search.storage)
+        return content
+
+    @property
+    def evaluate_at(self) -> tuple[float, ...]:
+        """Fractions of the training budget at which a trial is evaluated, rungs among them."""
+        return tuple(sorted({*self.evaluation.at, *self.rungs.at, 1.0}))

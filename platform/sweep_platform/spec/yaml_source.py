@@ -1,0 +1,220 @@
+"""YAML that remembers where each key stands, so that an error can name file, key and line."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweep_platform.common.errors import InputError
+
+KeyPath = tuple[str | int, ...]
+
+
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which numbers are what every researcher expects, and dates are words.
+
+    In plain YAML 1.1, 1e-4 is a word, 010 is eight and 1:30 is ninety.
+    """
+
+
+_REDEFINED = {_TAG + kind for kind in ("float", "int", "timestamp")}
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] not in _REDEFINED]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    _TAG + "int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    _TAG + "float",
+    re.compile(
+        r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"
+        r"|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+0123456789."),
+)
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as a person writes it: space.N.choices."""
+    return ".".join(str(part) for part in path)
+
+
+@dataclass
+class Source:
+    """A tree of settings and, for every key, where it was written.
+
+    Attributes:
+        tree: the settings as plain mappings, lists and scalars.
+        places: for every key path, "file, line n" or the option that set it.
+        name: how the whole is called in messages.
+    """
+
+    tree: dict[str, Any]
+    places: dict[KeyPath, str]
+    name: str
+
+    def place(self, path: KeyPath) -> str:
+        """Where the innermost written part of `path` stands."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return self.name
+
+    def subtree(self, path: KeyPath) -> "Source":
+        """What is written below `path`, as a source of its own."""
+        tree: Any = self.tree
+        for part in path:
+            tree = tree[part]
+        places = {
+            key[len(path) :]: place
+            for key, place in self.places.items()
+            if key[: len(path)] == path
+        }
+        return Source(tree=tree, places=places, name=self.name)
+
+    def without(self, key: str) -> "Source":
+        """All but one key of the top."""
+        tree = {name: value for name, value in self.tree.items() if name != key}
+        places = {path: place for path, place in self.places.items() if path[0] != key}
+        return Source(tree=tree, places=places, name=self.name)
+
+    def merged(self, over: "Source", replace_below: frozenset[str]) -> "Source":
+        """This source with `over` laid on top.
+
+        Mappings merge key by key, except that an entry of a mapping named in `replace_below`
+        is replaced whole: a knob is either choices or a range, never a mixture.
+        """
+        places = dict(self.places)
+        tree = _merge(self.tree, over.tree, (), replace_below, places)
+        places = {**over.places, **places}
+        return Source(tree=tree, places=places, name=self.name)
+
+
+def _merge(
+    below: Mapping[str, Any],
+    above: Mapping[str, Any],
+    path: KeyPath,
+    replace_below: frozenset[str],
+    places: dict[KeyPath, str],
+) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        whole = bool(path) and path[-1] in replace_below
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
+            result[key] = _merge(old, value, (*path, key), replace_below, places)
+        else:
+            _forget(places, (*path, key))
+            result[key] = value
+    return result
+
+
+def _forget(places: dict[KeyPath, str], path: KeyPath) -> None:
+    for key in [key for key in places if key[: len(path)] == path]:
+        del places[key]
+
+
+def read_yaml(path: Path) -> Source:
+    """Parse a YAML file that holds one mapping.
+
+    Raises:
+        InputError: the file is missing, unreadable, not YAML, not a mapping, or names a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; name an existing space.") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); name a YAML text file."
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; name a YAML text file.") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Source:
+    """Parse YAML text that holds one mapping; `name` stands for it in messages."""
+    places: dict[KeyPath, str] = {}
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise InputError(f"{name}: holds no settings; write `key: value` lines.")
+        _locate(loader, node, (), name, places)
+        tree = _construct(loader, node, name)
+    except RecursionError:
+        raise InputError(f"{name}: an alias stands inside what it names; write it out.") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{name}{_where(error, text)}: is not YAML: {_what(error)}.") from None
+    return Source(tree=tree, places=places, name=name)
+
+
+def parse_scalar(text: str, name: str) -> Any:
+    """A value from the command line, read as YAML: 3, 1e-4, true, [1, 2], word.
+
+    Raises:
+        InputError: the text is no YAML value; `name` says where it stands.
+    """
+    try:
+        return parse_yaml(f"value: {text}", name).tree["value"]
+    except InputError:
+        raise InputError(f"{name}: the value is not YAML; quote it or correct it.") from None
+
+
+def _construct(loader: _Loader, node: yaml.Node, name: str) -> Any:
+    try:
+        return loader.construct_document(node)
+    except (ValueError, KeyError, AttributeError):
+        raise InputError(f"{name}: a value does not fit its `!!` tag; drop the tag.") from None
+
+
+def _locate(
+    loader: _Loader, node: yaml.Node, path: KeyPath, name: str, places: dict[KeyPath, str]
+) -> None:
+    """Note where each key below `node` stands; keys merged in by `<<` give way to written ones."""
+    if isinstance(node, yaml.MappingNode):
+        _check_keys(node, path, name)
+        loader.flatten_mapping(node)
+        for key, value in node.value:
+            places[(*path, key.value)] = f"{name}, line {key.start_mark.line + 1}"
+            _locate(loader, value, (*path, key.value), name, places)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            places[(*path, index)] = f"{name}, line {value.start_mark.line + 1}"
+            _locate(loader, value, (*path, index), name, places)
+
+
+def _check_keys(node: yaml.MappingNode, path: KeyPath, name: str) -> None:
+    """Refuse a key that is written twice or that is not a word."""
+    seen = set()
+    for key, _ in node.value:
+        place = f"{name}, line {key.start_mark.line + 1}"
+        if key.tag not in (_TAG + "str", _TAG + "merge"):
+            shown = f"`{dotted((*path, key.value))}`" if isinstance(key.value, str) else "a key"
+            raise InputError(f"{place}: {shown} is not a word; put the key in quotes.")
+        if key.value in seen:
+            raise InputError(
+                f"{place}: `{dotted((*path, key.value))}` is written twice; keep one."
+            )
+        seen.add(key.value)
+
+
+def _where(error: yaml.YAMLError, text: str) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        return f", line {text.count(chr(10), 0, error.position) + 1}"
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}" if mark else ""
+
+
+def _what(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"the character #x{error.character:02x} cannot stand in a text"
+    return str(getattr(error, "problem", None) or error)

@@ -1,0 +1,206 @@
+"""A sweep's folder read once: the plain data that every part of the report is made from."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from hrm.config import ModelConfig
+from hrm.progress import Curve, Halting, Progress
+from sweep_platform.store.folder import (
+    Outcome,
+    Session,
+    SweepFolder,
+    SweepRecord,
+    TrialFolder,
+    TrialRecord,
+    TrialState,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A curve, what halting made of it, and the training FLOPs spent when it was measured."""
+
+    training_flops: int
+    curve: Curve
+    halting: Halting | None
+
+    @property
+    def exact_accuracy(self) -> float:
+        """Share of puzzles solved after all segments."""
+        return self.curve.exact_accuracy[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSummary:
+    """One trial: its configuration, how it stands, and what it told.
+
+    Attributes:
+        record: the configuration and its planned cost.
+        state: how the trial stands.
+        reason: why it ended, or a sentence on why it has not.
+        last: its latest report, None before the first.
+        evaluations: every evaluation, oldest first.
+    """
+
+    record: TrialRecord
+    state: TrialState
+    reason: str
+    last: Progress | None
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def number(self) -> int:
+        """Number of the trial in the sweep."""
+        return self.record.number
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The searched settings that its model has a use for, and their values."""
+        return self.record.knobs
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole training budget was spent."""
+        return self.state is TrialState.COMPLETE
+
+    @property
+    def final(self) -> Curve | None:
+        """The curve of the last evaluation, never the best of several; None if there is none."""
+        return self.evaluations[-1].curve if self.evaluations else None
+
+    @property
+    def halting(self) -> Halting | None:
+        """What halting made of the last evaluation, None where that is not known."""
+        return self.evaluations[-1].halting if self.evaluations else None
+
+    @property
+    def model(self) -> str:
+        """Name of its model."""
+        return str(self.record.model.get("model", ModelConfig.model))
+
+    @property
+    def training_flops(self) -> int:
+        """FLOPs spent on training so far."""
+        return self.last.training_flops if self.last else 0
+
+    @property
+    def device_seconds(self) -> float:
+        """Seconds of training and evaluation so far."""
+        return self.last.device_seconds if self.last else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSummary:
+    """All that a report tells.
+
+    Attributes:
+        folder: the sweep's folder, as it was named by the caller.
+        record: what was asked and where it ran.
+        trials: by number.
+        sessions: every driver's work, oldest first.
+        wall_seconds: time on the clock over all sessions; one without a recorded end counts up
+            to the last thing a trial wrote in it.
+    """
+
+    folder: str
+    record: SweepRecord
+    trials: tuple[TrialSummary, ...]
+    sessions: tuple[Session, ...]
+    wall_seconds: float
+
+    @property
+    def complete(self) -> tuple[TrialSummary, ...]:
+        """Trials that spent their budget and were evaluated."""
+        return tuple(t for t in self.trials if t.complete and t.final)
+
+    @property
+    def states(self) -> Counter[TrialState]:
+        """Number of trials in each state."""
+        return Counter(trial.state for trial in self.trials)
+
+    @property
+    def training_flops(self) -> int:
+        """FLOPs that all trials spent on training."""
+        return sum(trial.training_flops for trial in self.trials)
+
+    @property
+    def device_seconds(self) -> float:
+        """Seconds that all trials spent on their devices."""
+        return sum(trial.device_seconds for trial in self.trials)
+
+    @property
+    def open(self) -> bool:
+        """Whether a driver may be at work: the last session has no recorded end."""
+        return _open(self.sessions)
+
+
+def _open(sessions: Sequence[Session]) -> bool:
+    return bool(sessions) and sessions[-1].ended is None
+
+
+def summarize(folder: SweepFolder) -> SweepSummary:
+    """Read a sweep's folder as it is now."""
+    sessions = tuple(folder.sessions())
+    trials: list[TrialSummary] = []
+    moments: list[float] = []
+    for trial in folder.trials():
+        summary, written = _summarize_trial(trial, _open(sessions))
+        trials.append(summary)
+        moments += written
+    return SweepSummary(
+        folder=str(folder.root),
+        record=folder.record(),
+        trials=tuple(sorted(trials, key=lambda trial: trial.number)),
+        sessions=sessions,
+        wall_seconds=wall_seconds(sessions, moments),
+    )
+
+
+def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary, list[float]]:
+    """The trial, and the moments (Unix seconds) at which something was written about it."""
+    outcome = folder.outcome()
+    measurements = list(folder.measurements())
+    evaluations = tuple(
+        Evaluation(
+            training_flops=m.progress.training_flops,
+            curve=m.progress.curve,
+            halting=m.progress.halting,
+        )
+        for m in measurements
+        if m.progress.curve
+    )
+    summary = TrialSummary(
+        record=folder.record(),
+        state=outcome.state if outcome else TrialState.RUNNING,
+        reason=outcome.reason if outcome else _unfinished(under_way),
+        last=measurements[-1].progress if measurements else None,
+        evaluations=evaluations,
+    )
+    return summary, [m.time_ms / 1000 for m in measurements] + _ended(outcome)
+
+
+def _unfinished(under_way: bool) -> str:
+    return "under way, no outcome yet" if under_way else "cut short; --resume goes on with it"
+
+
+def _ended(outcome: Outcome | None) -> list[float]:
+    return [outcome.ended] if outcome else []
+
+
+def wall_seconds(sessions: Iterable[Session], moments: Iterable[float]) -> float:
+    """Time on the clock over all sessions.
+
+    A session without a recorded end was killed or is at work: it counts up to the last of
+    `moments` (Unix seconds at which a trial wrote something) before the next session began.
+    """
+    written = sorted(moments)
+    total = 0.0
+    for session, following in pairwise([*sessions, None]):
+        assert session is not None
+        until = following.started if following else float("inf")
+        last = max((m for m in written if session.started <= m < until), default=session.started)
+        total += (last if session.ended is None else session.ended) - session.started
+    return max(total, 0.0)

@@ -1,0 +1,253 @@
+"""A mirror of the sweep's folder in MLflow.
+
+The folder is the truth and MLflow is rebuilt from it: nothing is queued, `MlflowMirror.sync`
+reads the folder and sends what MLflow lacks. So a driver may be killed and a server may go away
+at any moment; the next sync, in this session or the next, makes up for it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweep_platform.common.redaction import shown
+from sweep_platform.common.text import knobs
+from sweep_platform.store.folder import SweepFolder, SweepRecord, TrialFolder, TrialRecord
+from sweep_platform.tracking import runs
+from sweep_platform.tracking.store import (
+    TrackingError,
+    database_file,
+    open_store,
+    reason,
+)
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+
+@dataclass(kw_only=True)
+class _Mirrored:
+    """What MLflow holds of one run."""
+
+    id: str
+    standing: tuple[str, str]
+    """Status and state tag."""
+    parent: str = ""
+    """Run that MLflow files it under."""
+    described: bool = False
+    """Whether parameters and dataset were sent."""
+    sent: int = 0
+    """Optimizer step of the last report sent."""
+
+
+class MlflowMirror:
+    """One parent run for the sweep and one child run for each trial, kept like the folder.
+
+    Runs are found again by their tags, never made twice. Metrics of a report carry its step and
+    the time it was written, so that MLflow drops what it already has.
+    """
+
+    def __init__(self, sweep: SweepFolder, tracking_uri: str) -> None:
+        self.uri = tracking_uri
+        self._sweep = sweep
+        self._connected = False
+        self._client: MlflowClient
+        self._experiment: str
+        self._record: SweepRecord
+        self._parent: _Mirrored | None = None
+        self._trials: dict[str, _Mirrored] = {}
+        self._settled: set[Path] = set()
+
+    def check(self) -> None:
+        """Reach the store and find or make the experiment and the parent run.
+
+        Raises:
+            TrackingError: if the store is away, unusable or not writable.
+        """
+        self._client = open_store(self.uri)
+        from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
+
+        try:
+            self._find()
+        except MlflowException as error:
+            raise TrackingError(
+                f"MLflow at {shown(self.uri)} does not take this sweep ({reason(error)}):"
+                f" repair it, or name another by --tracking-uri."
+            ) from error
+
+    def sync(self) -> None:
+        """Send all that MLflow lacks. Raises what MLflow raises where the store is away."""
+        if not self._connected:
+            self._client = open_store(self.uri)
+            self._find()
+        try:
+            status, _ = standing = runs.sweep_standing(self._sweep.sessions())
+            for folder in self._sweep.trials():
+                if folder.root not in self._settled:
+                    self._send_trial(folder, status)
+            self._send_sweep(standing)
+        except BaseException:
+            # What a lost answer was about is unknown: ask MLflow again before anything is made.
+            self._connected = False
+            raise
+
+    def send_files(self) -> None:
+        """Store `sweep.json` and the report with the parent run. Raises what MLflow raises."""
+        assert self._parent is not None, "files are sent after a sync"
+        self._client.log_artifact(self._parent.id, str(self._sweep.root / "sweep.json"))
+        if self._sweep.report.is_dir():
+            self._client.log_artifacts(self._parent.id, str(self._sweep.report), "report")
+
+    def unsent(self) -> int:
+        """Reports and endings that MLflow is not known to have."""
+        status, _ = standing = runs.sweep_standing(self._sweep.sessions())
+        missing = int(self._parent is None or self._parent.standing != standing)
+        for folder in self._sweep.trials():
+            if folder.root in self._settled:
+                continue
+            trial = self._trials.get(folder.record().signature)
+            steps = [m.progress.step for m in folder.measurements()]
+            missing += sum(trial is None or step > trial.sent for step in steps)
+            standing = runs.trial_standing(folder.outcome(), status)
+            missing += trial is None or trial.standing != standing
+        return missing
+
+    def _find(self) -> None:
+        """Learn what MLflow holds of the sweep, and make what must be there."""
+        self._record = self._sweep.record()
+        self._experiment = self._find_experiment()
+        found = self._find_runs()
+        self._parent = found.pop("", None) or self._create_parent()
+        self._trials = found
+        for trial in found.values():
+            self._adopt(trial)
+        self._settled.clear()
+        self._connected = True
+
+    def _find_experiment(self) -> str:
+        """The experiment that holds all sweeps of this name; artifacts go beside its database."""
+        name = self._record.name
+        found = self._client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"The experiment {name!r} was deleted from MLflow at {shown(self.uri)}: restore"
+                f" it with `mlflow experiments restore -x {found.experiment_id}`, or give the"
+                f" sweep another name."
+            )
+        if found is not None:
+            return str(found.experiment_id)
+        database = database_file(self.uri)
+        location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    def _find_runs(self) -> dict[str, _Mirrored]:
+        """Runs of this sweep by their trial's signature; the parent's is empty."""
+        found: dict[str, _Mirrored] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs(
+                [self._experiment],
+                filter_string=f"tags.`{runs.SWEEP_TAG}` = '{self._record.id}'",
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+                page_token=token or None,
+            )
+            for run in page:
+                signature = run.data.tags.get(runs.TRIAL_TAG, "")
+                if signature in found:
+                    # A request to make it was carried out after it had been given up.
+                    self._client.delete_run(run.info.run_id)
+                else:
+                    found[signature] = self._mirrored(run)
+            token = page.token or None
+        return found
+
+    def _mirrored(self, run: "Run") -> _Mirrored:
+        standing = (run.info.status, run.data.tags.get(runs.STATE_TAG, ""))
+        parent = run.data.tags.get(runs.PARENT_TAG, "")
+        mirrored = _Mirrored(id=run.info.run_id, standing=standing, parent=parent)
+        mirrored.described = runs.LAST_PARAMETER in run.data.params
+        if runs.CURSOR in run.data.metrics and runs.TRIAL_TAG in run.data.tags:
+            history = self._client.get_metric_history(mirrored.id, runs.CURSOR)
+            mirrored.sent = max(metric.step for metric in history)
+        return mirrored
+
+    def _adopt(self, trial: _Mirrored) -> None:
+        """File a trial under the parent: its own may have been a double that was dropped."""
+        assert self._parent is not None
+        if trial.parent != self._parent.id:
+            self._client.set_tag(trial.id, runs.PARENT_TAG, self._parent.id)
+            trial.parent = self._parent.id
+
+    def _create_parent(self) -> _Mirrored:
+        tags = runs.sweep_tags(self._record)
+        start = int(self._record.created * 1000)
+        return self._create(tags, self._record.name, start)
+
+    def _create_trial(self, folder: TrialFolder, record: TrialRecord) -> _Mirrored:
+        assert self._parent is not None
+        tags = runs.trial_tags(self._record, record, self._parent.id)
+        start = int((folder.root / "trial.json").stat().st_mtime * 1000)
+        name = f"{record.number:04d} {knobs(record.knobs)}"
+        trial = self._trials[record.signature] = self._create(tags, name, start)
+        return trial
+
+    def _create(self, tags: dict[str, str], name: str, start: int) -> _Mirrored:
+        run = self._client.create_run(self._experiment, start, tags, name)
+        return _Mirrored(id=run.info.run_id, standing=(runs.RUNNING, tags[runs.STATE_TAG]))
+
+    def _send_trial(self, folder: TrialFolder, sweep_status: str) -> None:
+        record, outcome = folder.record(), folder.outcome()
+        trial = self._trials.get(record.signature) or self._create_trial(folder, record)
+        standing = runs.trial_standing(outcome, sweep_status)
+        if outcome is None or trial.standing != standing:
+            if not trial.described:
+                self._describe(trial, record)
+            self._send_reports(trial, folder, ended=outcome is not None)
+        if trial.standing != standing:
+            end = int(outcome.ended * 1000) if outcome else None
+            self._stand(trial, standing, runs.ending_tags(standing[1], outcome), end)
+        if outcome is not None:
+            self._settled.add(folder.root)
+
+    def _describe(self, trial: _Mirrored, record: TrialRecord) -> None:
+        from mlflow.entities import Param
+
+        self._client.log_inputs(trial.id, [runs.dataset_input(self._record)])
+        fields = runs.parameters(record).items()
+        self._client.log_batch(trial.id, params=[Param(key, value) for key, value in fields])
+        trial.described = True
+
+    def _send_reports(self, trial: _Mirrored, folder: TrialFolder, ended: bool) -> None:
+        measurements = list(folder.measurements())
+        new = [m for m in measurements if m.progress.step > trial.sent]
+        metrics = [metric for m in new for metric in runs.report_metrics(m)]
+        if ended:
+            metrics += runs.curve_metrics(measurements)
+        if metrics:
+            self._client.log_batch(trial.id, metrics=metrics)
+        if new:
+            trial.sent = new[-1].progress.step
+
+    def _send_sweep(self, standing: tuple[str, str]) -> None:
+        assert self._parent is not None
+        if self._parent.standing == standing:
+            return
+        end = None
+        if standing[0] != runs.RUNNING:
+            end = int((self._sweep.sessions()[-1].ended or 0) * 1000)
+            metrics = runs.summary_metrics(self._sweep, end)
+            self._client.log_batch(self._parent.id, metrics=metrics)
+        self._stand(self._parent, standing, {runs.STATE_TAG: standing[1]}, end)
+
+    def _stand(
+        self, run: _Mirrored, standing: tuple[str, str], tags: dict[str, str], end: int | None
+    ) -> None:
+        """Set a run's status, then its tags: they tell the next session that all was sent."""
+        from mlflow.entities import RunTag
+
+        if standing[0] == runs.RUNNING:
+            self._client.update_run(run.id, status=runs.RUNNING)
+        else:
+            self._client.set_terminated(run.id, standing[0], end)
+        self._client.log_batch(run.id, tags=[RunTag(key, value) for key, value in tags.items()])
+        run.standing = standing

@@ -20,23 +20,15 @@ from hrm.config import ModelConfig, TrainingConfig
 from hrm.learner import Learner
 from hrm.model import ReasoningModel
 from hrm.official import weights
+from hrm.official.settings import COUNTS
 from puzzle_datasets.batch import Batch
 
 CASES = Path("tests", "hrm", "parity_cases")
 FIRST_SEGMENT, LATER_SEGMENTS = 5e-5, 5e-3
 """Largest difference of an array of the evaluation, relative to the array's largest value."""
 
-NAMES = {
-    "H_cycles": "N",
-    "L_cycles": "T",
-    "H_layers": "H_layers",
-    "L_layers": "L_layers",
-    "hidden_size": "hidden_size",
-    "num_heads": "num_heads",
-    "expansion": "expansion",
-    "pos_encodings": "positions",
-    "halt_max_steps": "M_max",
-}
+NAMES = COUNTS | {"expansion": "expansion", "pos_encodings": "positions"}
+"""Our names of the published settings that a case's `meta.json` holds."""
 
 
 class PublishedCase:

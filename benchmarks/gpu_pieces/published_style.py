@@ -15,19 +15,9 @@ from torch import Tensor
 from hrm.act import Segment, Slots, draw_least_segments, empty_slots, join, refill, train_segment
 from hrm.baselines import build_model
 from hrm.config import ModelConfig, TrainingConfig
+from hrm.losses import stablemax_cross_entropy
 from hrm.optim import SignSGD
 from puzzle_datasets.batch import Batch
-from puzzle_datasets.schema import IGNORE_LABEL
-
-
-def stablemax_in_float64(logits: Tensor, labels: Tensor) -> Tensor:
-    """Losses `[B, L]` of logits `[B, L, V]`, every intermediate in float64 (arXiv 2501.04697)."""
-    x = logits.double()
-    s = torch.where(x < 0, 1 / (1 - x.clamp(max=0)), x + 1)
-    scored = labels != IGNORE_LABEL
-    target = torch.where(scored, labels, 0).long().unsqueeze(-1)
-    p = s.gather(-1, target).squeeze(-1) / s.sum(-1)
-    return torch.where(scored, -p.log(), 0)
 
 
 class PublishedStyle:
@@ -82,7 +72,7 @@ class PublishedStyle:
     ) -> tuple[Tensor, Slots, Tensor]:
         """The loss summed over rows, the slots after the segment, and the metrics."""
         slots = refill(self._model, slots, batch)
-        segment = train_segment(self._model, slots, rows, least, stablemax_in_float64)
+        segment = train_segment(self._model, slots, rows, least, stablemax_cross_entropy)
         return segment.loss.total, segment.slots, _metrics(segment)
 
 

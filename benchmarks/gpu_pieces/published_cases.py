@@ -17,6 +17,7 @@ from gpu_pieces.traces import Trace, trace
 from hrm.checkpoints import official
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.official import weights
+from hrm.checkpoints.official.settings import COUNTS
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.learner import Learner
@@ -26,17 +27,8 @@ CASES = Path("tests", "hrm", "parity_cases")
 FIRST_SEGMENT, LATER_SEGMENTS = 5e-5, 5e-3
 """Largest difference of an array of the evaluation, relative to the array's largest value."""
 
-NAMES = {
-    "H_cycles": "N",
-    "L_cycles": "T",
-    "H_layers": "H_layers",
-    "L_layers": "L_layers",
-    "hidden_size": "hidden_size",
-    "num_heads": "num_heads",
-    "expansion": "expansion",
-    "pos_encodings": "positions",
-    "halt_max_steps": "M_max",
-}
+NAMES = COUNTS | {"expansion": "expansion", "pos_encodings": "positions"}
+"""Our names of the published settings that a case's `meta.json` holds."""
 
 
 class PublishedCase:

@@ -1,11 +1,12 @@
 """A small set of real ARC tasks, and configurations small enough to train in a second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.model.flops import step_flops
@@ -62,6 +63,15 @@ def training_config() -> Callable[..., TrainingConfig]:
         return replace(config, training_flops=float(steps * step_flops(model, config)))
 
     return make
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, and leave the number of threads as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

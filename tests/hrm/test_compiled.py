@@ -24,7 +24,10 @@ from hrm.model.compiled import compile_blocks
 from hrm.model.reasoning_model import ReasoningModel
 
 # Tracing asks every tensor whether it has a gradient.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 def neighbour(name: str) -> ModuleType:
@@ -37,11 +40,6 @@ def neighbour(name: str) -> ModuleType:
 
 parity = neighbour("test_parity")
 step = neighbour("compiled_step")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def tiny(**changes: Any) -> ReasoningModel:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweep_platform.common.exit_status import DONE, guarded
+from puzzle_datasets.common.exit_status import DONE, guarded
 
 
 def parser() -> argparse.ArgumentParser:

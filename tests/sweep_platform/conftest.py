@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hrm.progress import Curve, Halting, Progress
-from sweep_platform.common.files import write_json
+from puzzle_datasets.common.files import write_json
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
 
@@ -148,7 +148,7 @@ def make_comparison(make_sweep: MakeSweep) -> MakeSweep:
             changed = replace(
                 record,
                 parameters={"model": model, **record.parameters},
-                idle=("N", "T") if model == "transformer" else (),
+                inactive=("N", "T") if model == "transformer" else (),
                 model={**record.model, "model": model, "mode": "exact", "gradient": "native"},
                 training={**record.training, "execution": "compiled", "ema": 0.0},
             )

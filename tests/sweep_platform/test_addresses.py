@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweep_platform.common.redaction import shown
+from sweep_platform.common.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -19,5 +19,5 @@ from sweep_platform.common.redaction import shown
     ],
 )
 def test_shown(address: str, visible: str) -> None:
-    assert shown(address) == visible
-    assert shown(visible) == visible
+    assert redact(address) == visible
+    assert redact(visible) == visible

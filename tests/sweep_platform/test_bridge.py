@@ -11,7 +11,7 @@ from ray.exceptions import OutOfMemoryError
 
 from hrm.progress import Progress
 from sweep_platform.execution import ray_tune as bridge
-from sweep_platform.execution.ray_tune import RungScheduler, WorkersLost, run_trials
+from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, run_trials
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import TrialState
 
@@ -67,9 +67,9 @@ class FakeConductor:
 def test_a_warning_comes_beside_a_report(make_sweep: Any) -> None:
     [measured, *_] = make_sweep(TrialState.COMPLETE).trials()[0].measurements()
     conductor = FakeConductor()
-    scheduler = RungScheduler(conductor)  # type: ignore[arg-type]
+    scheduler = TuneScheduler(conductor)  # type: ignore[arg-type]
     trial = SimpleNamespace(trial_id="a")
     report = {"progress": json.dumps(asdict(measured.progress))}
     for result in ({**report, "warned": "no compiler"}, report):
-        assert scheduler.on_trial_result(None, trial, result) == RungScheduler.CONTINUE
+        assert scheduler.on_trial_result(None, trial, result) == TuneScheduler.CONTINUE
     assert conductor.heard == ["no compiler"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hrm.progress import Curve, Progress
-from sweep_platform.search.scheduler import WORKER_RETRIES, Conductor
+from sweep_platform.search.scheduler import WORKER_RETRIES, TrialScheduler
 from sweep_platform.search.study import SweepStudy
 from sweep_platform.space.knobs import Shape
 from sweep_platform.store.folder import (
@@ -85,7 +85,9 @@ class Driver:
         self.study = SweepStudy(self.folder, spec, SHAPE, "data")
         self.display = FakeDisplay()
         self.capacity = capacity
-        self.conductor = Conductor(self.study, self.display, lambda: self.capacity, seconds_left)
+        self.conductor = TrialScheduler(
+            self.study, self.display, lambda: self.capacity, seconds_left
+        )
         self.running: dict[str, TrialFolder] = {}
 
     def start(self, key: str) -> TrialFolder | None:

@@ -15,9 +15,9 @@ from sweep_platform.space.check import check_space
 from sweep_platform.space.configuration import (
     MOST_COUNTED,
     configured,
-    idle_knobs,
+    inactive_knobs,
     size,
-    useless_knobs,
+    unused_knobs,
 )
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.yaml_source import Source
@@ -128,10 +128,10 @@ def test_signatures_tell_puzzles_apart(make_spec) -> None:
 def test_idle_knobs(make_spec) -> None:
     spec = make_spec(space={**NAMES, "N": {"choices": [1, 2]}, "T": {"low": 1, "high": 3}})
     point = {"mode": "exact", "gradient": "native", "mixing": "mlp", "N": 2, "T": 2}
-    assert idle_knobs(spec, SHAPE, {"model": "hrm", **point}) == ()
-    assert set(idle_knobs(spec, SHAPE, {"model": "trm", **point})) == {"mode"}
+    assert inactive_knobs(spec, SHAPE, {"model": "hrm", **point}) == ()
+    assert set(inactive_knobs(spec, SHAPE, {"model": "trm", **point})) == {"mode"}
     expected = {"mode", "gradient", "N", "T"}
-    assert set(idle_knobs(spec, SHAPE, {"model": "transformer", **point})) == expected
+    assert set(inactive_knobs(spec, SHAPE, {"model": "transformer", **point})) == expected
 
 
 def test_long_puzzles_tell_expansions_apart_that_short_ones_do_not(make_spec) -> None:
@@ -140,14 +140,14 @@ def test_long_puzzles_tell_expansions_apart_that_short_ones_do_not(make_spec) ->
     spec = make_spec(space=knobs, model={"hidden_size": 32, "num_heads": 2, "mixing": "mlp"})
     long = space.Shape(vocab_size=12, seq_len=900, num_puzzle_identifiers=5)
     point = {"expansion": 2.0}
-    assert (idle_knobs(spec, SHAPE, point), size(spec, SHAPE).count) == (("expansion",), 1)
-    assert (idle_knobs(spec, long, point), size(spec, long).count) == ((), 2)
-    assert useless_knobs(spec) == set()
+    assert (inactive_knobs(spec, SHAPE, point), size(spec, SHAPE).count) == (("expansion",), 1)
+    assert (inactive_knobs(spec, long, point), size(spec, long).count) == ((), 2)
+    assert unused_knobs(spec) == set()
 
 
 def test_a_knob_with_one_value_is_not_idle(make_spec) -> None:
     spec = make_spec(space={"N": {"choices": [2]}}, model={"model": "transformer"})
-    assert useless_knobs(spec) == set()
+    assert unused_knobs(spec) == set()
 
 
 @pytest.mark.parametrize(

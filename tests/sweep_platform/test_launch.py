@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from puzzle_datasets.common.locks import exclusive
 from sweep_platform.cli import main
-from sweep_platform.common.files import exclusive
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.tracking.thread import open_store

@@ -71,7 +71,7 @@ def test_examples_bound_every_configuration(make_spec) -> None:
     assert cheapest.parameters == {"N": 1, "M_max": 1}
     assert median.parameters == {"N": 2, "M_max": 5}
     assert dearest.parameters == {"N": 3, "M_max": 9}
-    for parameters in space.by_likeness(spec, cheapest.parameters):
+    for parameters in space.nearest_first(spec, cheapest.parameters):
         model = space.model_config(spec, SHAPE, parameters)
         cost = inference_flops(model, model.M_max)
         assert cheapest.inference_flops <= cost <= dearest.inference_flops
@@ -89,7 +89,7 @@ def test_names_have_no_order_so_all_are_tried(make_spec) -> None:
         model={"H_layers": 1, "L_layers": 1, "num_heads": 2},
     )
     cheapest, median, dearest = plan.make_plan(spec, SHAPE, 1, calibrated=False).trials
-    points = space.by_likeness(spec, cheapest.parameters)
+    points = space.nearest_first(spec, cheapest.parameters)
     models = [space.model_config(spec, SHAPE, point) for point in points]
     costs = [inference_flops(model, model.M_max) for model in models]
     assert cheapest.inference_flops == min(costs)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.common.files import append_json_line, read_json_lines, write_json
+from puzzle_datasets.common.files import append_json_line, read_json_lines, write_json
 from sweep_platform.store.folder import Outcome, TrialState
 
 

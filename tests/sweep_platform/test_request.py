@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver.request import ADJUSTABLE, Asked, Request, _holds_a_sweep, decide
+from sweep_platform.driver.request import (
+    ADJUSTABLE,
+    Request,
+    ResolvedSweep,
+    _holds_a_sweep,
+    decide,
+)
 from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 
@@ -34,11 +40,11 @@ def write(text: str = SPACE) -> Path:
     return path
 
 
-def ask(text: str = SPACE, hardware: Hardware = LAPTOP, **options: Any) -> Asked:
+def ask(text: str = SPACE, hardware: Hardware = LAPTOP, **options: Any) -> ResolvedSweep:
     return decide(Request(space=write(text), **options), hardware)
 
 
-def create(asked: Asked) -> None:
+def create(asked: ResolvedSweep) -> None:
     asked.folder.create(
         SweepRecord(
             id="a1",

@@ -103,7 +103,7 @@ def test_a_space_without_a_bad_point_is_accepted(knobs: Any) -> None:
     spec = spec_of(knobs)
     if space.size(spec) > 100:
         return
-    points = list(space.by_likeness(spec, space.at_share(spec, 0)))
+    points = list(space.nearest_first(spec, space.at_share(spec, 0)))
     assert is_accepted(spec) == all(can_be_built(spec, point) for point in points)
 
 
@@ -173,7 +173,7 @@ def test_likeness_lists_each_point_once_the_nearest_first(knobs: Any) -> None:
     if space.size(spec) > 500:
         return
     start = space.at_share(spec, 0)
-    points = list(space.by_likeness(spec, start))
+    points = list(space.nearest_first(spec, start))
     assert len({tuple(point[name] for name in spec.space) for point in points}) == len(points)
     assert len(points) == space.size(spec)
     changed = [sum(point[name] != start[name] for name in start) for point in points]

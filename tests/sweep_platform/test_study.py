@@ -309,7 +309,7 @@ def test_configurations_that_come_to_the_same_are_run_once(
     agrees(restart(spec))
     of_transformers = [record for record in records if record.model["model"] == "transformer"]
     for record in of_transformers:
-        assert record.idle == ("N", "T")
+        assert record.inactive == ("N", "T")
         assert record.knobs.keys() == {"model", "ema"}
         assert record.parameters.keys() == spec.space.keys()
 

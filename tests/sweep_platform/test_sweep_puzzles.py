@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver.request import Asked
+from sweep_platform.driver.request import ResolvedSweep
 from sweep_platform.driver.session import Puzzles, prepared
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
@@ -23,7 +23,7 @@ def write_task(file: Path, colour: int) -> None:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, make_spec: MakeSpec) -> Asked:
+def asked(tmp_path: Path, make_spec: MakeSpec) -> ResolvedSweep:
     """A sweep over ARC tasks and one of the user's own."""
     write_task(tmp_path / "source" / "One1.json", 2)
     spec = make_spec(
@@ -35,11 +35,11 @@ def asked(tmp_path: Path, make_spec: MakeSpec) -> Asked:
             "concept_arc": str(tmp_path / "source"),
         }
     )
-    return Asked(spec=spec, scale="laptop", folder=SweepFolder(tmp_path / "run"))
+    return ResolvedSweep(spec=spec, scale="laptop", folder=SweepFolder(tmp_path / "run"))
 
 
 @pytest.fixture
-def begun(asked: Asked, tmp_path: Path) -> Puzzles:
+def begun(asked: ResolvedSweep, tmp_path: Path) -> Puzzles:
     puzzles = prepared(asked, tmp_path / "data")
     asked.folder.create(
         SweepRecord(
@@ -57,17 +57,19 @@ def begun(asked: Asked, tmp_path: Path) -> Puzzles:
     return puzzles
 
 
-def test_the_source_is_not_needed_to_go_on(asked: Asked, begun: Puzzles, tmp_path: Path) -> None:
+def test_the_source_is_not_needed_to_go_on(
+    asked: ResolvedSweep, begun: Puzzles, tmp_path: Path
+) -> None:
     shutil.rmtree(tmp_path / "source")
     assert prepared(asked, None) == begun
 
 
-def test_puzzles_that_were_lost_are_built_again(asked: Asked, begun: Puzzles) -> None:
+def test_puzzles_that_were_lost_are_built_again(asked: ResolvedSweep, begun: Puzzles) -> None:
     shutil.rmtree(begun.address.folder)
     assert prepared(asked, None) == begun
 
 
-def test_other_puzzles_are_refused(asked: Asked, begun: Puzzles, tmp_path: Path) -> None:
+def test_other_puzzles_are_refused(asked: ResolvedSweep, begun: Puzzles, tmp_path: Path) -> None:
     shutil.rmtree(begun.address.folder)
     write_task(tmp_path / "source" / "One1.json", 3)
     with pytest.raises(InputError, match=r"is not the puzzle set that .*run began with"):

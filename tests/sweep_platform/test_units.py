@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.common.text import byte_size, flops, knobs, percent, seconds
+from puzzle_datasets.common.text import byte_size, flops, percent, seconds
+from sweep_platform.common.text import knobs
 
 
 @pytest.mark.parametrize(

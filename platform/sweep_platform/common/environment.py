@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sweep_platform.common.redaction import shown
+from sweep_platform.common.redaction import redact
 
 PACKAGES = ("hrm-sweeps", "torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
 
@@ -24,7 +24,7 @@ def describe() -> dict[str, Any]:
             "cores": cores(),
             "gpus": gpu_names(),
         },
-        "command": [Path(sys.argv[0]).name, *map(shown, sys.argv[1:])],
+        "command": [Path(sys.argv[0]).name, *map(redact, sys.argv[1:])],
     }
 
 

@@ -1,48 +1,36 @@
-"""What a user can cause: errors that name the place and the remedy, shown without a traceback."""
+"""The error for what a user of a sweep can cause: it names place, field, value and remedy."""
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from puzzle_datasets.common.errors import UserError
 
 
-class InputError(ValueError):
-    """Bad input: one sentence with the file, key and line where known, and what to do."""
+class InputError(UserError):
+    """Bad input: a space, an option, a folder or an address that can't be used.
 
+        >>> error = InputError("budget.trials", 0, "write at least 1", place="arc.yaml, line 9")
+        >>> str(error)
+        'arc.yaml, line 9: `budget.trials` is 0; write at least 1.'
 
-def suggest(given: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown name: the known one that is close to it, else all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(given, names, n=1)
-    return f"write `{close[0]}`" if close else "choose from " + ", ".join(names)
+    Attributes:
+        place: where the field was written, such as a file and its line; None where the field
+            says so itself.
+    """
 
+    def __init__(
+        self,
+        field: str | None,
+        value: object,
+        remedy: str,
+        *,
+        problem: str | None = None,
+        also: tuple[str, ...] = (),
+        place: str | None = None,
+    ) -> None:
+        super().__init__(field, value, remedy, problem=problem, also=also)
+        self.place = place
 
-_WANTED = {
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "greater_than": "a number above {gt:g}",
-    "greater_than_equal": "a number of at least {ge:g}",
-    "less_than_equal": "a number of at most {le:g}",
-    "multiple_of": "a multiple of {multiple_of}",
-    "string_type": "a word (in quotes if it looks like a number)",
-    "string_pattern_mismatch": "letters, digits, `.`, `_` and `-`, a letter or digit first",
-    "literal_error": "{expected}",
-    "tuple_type": "a list such as [1, 2]",
-    "too_short": "at least {min_length} entry",
-    "dict_type": "`key: value` settings below it",
-    "model_type": "`key: value` settings below it",
-}
-"""What a user should have written, by pydantic's type of error; it speaks of Python's types."""
-
-
-def remedy(problems: Sequence[Mapping[str, Any]]) -> str:
-    """Pydantic's complaints about one value, each a way in which it might have been right."""
-    problem = problems[0]
-    if problem["type"] not in _WANTED:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    ways = {_WANTED[p["type"]].format(**p.get("ctx", {})): None for p in problems}
-    if _WANTED["float_type"] in ways:
-        ways.pop(_WANTED["int_type"], None)
-    return "write " + " or ".join(ways)
+    def sentence(self, name: str | None = None) -> str:
+        """The error in one sentence, with the field called `name` where one is given."""
+        if self.place is None:
+            return super().sentence(name)
+        called = self.field if name is None else name
+        return f"{self.place}: {super().sentence(None if called is None else f'`{called}`')}"

@@ -1,4 +1,4 @@
-"""Addresses as they may be shown and written down: without the secrets they carry."""
+"""Hides the secrets that addresses carry, so that they may be printed and written down."""
 
 import re
 
@@ -7,6 +7,6 @@ _USER = re.compile(r"://[^\s]*@")
 _QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
-def shown(text: str) -> str:
-    """The text with all before the @ of an address, and passwords behind it, hidden."""
+def redact(text: str) -> str:
+    """Hide the credentials in a text: all before the @ of an address, and passwords behind it."""
     return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(f"://{HIDDEN}@", text))

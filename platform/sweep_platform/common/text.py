@@ -1,16 +1,7 @@
-"""Numbers and knobs as people read them: one wording for display, plan and report."""
+"""A trial's knobs as people read them: one wording for display, plan, MLflow and report."""
 
 from collections.abc import Mapping
 from typing import Any
-
-from hrm.commands.units import flops as flops
-from hrm.commands.units import percent as percent
-from hrm.commands.units import seconds as seconds
-
-
-def byte_size(count: float) -> str:
-    """Bytes to three digits, in powers of 1000: 1.5e9 is "1.5 GB"."""
-    return flops(count).removesuffix("FLOP") + "B"
 
 
 def knobs(parameters: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hrm.progress import Curve, Progress
-from sweep_platform.common.text import flops, knobs, percent, seconds
+from puzzle_datasets.common.text import flops, percent, seconds
+from sweep_platform.common.text import knobs
 from sweep_platform.store.folder import Outcome, TrialFolder, TrialRecord, TrialState
 
 _SHOWN = 8

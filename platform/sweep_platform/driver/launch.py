@@ -5,12 +5,12 @@ from contextlib import ExitStack, contextmanager, nullcontext
 
 import yaml
 
-from sweep_platform.common.exit_status import DONE, FAILED, INTERRUPTED
-from sweep_platform.driver.request import Asked, Request, decide, specify
+from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
+from sweep_platform.driver.request import Request, ResolvedSweep, decide, specify
 from sweep_platform.execution.cluster import Hardware, Resources, connect, disconnect, this_machine
 from sweep_platform.plan.plan import Plan, make_plan, summary, table, warnings
 from sweep_platform.space import dataset as puzzles
-from sweep_platform.store.lock import claimed
+from sweep_platform.store.lock import owned
 
 
 def show_plan(request: Request) -> int:
@@ -36,7 +36,7 @@ def run_sweep(request: Request) -> int:
         hardware = held.enter_context(_hardware(request))
         asked = decide(request, hardware)
         print(_heading(asked, hardware), flush=True)
-        held.enter_context(claimed(asked.folder))
+        held.enter_context(owned(asked.folder))
         asked = decide(request, hardware)  # another driver may have been here before the claim
         sweep = Sweep(asked, request, hardware)
         places = hardware.places(asked.spec.resources)
@@ -57,7 +57,7 @@ def run_sweep(request: Request) -> int:
     return {"done": DONE, "interrupted": INTERRUPTED}.get(how, FAILED)
 
 
-def _heading(asked: Asked, hardware: Hardware) -> str:
+def _heading(asked: ResolvedSweep, hardware: Hardware) -> str:
     return f"Sweep {asked.spec.name} at scale {asked.scale} on {hardware}; in {asked.folder.root}"
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import HIDDEN, shown
+from sweep_platform.common.redaction import HIDDEN, redact
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.space_file import SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ResolvedSweep:
     """A sweep that is fully decided: its specification, the scale it has, and its folder."""
 
     spec: SweepSpec
@@ -56,7 +56,7 @@ class Asked:
     folder: SweepFolder
 
 
-def specify(request: Request, hardware: Hardware) -> Asked:
+def specify(request: Request, hardware: Hardware) -> ResolvedSweep:
     """The sweep that the file means on this hardware, whether it was begun or not.
 
     Raises:
@@ -67,10 +67,10 @@ def specify(request: Request, hardware: Hardware) -> Asked:
     scale = _scale(request, space, hardware)
     spec = space.resolve(scale, request.settings)
     folder = SweepFolder(request.out or DEFAULT_RUNS / spec.name)
-    return Asked(spec=spec, scale=scale or "none", folder=folder)
+    return ResolvedSweep(spec=spec, scale=scale or "none", folder=folder)
 
 
-def decide(request: Request, hardware: Hardware) -> Asked:
+def decide(request: Request, hardware: Hardware) -> ResolvedSweep:
     """The sweep to run: a new one on this hardware, or the one to take up.
 
     Raises:
@@ -108,7 +108,7 @@ def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None
     return next((name for name in fitting if name in space.scales), fitting[0])
 
 
-def _taken_up(request: Request) -> Asked:
+def _taken_up(request: Request) -> ResolvedSweep:
     """What the sweep's folder says was asked; of the file, only its name counts."""
     folder = SweepFolder(request.out or DEFAULT_RUNS / SpaceFile(request.space).name)
     if not _holds_a_sweep(folder):
@@ -125,7 +125,7 @@ def _taken_up(request: Request) -> Asked:
     for setting in request.settings:
         if setting.partition("=")[0].strip() not in ADJUSTABLE:
             raise InputError(
-                f"--set {shown(setting)}: a sweep that is resumed keeps what it was asked; "
+                f"--set {redact(setting)}: a sweep that is resumed keeps what it was asked; "
                 f"only {', '.join(ADJUSTABLE)} may change."
             )
     spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
@@ -140,4 +140,4 @@ def _taken_up(request: Request) -> Asked:
             f"{folder.root} does not keep the password of its database {kept}; "
             "give the URL again by --set search.storage=URL."
         )
-    return Asked(spec=spec, scale=record.scale, folder=folder)
+    return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)

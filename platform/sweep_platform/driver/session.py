@@ -12,14 +12,14 @@ from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest, verify
 from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import HIDDEN, shown
+from sweep_platform.common.redaction import HIDDEN, redact
 from sweep_platform.common.signals import interrupting
 from sweep_platform.driver.display import ProgressDisplay
-from sweep_platform.driver.request import Asked, Request
+from sweep_platform.driver.request import Request, ResolvedSweep
 from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.ray_tune import WorkersLost, run_trials
 from sweep_platform.report import write_report
-from sweep_platform.search.scheduler import Conductor
+from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.study import SweepStudy
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.space.knobs import Shape
@@ -70,7 +70,7 @@ class Sweep:
         InputError, DatasetError: on construction, if the puzzles, the store or the study refuse.
     """
 
-    def __init__(self, asked: Asked, request: Request, hardware: Hardware) -> None:
+    def __init__(self, asked: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = asked.folder, asked.spec
         _require_a_place(hardware, asked.spec.resources)
         self.tracking_uri = _tracking_uri(request, asked.folder)
@@ -89,7 +89,7 @@ class Sweep:
         `ray` holds the connection to Ray, and is entered for as long as trials run. Returns how
         the session ended: done, interrupted or failed.
         """
-        conductor = Conductor(self.study, display, self._places, self.seconds_left())
+        conductor = TrialScheduler(self.study, display, self._places, self.seconds_left())
         mirror = MirrorThread(self.mirror, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
@@ -119,7 +119,7 @@ class Sweep:
         if before != now:
             display.note(f"this sweep began with the code of {before} and goes on with {now}")
 
-    def _finished(self, conductor: Conductor) -> bool:
+    def _finished(self, conductor: TrialScheduler) -> bool:
         """Run trials; False if Ray gave up on its workers and has to be asked again."""
         storage = self.folder.root.absolute() / "ray"
         try:
@@ -148,7 +148,7 @@ class Sweep:
         written = [m.time_ms / 1000 for t in self.folder.trials() for m in t.measurements()]
         return 60 * minutes - wall_seconds(self.folder.sessions(), written)
 
-    def _ended(self, conductor: Conductor) -> str:
+    def _ended(self, conductor: TrialScheduler) -> str:
         if conductor.interrupted:
             return "interrupted"
         outcomes = [trial.outcome() for trial in self.folder.trials()]
@@ -160,15 +160,15 @@ class Sweep:
         if unsent:
             display.note(
                 f"MLflow lacks {unsent} records of this sweep; run again with --resume when "
-                f"{shown(self.tracking_uri)} is back to send them."
+                f"{redact(self.tracking_uri)} is back to send them."
             )
 
-    def _record(self, asked: Asked, request: Request) -> None:
+    def _record(self, asked: ResolvedSweep, request: Request) -> None:
         """Write what is asked; at resume, what was changed of the budget."""
         spec = asked.spec.public()
         if self.folder.exists():
             record = replace(self.folder.record(), spec=spec)
-            self.folder.create(replace(record, tracking_uri=shown(self.tracking_uri)))
+            self.folder.create(replace(record, tracking_uri=redact(self.tracking_uri)))
             return
         self.folder.create(
             SweepRecord(
@@ -180,7 +180,7 @@ class Sweep:
                 spec=spec,
                 dataset=self.puzzles.record(),
                 environment=describe(),
-                tracking_uri=shown(self.tracking_uri),
+                tracking_uri=redact(self.tracking_uri),
             )
         )
 
@@ -193,7 +193,7 @@ def _require_a_place(found: Hardware, asked: ResourceSpec) -> None:
         )
 
 
-def prepared(asked: Asked, data: Path | None) -> Puzzles:
+def prepared(asked: ResolvedSweep, data: Path | None) -> Puzzles:
     """The puzzles of a sweep: those it began with, without a look at their source, or new ones.
 
     Raises:

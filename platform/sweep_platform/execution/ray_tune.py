@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 
 from hrm.progress import progress_from
 from sweep_platform.execution.trial import run_trial
-from sweep_platform.search.scheduler import Conductor
+from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import TrialFolder
 
@@ -39,7 +39,7 @@ class _Unsaved:
 class StudySearcher(_Unsaved, Searcher):
     """Ray's searcher: proposes what the conductor starts and tells it what has ended."""
 
-    def __init__(self, conductor: Conductor, config: Callable[[TrialFolder], dict[str, Any]]):
+    def __init__(self, conductor: TrialScheduler, config: Callable[[TrialFolder], dict[str, Any]]):
         super().__init__()
         self._conductor = conductor
         self._config = config
@@ -62,10 +62,10 @@ class StudySearcher(_Unsaved, Searcher):
         Path(checkpoint_path).touch()
 
 
-class RungScheduler(_Unsaved, FIFOScheduler):
+class TuneScheduler(_Unsaved, FIFOScheduler):
     """Ray's scheduler: passes reports to the conductor and stops whom it does not let go on."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: TrialScheduler) -> None:
         super().__init__()
         self._conductor = conductor
 
@@ -82,10 +82,10 @@ class RungScheduler(_Unsaved, FIFOScheduler):
         return str(self.CONTINUE if goes_on else self.STOP)
 
 
-class ConductorStopper(_Unsaved, Stopper):
+class SessionStopper(_Unsaved, Stopper):
     """Ray's stopper: ends the experiment when the conductor says so."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: TrialScheduler) -> None:
         self._conductor = conductor
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -98,7 +98,7 @@ class ConductorStopper(_Unsaved, Stopper):
 
 
 def run_trials(
-    conductor: Conductor,
+    conductor: TrialScheduler,
     config: Callable[[TrialFolder], dict[str, Any]],
     resources: ResourceSpec,
     places: int,
@@ -122,14 +122,14 @@ def run_trials(
         tune.with_resources(run_trial, needs),
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(conductor, config),
-            scheduler=RungScheduler(conductor),
+            scheduler=TuneScheduler(conductor),
             num_samples=-1,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(storage),
-            stop=ConductorStopper(conductor),
+            stop=SessionStopper(conductor),
             verbose=0,
         ),
     )

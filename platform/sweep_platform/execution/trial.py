@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrm.progress import Progress
-from sweep_platform.common.files import exclusive, write_bytes
+from puzzle_datasets.common.files import exclusive, write_bytes
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.store.folder import TrialFolder
 

@@ -15,7 +15,13 @@ from hrm.model.flops import (
 )
 from sweep_platform.common import text as units
 from sweep_platform.space import knobs as space
-from sweep_platform.space.configuration import Configuration, Size, configured, idle_knobs, size
+from sweep_platform.space.configuration import (
+    Configuration,
+    Size,
+    configured,
+    inactive_knobs,
+    size,
+)
 from sweep_platform.space.knobs import Parameters, Shape
 from sweep_platform.spec.schema import SweepSpec
 
@@ -31,12 +37,12 @@ CALIBRATION_FLOPS = 1e9
 class PlannedTrial:
     """One configuration and its cost; `seconds` is None where it was not measured.
 
-    Its model has no use for the knobs that are `idle`.
+    Its model has no use for the knobs that are `inactive`.
     """
 
     label: str
     parameters: Parameters
-    idle: tuple[str, ...]
+    inactive: tuple[str, ...]
     parameter_count: int
     inference_flops: int
     training_flops: int
@@ -174,7 +180,7 @@ def _planned(
     return PlannedTrial(
         label=label,
         parameters=example.parameters,
-        idle=idle_knobs(spec, shape, example.parameters),
+        inactive=inactive_knobs(spec, shape, example.parameters),
         parameter_count=parameter_count(model),
         inference_flops=_inference(model),
         training_flops=spent,
@@ -188,7 +194,7 @@ def _planned(
 def _cells(trial: PlannedTrial) -> tuple[str, ...]:
     return (
         trial.label,
-        units.knobs({k: v for k, v in trial.parameters.items() if k not in trial.idle}),
+        units.knobs({k: v for k, v in trial.parameters.items() if k not in trial.inactive}),
         f"{trial.parameter_count:,}",
         f"{units.flops(trial.inference_flops)} a puzzle",
         units.flops(trial.training_flops),

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sweep_platform.common.redaction import shown
-from sweep_platform.common.text import percent
+from puzzle_datasets.common.text import percent
+from sweep_platform.common.redaction import redact
 from sweep_platform.report.analysis.front import Point
 
 NOTHING = "—"
@@ -37,7 +37,7 @@ def setting(value: Any) -> str:
         return f"{value:.6g}"
     if value is None:
         return NOTHING
-    return shown(str(value))
+    return redact(str(value))
 
 
 def knob(knobs: Mapping[str, Any], name: str) -> str:

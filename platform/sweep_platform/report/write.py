@@ -4,8 +4,8 @@ import time
 from functools import cache
 from pathlib import Path
 
+from puzzle_datasets.common.files import write_file
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.files import write_bytes
 from sweep_platform.report.pages.html_page import DRAWING, html_page
 from sweep_platform.report.pages.markdown_page import markdown_page
 from sweep_platform.report.sections.outline import outline
@@ -46,7 +46,7 @@ def write_report(sweep: SweepFolder) -> Path:
     contents["report.html"] = page.encode()
     sweep.report.mkdir(exist_ok=True)
     for name, content in contents.items():
-        write_bytes(sweep.report / name, content)
+        write_file(sweep.report / name, content)
     return sweep.report / "report.html"
 
 

@@ -12,10 +12,8 @@ strictly better in *quality*: the dearer of two trials without any solved puzzle
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweep_platform.spec.schema import OBJECTIVES, RungSpec
-
-QUALITY = frozenset({"exact_accuracy"})
-"""Objectives that tell how well puzzles are solved; all others are costs."""
+from sweep_platform.spec.metrics import QUALITY, direction
+from sweep_platform.spec.schema import RungSpec
 
 Values = tuple[float, ...]
 
@@ -66,5 +64,5 @@ class Rungs:
         return min(gains) >= 0 and max(quality, default=0) > 0
 
     def _gains(self, one: Values, other: Values) -> list[float]:
-        signs = [1 if OBJECTIVES[name] == "maximize" else -1 for name in self.objectives]
+        signs = [1 if direction(name) == "maximize" else -1 for name in self.objectives]
         return [s * (a - b) for s, a, b in zip(signs, one, other, strict=True)]

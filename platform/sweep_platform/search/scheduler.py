@@ -43,7 +43,7 @@ class _Live:
     failed: str | None = None
 
 
-class Conductor:
+class TrialScheduler:
     """Conducts one session of a sweep.
 
     Attributes:
@@ -136,7 +136,7 @@ class Conductor:
         if self._losses[number] > WORKER_RETRIES:
             self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
             return
-        self._study.put_back(live.trial)
+        self._study.requeue(live.trial)
         self._exhausted = False
         self._display.note(f"trial {number} goes on from its checkpoint: {reason}")
 

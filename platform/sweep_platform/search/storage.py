@@ -7,10 +7,11 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
+from puzzle_datasets.common.files import drop_torn_line
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.files import drop_torn_line
-from sweep_platform.common.redaction import shown
-from sweep_platform.spec.schema import OBJECTIVES, SweepSpec
+from sweep_platform.common.redaction import redact
+from sweep_platform.spec.metrics import direction
+from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 
 
@@ -28,7 +29,7 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
     except Exception as error:
         why = str(error.__cause__ or error).partition("\n")[0]
         raise InputError(
-            f"`search.storage` cannot be opened ({shown(why)}); start that database and let this "
+            f"`search.storage` cannot be opened ({redact(why)}); start that database and let this "
             "sweep write to it, correct the URL, or leave the key out to keep a journal file."
         ) from None
 
@@ -37,7 +38,7 @@ def _study(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optuna
     return optuna.create_study(
         study_name=folder.record().id,
         storage=storage,
-        directions=[OBJECTIVES[name] for name in spec.objectives],
+        directions=[direction(name) for name in spec.objectives],
         load_if_exists=True,
     )
 

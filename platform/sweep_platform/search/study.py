@@ -20,7 +20,7 @@ from sweep_platform.search.rungs import Rungs, Values
 from sweep_platform.search.samplers import derived_seed, distribution, sampler
 from sweep_platform.search.storage import open_study
 from sweep_platform.space import knobs as space
-from sweep_platform.space.configuration import configured, idle_knobs
+from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.knobs import Parameters
 from sweep_platform.spec.schema import Scalar, SearchSpec, SweepSpec
 from sweep_platform.store.folder import Outcome, SweepFolder, TrialFolder, TrialRecord, TrialState
@@ -78,7 +78,7 @@ class SweepStudy:
             return None
         return self._create(*drawn)
 
-    def put_back(self, trial: TrialFolder) -> None:
+    def requeue(self, trial: TrialFolder) -> None:
         """Propose a trial again that could not end."""
         self._unfinished.append(trial)
 
@@ -170,7 +170,7 @@ class SweepStudy:
 
     def _nearest_untried(self, drawn: dict[str, Scalar]) -> dict[str, Scalar] | None:
         """The untried configuration that shares most knobs with `drawn`, None if all are tried."""
-        every = space.by_likeness(self.spec, drawn)
+        every = space.nearest_first(self.spec, drawn)
         untried = (p for p in every if self._signature(p) not in self._signatures)
         return next(untried, None)
 
@@ -183,7 +183,7 @@ class SweepStudy:
             study_number=study_number,
             signature=configuration.signature(self._fingerprint),
             parameters=parameters,
-            idle=idle_knobs(self.spec, self._shape, parameters),
+            inactive=inactive_knobs(self.spec, self._shape, parameters),
             model=asdict(model),
             training=asdict(training),
             parameter_count=parameter_count(model),
@@ -206,7 +206,7 @@ class SweepStudy:
         for trial in self._trials():
             if trial.state is not optuna.trial.TrialState.RUNNING:
                 continue
-            folder = folders.get(trial.number) or self._made_up(trial)
+            folder = folders.get(trial.number) or self._recreate(trial)
             if folder is None:
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             elif outcome := folder.outcome():
@@ -226,7 +226,7 @@ class SweepStudy:
                     f"{self.folder.journal.name} back if it was kept there."
                 )
 
-    def _made_up(self, trial: optuna.trial.FrozenTrial) -> TrialFolder | None:
+    def _recreate(self, trial: optuna.trial.FrozenTrial) -> TrialFolder | None:
         """The folder that a draw was still to get; None if it was half drawn, or a duplicate."""
         if not self._is_drawn(trial):
             return None

@@ -8,12 +8,14 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from sweep_platform.common.errors import InputError, remedy, suggest
-from sweep_platform.search.rungs import QUALITY
+from puzzle_datasets.common.text import suggest
+from sweep_platform.common.errors import InputError
 from sweep_platform.space import knobs as space
-from sweep_platform.space.configuration import ANY_SHAPE, useless_knobs
+from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
 from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
-from sweep_platform.spec.schema import OBJECTIVES, Choices, Knob, Scalar, SweepSpec
+from sweep_platform.spec.complaints import remedy
+from sweep_platform.spec.metrics import OBJECTIVES, QUALITY
+from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
 COUPLED = (("hidden_size", "num_heads", "positions"), ("model", "gradient"))
@@ -122,7 +124,7 @@ def _check_configurations(spec: SweepSpec, source: Source) -> None:
 
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:
-    for name in sorted(useless_knobs(spec)):
+    for name in sorted(unused_knobs(spec)):
         raise InputError(
             f"{source.place(('space', name))}: `space.{name}` changes nothing: with every model "
             "of this space its values come to the same; leave it out."

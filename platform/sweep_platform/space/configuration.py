@@ -93,7 +93,7 @@ def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configu
     return Configuration(model=model, training=replace(training, ema=decay))
 
 
-def idle_knobs(spec: SweepSpec, shape: Shape, parameters: Parameters) -> tuple[str, ...]:
+def inactive_knobs(spec: SweepSpec, shape: Shape, parameters: Parameters) -> tuple[str, ...]:
     """Knobs that this point's model has no use for: other values come to the same."""
     own = configured(spec, shape, parameters).meaning
     return tuple(
@@ -113,12 +113,12 @@ def _telling(knob: Knob) -> list[Scalar]:
     return [space.share_of(knob, 0), space.share_of(knob, 1)]
 
 
-def useless_knobs(spec: SweepSpec) -> set[str]:
+def unused_knobs(spec: SweepSpec) -> set[str]:
     """Knobs that no model of the space has a use for, whatever the puzzles."""
     points = itertools.chain(space.corners(spec, 0), space.corners(spec, 1))
     useless = set(spec.space)
     for point in points:
-        useless &= set(idle_knobs(spec, ANY_SHAPE, point))
+        useless &= set(inactive_knobs(spec, ANY_SHAPE, point))
         if not useless:
             break
     return useless
@@ -137,6 +137,6 @@ def size(spec: SweepSpec, shape: Shape) -> Size:
     points = space.size(spec)
     if points > MOST_COUNTED:
         return Size(points, exact=False)
-    every = space.by_likeness(spec, space.at_share(spec, 0))
+    every = space.nearest_first(spec, space.at_share(spec, 0))
     meanings = {configured(spec, shape, point).meaning for point in every}
     return Size(len(meanings), exact=True)

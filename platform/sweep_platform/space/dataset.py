@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from puzzle_datasets.commands.prepare import prepare as prepare_set
 from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
 from puzzle_datasets.common.settings import Settings, is_folder, make_settings
+from puzzle_datasets.common.text import suggest
 from puzzle_datasets.storage.schema import DatasetError, Manifest
-from sweep_platform.common.errors import InputError, suggest
+from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import DatasetSpec
 from sweep_platform.spec.yaml_source import Source

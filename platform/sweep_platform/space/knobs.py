@@ -101,7 +101,7 @@ def _rank(value: Scalar) -> tuple[float, str]:
     return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
 
 
-def by_likeness(spec: SweepSpec, given: Parameters) -> Iterator[dict[str, Scalar]]:
+def nearest_first(spec: SweepSpec, given: Parameters) -> Iterator[dict[str, Scalar]]:
     """Every point of a countable space, those that share most knobs with `given` first."""
     for changed in range(len(spec.space) + 1):
         for names in itertools.combinations(spec.space, changed):

@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sweep_platform.common.errors import InputError, remedy, suggest
-from sweep_platform.common.redaction import shown
+from puzzle_datasets.common.text import suggest
+from sweep_platform.common.errors import InputError
+from sweep_platform.common.redaction import redact
 from sweep_platform.space.check import check_space
 from sweep_platform.space.dataset import resolved_dataset
+from sweep_platform.spec.complaints import remedy
 from sweep_platform.spec.schema import Choices, Range, SweepSpec
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
 
@@ -103,7 +105,7 @@ def _scale(source: Source, name: str) -> Source:
 
 def _setting(text: str) -> Source:
     key, equals, value = text.partition("=")
-    place = f"--set {shown(text)}"
+    place = f"--set {redact(text)}"
     if not equals or not key.strip():
         raise InputError(f"{place}: is not key=value; write, say, --set budget.trials=20.")
     path: KeyPath = tuple(key.strip().split("."))

@@ -13,16 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-from sweep_platform.common.redaction import shown
+from sweep_platform.common.redaction import redact
 
 Scalar = bool | int | float | str | None
-OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
-    "exact_accuracy": "maximize",
-    "inference_flops": "minimize",
-    "parameter_count": "minimize",
-    "device_seconds": "minimize",
-}
-"""What a sweep may optimise, and in which direction."""
 
 MOST_STEPS = 100_000
 LARGEST = 1e15
@@ -211,7 +204,7 @@ class SweepSpec(_Frozen):
         """The specification as plain data that may be shown and kept: without secrets."""
         content = self.model_dump(mode="json")
         if self.search.storage is not None:
-            content["search"]["storage"] = shown(self.search.storage)
+            content["search"]["storage"] = redact(self.search.storage)
         return content
 
     @property

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from hrm.progress import Progress, progress_from
-from sweep_platform.common.files import append_json_line, read_json, read_json_lines, write_json
+from puzzle_datasets.common.files import append_json_line, read_json, read_json_lines, write_json
 
 
 class TrialState(StrEnum):
@@ -75,7 +75,7 @@ class TrialRecord:
             rejected.
         signature: hash of all that changes the result (configuration, seed, data).
         parameters: the searched knobs as they were drawn, such as N, T, hidden_size, M_max.
-        idle: those of them that this model has no use for.
+        inactive: those of them that this model has no use for.
         model: the resolved `hrm.config.ModelConfig`.
         training: the resolved `hrm.config.TrainingConfig`.
         parameter_count: weights without the puzzle table.
@@ -92,12 +92,14 @@ class TrialRecord:
     parameter_count: int
     training_flops: int
     inference_flops: int
-    idle: tuple[str, ...] = ()
+    inactive: tuple[str, ...] = ()
 
     @property
     def knobs(self) -> dict[str, Any]:
         """The searched knobs that this model has a use for, and their values."""
-        return {name: value for name, value in self.parameters.items() if name not in self.idle}
+        return {
+            name: value for name, value in self.parameters.items() if name not in self.inactive
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class TrialFolder:
     def record(self) -> TrialRecord:
         """The trial's configuration."""
         fields = read_json(self.root / "trial.json")
-        return TrialRecord(**{**fields, "idle": tuple(fields.get("idle", ()))})
+        return TrialRecord(**{**fields, "inactive": tuple(fields.get("inactive", ()))})
 
     def append(self, progress: Progress) -> None:
         """Add one report, unless a trial that was resumed has told of this step before."""

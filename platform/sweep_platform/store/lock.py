@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from puzzle_datasets.common.locks import exclusive
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.files import exclusive
 from sweep_platform.store.folder import SweepFolder
 
 
 @contextmanager
-def claimed(folder: SweepFolder) -> Iterator[None]:
+def owned(folder: SweepFolder) -> Iterator[None]:
     """Own a sweep's folder; it is removed again if no session comes of it.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep_platform.common.redaction import shown
+from sweep_platform.common.redaction import redact
 from sweep_platform.common.text import knobs
 from sweep_platform.store.folder import SweepFolder, SweepRecord, TrialFolder, TrialRecord
 from sweep_platform.tracking import runs
@@ -71,7 +71,7 @@ class MlflowMirror:
             self._find()
         except MlflowException as error:
             raise TrackingError(
-                f"MLflow at {shown(self.uri)} does not take this sweep ({reason(error)}):"
+                f"MLflow at {redact(self.uri)} does not take this sweep ({reason(error)}):"
                 f" repair it, or name another by --tracking-uri."
             ) from error
 
@@ -130,7 +130,7 @@ class MlflowMirror:
         found = self._client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise TrackingError(
-                f"The experiment {name!r} was deleted from MLflow at {shown(self.uri)}: restore"
+                f"The experiment {name!r} was deleted from MLflow at {redact(self.uri)}: restore"
                 f" it with `mlflow experiments restore -x {found.experiment_id}`, or give the"
                 f" sweep another name."
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import shown
+from sweep_platform.common.redaction import redact
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -49,7 +49,7 @@ def open_store(uri: str) -> "MlflowClient":
     scheme = re.split(r"[:+]", uri, maxsplit=1)[0] if "://" in uri else ""
     if scheme not in _SERVERS + _DATABASES:
         raise TrackingError(
-            f"{shown(uri)} is no MLflow tracking URI that can be used here: give a database such"
+            f"{redact(uri)} is no MLflow tracking URI that can be used here: give a database such"
             f" as {DEFAULT_TRACKING_URI}, or a server such as http://host:5000, by --tracking-uri."
         )
     for name, value in _SETTINGS.items():
@@ -74,7 +74,7 @@ def _open_database(uri: str) -> None:
         engine.dispose()
     except (OSError, ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
         raise TrackingError(
-            f"The tracking database {shown(uri)} can't be opened for writing"
+            f"The tracking database {redact(uri)} can't be opened for writing"
             f" ({reason(error)}): repair it, or name another by --tracking-uri."
         ) from error
 
@@ -88,7 +88,7 @@ def _ask(uri: str) -> "MlflowClient":
         client.search_experiments(max_results=1)
     except MlflowException as error:
         raise TrackingError(
-            f"MLflow at {shown(uri)} does not answer as it should ({reason(error)}): start or"
+            f"MLflow at {redact(uri)} does not answer as it should ({reason(error)}): start or"
             f" repair it, or name another by --tracking-uri, such as {DEFAULT_TRACKING_URI}."
         ) from error
     return client
@@ -111,5 +111,5 @@ def reason(error: BaseException) -> str:
     while cause := error.__cause__ or error.__context__:
         error = cause
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    lines = shown(said).splitlines() or [type(error).__name__]
+    lines = redact(said).splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[0], 200, placeholder=" ...").rstrip(".")

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from sweep_platform.common.redaction import shown
+from sweep_platform.common.redaction import redact
 from sweep_platform.tracking.mirror import MlflowMirror
 from sweep_platform.tracking.store import (
     DEFAULT_TRACKING_URI,
@@ -70,14 +70,14 @@ class MirrorThread:
         except Exception as error:  # whatever fails here, the folder has it and training goes on
             if not self._failing:
                 self._note(
-                    f"MLflow at {shown(self._mirror.uri)} takes nothing"
+                    f"MLflow at {redact(self._mirror.uri)} takes nothing"
                     f" ({reason(error)}); training goes on, and what is missed"
                     f" is sent when it is back."
                 )
             self._failing = True
             return False
         if self._failing:
-            self._note(f"MLflow at {shown(self._mirror.uri)} is back and has what was missed.")
+            self._note(f"MLflow at {redact(self._mirror.uri)} is back and has what was missed.")
         self._failing = False
         return True
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.common.files import write_json
+from puzzle_datasets.common.files import write_json
 from sweep_platform.report import write_report
 from sweep_platform.store.folder import TrialState
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from puzzle_datasets.common.files import write_json
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.files import write_json
 from sweep_platform.report import write_report
 from sweep_platform.store.folder import Outcome, SweepFolder, TrialState
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from sweep_platform.common.text import flops
+from puzzle_datasets.common.text import flops
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import (
     curve_points,

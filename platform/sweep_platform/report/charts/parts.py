@@ -8,7 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from sweep_platform.common.text import flops, knobs
+from puzzle_datasets.common.text import flops
+from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import Point
 from sweep_platform.store.summary import TrialSummary
@@ -47,7 +48,11 @@ def row(trial: TrialSummary, point: Point) -> Spec:
 def _values(trial: TrialSummary) -> Spec:
     """What the reader may colour by; a knob without effect has no value."""
     known = {name: shown_value(value) for name, value in trial.knobs.items()}
-    return {**dict.fromkeys(trial.record.idle, wording.NOTHING), **known, "trial": trial.number}
+    return {
+        **dict.fromkeys(trial.record.inactive, wording.NOTHING),
+        **known,
+        "trial": trial.number,
+    }
 
 
 def shown_value(value: Any) -> Any:

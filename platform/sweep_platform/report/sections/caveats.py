@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from sweep_platform.common.text import flops, knobs
+from puzzle_datasets.common.text import flops
+from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import best_trial, final_point, ordered, trials_front
 from sweep_platform.store.folder import TrialState

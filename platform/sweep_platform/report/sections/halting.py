@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from hrm.progress import Halting
-from sweep_platform.common.text import flops, knobs, percent
+from puzzle_datasets.common.text import flops, percent
+from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import Point, best_trial, final_point, trials_front
 from sweep_platform.report.pages.blocks import Block, Heading, Paragraph, Row, Table

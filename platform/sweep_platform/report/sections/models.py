@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 
-from sweep_platform.common.text import flops, knobs, percent
+from puzzle_datasets.common.text import flops, percent
+from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import best_trial, final_point
 from sweep_platform.report.pages.blocks import Block, Figure, Heading, Paragraph, Row, Table

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweep_platform.common.redaction import shown
-from sweep_platform.common.text import flops, knobs, percent, seconds
+from puzzle_datasets.common.text import flops, percent, seconds
+from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import (
     best_trial,
@@ -238,7 +239,7 @@ def _repeat(sweep: SweepSummary) -> Iterator[Block]:
 
 def _line(command: Sequence[str]) -> str:
     """A command line to type: the script, and the arguments of a recorded command."""
-    arguments = [shown(argument) for argument in command[1:]]
+    arguments = [redact(argument) for argument in command[1:]]
     return shlex.join(["python", "sweeps/run.py", *arguments])
 
 
@@ -246,7 +247,7 @@ def _tracking(uri: str | None) -> Iterator[Block]:
     if uri is None:
         yield Paragraph("Its runs are in MLflow; the address holds a password and is not kept.")
     elif uri.startswith("http"):
-        yield Paragraph(f"Its runs are in MLflow at {shown(uri)}.")
+        yield Paragraph(f"Its runs are in MLflow at {redact(uri)}.")
     else:
         yield Paragraph("To see its runs in MLflow, from where the sweep was started:")
-        yield Command(shlex.join(["mlflow", "ui", "--backend-store-uri", shown(uri)]))
+        yield Command(shlex.join(["mlflow", "ui", "--backend-store-uri", redact(uri)]))

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from sweep_platform.common.text import byte_size, flops, knobs, percent, seconds
+from puzzle_datasets.common.text import byte_size, flops, percent, seconds
+from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import KnobValue, Point, final_point, knob_names
 from sweep_platform.report.pages.blocks import Row, Table

@@ -13,7 +13,8 @@ import pytest
 from hrm.progress import Curve, Halting, Progress
 from puzzle_datasets.common.files import write_json
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 
 
 def progress(step: int, total: int, curve: Curve | None = None) -> Progress:

@@ -13,7 +13,7 @@ from hrm.progress import Progress
 from sweep_platform.execution import ray_tune as bridge
 from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, run_trials
 from sweep_platform.spec.schema import ResourceSpec
-from sweep_platform.store.folder import TrialState
+from sweep_platform.store.trial import TrialState
 
 
 class FakeTuner:

@@ -9,14 +9,8 @@ from hrm.progress import Curve, Progress
 from sweep_platform.search.scheduler import WORKER_RETRIES, TrialScheduler
 from sweep_platform.search.study import SweepStudy
 from sweep_platform.space.knobs import Shape
-from sweep_platform.store.folder import (
-    Outcome,
-    SweepFolder,
-    SweepRecord,
-    TrialFolder,
-    TrialRecord,
-    TrialState,
-)
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 TOTAL = 100
 MANY = {"trials": 9, "flops_per_trial": 1e8}

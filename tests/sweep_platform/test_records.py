@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.common.files import append_json_line, read_json_lines, write_json
-from sweep_platform.store.folder import Outcome, TrialState
+from sweep_platform.store.trial import Outcome, TrialState
 
 
 def test_round_trip(make_sweep) -> None:

@@ -21,14 +21,8 @@ from sweep_platform.search.study import SweepStudy
 from sweep_platform.space.configuration import size
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import (
-    Outcome,
-    SweepFolder,
-    SweepRecord,
-    TrialFolder,
-    TrialRecord,
-    TrialState,
-)
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 TOTAL = 100

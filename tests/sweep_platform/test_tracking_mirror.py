@@ -15,13 +15,8 @@ from mlflow.entities import Metric, Run
 from mlflow.tracking import MlflowClient
 
 from sweep_platform.common.text import knobs
-from sweep_platform.store.folder import (
-    Outcome,
-    SweepFolder,
-    SweepRecord,
-    TrialFolder,
-    TrialState,
-)
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 from sweep_platform.tracking import mirror as tracking_mirror
 from sweep_platform.tracking.runs import report_metrics
 from sweep_platform.tracking.thread import MlflowMirror, TrackingError, open_store

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.store.folder import SweepFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.trial import TrialState
 from sweep_platform.tracking.store import TrackingError, anchored, database_file, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")

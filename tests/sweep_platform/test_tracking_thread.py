@@ -16,7 +16,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from hrm.progress import Progress
-from sweep_platform.store.folder import Outcome, SweepFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.trial import Outcome, TrialState
 from sweep_platform.tracking.thread import MirrorThread, MlflowMirror, TrackingError, open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")

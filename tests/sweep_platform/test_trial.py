@@ -14,10 +14,10 @@ from hrm.config import MODELS
 from hrm.model import compiled
 from hrm.progress import Progress, progress_from
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from sweep_platform.execution.trial import run_trial
 from sweep_platform.search.study import SweepStudy
 from sweep_platform.space import dataset as puzzles
-from sweep_platform.store.folder import SweepFolder, SweepRecord, TrialFolder
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import TrialFolder
 
 Reports = list[dict[str, Any]]
 Run = Callable[..., Reports]

@@ -12,7 +12,7 @@ from puzzle_datasets.storage.schema import DatasetError, Manifest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import DatasetSpec
-from sweep_platform.spec.yaml_source import Source
+from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
 if TYPE_CHECKING:
     from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetAddress:
-    """The folder in which every host finds the puzzles, and what they have to be."""
+    """The folder in which hosts find the puzzles, and the fingerprint that they must have."""
 
     folder: str
     fingerprint: str
@@ -36,8 +36,10 @@ class DatasetAddress:
         dataset = PuzzleDataset.open(Path(self.folder))
         if dataset.manifest.fingerprint != self.fingerprint:
             raise DatasetError(
-                f"{self.folder} is not the puzzle set that the sweep began with; restore that "
-                "set, or start a new sweep with another --out"
+                self.folder,
+                dataset.manifest.fingerprint,
+                "restore that set, or start a new sweep with another --out",
+                problem="is not the puzzle set that the sweep began with",
             )
         return dataset
 
@@ -59,18 +61,22 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
             line, the key and the remedy.
     """
     if dataset.name not in PUZZLE_SETS:
-        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, PUZZLE_SETS)
-        raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
+        raise InputError(
+            "dataset.name",
+            dataset.name,
+            suggest(dataset.name, PUZZLE_SETS),
+            place=source.location(("dataset", "name")),
+        )
     try:
         absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
         puzzle_set(dataset.name).check(_settings(absolute))
     except DatasetError as error:
-        raise InputError(_sentence(error, source)) from None
+        raise _misfit(error, dataset, source) from None
     return absolute
 
 
 def planned_shape(dataset: DatasetSpec) -> Shape:
-    """What the puzzles will fix about a model, before they are built.
+    """The sizes that the puzzles will fix for a model, before they are built.
 
     The number of identities is then an upper bound; no cost but that of the table depends on it.
     """
@@ -83,7 +89,7 @@ def planned_shape(dataset: DatasetSpec) -> Shape:
 
 
 def built_shape(manifest: Manifest) -> Shape:
-    """What the puzzles fix about a model."""
+    """The sizes that puzzles fix for a model."""
     return Shape(
         vocab_size=manifest.vocab_size,
         seq_len=manifest.seq_len,
@@ -91,12 +97,14 @@ def built_shape(manifest: Manifest) -> Shape:
     )
 
 
-def _sentence(error: DatasetError, source: Source) -> str:
-    path = ("dataset", error.key) if error.key else ("dataset",)
-    said = str(error)
-    about_key = error.key is not None and said.startswith(f"{error.key} ")
-    rest = said.removeprefix(str(error.key)) if about_key else f": {said}"
-    return f"{source.place(path)}: `{'.'.join(path)}`{rest}."
+def _misfit(error: DatasetError, dataset: DatasetSpec, source: Source) -> InputError:
+    """The same error, at the key of the space that it is about."""
+    settings = {item.name for item in fields(puzzle_set(dataset.name).settings)}
+    about_key = error.field in settings or error.field in dataset.settings
+    path: KeyPath = ("dataset", error.field) if about_key and error.field else ("dataset",)
+    problem = error.problem if about_key else f"does not work: {error.field} {error.problem}"
+    place = source.location(path)
+    return InputError(dotted(path), error.value, error.remedy, problem=problem, place=place)
 
 
 def _settings(dataset: DatasetSpec) -> Settings:

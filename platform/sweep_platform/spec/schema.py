@@ -1,7 +1,7 @@
 """What a sweep is asked to do: the typed, frozen schema behind every space file."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from sweep_platform.common.errors import InputError
 from sweep_platform.common.redaction import redact
 
 Scalar = bool | int | float | str | None
@@ -20,6 +21,11 @@ Scalar = bool | int | float | str | None
 MOST_STEPS = 100_000
 LARGEST = 1e15
 """Bounds of a range: more values than that, or ends further out, are slips of the pen."""
+
+
+def _fault(problem: str, remedy: str) -> InputError:
+    """What is wrong with a value; whoever validates adds the key and its place."""
+    return InputError(None, None, remedy, problem=problem)
 
 
 class _Frozen(BaseModel):
@@ -34,7 +40,7 @@ class Choices(_Frozen):
     @model_validator(mode="after")
     def _distinct(self) -> "Choices":
         if len(set(self.choices)) != len(self.choices):
-            raise ValueError("a choice is listed twice; list each value once")
+            raise _fault("has a choice that is listed twice", "list each value once")
         return self
 
 
@@ -52,22 +58,22 @@ class Range(_Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
         if not all(abs(number) < LARGEST for number in (self.low, self.high, self.step or 0)):
-            raise ValueError(f"a range needs ends; give numbers below {LARGEST:g}")
+            raise _fault("has no ends", f"give numbers below {LARGEST:g}")
         if self.low > self.high:
-            raise ValueError(f"low is {self.low} and high is {self.high}; swap them")
+            raise _fault(f"has a low of {self.low} and a high of {self.high}", "swap them")
         if self.log and self.low <= 0:
-            raise ValueError(f"log needs a low above 0, and low is {self.low}; raise it")
+            raise _fault(f"has log and a low of {self.low}", "give a low above 0")
         return self
 
     @model_validator(mode="after")
     def _stepped(self) -> "Range":
         if self.log and self.step is not None:
-            raise ValueError("log and step exclude each other; keep one")
+            raise _fault("has both log and step", "keep one")
         if self.whole and isinstance(self.step, float):
-            raise ValueError(f"step is {self.step} between whole ends; give a whole step")
+            raise _fault(f"has a step of {self.step} between whole ends", "give a whole step")
         step = self.step or (1 if self.whole else math.inf)
         if (self.high - self.low) / step > MOST_STEPS:
-            raise ValueError(f"over {MOST_STEPS:,} values are too many; give a larger step")
+            raise _fault(f"has over {MOST_STEPS:,} values", "give a larger step")
         return self
 
     @property
@@ -116,7 +122,7 @@ class EvaluationSpec(_Frozen):
     def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
         for fraction in at:
             if not 0 < fraction <= 1:
-                raise ValueError(f"one is {fraction}; give fractions above 0, up to 1")
+                raise _fault(f"holds {fraction}", "give fractions above 0, up to 1")
         return at
 
 
@@ -135,7 +141,7 @@ class RungSpec(_Frozen):
     def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
         for fraction in at:
             if not 0 < fraction < 1:
-                raise ValueError(f"one is {fraction}; give fractions above 0 and below 1")
+                raise _fault(f"holds {fraction}", "give fractions above 0 and below 1")
         return at
 
 
@@ -147,10 +153,14 @@ class BudgetSpec(_Frozen):
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
+Sampler = Literal["tpe", "random", "nsga2", "gp"]
+SAMPLER_NAMES: tuple[str, ...] = get_args(Sampler)
+
+
 class SearchSpec(_Frozen):
     """How configurations are proposed."""
 
-    sampler: Literal["tpe", "random", "nsga2", "gp"] = "tpe"
+    sampler: Sampler = "tpe"
     startup_trials: Annotated[int, Field(ge=0)] = 10
     storage: str | None = None
     """A database URL for clusters; by default a journal file in the sweep's folder."""
@@ -162,11 +172,16 @@ class ResourceSpec(_Frozen):
     cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
     gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
+    @property
+    def device(self) -> str:
+        """The kind of device that a trial trains on: cuda where it reserves a GPU, else cpu."""
+        return "cuda" if self.gpus else "cpu"
+
     @field_validator("gpus")
     @classmethod
     def _at_most_one(cls, gpus: float) -> float:
         if gpus > 1:
-            raise ValueError("a trial trains on one GPU; give 1, or a fraction of it")
+            raise _fault(f"is {gpus}, and a trial trains on one GPU", "give 1, or a share of it")
         return gpus
 
 
@@ -197,7 +212,7 @@ class SweepSpec(_Frozen):
     @classmethod
     def _distinct_objectives(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(objectives)) != len(objectives):
-            raise ValueError("an objective is listed twice; list each once")
+            raise _fault("lists an objective twice", "list each once")
         return objectives
 
     def public(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sweep_platform.common.redaction import redact
 from sweep_platform.common.text import knobs
-from sweep_platform.store.folder import SweepFolder, SweepRecord, TrialFolder, TrialRecord
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import TrialFolder, TrialRecord
 from sweep_platform.tracking import runs
 from sweep_platform.tracking.store import (
     TrackingError,

@@ -5,15 +5,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweep_platform.store.folder import (
-    Measurement,
-    Outcome,
-    Session,
-    SweepFolder,
-    SweepRecord,
-    TrialRecord,
-    TrialState,
-)
+from hrm.progress import Measurement
+from sweep_platform.store.folder import Session, SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric

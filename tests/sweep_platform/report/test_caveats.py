@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sweep_platform.report.sections.caveats import caveats
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.trial import TrialState
 
 COMPLETE = TrialState.COMPLETE
 

@@ -9,8 +9,8 @@ import pytest
 
 from sweep_platform.report.analysis.front import points, trials_front
 from sweep_platform.report.charts.charts import draw
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.trial import TrialState
 
 COMPLETE, STOPPED = TrialState.COMPLETE, TrialState.STOPPED
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from sweep_platform.store.folder import Session, TrialState
+from sweep_platform.store.folder import Session
 from sweep_platform.store.summary import summarize, wall_seconds
+from sweep_platform.store.trial import TrialState
 
 
 def session(started: float, ended: float | None = None) -> Session:

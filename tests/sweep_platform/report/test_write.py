@@ -12,7 +12,8 @@ import pytest
 from puzzle_datasets.common.files import write_json
 from sweep_platform.common.errors import InputError
 from sweep_platform.report import write_report
-from sweep_platform.store.folder import Outcome, SweepFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.trial import Outcome, TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 PICTURES = {"front.png", "curves.png", "training.png", "knobs.png"}

@@ -13,7 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sweep_platform.cli import main
-from sweep_platform.store.folder import SweepFolder, TrialFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

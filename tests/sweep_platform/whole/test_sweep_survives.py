@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sweep_platform.cli import main
-from sweep_platform.store.folder import SweepFolder, TrialFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import wall_seconds
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

@@ -7,8 +7,8 @@ from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import best_trial, final_point, ordered, trials_front
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.trial import TrialState
 
 _EQUAL_BUDGETS = 1.05
 """Training budgets within this factor count as equal: they are rounded to whole steps."""

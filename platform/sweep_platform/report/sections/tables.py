@@ -7,8 +7,8 @@ from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.front import KnobValue, Point, final_point, knob_names
 from sweep_platform.report.pages.blocks import Row, Table
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.trial import TrialState
 
 _COSTS = ("Parameters", "Training spent", "Planned", "Device time", "Rows/s", "Peak memory")
 

@@ -3,6 +3,7 @@
 And the specification of a small sweep, for those who start one.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hrm.progress import Curve, Halting, Progress
+from hrm.progress import Curve, Halting, Measurement, Progress
 from puzzle_datasets.common.files import write_json
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
@@ -84,11 +85,14 @@ def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> No
     for index in range(evaluations):
         accuracy = 0.1 * (index + 1) * (1 + number % 3) / 2
         step = (50, 75, 100)[index]
-        folder.append(progress(step - 5, total))
-        folder.append(progress(step, total, curve(accuracy, segment_flops, segments)))
+        reports = [
+            progress(step - 5, total),
+            progress(step, total, curve(accuracy, segment_flops, segments)),
+        ]
+        folder.append(Measurement(time_ms=time.time_ns() // 10**6, progress=p) for p in reports)
     reasons = {
         TrialState.COMPLETE: "the training budget was spent",
-        TrialState.STOPPED: "dominated at the rung of 50 % of the budget",
+        TrialState.STOPPED: "beaten at the rung at 50% of the training budget",
         TrialState.FAILED: "the loss was nan at step 3",
     }
     if state is not None:

@@ -14,7 +14,7 @@ from sweep_platform.spec.schema import ResourceSpec
 
 
 @pytest.mark.parametrize(
-    ("hardware", "resources", "places"),
+    ("hardware", "resources", "slots"),
     [
         (Hardware((Node(2, 0),)), ResourceSpec(), 2),
         (Hardware((Node(2, 0),)), ResourceSpec(cpus=0.5), 4),
@@ -29,8 +29,8 @@ from sweep_platform.spec.schema import ResourceSpec
         (Hardware((Node(64, 2),)), ResourceSpec(cpus=4, gpus=0.25), 8),
     ],
 )
-def test_places(hardware: Hardware, resources: ResourceSpec, places: int) -> None:
-    assert hardware.places(resources) == places
+def test_places(hardware: Hardware, resources: ResourceSpec, slots: int) -> None:
+    assert hardware.slots(resources) == slots
 
 
 def test_scales() -> None:

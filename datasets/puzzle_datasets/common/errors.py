@@ -38,7 +38,8 @@ class UserError(ValueError):
         """The error in one sentence, with the field called `name` where one is given."""
         called = self.field if name is None else name
         subject = "" if called is None else f"{called} "
-        return f"{subject}{self.problem}; {self.remedy}."
+        end = "" if self.remedy.endswith("?") else "."
+        return f"{subject}{self.problem}; {self.remedy}{end}"
 
     def __str__(self) -> str:
         return self.sentence()

@@ -84,11 +84,11 @@ def test_a_closed_port(scheme: str) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         message = refusal(f"{scheme}127.0.0.1:{reserved.getsockname()[1]}")
-    assert "no Ray cluster answers" in message
+    assert "is not answered by a Ray cluster" in message
     assert "refused" in message
     assert "ray start --head" in message
 
 
 @pytest.mark.parametrize("address", ["nosuchhost.invalid:6379", "a..b:6379", "h" * 300 + ":1"])
 def test_an_unknown_host(address: str) -> None:
-    assert "no Ray cluster answers" in refusal(address)
+    assert "is not answered by a Ray cluster" in refusal(address)

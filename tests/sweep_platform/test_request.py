@@ -144,9 +144,7 @@ def test_a_resumed_sweep_may_change_nothing_else(setting: str) -> None:
 def test_a_resumed_sweep_may_not_change_its_scale() -> None:
     create(ask(SPACE + SCALES))
     assert ask(SPACE + SCALES, resume=True, scale="laptop").scale == "laptop"
-    with pytest.raises(
-        InputError, match="is not the scale of runs/toy, which is laptop"
-    ):
+    with pytest.raises(InputError, match="is not the scale of runs/toy, which is laptop"):
         ask(SPACE + SCALES, resume=True, scale="gpu")
 
 

@@ -42,7 +42,7 @@ def refusal(path: Path, text: str, *settings: str, scale: str | None = None) -> 
         resolved(path, text, *settings, scale=scale)
     message = str(caught.value).replace(str(path), "toy.yaml")
     assert "\n" not in message
-    assert message.endswith(".")
+    assert message.endswith((".", "?"))
     for foreign in ("input should", "Input should", "dictionary", "instance of", "tuple"):
         assert foreign not in message
     return message
@@ -213,7 +213,7 @@ def test_what_is_refused(path: Path, old: str, new: str, parts: list[str]) -> No
 def test_a_typo_in_another_scale_is_found_too(path: Path) -> None:
     text = SPACE + "scales:\n  a: {}\n  b:\n    budget:\n      trails: 3\n"
     message = refusal(path, text, scale="a")
-    assert message == "toy.yaml, line 14: unknown key `budget.trails`; did you mean trials?."
+    assert message == "toy.yaml, line 14: `budget.trails` is no known key; did you mean trials?"
 
 
 def test_a_typo_behind_an_anchor_is_found_where_it_stands(path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_scale_lies_on_top_and_settings_on_top_of_that(path: Path) -> None:
         ("=3", ["is not key=value"]),
         ("budget.trials=", ["`budget.trials` is empty", "whole number"]),
         ("budget.trials=x", ["`budget.trials` is 'x'", "whole number"]),
-        ("budget.trails=3", ["unknown key `budget.trails`", "did you mean trials?"]),
+        ("budget.trails=3", ["`budget.trails` is no known key", "did you mean trials?"]),
         ("budget=3", ["`budget` is 3", "settings below it"]),
         ("a.b.c=3", ["`a` is no known key"]),
         ("budget.trials.x=3", ["`budget.trials`", "whole number"]),
@@ -256,7 +256,7 @@ def test_a_scale_lies_on_top_and_settings_on_top_of_that(path: Path) -> None:
 )
 def test_settings_that_are_refused(path: Path, setting: str, parts: list[str]) -> None:
     message = refusal(path, SPACE, setting)
-    assert message.startswith(f"--set {setting}: ")
+    assert message.startswith(f"--set {setting}")
     for part in parts:
         assert part in message
 

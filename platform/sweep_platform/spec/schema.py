@@ -18,6 +18,10 @@ from sweep_platform.common.redaction import redact
 
 Scalar = bool | int | float | str | None
 
+MOST_TRIALS = 1_000_000
+MOST_FLOPS = 1e24
+"""Bounds of a budget: more trials or FLOPs are slips of the pen."""
+
 MOST_STEPS = 100_000
 LARGEST = 1e15
 """Bounds of a range: more values than that, or ends further out, are slips of the pen."""
@@ -29,7 +33,9 @@ def _fault(problem: str, remedy: str) -> InputError:
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class Choices(_Frozen):
@@ -97,25 +103,29 @@ Knob = Annotated[
 class DatasetSpec(_Frozen):
     """Which puzzles: the name of a set of `puzzle_datasets`, and that set's settings beside it."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     name: str
+    """a puzzle set; its settings stand beside the name"""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is said beside the name."""
+        """The settings of the set, beside its name."""
         return dict(self.model_extra or {})
 
 
 class EvaluationSpec(_Frozen):
-    """When and on how many held-out puzzles a trial is evaluated.
+    """When and on what a trial is evaluated; the end of its training is always one moment.
 
-    `at` are fractions of the training budget (the end is always one of them); `puzzles` limits
-    the fixed subset, `all` takes every held-out puzzle.
+    All trials are evaluated on the same puzzles, whatever their seeds.
     """
 
     at: Annotated[tuple[float, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
+    """shares of the training budget at which to evaluate; the end is always one"""
     puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """`all` held-out puzzles, or the size of a fixed subset"""
 
     @field_validator("at")
     @classmethod
@@ -127,14 +137,14 @@ class EvaluationSpec(_Frozen):
 
 
 class RungSpec(_Frozen):
-    """When trials are compared, as fractions of the training budget, and what share goes on.
-
-    `minimum` trials must have reached a rung before it stops any.
-    """
+    """When trials are compared, and what share goes on."""
 
     at: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    """shares of the training budget at which to compare; `[]` for never"""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """share that goes on"""
     minimum: Annotated[int, Field(ge=1)] = 4
+    """trials that must have come before any is stopped"""
 
     @field_validator("at")
     @classmethod
@@ -146,11 +156,14 @@ class RungSpec(_Frozen):
 
 
 class BudgetSpec(_Frozen):
-    """What the sweep may spend: trials, training FLOPs a trial, and minutes on the clock."""
+    """How much a sweep may spend."""
 
-    trials: Annotated[int, Field(ge=1)]
-    flops_per_trial: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)]
+    """how many trials"""
+    flops_per_trial: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
+    """training FLOPs of every trial"""
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """time on the clock for all sessions together; `null` for no limit"""
 
 
 Sampler = Literal["tpe", "random", "nsga2", "gp"]
@@ -161,16 +174,20 @@ class SearchSpec(_Frozen):
     """How configurations are proposed."""
 
     sampler: Sampler = "tpe"
+    """which of Optuna's samplers"""
     startup_trials: Annotated[int, Field(ge=0)] = 10
+    """random trials before the sampler learns"""
     storage: str | None = None
-    """A database URL for clusters; by default a journal file in the sweep's folder."""
+    """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
 
 
 class ResourceSpec(_Frozen):
     """What Ray reserves for each trial, which trains on one GPU at most."""
 
     cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    """CPU cores that Ray reserves for each trial; fractions are allowed"""
     gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""
 
     @property
     def device(self) -> str:
@@ -186,27 +203,35 @@ class ResourceSpec(_Frozen):
 
 
 class SweepSpec(_Frozen):
-    """A search over a space under a budget, with everything decided.
-
-    `model` and `training` hold fixed settings of `hrm.config.ModelConfig` and `TrainingConfig`;
-    `space` holds those that are searched. `model.head_dim` may stand for `num_heads`.
-    """
+    """A search over a space under a budget, with everything decided."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """names the sweep and its folder `runs/<name>`"""
     dataset: DatasetSpec
+    """the puzzles"""
     space: Annotated[dict[str, Knob], Field(min_length=1)]
+    """the knobs: settings of model and training that are searched"""
     model: dict[str, Scalar] = {}
+    """fixed settings of the model; all others are as published"""
     training: dict[str, Scalar] = {}
+    """fixed settings of training; all others are as published"""
     evaluation: EvaluationSpec = EvaluationSpec()
+    """when and on what trials are evaluated"""
     objectives: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
         "exact_accuracy",
         "inference_flops",
     )
+    """what the search optimises, one or several"""
     budget: BudgetSpec
+    """how much the sweep may spend"""
     rungs: RungSpec = RungSpec()
+    """when trials are compared and weak ones stopped"""
     search: SearchSpec = SearchSpec()
+    """how configurations are proposed"""
     resources: ResourceSpec = ResourceSpec()
+    """what Ray reserves for each trial"""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    """of the search and of every trial's training"""
 
     @field_validator("objectives")
     @classmethod
@@ -216,7 +241,7 @@ class SweepSpec(_Frozen):
         return objectives
 
     def public(self) -> dict[str, Any]:
-        """The specification as plain data that may be shown and kept: without secrets."""
+        """The specification as plain data that may be printed and kept: without secrets."""
         content = self.model_dump(mode="json")
         if self.search.storage is not None:
             content["search"]["storage"] = redact(self.search.storage)

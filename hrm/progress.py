@@ -96,9 +96,7 @@ class Measurement:
 
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement whose `asdict` these fields are, as JSON or Python has them."""
-    return Measurement(
-        time_ms=fields["time_ms"], progress=progress_from(fields["progress"])
-    )
+    return Measurement(time_ms=fields["time_ms"], progress=progress_from(fields["progress"]))
 
 
 def progress_from(fields: Mapping[str, Any]) -> Progress:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.commands.registry import PUZZLE_SETS
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.shards import read_manifest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space import dataset as puzzles

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.commands.prepare import prepare as prepare_set
 from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
-from puzzle_datasets.common.settings import Settings, is_folder, make_settings
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import is_folder
 from puzzle_datasets.common.text import suggest
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.settings import Settings
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import DatasetSpec
@@ -35,11 +37,10 @@ class DatasetAddress:
 
         dataset = PuzzleDataset.open(Path(self.folder))
         if dataset.manifest.fingerprint != self.fingerprint:
-            raise DatasetError(
+            raise DatasetError.of_file(
                 self.folder,
-                dataset.manifest.fingerprint,
+                "is not the puzzle set that the sweep began with",
                 "restore that set, or start a new sweep with another --out",
-                problem="is not the puzzle set that the sweep began with",
             )
         return dataset
 
@@ -71,7 +72,7 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
         absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
         puzzle_set(dataset.name).check(_settings(absolute))
     except DatasetError as error:
-        raise _misfit(error, dataset, source) from None
+        raise _misfit(error, source) from None
     return absolute
 
 
@@ -97,18 +98,15 @@ def built_shape(manifest: Manifest) -> Shape:
     )
 
 
-def _misfit(error: DatasetError, dataset: DatasetSpec, source: Source) -> InputError:
+def _misfit(error: DatasetError, source: Source) -> InputError:
     """The same error, at the key of the space that it is about."""
-    settings = {item.name for item in fields(puzzle_set(dataset.name).settings)}
-    about_key = error.field in settings or error.field in dataset.settings
-    path: KeyPath = ("dataset", error.field) if about_key and error.field else ("dataset",)
-    problem = error.problem if about_key else f"does not work: {error.field} {error.problem}"
+    path: KeyPath = ("dataset",) if error.field is None else ("dataset", error.field)
     place = source.location(path)
-    return InputError(dotted(path), error.value, error.remedy, problem=problem, place=place)
+    return InputError(dotted(path), error.value, error.remedy, problem=error.problem, place=place)
 
 
 def _settings(dataset: DatasetSpec) -> Settings:
-    settings: Settings = make_settings(puzzle_set(dataset.name).settings, dataset.settings)
+    settings: Settings = puzzle_set(dataset.name).settings_from(dataset.settings)
     return settings
 
 

@@ -1,7 +1,8 @@
 """Draw the rooms of the three packages and the imports between them.
 
 `python docs/architecture.py` writes docs/architecture.svg. With `--check` nothing
-is written; exit status 1 where the picture is out of date. `ROOMS` is the order that `tests/test_layout.py` holds the code to.
+is written; exit status 1 where the picture is out of date. `ROOMS` is the order that
+`tests/test_layout.py` holds the code to.
 """
 
 import ast

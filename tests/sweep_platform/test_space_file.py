@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hrm.config import MODELS
+from hrm.models import MODELS
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.configuration import ANY_SHAPE, configured
 from sweep_platform.space.space_file import SpaceFile, overridden
@@ -105,8 +105,8 @@ WRONG = [
     ("H_layers", "H_layer", "line 7", "`model.H_layer`", "write `H_layers`"),
     ("H_layers", "batch_size", "line 7", "`model.batch_size`", "write it below `training`"),
     ("batch_size", "batchsize", "line 8", "`training.batchsize`", "write `batch_size`"),
-    ("T: {choices: [1, 2]}", "T: {choices: [0, 2]}", "line 5", "`space.T`", "at least 1"),
-    ("model: {", "model: {M_max: 0, ", "line 7", "`model.M_max`", "at least 1"),
+    ("T: {choices: [1, 2]}", "T: {choices: [0, 2]}", "line 5", "`space.T`", "from 1"),
+    ("model: {", "model: {M_max: 0, ", "line 7", "`model.M_max`", "from 1"),
     ("T: {choices: [1, 2]}", "T: {low: 3, high: 1}", "line 5", "`space.T`", "swap them"),
     ("T: {choices: [1, 2]}", "T: {low: 3}", "line 5", "`space.T.high` is missing", "add it"),
     ("T: {choices: [1, 2]}", "T: {choices: []}", "line 5", "`space.T.choices`", "at least 1"),
@@ -142,9 +142,9 @@ WRONG = [
     ("model: {", "model: {T: 1, ", "line 7", "`model.T`", "`space.T`", "keep one"),
     ("H_layers: 1", "H_layers: 1.0", "`model.H_layers` is 1.0", "whole number"),
     ("H_layers: 1", "H_layers: [1]", "line 7", "`model.H_layers`", "write"),
-    ("H_layers: 1", "expansion: .inf", "`model.expansion`", "finite"),
+    ("H_layers: 1", "expansion: .inf", "`model.expansion`", "above 0"),
     ("batch_size: 8", "loss: stable", "`training.loss` is 'stable'", "'stablemax' or 'softmax'"),
-    ("batch_size: 8", "learning_rate: .nan", "`training.learning_rate`", "finite"),
+    ("batch_size: 8", "learning_rate: .nan", "`training.learning_rate`", "above 0"),
     ("batch_size: 8", "batch_size: 8, micro_batch: 9", "`training.micro_batch`", "at most"),
     ("arc-agi-1", "arc-agi-3", "line 2", "unknown dataset `arc-agi-3`", "write `arc-agi-"),
     ("canvas: 6", "canvas: 0", "line 2", "`dataset.canvas`", "from 1 to 30"),
@@ -307,7 +307,7 @@ def test_baselines_train_every_model_once_at_equal_flops() -> None:
     file = SpaceFile(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
     for scale in file.scales:
         spec = file.resolve(scale)
-        assert spec.space == {"model": Choices(choices=MODELS)}
+        assert spec.space == {"model": Choices(choices=tuple(MODELS))}
         assert spec.budget.trials == len(MODELS)
         assert spec.rungs.at == ()
 

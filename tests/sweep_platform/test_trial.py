@@ -10,8 +10,8 @@ import pytest
 import torch
 from ray import tune
 
-from hrm.config import MODELS
 from hrm.model import compiled
+from hrm.models import MODELS
 from hrm.progress import Progress, progress_from
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from sweep_platform.execution.trial import run_trial

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from puzzle_datasets.common.errors import UserError
+
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 IDENTITY_FILE = "identities.parquet"
@@ -38,15 +40,22 @@ AugmentationMode = Literal["stored", "table", "fresh"]
 """Pairs are served as stored, under a fixed table of variants, or anew in every epoch."""
 
 
-class DatasetError(ValueError):
+class DatasetError(UserError):
     """A puzzle set, its settings or its folder can't be used; the message names the remedy.
 
     ``key`` is the setting at fault, where one is.
     """
 
     def __init__(self, message: str, key: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(key, None, "", problem=message)
         self.key = key
+
+    def sentence(self, name: str | None = None) -> str:
+        """The message, whatever the field is called."""
+        return f"{self.problem.removesuffix('.')}."
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hrm.commands.units import flops as flops
-from hrm.commands.units import percent as percent
-from hrm.commands.units import seconds as seconds
+from puzzle_datasets.common.text import flops as flops
+from puzzle_datasets.common.text import percent as percent
+from puzzle_datasets.common.text import seconds as seconds
 
 
 def byte_size(count: float) -> str:

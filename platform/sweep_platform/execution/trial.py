@@ -23,13 +23,6 @@ from sweep_platform.store.folder import TrialFolder
 if TYPE_CHECKING:
     from hrm.training.trainer import Trainer
 
-NOTEWORTHY = "without compilation"
-"""Part of the warnings of `hrm.model.compiled`: the trial goes on, but slower than asked to.
-
-They give the reason, once in the life of a worker, and come also where the compiler fails later
-than `Trainer.execution` was found.
-"""
-
 
 def run_trial(config: dict[str, Any]) -> None:
     """Run one trial as a Ray Tune function.
@@ -63,12 +56,18 @@ def run_trial(config: dict[str, Any]) -> None:
 
 @contextmanager
 def _overheard() -> Iterator[list[str]]:
-    """Collect warnings that the person at the driver has to know of; a worker's output is lost."""
+    """Collect warnings that the person at the driver has to know of; a worker's output is lost.
+
+    A `CompileFallback` comes once in the life of a worker, also where the compiler fails later
+    than `Trainer.execution` was found.
+    """
+    from hrm.model.compiled import CompileFallback
+
     heard: list[str] = []
     show = warnings.showwarning
 
     def hear(message: Warning | str, *where: Any, **details: Any) -> None:
-        if NOTEWORTHY in str(message):
+        if isinstance(message, CompileFallback):
             heard.append(str(message).rstrip("."))
         show(message, *where, **details)
 

@@ -1,7 +1,6 @@
 """Refuse a space before anything is spent on it, if one of its configurations cannot be built."""
 
 import itertools
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, get_type_hints
 
@@ -116,9 +115,8 @@ def _check_configurations(spec: SweepSpec, source: Source) -> None:
             space.model_config(spec, ANY_SHAPE, parameters)
             space.training_config(spec, parameters)
         except ConfigError as error:
-            sentence = re.sub(r"^\w+Config\.", "", str(error)).rstrip(".")
-            path = _culprit(spec, sentence)
-            raise InputError(f"{source.place(path)}: `{dotted(path)}`: {sentence}.") from None
+            path = _culprit(spec, error)
+            raise InputError(f"{source.place(path)}: `{dotted(path)}`: {error}") from None
 
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:
@@ -142,9 +140,9 @@ def _telling(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
             yield {**first, **dict(zip(coupled, row, strict=True))}
 
 
-def _culprit(spec: SweepSpec, sentence: str) -> KeyPath:
-    """The first setting of the spec that a `ConfigError` speaks of."""
-    for name in re.findall(r"\w+", sentence):
+def _culprit(spec: SweepSpec, error: ConfigError) -> KeyPath:
+    """The first setting of the spec that takes part in a `ConfigError`."""
+    for name in (str(error.field), *error.also):
         for section in ("space", *_SECTIONS):
             if name in getattr(spec, section):
                 return (section, name)

@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hrm.progress import Progress, progress_from
+from hrm.progress import Measurement, Progress, progress_from
 from sweep_platform.common.files import append_json_line, read_json, read_json_lines, write_json
 
 
@@ -98,14 +98,6 @@ class TrialRecord:
     def knobs(self) -> dict[str, Any]:
         """The searched knobs that this model has a use for, and their values."""
         return {name: value for name, value in self.parameters.items() if name not in self.idle}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """One report of a trial and the Unix time, in milliseconds, when it was written."""
-
-    time_ms: int
-    progress: Progress
 
 
 @dataclass(frozen=True, kw_only=True)

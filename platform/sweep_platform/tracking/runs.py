@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hrm.progress import Measurement
 from sweep_platform.store.folder import (
-    Measurement,
     Outcome,
     Session,
     SweepFolder,

@@ -176,7 +176,7 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
 
 
 def _reason(outcome: Outcome | None, under_way: bool) -> str:
-    if outcome is not None and outcome.state.final:
+    if outcome is not None and outcome.state.is_final:
         return outcome.reason
     return "under way, no outcome yet" if under_way else "cut short; --resume goes on with it"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from hrm.commands.units import wilson
+from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve
 from sweep_platform.store.summary import TrialSummary
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from hrm.config import MODELS
+from hrm.models import MODELS
 from sweep_platform.report.analysis.front import points, trials_front
 from sweep_platform.report.charts.parts import (
     HEIGHT,

@@ -55,10 +55,16 @@ def given(arguments: argparse.Namespace, settings: type[Any]) -> dict[str, Any]:
 
 
 def parsed(text: str, hint: Any) -> Any:
-    """The value of a word; raises `ArgumentTypeError` where the type has no such value."""
+    """The value of a word; raises `ArgumentTypeError` where the type has no such value.
+
+    >>> from typing import Literal
+    >>> parsed("12", int | Literal["all"]), parsed("all", int | Literal["all"])
+    (12, 'all')
+    """
     admitted = alternatives(hint)
-    if text in admitted:
-        return text
+    for literal in admitted:
+        if not isinstance(literal, type) and text == str(literal):
+            return literal
     if NoneType in admitted and text == "none":
         return None
     for kind in (kind for kind in (int, float, str) if kind in admitted):

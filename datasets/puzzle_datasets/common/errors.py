@@ -46,3 +46,10 @@ class UserError(ValueError):
 
 class RunError(RuntimeError):
     """Work that began well and failed while running; as text, one sentence."""
+
+
+class DatasetError(UserError):
+    """A puzzle set, its settings or a file of it can't be used.
+
+    The field is a setting, or else the path of a file or folder.
+    """

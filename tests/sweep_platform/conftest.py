@@ -3,7 +3,18 @@
 And the specification of a small sweep, for those who start one.
 """
 
-from collections.abc import Callable
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +25,7 @@ from hrm.progress import Curve, Halting, Progress
 from puzzle_datasets.common.files import write_json
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
+from sweep_platform.tracking.mlflow_store import open_store
 
 
 def progress(step: int, total: int, curve: Curve | None = None) -> Progress:
@@ -156,6 +168,73 @@ def make_comparison(make_sweep: MakeSweep) -> MakeSweep:
         return sweep
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with MLflow's schema, which takes seconds to make; to be copied only."""
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The ``noload`` loader strategy")
+        open_store(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def mlflow_uri(mlflow_database: Path, tmp_path: Path) -> str:
+    """Address of a database of the test's own."""
+    return f"sqlite:///{shutil.copy(mlflow_database, tmp_path / 'mlflow.db')}"
+
+
+class MlflowServer:
+    """`mlflow server` on this machine, on one port for all its starts."""
+
+    def __init__(self, folder: Path, database: Path) -> None:
+        self._store = f"sqlite:///{shutil.copy(database, folder / 'served.db')}"
+        self._artifacts = str(folder / "artifacts")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        options = ["--backend-store-uri", self._store, "--artifacts-destination", self._artifacts]
+        options += ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *options],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while not self._answers():
+            assert self._process.poll() is None, "the server ended before it answered"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=10):
+            return True
+        return False
+
+    def signal(self, number: int) -> None:
+        os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path
+) -> Iterator[MlflowServer]:
+    """A running server for all tests that leave it running."""
+    server = MlflowServer(tmp_path_factory.mktemp("server"), mlflow_database)
+    server.start()
+    yield server
+    server.kill()
 
 
 MakeSpec = Callable[..., SweepSpec]

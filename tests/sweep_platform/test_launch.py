@@ -13,7 +13,7 @@ from puzzle_datasets.common.locks import exclusive
 from sweep_platform.cli import main
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder, SweepRecord
-from sweep_platform.tracking.thread import open_store
+from sweep_platform.tracking.mlflow_store import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

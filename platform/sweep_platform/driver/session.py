@@ -26,13 +26,9 @@ from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord, TrialFolder, TrialState
 from sweep_platform.store.summary import wall_seconds
-from sweep_platform.tracking.store import anchored
-from sweep_platform.tracking.thread import (
-    DEFAULT_TRACKING_URI,
-    MirrorThread,
-    MlflowMirror,
-    open_store,
-)
+from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, open_store
+from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+from sweep_platform.tracking.thread import TrackerThread
 
 DEFAULT_DATA = Path("data")
 
@@ -79,7 +75,7 @@ class Sweep:
         self._record(asked, request)
         fingerprint = self.puzzles.manifest.fingerprint
         self.study = SweepStudy(self.folder, self.spec, self.puzzles.shape, fingerprint)
-        self.mirror = MlflowMirror(self.folder, self.tracking_uri)
+        self.mirror = MlflowTracker(self.folder, self.tracking_uri)
         self.mirror.check()
         self._resources = Resources()
 
@@ -90,7 +86,7 @@ class Sweep:
         the session ended: done, interrupted or failed.
         """
         conductor = TrialScheduler(self.study, display, self._places, self.seconds_left())
-        mirror = MirrorThread(self.mirror, display.note)
+        mirror = TrackerThread(self.mirror, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
         self._tell_of_other_code(display)
@@ -155,7 +151,7 @@ class Sweep:
         failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
         return "failed" if failed and all(failed) else "done"
 
-    def _stop(self, mirror: MirrorThread, display: ProgressDisplay) -> None:
+    def _stop(self, mirror: TrackerThread, display: ProgressDisplay) -> None:
         unsent = mirror.stop()
         if unsent:
             display.note(

@@ -26,7 +26,10 @@ def write_report(sweep: SweepFolder) -> Path:
     """
     if not sweep.exists():
         raise InputError(
-            f"{sweep.root}: holds no sweep.json; name the folder of a sweep, such as runs/arc."
+            str(sweep.root),
+            None,
+            "name the folder of a sweep, such as runs/arc",
+            problem="holds no sweep.json",
         )
     import vl_convert
 

@@ -41,6 +41,7 @@ class TrialSummary:
         record: the configuration and its planned cost.
         state: how the trial stands.
         reason: why it ended, or a sentence on why it has not.
+        ended: Unix seconds, None while it may go on.
         last: its latest report, None before the first.
         evaluations: every evaluation, oldest first.
     """
@@ -48,6 +49,7 @@ class TrialSummary:
     record: TrialRecord
     state: TrialState
     reason: str
+    ended: float | None
     last: Progress | None
     evaluations: tuple[Evaluation, ...]
 
@@ -141,6 +143,11 @@ def _open(sessions: Sequence[Session]) -> bool:
     return bool(sessions) and sessions[-1].ended is None
 
 
+def last_end(sessions: Sequence[Session]) -> str | None:
+    """How the last session ended; None before the first, and where no end is recorded."""
+    return sessions[-1].how if sessions else None
+
+
 def summarize(folder: SweepFolder) -> SweepSummary:
     """Read a sweep's folder as it is now."""
     sessions = tuple(folder.sessions())
@@ -176,6 +183,7 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
         record=folder.record(),
         state=outcome.state if outcome else TrialState.RUNNING,
         reason=outcome.reason if outcome else _unfinished(under_way),
+        ended=outcome.ended if outcome else None,
         last=measurements[-1].progress if measurements else None,
         evaluations=evaluations,
     )

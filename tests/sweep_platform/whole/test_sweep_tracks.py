@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.tracking.thread import open_store
+from sweep_platform.tracking.mlflow_store import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

@@ -1,8 +1,7 @@
-"""What the mirror leaves in a real SQLite store, whenever it was killed."""
+"""How a sweep stands in a real SQLite store, whenever its driver was killed."""
 
 import math
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +21,11 @@ from sweep_platform.store.folder import (
     TrialFolder,
     TrialState,
 )
-from sweep_platform.tracking import mirror as tracking_mirror
-from sweep_platform.tracking.runs import report_metrics
-from sweep_platform.tracking.thread import MlflowMirror, TrackingError, open_store
+from sweep_platform.tracking import mlflow_tracker
+from sweep_platform.tracking.mlflow_runs import RunStatus, report_metrics, trial_status
+from sweep_platform.tracking.mlflow_store import open_store
+from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+from sweep_platform.tracking.tracker import TrackingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -32,25 +33,14 @@ COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.
 MakeSweep = Callable[..., SweepFolder]
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's schema, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("store") / "empty.db"
-    open_store(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def uri(empty_store: Path, tmp_path: Path) -> str:
-    path = tmp_path / "mlflow.db"
-    with sqlite3.connect(empty_store) as source, sqlite3.connect(path) as target:
-        source.backup(target)
-    return f"sqlite:///{path}"
+def uri(mlflow_uri: str) -> str:
+    return mlflow_uri
 
 
-def mirrored(sweep: SweepFolder, uri: str) -> MlflowMirror:
+def mirrored(sweep: SweepFolder, uri: str) -> MlflowTracker:
     """A mirror, as a new session of the sweep makes it."""
-    mirror = MlflowMirror(sweep, uri)
+    mirror = MlflowTracker(sweep, uri)
     mirror.check()
     mirror.sync()
     return mirror
@@ -192,23 +182,22 @@ def test_the_final_curve_has_flops_as_steps(make_sweep: MakeSweep, uri: str) -> 
     assert "curve_exact_accuracy" not in trials[1].data.metrics
 
 
+@pytest.mark.parametrize("state", list(TrialState))
+@pytest.mark.parametrize("sweep", [RunStatus("RUNNING", "running"), RunStatus("KILLED", "failed")])
+def test_every_state_of_a_trial_has_a_status(state: TrialState, sweep: RunStatus) -> None:
+    """One that is not final, such as paused, runs as long as its sweep does."""
+    final = {COMPLETE: "FINISHED", STOPPED: "KILLED", FAILED: "FAILED"}
+    status = trial_status(Outcome(state=state, reason="", ended=0.0), sweep)
+    assert status.status == final.get(state, sweep.status)
+    assert status.state == (state if state in final or sweep.status != "RUNNING" else "running")
+
+
 def test_a_value_that_is_no_number_is_left_out(make_sweep: MakeSweep) -> None:
     report = next(make_sweep(COMPLETE).trials()[0].measurements())
     progress = replace(report.progress, loss=math.nan)
     keys = [metric.key for metric in report_metrics(replace(report, progress=progress))]
     assert "loss" not in keys
     assert keys[-1] == "training_flops"
-
-
-def test_a_new_session_finds_its_runs(make_sweep: MakeSweep, uri: str) -> None:
-    sweep = make_sweep(COMPLETE, None)
-    mirrored(sweep, uri)
-    before = all_points(uri)
-    names = {run.info.run_id for run in all_runs(uri)}
-    again = mirrored(sweep, uri)
-    assert again.unsent() == 0
-    assert all_points(uri) == before
-    assert {run.info.run_id for run in all_runs(uri)} == names
 
 
 def test_a_session_sends_only_what_is_new(
@@ -276,23 +265,17 @@ def test_the_best_is_that_of_complete_trials(make_sweep: MakeSweep, uri: str) ->
     assert parent.data.metrics["best_exact_accuracy"] == pytest.approx(0.3)
 
 
-def test_an_interrupted_sweep_leaves_nothing_running(make_sweep: MakeSweep, uri: str) -> None:
-    sweep = make_sweep(COMPLETE, None)
-    mirror = mirrored(sweep, uri)
-    parent, trials = parent_and_trials(uri)
-    assert (parent.info.status, trials[1].info.status) == ("RUNNING", "RUNNING")
+def test_an_interrupted_sweep_leaves_no_run_running(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(None)
+    tracker = mirrored(sweep, uri)
     sweep.session_ended("interrupted")
-    mirror.sync()
+    tracker.sync()
     parent, trials = parent_and_trials(uri)
-    assert (parent.info.status, trials[1].info.status) == ("KILLED", "KILLED")
-    assert trials[1].data.tags["sweep.state"] == "interrupted"
-
+    assert (parent.info.status, trials[0].info.status) == ("KILLED", "KILLED")
     sweep.session_started()
     mirrored(sweep, uri)
     parent, trials = parent_and_trials(uri)
-    statuses = {parent.info.status, trials[1].info.status}
-    assert statuses == {"RUNNING"}
-    assert trials[0].info.status == "FINISHED"
+    assert (parent.info.status, trials[0].info.status) == ("RUNNING", "RUNNING")
 
 
 def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -> None:
@@ -310,28 +293,10 @@ def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -
     assert "curve_exact_accuracy" in run.data.metrics
 
 
-def test_files_go_to_the_parent(make_sweep: MakeSweep, uri: str, tmp_path: Path) -> None:
-    sweep = make_sweep(COMPLETE)
-    sweep.report.mkdir()
-    (sweep.report / "report.md").write_text("# Toy\n")
-    mirrored(sweep, uri).send_files()
+def test_files_lie_beside_the_database(make_sweep: MakeSweep, uri: str, tmp_path: Path) -> None:
+    mirrored(make_sweep(COMPLETE), uri)
     parent, _ = parent_and_trials(uri)
-    client = MlflowClient(uri)
-    stored = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert stored == {"sweep.json", "report"}
     assert parent.info.artifact_uri.startswith((tmp_path / "mlruns" / "toy").as_uri())
-
-
-def test_unsent_counts_reports_and_endings(make_sweep: MakeSweep, uri: str) -> None:
-    sweep = make_sweep(None, COMPLETE)
-    mirror = MlflowMirror(sweep, uri)
-    mirror.check()
-    assert mirror.unsent() == 6 + 6 + 2  # reports, and each trial's standing
-    mirror.sync()
-    assert mirror.unsent() == 0
-    sweep.trials()[0].end(Outcome(state=COMPLETE, reason="spent", ended=1_790_000_200.0))
-    sweep.session_ended("done")
-    assert mirror.unsent() == 2  # the trial's end and the sweep's
 
 
 def test_mlflow_drops_points_that_it_has(uri: str) -> None:
@@ -348,8 +313,10 @@ def test_a_deleted_experiment(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(COMPLETE)
     client = open_store(uri)
     client.delete_experiment(client.create_experiment("toy"))
-    with pytest.raises(TrackingError, match=r"'toy' was deleted .*mlflow experiments restore"):
-        MlflowMirror(sweep, uri).check()
+    with pytest.raises(TrackingError, match="deleted from MLflow at sqlite") as caught:
+        MlflowTracker(sweep, uri).check()
+    assert (caught.value.field, caught.value.value) == ("name", "toy")
+    assert "mlflow experiments restore -x" in caught.value.remedy
 
 
 class LossyClient:
@@ -391,8 +358,6 @@ def fresh_sweep(make_sweep: MakeSweep) -> Callable[[], SweepFolder]:
 
 @given(losses=st.lists(st.sampled_from(["", "", "", "request", "answer"]), max_size=60))
 @settings(
-    max_examples=8,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_lost_requests_and_answers_neither_lose_nor_double(
@@ -401,8 +366,8 @@ def test_lost_requests_and_answers_neither_lose_nor_double(
     sweep = fresh_sweep()
     line = iter(losses)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking_mirror, "open_store", lambda at: LossyClient(open_store(at), line))
-        mirror = MlflowMirror(sweep, uri)
+        patch.setattr(mlflow_tracker, "open_store", lambda at: LossyClient(open_store(at), line))
+        mirror = MlflowTracker(sweep, uri)
         sync_until_sent(mirror)
         sweep.trials()[2].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
         sweep.session_ended("done")
@@ -415,7 +380,7 @@ def test_lost_requests_and_answers_neither_lose_nor_double(
         check_points(uri, by_signature[folder.record().signature], folder)
 
 
-def sync_until_sent(mirror: MlflowMirror) -> None:
+def sync_until_sent(mirror: MlflowTracker) -> None:
     while True:
         try:
             return mirror.sync()

@@ -119,6 +119,11 @@ class SweepSummary:
         return tuple(t for t in self.trials if t.complete and t.final)
 
     @property
+    def evaluated(self) -> bool:
+        """Whether any trial was evaluated."""
+        return any(trial.final for trial in self.trials)
+
+    @property
     def states(self) -> Counter[TrialState]:
         """Number of trials in each state."""
         return Counter(trial.state for trial in self.trials)

@@ -86,6 +86,19 @@ class Progress:
     halting: Halting | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One report of a run and the Unix time, in milliseconds, when it was made."""
+
+    time_ms: int
+    progress: Progress
+
+
+def measurement_from(fields: Mapping[str, Any]) -> Measurement:
+    """The measurement whose `asdict` these fields are, as JSON or Python has them."""
+    return Measurement(time_ms=fields["time_ms"], progress=progress_from(fields["progress"]))
+
+
 def progress_from(fields: Mapping[str, Any]) -> Progress:
     """The progress whose `asdict` these fields are, as JSON or Python has them."""
     curve, halting = fields["curve"], fields.get("halting")

@@ -1,42 +1,27 @@
 """``python -m puzzle_datasets``: build, inspect, verify and export puzzle sets."""
 
 import argparse
-import os
-import signal
 import sys
-from typing import NoReturn
 
-from puzzle_datasets.commands.arguments import build_progress, parser, settings_of
+from puzzle_datasets.commands.arguments import build_progress, option_of, parser, settings_of
 from puzzle_datasets.commands.prepare import build_at, folder_name
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.command_line import given
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.exit_status import DONE, guarded
+from puzzle_datasets.common.options import make
 from puzzle_datasets.storage.shards import read_manifest
 
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; return the exit status: 2 where the user can mend what went wrong."""
-    # As schedulers end a process: what is half-built is cleared away, as after Ctrl-C.
-    signal.signal(signal.SIGTERM, _end)
-    arguments = parser(build=build, inspect=inspect, verify=verify, export=export).parse_args(
-        words
-    )
-    try:
-        arguments.run(arguments)
-        sys.stdout.flush()
-    except DatasetError as error:
-        print(f"puzzle_datasets: {error}.", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # Whoever read the output has enough of it; what is left of it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("puzzle_datasets: interrupted; nothing half-built was left.", file=sys.stderr)
-        return 130
-    return 0
+    return guarded("puzzle_datasets", lambda: _run(words), option_of)
 
 
-def _end(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _run(words: list[str] | None) -> int:
+    commands = parser(build=build, inspect=inspect, verify=verify, export=export)
+    arguments = commands.parse_args(words)
+    arguments.run(arguments)
+    return DONE
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -52,13 +37,14 @@ def build(arguments: argparse.Namespace) -> None:
 
 def inspect(arguments: argparse.Namespace) -> None:
     """Say what a puzzle set holds and draw some of its puzzles."""
-    from puzzle_datasets.commands.pictures import draw
+    from puzzle_datasets.commands.pictures import Sample, draw
     from puzzle_datasets.commands.summary import summary
 
+    sample = make(Sample, given(arguments, Sample), DatasetError)
     print(summary(read_manifest(arguments.folder), arguments.folder))
     folder = arguments.folder.resolve()
     into = arguments.out or folder.with_name(f"{folder.name}-puzzles")
-    for file in draw(arguments.folder, into, arguments.puzzles, arguments.seed):
+    for file in draw(arguments.folder, into, sample):
         print(file)
 
 

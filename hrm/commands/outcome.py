@@ -18,7 +18,7 @@ from hrm.config import ConfigError
 from hrm.distributed import LostProcess
 from hrm.model.devices import device_named
 from hrm.training.learner import NonFiniteLoss
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hrm.checkpoints.loading import Opened
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.scoring.leaks import refuse_leaks
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError
 from puzzle_datasets.storage.shards import read_manifest
 
 _IDENTIFIERS = "identifiers name the tasks of the set that a model was trained on; here they"
@@ -44,7 +44,8 @@ def _training_set(folder: Path, opened: Opened) -> PuzzleDataset:
     """The set in `folder`, which is not another than the model says it was trained on."""
     training = PuzzleDataset.open(folder)
     if opened.trained_on not in (None, training.manifest.fingerprint):
-        raise DatasetError(f"{folder} is not what {opened.source} was trained on; name that one")
+        problem = f"is not what {opened.source} was trained on"
+        raise DatasetError.of_file(folder, problem, "name that one")
     return training
 
 

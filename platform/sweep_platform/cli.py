@@ -1,18 +1,21 @@
-"""The command line of a sweep. Ray, torch and MLflow load only when work begins."""
+"""The command line of a sweep: arguments, and nothing else. Ray, torch and MLflow load later."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, guarded
 
+PROGRAM = "hrm-sweep"
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> Parser:
     """The options of `sweeps/run.py`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         description="Sweep hierarchical reasoning models over a space; ends with a report.",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted.",
-        allow_abbrev=False,
     )
     add = made.add_argument
     add("--space", type=Path, required=True, metavar="FILE", help="what to search, a YAML file")
@@ -30,44 +33,50 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; returns the exit status."""
-    options = parser().parse_args(arguments)
-    return guarded(lambda: _work(options))
+    """Do what the command line says; returns the exit status."""
+    return guarded(PROGRAM, lambda: _run(parser().parse_args(arguments)))
 
 
 def report(arguments: Sequence[str] | None = None) -> int:
     """Write the report of a sweep's folder, finished or not; returns the exit status."""
-    made = argparse.ArgumentParser(description="Write the report of a sweep, also while it runs.")
+    made = Parser(description="Write the report of a sweep, also while it runs.")
     made.add_argument("folder", type=Path, help="the sweep's folder, such as runs/arc")
-    return guarded(lambda: _report(made.parse_args(arguments).folder))
+    return guarded(PROGRAM, lambda: _report(made.parse_args(arguments).folder))
 
 
 def _report(folder: Path) -> int:
-    from sweep_platform.report import write_report
+    from sweep_platform.report.write import write_report
     from sweep_platform.store.folder import SweepFolder
 
     print(f"Report: {write_report(SweepFolder(folder))}")
     return DONE
 
 
-def _work(options: argparse.Namespace) -> int:
-    from sweep_platform.driver import launch
-    from sweep_platform.driver.request import Request
+def _run(options: argparse.Namespace) -> int:
+    request = _request(options)
+    if options.dry_run:
+        from sweep_platform.commands.plan import show_plan
 
-    request = Request(
-        space=options.space,
+        show_plan(request)
+        return DONE
+    from sweep_platform.commands.run import STATUS, run
+
+    return STATUS[run(request)[1]]
+
+
+def _request(options: argparse.Namespace) -> Any:
+    from sweep_platform.driver.request import Request
+    from sweep_platform.space.space_file import SpaceFile
+
+    short = {"budget.trials": options.trials, "seed": options.seed}
+    given = [f"{key}={value}" for key, value in short.items() if value is not None]
+    return Request(
+        space=SpaceFile.read(options.space),
         scale=options.scale,
-        settings=_settings(options),
+        settings=(*options.set, *given),
         out=options.out,
         resume=options.resume,
         tracking_uri=options.tracking_uri,
         address=options.address,
         data=options.data,
     )
-    return launch.show_plan(request) if options.dry_run else launch.run_sweep(request)
-
-
-def _settings(options: argparse.Namespace) -> tuple[str, ...]:
-    short = {"budget.trials": options.trials, "seed": options.seed}
-    given = [f"{key}={value}" for key, value in short.items() if value is not None]
-    return (*options.set, *given)

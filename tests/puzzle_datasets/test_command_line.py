@@ -58,9 +58,9 @@ def test_a_set_is_built_seen_verified_and_exported(
     ("words", "said"),
     [
         (["build", "maze", "--side", "2"], "side is 2"),
-        (["build", "maze", "--side", "two"], "side is 'two'; give a whole number"),
+        (["build", "maze", "--side", "two"], "'two' is no value; give a whole number"),
         (["build", "maze", "--sid", "5"], "unrecognized arguments: --sid"),
-        (["build", "sudoku", "--side", "5"], "side is 5"),
+        (["build", "sudoku", "--side", "5"], "'5' is no value; give 4, 6 or 9"),
         (["build", "chess"], "invalid choice: 'chess'"),
         (["build", "sudoku-extreme", "--csv", "nowhere"], "nowhere"),
         (["build", "official", "nowhere"], "nowhere"),
@@ -127,5 +127,5 @@ def test_a_build_that_is_ended_leaves_nothing(ending: signal.Signals, tmp_path: 
         process.send_signal(ending)
         _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "puzzle_datasets: interrupted; nothing half-built was left.\n"
+    assert said == "puzzle_datasets: interrupted.\n"
     assert not list(tmp_path.iterdir())

@@ -1,59 +1,26 @@
 """What holds for every kind of set and every way of varying it, from the build to the batch."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.commands.registry import puzzle_set
 from puzzle_datasets.commands.verify import verify_all
-from puzzle_datasets.common.settings import make_settings
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.loading.loader import Share, TrainLoader, evaluation_batches
-from puzzle_datasets.published.export import export
 from puzzle_datasets.scoring.summary import score
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
-SMALL_ARC = {"canvas": 4, "held_out": "all"}
-SMALL_SUDOKU = {"side": 4, "clues": 6, "train": 40, "test": 10}
-SMALL_MAZES = {"side": 7, "train": 40, "test": 10}
-ASKED: dict[str, tuple[str, dict[str, Any]]] = {
-    "arc, table": ("arc-agi-1", {**SMALL_ARC, "augmentations": 5}),
-    "arc, fresh": ("arc-agi-2", {**SMALL_ARC, "augmentations": "fresh"}),
-    "sudoku, stored": ("sudoku", {**SMALL_SUDOKU, "augmentations": 0}),
-    "sudoku, table": ("sudoku", {**SMALL_SUDOKU, "augmentations": 3}),
-    "sudoku, fresh": ("sudoku", {**SMALL_SUDOKU, "side": 6, "clues": 14}),
-    "maze, stored": ("maze", SMALL_MAZES),
-    "maze, table": ("maze", {**SMALL_MAZES, "augmentations": 7}),
-    "maze, fresh": (
-        "maze",
-        {**SMALL_MAZES, "family": "random-walls", "min_length": 6, "augmentations": "fresh"},
-    ),
-}
-KINDS = (*ASKED, "arc, imported")
-any_kind = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def build(name: str, chosen: dict[str, Any], root: Path) -> Path:
-    return prepare(name, make_settings(puzzle_set(name).settings, chosen), root)
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("kinds")
-    made = {kind: build(name, chosen, root) for kind, (name, chosen) in ASKED.items()}
-    export(made["arc, table"], root / "npy")
-    made["arc, imported"] = build("official", {"folder": str(root / "npy")}, root)
-    return made
-
-
-@pytest.fixture(scope="module")
-def opened(folders: dict[str, Path]) -> dict[str, PuzzleDataset]:
-    return {kind: PuzzleDataset.open(folder) for kind, folder in folders.items()}
+GOLDEN = json.loads(Path(__file__).with_name("golden_sets.json").read_text())["sets"]
+SETS = sorted(GOLDEN)
+BUILT = sorted(set(GOLDEN) - {"arc, imported"})
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -72,23 +39,22 @@ def joined(parts: list[Batch]) -> Batch:
     )
 
 
-@any_kind
 @given(
-    kind=st.sampled_from(KINDS),
+    name=st.sampled_from(SETS),
     rows=st.integers(1, 30),
     before=st.integers(0, 40),
     worlds=st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from([1, 2, 3])),
     seed=st.integers(0, 3),
 )
 def test_a_stream_goes_on_at_any_position_for_any_world_size(
-    opened: dict[str, PuzzleDataset],
-    kind: str,
+    opened: Callable[[str], PuzzleDataset],
+    name: str,
     rows: int,
     before: int,
     worlds: tuple[int, int],
     seed: int,
 ) -> None:
-    dataset = opened[kind]
+    dataset = opened(name)
     chosen: dict[str, Any] = {"batch_size": 6 * rows, "seed": seed}
     whole = TrainLoader(dataset, **chosen)
     begun = TrainLoader(dataset, **chosen, share=Share(rank=worlds[0] - 1, world_size=worlds[0]))
@@ -103,16 +69,16 @@ def test_a_stream_goes_on_at_any_position_for_any_world_size(
         assert same(joined([loader.next_batch() for loader in resumed]), whole.next_batch())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_built_set_passes_its_own_verification(folders: dict[str, Path], kind: str) -> None:
-    assert len(list(verify_all(folders[kind]))) >= 4
+@pytest.mark.parametrize("name", SETS)
+def test_a_built_set_passes_its_own_verification(built: Callable[[str], Path], name: str) -> None:
+    assert len(list(verify_all(built(name)))) >= 4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SETS)
 def test_batches_hold_what_the_manifest_promises(
-    opened: dict[str, PuzzleDataset], kind: str
+    opened: Callable[[str], PuzzleDataset], name: str
 ) -> None:
-    dataset = opened[kind]
+    dataset = opened(name)
     manifest = dataset.manifest
     loader = TrainLoader(dataset, batch_size=50, seed=0)
     evaluated = evaluation_batches(dataset, batch_size=50, limit=None, seed=0)
@@ -125,31 +91,34 @@ def test_batches_hold_what_the_manifest_promises(
         assert int(batch.puzzle_identifiers.max()) < manifest.num_puzzle_identifiers
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("name", BUILT)
 def test_the_settings_tell_the_shape_beforehand(
-    opened: dict[str, PuzzleDataset], kind: str
+    opened: Callable[[str], PuzzleDataset], name: str
 ) -> None:
-    name, chosen = ASKED[kind]
-    manifest = opened[kind].manifest
-    asked = make_settings(puzzle_set(name).settings, chosen)
+    chosen, manifest = puzzle_set(GOLDEN[name]["set"]), opened(name).manifest
+    asked = chosen.settings_from(GOLDEN[name]["settings"])
     assert (asked.vocab_size, asked.seq_len) == (manifest.vocab_size, manifest.seq_len)
-    assert manifest.num_puzzle_identifiers <= puzzle_set(name).most_identifiers(asked)
+    assert manifest.num_puzzle_identifiers <= chosen.most_identifiers(asked)
 
 
-@pytest.mark.parametrize("kind", ASKED)
-def test_the_right_answers_score_full_marks(opened: dict[str, PuzzleDataset], kind: str) -> None:
-    dataset = opened[kind]
+@pytest.mark.parametrize("name", BUILT)
+def test_the_right_answers_score_full_marks(
+    opened: Callable[[str], PuzzleDataset], name: str
+) -> None:
+    dataset = opened(name)
     scores = score(dataset, dataset.test.labels)
     best = {name: value for name, value in scores.items() if "exact" in name or "pass" in name}
     assert best
     assert set(best.values()) == {1.0}
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("name", BUILT)
 def test_equal_settings_give_equal_bytes(
-    folders: dict[str, Path], kind: str, tmp_path: Path
+    built: Callable[[str], Path], name: str, tmp_path: Path
 ) -> None:
-    again = build(*ASKED[kind], tmp_path)
-    assert again.name == folders[kind].name
+    chosen = puzzle_set(GOLDEN[name]["set"])
+    settings = chosen.settings_from(GOLDEN[name]["settings"])
+    again = prepare(GOLDEN[name]["set"], settings, tmp_path)
+    assert again.name == built(name).name
     for file in again.iterdir():
-        assert file.read_bytes() == (folders[kind] / file.name).read_bytes(), file.name
+        assert file.read_bytes() == (built(name) / file.name).read_bytes(), file.name

@@ -15,12 +15,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.export import Style, export
 from puzzle_datasets.published.kind import grid_sizes
 from puzzle_datasets.published.names import augmented_name, parse_names
 from puzzle_datasets.published.source import OfficialSettings, build, most_identifiers
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import IDENTITY_FILE, DatasetError
+from puzzle_datasets.storage.schema import IDENTITY_FILE
 from puzzle_datasets.storage.writer import SetWriter
 
 Array = npt.NDArray[Any]
@@ -399,7 +400,7 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "sizes differ": (described("vocab_size", 11, "test"), "vocab_size 11 but train has 12"),
     "vocabulary of no kind": (
         described("vocab_size", 13),
-        "vocab_size 13.* does not fit any kind",
+        "vocab_size 13",
     ),
     "other length": (
         described("seq_len", 36),
@@ -488,12 +489,12 @@ def test_bad_folders_are_refused(
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze"])
 def test_a_kind_that_does_not_fit_is_refused(kind: str, arc: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=f"does not fit {kind}"):
+    with pytest.raises(DatasetError, match=f"kind is {kind}, but"):
         import_folder(arc, tmp_path / "set", kind=kind)
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(DatasetError, match="kind is 'chess'; choose from"):
+    with pytest.raises(DatasetError, match="kind is 'chess'; give auto, arc"):
         OfficialSettings(folder="anywhere", kind="chess")  # type: ignore[arg-type]
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.storage.schema import SCHEMA_VERSION, DatasetError, Manifest
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.schema import SCHEMA_VERSION, Manifest
 
 MANIFEST = Manifest(
     schema_version=SCHEMA_VERSION,

@@ -3,28 +3,23 @@
 And the specification of a small sweep, for those who start one.
 """
 
-import os
 import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trackers import MlflowServer
 
-from hrm.progress import Curve, Halting, Progress
+from hrm.progress import Curve, Halting, Measurement, Progress
 from puzzle_datasets.common.files import write_json
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import Outcome, SweepFolder, SweepRecord, TrialRecord, TrialState
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 from sweep_platform.tracking.mlflow_store import open_store
 
 
@@ -95,11 +90,14 @@ def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> No
     for index in range(evaluations):
         accuracy = 0.1 * (index + 1) * (1 + number % 3) / 2
         step = (50, 75, 100)[index]
-        folder.append(progress(step - 5, total))
-        folder.append(progress(step, total, curve(accuracy, segment_flops, segments)))
+        reports = [
+            progress(step - 5, total),
+            progress(step, total, curve(accuracy, segment_flops, segments)),
+        ]
+        folder.append(Measurement(time_ms=time.time_ns() // 10**6, progress=p) for p in reports)
     reasons = {
         TrialState.COMPLETE: "the training budget was spent",
-        TrialState.STOPPED: "dominated at the rung of 50 % of the budget",
+        TrialState.STOPPED: "beaten at the rung at 50% of the training budget",
         TrialState.FAILED: "the loss was nan at step 3",
     }
     if state is not None:
@@ -186,44 +184,6 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mlflow_uri(mlflow_database: Path, tmp_path: Path) -> str:
     """Address of a database of the test's own."""
     return f"sqlite:///{shutil.copy(mlflow_database, tmp_path / 'mlflow.db')}"
-
-
-class MlflowServer:
-    """`mlflow server` on this machine, on one port for all its starts."""
-
-    def __init__(self, folder: Path, database: Path) -> None:
-        self._store = f"sqlite:///{shutil.copy(database, folder / 'served.db')}"
-        self._artifacts = str(folder / "artifacts")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        """Start it, and return when it answers."""
-        options = ["--backend-store-uri", self._store, "--artifacts-destination", self._artifacts]
-        options += ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *options],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        while not self._answers():
-            assert self._process.poll() is None, "the server ended before it answered"
-            time.sleep(0.05)
-
-    def _answers(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=10):
-            return True
-        return False
-
-    def signal(self, number: int) -> None:
-        os.killpg(self._process.pid, number)
-
-    def kill(self) -> None:
-        self.signal(signal.SIGKILL)
-        self._process.wait()
 
 
 @pytest.fixture(scope="session")

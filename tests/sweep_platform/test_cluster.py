@@ -14,7 +14,7 @@ from sweep_platform.spec.schema import ResourceSpec
 
 
 @pytest.mark.parametrize(
-    ("hardware", "resources", "places"),
+    ("hardware", "resources", "slots"),
     [
         (Hardware((Node(2, 0),)), ResourceSpec(), 2),
         (Hardware((Node(2, 0),)), ResourceSpec(cpus=0.5), 4),
@@ -29,8 +29,8 @@ from sweep_platform.spec.schema import ResourceSpec
         (Hardware((Node(64, 2),)), ResourceSpec(cpus=4, gpus=0.25), 8),
     ],
 )
-def test_places(hardware: Hardware, resources: ResourceSpec, places: int) -> None:
-    assert hardware.places(resources) == places
+def test_places(hardware: Hardware, resources: ResourceSpec, slots: int) -> None:
+    assert hardware.slots(resources) == slots
 
 
 def test_scales() -> None:
@@ -84,11 +84,11 @@ def test_a_closed_port(scheme: str) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         message = refusal(f"{scheme}127.0.0.1:{reserved.getsockname()[1]}")
-    assert "no Ray cluster answers" in message
+    assert "is not answered by a Ray cluster" in message
     assert "refused" in message
     assert "ray start --head" in message
 
 
 @pytest.mark.parametrize("address", ["nosuchhost.invalid:6379", "a..b:6379", "h" * 300 + ":1"])
 def test_an_unknown_host(address: str) -> None:
-    assert "no Ray cluster answers" in refusal(address)
+    assert "is not answered by a Ray cluster" in refusal(address)

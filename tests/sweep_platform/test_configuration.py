@@ -37,7 +37,7 @@ def meaning(spec: SweepSpec, **parameters: Any) -> str:
 
 def refusal(spec: SweepSpec) -> str:
     with pytest.raises(InputError) as caught:
-        check_space(spec, Source(tree={}, places={}, name="toy.yaml"))
+        check_space(spec, Source(tree={}, locations={}, name="toy.yaml"))
     return str(caught.value)
 
 
@@ -169,7 +169,7 @@ def test_a_knob_without_any_use_is_refused(make_spec, knob: Any, fixed: Any) -> 
 
 def test_a_knob_that_one_model_uses_is_accepted(make_spec) -> None:
     spec = make_spec(space={**NAMES, "gradient_steps": {"low": 2, "high": 4}})
-    check_space(spec, Source(tree={}, places={}, name="toy.yaml"))
+    check_space(spec, Source(tree={}, locations={}, name="toy.yaml"))
 
 
 def test_gradients_that_a_model_cannot_have_are_refused(make_spec) -> None:

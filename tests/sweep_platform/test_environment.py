@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.common import environment
-from sweep_platform.common import redaction as addresses
+from sweep_platform.common import environment, redaction
 
 
 def test_the_description_is_whole_and_can_be_written() -> None:
@@ -55,10 +54,11 @@ def git(folder: Path, *arguments: str) -> None:
 
 def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path) -> None:
     package = tmp_path / "sweep_platform"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    for module in (environment, addresses):
-        shutil.copy(str(module.__file__), package)
+    (package / "common").mkdir(parents=True)
+    for folder in (package, package / "common"):
+        (folder / "__init__.py").touch()
+    for module in (environment, redaction):
+        shutil.copy(str(module.__file__), package / "common")
     assert commit_of(tmp_path) == "None", "no checkout"
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "of another project")
@@ -67,5 +67,5 @@ def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path) -> None:
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "ours")
     assert re.fullmatch("[0-9a-f]{40}", commit_of(tmp_path))
-    (package / "new.py").touch()
+    (package / "common" / "new.py").touch()
     assert re.fullmatch(r"[0-9a-f]{40}\+changes", commit_of(tmp_path))

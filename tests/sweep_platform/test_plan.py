@@ -25,11 +25,11 @@ SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_space_plans_at_each_scale(path: Path) -> None:
-    file = SpaceFile(path)
+    file = SpaceFile.read(path)
     for scale in (None, *file.scales):
         spec = file.resolve(scale)
         shape = puzzles.planned_shape(spec.dataset)
-        made = plan.make_plan(spec, shape, places=2, calibrated=False)
+        made = plan.make_plan(spec, shape, slots=2, calibrated=False)
         cheapest, _, dearest = made.trials
         assert cheapest.inference_flops < dearest.inference_flops
         assert cheapest.training_flops <= spec.budget.flops_per_trial
@@ -40,7 +40,7 @@ def test_every_shipped_space_plans_at_each_scale(path: Path) -> None:
 
 def test_costs_are_those_of_the_formulas(make_spec) -> None:
     spec = make_spec()
-    for trial in plan.make_plan(spec, SHAPE, places=1, calibrated=False).trials:
+    for trial in plan.make_plan(spec, SHAPE, slots=1, calibrated=False).trials:
         model = space.model_config(spec, SHAPE, trial.parameters)
         training = space.training_config(spec, trial.parameters)
         assert trial.parameter_count == parameter_count(model)
@@ -104,12 +104,12 @@ def test_names_have_no_order_so_all_are_tried(make_spec) -> None:
 
 def test_a_plan_counts_configurations_that_differ(make_spec) -> None:
     knobs = {"model": {"choices": ["hrm", "transformer"]}, "N": {"low": 1, "high": 3}}
-    made = plan.make_plan(make_spec(space=knobs), SHAPE, places=1, calibrated=False)
+    made = plan.make_plan(make_spec(space=knobs), SHAPE, slots=1, calibrated=False)
     assert made.total_trials == 4
     assert "4 trials of 4 configurations" in plan.summary(made)
     many = make_spec(space={"N": {"low": 1, "high": 9_999}})
     assert "of at most 9,999 configurations" in plan.summary(
-        plan.make_plan(many, SHAPE, places=1, calibrated=False)
+        plan.make_plan(many, SHAPE, slots=1, calibrated=False)
     )
 
 
@@ -123,39 +123,39 @@ def test_a_plan_counts_configurations_that_differ(make_spec) -> None:
     ids=str,
 )
 def test_times_are_those_of_eager_execution(make_spec, changes: dict, told: bool) -> None:
-    made = plan.make_plan(make_spec(**changes), SHAPE, places=1, calibrated=True)
+    made = plan.make_plan(make_spec(**changes), SHAPE, slots=1, calibrated=True)
     assert ("timed in eager execution" in plan.summary(made)) is told
 
 
 def test_a_huge_space_is_planned_without_listing_it(make_spec) -> None:
     wide = {"low": 1, "high": 90_000}
     spec = make_spec(space={"N": wide, "T": wide, "warmup_steps": wide})
-    made = plan.make_plan(spec, SHAPE, places=1, calibrated=False)
+    made = plan.make_plan(spec, SHAPE, slots=1, calibrated=False)
     assert made.size == Size(90_000**3, exact=False)
     assert made.total_trials == spec.budget.trials
 
 
 def test_a_calibrated_plan_estimates_the_clock(make_spec) -> None:
-    made = plan.make_plan(make_spec(), SHAPE, places=2, calibrated=True)
+    made = plan.make_plan(make_spec(), SHAPE, slots=2, calibrated=True)
     seconds = [trial.seconds for trial in made.trials]
     assert all(seconds)
     assert made.seconds == pytest.approx(3 * sum(seconds) / 3)
     assert "about" in plan.summary(made)
     limited = make_spec(budget={"trials": 6, "flops_per_trial": 1e8, "minutes": 1e-9})
-    small = plan.Plan(spec=limited, size=Size(6, exact=True), trials=made.trials, places=2)
+    small = plan.Plan(spec=limited, size=Size(6, exact=True), trials=made.trials, slots=2)
     assert small.seconds == pytest.approx(60e-9)
 
 
 def test_totals(make_spec) -> None:
     many = make_spec(budget={"trials": 50, "flops_per_trial": 1e8})
-    made = plan.make_plan(many, SHAPE, places=0, calibrated=False)
+    made = plan.make_plan(many, SHAPE, slots=0, calibrated=False)
     assert made.total_trials == 6, "the space has no more"
     assert made.seconds is None
     text = plan.summary(made)
     assert text.startswith("6 trials of 6 configurations")
     assert "none of which fits this hardware" in text
     endless = make_spec(space={"beta1": {"low": 0.1, "high": 0.9}})
-    made = plan.make_plan(endless, SHAPE, places=1, calibrated=False)
+    made = plan.make_plan(endless, SHAPE, slots=1, calibrated=False)
     assert "of endlessly many configurations, 1 at a time" in plan.summary(made)
     assert made.total_trials == endless.budget.trials
 

@@ -13,7 +13,8 @@ import pytest
 
 from hrm.progress import Progress
 from sweep_platform.driver.display import ProgressDisplay
-from sweep_platform.store.folder import Outcome, SweepFolder, TrialRecord, TrialState
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 
 MakeSweep = Callable[..., SweepFolder]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.commands.registry import PUZZLE_SETS
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.shards import read_manifest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space import dataset as puzzles
@@ -59,7 +59,7 @@ def test_settings_left_out_are_decided_and_paths_made_absolute(
     monkeypatch.setenv("HOME", str(tmp_path))
     for written in ("concepts", "~/concepts"):
         asked = DatasetSpec(name="arc-agi-1", canvas=3, concept_arc=written)
-        resolved = puzzles.resolved_dataset(asked, Source(tree={}, places={}, name="a.yaml"))
+        resolved = puzzles.resolved_dataset(asked, Source(tree={}, locations={}, name="a.yaml"))
         assert resolved.settings["concept_arc"] == str(tmp_path / "concepts")
     assert resolved.settings["tasks"] == "all"
     assert DatasetSpec.model_validate(resolved.model_dump()) == resolved
@@ -67,6 +67,6 @@ def test_settings_left_out_are_decided_and_paths_made_absolute(
 
 @pytest.mark.parametrize("name", sorted(PUZZLE_SETS))
 def test_a_misspelt_setting_of_any_set_is_refused(name: str) -> None:
-    source = Source(tree={}, places={("dataset", "sied"): "a.yaml, line 3"}, name="a.yaml")
+    source = Source(tree={}, locations={("dataset", "sied"): "a.yaml, line 3"}, name="a.yaml")
     with pytest.raises(InputError, match=r"^a\.yaml, line 3: `dataset\.sied` is no setting"):
         puzzles.resolved_dataset(DatasetSpec(name=name, sied=4), source)

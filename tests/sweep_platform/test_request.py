@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import (
@@ -13,10 +14,12 @@ from sweep_platform.driver.request import (
     Request,
     ResolvedSweep,
     _holds_a_sweep,
-    decide,
+    require_free,
+    resolve,
 )
 from sweep_platform.execution.cluster import Hardware, Node
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.folder import SweepFolder
 
 LAPTOP, GPU, CLUSTER = (Hardware((Node(*has),)) for has in ((2, 0), (16, 1), (96, 8)))
 SPACE = """\
@@ -41,29 +44,21 @@ def write(text: str = SPACE) -> Path:
 
 
 def ask(text: str = SPACE, hardware: Hardware = LAPTOP, **options: Any) -> ResolvedSweep:
-    return decide(Request(space=write(text), **options), hardware)
+    sweep = resolve(Request(space=SpaceFile.read(write(text)), **options), hardware)
+    if not options.get("resume"):
+        require_free(sweep.folder)
+    return sweep
 
 
-def create(asked: ResolvedSweep) -> None:
-    asked.folder.create(
-        SweepRecord(
-            id="a1",
-            name="toy",
-            created=0.0,
-            space_file="toy.yaml",
-            scale=asked.scale,
-            spec=asked.spec.public(),
-            dataset={},
-            environment={},
-        )
-    )
+def create(sweep: ResolvedSweep) -> None:
+    sweep.folder.create(sweep_record(scale=sweep.scale, spec=sweep.spec.public()))
 
 
 def test_a_new_sweep(here: Path) -> None:
-    asked = ask(settings=("budget.trials=3", "budget.trials=7"))
-    assert asked.folder.root == Path("runs/toy")
-    assert asked.scale == "none"
-    assert asked.spec.budget.trials == 7
+    sweep = ask(settings=("budget.trials=3", "budget.trials=7"))
+    assert sweep.folder.root == Path("runs/toy")
+    assert sweep.scale == "none"
+    assert sweep.spec.budget.trials == 7
     assert [path.name for path in here.iterdir()] == ["toy.yaml"]
 
 
@@ -78,15 +73,15 @@ def test_the_name_names_the_folder() -> None:
 def test_auto_takes_the_best_scale_that_the_file_has(
     hardware: Hardware, scale: str, seed: int
 ) -> None:
-    asked = ask(SPACE + SCALES, hardware)
-    assert (asked.scale, asked.spec.seed) == (scale, seed)
+    sweep = ask(SPACE + SCALES, hardware)
+    assert (sweep.scale, sweep.spec.seed) == (scale, seed)
 
 
 def test_a_scale_by_name_and_one_that_is_not_there() -> None:
     assert ask(SPACE + SCALES, scale="gpu").spec.seed == 2
-    with pytest.raises(InputError, match="no scale `huge`; choose from laptop, gpu"):
+    with pytest.raises(InputError, match="has no scale `huge`; choose from laptop, gpu"):
         ask(SPACE + SCALES, scale="huge")
-    with pytest.raises(InputError, match="no scale `laptop`; choose from tiny"):
+    with pytest.raises(InputError, match="has no scale `laptop`; choose from tiny"):
         ask(SPACE + "scales: {tiny: {}}")
 
 
@@ -112,7 +107,7 @@ def test_nothing_to_resume() -> None:
         ask(resume=True)
 
 
-def test_a_resumed_sweep_keeps_what_it_was_asked() -> None:
+def test_a_resumed_sweep_keeps_its_settings() -> None:
     first = ask(SPACE + SCALES, settings=("seed=9",))
     create(first)
     again = ask(SPACE + SCALES, GPU, resume=True)
@@ -124,32 +119,32 @@ def test_a_resumed_sweep_keeps_what_it_was_asked() -> None:
 def test_a_resumed_sweep_may_change_how_much_is_run(key: str) -> None:
     create(ask())
     section, name = key.split(".")
-    asked = ask(resume=True, settings=(f"{key}=1",))
-    assert getattr(getattr(asked.spec, section), name) == 1
+    sweep = ask(resume=True, settings=(f"{key}=1",))
+    assert getattr(getattr(sweep.spec, section), name) == 1
 
 
-def test_a_database_password_is_asked_for_again_at_resume() -> None:
+def test_a_database_password_is_wanted_again_at_resume() -> None:
     first = ask(settings=("search.storage=postgresql://me:secret@host/db",))
     create(first)
     assert "secret" not in (first.folder.root / "sweep.json").read_text()
     with pytest.raises(InputError, match=r"--set search\.storage=URL"):
         ask(resume=True)
     url = "postgresql://me:secret@host/db"
-    asked = ask(resume=True, settings=(f"search.storage={url}",))
-    assert asked.spec.search.storage == url
+    sweep = ask(resume=True, settings=(f"search.storage={url}",))
+    assert sweep.spec.search.storage == url
 
 
 @pytest.mark.parametrize("setting", ["seed=3", "space.N.choices=[1]", "budget.flops_per_trial=2"])
 def test_a_resumed_sweep_may_change_nothing_else(setting: str) -> None:
     create(ask())
-    with pytest.raises(InputError, match=r"a sweep that is resumed keeps what it was asked"):
+    with pytest.raises(InputError, match="changes a sweep that is resumed"):
         ask(resume=True, settings=(setting,))
 
 
 def test_a_resumed_sweep_may_not_change_its_scale() -> None:
     create(ask(SPACE + SCALES))
     assert ask(SPACE + SCALES, resume=True, scale="laptop").scale == "laptop"
-    with pytest.raises(InputError, match="--scale gpu: runs/toy runs at scale laptop"):
+    with pytest.raises(InputError, match="is not the scale of runs/toy, which is laptop"):
         ask(SPACE + SCALES, resume=True, scale="gpu")
 
 

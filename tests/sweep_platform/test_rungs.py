@@ -1,17 +1,25 @@
-"""Who goes on at a rung."""
+"""Who goes on at a rung; `StoppingRuleConformance` tries any rule."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.search.rungs import Rungs, Values
+from sweep_platform.search.rungs import StoppingRule, SuccessiveHalving, Values
 from sweep_platform.spec.schema import RungSpec
+from sweep_platform.store.messages import Decision
 
 TWO = ("exact_accuracy", "inference_flops")
 
 
-def rungs(objectives: tuple[str, ...] = TWO, **changes: object) -> Rungs:
-    return Rungs(RungSpec(**{"at": (0.25, 0.5), "minimum": 1, **changes}), objectives)
+def rungs(objectives: tuple[str, ...] = TWO, **changes: object) -> SuccessiveHalving:
+    spec = RungSpec(**{"at": (0.25, 0.5), "minimum": 1, **changes})
+    return SuccessiveHalving(spec, objectives)
+
+
+def continues(rule: StoppingRule, values: Values, earlier: list[Values]) -> bool:
+    decision = rule.decide(values, earlier)
+    assert decision in (Decision.CONTINUE, Decision.STOP)
+    return decision is Decision.CONTINUE
 
 
 ACCURACY = st.integers(0, 4).map(lambda quarter: quarter / 4)
@@ -20,25 +28,53 @@ TRIALS = st.lists(TRIAL, max_size=12)
 KEEP = st.sampled_from([0.1, 0.25, 0.5, 1.0])
 
 
+class StoppingRuleConformance:
+    """What any rule for two objectives must do; a subclass gives `rule`."""
+
+    def rule(self) -> StoppingRule:
+        raise NotImplementedError
+
+    @given(trial=TRIAL, earlier=TRIALS)
+    def test_it_decides_the_same_again(self, trial: Values, earlier: list[Values]) -> None:
+        decision = self.rule().decide(trial, earlier)
+        assert self.rule().decide(trial, tuple(earlier)) is decision
+
+    def test_the_first_goes_on(self) -> None:
+        assert self.rule().decide((0.0, 1.0), []) is Decision.CONTINUE
+
+    @given(total=st.integers(1, 10**6), data=st.data())
+    def test_a_rung_is_met_once(self, total: int, data: st.DataObject) -> None:
+        step = data.draw(st.integers(1, total))
+        rung = self.rule().at(step, total)
+        if rung is not None:
+            assert 0 < rung < 1
+            assert self.rule().at(step + 1, total) != rung
+
+
+class TestSuccessiveHalving(StoppingRuleConformance):
+    def rule(self) -> StoppingRule:
+        return rungs(keep=0.5)
+
+
 @given(trial=TRIAL, earlier=TRIALS, keep=KEEP, worse=TRIAL)
 def test_a_worse_one_more_stops_nobody(
     trial: Values, earlier: list[Values], keep: float, worse: Values
 ) -> None:
     judge = rungs(keep=keep)
-    if judge.beats(trial, worse) and judge.goes_on(trial, earlier):
-        assert judge.goes_on(trial, [*earlier, worse])
+    if judge.beats(trial, worse) and continues(judge, trial, earlier):
+        assert continues(judge, trial, [*earlier, worse])
 
 
 @given(trial=TRIAL, earlier=TRIALS, keep=KEEP)
 def test_the_unbeaten_go_on(trial: Values, earlier: list[Values], keep: float) -> None:
     judge = rungs(keep=keep)
     if not any(judge.beats(other, trial) for other in earlier):
-        assert judge.goes_on(trial, earlier)
+        assert continues(judge, trial, earlier)
 
 
 @given(accuracy=ACCURACY, costs=st.lists(st.floats(1, 9), min_size=1), cost=st.floats(1, 9))
 def test_equal_accuracy_beats_nobody(accuracy: float, costs: list[float], cost: float) -> None:
-    assert rungs(keep=0.1).goes_on((accuracy, cost), [(accuracy, other) for other in costs])
+    assert continues(rungs(keep=0.1), (accuracy, cost), [(accuracy, other) for other in costs])
 
 
 @given(one=TRIAL, two=TRIAL, three=TRIAL)
@@ -57,7 +93,7 @@ def test_one_objective_is_plain_halving(
     judge = rungs(("exact_accuracy",), keep=keep)
     better = sum(other > accuracy for other in earlier)
     kept = max(1, keep * (len(earlier) + 1))
-    assert judge.goes_on((accuracy,), [(other,) for other in earlier]) == (better < kept)
+    assert continues(judge, (accuracy,), [(other,) for other in earlier]) == (better < kept)
 
 
 @given(trial=TRIAL, earlier=TRIALS, keep=KEEP, seed=st.randoms())
@@ -67,26 +103,26 @@ def test_the_order_of_arrival_before_does_not_matter(
     shuffled = list(earlier)
     seed.shuffle(shuffled)
     judge = rungs(keep=keep)
-    assert judge.goes_on(trial, earlier) == judge.goes_on(trial, shuffled)
+    assert continues(judge, trial, earlier) == continues(judge, trial, shuffled)
 
 
 def test_few_are_not_judged() -> None:
     judge = rungs(minimum=4, keep=0.25)
     best = [(1.0, 1.0)]
-    assert judge.goes_on((0.0, 9.0), best * 2)
-    assert not judge.goes_on((0.0, 9.0), best * 3)
+    assert continues(judge, (0.0, 9.0), best * 2)
+    assert not continues(judge, (0.0, 9.0), best * 3)
 
 
 def test_the_cheaper_of_two_that_solve_nothing_stops_no_dearer_one() -> None:
     judge = rungs(keep=0.5)
-    assert judge.goes_on((0.0, 9.0), [(0.0, 1.0)] * 7)
-    assert not judge.goes_on((0.0, 9.0), [(0.1, 1.0)] * 7)
-    assert judge.goes_on((0.0, 1.0), [(0.1, 9.0)] * 7), "cheaper than all that solve more"
+    assert continues(judge, (0.0, 9.0), [(0.0, 1.0)] * 7)
+    assert not continues(judge, (0.0, 9.0), [(0.1, 1.0)] * 7)
+    assert continues(judge, (0.0, 1.0), [(0.1, 9.0)] * 7), "cheaper than all that solve more"
 
 
 def test_costs_stop_nobody() -> None:
     judge = rungs(("inference_flops", "parameter_count", "device_seconds"), keep=0.1)
-    assert judge.goes_on((9.0, 9.0, 9.0), [(1.0, 1.0, 1.0)] * 9)
+    assert continues(judge, (9.0, 9.0, 9.0), [(1.0, 1.0, 1.0)] * 9)
 
 
 @pytest.mark.parametrize(

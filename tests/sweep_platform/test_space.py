@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.samplers import distribution
 from sweep_platform.space import knobs as space
-from sweep_platform.space.check import _telling, check_space
+from sweep_platform.space.check import _extremes, check_space
 from sweep_platform.spec.schema import Choices, Range, SweepSpec
 from sweep_platform.spec.yaml_source import Source
 
@@ -81,7 +81,7 @@ def drawn(spec: SweepSpec, seed: int) -> dict[str, Any]:
 
 def is_accepted(spec: SweepSpec) -> bool:
     try:
-        check_space(spec, Source(tree={}, places={}, name="toy.yaml"))
+        check_space(spec, Source(tree={}, locations={}, name="toy.yaml"))
     except InputError:
         return False
     return True
@@ -122,7 +122,7 @@ def test_a_clash_inside_a_huge_space_is_found() -> None:
     spec = spec_of(knobs, model={"head_dim": 32})
     assert space.size(spec) > 1e8
     with pytest.raises(InputError, match="hidden_size is 33; give a multiple of head_dim=32"):
-        check_space(spec, Source(tree={}, places={}, name="toy.yaml"))
+        check_space(spec, Source(tree={}, locations={}, name="toy.yaml"))
 
 
 @pytest.mark.parametrize(("most", "fits"), [(300, True), (301, False)])
@@ -131,7 +131,7 @@ def test_wide_batches_are_checked_by_their_ends(most: int, fits: bool) -> None:
         {"batch_size": {"low": 300, "high": 600}, "micro_batch": {"low": 1, "high": most}}
     )
     assert is_accepted(spec) == fits
-    assert len(list(_telling(spec))) < 10
+    assert len(list(_extremes(spec))) < 10
 
 
 @settings(deadline=None)

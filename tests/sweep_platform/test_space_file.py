@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 def resolved(path: Path, text: str, *settings: str, scale: str | None = None) -> SweepSpec:
     path.write_text(text)
-    space = SpaceFile(path)
+    space = SpaceFile.read(path)
     space.check()
     return space.resolve(scale, settings)
 
@@ -42,7 +42,7 @@ def refusal(path: Path, text: str, *settings: str, scale: str | None = None) -> 
         resolved(path, text, *settings, scale=scale)
     message = str(caught.value).replace(str(path), "toy.yaml")
     assert "\n" not in message
-    assert message.endswith(".")
+    assert message.endswith((".", "?"))
     for foreign in ("input should", "Input should", "dictionary", "instance of", "tuple"):
         assert foreign not in message
     return message
@@ -50,7 +50,7 @@ def refusal(path: Path, text: str, *settings: str, scale: str | None = None) -> 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_space_resolves_at_each_scale(shipped: Path) -> None:
-    space = SpaceFile(shipped)
+    space = SpaceFile.read(shipped)
     space.check()
     assert {"laptop", "gpu"} <= set(space.scales)
     for scale in (None, *space.scales):
@@ -58,7 +58,7 @@ def test_every_shipped_space_resolves_at_each_scale(shipped: Path) -> None:
 
 
 def arc(scale: str | None) -> SweepSpec:
-    return SpaceFile(Path(__file__).parents[2] / "sweeps" / "arc.yaml").resolve(scale)
+    return SpaceFile.read(Path(__file__).parents[2] / "sweeps" / "arc.yaml").resolve(scale)
 
 
 def test_arc_at_gpu_is_the_published_setting() -> None:
@@ -95,16 +95,22 @@ WRONG = [
     ("name: toy", "name: ../x", "line 1", "`name` is '../x'", "letters"),
     ("name: toy", "name: 12", "line 1", "`name` is 12", "quotes"),
     ("name: toy\n", "", "toy.yaml: ", "`name` is missing", "add it"),
-    ("name: toy", "name: toy\nbudgte: 1", "line 2", "`budgte`", "write `budget`"),
-    ("name: toy", "name: toy\nscale: {}", "line 2", "`scale`", "write `scales`"),
-    ("trials: 4", "trails: 4", "line 9", "`budget.trails`", "write `trials`"),
+    ("name: toy", "name: toy\nbudgte: 1", "line 2", "`budgte`", "did you mean budget?"),
+    ("name: toy", "name: toy\nscale: {}", "line 2", "`scale`", "did you mean scales?"),
+    ("trials: 4", "trails: 4", "line 9", "`budget.trails`", "did you mean trials?"),
     ("tasks: 4", "task: 4", "line 2", "`dataset.task`", "did you mean tasks"),
-    ("{choices: [1, 2]}", "{choises: [1]}", "line 4", "`space.N.choises`", "write `choices`"),
-    ("{choices: [1, 2]}", "{low: 1, hihg: 2}", "line 4", "`space.N.hihg`", "write `high`"),
-    ("  N:", "  NN:", "line 4", "`space.NN`", "write `N`"),
-    ("H_layers", "H_layer", "line 7", "`model.H_layer`", "write `H_layers`"),
+    (
+        "{choices: [1, 2]}",
+        "{choises: [1]}",
+        "line 4",
+        "`space.N.choises`",
+        "did you mean choices?",
+    ),
+    ("{choices: [1, 2]}", "{low: 1, hihg: 2}", "line 4", "`space.N.hihg`", "did you mean high?"),
+    ("  N:", "  NN:", "line 4", "`space.NN`", "did you mean N?"),
+    ("H_layers", "H_layer", "line 7", "`model.H_layer`", "did you mean H_layers?"),
     ("H_layers", "batch_size", "line 7", "`model.batch_size`", "write it below `training`"),
-    ("batch_size", "batchsize", "line 8", "`training.batchsize`", "write `batch_size`"),
+    ("batch_size", "batchsize", "line 8", "`training.batchsize`", "did you mean batch_size?"),
     ("T: {choices: [1, 2]}", "T: {choices: [0, 2]}", "line 5", "`space.T`", "at least 1"),
     ("model: {", "model: {M_max: 0, ", "line 7", "`model.M_max`", "at least 1"),
     ("T: {choices: [1, 2]}", "T: {low: 3, high: 1}", "line 5", "`space.T`", "swap them"),
@@ -129,7 +135,7 @@ WRONG = [
     ("T: {choices: [1, 2]}", "T: {low: 1, high: .inf}", "`space.T`", "give numbers below"),
     ("T: {choices: [1, 2]}", "beta1: {low: .nan, high: .nan}", "`space.beta1`", "give numbers"),
     ("T: {choices: [1, 2]}", "beta1: {low: 0, high: 0.9, step: 1e-300}", "larger step"),
-    ("T: {choices: [1, 2]}", "beta1: {low: 0, high: 0.9, log: true}", "above 0", "raise it"),
+    ("T: {choices: [1, 2]}", "beta1: {low: 0, high: 0.9, log: true}", "above 0"),
     ("T: {choices: [1, 2]}", "beta1: {low: 0.1, high: 0.9, log: true, step: 0.1}", "keep one"),
     ("T: {choices: [1, 2]}", "beta1: {low: 0.1, high: 1.5}", "`space.beta1`", "below 1"),
     ("T: {choices: [1, 2]}", "num_heads: {choices: [1, 2]}", "`model.head_dim`", "keep one"),
@@ -146,14 +152,14 @@ WRONG = [
     ("batch_size: 8", "loss: stable", "`training.loss` is 'stable'", "'stablemax' or 'softmax'"),
     ("batch_size: 8", "learning_rate: .nan", "`training.learning_rate`", "finite"),
     ("batch_size: 8", "batch_size: 8, micro_batch: 9", "`training.micro_batch`", "at most"),
-    ("arc-agi-1", "arc-agi-3", "line 2", "unknown dataset `arc-agi-3`", "write `arc-agi-"),
+    ("arc-agi-1", "arc-agi-3", "line 2", "`dataset.name` is 'arc-agi-3'", "did you mean arc-agi-"),
     ("canvas: 6", "canvas: 0", "line 2", "`dataset.canvas`", "from 1 to 30"),
     ("canvas: 6", "canvas: 31", "line 2", "`dataset.canvas`", "from 1 to 30"),
     ("canvas: 6", "canvas: true", "line 2", "`dataset.canvas` is True", "whole number"),
-    ("tasks: 4", "tasks: some", "`dataset.tasks` is 'some'", "a whole number or all"),
-    ("tasks: 4", "tasks: 0", "`dataset.tasks`", "give 1 or more"),
+    ("tasks: 4", "tasks: some", "`dataset.tasks` is 'some'", "of at least 1 or all"),
+    ("tasks: 4", "tasks: 0", "`dataset.tasks`", "at least 1"),
     ("held_out: all", "held_out: none", "`dataset.held_out`", "evaluation or all"),
-    ("held_out: all", "seed: -1", "`dataset.seed`", "give 0 or more"),
+    ("held_out: all", "seed: -1", "`dataset.seed`", "a whole number from 0"),
     ("trials: 4", "trials: -1", "line 9", "`budget.trials` is -1", "at least 1"),
     ("trials: 4", "trials: 010", "`budget.trials` is '010'", "whole number"),
     ("trials: 4", "trials: 4, minutes: .inf", "`budget.minutes`", "finite"),
@@ -166,7 +172,7 @@ WRONG = [
     ("name: toy", "name: toy\nrungs:", "`rungs` is empty", "settings below it"),
     ("name: toy", "name: toy\nevaluation: {at: [2]}", "`evaluation.at`", "up to 1"),
     ("name: toy", "name: toy\nevaluation: {puzzles: 0}", "`evaluation.puzzles`", "or 'all'"),
-    ("name: toy", "name: toy\nobjectives: [accuracy]", "write `exact_accuracy`"),
+    ("name: toy", "name: toy\nobjectives: [accuracy]", "did you mean exact_accuracy?"),
     ("name: toy", "name: toy\nobjectives: []", "`objectives`", "at least 1"),
     (
         "name: toy",
@@ -176,8 +182,8 @@ WRONG = [
     ),
     ("name: toy", "name: toy\nsearch: {sampler: cma}", "`search.sampler`", "'tpe'"),
     ("name: toy", "name: toy\nresources: {cpus: 0}", "`resources.cpus` is 0", "above 0"),
-    ("name: toy", "name: toy\nresources: {gpus: 1.5}", "line 2", "`resources.gpus`", "fraction"),
-    ("name: toy", "name: toy\nresources: {gpus: 2}", "`resources.gpus`", "give 1, or a fraction"),
+    ("name: toy", "name: toy\nresources: {gpus: 1.5}", "line 2", "`resources.gpus`", "a share"),
+    ("name: toy", "name: toy\nresources: {gpus: 2}", "`resources.gpus`", "give 1, or a share"),
     (
         "name: toy",
         "name: toy\nobjectives: [device_seconds]\nrungs: {at: [0.5]}",
@@ -207,18 +213,18 @@ def test_what_is_refused(path: Path, old: str, new: str, parts: list[str]) -> No
 def test_a_typo_in_another_scale_is_found_too(path: Path) -> None:
     text = SPACE + "scales:\n  a: {}\n  b:\n    budget:\n      trails: 3\n"
     message = refusal(path, text, scale="a")
-    assert message == "toy.yaml, line 14: unknown key `budget.trails`; write `trials`."
+    assert message == "toy.yaml, line 14: `budget.trails` is no known key; did you mean trials?"
 
 
 def test_a_typo_behind_an_anchor_is_found_where_it_stands(path: Path) -> None:
     text = SPACE + "scales:\n  a: &a\n    budget: {trails: 3}\n  b:\n    <<: *a\n    seed: 3\n"
-    assert refusal(path, text).startswith("toy.yaml, line 12: unknown key `budget.trails`")
+    assert refusal(path, text).startswith("toy.yaml, line 12: `budget.trails` is no known key")
 
 
 def test_unknown_scales_are_refused_with_those_there_are(path: Path) -> None:
     message = refusal(path, SPACE + "scales: {a: {}, b: {}}", scale="c")
-    assert message == "toy.yaml: there is no scale `c`; choose from a, b."
-    assert refusal(path, SPACE, scale="c") == "toy.yaml: there is no scale `c`; leave it out."
+    assert message == "toy.yaml has no scale `c`; choose from a, b."
+    assert refusal(path, SPACE, scale="c") == "toy.yaml has no scale `c`; leave it out."
 
 
 def test_a_scale_lies_on_top_and_settings_on_top_of_that(path: Path) -> None:
@@ -238,9 +244,9 @@ def test_a_scale_lies_on_top_and_settings_on_top_of_that(path: Path) -> None:
         ("=3", ["is not key=value"]),
         ("budget.trials=", ["`budget.trials` is empty", "whole number"]),
         ("budget.trials=x", ["`budget.trials` is 'x'", "whole number"]),
-        ("budget.trails=3", ["unknown key `budget.trails`", "write `trials`"]),
+        ("budget.trails=3", ["`budget.trails` is no known key", "did you mean trials?"]),
         ("budget=3", ["`budget` is 3", "settings below it"]),
-        ("a.b.c=3", ["unknown key `a`"]),
+        ("a.b.c=3", ["`a` is no known key"]),
         ("budget.trials.x=3", ["`budget.trials`", "whole number"]),
         ("space.N=[1", ["not YAML"]),
         ("space.N=", ["`space.N` is empty", "write {choices: [1, 2]}"]),
@@ -250,7 +256,7 @@ def test_a_scale_lies_on_top_and_settings_on_top_of_that(path: Path) -> None:
 )
 def test_settings_that_are_refused(path: Path, setting: str, parts: list[str]) -> None:
     message = refusal(path, SPACE, setting)
-    assert message.startswith(f"--set {setting}: ")
+    assert message.startswith(f"--set {setting}")
     for part in parts:
         assert part in message
 
@@ -267,10 +273,10 @@ def test_a_resolved_specification_survives_its_record(path: Path) -> None:
 def test_another_set_brings_its_own_settings(path: Path) -> None:
     path.write_text(SPACE)
     chosen = ["dataset.name=sudoku", "dataset.side=6", "dataset.clues=12"]
-    spec = SpaceFile(path).resolve(None, chosen)
+    spec = SpaceFile.read(path).resolve(None, chosen)
     assert spec.dataset.settings["side"] == 6
     assert "canvas" not in spec.dataset.settings
-    again = SpaceFile(path).resolve(None, ["dataset={name: arc-agi-1, tasks: 3}"])
+    again = SpaceFile.read(path).resolve(None, ["dataset={name: arc-agi-1, tasks: 3}"])
     assert (again.dataset.settings["canvas"], again.dataset.settings["tasks"]) == (6, 3)
 
 
@@ -304,7 +310,7 @@ def test_models_and_settings_that_cannot_be(path: Path, setting: str, told: str)
 
 
 def test_baselines_train_every_model_once_at_equal_flops() -> None:
-    file = SpaceFile(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
+    file = SpaceFile.read(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
     for scale in file.scales:
         spec = file.resolve(scale)
         assert spec.space == {"model": Choices(choices=MODELS)}
@@ -313,7 +319,7 @@ def test_baselines_train_every_model_once_at_equal_flops() -> None:
 
 
 def test_baselines_differ_in_nothing_but_the_model() -> None:
-    file = SpaceFile(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
+    file = SpaceFile.read(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
     for scale in (None, *file.scales):
         spec = file.resolve(scale)
         every = [configured(spec, ANY_SHAPE, {"model": name}) for name in MODELS]

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.driver.puzzles import Puzzles, prepare_puzzles
 from sweep_platform.driver.request import ResolvedSweep
-from sweep_platform.driver.session import Puzzles, prepared
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.folder import SweepFolder
 
 MakeSpec = Callable[..., SweepSpec]
 
@@ -23,7 +24,7 @@ def write_task(file: Path, colour: int) -> None:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, make_spec: MakeSpec) -> ResolvedSweep:
+def sweep(tmp_path: Path, make_spec: MakeSpec) -> ResolvedSweep:
     """A sweep over ARC tasks and one of the user's own."""
     write_task(tmp_path / "source" / "One1.json", 2)
     spec = make_spec(
@@ -39,38 +40,26 @@ def asked(tmp_path: Path, make_spec: MakeSpec) -> ResolvedSweep:
 
 
 @pytest.fixture
-def begun(asked: ResolvedSweep, tmp_path: Path) -> Puzzles:
-    puzzles = prepared(asked, tmp_path / "data")
-    asked.folder.create(
-        SweepRecord(
-            id="1",
-            name="run",
-            created=0.0,
-            space_file="toy.yaml",
-            scale="laptop",
-            spec=asked.spec.public(),
-            dataset=puzzles.record(),
-            environment={},
-            tracking_uri=None,
-        )
-    )
+def begun(sweep: ResolvedSweep, tmp_path: Path) -> Puzzles:
+    puzzles = prepare_puzzles(sweep, tmp_path / "data")
+    sweep.folder.create(sweep_record(spec=sweep.spec.public(), dataset=puzzles.record()))
     return puzzles
 
 
 def test_the_source_is_not_needed_to_go_on(
-    asked: ResolvedSweep, begun: Puzzles, tmp_path: Path
+    sweep: ResolvedSweep, begun: Puzzles, tmp_path: Path
 ) -> None:
     shutil.rmtree(tmp_path / "source")
-    assert prepared(asked, None) == begun
+    assert prepare_puzzles(sweep, None) == begun
 
 
-def test_puzzles_that_were_lost_are_built_again(asked: ResolvedSweep, begun: Puzzles) -> None:
+def test_puzzles_that_were_lost_are_built_again(sweep: ResolvedSweep, begun: Puzzles) -> None:
     shutil.rmtree(begun.address.folder)
-    assert prepared(asked, None) == begun
+    assert prepare_puzzles(sweep, None) == begun
 
 
-def test_other_puzzles_are_refused(asked: ResolvedSweep, begun: Puzzles, tmp_path: Path) -> None:
+def test_other_puzzles_are_refused(sweep: ResolvedSweep, begun: Puzzles, tmp_path: Path) -> None:
     shutil.rmtree(begun.address.folder)
     write_task(tmp_path / "source" / "One1.json", 3)
     with pytest.raises(InputError, match=r"is not the puzzle set that .*run began with"):
-        prepared(asked, None)
+        prepare_puzzles(sweep, None)

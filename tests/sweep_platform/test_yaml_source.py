@@ -46,11 +46,11 @@ def test_values(text: str, value: object) -> None:
 
 def test_places_name_the_line_of_each_key_and_entry() -> None:
     source = parse_yaml("a:\n  b:\n    - 1\n    - {c: 2}\n", "x.yaml")
-    assert source.place(("a",)) == "x.yaml, line 1"
-    assert source.place(("a", "b", 0)) == "x.yaml, line 3"
-    assert source.place(("a", "b", 1, "c")) == "x.yaml, line 4"
-    assert source.place(("a", "b", 1, "missing")) == "x.yaml, line 4"
-    assert source.place(("missing",)) == "x.yaml"
+    assert source.location(("a",)) == "x.yaml, line 1"
+    assert source.location(("a", "b", 0)) == "x.yaml, line 3"
+    assert source.location(("a", "b", 1, "c")) == "x.yaml, line 4"
+    assert source.location(("a", "b", 1, "missing")) == "x.yaml, line 4"
+    assert source.location(("missing",)) == "x.yaml"
 
 
 def test_anchors_and_merges_keep_their_own_lines() -> None:
@@ -58,8 +58,8 @@ def test_anchors_and_merges_keep_their_own_lines() -> None:
     source = parse_yaml(text, "x.yaml")
     assert source.tree["b"] == {"low": 1, "high": 3}
     assert source.tree["c"] == {"low": 1, "high": 2}
-    assert source.place(("b", "low")) == "x.yaml, line 2"
-    assert source.place(("b", "high")) == "x.yaml, line 6"
+    assert source.location(("b", "low")) == "x.yaml, line 2"
+    assert source.location(("b", "high")) == "x.yaml, line 6"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_anchors_and_merges_keep_their_own_lines() -> None:
         ("~: a", ["`~` is not a word"]),
         ("? [a]\n: 1", ["line 1", "not a word"]),
         ("a: *b", ["undefined alias"]),
-        ("a: &a [*a]", ["an alias stands inside what it names"]),
+        ("a: &a [*a]", ["alias inside what it names"]),
         ("a: !!python/object:os.system x", ["line 1", "not YAML"]),
         ("a: !!int x", ["drop the tag"]),
         ("a: !!bool x", ["drop the tag"]),
@@ -97,7 +97,7 @@ def test_what_is_refused(text: str, parts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (None, "there is no such file"),
+        (None, "does not exist"),
         (b"\x80\x00\xff", "is not UTF-8 text"),
         ("a: ü".encode("utf-16"), "is not UTF-8 text"),
     ],
@@ -124,12 +124,12 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
     source = read_yaml(path)
     assert source.tree == {"a": 1, "b": 2}
-    assert source.place(("b",)).endswith("line 2")
+    assert source.location(("b",)).endswith("line 2")
 
 
 @pytest.mark.parametrize("text", ["[1", "*a", "!x 1", "1: 2: 3", "!!int x", "\x07"])
 def test_option_values_that_are_no_yaml(text: str) -> None:
-    with pytest.raises(InputError, match="--set a: the value is not YAML"):
+    with pytest.raises(InputError, match="--set a is not YAML"):
         parse_scalar(text, "--set a")
 
 
@@ -141,22 +141,22 @@ def test_merging_replaces_knobs_whole_and_keeps_the_rest() -> None:
         "space": {"N": {"choices": [1]}, "T": {"low": 1, "high": 2}},
         "seed": 2,
     }
-    assert merged.place(("space", "N", "choices", 0)) == "above, line 2"
-    assert merged.place(("space", "T", "low")) == "below, line 3"
-    assert merged.place(("seed",)) == "above, line 3"
-    assert ("space", "N", "low") not in merged.places
+    assert merged.location(("space", "N", "choices", 0)) == "above, line 2"
+    assert merged.location(("space", "T", "low")) == "below, line 3"
+    assert merged.location(("seed",)) == "above, line 3"
+    assert ("space", "N", "low") not in merged.locations
     assert below.tree["space"]["N"] == {"low": 1, "high": 4}
 
 
 def test_merging_a_value_over_a_mapping_and_back() -> None:
     deep, flat = parse_yaml("a: {b: 1}", "deep"), parse_yaml("a: 3", "flat")
-    assert deep.merged(flat, NOWHERE).place(("a", "b")) == "flat, line 1"
-    assert flat.merged(deep, NOWHERE).place(("a", "b")) == "deep, line 1"
+    assert deep.merged(flat, NOWHERE).location(("a", "b")) == "flat, line 1"
+    assert flat.merged(deep, NOWHERE).location(("a", "b")) == "deep, line 1"
 
 
 def test_subtree_and_without() -> None:
     source = parse_yaml("a: 1\nscales:\n  s:\n    b: 2\n", "x.yaml")
     scale = source.subtree(("scales", "s"))
     assert scale.tree == {"b": 2}
-    assert scale.place(("b",)) == "x.yaml, line 4"
+    assert scale.location(("b",)) == "x.yaml, line 4"
     assert source.without("scales") == Source({"a": 1}, {("a",): "x.yaml, line 1"}, "x.yaml")

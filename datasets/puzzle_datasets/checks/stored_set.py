@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from puzzle_datasets.storage.schema import DatasetError, Manifest, Split
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.schema import Manifest, Split
 from puzzle_datasets.storage.shards import Columns, read_rows
 
 Fault = tuple[int, str]
@@ -69,15 +70,16 @@ class StoredSet:
         except (OSError, pa.ArrowException) as error:
             raise self.refusal(file, f"can't be read ({error})") from error
 
-    def refusal(self, file: str, fault: str) -> DatasetError:
+    def refusal(self, file: str, fault: str, value: object = None) -> DatasetError:
         """Return the error for a file, ``fault`` being what is said of it."""
         source = "mend what it was imported from and import it again"
         again = source if self.is_import else "build the set again"
-        return DatasetError(f"{self.folder / file} {fault}; delete {self.folder} and {again}")
+        remedy = f"delete {self.folder} and {again}"
+        return DatasetError.of_file(self.folder / file, fault, remedy, value)
 
     def row_refusal(self, file: str, row: int, fault: str) -> DatasetError:
         """Return the error for a row of a shard."""
-        return self.refusal(file, f"has a fault in row {row} (from 0): {fault}")
+        return self.refusal(file, f"has a fault in row {row} (from 0): {fault}", row)
 
     def require_none(self, piece: Piece, fault: Fault | None) -> None:
         """Refuse a row of a piece if there is anything wrong with it.

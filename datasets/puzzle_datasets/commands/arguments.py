@@ -4,30 +4,19 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields
-from functools import partial
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn, get_type_hints
+from typing import Any
 
-from puzzle_datasets.commands.registry import PUZZLE_SETS, PuzzleSet, puzzle_set
-from puzzle_datasets.common.settings import described, is_folder, make_settings, parse
+from puzzle_datasets.commands.pictures import Sample
+from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
+from puzzle_datasets.common.command_line import Parser, add_settings, flag, given
 from puzzle_datasets.storage.schema import Split
 from puzzle_datasets.storage.writer import Report
 
 SUMMARY = "Puzzle sets as Parquet shards."
 DEFAULT_DATA = Path("data")
 Command = Callable[[argparse.Namespace], None]
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one sentence, and takes no abbreviations."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and end with status 2."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
 
 
 def parser(*, build: Command, inspect: Command, verify: Command, export: Command) -> Parser:
@@ -39,8 +28,7 @@ def parser(*, build: Command, inspect: Command, verify: Command, export: Command
     looking = commands.add_parser("inspect", help="summarise a puzzle set and draw some puzzles")
     looking.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
     looking.add_argument("--out", type=Path, help="name of the pictures, without an ending")
-    looking.add_argument("--puzzles", type=int, default=3, help="how many puzzles (default: 3)")
-    looking.add_argument("--seed", type=int, default=0, help="which puzzles (default: 0)")
+    add_settings(looking, Sample)
     looking.set_defaults(run=inspect)
 
     checking = commands.add_parser("verify", help="check every hash and every invariant")
@@ -61,10 +49,15 @@ def settings_of(arguments: argparse.Namespace) -> Any:
     Raises:
         DatasetError: a setting is missing or impossible.
     """
-    chosen = puzzle_set(arguments.name).settings
-    given = vars(arguments)
-    names = [item.name for item in fields(chosen)]
-    return make_settings(chosen, {name: given[name] for name in names if name in given})
+    chosen = puzzle_set(arguments.name)
+    return chosen.settings_from(given(arguments, chosen.settings))
+
+
+def option_of(field: str) -> str:
+    """Return how the command line calls the field of an error: a setting's option, or itself."""
+    settings: list[type[Any]] = [Sample, *(chosen.settings for chosen in PUZZLE_SETS.values())]
+    options = {item.name for one in settings for item in fields(one)}
+    return flag(field) if field in options else field
 
 
 @contextmanager
@@ -99,27 +92,5 @@ def _add_build(into: argparse.ArgumentParser, run: Command) -> None:
             help="where sweeps look: the set gets a folder there, named by its settings "
             f"(default: {DEFAULT_DATA})",
         )
-        _add_settings(own, chosen)
+        add_settings(own, chosen.settings)
         own.set_defaults(run=run)
-
-
-def _add_settings(into: argparse.ArgumentParser, chosen: PuzzleSet) -> None:
-    hints = get_type_hints(chosen.settings)
-    for item in fields(chosen.settings):
-        hint = hints[item.name]
-        flag = item.name if item.default is MISSING else f"--{item.name.replace('_', '-')}"
-        into.add_argument(
-            flag,
-            metavar="DIR" if is_folder(item) else item.name.upper(),
-            type=partial(parse, hint=hint),
-            default=argparse.SUPPRESS,
-            help=_help(item, hint),
-        )
-
-
-def _help(item: Field[Any], hint: Any) -> str:
-    text = str(item.metadata["help"]).replace("%", "%%")
-    if item.default is MISSING:
-        return text
-    default = "none" if item.default is None else item.default
-    return f"{text} ({described(hint)}; default: {default})"

@@ -4,14 +4,10 @@ import hashlib
 from pathlib import Path
 
 from puzzle_datasets.commands.registry import puzzle_set
-from puzzle_datasets.common.files import make_folder
-from puzzle_datasets.common.settings import Settings, settings_record
-from puzzle_datasets.storage.schema import (
-    MANIFEST_FILE,
-    SCHEMA_VERSION,
-    DatasetError,
-    canonical_json,
-)
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.files import make_folder, naming
+from puzzle_datasets.storage.schema import MANIFEST_FILE, SCHEMA_VERSION, canonical_json
+from puzzle_datasets.storage.settings import Settings, settings_record
 from puzzle_datasets.storage.shards import read_manifest, verify
 from puzzle_datasets.storage.writer import Report, SetWriter
 
@@ -58,25 +54,20 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
     """Refuse a folder that holds anything but this set."""
     remedy = "choose another folder"
     if not (folder / MANIFEST_FILE).exists():
-        raise DatasetError(f"{folder} exists and is no puzzle set; {remedy}")
+        raise DatasetError.of_file(folder, "exists and is no puzzle set", remedy)
     manifest = read_manifest(folder)
     asked = settings_record(settings)
     if manifest.name != name:
-        raise DatasetError(f"{folder} holds the set {manifest.name}, not {name}; {remedy}")
+        problem = f"holds the set {manifest.name}, not {name}"
+        raise DatasetError.of_file(folder, problem, remedy, manifest.name)
     for key, value in asked.items():
         if manifest.settings.get(key) != value:
-            raise DatasetError(
-                f"{folder} holds {name} with {key} {manifest.settings.get(key)!r}, not {value!r}; "
-                f"{remedy}",
-                key=key,
-            )
+            held = manifest.settings.get(key)
+            problem = f"holds {name} with {key} {held!r}, not {value!r}"
+            raise DatasetError.of_file(folder, problem, remedy, held)
 
 
 def _build_once(name: str, settings: Settings, folder: Path, report: Report | None) -> None:
     build = puzzle_set(name).build
-    try:
+    with naming(folder):
         make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
-    except OSError as error:
-        raise DatasetError(
-            f"{folder} can't be written ({error}); choose another folder or make room"
-        ) from error

@@ -5,7 +5,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, DatasetError, Manifest
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest
+from puzzle_datasets.storage.shards import rebuild
 
 SHORT_FINGERPRINT = 12
 
@@ -110,10 +112,8 @@ def _size(manifest: Manifest, folder: Path) -> int:
     try:
         return sum(file.stat().st_size for file in files)
     except OSError as error:
-        raise DatasetError(
-            f"{error.filename} can't be read ({error.strerror}); "
-            f"delete {folder} and build the set again"
-        ) from error
+        problem = f"can't be read ({error.strerror})"
+        raise DatasetError.of_file(error.filename, problem, rebuild(folder)) from error
 
 
 def _aligned(values: Mapping[str, str], to: Literal["<", ">"] = "<") -> list[str]:

@@ -11,16 +11,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
 
 COLUMNS = ("source", "question", "answer", "rating")
 BLOCK_BYTES = 1 << 20
 FIRST_LINE = 2
+_HEADER = -1
 
 
-def fault(file: Path, row: int, sentence: str) -> DatasetError:
-    """Return the refusal of a row."""
-    return DatasetError(f"{file}, line {row + FIRST_LINE}: {sentence}")
+AS_UTF8 = "save the file as UTF-8"
+
+
+def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
+    """Return the error of a row; its value is the number of the row's line."""
+    line = row + FIRST_LINE
+    return DatasetError.of_file(file, f"has a fault in line {line}: {problem}", remedy, line)
+
+
+def no_rows(file: Path) -> DatasetError:
+    """Return the error of a file that ends with its header."""
+    return DatasetError.of_file(file, "has no row below its header", "give at least one puzzle")
 
 
 def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -54,9 +64,8 @@ def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.Re
                 yield first, batch
                 first += len(batch)
     except OSError as error:
-        raise DatasetError(
-            f"{file} can't be read ({error.strerror or error}); give a CSV file that can"
-        ) from error
+        problem = f"can't be read ({error.strerror or error})"
+        raise DatasetError.of_file(file, problem, "give a CSV file that can") from error
     except pa.ArrowInvalid as error:
         raise _parse_fault(file, refused, error) from error
 
@@ -67,15 +76,13 @@ def _check_header(file: Path) -> None:
     try:
         names = next(csv.reader([line.decode("utf-8-sig")]), [])
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{file}, line 1: is not UTF-8; save the file as UTF-8") from error
+        raise line_error(file, _HEADER, "it is not UTF-8", AS_UTF8) from error
     for column in COLUMNS:
         if names.count(column) != 1:
-            raise DatasetError(
-                f"{file}, line 1: has {names.count(column)} columns {column!r}; "
-                f"its header has to be {','.join(COLUMNS)}"
-            )
+            problem = f"there are {names.count(column)} columns {column!r}"
+            raise line_error(file, _HEADER, problem, f"have the header {','.join(COLUMNS)}")
     if not more:
-        raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+        raise no_rows(file)
 
 
 def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> DatasetError:
@@ -83,11 +90,13 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
         quotes = (n for n, line in enumerate(stream, 1) if line.count(b'"') % 2)
         line = next(quotes, None)
     if line is not None:
-        return DatasetError(f"{file}, line {line}: a quote is left open; close it")
+        return line_error(file, line - FIRST_LINE, "a quote is left open", "close it")
     if refused:
         row = refused[0]
-        return DatasetError(
-            f"{file}, line {row.number}: has {row.actual_columns} values, the header "
-            f"{row.expected_columns}; is the file cut short? Get it again or mend the line"
+        return line_error(
+            file,
+            row.number - FIRST_LINE,
+            f"there are {row.actual_columns} values where the header has {row.expected_columns}",
+            "mend the line, or get the file again if it is cut short",
         )
-    return DatasetError(f"{file} can't be parsed ({error}); get the file again")
+    return DatasetError.of_file(file, f"can't be parsed ({error})", "get the file again")

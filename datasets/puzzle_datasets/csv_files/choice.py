@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.setting_checks import blaming
-from puzzle_datasets.common.settings import option, require
-from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option
+from puzzle_datasets.csv_files.blocks import line_error
 from puzzle_datasets.csv_files.hub import fetch
 from puzzle_datasets.csv_files.table import GridText, first_question
-from puzzle_datasets.storage.schema import DatasetError, Split
+from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.storage.settings import LARGEST_SEED
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
@@ -27,17 +28,16 @@ class ChoiceSettings:
     """
 
     subsample: int | None = option(
-        None, "training rows to draw; those equal to a test puzzle are then left out; none: all"
+        None,
+        "training rows to draw; those equal to a test puzzle are then left out; none: all",
+        least=1,
     )
-    test_subsample: int | None = option(None, "test rows to draw; none: all")
+    test_subsample: int | None = option(None, "test rows to draw; none: all", least=1)
     min_rating: float | None = option(None, "leave out rows rated lower; none: keep all")
-    seed: int = option(0, "decides which rows are drawn")
+    seed: int = option(0, "decides which rows are drawn", least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        for key in ("subsample", "test_subsample"):
-            value = getattr(self, key)
-            require(self, key, value is None or value >= 1, "give 1 or more, or leave it out")
-        require(self, "seed", self.seed >= 0, "give 0 or more")
+        check(self, DatasetError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +74,10 @@ def require_files(folder: Path) -> None:
     for file in FILES.values():
         if not (folder / file).is_file():
             raise DatasetError(
-                f"csv is {folder}, where there is no {file}; give a folder that holds "
-                f"{' and '.join(FILES.values())}",
-                key="csv",
+                "csv",
+                str(folder),
+                f"give a folder that holds {' and '.join(FILES.values())}",
+                problem=f"is {folder}, where there is no {file}",
             )
 
 
@@ -86,12 +87,11 @@ def require_first_grids(folder: Path, text: GridText) -> None:
     Raises:
         DatasetError: they have, or a file has no puzzles.
     """
-    with blaming("csv"):
-        for file in FILES.values():
-            found = len(first_question(folder / file))
-            if found != text.cells:
-                sentence = f"question has {found} characters in place of {text.cells}"
-                raise fault(folder / file, 0, f"{sentence}; {text.remedy}")
+    for file in FILES.values():
+        found = len(first_question(folder / file))
+        if found != text.cells:
+            problem = f"question has {found} characters in place of {text.cells}"
+            raise line_error(folder / file, 0, problem, text.remedy)
 
 
 def choose(
@@ -108,21 +108,19 @@ def choose(
     """
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low
-    key = "subsample" if split == "train" else "test_subsample"
-    asked = getattr(settings, key)
+    setting = "subsample" if split == "train" else "test_subsample"
+    asked = getattr(settings, setting)
     there = int(chosen.sum())
     if not there:
-        raise DatasetError(
-            f"min_rating is {settings.min_rating} but the highest in {file} is {ratings.max():g}; "
-            "give less",
-            key="min_rating",
-        )
+        highest = f"the highest in {file} is {ratings.max():g}"
+        rating = settings.min_rating
+        problem = f"is {rating} but {highest}"
+        raise DatasetError("min_rating", rating, "give less", problem=problem)
     if asked is None:
         return chosen
     if asked > there:
-        raise DatasetError(
-            f"{key} is {asked} but {file} has {there} such rows; give at most {there}", key=key
-        )
+        problem = f"is {asked} but {file} has {there} such rows"
+        raise DatasetError(setting, asked, f"give at most {there}", problem=problem)
     return draw(chosen, asked, generator)
 
 

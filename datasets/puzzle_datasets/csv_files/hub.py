@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
 
 LOCAL_FILES = "or give files of your own with --csv DIR"
 
@@ -21,9 +21,9 @@ def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise DatasetError(
-            f'{repo} is fetched by huggingface_hub; pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
-        ) from error
+        problem = "is fetched by huggingface_hub, which is not installed"
+        remedy = f'pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
+        raise DatasetError(repo, revision, remedy, problem=problem) from error
     folder = None
     for file in files:
         # After the first file its commit: the branch may move between two downloads.
@@ -39,18 +39,14 @@ def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
 def _refusal(repo: str, file: str, revision: str, error: Exception) -> DatasetError:
     from huggingface_hub import errors
 
-    reasons: list[tuple[type[Exception], str]] = [
-        (errors.RepositoryNotFoundError, f"the hub has no dataset {repo} that you may read"),
-        (errors.RevisionNotFoundError, f"{repo} has no revision {revision!r}; choose another"),
-        (errors.RemoteEntryNotFoundError, f"{repo} has no file {file} at revision {revision!r}"),
-        (
-            errors.LocalEntryNotFoundError,
-            f"{file} of {repo} is not in the cache and the hub can't be reached; "
-            "check the network and HF_HUB_OFFLINE",
-        ),
-    ]
-    for kind, reason in reasons:
-        if isinstance(error, kind):
-            return DatasetError(f"{reason}, {LOCAL_FILES}")
-    said = " ".join(str(error).split())
-    return DatasetError(f"{file} of {repo} can't be fetched ({said}); try again, {LOCAL_FILES}")
+    problem, remedy = f"can't be fetched ({' '.join(str(error).split())})", "try again"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        problem, remedy = "is no dataset on the hub that you may read", "log in"
+    elif isinstance(error, errors.RevisionNotFoundError):
+        problem, remedy = f"has no revision {revision!r}", "choose another"
+    elif isinstance(error, errors.RemoteEntryNotFoundError):
+        problem, remedy = f"has no file {file} at revision {revision!r}", "choose another"
+    elif isinstance(error, errors.LocalEntryNotFoundError):
+        problem = f"has a file {file} that is not in the cache, and the hub can't be reached"
+        remedy = "check the network and HF_HUB_OFFLINE"
+    return DatasetError(repo, revision, f"{remedy}, {LOCAL_FILES}", problem=problem)

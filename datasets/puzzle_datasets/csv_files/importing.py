@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.figures import spread
-from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.csv_files.blocks import line_error
 from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
 from puzzle_datasets.csv_files.table import (
     CsvRows,
@@ -24,7 +25,7 @@ from puzzle_datasets.csv_files.table import (
     read_ratings,
     read_rows,
 )
-from puzzle_datasets.storage.schema import DatasetError, Split
+from puzzle_datasets.storage.schema import Split
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
 SOURCES_NAMED = 20
@@ -90,9 +91,10 @@ def import_splits(
     apart = _apart(train, known, kind, reports["train"])
     pairs = writer.write_split("train", _pairs(apart, 0, kind, reports["train"]))
     if not pairs:
-        raise DatasetError(
-            f"{folder / FILES['train']} has no row that is not also a test puzzle, up to its "
-            "symmetries; give other files"
+        raise DatasetError.of_file(
+            folder / FILES["train"],
+            "has no row that is not also a test puzzle, up to its symmetries",
+            "give other files",
         )
     writer.write_split("test", _pairs(iter(test), pairs, kind, reports["test"]))
     return reports
@@ -132,8 +134,8 @@ def _read(
 def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
     found = find_fault(rows.inputs, rows.labels)
     if found is not None:
-        place, sentence = found
-        raise fault(file, int(rows.row[place]), f"{sentence}; mend the line or leave it out")
+        at, problem = found
+        raise line_error(file, int(rows.row[at]), problem, "mend the line or leave it out")
 
 
 def _apart(

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from puzzle_datasets.csv_files.blocks import fault, read_blocks
-from puzzle_datasets.storage.schema import PAD, DatasetError
+from puzzle_datasets.csv_files.blocks import AS_UTF8, line_error, no_rows, read_blocks
+from puzzle_datasets.storage.schema import PAD
 
 LARGEST_RATING = float(np.finfo(np.float32).max)
 """Ratings are stored as float32."""
@@ -73,7 +73,7 @@ def read_ratings(file: Path) -> npt.NDArray[np.float64]:
         _numbers(batch.column(0), file, first) for first, batch in read_blocks(file, ["rating"])
     ]
     if not parts:
-        raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+        raise no_rows(file)
     return np.concatenate(parts)
 
 
@@ -106,7 +106,7 @@ def first_question(file: Path) -> bytes:
     for _, batch in read_blocks(file, ["question"]):
         question: bytes = batch.column(0)[0].as_py()
         return question
-    raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+    raise no_rows(file)
 
 
 def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64]:
@@ -117,8 +117,8 @@ def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64
     wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST_RATING))
     if wrong.size:
         text = _shown(values[int(wrong[0])].as_py())
-        sentence = f"rating {text} is no number up to {LARGEST_RATING:.2g}; give a finite one"
-        raise fault(file, first + int(wrong[0]), sentence)
+        problem = f"rating {text} is no number up to {LARGEST_RATING:.2g}"
+        raise line_error(file, first + int(wrong[0]), problem, "give a finite one")
     return np.asarray(numbers, np.float64)
 
 
@@ -134,8 +134,7 @@ def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Arr
         return values.cast(pa.string())
     except pa.ArrowInvalid as error:
         lines = (n for n, v in enumerate(values.to_pylist()) if "�" in v.decode(errors="replace"))
-        sentence = "source is not UTF-8; save the file as UTF-8"
-        raise fault(file, int(row[next(lines)]), sentence) from error
+        raise line_error(file, int(row[next(lines)]), "source is not UTF-8", AS_UTF8) from error
 
 
 def _tokens(
@@ -155,19 +154,20 @@ def _tokens(
         wrong = np.flatnonzero((tokens == PAD).any(1))
     if wrong.size:
         value: bytes = values[int(wrong[0])].as_py()
-        sentence = _grid_fault(value, alphabet, text)
-        raise fault(file, int(row[wrong[0]]), f"{column} {sentence}")
+        problem, remedy = _grid_fault(value, alphabet, text)
+        raise line_error(file, int(row[wrong[0]]), f"{column} {problem}", remedy)
     return tokens
 
 
-def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> str:
+def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> tuple[str, str]:
+    """Return what is wrong with a grid, and the remedy."""
     try:
         unknown = sorted(set(value.decode()) - set(alphabet))
     except UnicodeDecodeError:
-        return "is not UTF-8; save the file as UTF-8"
+        return "is not UTF-8", AS_UTF8
     if unknown:
-        return f"has the unknown character {unknown[0]!r}; use only {''.join(alphabet)!r}"
-    return f"has {len(value)} characters in place of {text.cells}; {text.remedy}"
+        return f"has the unknown character {unknown[0]!r}", f"use only {''.join(alphabet)!r}"
+    return f"has {len(value)} characters in place of {text.cells}", text.remedy
 
 
 def _shown(value: bytes) -> str:

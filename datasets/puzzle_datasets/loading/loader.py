@@ -17,12 +17,13 @@ import numpy.typing as npt
 import torch
 
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.augmenters import augmenter
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.loading.puzzle_index import PuzzleIndex
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, DatasetError
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 Integers = npt.NDArray[np.int64]
 
@@ -89,9 +90,11 @@ class TrainLoader:
         share = share or Share()
         if batch_size % share.world_size:
             raise DatasetError(
-                f"a batch of {batch_size} can't be divided among {share.world_size} processes; "
+                "batch_size",
+                batch_size,
                 f"give a multiple of {share.world_size}",
-                key="batch_size",
+                problem=f"is {batch_size}, which can't be divided among {share.world_size} "
+                "processes",
             )
         self._batch_size, self._share, self._seed = batch_size, share, seed
         self._index = PuzzleIndex.of(dataset)

@@ -6,8 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from puzzle_datasets.common.counters import below, counter_draws, counter_key
 from puzzle_datasets.loading.batch import Batch, send
+from puzzle_datasets.loading.counters import below, counter_draws, counter_key
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL
 

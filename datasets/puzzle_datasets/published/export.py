@@ -13,20 +13,15 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.parquet as pq
 
-from puzzle_datasets.common.files import make_folder
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.files import make_folder, naming
 from puzzle_datasets.published.export_tasks import scored_tasks
 from puzzle_datasets.published.folder import array_file
 from puzzle_datasets.published.materialise import ServedSplit, served_splits
 from puzzle_datasets.published.metadata import METADATA_FILE, NAMES_FILE
 from puzzle_datasets.published.names import augmented_name
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import (
-    BLANK_IDENTIFIER,
-    IDENTITY_FILE,
-    PAD,
-    DatasetError,
-    Manifest,
-)
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, IDENTITY_FILE, PAD, Manifest
 
 Style = Literal["hrm", "trm"]
 
@@ -43,17 +38,14 @@ def export(folder: Path, out: Path, style: Style = "hrm") -> None:
     that were imported keep their names. With ``trm`` the scored tasks of ARC are written as well.
 
     Raises:
-        DatasetError: the set is damaged, or ``out`` exists or can't be written.
+        DatasetError: the set is damaged, or ``out`` exists.
+        OSError: ``out`` can't be written.
     """
     if out.exists():
-        raise DatasetError(f"{out} exists; choose another folder to export to")
+        raise DatasetError.of_file(out, "exists", "choose another folder to export to")
     dataset = PuzzleDataset.open(folder)
-    try:
+    with naming(out):
         make_folder(out, lambda partial: _write(dataset, folder, partial, style))
-    except OSError as error:
-        raise DatasetError(
-            f"{out} can't be written ({error}); choose another folder or make room"
-        ) from error
 
 
 def _write(dataset: PuzzleDataset, folder: Path, out: Path, style: Style) -> None:

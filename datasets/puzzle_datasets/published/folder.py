@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.metadata import (
     METADATA_FILE,
     REMEDY,
     Metadata,
     read_metadata,
 )
-from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, DatasetError, Split
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Split
 
 Integers = npt.NDArray[np.int64]
 Tokens = npt.NDArray[np.uint8]
@@ -106,9 +107,10 @@ def open_array(file: Path) -> npt.NDArray[Any]:
     try:
         array = np.lib.format.open_memmap(file, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"{file} can't be read ({error}); {REMEDY}") from error
+        raise DatasetError.of_file(file, f"can't be read ({error})", REMEDY) from error
     if array.dtype.name not in _DTYPES:
-        raise DatasetError(f"{file} holds {array.dtype}; convert it to {', '.join(_DTYPES)}")
+        remedy = f"convert it to {', '.join(_DTYPES)}"
+        raise DatasetError.of_file(file, f"holds {array.dtype}", remedy, array.dtype.name)
     return array
 
 
@@ -122,19 +124,24 @@ def _read_structure(
     puzzle_starts = _read_starts(array_file(folder, name, "puzzle_indices"), "examples", examples)
     group_starts = _read_starts(array_file(folder, name, "group_indices"), "puzzles", puzzles)
     if len(puzzle_starts) != puzzles + 1:
-        raise DatasetError(
-            f"{array_file(folder, name, 'puzzle_indices')} has {len(puzzle_starts)} entries but "
-            f"there are {puzzles} puzzle identifiers, which need {puzzles + 1}; {REMEDY}"
+        raise DatasetError.of_file(
+            array_file(folder, name, "puzzle_indices"),
+            f"has {len(puzzle_starts)} entries but there are {puzzles} puzzle identifiers, which "
+            f"need {puzzles + 1}",
+            REMEDY,
+            len(puzzle_starts),
         )
     # The blank identifier is that of puzzles only where there is no other.
     lowest = min(BLANK_IDENTIFIER + 1, metadata.num_puzzle_identifiers - 1)
     wrong = (identifiers < lowest) | (identifiers >= metadata.num_puzzle_identifiers)
     if wrong.any():
         index = int(wrong.argmax())
-        raise DatasetError(
-            f"{array_file(folder, name, 'puzzle_identifiers')} has identifier "
-            f"{identifiers[index]} at index {index} but num_puzzle_identifiers is "
-            f"{metadata.num_puzzle_identifiers}; {REMEDY}"
+        raise DatasetError.of_file(
+            array_file(folder, name, "puzzle_identifiers"),
+            f"has identifier {identifiers[index]} at index {index} but num_puzzle_identifiers is "
+            f"{metadata.num_puzzle_identifiers}",
+            REMEDY,
+            int(identifiers[index]),
         )
     return identifiers, puzzle_starts, group_starts
 
@@ -143,21 +150,21 @@ def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
     files = [array_file(folder, name, part) for part in ("inputs", "labels")]
     inputs, labels = (open_array(file).shape for file in files)
     if inputs != labels:
-        raise DatasetError(f"{files[0]} has shape {inputs} but labels have {labels}; {REMEDY}")
+        problem = f"has shape {inputs} but labels have {labels}"
+        raise DatasetError.of_file(files[0], problem, REMEDY, inputs)
     if len(inputs) != 2 or inputs[1] != metadata.seq_len:
-        raise DatasetError(
-            f"{files[0]} has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}; "
-            f"{REMEDY}"
-        )
+        problem = f"has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}"
+        raise DatasetError.of_file(files[0], problem, REMEDY, inputs)
     if not inputs[0]:
-        raise DatasetError(f"{files[0]} holds no examples; {REMEDY}")
+        raise DatasetError.of_file(files[0], "holds no examples", REMEDY)
     return int(inputs[0])
 
 
 def _read_integers(file: Path) -> Integers:
     array = open_array(file)
     if array.ndim != 1:
-        raise DatasetError(f"{file} has shape {array.shape} where a list is due; {REMEDY}")
+        problem = f"has shape {array.shape} where a list is due"
+        raise DatasetError.of_file(file, problem, REMEDY, array.shape)
     return array.astype(np.int64)
 
 
@@ -165,16 +172,18 @@ def _read_starts(file: Path, things: str, count: int) -> Integers:
     """Return offsets that rise from 0 to ``count``; an empty puzzle or group is refused too."""
     starts = _read_integers(file)
     if not len(starts) or starts[0] != 0:
-        raise DatasetError(f"{file} starts at {starts[:1].tolist()} instead of 0; {REMEDY}")
+        begin = starts[:1].tolist()
+        raise DatasetError.of_file(file, f"starts at {begin} instead of 0", REMEDY, begin)
     falls = np.diff(starts) <= 0
     if falls.any():
         index = int(falls.argmax()) + 1
-        raise DatasetError(
-            f"{file} has {starts[index]} at index {index} after {starts[index - 1]} where it has "
-            f"to ascend; {REMEDY}"
+        problem = f"has {starts[index]} at index {index} after {starts[index - 1]}"
+        raise DatasetError.of_file(
+            file, f"{problem} where it has to ascend", REMEDY, int(starts[index])
         )
     if starts[-1] != count:
-        raise DatasetError(f"{file} ends at {starts[-1]} but there are {count} {things}; {REMEDY}")
+        problem = f"ends at {starts[-1]} but there are {count} {things}"
+        raise DatasetError.of_file(file, problem, REMEDY, int(starts[-1]))
     return starts
 
 
@@ -190,8 +199,11 @@ def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
     chunk = open_array(file)[begin : begin + _CHUNK]
     if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
         row, place = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
-        raise DatasetError(
-            f"{file} has token {chunk[row, place]} in row {begin + row} (counted from 0) at "
-            f"position {place} but vocab_size is {metadata.vocab_size}; {REMEDY}"
+        raise DatasetError.of_file(
+            file,
+            f"has token {chunk[row, place]} in row {begin + row} (counted from 0) at position "
+            f"{place} but vocab_size is {metadata.vocab_size}",
+            REMEDY,
+            int(chunk[row, place]),
         )
     return chunk.astype(np.uint8)

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.folder import Integers, PublishedSplit
 from puzzle_datasets.published.names import Identities
-from puzzle_datasets.storage.schema import SPLITS, DatasetError, Split
+from puzzle_datasets.storage.schema import SPLITS, Split
 from puzzle_datasets.storage.shards import bytes_column
 
 NO_GROUP = -1
@@ -86,9 +87,11 @@ def _group_tasks(split: PublishedSplit, identities: Identities) -> list[str]:
     seen: dict[str, int] = {}
     for group, task in enumerate(tasks):
         if seen.setdefault(task, group) != group:
-            raise DatasetError(
-                f"{split.folder} has task {task!r} in group {seen[task]} and in group {group}; "
-                "build the folder from sets that share no task"
+            raise DatasetError.of_file(
+                split.folder,
+                f"has task {task!r} in group {seen[task]} and in group {group}",
+                "build the folder from sets that share no task",
+                task,
             )
     return tasks
 
@@ -100,9 +103,11 @@ def _merge(train: Sequence[str], test: Sequence[str], folder: Path) -> list[str]
     taken = 0
     for task in test:
         if place.get(task, taken) < taken:
-            raise DatasetError(
-                f"{folder} has task {task!r} after tasks that follow it in train; build the "
-                "folder with its tasks in one order"
+            raise DatasetError.of_file(
+                folder,
+                f"has task {task!r} after tasks that follow it in train",
+                "build the folder with its tasks in one order",
+                task,
             )
         if task in place:
             merged += train[taken : place[task]]

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.build import token_legend
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.published.folder import PublishedSplit, Tokens
 from puzzle_datasets.published.metadata import REMEDY, Metadata
-from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, COLOUR_OFFSET, DatasetError, Kind
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, COLOUR_OFFSET, Kind
 
 
 def find_kind(split: PublishedSplit, asked: Literal["auto"] | Kind) -> Kind:
@@ -27,11 +28,12 @@ def find_kind(split: PublishedSplit, asked: Literal["auto"] | Kind) -> Kind:
     """
     possible = [kind for kind in _possible_kinds(split.metadata) if asked in (kind, "auto")]
     if not possible:
-        wanted = "any kind of puzzle" if asked == "auto" else asked
         raise DatasetError(
-            f"{split.folder} has {_described(split.metadata)}, which does not fit {wanted}; "
+            "kind",
+            asked,
             "check kind and folder",
-            key="kind",
+            problem=f"is {asked}, but {split.folder} has {_described(split.metadata)}",
+            also=("folder",),
         )
     if len(possible) == 1:
         return possible[0]
@@ -118,5 +120,6 @@ def _sizes(
     heights, widths = grid_sizes(tokens)
     if not heights.all():
         example = first_example + int(heights.argmin())
-        raise DatasetError(f"{what} {example} (from 0) is no full rectangle of colours; {REMEDY}")
+        problem = f"{what} {example} (from 0) is no full rectangle of colours"
+        raise DatasetError(None, example, REMEDY, problem=problem)
     return heights, widths

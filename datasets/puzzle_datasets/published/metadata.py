@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, PAD, DatasetError
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, PAD
 
 METADATA_FILE = "dataset.json"
 NAMES_FILE = "identifiers.json"
@@ -33,15 +34,15 @@ def read_metadata(folder: Path) -> Metadata:
     file = folder / METADATA_FILE
     content = _read_json(file)
     if not isinstance(content, dict):
-        raise DatasetError(f"{file} holds no JSON object; {REMEDY}")
+        raise DatasetError.of_file(file, "holds no JSON object", REMEDY)
     for key, value in _FIXED.items():
         if content.get(key, value) != value:
-            raise DatasetError(
-                f"{file} has {key} {content[key]!r}; build the folder with {key} {value}"
-            )
+            problem = f"has {key} {content[key]!r}"
+            remedy = f"build the folder with {key} {value}"
+            raise DatasetError.of_file(file, problem, remedy, content[key])
     sets = content.get("sets")
     if not isinstance(sets, list) or not sets or not all(isinstance(name, str) for name in sets):
-        raise DatasetError(f"{file} has no list 'sets' of names; {REMEDY}")
+        raise DatasetError.of_file(file, "has no list 'sets' of names", REMEDY, sets)
     sizes = ("vocab_size", "seq_len", "num_puzzle_identifiers")
     return Metadata(sets=sets, **{key: _positive(content, key, file) for key in sizes})
 
@@ -55,11 +56,13 @@ def read_names(folder: Path, count: int) -> list[str]:
     file = folder / NAMES_FILE
     names = _read_json(file)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DatasetError(f"{file} holds no list of names; {REMEDY}")
+        raise DatasetError.of_file(file, "holds no list of names", REMEDY)
     if len(names) != count:
-        raise DatasetError(
-            f"{file} has {len(names)} names but {METADATA_FILE} has num_puzzle_identifiers "
-            f"{count}; take the {NAMES_FILE} of the same build"
+        raise DatasetError.of_file(
+            file,
+            f"has {len(names)} names but {METADATA_FILE} has num_puzzle_identifiers {count}",
+            f"take the {NAMES_FILE} of the same build",
+            len(names),
         )
     return names
 
@@ -73,11 +76,12 @@ def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{file} can't be read ({error}); {REMEDY}") from error
+        raise DatasetError.of_file(file, f"can't be read ({error})", REMEDY) from error
 
 
 def _positive(content: dict[str, Any], key: str, file: Path) -> int:
     value = content.get(key)
     if type(value) is not int or value < 1:
-        raise DatasetError(f"{file} has {key} {value!r} where a number is due; {REMEDY}")
+        problem = f"has {key} {value!r} where a number is due"
+        raise DatasetError.of_file(file, problem, REMEDY, value)
     return value

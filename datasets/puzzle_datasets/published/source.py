@@ -12,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from puzzle_datasets.common.setting_checks import blaming
-from puzzle_datasets.common.settings import option, require, settings_record
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check as check_settings
+from puzzle_datasets.common.options import option
 from puzzle_datasets.kinds.arc.build import group_table
 from puzzle_datasets.kinds.sudoku.rules import BOX_SHAPES
 from puzzle_datasets.published.folder import Integers, PublishedSplit, read_split
@@ -33,11 +34,11 @@ from puzzle_datasets.storage.schema import (
     IDENTITY_FILE,
     SPLITS,
     Card,
-    DatasetError,
     Kind,
     Manifest,
     Split,
 )
+from puzzle_datasets.storage.settings import settings_record
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
 
@@ -59,8 +60,7 @@ class OfficialSettings:
     )
 
     def __post_init__(self) -> None:
-        kinds = ("auto", "arc", "sudoku", "maze")
-        require(self, "kind", self.kind in kinds, f"choose from {', '.join(kinds)}")
+        check_settings(self, DatasetError)
 
     @property
     def vocab_size(self) -> int:
@@ -93,8 +93,7 @@ def check(settings: OfficialSettings) -> None:
         DatasetError: a file is missing, damaged or contradicts another, or the folder is not of
             the kind asked for.
     """
-    with blaming("folder"):
-        _read(settings)
+    _read(settings)
 
 
 def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
@@ -131,9 +130,12 @@ def _common_metadata(splits: Splits) -> Metadata:
     train, test = (splits[split].metadata for split in SPLITS)
     for key in ("vocab_size", "seq_len", "num_puzzle_identifiers"):
         if getattr(train, key) != getattr(test, key):
-            raise DatasetError(
-                f"{splits['test'].folder} has {key} {getattr(test, key)} but train has "
-                f"{getattr(train, key)}; take both from one build"
+            value = getattr(test, key)
+            raise DatasetError.of_file(
+                splits["test"].folder,
+                f"has {key} {value} but train has {getattr(train, key)}",
+                "take both from one build",
+                value,
             )
     return train
 

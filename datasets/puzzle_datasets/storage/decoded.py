@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
-from puzzle_datasets.storage.schema import SPLITS, DatasetError, Manifest, Split
-from puzzle_datasets.storage.shards import Columns, read_rows, shard_columns
+from puzzle_datasets.storage.schema import SPLITS, Manifest, Split
+from puzzle_datasets.storage.shards import Columns, read_rows, rebuild, shard_columns
 
 FOLDER = ".decoded"
 
@@ -48,17 +49,14 @@ def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
     for name in manifest.shards(split):
         for columns in read_rows(folder / name):
             if columns["inputs"].shape[1] != manifest.seq_len:
-                raise DatasetError(
-                    f"{folder / name} has grids of {columns['inputs'].shape[1]} tokens but the "
-                    f"manifest says {manifest.seq_len}; delete {folder} and build the set again"
-                )
+                length = columns["inputs"].shape[1]
+                problem = f"has grids of {length} tokens but the manifest says {manifest.seq_len}"
+                raise DatasetError.of_file(folder / name, problem, rebuild(folder), length)
             found += len(columns["inputs"])
             yield columns
     if found != promised:
-        raise DatasetError(
-            f"{folder} has {found} {split} pairs but its manifest says {promised}; "
-            f"delete {folder} and build the set again"
-        )
+        problem = f"has {found} {split} pairs but its manifest says {promised}"
+        raise DatasetError.of_file(folder, problem, rebuild(folder), found)
 
 
 def _joined(pieces: Iterator[Columns]) -> Columns:

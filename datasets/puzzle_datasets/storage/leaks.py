@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
 
 
 def refuse_leaks_by_name(
@@ -11,7 +11,7 @@ def refuse_leaks_by_name(
     *,
     trained_on: str,
     scored_on: str,
-    key: str | None = None,
+    setting: str | None = None,
 ) -> None:
     """Refuse to score tasks that were trained on.
 
@@ -20,7 +20,7 @@ def refuse_leaks_by_name(
         scored: names of the tasks whose test pairs are to be predicted.
         trained_on: where ``trained`` come from, for the message.
         scored_on: where ``scored`` come from, for the message.
-        key: the setting that asks for ``trained``, if one does.
+        setting: the setting that asks for ``trained``, if one does.
 
     Raises:
         DatasetError: a task is in both.
@@ -28,8 +28,9 @@ def refuse_leaks_by_name(
     leaked = sorted(set(trained) & set(scored))
     if leaked:
         raise DatasetError(
-            f"{len(leaked)} of the {len(set(scored))} tasks that {scored_on} scores, such as "
-            f"{leaked[0]}, are trained on with their test pairs in {trained_on}; leave "
-            f"{trained_on} out of the training or score other tasks",
-            key=key,
+            setting or trained_on,
+            trained_on,
+            f"leave {trained_on} out of the training or score other tasks",
+            problem=f"trains on {len(leaked)} of the {len(set(scored))} tasks that {scored_on} "
+            f"scores, such as {leaked[0]}, with their test pairs",
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from puzzle_datasets.common.errors import DatasetError
+
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 IDENTITY_FILE = "identities.parquet"
@@ -32,21 +34,11 @@ BLANK_IDENTIFIER = 0
 Kind = Literal["arc", "sudoku", "maze"]
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
+_AGAIN = "build the set again"
 COUNTS = {"groups", "train_pairs", "test_pairs", "identities"}
 
 AugmentationMode = Literal["stored", "table", "fresh"]
 """Pairs are served as stored, under a fixed table of variants, or anew in every epoch."""
-
-
-class DatasetError(ValueError):
-    """A puzzle set, its settings or its folder can't be used; the message names the remedy.
-
-    ``key`` is the setting at fault, where one is.
-    """
-
-    def __init__(self, message: str, key: str | None = None) -> None:
-        super().__init__(message)
-        self.key = key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +127,8 @@ class Manifest(_Description):
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
-            raise DatasetError(
-                f"{file} is not JSON ({error}); delete its folder and build the set again"
-            ) from error
+            remedy = "delete its folder and build the set again"
+            raise DatasetError.of_file(file, f"is not JSON ({error})", remedy) from error
         _check_version(content, file)
         _check_content(content, file)
         box = content["box"]
@@ -145,7 +136,7 @@ class Manifest(_Description):
         manifest = cls(**{**content, **pairs})
         fault = _contradiction(manifest)
         if fault is not None:
-            raise DatasetError(f"{file} {fault}; build the set again")
+            raise DatasetError.of_file(file, fault, _AGAIN)
         return manifest
 
 
@@ -157,13 +148,11 @@ def canonical_json(content: Any) -> str:
 def _check_version(content: Any, file: Path | str) -> None:
     """Refuse other versions first: their keys are not worth naming."""
     if not isinstance(content, dict):
-        raise DatasetError(f"{file} holds no JSON object; build the set again")
+        raise DatasetError.of_file(file, "holds no JSON object", _AGAIN)
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise DatasetError(
-            f"{file} has schema_version {version!r} but this version reads {SCHEMA_VERSION}; "
-            "build the set again"
-        )
+        problem = f"has schema_version {version!r} but this version reads {SCHEMA_VERSION}"
+        raise DatasetError.of_file(file, problem, _AGAIN, version)
 
 
 def _check_content(content: dict[str, Any], file: Path | str) -> None:
@@ -177,7 +166,7 @@ def _check_content(content: dict[str, Any], file: Path | str) -> None:
         if key in content and not _fits(content[key], hint)
     ]
     if faults:
-        raise DatasetError(f"{file} {', '.join(faults)}; build the set again")
+        raise DatasetError.of_file(file, ", ".join(faults), _AGAIN)
 
 
 def _contradiction(manifest: Manifest) -> str | None:

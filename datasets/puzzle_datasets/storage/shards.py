@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
-from puzzle_datasets.storage.schema import MANIFEST_FILE, DatasetError, Manifest, Split
+from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest, Split
 
 ROW_GROUP = 8192
 GROUPS_PER_SHARD = 16
@@ -68,7 +69,8 @@ def read_rows(file: Path) -> Iterator[Columns]:
             for batch in parquet.iter_batches(_READ_ROWS):
                 yield to_columns(batch)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{file} can't be read ({error}); build the set again") from error
+        problem = f"can't be read ({error})"
+        raise DatasetError.of_file(file, problem, "build the set again") from error
 
 
 def shard_columns(file: Path) -> set[str]:
@@ -124,14 +126,15 @@ def read_manifest(folder: Path) -> Manifest:
     """
     file = folder / MANIFEST_FILE
     if not file.exists():
-        raise DatasetError(
-            f"{folder} is no puzzle set, for it has no {MANIFEST_FILE}; name a folder that "
-            "`python -m puzzle_datasets build` made"
+        raise DatasetError.of_file(
+            folder,
+            f"is no puzzle set, for it has no {MANIFEST_FILE}",
+            "name a folder that `python -m puzzle_datasets build` made",
         )
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} can't be read ({error}); {_remedy(folder)}") from error
+        raise _unreadable(file, error, folder) from error
     return Manifest.from_json(text, file)
 
 
@@ -146,18 +149,20 @@ def verify(folder: Path) -> Manifest:
         try:
             actual = file_hash(folder / name)
         except OSError as error:
-            raise DatasetError(
-                f"{folder / name} can't be read ({error}); {_remedy(folder)}"
-            ) from error
+            raise _unreadable(folder / name, error, folder) from error
         if actual != expected:
-            raise DatasetError(
-                f"{folder / name} is damaged (its hash has changed); {_remedy(folder)}"
-            )
+            problem = "is damaged (its hash has changed)"
+            raise DatasetError.of_file(folder / name, problem, rebuild(folder), actual)
     return manifest
 
 
-def _remedy(folder: Path) -> str:
+def rebuild(folder: Path) -> str:
+    """Return the remedy for a set that is damaged."""
     return f"delete {folder} and build the set again"
+
+
+def _unreadable(file: Path, error: Exception, folder: Path) -> DatasetError:
+    return DatasetError.of_file(file, f"can't be read ({error})", rebuild(folder))
 
 
 def _bytes(values: pa.Array) -> npt.NDArray[np.uint8]:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
 from puzzle_datasets.storage.schema import (
     BLANK_IDENTIFIER,
     SCHEMA_VERSION,
     SPLITS,
     Card,
-    DatasetError,
     Manifest,
     Split,
 )
@@ -122,9 +122,8 @@ class SetWriter:
         """
         for split in SPLITS:
             if not self._pairs[split]:
-                raise DatasetError(
-                    f"{card.name} would have no {split} pair; ask for other puzzles"
-                )
+                problem = f"would have no {split} pair"
+                raise DatasetError(card.name, 0, "ask for other puzzles", problem=problem)
         content = asdict(card)
         identities, groups = content.pop("identities"), content.pop("groups")
         manifest = Manifest(

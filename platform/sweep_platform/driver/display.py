@@ -18,7 +18,7 @@ from rich.text import Text
 from hrm.progress import Curve, Progress
 from puzzle_datasets.common.text import flops, percent, seconds
 from sweep_platform.common.text import knobs
-from sweep_platform.store.folder import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 _SHOWN = 8
 """Running trials that get a line of their own."""

@@ -1,4 +1,4 @@
-"""What the command line asks for, and the sweep that it means: a new one or one to take up."""
+"""What a user asks for, and the sweep that it comes to: a new one or one to take up."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from sweep_platform.common.redaction import HIDDEN, redact
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.space_file import SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.folder import SweepFolder, SweepRecord
 
 DEFAULT_RUNS = Path("runs")
 ADJUSTABLE = (
@@ -18,15 +18,15 @@ ADJUSTABLE = (
     "resources.gpus",
     "search.storage",
 )
-"""What `--resume` may change: it decides how much is run, and with what at hand."""
+"""Settings that `--resume` may change: they decide how much is run, and with what at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The command line, parsed.
+    """What a user asks for, on the command line or from Python.
 
     Attributes:
-        space: the YAML file.
+        space: the YAML file, or its content as a mapping.
         scale: a scale's name, or auto.
         settings: `key=value` on top of the file, in order.
         out: the sweep's folder, None for runs/<name>.
@@ -37,7 +37,7 @@ class Request:
             sweep's own.
     """
 
-    space: Path
+    space: SpaceFile
     scale: str = "auto"
     settings: tuple[str, ...] = ()
     out: Path | None = None
@@ -49,45 +49,55 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedSweep:
-    """A sweep that is fully decided: its specification, the scale it has, and its folder."""
+    """A sweep with everything decided: its specification, its scale, and its folder."""
 
     spec: SweepSpec
     scale: str
     folder: SweepFolder
 
 
-def specify(request: Request, hardware: Hardware) -> ResolvedSweep:
-    """The sweep that the file means on this hardware, whether it was begun or not.
+def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
+    """The sweep to run: a new one on this hardware, or the one to take up.
+
+    Raises:
+        InputError: the space is bad, or there is nothing to resume.
+    """
+    return _taken_up(request) if request.resume else resolve_new(request, hardware)
+
+
+def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
+    """The sweep that the space means on this hardware, whether it was begun or not.
 
     Raises:
         InputError: the space is bad.
     """
-    space = SpaceFile(request.space)
-    space.check()
-    scale = _scale(request, space, hardware)
-    spec = space.resolve(scale, request.settings)
+    request.space.check()
+    scale = _scale(request, hardware)
+    spec = request.space.resolve(scale, request.settings)
     folder = SweepFolder(request.out or DEFAULT_RUNS / spec.name)
     return ResolvedSweep(spec=spec, scale=scale or "none", folder=folder)
 
 
-def decide(request: Request, hardware: Hardware) -> ResolvedSweep:
-    """The sweep to run: a new one on this hardware, or the one to take up.
+def require_free(folder: SweepFolder) -> None:
+    """Refuse to start a new sweep in a folder that holds something.
 
     Raises:
-        InputError: the space is bad, the folder is taken, or there is nothing to resume.
+        InputError: it does.
     """
-    if request.resume:
-        return _taken_up(request)
-    asked = specify(request, hardware)
-    folder = asked.folder
     if _holds_a_sweep(folder):
         raise InputError(
-            f"{folder.root} already holds a sweep; add --resume to go on with it, "
-            "or --out FOLDER to start another."
+            str(folder.root),
+            None,
+            "add --resume to go on with it, or --out FOLDER to start another",
+            problem="already holds a sweep",
         )
     if folder.root.is_dir() and set(folder.root.iterdir()) - {folder.lock}:
-        raise InputError(f"{folder.root} is not empty and holds no sweep; choose another --out.")
-    return asked
+        raise InputError(
+            str(folder.root),
+            None,
+            "choose another --out",
+            problem="is not empty and holds no sweep",
+        )
 
 
 def _holds_a_sweep(folder: SweepFolder) -> bool:
@@ -95,49 +105,73 @@ def _holds_a_sweep(folder: SweepFolder) -> bool:
         return folder.exists()
     except PermissionError as error:
         raise InputError(
-            f"{folder.root} cannot be read ({error.strerror}); choose another --out."
+            str(folder.root),
+            None,
+            "choose another --out",
+            problem=f"cannot be read ({error.strerror})",
         ) from None
 
 
-def _scale(request: Request, space: SpaceFile, hardware: Hardware) -> str | None:
+def _scale(request: Request, hardware: Hardware) -> str | None:
+    scales = request.space.scales
     if request.scale != "auto":
         return request.scale
-    if not space.scales:
+    if not scales:
         return None
     fitting = hardware.scales()
-    return next((name for name in fitting if name in space.scales), fitting[0])
+    return next((name for name in fitting if name in scales), fitting[0])
 
 
 def _taken_up(request: Request) -> ResolvedSweep:
-    """What the sweep's folder says was asked; of the file, only its name counts."""
-    folder = SweepFolder(request.out or DEFAULT_RUNS / SpaceFile(request.space).name)
+    """The sweep as its folder has it; of the space, only its name counts."""
+    folder = SweepFolder(request.out or DEFAULT_RUNS / request.space.name)
     if not _holds_a_sweep(folder):
         raise InputError(
-            f"{folder.root} holds no sweep to resume; leave out --resume to start one, "
-            "or name its folder by --out."
+            str(folder.root),
+            None,
+            "leave out --resume to start one, or name its folder by --out",
+            problem="holds no sweep to resume",
         )
     record = folder.record()
     if request.scale not in ("auto", record.scale):
         raise InputError(
-            f"--scale {request.scale}: {folder.root} runs at scale {record.scale}; leave --scale "
-            "out, or start another sweep by --out."
+            f"--scale {request.scale}",
+            request.scale,
+            "leave --scale out, or start another sweep by --out",
+            problem=f"is not the scale of {folder.root}, which is {record.scale}",
         )
     for setting in request.settings:
-        if setting.partition("=")[0].strip() not in ADJUSTABLE:
-            raise InputError(
-                f"--set {redact(setting)}: a sweep that is resumed keeps what it was asked; "
-                f"only {', '.join(ADJUSTABLE)} may change."
-            )
+        _require_adjustable(setting)
     spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
+    _require_same_storage(folder, record, spec)
+    return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
+
+
+def _require_adjustable(setting: str) -> None:
+    if setting.partition("=")[0].strip() not in ADJUSTABLE:
+        raise InputError(
+            f"--set {redact(setting)}",
+            None,
+            f"only {', '.join(ADJUSTABLE)} may change",
+            problem="changes a sweep that is resumed, which keeps its settings",
+        )
+
+
+def _require_same_storage(folder: SweepFolder, record: SweepRecord, spec: SweepSpec) -> None:
     kept = record.spec["search"]["storage"]
+    now = spec.search.storage
     if spec.public()["search"]["storage"] != kept:
         raise InputError(
-            f"--set search.storage: {folder.root} began with {kept or 'a journal file'} and "
-            "goes on with that; start another sweep by --out to use another."
+            "--set search.storage",
+            None,
+            "start another sweep by --out to use another",
+            problem=f"is not the storage that {folder.root} began with, "
+            f"{kept or 'a journal file'}",
         )
-    if HIDDEN in (spec.search.storage or ""):
+    if HIDDEN in (now or ""):
         raise InputError(
-            f"{folder.root} does not keep the password of its database {kept}; "
-            "give the URL again by --set search.storage=URL."
+            str(folder.root),
+            None,
+            "give the URL again by --set search.storage=URL",
+            problem=f"does not keep the password of its database {kept}",
         )
-    return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)

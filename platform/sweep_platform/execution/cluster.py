@@ -2,14 +2,16 @@
 
 import logging
 import os
+import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sweep_platform.common.environment import cores, gpu_names
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.signals import own_sigterm
 from sweep_platform.spec.schema import ResourceSpec
 
 CONNECT_SECONDS = 5.0
@@ -18,15 +20,24 @@ CLUSTER_GPUS = 8
 """From this many GPUs on, `--scale auto` takes the scale `cluster`."""
 
 _ENVIRONMENT = {
+    # The display is ours: Ray's tables and errors of trials would break it.
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    # A trial without GPUs must not see any; Ray is about to make this its default.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Nothing about a sweep goes to others.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # CSV and TensorBoard files of each trial would say again what its folder says.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Ctrl-C is ours: trials save a checkpoint and a report is written.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A full cluster is normal, for the searcher always has another trial.
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
+    # A worker that is asked to end saves its checkpoint before another trial gets its process.
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
 }
+"""Settings of Ray and Tune, unless the user has others."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Node:
     cpus: float
     gpus: float
 
-    def places(self, resources: ResourceSpec) -> int:
+    def slots(self, resources: ResourceSpec) -> int:
         """How many trials run here at the same time; a trial does not span hosts or GPUs."""
         by_cpu = _times(self.cpus, resources.cpus)
         if not resources.gpus:
@@ -66,9 +77,9 @@ class Hardware:
         """GPUs of all nodes."""
         return sum(node.gpus for node in self.nodes)
 
-    def places(self, resources: ResourceSpec) -> int:
+    def slots(self, resources: ResourceSpec) -> int:
         """How many trials run at the same time."""
-        return sum(node.places(resources) for node in self.nodes)
+        return sum(node.slots(resources) for node in self.nodes)
 
     def scales(self) -> tuple[str, ...]:
         """The scales that `auto` takes here, the best first."""
@@ -109,7 +120,7 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    with own_sigterm():
+    with _kept_sigterm():
         if address is None:
             ray.init("local", include_dashboard=False, num_cpus=cores(), **options)
             return
@@ -117,6 +128,22 @@ def connect(address: str | None) -> None:
             ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise _no_answer(address, str(error).splitlines()[0]) from None
+
+
+@contextmanager
+def _kept_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray would take over.
+
+    Raises:
+        KeyboardInterrupt: Ray heard a SIGTERM meanwhile.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def disconnect() -> None:
@@ -155,7 +182,7 @@ def _require_answer(address: str) -> None:
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
-        raise InputError(f"--address {address!r} is no address; write HOST:PORT or auto.")
+        raise InputError("--address", address, "write HOST:PORT or auto")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, UnicodeError) as error:
@@ -175,8 +202,10 @@ def _offer_token() -> None:
 
 def _no_answer(address: str, problem: str) -> InputError:
     return InputError(
-        f"no Ray cluster answers at --address {address} ({problem}); "
-        "start one with `ray start --head`, correct the address, or leave it out to run here."
+        f"--address {address}",
+        address,
+        "start one with `ray start --head`, correct the address, or leave it out to run here",
+        problem=f"is not answered by a Ray cluster ({problem})",
     )
 
 

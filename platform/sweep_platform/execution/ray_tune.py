@@ -1,10 +1,9 @@
-"""Ray Tune's three questions, handed to the conductor: what next, who goes on, when to end.
+"""Ray Tune's three questions, handed to the scheduler: what next, who goes on, when to end.
 
 Ray's own Optuna searcher, schedulers and snapshots are not used: they tell stopped trials as
 complete, leave trials without values running for ever, and forget their rungs on restore.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -18,11 +17,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from hrm.progress import progress_from
-from sweep_platform.execution.trial import run_trial
+from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.spec.schema import ResourceSpec
-from sweep_platform.store.folder import TrialFolder
+from sweep_platform.store.messages import TrialJob, TrialReport
+from sweep_platform.store.trial import TrialFolder
+
+MakeJob = Callable[[TrialFolder], TrialJob]
 
 
 class WorkersLost(RuntimeError):
@@ -30,32 +31,32 @@ class WorkersLost(RuntimeError):
 
 
 class _Unsaved:
-    """Keeps the conductor out of Ray's snapshots: a sweep resumes from its folder alone."""
+    """Keeps the scheduler out of Ray's snapshots: a sweep resumes from its folder alone."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
-class StudySearcher(_Unsaved, Searcher):
-    """Ray's searcher: proposes what the conductor starts and tells it what has ended."""
+class TuneSearcher(_Unsaved, Searcher):
+    """Ray's searcher: proposes what the scheduler starts and tells it what has ended."""
 
-    def __init__(self, conductor: TrialScheduler, config: Callable[[TrialFolder], dict[str, Any]]):
+    def __init__(self, scheduler: TrialScheduler, job: MakeJob):
         super().__init__()
-        self._conductor = conductor
-        self._config = config
+        self._scheduler = scheduler
+        self._job = job
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """A trial's configuration, None while all places are taken, FINISHED at the end."""
-        trial = self._conductor.start(trial_id)
+        """A job, None while the cluster is full, FINISHED at the end."""
+        trial = self._scheduler.start(trial_id)
         if trial is not None:
-            return self._config(trial)
-        return Searcher.FINISHED if self._conductor.exhausted else None
+            return {"job": self._job(trial).to_text()}
+        return Searcher.FINISHED if self._scheduler.exhausted else None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Pass on that a trial is over."""
-        self._conductor.ended(trial_id, lost=error)
+        self._scheduler.ended(trial_id, lost=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Write an empty file where Ray expects one."""
@@ -63,73 +64,70 @@ class StudySearcher(_Unsaved, Searcher):
 
 
 class TuneScheduler(_Unsaved, FIFOScheduler):
-    """Ray's scheduler: passes reports to the conductor and stops whom it does not let go on."""
+    """Ray's scheduler: passes reports on.
 
-    def __init__(self, conductor: TrialScheduler) -> None:
+    It stops nobody: a worker hears of decisions by itself, saves a checkpoint and returns.
+    """
+
+    def __init__(self, scheduler: TrialScheduler) -> None:
         super().__init__()
-        self._conductor = conductor
+        self._scheduler = scheduler
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Decide on a trial that reported."""
-        goes_on = True
-        if "warned" in result:
-            self._conductor.warned(result["warned"])
-        if "failed" in result:
-            self._conductor.failed(trial.trial_id, result["failed"])
-        elif "progress" in result:
-            progress = progress_from(json.loads(result["progress"]))
-            goes_on = self._conductor.goes_on(trial.trial_id, progress)
-        return str(self.CONTINUE if goes_on else self.STOP)
+        """Take a report; the last one that Ray makes of itself holds none."""
+        if "report" in result:
+            self._scheduler.report(trial.trial_id, TrialReport.from_text(result["report"]))
+        return str(self.CONTINUE)
 
 
 class SessionStopper(_Unsaved, Stopper):
-    """Ray's stopper: ends the experiment when the conductor says so."""
+    """Ray's stopper: ends the experiment when the scheduler says so."""
 
-    def __init__(self, conductor: TrialScheduler) -> None:
-        self._conductor = conductor
+    def __init__(self, scheduler: TrialScheduler) -> None:
+        self._scheduler = scheduler
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Stop no trial by itself; the scheduler does."""
+        """Stop no trial by itself."""
         return False
 
     def stop_all(self) -> bool:
         """Whether the session is over."""
-        return self._conductor.should_end()
+        return self._scheduler.should_end()
 
 
 def run_trials(
-    conductor: TrialScheduler,
-    config: Callable[[TrialFolder], dict[str, Any]],
+    scheduler: TrialScheduler,
+    job: MakeJob,
     resources: ResourceSpec,
-    places: int,
+    slots: int,
     storage: Path,
 ) -> None:
-    """Let Ray Tune run what the conductor starts, until it is exhausted or ends the session.
+    """Let Ray Tune run what the scheduler starts, until it is exhausted or ends the session.
 
     Args:
-        conductor: decides.
-        config: what a worker is handed of a trial.
+        scheduler: decides.
+        job: makes what a worker is handed of a trial.
         resources: what Ray reserves for each trial.
-        places: how many workers may be in the making at once.
+        slots: how many workers may be in the making at once.
         storage: a folder for Ray's own files, removed at the end: nothing there is needed again.
 
     Raises:
         WorkersLost: Ray gave up; the same call may be made again.
     """
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(places)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     needs = {"cpu": resources.cpus, "gpu": resources.gpus}
     tuner = tune.Tuner(
-        tune.with_resources(run_trial, needs),
+        tune.with_resources(run_job, needs),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(conductor, config),
-            scheduler=TuneScheduler(conductor),
+            search_alg=TuneSearcher(scheduler, job),
+            scheduler=TuneScheduler(scheduler),
             num_samples=-1,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(storage),
-            stop=SessionStopper(conductor),
+            stop=SessionStopper(scheduler),
             verbose=0,
         ),
     )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from hrm.config import ModelConfig, TrainingConfig
@@ -13,7 +14,8 @@ from hrm.model.flops import (
     training_flops,
     training_memory,
 )
-from sweep_platform.common import text as units
+from puzzle_datasets.common import text
+from sweep_platform.common.text import knobs
 from sweep_platform.space import knobs as space
 from sweep_platform.space.configuration import (
     Configuration,
@@ -59,7 +61,7 @@ class Plan:
     spec: SweepSpec
     size: Size
     trials: tuple[PlannedTrial, ...]
-    places: int
+    slots: int
 
     @property
     def total_trials(self) -> int:
@@ -70,15 +72,15 @@ class Plan:
     def seconds(self) -> float | None:
         """Estimated time on the clock, if every trial takes as long as the examples do."""
         measured = [trial.seconds for trial in self.trials if trial.seconds is not None]
-        if not measured or not self.places:
+        if not measured or not self.slots:
             return None
-        rounds = math.ceil(self.total_trials / self.places)
+        rounds = math.ceil(self.total_trials / self.slots)
         estimate = rounds * sum(measured) / len(measured)
         limit = self.spec.budget.minutes
         return estimate if limit is None else min(estimate, 60 * limit)
 
 
-def make_plan(spec: SweepSpec, shape: Shape, places: int, calibrated: bool) -> Plan:
+def make_plan(spec: SweepSpec, shape: Shape, slots: int, calibrated: bool) -> Plan:
     """Cost of about the cheapest, a median and the dearest configuration to run.
 
     The cheapest has every number at its least and the dearest at its largest, since a number that
@@ -91,7 +93,7 @@ def make_plan(spec: SweepSpec, shape: Shape, places: int, calibrated: bool) -> P
         _planned(label, spec, shape, _example(spec, shape, share), calibrated)
         for label, share in EXAMPLES.items()
     )
-    return Plan(spec=spec, size=size(spec, shape), trials=trials, places=places)
+    return Plan(spec=spec, size=size(spec, shape), trials=trials, slots=slots)
 
 
 class _Example(NamedTuple):
@@ -112,6 +114,11 @@ def _example(spec: SweepSpec, shape: Shape, share: float) -> _Example:
     return examples[round(share * (len(examples) - 1))]
 
 
+def heading(spec: SweepSpec, scale: str, hardware: str, folder: Path) -> str:
+    """The sweep in a line: its name, its scale, and where it runs."""
+    return f"Sweep {spec.name} at scale {scale} on {hardware}; in {folder}"
+
+
 def table(plan: Plan) -> str:
     """The plan as text for a terminal."""
     rows = [HEADER, *(_cells(trial) for trial in plan.trials)]
@@ -125,13 +132,13 @@ def summary(plan: Plan) -> str:
     flops = plan.total_trials * plan.spec.budget.flops_per_trial
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
-        time_needed = f"about {units.seconds(plan.seconds)}"
+        time_needed = f"about {text.seconds(plan.seconds)}"
         if _compiles(plan.spec):
             time_needed += ", or less: timed in eager execution, though trials compile"
-    places = f"{plan.places} at a time" if plan.places else "none of which fits this hardware"
+    at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
     return (
-        f"{plan.total_trials} trials of {_counted(plan.size)} configurations, {places}; "
-        f"{units.flops(flops)} of training in all; {time_needed}."
+        f"{plan.total_trials} trials of {_counted(plan.size)} configurations, {at_once}; "
+        f"{text.flops(flops)} of training in all; {time_needed}."
     )
 
 
@@ -160,7 +167,7 @@ def warnings(plan: Plan) -> list[str]:
             )
         if trial.training_flops > plan.spec.budget.flops_per_trial:
             said.append(
-                f"one step of {where} costs {units.flops(trial.training_flops)}, more than the "
+                f"one step of {where} costs {text.flops(trial.training_flops)}, more than the "
                 "budget of a trial; raise budget.flops_per_trial or lower training.batch_size"
             )
     return said
@@ -175,8 +182,7 @@ def _planned(
 ) -> PlannedTrial:
     model, training = example.configuration.model, example.configuration.training
     spent = total_steps(model, training) * step_flops(model, training)
-    device = "cuda" if spec.resources.gpus else "cpu"
-    rate = flops_per_second(model, training, device) if calibrated else None
+    rate = flops_per_second(model, training, spec.resources.device) if calibrated else None
     return PlannedTrial(
         label=label,
         parameters=example.parameters,
@@ -194,13 +200,13 @@ def _planned(
 def _cells(trial: PlannedTrial) -> tuple[str, ...]:
     return (
         trial.label,
-        units.knobs({k: v for k, v in trial.parameters.items() if k not in trial.inactive}),
+        knobs({k: v for k, v in trial.parameters.items() if k not in trial.inactive}),
         f"{trial.parameter_count:,}",
-        f"{units.flops(trial.inference_flops)} a puzzle",
-        units.flops(trial.training_flops),
+        f"{text.flops(trial.inference_flops)} a puzzle",
+        text.flops(trial.training_flops),
         f"{trial.steps:,}",
-        units.byte_size(trial.memory_bytes),
-        "not measured" if trial.seconds is None else units.seconds(trial.seconds),
+        text.byte_size(trial.memory_bytes),
+        "not measured" if trial.seconds is None else text.seconds(trial.seconds),
     )
 
 

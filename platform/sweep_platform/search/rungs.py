@@ -1,4 +1,4 @@
-"""Rungs: milestones of training FLOPs at which weak trials are stopped.
+"""Rungs: milestones of training FLOPs at which trials are compared and weak ones are stopped.
 
 All trials of a sweep spend the same training FLOPs, so a rung is a share of that budget. Trials
 reach it one after another; each is compared, on arrival, with those that came before
@@ -11,16 +11,36 @@ strictly better in *quality*: the dearer of two trials without any solved puzzle
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from sweep_platform.spec.metrics import QUALITY, direction
+from hrm.progress import Progress
+from sweep_platform.search.study import Study
+from sweep_platform.spec.metrics import QUALITY, direction, objective_values
 from sweep_platform.spec.schema import RungSpec
+from sweep_platform.store.messages import Decision
+from sweep_platform.store.trial import TrialFolder
 
 Values = tuple[float, ...]
 
 
+class StoppingRule(Protocol):
+    """Decides at rungs who goes on.
+
+    The ledger calls, from the driver's one thread, once for each trial and rung, and keeps what
+    was decided: a rule has no state of its own, so that a restart changes no decision. It raises
+    nothing.
+    """
+
+    def at(self, step: int, total_steps: int) -> float | None:
+        """The rung that lies at this step of so many, None between rungs."""
+
+    def decide(self, values: Values, earlier: Sequence[Values]) -> Decision:
+        """What is to become of a trial with these objectives, given those who came earlier."""
+
+
 @dataclass(frozen=True)
-class Rungs:
-    """Decides who goes on; holds no state but what it is asked about.
+class SuccessiveHalving:
+    """Stops trials that are beaten by too many of those at their rung.
 
     Attributes:
         spec: where the rungs are, what share goes on, how many must have come.
@@ -38,13 +58,14 @@ class Rungs:
         here = (r for r in self.spec.at if max(1, round(r * total_steps)) == step)
         return max(here, default=None)
 
-    def goes_on(self, values: Values, earlier: Sequence[Values]) -> bool:
-        """Whether a trial with these values at a rung goes on, given those who came earlier."""
+    def decide(self, values: Values, earlier: Sequence[Values]) -> Decision:
+        """STOP a trial unless it is among the best share of those that reached its rung."""
         at_rung = [values, *earlier]
         if len(at_rung) < self.spec.minimum:
-            return True
+            return Decision.CONTINUE
         better = sum(len(front) for front in self._fronts_before(values, at_rung))
-        return better < max(1.0, self.spec.keep * len(at_rung))
+        among_the_best = better < max(1.0, self.spec.keep * len(at_rung))
+        return Decision.CONTINUE if among_the_best else Decision.STOP
 
     def _fronts_before(self, values: Values, at_rung: list[Values]) -> list[list[Values]]:
         """The successive unbeaten sets, up to the one that `values` belongs to."""
@@ -66,3 +87,45 @@ class Rungs:
     def _gains(self, one: Values, other: Values) -> list[float]:
         signs = [1 if direction(name) == "maximize" else -1 for name in self.objectives]
         return [s * (a - b) for s, a, b in zip(signs, one, other, strict=True)]
+
+
+class RungLedger:
+    """Keeps, in the study, the objectives of trials at rungs and what was decided on them."""
+
+    def __init__(self, study: Study, rule: StoppingRule, objectives: tuple[str, ...]) -> None:
+        self._study, self._rule, self._objectives = study, rule, objectives
+
+    def decide(self, trial: TrialFolder, progress: Progress) -> Decision:
+        """What is to become of a trial at this report, decided once at each rung.
+
+        Values and decision are kept, so one that meets its rung again is told the same.
+        """
+        rung = self._rule.at(progress.step, progress.total_steps)
+        if rung is None or progress.curve is None or progress.step >= progress.total_steps:
+            return Decision.CONTINUE
+        record = trial.record()
+        kept = self._kept(rung)
+        if before := kept.get(record.study_number):
+            return Decision(before["decision"])
+        values = objective_values(self._objectives, progress, record.costs)
+        decision = self._rule.decide(values, [tuple(other["values"]) for other in kept.values()])
+        self._keep(record.study_number, rung, values, decision, progress.step)
+        return decision
+
+    def table(self, rung: float) -> dict[int, Values]:
+        """Objectives of every trial that reached a rung, by study number."""
+        return {number: tuple(kept["values"]) for number, kept in self._kept(rung).items()}
+
+    def _kept(self, rung: float) -> dict[int, dict[str, Any]]:
+        trials = self._study.trials()
+        kept = {t.number: t.user_attrs.get("rungs", {}).get(str(rung)) for t in trials}
+        return {number: found for number, found in kept.items() if found}
+
+    def _keep(
+        self, number: int, rung: float, values: Values, decision: Decision, step: int
+    ) -> None:
+        entry = {"values": values, "decision": decision.value}
+        before = self._study.attribute(number, "rungs", {})
+        trial = self._study.note(number, "rungs", {**before, str(rung): entry})
+        if len(values) == 1:
+            trial.report(values[0], step)

@@ -1,7 +1,15 @@
-"""How configurations are drawn: knobs as Optuna distributions, samplers, and their seeds."""
+"""Samplers: knobs as Optuna distributions, and the samplers that draw from them.
+
+A sampler is an `optuna.samplers.BaseSampler`. The proposer makes a new one for each draw, from the
+driver's one thread, and asks it once. It must keep no state but its seed and what the study holds:
+after a restart, the same study with the same seed gives the same draw. It has to take running,
+pruned and failed trials in the study, with one or more objectives, and may draw a point twice: the
+proposer asks again. To add one, give it a row in `SAMPLERS` and its name in
+`sweep_platform.spec.schema.SAMPLER_NAMES`; `SamplerConformance` in the tests then tries it.
+"""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from optuna.distributions import (
     BaseDistribution,
@@ -12,11 +20,26 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from sweep_platform.space.knobs import numbers
-from sweep_platform.spec.schema import Choices, Knob, SearchSpec
+from sweep_platform.spec.schema import SAMPLER_NAMES, Choices, Knob, SearchSpec
+
+SAMPLERS: Mapping[str, Callable[[SearchSpec, int], BaseSampler]] = {
+    "tpe": lambda search, seed: TPESampler(seed=seed, n_startup_trials=search.startup_trials),
+    "random": lambda search, seed: RandomSampler(seed=seed),
+    "nsga2": lambda search, seed: NSGAIISampler(
+        seed=seed, population_size=max(2, search.startup_trials)
+    ),
+    "gp": lambda search, seed: GPSampler(seed=seed, n_startup_trials=search.startup_trials),
+}
+assert tuple(SAMPLERS) == SAMPLER_NAMES, "every name of the schema has its sampler"
+
+
+def sampler(search: SearchSpec, seed: int) -> BaseSampler:
+    """The sampler of a search, without any state of its own but the seed."""
+    return SAMPLERS[search.sampler](search, seed)
 
 
 def distribution(knob: Knob) -> BaseDistribution:
-    """Where a knob's values are drawn from."""
+    """The distribution that a knob's values are drawn from."""
     if isinstance(knob, Choices):
         return CategoricalDistribution(knob.choices)
     listed = numbers(knob)
@@ -24,18 +47,6 @@ def distribution(knob: Knob) -> BaseDistribution:
     if knob.whole:
         return IntDistribution(int(knob.low), int(high), log=knob.log, step=int(knob.step or 1))
     return FloatDistribution(knob.low, high, log=knob.log, step=knob.step)
-
-
-def sampler(search: SearchSpec, seed: int) -> BaseSampler:
-    """The sampler that is asked for, without any state of its own but the seed."""
-    startup = search.startup_trials
-    makers: dict[str, Callable[[], BaseSampler]] = {
-        "tpe": lambda: TPESampler(seed=seed, n_startup_trials=startup),
-        "random": lambda: RandomSampler(seed=seed),
-        "nsga2": lambda: NSGAIISampler(seed=seed, population_size=max(2, startup)),
-        "gp": lambda: GPSampler(seed=seed, n_startup_trials=startup),
-    }
-    return makers[search.sampler]()
 
 
 def derived_seed(seed: int, count: int) -> int:

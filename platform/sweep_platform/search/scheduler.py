@@ -1,35 +1,39 @@
-"""The driver's decisions, free of Ray: what runs next, who goes on, when all is over.
+"""The driver's decisions, free of Ray: what runs next, who goes on, when the session is over.
 
-Ray calls in through the adapters of `bridge`; what happens is told to the display and kept in the
-study and the folder. All calls come from the driver's one thread, but for `interrupt`.
+Ray calls in through the adapters of `sweep_platform.execution.ray_tune`. Here reports become
+records: nobody else writes to a trial's folder.
 """
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hrm.progress import Progress
-from sweep_platform.search.study import SweepStudy
-from sweep_platform.store.folder import Outcome, TrialFolder, TrialRecord, TrialState
+from hrm.progress import Measurement, Progress
+from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.search.search import Search
+from sweep_platform.store.messages import Decision, Failure, TrialReport
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 WORKER_RETRIES = 3
 """How often a trial whose worker was lost goes on from its checkpoint."""
 
+GRACE_SECONDS = 60.0
+"""How long trials that are to end may take to save a checkpoint."""
+
 
 class Display(Protocol):
-    """Who is told of events, in the order in which they happen."""
+    """Hears of events in their order, from the driver's one thread; raises nothing."""
 
     def trial_started(self, record: TrialRecord, resumed: bool = False) -> None:
         """A trial begins, or goes on after an interruption."""
 
     def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
-        """A trial reported."""
+        """A trial reported a step that it had not reported before."""
 
     def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
-        """A trial has its outcome."""
+        """A trial ended or paused."""
 
     def note(self, text: str) -> None:
         """Something else that a person wants to know."""
@@ -37,42 +41,62 @@ class Display(Protocol):
 
 @dataclass
 class _Live:
+    """A trial that Ray has: how far it came, and what was decided on it."""
+
     trial: TrialFolder
     record: TrialRecord
-    stopped: str | None = None
-    failed: str | None = None
+    began: bool = False
+    last: Progress | None = None
+    decision: Decision = Decision.CONTINUE
+    reason: str = ""
+    failure: Failure | None = None
+
+    @property
+    def spent(self) -> bool:
+        """Whether the training budget is spent."""
+        return self.last is not None and self.last.step >= self.last.total_steps
 
 
 class TrialScheduler:
-    """Conducts one session of a sweep.
+    """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
+
+    Args:
+        search: what to try, who goes on, how trials end.
+        budget: whether another may start, and whether the time is up.
+        display: hears of events.
+        capacity: how many trials may run at the same time, which may change.
+        send: lets the worker of a trial, by its number, know of a decision.
 
     Attributes:
-        interrupted: whether a person or the system asked to stop.
-        out_of_time: whether the sweep's minutes were up.
+        interrupted: whether a person or the system wants the session to end.
     """
 
     def __init__(
         self,
-        study: SweepStudy,
+        search: Search,
+        budget: Budget,
         display: Display,
         capacity: Callable[[], int],
-        seconds_left: float | None = None,
+        send: Callable[[int, Decision], None] = lambda trial, decision: None,
     ) -> None:
         self.interrupted = False
-        self.out_of_time = False
-        self._study = study
-        self._display = display
-        self._capacity = capacity
-        self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
+        self._search, self._budget, self._display = search, budget, display
+        self._capacity, self._send = capacity, send
         self._live: dict[str, _Live] = {}
         self._losses: Counter[int] = Counter()
-        self._warned: set[str] = set()
+        self._noted: set[str] = set()
         self._exhausted = False
+        self._grace_ends: float | None = None
+
+    @property
+    def ending(self) -> bool:
+        """Whether the session is to end before its work is done."""
+        return self.interrupted or self._budget.expired
 
     @property
     def exhausted(self) -> bool:
         """Whether no trial is left to start; one that runs may be lost and wait to go on."""
-        return self.interrupted or self.out_of_time or (self._exhausted and not self._live)
+        return self.ending or (self._exhausted and not self._live)
 
     def start(self, key: str) -> TrialFolder | None:
         """The next trial to run under Ray's name `key`, None if none can start now.
@@ -81,91 +105,132 @@ class TrialScheduler:
         """
         if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
-        in_time = self._time_for_another()
-        trial = self._study.propose() if in_time else None
-        if not in_time:
-            self._display.note("no trial starts that would not end in time; see budget.minutes")
+        trial = self._next()
         if trial is None:
             self._exhausted = True
             return None
         record = trial.record()
+        trial.resume()
         self._live[key] = _Live(trial, record)
+        self._send(record.number, Decision.CONTINUE)
         self._display.trial_started(record, resumed=trial.last_step() > 0)
         return trial
 
-    def goes_on(self, key: str, progress: Progress) -> bool:
-        """Take a report; False stops the trial."""
+    def report(self, key: str, report: TrialReport) -> None:
+        """Record what a worker reported, and decide on its trial."""
         live = self._live[key]
-        self._display.trial_measured(live.record, progress)
-        if not self._study.goes_on(live.trial, progress):
-            share = progress.step / progress.total_steps
-            live.stopped = f"beaten at the rung at {share:.0%} of the training budget"
-        return live.stopped is None
+        live.began = True
+        for warning in report.warnings:
+            self._note_once(warning)
+        if report.failure is not None:
+            self._fail(live, report.failure)
+        for measurement in live.trial.append(report.measurements):
+            self._display.trial_measured(live.record, measurement.progress)
+        for measurement in report.measurements:
+            self._judge(live, measurement)
 
-    def failed(self, key: str, reason: str) -> None:
-        """Take a trial's own word that it broke."""
-        self._live[key].failed = reason
-
-    def warned(self, text: str) -> None:
-        """Pass on, once, what trials warn of."""
-        if text not in self._warned:
-            self._warned.add(text)
-            self._display.note(text)
-
-    def ended(self, key: str, lost: bool) -> None:
+    def ended(self, key: str, lost: bool = False) -> None:
         """Settle a trial that Ray is done with; `lost` if its worker is gone."""
         live = self._live.pop(key)
-        if live.failed:
-            self._settle(live, TrialState.FAILED, live.failed)
-        elif live.stopped:
-            self._settle(live, TrialState.STOPPED, live.stopped)
-        elif lost:
-            self._lost(live, "its worker was lost")
-        else:
+        if live.failure is not None:
+            self._settle(live, TrialState.FAILED, live.failure.reason)
+        elif live.spent:
             self._settle(live, TrialState.COMPLETE, "the training budget was spent")
+        elif live.decision is Decision.STOP:
+            self._settle(live, TrialState.STOPPED, live.reason)
+        elif live.decision is Decision.PAUSE and not lost:
+            self._settle(live, TrialState.PAUSED, live.reason)
+        else:
+            self._lose(live, "its worker was lost")
 
     def all_lost(self, reason: str) -> None:
         """Take note that every worker is gone."""
         for key in list(self._live):
-            self._lost(self._live.pop(key), reason)
-
-    def _lost(self, live: _Live, reason: str) -> None:
-        """Let a trial whose worker is gone go on, but not for ever."""
-        number = live.record.number
-        self._losses[number] += 1
-        if self._losses[number] > WORKER_RETRIES:
-            self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
-            return
-        self._study.requeue(live.trial)
-        self._exhausted = False
-        self._display.note(f"trial {number} goes on from its checkpoint: {reason}")
+            self._lose(self._live.pop(key), reason)
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
         self.interrupted = True
 
     def should_end(self) -> bool:
-        """Whether everything is to stop now."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self.out_of_time = True
-        return self.interrupted or self.out_of_time
+        """Whether Ray is to end everything now.
+
+        When the session has to end, running trials are told, and get some time to save.
+        """
+        if not self.ending:
+            return False
+        if self._grace_ends is None:
+            self._grace_ends = time.monotonic() + GRACE_SECONDS
+            self._end_all()
+        saving = any(live.began for live in self._live.values())
+        return not saving or time.monotonic() >= self._grace_ends
 
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
         if not self.interrupted:
-            waiting = [_Live(trial, trial.record()) for trial in self._study.unfinished()]
+            waiting = [_Live(trial, trial.record()) for trial in self._search.proposer.unfinished]
             for live in (*self._live.values(), *waiting):
                 self._settle(live, TrialState.STOPPED, "the sweep's time was up")
         self._live.clear()
 
+    def _next(self) -> TrialFolder | None:
+        """The next trial to run; None where the budget or the space has no more."""
+        new = not self._search.proposer.unfinished
+        limit = self._budget.forbids(new=new)
+        if limit is Limit.TIME:
+            self._display.note("no trial starts that would not end in time; see budget.minutes")
+        if limit is not None:
+            return None
+        if not new:
+            return self._search.proposer.resume()
+        trial = self._search.proposer.propose()
+        if trial is not None:
+            self._budget.begin_trial()
+        return trial
+
+    def _judge(self, live: _Live, measurement: Measurement) -> None:
+        live.last = measurement.progress
+        decision = self._search.rungs.decide(live.trial, live.last)
+        if decision is not Decision.CONTINUE:
+            share = live.last.step / live.last.total_steps
+            self._tell(live, decision, f"beaten at the rung at {share:.0%} of the training budget")
+
+    def _tell(self, live: _Live, decision: Decision, reason: str) -> None:
+        """Let a trial end, unless it was told before."""
+        if live.decision is Decision.CONTINUE:
+            live.decision, live.reason = decision, reason
+            self._send(live.record.number, decision)
+
+    def _end_all(self) -> None:
+        for live in self._live.values():
+            if self.interrupted:
+                self._tell(live, Decision.PAUSE, "the session was interrupted")
+            else:
+                self._tell(live, Decision.STOP, "the sweep's time was up")
+
+    def _fail(self, live: _Live, failure: Failure) -> None:
+        live.failure = failure
+        if failure.traceback is not None:
+            live.trial.write_error(failure.traceback)
+
+    def _lose(self, live: _Live, reason: str) -> None:
+        """Let a trial whose worker is gone go on, but not for ever."""
+        number = live.record.number
+        self._losses[number] += 1
+        if self._losses[number] > WORKER_RETRIES:
+            self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
+            return
+        self._search.proposer.requeue(live.trial)
+        self._exhausted = False
+        self._display.note(f"trial {number} goes on from its checkpoint: {reason}")
+
     def _settle(self, live: _Live, state: TrialState, reason: str) -> None:
-        outcome = self._study.end(live.trial, state, reason)
+        outcome = self._search.outcomes.end(live.trial, state, reason)
+        if state is TrialState.COMPLETE and live.last is not None:
+            self._budget.complete_trial(live.last.device_seconds)
         self._display.trial_ended(live.record, outcome)
 
-    def _time_for_another(self) -> bool:
-        """Whether a trial as long as those before it would end before the deadline."""
-        if self._deadline is None:
-            return True
-        lengths = self._study.trial_seconds()
-        usual = statistics.median(lengths) if lengths else 0.0
-        return time.monotonic() + usual < self._deadline
+    def _note_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._display.note(text)

@@ -1,7 +1,6 @@
 """Refuse a space before anything is spent on it, if one of its configurations cannot be built."""
 
 import itertools
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, get_type_hints
 
@@ -10,7 +9,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
-from sweep_platform.space import knobs as space
+from sweep_platform.space import knobs
 from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
 from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.complaints import remedy
@@ -67,7 +66,9 @@ def _check_name(source: Source, path: KeyPath, known: tuple[str, ...]) -> None:
         return
     home = next((section for section, names in _SECTIONS.items() if name in names), None)
     todo = suggest(name, known) if home is None else f"write it below `{home}`"
-    raise InputError(f"{source.place(path)}: unknown setting `{dotted(path)}`; {todo}.")
+    raise InputError(
+        dotted(path), None, todo, problem="is no known setting", place=source.location(path)
+    )
 
 
 def _check_kind(source: Source, path: KeyPath, name: str, value: Scalar) -> None:
@@ -75,9 +76,12 @@ def _check_kind(source: Source, path: KeyPath, name: str, value: Scalar) -> None
         TypeAdapter(_KINDS[name], config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError as error:
         problems = [item for item in error.errors() if item["type"] != "none_required"]
-        given = "empty" if value is None else repr(value)
         raise InputError(
-            f"{source.place(path)}: `{dotted(path)}` is {given}; {remedy(problems)}."
+            dotted(path),
+            value,
+            remedy(problems),
+            problem="is empty" if value is None else None,
+            place=source.location(path),
         ) from None
 
 
@@ -86,67 +90,93 @@ def _check_given_once(spec: SweepSpec, source: Source) -> None:
         for name in getattr(spec, section):
             rivals = {name, "num_heads"} if name == HEAD_DIM else {name}
             for rival in rivals & spec.space.keys():
-                place = source.place((section, name))
                 raise InputError(
-                    f"{place}: `{section}.{name}` is fixed and `space.{rival}` is searched; "
-                    "keep one of the two."
+                    f"{section}.{name}",
+                    None,
+                    "keep one of the two",
+                    problem=f"is fixed and `space.{rival}` is searched",
+                    place=source.location((section, name)),
                 )
     if {HEAD_DIM, "num_heads"} <= spec.model.keys():
-        place = source.place(("model", HEAD_DIM))
-        raise InputError(f"{place}: `model.head_dim` and `model.num_heads` are given; keep one.")
+        raise InputError(
+            "model.head_dim",
+            None,
+            "keep one of the two",
+            problem="is given, and so is `model.num_heads`",
+            place=source.location(("model", HEAD_DIM)),
+        )
 
 
 def _check_objectives(spec: SweepSpec, source: Source) -> None:
     for index, name in enumerate(spec.objectives):
         if name not in OBJECTIVES:
-            place = source.place(("objectives", index))
-            raise InputError(f"{place}: unknown objective `{name}`; {suggest(name, OBJECTIVES)}.")
+            raise InputError(
+                f"objectives.{index}",
+                name,
+                suggest(name, OBJECTIVES),
+                place=source.location(("objectives", index)),
+            )
     if spec.rungs.at and not QUALITY.intersection(spec.objectives):
-        place, missing = (
-            source.place(("rungs", "at")),
-            " or ".join(f"`{name}`" for name in QUALITY),
-        )
+        missing = " or ".join(f"`{name}`" for name in sorted(QUALITY))
         raise InputError(
-            f"{place}: `rungs.at` stops no trial by its costs alone; add {missing} to "
-            "`objectives`, or leave `rungs.at` out."
+            "rungs.at",
+            spec.rungs.at,
+            f"add {missing} to `objectives`, or leave `rungs.at` out",
+            problem="stops no trial by its costs alone",
+            place=source.location(("rungs", "at")),
         )
 
 
 def _check_configurations(spec: SweepSpec, source: Source) -> None:
-    for parameters in _telling(spec):
+    for parameters in _extremes(spec):
         try:
-            space.model_config(spec, ANY_SHAPE, parameters)
-            space.training_config(spec, parameters)
+            knobs.model_config(spec, ANY_SHAPE, parameters)
+            knobs.training_config(spec, parameters)
         except ConfigError as error:
-            sentence = re.sub(r"^\w+Config\.", "", str(error)).rstrip(".")
-            path = _culprit(spec, sentence)
-            raise InputError(f"{source.place(path)}: `{dotted(path)}`: {sentence}.") from None
+            path = _culprit(spec, error)
+            field = dotted(path)
+            raise InputError(
+                field,
+                error.value,
+                error.remedy,
+                problem=error.problem if path[-1] == error.field else f"lets {_rest(error)}",
+                also=error.also,
+                place=source.location(path),
+            ) from None
+
+
+def _rest(error: ConfigError) -> str:
+    """The fault in a setting that the space does not name, behind one that it does."""
+    return f"{error.field} be {error.value!r}"
 
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:
     for name in sorted(unused_knobs(spec)):
         raise InputError(
-            f"{source.place(('space', name))}: `space.{name}` changes nothing: with every model "
-            "of this space its values come to the same; leave it out."
+            f"space.{name}",
+            None,
+            "leave it out",
+            problem="changes nothing: with every model of this space its values come to the same",
+            place=source.location(("space", name)),
         )
 
 
-def _telling(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
+def _extremes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
     """Configurations that can all be built only if every one of the space can."""
-    first, last = space.at_share(spec, 0), space.at_share(spec, 1)
+    first, last = knobs.at_share(spec, 0), knobs.at_share(spec, 1)
     for name, knob in spec.space.items():
         ends = knob.choices if isinstance(knob, Choices) else (first[name], last[name])
         for value in ends:
             yield {**first, name: value}
     for group in COUPLED:
         coupled = [name for name in group if name in spec.space]
-        for row in itertools.product(*(space.values(spec.space[name]) or () for name in coupled)):
+        for row in itertools.product(*(knobs.values(spec.space[name]) or () for name in coupled)):
             yield {**first, **dict(zip(coupled, row, strict=True))}
 
 
-def _culprit(spec: SweepSpec, sentence: str) -> KeyPath:
-    """The first setting of the spec that a `ConfigError` speaks of."""
-    for name in re.findall(r"\w+", sentence):
+def _culprit(spec: SweepSpec, error: ConfigError) -> KeyPath:
+    """The setting at fault, or one that takes part in the fault, where the space names it."""
+    for name in filter(None, (error.field, *error.also)):
         for section in ("space", *_SECTIONS):
             if name in getattr(spec, section):
                 return (section, name)

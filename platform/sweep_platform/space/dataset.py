@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.commands.prepare import prepare as prepare_set
 from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
-from puzzle_datasets.common.settings import Settings, is_folder, make_settings
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import is_folder
 from puzzle_datasets.common.text import suggest
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.settings import Settings
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import DatasetSpec
-from sweep_platform.spec.yaml_source import Source
+from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
 if TYPE_CHECKING:
     from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetAddress:
-    """The folder in which every host finds the puzzles, and what they have to be."""
+    """The folder in which hosts find the puzzles, and the fingerprint that they must have."""
 
     folder: str
     fingerprint: str
@@ -35,9 +37,10 @@ class DatasetAddress:
 
         dataset = PuzzleDataset.open(Path(self.folder))
         if dataset.manifest.fingerprint != self.fingerprint:
-            raise DatasetError(
-                f"{self.folder} is not the puzzle set that the sweep began with; restore that "
-                "set, or start a new sweep with another --out"
+            raise DatasetError.of_file(
+                self.folder,
+                "is not the puzzle set that the sweep began with",
+                "restore that set, or start a new sweep with another --out",
             )
         return dataset
 
@@ -59,18 +62,22 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
             line, the key and the remedy.
     """
     if dataset.name not in PUZZLE_SETS:
-        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, PUZZLE_SETS)
-        raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
+        raise InputError(
+            "dataset.name",
+            dataset.name,
+            suggest(dataset.name, PUZZLE_SETS),
+            place=source.location(("dataset", "name")),
+        )
     try:
         absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
         puzzle_set(dataset.name).check(_settings(absolute))
     except DatasetError as error:
-        raise InputError(_sentence(error, source)) from None
+        raise _misfit(error, source) from None
     return absolute
 
 
 def planned_shape(dataset: DatasetSpec) -> Shape:
-    """What the puzzles will fix about a model, before they are built.
+    """The sizes that the puzzles will fix for a model, before they are built.
 
     The number of identities is then an upper bound; no cost but that of the table depends on it.
     """
@@ -83,7 +90,7 @@ def planned_shape(dataset: DatasetSpec) -> Shape:
 
 
 def built_shape(manifest: Manifest) -> Shape:
-    """What the puzzles fix about a model."""
+    """The sizes that puzzles fix for a model."""
     return Shape(
         vocab_size=manifest.vocab_size,
         seq_len=manifest.seq_len,
@@ -91,16 +98,15 @@ def built_shape(manifest: Manifest) -> Shape:
     )
 
 
-def _sentence(error: DatasetError, source: Source) -> str:
-    path = ("dataset", error.key) if error.key else ("dataset",)
-    said = str(error)
-    about_key = error.key is not None and said.startswith(f"{error.key} ")
-    rest = said.removeprefix(str(error.key)) if about_key else f": {said}"
-    return f"{source.place(path)}: `{'.'.join(path)}`{rest}."
+def _misfit(error: DatasetError, source: Source) -> InputError:
+    """The same error, at the key of the space that it is about."""
+    path: KeyPath = ("dataset",) if error.field is None else ("dataset", error.field)
+    place = source.location(path)
+    return InputError(dotted(path), error.value, error.remedy, problem=error.problem, place=place)
 
 
 def _settings(dataset: DatasetSpec) -> Settings:
-    settings: Settings = make_settings(puzzle_set(dataset.name).settings, dataset.settings)
+    settings: Settings = puzzle_set(dataset.name).settings_from(dataset.settings)
     return settings
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,7 +11,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.redaction import redact
 from sweep_platform.space.check import check_space
 from sweep_platform.space.dataset import resolved_dataset
-from sweep_platform.spec.complaints import remedy
+from sweep_platform.spec.complaints import raised, remedy
 from sweep_platform.spec.schema import Choices, Range, SweepSpec
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
 
@@ -20,16 +20,39 @@ REPLACED_WHOLE = frozenset({"space"})
 
 
 class SpaceFile:
-    """A parsed space: its base settings and its scales, each validated when resolved."""
+    """A parsed space: its base settings and its scales, each validated when resolved.
 
-    def __init__(self, path: Path) -> None:
-        source = read_yaml(path)
+    Raises `InputError` where it holds no settings.
+
+    Attributes:
+        source: the file as it was named.
+        base: settings that all scales share.
+        scales: by name, what each sets on top.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source.name
         scales = source.tree.get("scales") or {}
         if not isinstance(scales, dict):
-            place = source.place(("scales",))
-            raise InputError(f"{place}: `scales` holds no settings; write scale names below it.")
+            raise InputError(
+                "scales",
+                scales,
+                "write scale names below it",
+                problem="holds no settings",
+                place=source.location(("scales",)),
+            )
         self.scales = {name: _scale(source, name) for name in scales}
         self.base = source.without("scales")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A space from its YAML file. Raises `InputError` where it can't be read."""
+        return cls(read_yaml(path))
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], name: str = "the space") -> Self:
+        """A space from plain values; `name` stands for it in messages."""
+        return cls(Source(tree=dict(content), locations={}, name=name))
 
     @property
     def name(self) -> str:
@@ -46,7 +69,7 @@ class SpaceFile:
         if scale is not None:
             if scale not in self.scales:
                 todo = f"choose from {', '.join(self.scales)}" if self.scales else "leave it out"
-                raise InputError(f"{source.name}: there is no scale `{scale}`; {todo}.")
+                raise InputError(source.name, scale, todo, problem=f"has no scale `{scale}`")
             source = _laid_over(source, self.scales[scale])
         source = _with(source, settings)
         spec = _validated(source)
@@ -70,7 +93,7 @@ def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> Swee
     Raises:
         InputError: a key or value is wrong; `name` says where the rest was read.
     """
-    return _validated(_with(Source(tree=tree, places={}, name=name), settings))
+    return _validated(_with(Source(tree=tree, locations={}, name=name), settings))
 
 
 def _with(source: Source, settings: Sequence[str]) -> Source:
@@ -81,8 +104,13 @@ def _with(source: Source, settings: Sequence[str]) -> Source:
 
 def _laid_over(source: Source, over: Source) -> Source:
     if "scales" in over.tree:
-        place = over.place(("scales",))
-        raise InputError(f"{place}: `scales` stands at the top of a file only; move it there.")
+        raise InputError(
+            "scales",
+            None,
+            "move it there",
+            problem="stands at the top of a file only",
+            place=over.location(("scales",)),
+        )
     if _names_another_set(source.tree.get("dataset"), over.tree.get("dataset")):
         source = source.without("dataset")
     return source.merged(over, REPLACED_WHOLE)
@@ -98,8 +126,13 @@ def _names_another_set(below: Any, above: Any) -> bool:
 def _scale(source: Source, name: str) -> Source:
     scale = source.subtree(("scales", name))
     if not isinstance(scale.tree, dict):
-        place = source.place(("scales", name))
-        raise InputError(f"{place}: `scales.{name}` holds no settings; write some, or {{}}.")
+        raise InputError(
+            f"scales.{name}",
+            scale.tree,
+            "write some, or {}",
+            problem="holds no settings",
+            place=source.location(("scales", name)),
+        )
     return scale
 
 
@@ -107,44 +140,50 @@ def _setting(text: str) -> Source:
     key, equals, value = text.partition("=")
     place = f"--set {redact(text)}"
     if not equals or not key.strip():
-        raise InputError(f"{place}: is not key=value; write, say, --set budget.trials=20.")
+        raise InputError(
+            place, text, "write, say, --set budget.trials=20", problem="is not key=value"
+        )
     path: KeyPath = tuple(key.strip().split("."))
     tree: Any = parse_scalar(value, place)
     for part in reversed(path):
         tree = {part: tree}
     prefixes = (path[: length + 1] for length in range(len(path)))
-    return Source(tree=tree, places=dict.fromkeys(prefixes, place), name="--set")
+    return Source(tree=tree, locations=dict.fromkeys(prefixes, place), name="--set")
 
 
 def _validated(source: Source) -> SweepSpec:
     try:
         spec = SweepSpec.model_validate(source.tree)
     except ValidationError as error:
-        raise InputError(_sentence(source, error)) from None
+        raise _complaint(source, error) from None
     check_space(spec, source)
     return spec
 
 
-def _sentence(source: Source, error: ValidationError) -> str:
-    """The most telling of pydantic's complaints, as file, line, key, problem and remedy."""
+def _complaint(source: Source, error: ValidationError) -> InputError:
+    """The gravest of pydantic's complaints, with file, line, key, problem and remedy."""
     details = min(error.errors(), key=lambda item: item["type"] == "missing")
-    path = _written(source.tree, details["loc"])
-    place = source.place(path)
+    path, value = _written(source.tree, details["loc"]), details["input"]
+    place = source.location(path)
     if details["type"] == "missing":
-        return f"{place}: `{dotted((*path, details['loc'][-1]))}` is missing; add it."
+        missing = dotted((*path, details["loc"][-1]))
+        return InputError(missing, None, "add it", problem="is missing", place=place)
     if details["type"] == "extra_forbidden":
-        return f"{place}: unknown key `{dotted(path)}`; {_known_key(source.tree, path)}."
+        todo = _known_key(source.tree, path)
+        return InputError(dotted(path), value, todo, problem="is no known key", place=place)
+    if own := raised(details):
+        return InputError(dotted(path), value, own.remedy, problem=own.problem, place=place)
     if _is_knob(path) and details["type"] == "model_type":
         todo = "write {choices: [1, 2]} or {low: 1, high: 2}"
     else:
         todo = remedy([e for e in error.errors() if _written(source.tree, e["loc"]) == path])
-    return f"{place}: `{dotted(path)}`{_shown(details['input'])} {todo}."
+    return InputError(dotted(path), value, todo, problem=_problem(value), place=place)
 
 
-def _shown(given: Any) -> str:
-    if isinstance(given, Mapping | list):
-        return ":"
-    return " is empty;" if given is None else f" is {given!r};"
+def _problem(value: Any) -> str | None:
+    if isinstance(value, Mapping | list):
+        return "is of a wrong form"
+    return "is empty" if value is None else None
 
 
 def _written(tree: Any, location: KeyPath) -> KeyPath:

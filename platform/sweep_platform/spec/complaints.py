@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from puzzle_datasets.common.errors import UserError
+
 _WANTED = {
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -26,10 +28,16 @@ _WANTED = {
 
 def remedy(problems: Sequence[Mapping[str, Any]]) -> str:
     """Pydantic's complaints about one value, each a way in which it might have been right."""
-    problem = problems[0]
-    if problem["type"] not in _WANTED:
-        return str(problem["msg"]).removeprefix("Value error, ")
+    first = problems[0]
+    if first["type"] not in _WANTED:
+        return str(first["msg"])
     ways = {_WANTED[p["type"]].format(**p.get("ctx", {})): None for p in problems}
     if _WANTED["float_type"] in ways:
         ways.pop(_WANTED["int_type"], None)
     return "write " + " or ".join(ways)
+
+
+def raised(problem: Mapping[str, Any]) -> UserError | None:
+    """The error that a validator of ours raised; None for a complaint of pydantic's own."""
+    error = problem.get("ctx", {}).get("error")
+    return error if isinstance(error, UserError) else None

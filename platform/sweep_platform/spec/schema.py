@@ -1,7 +1,7 @@
 """What a sweep is asked to do: the typed, frozen schema behind every space file."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -13,17 +13,29 @@ from pydantic import (
     model_validator,
 )
 
+from sweep_platform.common.errors import InputError
 from sweep_platform.common.redaction import redact
 
 Scalar = bool | int | float | str | None
+
+MOST_TRIALS = 1_000_000
+MOST_FLOPS = 1e24
+"""Bounds of a budget: more trials or FLOPs are slips of the pen."""
 
 MOST_STEPS = 100_000
 LARGEST = 1e15
 """Bounds of a range: more values than that, or ends further out, are slips of the pen."""
 
 
+def _fault(problem: str, remedy: str) -> InputError:
+    """What is wrong with a value; whoever validates adds the key and its place."""
+    return InputError(None, None, remedy, problem=problem)
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class Choices(_Frozen):
@@ -34,7 +46,7 @@ class Choices(_Frozen):
     @model_validator(mode="after")
     def _distinct(self) -> "Choices":
         if len(set(self.choices)) != len(self.choices):
-            raise ValueError("a choice is listed twice; list each value once")
+            raise _fault("has a choice that is listed twice", "list each value once")
         return self
 
 
@@ -52,22 +64,22 @@ class Range(_Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
         if not all(abs(number) < LARGEST for number in (self.low, self.high, self.step or 0)):
-            raise ValueError(f"a range needs ends; give numbers below {LARGEST:g}")
+            raise _fault("has no ends", f"give numbers below {LARGEST:g}")
         if self.low > self.high:
-            raise ValueError(f"low is {self.low} and high is {self.high}; swap them")
+            raise _fault(f"has a low of {self.low} and a high of {self.high}", "swap them")
         if self.log and self.low <= 0:
-            raise ValueError(f"log needs a low above 0, and low is {self.low}; raise it")
+            raise _fault(f"has log and a low of {self.low}", "give a low above 0")
         return self
 
     @model_validator(mode="after")
     def _stepped(self) -> "Range":
         if self.log and self.step is not None:
-            raise ValueError("log and step exclude each other; keep one")
+            raise _fault("has both log and step", "keep one")
         if self.whole and isinstance(self.step, float):
-            raise ValueError(f"step is {self.step} between whole ends; give a whole step")
+            raise _fault(f"has a step of {self.step} between whole ends", "give a whole step")
         step = self.step or (1 if self.whole else math.inf)
         if (self.high - self.low) / step > MOST_STEPS:
-            raise ValueError(f"over {MOST_STEPS:,} values are too many; give a larger step")
+            raise _fault(f"has over {MOST_STEPS:,} values", "give a larger step")
         return self
 
     @property
@@ -91,117 +103,145 @@ Knob = Annotated[
 class DatasetSpec(_Frozen):
     """Which puzzles: the name of a set of `puzzle_datasets`, and that set's settings beside it."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     name: str
+    """a puzzle set; its settings stand beside the name"""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is said beside the name."""
+        """The settings of the set, beside its name."""
         return dict(self.model_extra or {})
 
 
 class EvaluationSpec(_Frozen):
-    """When and on how many held-out puzzles a trial is evaluated.
+    """When and on what a trial is evaluated; the end of its training is always one moment.
 
-    `at` are fractions of the training budget (the end is always one of them); `puzzles` limits
-    the fixed subset, `all` takes every held-out puzzle.
+    All trials are evaluated on the same puzzles, whatever their seeds.
     """
 
     at: Annotated[tuple[float, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
+    """shares of the training budget at which to evaluate; the end is always one"""
     puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """`all` held-out puzzles, or the size of a fixed subset"""
 
     @field_validator("at")
     @classmethod
     def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
         for fraction in at:
             if not 0 < fraction <= 1:
-                raise ValueError(f"one is {fraction}; give fractions above 0, up to 1")
+                raise _fault(f"holds {fraction}", "give fractions above 0, up to 1")
         return at
 
 
 class RungSpec(_Frozen):
-    """When trials are compared, as fractions of the training budget, and what share goes on.
-
-    `minimum` trials must have reached a rung before it stops any.
-    """
+    """When trials are compared, and what share goes on."""
 
     at: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    """shares of the training budget at which to compare; `[]` for never"""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """share that goes on"""
     minimum: Annotated[int, Field(ge=1)] = 4
+    """trials that must have come before any is stopped"""
 
     @field_validator("at")
     @classmethod
     def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
         for fraction in at:
             if not 0 < fraction < 1:
-                raise ValueError(f"one is {fraction}; give fractions above 0 and below 1")
+                raise _fault(f"holds {fraction}", "give fractions above 0 and below 1")
         return at
 
 
 class BudgetSpec(_Frozen):
-    """What the sweep may spend: trials, training FLOPs a trial, and minutes on the clock."""
+    """How much a sweep may spend."""
 
-    trials: Annotated[int, Field(ge=1)]
-    flops_per_trial: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)]
+    """how many trials"""
+    flops_per_trial: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
+    """training FLOPs of every trial"""
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """time on the clock for all sessions together; `null` for no limit"""
+
+
+Sampler = Literal["tpe", "random", "nsga2", "gp"]
+SAMPLER_NAMES: tuple[str, ...] = get_args(Sampler)
 
 
 class SearchSpec(_Frozen):
     """How configurations are proposed."""
 
-    sampler: Literal["tpe", "random", "nsga2", "gp"] = "tpe"
+    sampler: Sampler = "tpe"
+    """which of Optuna's samplers"""
     startup_trials: Annotated[int, Field(ge=0)] = 10
+    """random trials before the sampler learns"""
     storage: str | None = None
-    """A database URL for clusters; by default a journal file in the sweep's folder."""
+    """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
 
 
 class ResourceSpec(_Frozen):
     """What Ray reserves for each trial, which trains on one GPU at most."""
 
     cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    """CPU cores that Ray reserves for each trial; fractions are allowed"""
     gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""
+
+    @property
+    def device(self) -> str:
+        """The kind of device that a trial trains on: cuda where it reserves a GPU, else cpu."""
+        return "cuda" if self.gpus else "cpu"
 
     @field_validator("gpus")
     @classmethod
     def _at_most_one(cls, gpus: float) -> float:
         if gpus > 1:
-            raise ValueError("a trial trains on one GPU; give 1, or a fraction of it")
+            raise _fault(f"is {gpus}, and a trial trains on one GPU", "give 1, or a share of it")
         return gpus
 
 
 class SweepSpec(_Frozen):
-    """A search over a space under a budget, with everything decided.
-
-    `model` and `training` hold fixed settings of `hrm.config.ModelConfig` and `TrainingConfig`;
-    `space` holds those that are searched. `model.head_dim` may stand for `num_heads`.
-    """
+    """A search over a space under a budget, with everything decided."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """names the sweep and its folder `runs/<name>`"""
     dataset: DatasetSpec
+    """the puzzles"""
     space: Annotated[dict[str, Knob], Field(min_length=1)]
+    """the knobs: settings of model and training that are searched"""
     model: dict[str, Scalar] = {}
+    """fixed settings of the model; all others are as published"""
     training: dict[str, Scalar] = {}
+    """fixed settings of training; all others are as published"""
     evaluation: EvaluationSpec = EvaluationSpec()
+    """when and on what trials are evaluated"""
     objectives: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
         "exact_accuracy",
         "inference_flops",
     )
+    """what the search optimises, one or several"""
     budget: BudgetSpec
+    """how much the sweep may spend"""
     rungs: RungSpec = RungSpec()
+    """when trials are compared and weak ones stopped"""
     search: SearchSpec = SearchSpec()
+    """how configurations are proposed"""
     resources: ResourceSpec = ResourceSpec()
+    """what Ray reserves for each trial"""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    """of the search and of every trial's training"""
 
     @field_validator("objectives")
     @classmethod
     def _distinct_objectives(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(objectives)) != len(objectives):
-            raise ValueError("an objective is listed twice; list each once")
+            raise _fault("lists an objective twice", "list each once")
         return objectives
 
     def public(self) -> dict[str, Any]:
-        """The specification as plain data that may be shown and kept: without secrets."""
+        """The specification as plain data that may be printed and kept: without secrets."""
         content = self.model_dump(mode="json")
         if self.search.storage is not None:
             content["search"]["storage"] = redact(self.search.storage)

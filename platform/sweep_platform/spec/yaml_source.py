@@ -52,19 +52,19 @@ class Source:
 
     Attributes:
         tree: the settings as plain mappings, lists and scalars.
-        places: for every key path, "file, line n" or the option that set it.
+        locations: for every key path, "file, line n" or the option that set it.
         name: how the whole is called in messages.
     """
 
     tree: dict[str, Any]
-    places: dict[KeyPath, str]
+    locations: dict[KeyPath, str]
     name: str
 
-    def place(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         """Where the innermost written part of `path` stands."""
         for length in range(len(path), 0, -1):
-            if path[:length] in self.places:
-                return self.places[path[:length]]
+            if path[:length] in self.locations:
+                return self.locations[path[:length]]
         return self.name
 
     def subtree(self, path: KeyPath) -> "Source":
@@ -72,18 +72,18 @@ class Source:
         tree: Any = self.tree
         for part in path:
             tree = tree[part]
-        places = {
-            key[len(path) :]: place
-            for key, place in self.places.items()
+        locations = {
+            key[len(path) :]: location
+            for key, location in self.locations.items()
             if key[: len(path)] == path
         }
-        return Source(tree=tree, places=places, name=self.name)
+        return Source(tree=tree, locations=locations, name=self.name)
 
     def without(self, key: str) -> "Source":
         """All but one key of the top."""
         tree = {name: value for name, value in self.tree.items() if name != key}
-        places = {path: place for path, place in self.places.items() if path[0] != key}
-        return Source(tree=tree, places=places, name=self.name)
+        locations = {path: location for path, location in self.locations.items() if path[0] != key}
+        return Source(tree=tree, locations=locations, name=self.name)
 
     def merged(self, over: "Source", replace_below: frozenset[str]) -> "Source":
         """This source with `over` laid on top.
@@ -91,10 +91,10 @@ class Source:
         Mappings merge key by key, except that an entry of a mapping named in `replace_below`
         is replaced whole: a knob is either choices or a range, never a mixture.
         """
-        places = dict(self.places)
-        tree = _merge(self.tree, over.tree, (), replace_below, places)
-        places = {**over.places, **places}
-        return Source(tree=tree, places=places, name=self.name)
+        locations = dict(self.locations)
+        tree = _merge(self.tree, over.tree, (), replace_below, locations)
+        locations = {**over.locations, **locations}
+        return Source(tree=tree, locations=locations, name=self.name)
 
 
 def _merge(
@@ -102,23 +102,23 @@ def _merge(
     above: Mapping[str, Any],
     path: KeyPath,
     replace_below: frozenset[str],
-    places: dict[KeyPath, str],
+    locations: dict[KeyPath, str],
 ) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
         whole = bool(path) and path[-1] in replace_below
         if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
-            result[key] = _merge(old, value, (*path, key), replace_below, places)
+            result[key] = _merge(old, value, (*path, key), replace_below, locations)
         else:
-            _forget(places, (*path, key))
+            _forget(locations, (*path, key))
             result[key] = value
     return result
 
 
-def _forget(places: dict[KeyPath, str], path: KeyPath) -> None:
-    for key in [key for key in places if key[: len(path)] == path]:
-        del places[key]
+def _forget(locations: dict[KeyPath, str], path: KeyPath) -> None:
+    for key in [key for key in locations if key[: len(path)] == path]:
+        del locations[key]
 
 
 def read_yaml(path: Path) -> Source:
@@ -130,31 +130,37 @@ def read_yaml(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; name an existing space.") from None
+        raise _unreadable(path, "does not exist", "name an existing space") from None
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); name a YAML text file."
-        ) from None
+        raise _unreadable(path, f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; name a YAML text file.") from None
+        raise _unreadable(path, "is not UTF-8 text") from None
     return parse_yaml(text, str(path))
+
+
+def _unreadable(path: Path, problem: str, remedy: str = "name a YAML text file") -> InputError:
+    return InputError(str(path), None, remedy, problem=problem)
 
 
 def parse_yaml(text: str, name: str) -> Source:
     """Parse YAML text that holds one mapping; `name` stands for it in messages."""
-    places: dict[KeyPath, str] = {}
+    locations: dict[KeyPath, str] = {}
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise InputError(f"{name}: holds no settings; write `key: value` lines.")
-        _locate(loader, node, (), name, places)
+            raise InputError(name, None, "write `key: value` lines", problem="holds no settings")
+        _locate(loader, node, (), name, locations)
         tree = _construct(loader, node, name)
     except RecursionError:
-        raise InputError(f"{name}: an alias stands inside what it names; write it out.") from None
+        raise InputError(
+            name, None, "write it out", problem="has an alias inside what it names"
+        ) from None
     except yaml.YAMLError as error:
-        raise InputError(f"{name}{_where(error, text)}: is not YAML: {_what(error)}.") from None
-    return Source(tree=tree, places=places, name=name)
+        raise InputError(
+            name + _where(error, text), None, "correct it", problem=f"is not YAML: {_what(error)}"
+        ) from None
+    return Source(tree=tree, locations=locations, name=name)
 
 
 def parse_scalar(text: str, name: str) -> Any:
@@ -166,44 +172,48 @@ def parse_scalar(text: str, name: str) -> Any:
     try:
         return parse_yaml(f"value: {text}", name).tree["value"]
     except InputError:
-        raise InputError(f"{name}: the value is not YAML; quote it or correct it.") from None
+        raise InputError(
+            name, text, "quote the value or correct it", problem="is not YAML"
+        ) from None
 
 
 def _construct(loader: _Loader, node: yaml.Node, name: str) -> Any:
     try:
         return loader.construct_document(node)
     except (ValueError, KeyError, AttributeError):
-        raise InputError(f"{name}: a value does not fit its `!!` tag; drop the tag.") from None
+        raise InputError(
+            name, None, "drop the tag", problem="has a value that does not fit its `!!` tag"
+        ) from None
 
 
 def _locate(
-    loader: _Loader, node: yaml.Node, path: KeyPath, name: str, places: dict[KeyPath, str]
+    loader: _Loader, node: yaml.Node, path: KeyPath, name: str, locations: dict[KeyPath, str]
 ) -> None:
     """Note where each key below `node` stands; keys merged in by `<<` give way to written ones."""
     if isinstance(node, yaml.MappingNode):
         _check_keys(node, path, name)
         loader.flatten_mapping(node)
         for key, value in node.value:
-            places[(*path, key.value)] = f"{name}, line {key.start_mark.line + 1}"
-            _locate(loader, value, (*path, key.value), name, places)
+            locations[(*path, key.value)] = f"{name}, line {key.start_mark.line + 1}"
+            _locate(loader, value, (*path, key.value), name, locations)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            places[(*path, index)] = f"{name}, line {value.start_mark.line + 1}"
-            _locate(loader, value, (*path, index), name, places)
+            locations[(*path, index)] = f"{name}, line {value.start_mark.line + 1}"
+            _locate(loader, value, (*path, index), name, locations)
 
 
 def _check_keys(node: yaml.MappingNode, path: KeyPath, name: str) -> None:
     """Refuse a key that is written twice or that is not a word."""
     seen = set()
     for key, _ in node.value:
-        place = f"{name}, line {key.start_mark.line + 1}"
+        location = f"{name}, line {key.start_mark.line + 1}"
+        field = dotted((*path, key.value)) if isinstance(key.value, str) else "a key"
         if key.tag not in (_TAG + "str", _TAG + "merge"):
-            shown = f"`{dotted((*path, key.value))}`" if isinstance(key.value, str) else "a key"
-            raise InputError(f"{place}: {shown} is not a word; put the key in quotes.")
+            remedy, problem = "put the key in quotes", "is not a word"
+            raise InputError(field, key.value, remedy, problem=problem, place=location)
         if key.value in seen:
-            raise InputError(
-                f"{place}: `{dotted((*path, key.value))}` is written twice; keep one."
-            )
+            problem = "is written twice"
+            raise InputError(field, key.value, "keep one", problem=problem, place=location)
         seen.add(key.value)
 
 

@@ -23,8 +23,10 @@ def owned(folder: SweepFolder) -> Iterator[None]:
             held.enter_context(exclusive(folder.lock, wait=False))
         except BlockingIOError:
             raise InputError(
-                f"{folder.root}: another process runs this sweep; "
-                "wait for it or choose another --out."
+                str(folder.root),
+                None,
+                "wait for it or choose another --out",
+                problem="is in use: another process runs this sweep",
             ) from None
         try:
             yield
@@ -43,5 +45,7 @@ def _make(root: Path) -> list[Path]:
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError("permission denied")
     except OSError as error:
-        raise InputError(f"{root} cannot be written ({error}); choose another --out.") from None
+        raise InputError(
+            str(root), None, "choose another --out", problem=f"cannot be written ({error})"
+        ) from None
     return missing

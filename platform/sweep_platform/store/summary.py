@@ -8,15 +8,8 @@ from typing import Any
 
 from hrm.config import ModelConfig
 from hrm.progress import Curve, Halting, Progress
-from sweep_platform.store.folder import (
-    Outcome,
-    Session,
-    SweepFolder,
-    SweepRecord,
-    TrialFolder,
-    TrialRecord,
-    TrialState,
-)
+from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +141,9 @@ def _open(sessions: Sequence[Session]) -> bool:
     return bool(sessions) and sessions[-1].ended is None
 
 
-def last_end(sessions: Sequence[Session]) -> str | None:
+def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
     """How the last session ended; None before the first, and where no end is recorded."""
-    return sessions[-1].how if sessions else None
+    return sessions[-1].end if sessions else None
 
 
 def summarize(folder: SweepFolder) -> SweepSummary:
@@ -186,16 +179,18 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
     )
     summary = TrialSummary(
         record=folder.record(),
-        state=outcome.state if outcome else TrialState.RUNNING,
-        reason=outcome.reason if outcome else _unfinished(under_way),
-        ended=outcome.ended if outcome else None,
+        state=TrialState.RUNNING if outcome is None else outcome.state,
+        reason=_reason(outcome, under_way),
+        ended=outcome.ended if outcome and outcome.state.final else None,
         last=measurements[-1].progress if measurements else None,
         evaluations=evaluations,
     )
     return summary, [m.time_ms / 1000 for m in measurements] + _ended(outcome)
 
 
-def _unfinished(under_way: bool) -> str:
+def _reason(outcome: Outcome | None, under_way: bool) -> str:
+    if outcome is not None and outcome.state.final:
+        return outcome.reason
     return "under way, no outcome yet" if under_way else "cut short; --resume goes on with it"
 
 

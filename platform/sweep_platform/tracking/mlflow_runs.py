@@ -5,16 +5,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hrm.progress import Measurement
 from sweep_platform.report.analysis.front import best_trial, final_point
 from sweep_platform.spec.metrics import METRIC, METRICS, measured
-from sweep_platform.store.folder import (
-    Measurement,
-    Outcome,
-    SweepRecord,
-    TrialRecord,
-    TrialState,
-)
+from sweep_platform.store.folder import SessionEnd, SweepRecord
 from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
@@ -35,8 +31,11 @@ _TRIAL_STATUS = {
     TrialState.STOPPED: "KILLED",
     TrialState.FAILED: "FAILED",
 }
-"""Of trials that have ended for good; all others may go on."""
-_SWEEP_STATUS = {"done": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+_SWEEP_STATUS = {
+    SessionEnd.DONE: "FINISHED",
+    SessionEnd.INTERRUPTED: "KILLED",
+    SessionEnd.FAILED: "FAILED",
+}
 _ACCURACY, _COST = METRIC["exact_accuracy"].key, METRIC["inference_flops"].key
 _LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
 
@@ -48,13 +47,13 @@ class RunStatus(NamedTuple):
     state: str
 
 
-def sweep_status(end: str | None) -> RunStatus:
+def sweep_status(end: SessionEnd | None) -> RunStatus:
     """Return the status of the parent run; `end` is how the last session ended, None if not.
 
-    >>> sweep_status("interrupted")
+    >>> sweep_status(SessionEnd.INTERRUPTED)
     RunStatus(status='KILLED', state='interrupted')
     """
-    return RunStatus(RUNNING, "running") if end is None else RunStatus(_SWEEP_STATUS[end], end)
+    return RunStatus(_SWEEP_STATUS[end], end.value) if end else RunStatus(RUNNING, "running")
 
 
 def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
@@ -63,16 +62,11 @@ def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
     A trial that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
     interrupted, until it is resumed.
     """
-    if outcome is not None and outcome.state in _TRIAL_STATUS:
+    if outcome is not None and outcome.state.final:
         return RunStatus(_TRIAL_STATUS[outcome.state], outcome.state.value)
     if sweep.status == RUNNING:
         return RunStatus(RUNNING, "running")
     return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
-
-
-def has_ended(outcome: Outcome | None) -> bool:
-    """Return True if a trial with this outcome has ended for good."""
-    return outcome is not None and outcome.state in _TRIAL_STATUS
 
 
 def sweep_tags(record: SweepRecord) -> dict[str, str]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from sweep_platform.common.redaction import redact
 from sweep_platform.common.text import knobs
-from sweep_platform.store.folder import SweepFolder, SweepRecord, TrialFolder, TrialRecord
+from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.summary import last_end, summarize
+from sweep_platform.store.trial import TrialFolder, TrialRecord
 from sweep_platform.tracking import mlflow_runs as runs
 from sweep_platform.tracking.mlflow_store import database_file, open_store
 from sweep_platform.tracking.tracker import TrackingError, root_cause
@@ -205,7 +206,8 @@ class MlflowTracker:
     def _send_trial(self, folder: TrialFolder, sweep: runs.RunStatus) -> None:
         record, outcome = folder.record(), folder.outcome()
         trial = self._trials.get(record.signature) or self._create_trial(folder, record)
-        status, ended = runs.trial_status(outcome, sweep), runs.has_ended(outcome)
+        status = runs.trial_status(outcome, sweep)
+        ended = outcome is not None and outcome.state.final
         if not ended or trial.status != status:
             if not trial.described:
                 self._describe(trial, record)

@@ -12,8 +12,8 @@ from sweep_platform.report.analysis.front import (
     points,
 )
 from sweep_platform.report.analysis.knobs import knob_values
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import summarize
+from sweep_platform.store.trial import TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 

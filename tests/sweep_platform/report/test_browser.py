@@ -9,7 +9,7 @@ import pytest
 
 from puzzle_datasets.common.files import write_json
 from sweep_platform.report import write_report
-from sweep_platform.store.folder import TrialState
+from sweep_platform.store.trial import TrialState
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [

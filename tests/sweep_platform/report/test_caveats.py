@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from trackers import report_again
 
 from sweep_platform.report.analysis.caveats import caveats
-from sweep_platform.store.folder import TrialState
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.trial import TrialState
 
 COMPLETE = TrialState.COMPLETE
 
@@ -69,7 +71,7 @@ def test_a_sweep_cut_by_the_clock_says_how_much_of_it_ran(
     record = sweep.record()
     budget = {"trials": 5, "minutes": minutes}
     sweep.create(replace(record, spec={**record.spec, "budget": budget}))
-    sweep.session_ended("done")
+    sweep.session_ended(SessionEnd.DONE)
     assert ("1 trial of the 5 asked for" in sentences(summarize(sweep))) is said
 
 
@@ -80,7 +82,7 @@ def test_a_front_that_is_reached_with_fewer_segments(make_sweep) -> None:
     last = [m.progress for m in trial.measurements() if m.progress.curve][-1]
     assert last.curve
     falling = replace(last.curve, exact_accuracy=(0.5, 0.1))
-    trial.append(replace(last, step=last.step + 1, curve=falling))
+    report_again(trial, last.step + 1, curve=falling)
     text = sentences(summarize(sweep))
     assert "Trial 0 solves 20 of 40 already after 1 segment, at 3 MFLOP" in text
 

@@ -12,8 +12,8 @@ from sweep_platform.report.charts.front import front_chart
 from sweep_platform.report.charts.knobs import knobs_chart
 from sweep_platform.report.charts.lines import segments_chart, training_chart
 from sweep_platform.report.charts.models import models_chart
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.trial import TrialState
 
 COMPLETE, STOPPED = TrialState.COMPLETE, TrialState.STOPPED
 

@@ -10,8 +10,9 @@ import pytest
 from puzzle_datasets.common.files import write_json
 from sweep_platform.report.outline import outline
 from sweep_platform.report.pages.markdown_page import report_as_markdown
-from sweep_platform.store.folder import Outcome, SweepFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import Evaluation, SweepSummary, summarize
+from sweep_platform.store.trial import Outcome, TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 PICTURES = {"front.png", "curves.png", "training.png", "knobs.png"}

@@ -12,7 +12,8 @@ import pytest
 from puzzle_datasets.common.files import write_json
 from sweep_platform.common.errors import InputError
 from sweep_platform.report import write_report
-from sweep_platform.store.folder import SweepFolder, TrialState
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.trial import TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 PICTURES = {"front.png", "curves.png", "training.png", "knobs.png"}
@@ -58,7 +59,7 @@ def test_both_pages_have_every_state(make_sweep) -> None:
     html, markdown = unescape(read(folder.report, "report.html")), read(folder.report, "report.md")
     for text in (html, markdown):
         assert "5 trials: 2 complete, 1 failed, 1 running, 1 stopped" in text
-        assert "stopped: dominated at the rung of 50 % of the budget" in text
+        assert "stopped: beaten at the rung at 50% of the training budget" in text
         assert "failed: the loss was nan at step 3" in text
         assert "running: under way" in text
         assert "30.0 % (12 of 40)" in text
@@ -94,7 +95,7 @@ def test_written_again_it_has_the_news(make_sweep) -> None:
     folder = make_sweep(COMPLETE, None)
     write_report(folder)
     assert "Running, or killed" in read(folder.report, "report.md")
-    folder.session_ended("interrupted")
+    folder.session_ended(SessionEnd.INTERRUPTED)
     write_report(folder)
     markdown = read(folder.report, "report.md")
     assert "Interrupted. 2 trials: 1 complete, 1 unfinished" in markdown

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.store.folder import SweepFolder, TrialState
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.trial import TrialState
 from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store
 from sweep_platform.tracking.tracker import TrackingError
 

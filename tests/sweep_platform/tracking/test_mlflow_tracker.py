@@ -12,15 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.entities import Metric, Run
 from mlflow.tracking import MlflowClient
+from trackers import report_again
 
 from sweep_platform.common.text import knobs
-from sweep_platform.store.folder import (
-    Outcome,
-    SweepFolder,
-    SweepRecord,
-    TrialFolder,
-    TrialState,
-)
+from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 from sweep_platform.tracking import mlflow_tracker
 from sweep_platform.tracking.mlflow_runs import RunStatus, report_metrics, trial_status
 from sweep_platform.tracking.mlflow_store import open_store
@@ -77,7 +73,7 @@ def all_points(uri: str) -> list[tuple[str, str, int, int, float]]:
 
 def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(COMPLETE, STOPPED, FAILED, COMPLETE)
-    sweep.session_ended("done")
+    sweep.session_ended(SessionEnd.DONE)
     mirror = mirrored(sweep, uri)
     parent, trials = parent_and_trials(uri)
     assert mirror.unsent() == 0
@@ -140,7 +136,7 @@ def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
         "sweep.id": "b1946ac92492d234",
         "sweep.trial": "01abcdef0123456789",
         "sweep.state": "stopped",
-        "sweep.reason": "dominated at the rung of 50 % of the budget",
+        "sweep.reason": "beaten at the rung at 50% of the training budget",
         "sweep.scale": "laptop",
         "sweep.dataset": "5f0c" * 16,
         "mlflow.source.git.commit": "0" * 40,
@@ -258,8 +254,8 @@ def test_the_best_is_that_of_complete_trials(make_sweep: MakeSweep, uri: str) ->
     last = list(stopped.measurements())[-1].progress
     assert last.curve
     solved = replace(last.curve, exact_accuracy=(1.0,) * len(last.curve.exact_accuracy))
-    stopped.append(replace(last, step=last.step + 1, curve=solved))
-    sweep.session_ended("done")
+    report_again(stopped, last.step + 1, curve=solved)
+    sweep.session_ended(SessionEnd.DONE)
     mirrored(sweep, uri)
     parent, _ = parent_and_trials(uri)
     assert parent.data.metrics["best_exact_accuracy"] == pytest.approx(0.3)
@@ -268,7 +264,7 @@ def test_the_best_is_that_of_complete_trials(make_sweep: MakeSweep, uri: str) ->
 def test_an_interrupted_sweep_leaves_no_run_running(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(None)
     tracker = mirrored(sweep, uri)
-    sweep.session_ended("interrupted")
+    sweep.session_ended(SessionEnd.INTERRUPTED)
     tracker.sync()
     parent, trials = parent_and_trials(uri)
     assert (parent.info.status, trials[0].info.status) == ("KILLED", "KILLED")
@@ -281,11 +277,11 @@ def test_an_interrupted_sweep_leaves_no_run_running(make_sweep: MakeSweep, uri: 
 def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -> None:
     """An interrupted trial's run is KILLED already; how it really ended is told all the same."""
     sweep = make_sweep(None)
-    sweep.session_ended("interrupted")
+    sweep.session_ended(SessionEnd.INTERRUPTED)
     mirrored(sweep, uri)
     sweep.session_started()
     sweep.trials()[0].end(Outcome(state=STOPPED, reason="time is up", ended=1_790_000_200.0))
-    sweep.session_ended("done")
+    sweep.session_ended(SessionEnd.DONE)
     mirrored(sweep, uri)
     run = parent_and_trials(uri)[1][0]
     assert run.info.status == "KILLED"
@@ -342,7 +338,7 @@ class LossyClient:
 @pytest.fixture
 def fresh_sweep(make_sweep: MakeSweep) -> Callable[[], SweepFolder]:
     """The same sweep, made anew under another name at each call."""
-    template = make_sweep(COMPLETE, STOPPED, None)
+    template = make_sweep(STOPPED, None)
     count = iter(range(1_000))
 
     def fresh() -> SweepFolder:
@@ -369,11 +365,11 @@ def test_lost_requests_and_answers_neither_lose_nor_double(
         patch.setattr(mlflow_tracker, "open_store", lambda at: LossyClient(open_store(at), line))
         mirror = MlflowTracker(sweep, uri)
         sync_until_sent(mirror)
-        sweep.trials()[2].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
-        sweep.session_ended("done")
+        sweep.trials()[1].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
+        sweep.session_ended(SessionEnd.DONE)
         sync_until_sent(mirror)
     runs = all_runs(uri, sweep.record().name)
-    assert len(runs) == 4
+    assert len(runs) == 3
     assert "RUNNING" not in {run.info.status for run in runs}
     by_signature = {run.data.tags.get("sweep.trial"): run for run in runs}
     for folder in sweep.trials():

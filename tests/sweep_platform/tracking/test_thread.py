@@ -3,14 +3,14 @@
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
+from trackers import report_again
 
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.thread import TrackerThread
 from sweep_platform.tracking.tracker import TrackingError
@@ -46,12 +46,6 @@ class Watched:
             assert self._attempted.wait_for(lambda: self.attempts >= count, PATIENCE)
 
 
-def report(sweep: SweepFolder, step: int) -> None:
-    [trial] = sweep.trials()
-    last = list(trial.measurements())[-1].progress
-    trial.append(replace(last, step=step, training_flops=step * 1_000_000))
-
-
 def test_an_outage_is_told_once_and_made_up_for(
     make_sweep: MakeSweep, make_memory_tracker: Any, service: Any
 ) -> None:
@@ -69,13 +63,13 @@ def test_an_outage_is_told_once_and_made_up_for(
         "the service takes nothing (nobody answers); training goes on, and what is missed is sent"
         " when it is back."
     )
-    report(sweep, 110)
+    report_again(sweep.trials()[0], 110)
     tracker.wait_for_attempts(tracker.attempts + 3)
     assert (tracker.unsent(), notes.empty()) == (1, True)
 
     service.away = False
     assert notes.get(timeout=PATIENCE) == "the service is back and has what was missed."
-    sweep.session_ended("done")
+    sweep.session_ended(SessionEnd.DONE)
     assert thread.stop(PATIENCE) == 0
     assert notes.empty()
     assert service.states[""] == "done"
@@ -132,7 +126,7 @@ def test_a_server_that_hangs_is_given_up_and_taken_up_again(
     tracker = MlflowTracker(sweep, mlflow_server.uri)
     tracker.check()
     tracker.sync()
-    report(sweep, 110)
+    report_again(sweep.trials()[0], 110)
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # of a request that never gets an answer
         mlflow_server.signal(signal.SIGSTOP)
@@ -147,7 +141,7 @@ def test_a_server_that_hangs_is_given_up_and_taken_up_again(
     assert tracker.unsent() == 1
     tracker.sync()
     assert tracker.unsent() == 0
-    sweep.session_ended("interrupted")
+    sweep.session_ended(SessionEnd.INTERRUPTED)
     again = MlflowTracker(sweep, mlflow_server.uri)
     again.check()
     thread = TrackerThread(again, lambda text: None)

@@ -13,7 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sweep_platform.cli import main
-from sweep_platform.store.folder import SweepFolder, TrialFolder, TrialState
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -38,7 +39,7 @@ def test_a_sweep_ends_with_an_outcome_for_every_trial(finished: Finished) -> Non
     assert driver.err.read_text() == ""
     outcomes = [trial.outcome() for trial in sweep.trials()]
     assert Counter(outcome.state for outcome in outcomes if outcome) == {COMPLETE: 4, FAILED: 1}
-    assert [session.how for session in sweep.sessions()] == ["done"]
+    assert [session.end for session in sweep.sessions()] == [SessionEnd.DONE]
     assert not (sweep.root / "ray").exists()
 
 

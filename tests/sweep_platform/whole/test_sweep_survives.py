@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 from sweep_platform.cli import main
-from sweep_platform.store.folder import SweepFolder, TrialFolder, TrialState
+from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import wall_seconds
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
 Start = Callable[..., Any]
 BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
-ENDLESS = ("--set", "budget.flops_per_trial=1e11")
+ENDLESS = (
+    *("--set", "budget.flops_per_trial=1e15"),
+    *("--set", "evaluation.at=[1e-7]"),
+)
+"""No machine comes to the end of such a trial; it reports early, and then for hours no more."""
 
 
 def numbers(trial: TrialFolder) -> list[dict[str, Any]]:
@@ -77,7 +82,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_like_one_left_alone(
     assert last.wait() == 0, last.said()
     assert "goes on from its checkpoint: its worker was lost" in last.said()
 
-    assert [session.how for session in sweep.sessions()] == [None, None, "done"]
+    assert [session.end for session in sweep.sessions()] == [None, None, SessionEnd.DONE]
     undisturbed = by_signature(finished[1])
     assert len(by_signature(sweep)) == 5
     for signature, trial in by_signature(sweep).items():
@@ -104,6 +109,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     assert "--resume" in first.out.read_text().splitlines()[-1]
     assert "cut short" in (sweep.report / "report.md").read_text()
     assert (sweep.report / "report.html").exists()
+    assert TrialState.PAUSED in states(sweep), "what had begun was told to save"
     mlflow = mlflow_of(sweep)
     assert [run.info.status for run in mlflow.parents] == ["KILLED"]
     assert {run.info.status for run in mlflow.trials} == {"KILLED"}
@@ -113,7 +119,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     second.process.terminate()
     assert second.wait() == 130, second.said()
     assert second.err.read_text() == ""
-    assert [session.how for session in sweep.sessions()] == ["interrupted"] * 2
+    assert [session.end for session in sweep.sessions()] == [SessionEnd.INTERRUPTED] * 2
 
     written = [m.time_ms / 1000 for trial in sweep.trials() for m in trial.measurements()]
     minutes = (wall_seconds(sweep.sessions(), written) + 15) / 60

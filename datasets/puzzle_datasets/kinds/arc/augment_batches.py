@@ -7,11 +7,11 @@ host; the device gets the places and colours and makes the canvases.
 import torch
 from torch import Tensor
 
-from puzzle_datasets.common.counters import Words, below, counter_draws, counter_key, permutations
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.kinds.arc.augment import Augmentation, canvas_side, transformed_sizes
 from puzzle_datasets.kinds.arc.orientations import Orientations
 from puzzle_datasets.loading.batch import Batch, send
+from puzzle_datasets.loading.counters import Words, below, counter_draws, counter_key, permutations
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.storage.schema import ARC_COLOURS, BLANK_IDENTIFIER, IGNORE_LABEL, PAD

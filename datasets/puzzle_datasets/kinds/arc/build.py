@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.common.settings import settings_record
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.recipes import Grid, Pair, Recipes, draw_recipes
 from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion
 from puzzle_datasets.kinds.arc.tasks import (
@@ -29,9 +29,9 @@ from puzzle_datasets.storage.schema import (
     IDENTITY_FILE,
     PAD,
     Card,
-    DatasetError,
     Manifest,
 )
+from puzzle_datasets.storage.settings import settings_record
 from puzzle_datasets.storage.shards import ROW_GROUP, bytes_column
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
@@ -62,9 +62,12 @@ def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Mani
     train, test = _split(tasks, recipes, settings)
     if not test:
         raise DatasetError(
-            f"the {len(tasks)} tasks chosen hold no test pair of the evaluation half; "
-            "set held_out to 'all', or raise tasks or canvas",
-            key="held_out",
+            "held_out",
+            settings.held_out,
+            "set it to 'all', or raise tasks or canvas",
+            problem=f"is {settings.held_out!r}, but the {len(tasks)} tasks chosen hold no test "
+            "pair of that half",
+            also=("tasks", "canvas"),
         )
     writer.write_split("train", _rows(train, settings.canvas))
     writer.write_split("test", _rows(test, settings.canvas))
@@ -129,7 +132,7 @@ def _other_version(
         {task.name for task in own if is_held_out(task, settings)},
         trained_on=settings.also,
         scored_on=version.name,
-        key="also",
+        setting="also",
     )
     return added
 

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation, undo
 from puzzle_datasets.kinds.arc.views import InputIndex, stored_augmentation
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError
 
 _CONFIDENCE_STEPS = 2**32
 _EMPTY = b""
@@ -158,8 +158,10 @@ def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
     ):
         if grid == _EMPTY:
             raise DatasetError(
-                f"row {row} of {dataset.manifest.name}'s test split has no label grid in the "
-                "canvas's corner; import a folder whose test pairs are not translated"
+                dataset.manifest.name,
+                row,
+                "import a folder whose test pairs are not translated",
+                problem=f"has no label grid in the canvas's corner in row {row} of its test split",
             )
         hashes.append(grid)
     return hashes

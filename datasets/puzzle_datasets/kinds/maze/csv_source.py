@@ -8,14 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import blaming, require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    settings_record,
-)
-from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.common.options import option
+from puzzle_datasets.csv_files.blocks import line_error
 from puzzle_datasets.csv_files.choice import (
     FILES,
     HubChoiceSettings,
@@ -34,6 +28,7 @@ from puzzle_datasets.csv_files.table import GridText, Tokens, first_question
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
 from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.settings import Augmentations, augmentation_mode, settings_record
 from puzzle_datasets.storage.writer import SetWriter
 
 NAME = "maze-hard"
@@ -48,12 +43,11 @@ class MazeHardSettings(HubChoiceSettings):
     """Which mazes of Maze-Hard (HRM paper, section 3.1), or of files in its format."""
 
     augmentations: Augmentations = option(
-        0, "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0"
+        0,
+        "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0",
+        least=0,
+        most=MOST_VARIANTS,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_augmentations(self, MOST_VARIANTS)
 
     @property
     def side(self) -> int:
@@ -122,12 +116,11 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
 
 def _first_side(folder: Path) -> int:
     file = folder / FILES["train"]
-    with blaming("csv"):
-        cells = len(first_question(file))
-        side = math.isqrt(cells)
-        if not cells or side**2 != cells:
-            sentence = f"question has {cells} characters, which fill no square"
-            raise fault(file, 0, f"{sentence}; {REMEDY}")
+    cells = len(first_question(file))
+    side = math.isqrt(cells)
+    if not cells or side**2 != cells:
+        problem = f"question has {cells} characters, which fill no square"
+        raise line_error(file, 0, problem, REMEDY)
     return side
 
 

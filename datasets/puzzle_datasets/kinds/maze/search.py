@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.grids import DrawGrids, any_of, draw_perfect, draw_random_walls
 from puzzle_datasets.kinds.maze.reach import far_reaching
-from puzzle_datasets.storage.schema import DatasetError
 
 Family = Literal["perfect", "random-walls"]
 Tokens = npt.NDArray[np.uint8]
@@ -93,17 +93,16 @@ class Search:
     def _refusal(self, found: int, count: int, furthest: int) -> DatasetError:
         what = f"{self.family} mazes of side {self.side}"
         if furthest < self.least:
-            return DatasetError(
-                f"{PATIENCE} {what} had no path of min_length, {self.least} steps: the longest "
-                f"seen has {furthest}; lower min_length or raise side",
-                key="min_length",
+            problem = f"is {self.least}, but the longest path in {PATIENCE} {what} has {furthest}"
+            remedy = "lower it or raise side"
+        else:
+            problem = (
+                f"is {self.least}, but only {found} different {what} with a path of {self.least} "
+                f"to {self.most} steps were found where {count} are asked for, none in the last "
+                f"{PATIENCE} grids"
             )
-        return DatasetError(
-            f"only {found} different {what} with a path of {self.least} to {self.most} steps "
-            f"were found where {count} are asked for, none in the last {PATIENCE} grids; ask for "
-            "fewer, lower min_length or raise side",
-            key="min_length",
-        )
+            remedy = "ask for fewer, lower it or raise side"
+        return DatasetError("min_length", self.least, remedy, problem=problem, also=("side",))
 
 
 def _unseen(hashes: list[int], most: int, seen: set[int]) -> list[int]:

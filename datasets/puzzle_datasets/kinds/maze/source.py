@@ -17,19 +17,20 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    require,
-    settings_record,
-)
+from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.reach import WIDEST
-from puzzle_datasets.kinds.maze.search import FAMILIES, Family, Search
+from puzzle_datasets.kinds.maze.search import Family, Search
 from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.settings import (
+    LARGEST_SEED,
+    MOST_PUZZLES,
+    Augmentations,
+    augmentation_mode,
+    settings_record,
+)
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
 NAME = "maze"
@@ -53,12 +54,12 @@ class MazeSettings:
         DatasetError: a value is impossible.
     """
 
-    side: int = option(30, f"rows and columns, {SMALLEST} to {WIDEST}")
+    side: int = option(30, "rows and columns", least=SMALLEST, most=WIDEST)
     family: Family = option(
         "perfect", "perfect: one path between any two cells; random-walls: 30 to 50 % walls"
     )
-    train: int = option(1000, "mazes to train on")
-    test: int = option(1000, "mazes to test on")
+    train: int = option(1000, "mazes to train on", least=1, most=MOST_PUZZLES)
+    test: int = option(1000, "mazes to test on", least=1, most=MOST_PUZZLES)
     min_length: int | None = option(
         None, "fewest steps from S to G; by default what suits family and side"
     )
@@ -66,25 +67,23 @@ class MazeSettings:
         None, "most steps from S to G; by default 7/5 of the fewest if perfect, else any number"
     )
     augmentations: Augmentations = option(
-        0, "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0"
+        0,
+        "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0",
+        least=0,
+        most=MOST_VARIANTS,
     )
-    seed: int = option(0, "decides the mazes")
+    seed: int = option(0, "decides the mazes", least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        fits = SMALLEST <= self.side <= WIDEST
-        require(self, "side", fits, f"give {SMALLEST} to {WIDEST}")
-        known = self.family in FAMILIES
-        require(self, "family", known, f"choose from {', '.join(FAMILIES)}")
-        for split in ("train", "test"):
-            require(self, split, getattr(self, split) >= 1, "give 1 or more")
+        check(self, DatasetError)
         longest = self._longest
         possible = self.min_length is None or 1 <= self.min_length <= longest
-        require(self, "min_length", possible, f"give 1 to {longest}")
+        coupled = ("side", "family")
+        require(self, "min_length", possible, f"give 1 to {longest}", DatasetError, coupled)
         least, most = self.bounds
         between = f"give {least}, which is min_length, to {longest}"
-        require(self, "max_length", least <= most <= longest, between)
-        require_augmentations(self, MOST_VARIANTS)
-        require(self, "seed", self.seed >= 0, "give 0 or more")
+        fits = least <= most <= longest
+        require(self, "max_length", fits, between, DatasetError, ("min_length", *coupled))
 
     @property
     def bounds(self) -> tuple[int, int]:

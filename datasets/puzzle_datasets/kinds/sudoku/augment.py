@@ -11,8 +11,8 @@ from itertools import permutations, product
 import torch
 from torch import Tensor
 
-from puzzle_datasets.common import counters
 from puzzle_datasets.kinds.sudoku.rules import DIGIT_OFFSET
+from puzzle_datasets.loading import counters
 from puzzle_datasets.loading.batch import Batch, send
 from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.storage.dataset import PuzzleDataset

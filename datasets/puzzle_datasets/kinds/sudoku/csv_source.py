@@ -7,13 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    settings_record,
-)
+from puzzle_datasets.common.options import option
 from puzzle_datasets.csv_files.choice import (
     ChoiceSettings,
     HubChoiceSettings,
@@ -32,6 +26,12 @@ from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.symmetry import invariant
 from puzzle_datasets.storage.schema import Card, Manifest
+from puzzle_datasets.storage.settings import (
+    MOST_AUGMENTATIONS,
+    Augmentations,
+    augmentation_mode,
+    settings_record,
+)
 from puzzle_datasets.storage.writer import SetWriter
 
 REPO = "sapientinc/sudoku-extreme"
@@ -49,12 +49,11 @@ class SudokuCsvSettings(ChoiceSettings):
     """What 9×9 Sudoku sets from files have in common."""
 
     augmentations: Augmentations = option(
-        "fresh", "variants of each puzzle beside itself, or fresh: new ones in each epoch"
+        "fresh",
+        "variants of each puzzle beside itself, or fresh: new ones in each epoch",
+        least=0,
+        most=MOST_AUGMENTATIONS,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_augmentations(self)
 
     @property
     def vocab_size(self) -> int:

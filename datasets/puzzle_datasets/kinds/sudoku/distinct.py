@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku.kernel import generate
 from puzzle_datasets.kinds.sudoku.rules import Tokens, clue_counts
 from puzzle_datasets.kinds.sudoku.symmetry import Hashes, invariant, mixed
-from puzzle_datasets.storage.schema import SPLITS, DatasetError, Split
+from puzzle_datasets.storage.schema import SPLITS, Split
 
 Pairs = tuple[Tokens, Tokens]
 
@@ -90,15 +91,20 @@ class DistinctPuzzles:
         drawn = f"{self._draws} draws of puzzles of side {self._side}"
         if self._clues is not None and self._clues < self._fewest_clues:
             return DatasetError(
-                f"clues is {self._clues}, but the fewest that {drawn} came down to are "
-                f"{self._fewest_clues}; give {self._fewest_clues + 1} or more",
-                key="clues",
+                "clues",
+                self._clues,
+                f"give {self._fewest_clues + 1} or more",
+                problem=f"is {self._clues}, but the fewest that {drawn} came down to are "
+                f"{self._fewest_clues}",
             )
-        found = self._wanted[split] - self._missing[split]
+        found, wanted = self._wanted[split] - self._missing[split], self._wanted[split]
         return DatasetError(
-            f"{split} is {self._wanted[split]}, but {drawn} found only {found} distinct ones for "
-            "it, and hardly any more come; ask for fewer puzzles, or for more clues",
-            key=split,
+            split,
+            wanted,
+            "ask for fewer puzzles, or for more clues",
+            problem=f"is {wanted}, but {drawn} found only {found} distinct ones for it, and "
+            "hardly any more come",
+            also=("clues",),
         )
 
 

@@ -13,8 +13,9 @@ from sweep_platform.report.analysis.front import (
     trials_front,
 )
 from sweep_platform.report.analysis.knobs import ordered
-from sweep_platform.store.folder import TrialState
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
+from sweep_platform.store.trial import TrialState
 
 _EQUAL_BUDGETS = 1.05
 """Training budgets within this factor count as equal: they are rounded to whole steps."""
@@ -36,7 +37,7 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
 
 def _cut_short(sweep: SweepSummary) -> Iterator[str]:
     planned, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
-    done = last_end(sweep.sessions) == "done"
+    done = last_end(sweep.sessions) is SessionEnd.DONE
     if done and minutes is not None and len(sweep.trials) < planned:
         yield (
             f"{wording.count(len(sweep.trials), 'trial')} of the {planned} asked for began before "
@@ -114,7 +115,7 @@ def _not_complete(sweep: SweepSummary) -> Iterator[str]:
         )
     if failed:
         yield f"{wording.count(failed, 'trial')} failed; the table of trials gives the reasons."
-    if going_on := len(sweep.trials) - states[TrialState.COMPLETE] - stopped - failed:
+    if going_on := sum(count for state, count in states.items() if not state.final):
         yield f"This report is not final: {wording.count(going_on, 'trial')} without an outcome."
 
 

@@ -8,8 +8,8 @@ from sweep_platform.report.analysis.front import final_point
 from sweep_platform.report.analysis.knobs import knob_names
 from sweep_platform.report.pages.blocks import Block, Facts, Heading, Paragraph, Table
 from sweep_platform.report.sections.tables import Column, metric, solved, table
-from sweep_platform.store.folder import TrialState
 from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.trial import TrialState
 
 
 def trials_section(sweep: SweepSummary) -> Iterator[Block]:

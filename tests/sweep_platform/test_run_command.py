@@ -1,18 +1,18 @@
 """Starts that are refused: one line, exit status 2, and nothing left behind."""
 
 import shutil
-import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from sweep_builders import sweep_record
 
 from puzzle_datasets.common.locks import exclusive
 from sweep_platform.cli import main
 from sweep_platform.space.space_file import SpaceFile
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.tracking.mlflow_store import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -26,13 +26,6 @@ budget: {trials: 2, flops_per_trial: 1e8}
 """
 
 Refused = Callable[..., str]
-
-
-@pytest.fixture(autouse=True)
-def sigterm() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +52,7 @@ def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
     def refused(*options: str) -> str:
         assert main(["--space", "toy.yaml", *options]) == 2
         said = capsys.readouterr().err
-        assert said.startswith("error: ")
+        assert said.startswith("hrm-sweep: ")
         assert len(said.splitlines()) == 1
         return said
 
@@ -87,7 +80,7 @@ def test_a_folder_that_holds_something_else(refused: Refused) -> None:
 
 def test_a_ray_address_that_does_not_answer(refused: Refused, closed_port: int) -> None:
     address = f"127.0.0.1:{closed_port}"
-    assert f"no Ray cluster answers at --address {address}" in refused("--address", address)
+    assert f"--address {address} is not answered by a Ray cluster" in refused("--address", address)
     assert not Path("runs").exists()
 
 
@@ -133,12 +126,12 @@ def test_a_start_that_was_killed_before_its_sweep_began_is_no_hindrance(
     assert "does not answer" in refused("--tracking-uri", uri)
 
 
-def test_a_sweep_that_another_driver_made_before_the_claim(
+def test_a_sweep_that_another_driver_made_before_the_lock(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweep_platform.store import lock as claim
+    from sweep_platform.store import lock
 
-    make = claim._make
+    make = lock._make
 
     def make_after_another(root: Path) -> list[Path]:
         made = make(root)
@@ -146,25 +139,14 @@ def test_a_sweep_that_another_driver_made_before_the_claim(
         (root / "sessions.jsonl").write_text('{"started": 1.0}\n')
         return made
 
-    monkeypatch.setattr(claim, "_make", make_after_another)
+    monkeypatch.setattr(lock, "_make", make_after_another)
     assert "already holds a sweep" in refused()
     assert Path("runs/toy/sweep.json").read_text() == "{}"
 
 
 def test_a_tracking_store_with_a_password_is_asked_for_again(refused: Refused) -> None:
     folder = SweepFolder(Path("runs/toy"))
-    folder.create(
-        SweepRecord(
-            id="a1",
-            name="toy",
-            created=0.0,
-            space_file="toy.yaml",
-            scale="none",
-            spec=SpaceFile(Path("toy.yaml")).resolve(None).public(),
-            dataset={},
-            environment={},
-            tracking_uri="http://***@host:5000",
-        )
-    )
+    spec = SpaceFile.read(Path("toy.yaml")).resolve(None).public()
+    folder.create(sweep_record(spec=spec, tracking_uri="http://***@host:5000"))
     folder.session_started()
     assert "give the URI again by --tracking-uri" in refused("--resume")

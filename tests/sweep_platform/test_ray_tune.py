@@ -1,19 +1,17 @@
 """What Ray says of lost workers reaches the sweep as something it can go on from."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.exceptions import OutOfMemoryError
+from sweep_builders import measurement
 
-from hrm.progress import Progress
-from sweep_platform.execution import ray_tune as bridge
+from sweep_platform.execution import ray_tune
 from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, run_trials
 from sweep_platform.spec.schema import ResourceSpec
-from sweep_platform.store.folder import TrialState
+from sweep_platform.store.messages import TrialReport
 
 
 class FakeTuner:
@@ -30,10 +28,10 @@ class FakeTuner:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, storage: Path, cause: Exception | None) -> None:
-    monkeypatch.setattr(bridge.tune, "Tuner", FakeTuner)
+    monkeypatch.setattr(ray_tune.tune, "Tuner", FakeTuner)
     monkeypatch.setattr(FakeTuner, "cause", cause)
     monkeypatch.delenv("TUNE_MAX_PENDING_TRIALS_PG", raising=False)
-    run_trials(None, dict, ResourceSpec(), places=2, storage=storage)  # type: ignore[arg-type]
+    run_trials(None, dict, ResourceSpec(), slots=2, storage=storage)  # type: ignore[arg-type]
 
 
 def test_workers_killed_for_memory_are_lost_workers(
@@ -51,25 +49,21 @@ def test_other_errors_are_our_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert not isinstance(caught.value, WorkersLost)
 
 
-class FakeConductor:
-    """Keeps the warnings that it is passed."""
+class FakeScheduler:
+    """Keeps the reports that it gets."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.reports: list[tuple[str, TrialReport]] = []
 
-    def warned(self, text: str) -> None:
-        self.heard.append(text)
-
-    def goes_on(self, key: str, progress: Progress) -> bool:
-        return True
+    def report(self, key: str, report: TrialReport) -> None:
+        self.reports.append((key, report))
 
 
-def test_a_warning_comes_beside_a_report(make_sweep: Any) -> None:
-    [measured, *_] = make_sweep(TrialState.COMPLETE).trials()[0].measurements()
-    conductor = FakeConductor()
-    scheduler = TuneScheduler(conductor)  # type: ignore[arg-type]
-    trial = SimpleNamespace(trial_id="a")
-    report = {"progress": json.dumps(asdict(measured.progress))}
-    for result in ({**report, "warned": "no compiler"}, report):
-        assert scheduler.on_trial_result(None, trial, result) == TuneScheduler.CONTINUE
-    assert conductor.heard == ["no compiler"]
+def test_reports_come_through_and_stop_nobody() -> None:
+    scheduler = FakeScheduler()
+    adapter = TuneScheduler(scheduler)  # type: ignore[arg-type]
+    report = TrialReport(trial=3, replicate=0, measurements=(measurement(5),), warnings=("slow",))
+    for result in ({"report": report.to_text()}, {"done": True}):
+        answer = adapter.on_trial_result(None, SimpleNamespace(trial_id="a"), result)
+        assert answer == TuneScheduler.CONTINUE
+    assert scheduler.reports == [("a", report)]

@@ -11,27 +11,21 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sweep_builders import SHAPE, TOTAL, OpenedSearch, measurement, opened, progress
 
-from hrm.progress import Curve, Progress
 from sweep_platform.common.errors import InputError
-from sweep_platform.search import study as study_module
-from sweep_platform.search.study import SweepStudy
+from sweep_platform.search import proposer as proposer_module
+from sweep_platform.search.outcomes import complete_seconds
+from sweep_platform.search.trial_factory import TrialFactory
 from sweep_platform.space.configuration import size
-from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import (
-    Outcome,
-    SweepFolder,
-    SweepRecord,
-    TrialFolder,
-    TrialRecord,
-    TrialState,
-)
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.messages import Decision
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 
-SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
-TOTAL = 100
+CONTINUE, STOP = Decision.CONTINUE, Decision.STOP
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
     optuna.trial.TrialState[name] for name in ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 )
@@ -46,28 +40,7 @@ class Killed(BaseException):
     """Stands for the driver's death at a line."""
 
 
-def progress(step: int, accuracy: float) -> Progress:
-    curve = Curve(
-        exact_accuracy=(accuracy,), token_accuracy=(0.5,), inference_flops=(9,), puzzles=4
-    )
-    return Progress(
-        step=step,
-        total_steps=TOTAL,
-        training_flops=step,
-        loss=1.0,
-        lm_loss=1.0,
-        train_exact_accuracy=0.0,
-        mean_segments=1.0,
-        learning_rate=1e-3,
-        examples=step,
-        device_seconds=step / 10,
-        examples_per_second=1.0,
-        peak_memory_bytes=1,
-        curve=curve,
-    )
-
-
-Open = Callable[..., SweepStudy]
+Open = Callable[..., OpenedSearch]
 
 
 @pytest.fixture
@@ -75,50 +48,34 @@ def spec(make_spec) -> SweepSpec:
     return make_spec(rungs={"at": [0.5], "minimum": 2})
 
 
-def sweep_folder(root: Path) -> SweepFolder:
-    folder = SweepFolder(root)
-    if not folder.exists():
-        folder.create(
-            SweepRecord(
-                id="a1",
-                name="toy",
-                created=0.0,
-                space_file="toy.yaml",
-                scale="none",
-                spec={},
-                dataset={},
-                environment={},
-            )
-        )
-    return folder
-
-
 @pytest.fixture
 def restart(tmp_path: Path, spec: SweepSpec) -> Open:
     """Opens the study of one folder anew, as a driver does that knows nothing of the last."""
 
-    def make(using: SweepSpec | None = None, root: str = "toy", data: str = "data") -> SweepStudy:
-        return SweepStudy(sweep_folder(tmp_path / root), using or spec, SHAPE, data)
+    def make(
+        using: SweepSpec | None = None, root: str = "toy", data: str = "data"
+    ) -> OpenedSearch:
+        return opened(tmp_path / root, using or spec, data)
 
     return make
 
 
-def train(trial: TrialFolder, accuracy: float = 0.5, to: int = TOTAL) -> Progress:
-    told = progress(to, accuracy)
-    trial.append(told)
-    return told
+def train(trial: TrialFolder, accuracy: float = 0.5, to: int = TOTAL) -> Any:
+    measured = measurement(to, accuracy)
+    trial.append([measured])
+    return measured.progress
 
 
-def finish(study: SweepStudy, trial: TrialFolder, accuracy: float = 0.5) -> None:
+def finish(study: OpenedSearch, trial: TrialFolder, accuracy: float = 0.5) -> None:
     train(trial, accuracy)
     study.end(trial, TrialState.COMPLETE, "the training budget was spent")
 
 
-def in_study(study: SweepStudy, trial: TrialFolder) -> optuna.trial.FrozenTrial:
-    return study._study.trials[trial.record().study_number]
+def in_study(study: OpenedSearch, trial: TrialFolder) -> optuna.trial.FrozenTrial:
+    return study.study.trials[trial.record().study_number]
 
 
-def run_all(study: SweepStudy) -> list[TrialFolder]:
+def run_all(study: OpenedSearch) -> list[TrialFolder]:
     done = []
     while trial := study.propose():
         finish(study, trial, trial.record().model["N"] / 10)
@@ -130,10 +87,10 @@ def parameters(trials: list[TrialFolder]) -> list[dict[str, Any]]:
     return [trial.record().parameters for trial in trials]
 
 
-def agrees(study: SweepStudy) -> None:
+def agrees(study: OpenedSearch) -> None:
     """Study and folder say the same of every trial, and no signature is there twice."""
     folders = {trial.record().study_number: trial for trial in study.folder.trials()}
-    for one in study._study.trials:
+    for one in study.study.trials:
         if one.number in folders:
             outcome = folders[one.number].outcome()
             assert one.state is (OPTUNA_STATES[outcome.state] if outcome else RUNNING)
@@ -162,7 +119,7 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
     study = restart()
     complete, stopped, failed = (study.propose() for _ in range(3))
     finish(study, complete, 0.25)
-    assert study.goes_on(stopped, train(stopped, 0.125, to=50))
+    assert study.decide(stopped, train(stopped, 0.125, to=50)) is CONTINUE
     study.end(stopped, TrialState.STOPPED, "beaten")
     study.end(failed, TrialState.FAILED, "the loss was nan")
     values = [0.25, float(complete.record().inference_flops)]
@@ -172,7 +129,7 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
     noted = in_study(study, stopped).user_attrs["rungs"]["0.5"]
     assert noted == {
         "values": [0.125, float(stopped.record().inference_flops)],
-        "goes_on": True,
+        "decision": "continue",
     }
     assert in_study(study, failed).state is FAIL
     assert in_study(study, failed).values is None
@@ -185,8 +142,8 @@ def test_a_single_objective(restart: Open, make_spec, name: str) -> None:
     study = restart(make_spec(objectives=[name], rungs={"at": [0.5]}))
     complete, stopped = study.propose(), study.propose()
     finish(study, complete, 0.25)
-    study.goes_on(stopped, train(stopped, 0.125, to=50))
-    study.goes_on(stopped, progress(50, 0.125))
+    study.decide(stopped, train(stopped, 0.125, to=50))
+    study.decide(stopped, progress(50, 0.125))
     study.end(stopped, TrialState.STOPPED, "beaten")
     known = {"exact_accuracy": 0.25, "device_seconds": 10.0}
     expected = known.get(name, complete.record().parameter_count)
@@ -199,37 +156,37 @@ def test_rungs_compare_with_those_before(restart: Open, make_spec) -> None:
     spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
     study = restart(spec)
     trials = [study.propose() for _ in range(4)]
-    verdicts = [
-        study.goes_on(trial, train(trial, accuracy, to=50))
+    decisions = [
+        study.decide(trial, train(trial, accuracy, to=50))
         for trial, accuracy in zip(trials, (0.5, 0.4, 0.3, 0.0), strict=True)
     ]
-    table = study.rung_table(0.5)
+    table = study.search.rungs.table(0.5)
     assert [table[t.record().study_number][0] for t in trials] == [0.5, 0.4, 0.3, 0.0]
-    assert verdicts == [True, False, False, False]
-    assert restart(spec).rung_table(0.5) == table
-    assert study.goes_on(trials[3], progress(75, 0.0)), "no rung lies there"
-    assert study.goes_on(trials[3], progress(TOTAL, 0.0)), "it is done anyway"
+    assert decisions == [CONTINUE, STOP, STOP, STOP]
+    assert restart(spec).search.rungs.table(0.5) == table
+    assert study.decide(trials[3], progress(75, 0.0)) is CONTINUE, "no rung lies there"
+    assert study.decide(trials[3], progress(TOTAL, 0.0)) is CONTINUE, "it is done anyway"
 
 
-def test_a_verdict_outlives_those_who_come_later(restart: Open, make_spec) -> None:
+def test_a_decision_outlives_those_who_come_later(restart: Open, make_spec) -> None:
     spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
     study = restart(spec)
     trials = [study.propose() for _ in range(4)]
     told = [progress(50, accuracy) for accuracy in (0.25, 0.1, 0.5, 0.75)]
-    verdicts = [study.goes_on(one, at) for one, at in zip(trials, told, strict=True)]
-    assert verdicts == [True, False, True, True]
+    decisions = [study.decide(one, at) for one, at in zip(trials, told, strict=True)]
+    assert decisions == [CONTINUE, STOP, CONTINUE, CONTINUE]
     for again in (study, restart(spec)):
-        assert [again.goes_on(one, at) for one, at in zip(trials, told, strict=True)] == verdicts
+        assert [again.decide(one, at) for one, at in zip(trials, told, strict=True)] == decisions
 
 
 def test_a_trial_meets_its_rung_again_with_the_values_it_had(restart: Open) -> None:
     study = restart()
     first, second = study.propose(), study.propose()
-    study.goes_on(first, progress(50, 0.5))
-    before = study.goes_on(second, progress(50, 0.25))
+    study.decide(first, progress(50, 0.5))
+    before = study.decide(second, progress(50, 0.25))
     again = restart()
-    assert again.goes_on(second, progress(50, 0.25)) == before
-    assert len(again.rung_table(0.5)) == 2
+    assert again.decide(second, progress(50, 0.25)) == before
+    assert len(again.search.rungs.table(0.5)) == 2
 
 
 def test_a_space_is_exhausted_without_repeats(restart: Open, make_spec) -> None:
@@ -252,7 +209,7 @@ def test_a_space_of_two_ends_after_two(restart: Open, make_spec) -> None:
 def test_duplicates_are_noted_and_drawn_again(restart: Open, make_spec) -> None:
     study = restart(make_spec(budget={"trials": 6, "flops_per_trial": 1e8}))
     run_all(study)
-    rejected = [t for t in study._study.trials if t.user_attrs.get("duplicate")]
+    rejected = [t for t in study.study.trials if t.user_attrs.get("duplicate")]
     assert rejected
     assert all(t.state is FAIL for t in rejected)
 
@@ -276,7 +233,7 @@ def test_a_continuous_space_never_runs_out_of_draws(
             warnings.simplefilter("ignore")
             return base if search.sampler == "random" else fixed({"beta1": 0.5}, base)
 
-    monkeypatch.setattr(study_module, "sampler", insisting)
+    monkeypatch.setattr(proposer_module, "sampler", insisting)
     wide = make_spec(space={"beta1": {"low": 0.5, "high": 0.9}})
     study = restart(wide)
     finish(study, study.propose())
@@ -374,7 +331,7 @@ def test_a_death_at_any_step_is_made_up_for(
     when: str,
 ) -> None:
     """Every trial then ends once, and the draws are those of a sweep that nobody killed."""
-    monkeypatch.setattr(study_module, "DRAWS", 1)
+    monkeypatch.setattr(proposer_module, "DRAWS", 1)
     spec = make_spec(rungs={"at": [0.5]}, budget={"trials": 50, "flops_per_trial": 1e8})
     untouched = parameters(run_all(restart(spec, root="untouched")))
     with monkeypatch.context() as patch:
@@ -384,11 +341,11 @@ def test_a_death_at_any_step_is_made_up_for(
             run_all(study)
         del study
     study = restart(spec)
-    assert all(trial.outcome() is None for trial in study.unfinished())
+    assert all(trial.outcome() is None for trial in study.unfinished)
     agrees(study)
     run_all(study)
     agrees(restart(spec))
-    assert not restart(spec).unfinished()
+    assert not restart(spec).unfinished
     assert parameters(study.folder.trials()) == untouched
 
 
@@ -405,7 +362,7 @@ def test_a_half_drawn_trial_is_drawn_anew(restart: Open, tmp_path: Path, kept: i
     for trial in SweepFolder(tmp_path / "toy").trials():
         (trial.root / "trial.json").unlink()
     study = restart()
-    assert [t.state for t in study._study.trials] == [FAIL]
+    assert [t.state for t in study.study.trials] == [FAIL]
     assert study.propose().record().parameters == whole
     agrees(study)
 
@@ -415,7 +372,7 @@ def test_the_unfinished_go_first_in_their_order(restart: Open) -> None:
     first, second, third = (study.propose() for _ in range(3))
     finish(study, second)
     again = restart()
-    assert [trial.root for trial in again.unfinished()] == [first.root, third.root]
+    assert [trial.root for trial in again.unfinished] == [first.root, third.root]
     assert again.propose().root == first.root
     assert again.propose().root == third.root
     assert again.propose().record().number == 3
@@ -429,8 +386,8 @@ def test_an_outcome_that_the_study_missed_is_told_once(restart: Open) -> None:
     for again in (restart(), restart()):
         assert in_study(again, trial).state is COMPLETE
         assert in_study(again, trial).values[0] == 0.25
-        assert again.trial_seconds() == [10.0]
-        assert not again.unfinished()
+        assert complete_seconds(again.folder.trials()) == [10.0]
+        assert not again.unfinished
 
 
 def test_a_torn_journal_loses_nothing_that_was_whole(restart: Open, tmp_path: Path) -> None:
@@ -438,7 +395,7 @@ def test_a_torn_journal_loses_nothing_that_was_whole(restart: Open, tmp_path: Pa
     journal = tmp_path / "toy" / "study.journal"
     journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "wor')
     study = restart()
-    assert [t.state for t in study._study.trials] == [COMPLETE]
+    assert [t.state for t in study.study.trials] == [COMPLETE]
     assert len(run_all(study)) == 5
     agrees(restart())
 
@@ -468,7 +425,7 @@ def test_every_sampler(
     )
     study = restart(spec)
     while trial := study.propose():
-        study.goes_on(trial, train(trial, 0.1, to=50))
+        study.decide(trial, train(trial, 0.1, to=50))
         if trial.record().number == 1:
             study.end(trial, TrialState.STOPPED, "beaten")
         else:
@@ -525,7 +482,7 @@ def test_another_storage_than_the_first_is_bad_input(
         with pytest.raises(InputError, match=r"lacks trial 0 of .*toy; .* search\.storage=URL"):
             restart()
     again = restart(spec)
-    assert len(again.unfinished()) == (0 if ended else 1)
+    assert len(again.unfinished) == (0 if ended else 1)
     agrees(again)
 
 
@@ -554,12 +511,9 @@ ELSEWHERE: dict[str, Any] = {
 
 
 def signature(spec: SweepSpec, drawn: dict[str, Any], data: str = "data") -> str:
-    """What the study calls this configuration, without a folder or a journal."""
-    study = SweepStudy.__new__(SweepStudy)
-    study.spec, study._shape, study._fingerprint = spec, SHAPE, data
-    study._signatures = set()
-    record: TrialRecord = study._record(0, drawn)
-    return record.signature
+    """The signature of this configuration, without a folder or a journal."""
+    nowhere = SweepFolder(Path("/nowhere"))
+    return TrialFactory(nowhere, spec, SHAPE, data).record(0, drawn).signature
 
 
 @pytest.mark.parametrize("key", CHANGES)
@@ -575,7 +529,6 @@ def test_what_does_not_leaves_it(make_spec, key: str) -> None:
     assert signature(make_spec(), drawn) == signature(make_spec(**{key: ELSEWHERE[key]}), drawn)
 
 
-@settings(deadline=None)
 @given(
     one=st.fixed_dictionaries({"N": st.integers(1, 2), "T": st.integers(1, 3)}),
     other=st.fixed_dictionaries({"N": st.integers(1, 2), "T": st.integers(1, 3)}),

@@ -1,0 +1,209 @@
+"""Sweeps from Python: run one, or open one that was run and read it as tables.
+
+from sweep_platform import Sweep, run_sweep
+
+sweep = run_sweep("sweeps/arc.yaml", trials=8, out="runs/mine")
+sweep.trials().to_pandas()
+sweep.report()
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from sweep_platform.common.errors import InputError
+from sweep_platform.driver.request import Request
+from sweep_platform.report.analysis.front import Point, trials_front
+from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.spec.metrics import measured
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.trial import TrialFolder, TrialRecord
+
+_SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
+"""Overrides that have a short name, as on the command line."""
+
+
+def run_sweep(
+    spec_or_path: SweepSpec | Mapping[str, Any] | Path | str,
+    *,
+    scale: str = "auto",
+    out: Path | str | None = None,
+    resume: bool = False,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    data: Path | str | None = None,
+    **overrides: Any,
+) -> "Sweep":
+    """Run a sweep to its report, as `sweeps/run.py` does, and return it.
+
+    Args:
+        spec_or_path: the space: a YAML file, its content as a mapping, or a resolved spec.
+        scale: one of the space's scales; auto takes it by what Ray sees.
+        out: the sweep's folder; runs/<name> where none is given.
+        resume: go on with a sweep that was interrupted.
+        tracking_uri: MLflow's store.
+        address: a running Ray cluster; one is started here where none is given.
+        data: where puzzles are kept.
+        overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names:
+            `**{"training.learning_rate": 3e-4}`.
+
+    Raises:
+        UserError: the space, the folder, the puzzles or an option can't be used.
+        KeyboardInterrupt: the sweep was interrupted; it can be resumed.
+    """
+    from sweep_platform.commands.run import run
+    from sweep_platform.store.folder import SessionEnd
+
+    request = Request(
+        space=_space(spec_or_path),
+        scale=scale,
+        settings=tuple(_setting(name, value) for name, value in overrides.items()),
+        out=None if out is None else Path(out),
+        resume=resume,
+        tracking_uri=tracking_uri,
+        address=address,
+        data=None if data is None else Path(data),
+    )
+    folder, end = run(request)
+    if end is SessionEnd.INTERRUPTED:
+        raise KeyboardInterrupt
+    return Sweep(folder)
+
+
+class Sweep:
+    """A sweep's folder, read as tables; what is read is what is there at the call."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._folder = folder
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """The sweep in a folder, finished or not. Raises `InputError` where there is none."""
+        found = SweepFolder(Path(folder))
+        if not found.exists():
+            raise InputError(
+                str(folder),
+                None,
+                "name the folder of a sweep, such as runs/arc",
+                problem="holds no sweep.json",
+            )
+        return cls(found)
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return self._folder.root
+
+    def trials(self) -> pa.Table:
+        """One row a trial: number, signature, state, reason, costs and every knob.
+
+        A knob that the trial's model has no use for is null.
+        """
+        return _table(self._trial_rows())
+
+    def measurements(self) -> pa.Table:
+        """One row a report: trial, step, time (Unix ms) and every metric that it has."""
+        rows = (
+            {
+                "trial": record.number,
+                "step": measurement.progress.step,
+                "time_ms": measurement.time_ms,
+                **measured(measurement.progress),
+            }
+            for record, trial in self._records()
+            for measurement in trial.measurements()
+        )
+        return _table(rows)
+
+    def curves(self) -> pa.Table:
+        """One row for each evaluation and number of segments M.
+
+        Columns: trial, step, training_flops, M, exact_accuracy, token_accuracy, inference_flops,
+        puzzles.
+        """
+        return _table(self._curve_rows())
+
+    def front(self) -> list[Point]:
+        """The points of complete trials that no other beats in accuracy and inference FLOPs."""
+        return trials_front(self.summary().complete)
+
+    def report(self) -> Path:
+        """Write the report and return the path of report.html."""
+        from sweep_platform.report.write import write_report
+
+        return write_report(self._folder)
+
+    def summary(self) -> SweepSummary:
+        """All that a report is made of, as plain data."""
+        return summarize(self._folder)
+
+    def _records(self) -> Iterator[tuple[TrialRecord, TrialFolder]]:
+        for trial in self._folder.trials():
+            yield trial.record(), trial
+
+    def _trial_rows(self) -> Iterator[dict[str, Any]]:
+        for trial in self.summary().trials:
+            record = trial.record
+            yield {
+                "trial": trial.number,
+                "signature": record.signature,
+                "state": trial.state.value,
+                "reason": trial.reason,
+                "exact_accuracy": trial.final.exact_accuracy[-1] if trial.final else None,
+                "training_flops": trial.training_flops,
+                "device_seconds": trial.device_seconds,
+                "inference_flops": record.inference_flops,
+                "parameter_count": record.parameter_count,
+                **{name: trial.knobs.get(name) for name in record.parameters},
+            }
+
+    def _curve_rows(self) -> Iterator[dict[str, Any]]:
+        for record, trial in self._records():
+            for measurement in trial.measurements():
+                progress, curve = measurement.progress, measurement.progress.curve
+                if curve is None:
+                    continue
+                for segments, accuracy in enumerate(curve.exact_accuracy, start=1):
+                    yield {
+                        "trial": record.number,
+                        "step": progress.step,
+                        "training_flops": progress.training_flops,
+                        "M": segments,
+                        "exact_accuracy": accuracy,
+                        "token_accuracy": curve.token_accuracy[segments - 1],
+                        "inference_flops": curve.inference_flops[segments - 1],
+                        "puzzles": curve.puzzles,
+                    }
+
+
+def _space(given: SweepSpec | Mapping[str, Any] | Path | str) -> SpaceFile:
+    if isinstance(given, SweepSpec):
+        return SpaceFile.of(given.model_dump(mode="json"))
+    if isinstance(given, Mapping):
+        return SpaceFile.of(given)
+    return SpaceFile.read(Path(given))
+
+
+def _setting(name: str, value: Any) -> str:
+    """An override as the command line has it; JSON is YAML."""
+    import json
+
+    return f"{_SHORT.get(name, name)}={json.dumps(value)}"
+
+
+def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:
+    """A table of rows; a column is there if any row has it. Mixed knobs become text."""
+    listed = list(rows)
+    names = list(dict.fromkeys(name for row in listed for name in row))
+    return pa.table({name: _column([row.get(name) for row in listed]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if value is None else str(value) for value in values])

@@ -1,0 +1,26 @@
+"""Print what a sweep would do and cost; start nothing."""
+
+import yaml
+
+from sweep_platform.commands.hardware import hardware_of
+from sweep_platform.driver.request import Request, resolve
+from sweep_platform.plan.plan import heading, make_plan, summary, table, warnings
+from sweep_platform.space.dataset import planned_shape
+
+
+def show_plan(request: Request) -> None:
+    """Print the resolved specification and what it costs.
+
+    Raises:
+        UserError: the space, the folder or an option can't be used.
+    """
+    with hardware_of(request) as hardware:
+        sweep = resolve(request, hardware)
+    slots = hardware.slots(sweep.spec.resources)
+    here = request.address is None and slots > 0
+    print(yaml.safe_dump(sweep.spec.public(), sort_keys=False), end="")
+    plan = make_plan(sweep.spec, planned_shape(sweep.spec.dataset), slots, calibrated=here)
+    words = heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)
+    print(f"\n{words}\n\n{table(plan)}\n\n{summary(plan)}")
+    for text in warnings(plan):
+        print(f"warning: {text}.", flush=True)

@@ -1,0 +1,57 @@
+"""Run a sweep to its report."""
+
+from contextlib import ExitStack, nullcontext
+
+from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED, say
+from sweep_platform.commands.hardware import connected, hardware_of
+from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.driver.request import Request, require_free, resolve
+from sweep_platform.driver.session import SweepSession
+from sweep_platform.plan.plan import heading, make_plan, warnings
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.lock import owned
+
+STATUS = {
+    SessionEnd.DONE: DONE,
+    SessionEnd.INTERRUPTED: INTERRUPTED,
+    SessionEnd.FAILED: FAILED,
+}
+_LAST_WORDS = {
+    SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
+    SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
+}
+
+
+def run(request: Request) -> tuple[SweepFolder, SessionEnd]:
+    """Run a sweep to its report; return its folder and how it ended.
+
+    Bad input is refused before Ray starts on this machine.
+
+    Raises:
+        UserError: the space, the folder, the puzzles or an option can't be used.
+    """
+    with ExitStack() as held:
+        hardware = held.enter_context(hardware_of(request))
+        sweep = resolve(request, hardware)
+        if not request.resume:
+            require_free(sweep.folder)
+        say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
+        held.enter_context(owned(sweep.folder))
+        if not request.resume:
+            require_free(sweep.folder)  # another driver may have been here before the lock
+        session = SweepSession(sweep, request, hardware)
+        slots = hardware.slots(sweep.spec.resources)
+        plan = make_plan(sweep.spec, session.puzzles.shape, slots, calibrated=False)
+        for text in warnings(plan):
+            say(f"warning: {text}.")
+        ray = connected(request) if request.address is None else nullcontext()
+        display = ProgressDisplay(
+            trials=plan.total_trials,
+            training_flops_per_trial=int(sweep.spec.budget.flops_per_trial),
+            time_limit=session.budget.seconds_left,
+        )
+        end = session.run(held.enter_context(display), ray)
+    say(f"Report: {sweep.folder.report / 'report.html'}")
+    if end in _LAST_WORDS:
+        say(_LAST_WORDS[end])
+    return sweep.folder, end

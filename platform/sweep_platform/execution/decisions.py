@@ -1,0 +1,61 @@
+"""How decisions reach a worker while it trains, wherever in the cluster it is.
+
+Ray Tune hands a trainable nothing between two reports, so decisions go through the key-value table
+of Ray's control store: the driver writes, workers look every fifth of a second (0.35 ms a look).
+"""
+
+import time
+from collections.abc import Callable
+
+from ray.experimental import internal_kv
+
+from sweep_platform.store.messages import Decision
+
+LOOK_SECONDS = 0.2
+_NAMESPACE = "hrm-sweep"
+
+
+class DecisionChannel:
+    """Decisions on the trials of one session, by trial number; the session names the channel."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def send(self, trial: int, decision: Decision) -> None:
+        """Let the worker of a trial know. The driver calls."""
+        value = decision.value.encode()
+        internal_kv._internal_kv_put(self._key(trial), value, True, namespace=_NAMESPACE)
+
+    def read(self, trial: int) -> Decision:
+        """Return the newest decision on a trial; CONTINUE where there is none. A worker calls."""
+        value = internal_kv._internal_kv_get(self._key(trial), namespace=_NAMESPACE)
+        return Decision.CONTINUE if value is None else Decision(value.decode())
+
+    def clear(self, trial: int) -> None:
+        """Forget what was decided on a trial that starts again."""
+        internal_kv._internal_kv_del(self._key(trial), namespace=_NAMESPACE)
+
+    def _key(self, trial: int) -> bytes:
+        return f"{self.name}/{trial}".encode()
+
+
+class Watch:
+    """Says whether a worker is to end its trial, and looks no more often than it has to."""
+
+    def __init__(
+        self, read: Callable[[], Decision], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._read, self._clock = read, clock
+        self._decision = Decision.CONTINUE
+        self._next = 0.0
+
+    def __call__(self) -> bool:
+        """Whether the driver wants the trial to end; it is asked between two steps."""
+        if self._decision is Decision.CONTINUE and self._clock() >= self._next:
+            self.look()
+        return self._decision is not Decision.CONTINUE
+
+    def look(self) -> None:
+        """Look now, as after a report, which the driver may have decided on."""
+        self._decision = self._read()
+        self._next = self._clock() + LOOK_SECONDS

@@ -1,0 +1,135 @@
+"""What a Ray worker runs: one job, from its checkpoint to its last report.
+
+A worker writes checkpoints and nothing else. What it measures goes to the driver in reports, and
+into the checkpoint as well: after a resume the first report repeats it, in case a driver that died
+has not recorded it.
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from puzzle_datasets.common.errors import RunError
+from sweep_platform.space.dataset import DatasetAddress
+from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
+from sweep_platform.store.messages import Failure, TrialJob, TrialReport
+
+if TYPE_CHECKING:
+    from hrm.training.trainer import Trainer
+
+
+def run_job(config: dict[str, Any]) -> None:
+    """Run one job as a Ray Tune function; `config` holds it as text.
+
+    Only a lost worker is worth another try, so errors do not leave this function: they are
+    reported, and end the trial for good.
+    """
+    from ray import tune
+
+    from sweep_platform.execution.decisions import DecisionChannel, Watch
+
+    job = TrialJob.from_text(config["job"])
+    channel = DecisionChannel(job.channel)
+    watch = Watch(lambda: channel.read(job.trial))
+    for report in train(job, watch):
+        tune.report({"report": report.to_text()})
+        watch.look()
+
+
+def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[TrialReport]:
+    """Train a job's replicates, one after another, and yield their reports.
+
+    As soon as `stop` is true between two steps, a checkpoint is written and the job ends.
+    """
+    store = open_checkpoints(job.checkpoints)
+    [replicate] = job.replicates
+
+    def report(*measurements: Any, **fields: Any) -> TrialReport:
+        return TrialReport(
+            trial=job.trial, replicate=replicate.number, measurements=measurements, **fields
+        )
+
+    try:
+        with store.hold(job.key) as checkpoint, _fallbacks() as heard:
+            trainer = _trainer(job, checkpoint)
+            heard += [] if heard else _shortfall(trainer)
+            yield report(*trainer.measurements)
+            for measurement in _measurements(trainer, checkpoint, stop, store, job.key):
+                yield report(measurement, warnings=tuple(heard))
+                heard.clear()
+    except RunError as error:
+        yield report(failure=Failure(reason=str(error)))
+    except Exception as error:
+        sentence = f"{type(error).__name__}: {error}".splitlines()[0]
+        yield report(failure=Failure(reason=sentence, traceback=traceback.format_exc()))
+
+
+def _measurements(
+    trainer: Trainer,
+    checkpoint: Path,
+    stop: Callable[[], bool],
+    store: CheckpointStore,
+    key: str,
+) -> Iterator[Any]:
+    """Train to the end; yield what is measured."""
+    for _ in trainer.run(checkpoint, stop=stop, saved=lambda: store.publish(key)):
+        yield trainer.measurements[-1]
+
+
+@contextmanager
+def _fallbacks() -> Iterator[list[str]]:
+    """Collect warnings of blocks that are not compiled; what a worker prints is lost."""
+    from hrm.model.compiled import CompileFallback
+
+    heard: list[str] = []
+    show = warnings.showwarning
+
+    def hear(message: Warning | str, *where: Any, **details: Any) -> None:
+        if isinstance(message, CompileFallback):
+            heard.append(str(message).rstrip("."))
+        show(message, *where, **details)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = hear
+        yield heard
+
+
+def _trainer(job: TrialJob, checkpoint: Path) -> Trainer:
+    """The job's replicate as its last checkpoint left it."""
+    import torch
+
+    from hrm.config import ModelConfig, TrainingConfig
+    from hrm.training.trainer import Trainer
+
+    torch.set_num_threads(job.threads)
+    device = torch.device(job.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RunError("this host's torch finds no GPU; install a CUDA build, or set gpus: 0")
+    [replicate] = job.replicates
+    training = {**job.training, "evaluate_at": tuple(job.training["evaluate_at"])}
+    trainer = Trainer(
+        ModelConfig(**job.model),
+        TrainingConfig(**{**training, "seed": replicate.seed}),
+        DatasetAddress(**job.dataset).open(),
+        device,
+    )
+    if checkpoint.exists():
+        trainer.restore(checkpoint)
+    return trainer
+
+
+def _shortfall(trainer: Trainer) -> list[str]:
+    """A sentence where blocks run otherwise than the configuration wants."""
+    wanted, real = trainer.config.execution, trainer.execution
+    if wanted == real:
+        return []
+    device = {"cpu": "a CPU", "cuda": "this GPU"}[trainer.device.type]
+    return [
+        f"training.execution is {wanted}, but on {device} trials run {real}; docs/spaces.md says "
+        "what each needs"
+    ]

@@ -1,0 +1,91 @@
+"""The one budget of a sweep: what it may spend, what it has spent, and whether more may start."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from sweep_platform.spec.schema import BudgetSpec
+
+
+class Limit(StrEnum):
+    """The limit that forbids another start."""
+
+    TRIALS = "trials"
+    TIME = "time"
+
+
+class Budget:
+    """Knows the limits of a sweep, what is spent, and what is left.
+
+    Args:
+        limits: as the space gives them.
+        trials: how many were begun, in this session and before.
+        seconds: time on the clock that former sessions took.
+        trial_seconds: device-seconds of each complete trial.
+        clock: seconds from any starting point.
+    """
+
+    def __init__(
+        self,
+        limits: BudgetSpec,
+        *,
+        trials: int = 0,
+        seconds: float = 0.0,
+        trial_seconds: Iterable[float] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self.trials = trials
+        self._clock = clock
+        self._began = clock() - seconds
+        self._trial_seconds = list(trial_seconds)
+
+    @property
+    def training_flops(self) -> int:
+        """FLOPs that all trials together may spend on training."""
+        return self.limits.trials * int(self.limits.flops_per_trial)
+
+    @property
+    def trials_left(self) -> int:
+        """How many trials may still be begun."""
+        return max(0, self.limits.trials - self.trials)
+
+    @property
+    def seconds(self) -> float:
+        """Time on the clock that the sweep has taken."""
+        return self._clock() - self._began
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time on the clock that is left; None without a limit."""
+        minutes = self.limits.minutes
+        return None if minutes is None else 60 * minutes - self.seconds
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time is up."""
+        left = self.seconds_left
+        return left is not None and left <= 0
+
+    def forbids(self, *, new: bool) -> Limit | None:
+        """The limit that forbids another start, None if one may start.
+
+        A `new` trial counts against the number of trials, one that goes on does not. Both have to
+        end in time, if they take as long as the median of the complete ones.
+        """
+        left = self.seconds_left
+        if left is not None and left <= self._usual_seconds():
+            return Limit.TIME
+        return Limit.TRIALS if new and not self.trials_left else None
+
+    def begin_trial(self) -> None:
+        """Count a new trial."""
+        self.trials += 1
+
+    def complete_trial(self, device_seconds: float) -> None:
+        """Note how long a complete trial took."""
+        self._trial_seconds.append(device_seconds)
+
+    def _usual_seconds(self) -> float:
+        return statistics.median(self._trial_seconds) if self._trial_seconds else 0.0

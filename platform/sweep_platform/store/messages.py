@@ -1,0 +1,137 @@
+"""What driver and worker say to each other: a job goes down, reports come up, decisions go down.
+
+Messages carry a version and travel as text, so that a worker of other code is refused in words
+in place of failing on a key.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from hrm.progress import Measurement, measurement_from
+from puzzle_datasets.common.errors import RunError
+
+VERSION = 1
+
+
+class Decision(StrEnum):
+    """What the driver wants of a trial; a worker saves a checkpoint before it obeys the last two.
+
+    PAUSE and STOP differ in what becomes of the trial: a paused one may go on, so its checkpoint
+    has to be kept; a stopped one has ended.
+    """
+
+    CONTINUE = "continue"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class MessageError(RunError):
+    """A message is of another version of this code."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """One training of a job's configuration: its number in the trial and its seed."""
+
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialJob:
+    """What a worker is to train: one or more replicates of one configuration.
+
+    Attributes:
+        trial: number of the trial in the sweep.
+        model: the resolved `hrm.config.ModelConfig`.
+        training: the resolved `hrm.config.TrainingConfig`, with the seed of the first replicate.
+        replicates: those to train.
+        dataset: the puzzles' folder and fingerprint.
+        device: `cpu` or `cuda`.
+        threads: of the CPU.
+        checkpoints: address of the checkpoint store.
+        key: under which the trial's checkpoint is kept there.
+        channel: name under which the driver's decisions are found.
+    """
+
+    trial: int
+    model: Mapping[str, Any]
+    training: Mapping[str, Any]
+    replicates: tuple[Replicate, ...]
+    dataset: Mapping[str, str]
+    device: str
+    threads: int
+    checkpoints: str
+    key: str
+    channel: str
+
+    def to_text(self) -> str:
+        """The message as text."""
+        return _to_text(self)
+
+    @classmethod
+    def from_text(cls, text: str) -> "TrialJob":
+        """Read the message back. Raises `MessageError` where it is of another version."""
+        fields = _fields(text)
+        fields["replicates"] = tuple(Replicate(**one) for one in fields["replicates"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a trial broke: a sentence, and the traceback where the fault may be ours."""
+
+    reason: str
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialReport:
+    """What a worker has measured of one replicate, or why it broke.
+
+    Attributes:
+        trial: number of the trial in the sweep.
+        replicate: number of the replicate in the trial.
+        measurements: in the order of their steps. After a resume the first report repeats those
+            that the checkpoint kept; the driver drops what it has.
+        warnings: sentences that a person at the driver has to see.
+        failure: set in the last report of a replicate that broke.
+    """
+
+    trial: int
+    replicate: int
+    measurements: tuple[Measurement, ...] = ()
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    def to_text(self) -> str:
+        """The message as text."""
+        return _to_text(self)
+
+    @classmethod
+    def from_text(cls, text: str) -> "TrialReport":
+        """Read the message back. Raises `MessageError` where it is of another version."""
+        fields = _fields(text)
+        fields["measurements"] = tuple(map(measurement_from, fields["measurements"]))
+        fields["warnings"] = tuple(fields["warnings"])
+        if fields["failure"] is not None:
+            fields["failure"] = Failure(**fields["failure"])
+        return cls(**fields)
+
+
+def _to_text(message: TrialJob | TrialReport) -> str:
+    return json.dumps({"version": VERSION, **asdict(message)})
+
+
+def _fields(text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(text)
+    version = fields.pop("version", None)
+    if version != VERSION:
+        raise MessageError(
+            f"driver and worker run different code (messages of version {version} and {VERSION}); "
+            "install the same version on every host"
+        )
+    return fields

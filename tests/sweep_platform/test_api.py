@@ -1,0 +1,94 @@
+"""Sweeps from Python: tables of what a folder holds."""
+
+from pathlib import Path
+
+import pytest
+
+from sweep_platform import Sweep
+from sweep_platform.api import _setting, _space
+from sweep_platform.common.errors import InputError
+from sweep_platform.store.trial import TrialState
+
+STATES = (TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)
+
+
+def test_tables_of_a_sweep(make_sweep) -> None:
+    folder = make_sweep(*STATES)
+    sweep = Sweep.open(folder.root)
+    assert sweep.folder == folder.root
+    trials = sweep.trials().to_pylist()
+    assert [row["trial"] for row in trials] == [0, 1, 2, 3]
+    assert [row["state"] for row in trials] == ["complete", "stopped", "failed", "running"]
+    assert trials[0]["N"] == 1
+    measurements = sweep.measurements()
+    assert measurements.num_rows == sum(len(list(t.measurements())) for t in folder.trials())
+    assert {"trial", "step", "time_ms", "loss", "exact_accuracy"} <= set(measurements.column_names)
+    curves = sweep.curves().to_pylist()
+    final = [row for row in curves if row["trial"] == 0][-1]
+    assert final["M"] == trials[0]["M_max"]
+    assert final["exact_accuracy"] == trials[0]["exact_accuracy"]
+
+
+def test_the_front_holds_complete_trials_alone(make_sweep) -> None:
+    front = Sweep.open(make_sweep(*STATES).root).front()
+    assert front
+    assert {point.trial for point in front} == {0}
+
+
+def test_knobs_without_use_are_null_and_mixed_ones_are_text(make_comparison) -> None:
+    rows = Sweep.open(make_comparison("hrm", "transformer").root).trials().to_pylist()
+    assert [row["model"] for row in rows] == ["hrm", "transformer"]
+    assert rows[0]["N"] is not None
+    assert rows[1]["N"] is None
+
+
+def test_an_empty_sweep_has_empty_tables(make_sweep) -> None:
+    sweep = Sweep.open(make_sweep().root)
+    assert sweep.trials().num_rows == sweep.curves().num_rows == sweep.measurements().num_rows == 0
+    assert sweep.front() == []
+
+
+def test_a_report_is_written(make_sweep) -> None:
+    assert Sweep.open(make_sweep(TrialState.COMPLETE).root).report().name == "report.html"
+
+
+def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no sweep"):
+        Sweep.open(tmp_path)
+
+
+SPACE = {
+    "name": "toy",
+    "dataset": {"name": "arc-agi-1", "canvas": 3, "tasks": 4, "held_out": "all"},
+    "space": {"N": {"choices": [1, 2]}},
+    "model": {"hidden_size": 32, "num_heads": 1},
+    "budget": {"trials": 2, "flops_per_trial": 1e8},
+}
+
+
+def test_a_space_may_be_a_mapping_a_spec_or_a_file(tmp_path: Path) -> None:
+    import yaml
+
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(SPACE))
+    spec = _space(SPACE).resolve(None)
+    assert _space(spec).resolve(None) == spec
+    assert _space(tmp_path / "toy.yaml").resolve(None) == spec
+    assert _space(str(tmp_path / "toy.yaml")).resolve(None) == spec
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [
+        ("trials", 9, ("budget", "trials")),
+        ("seed", 3, ("seed",)),
+        ("training.learning_rate", 3e-5, ("training", "learning_rate")),
+        ("space.N", {"choices": [1, 3]}, ("space", "N")),
+        ("model.mode", "lean", ("model", "mode")),
+    ],
+)
+def test_overrides_are_settings(name: str, value: object, path: tuple[str, ...]) -> None:
+    spec = _space(SPACE).resolve(None, [_setting(name, value)])
+    found = spec.model_dump(mode="json")
+    for part in path:
+        found = found[part]
+    assert found == value or found.items() >= value.items()

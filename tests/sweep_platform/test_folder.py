@@ -1,0 +1,70 @@
+"""A sweep's folder reads back what was written, also after a death in mid-line."""
+
+import json
+
+import pytest
+
+from sweep_platform.common.errors import InputError
+from sweep_platform.store.folder import SessionEnd
+from sweep_platform.store.trial import Outcome, TrialState
+
+
+def test_round_trip(make_sweep) -> None:
+    sweep = make_sweep(TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)
+    trials = sweep.trials()
+    assert [t.record().number for t in trials] == [0, 1, 2, 3]
+    assert [t.outcome() and t.outcome().state for t in trials] == [
+        TrialState.COMPLETE,
+        TrialState.STOPPED,
+        TrialState.FAILED,
+        None,
+    ]
+    curves = [m.progress.curve for m in trials[0].measurements() if m.progress.curve]
+    assert len(curves) == 3
+    assert len(curves[-1].exact_accuracy) == trials[0].record().parameters["M_max"]
+    assert sweep.record().name == "toy"
+
+
+def test_a_step_is_recorded_once(make_sweep) -> None:
+    trial = make_sweep(TrialState.COMPLETE).trials()[0]
+    measured = list(trial.measurements())
+    assert trial.append([measured[1]]) == []
+    assert list(trial.measurements()) == measured
+
+
+def test_an_outcome_is_final(make_sweep) -> None:
+    trial = make_sweep(TrialState.COMPLETE).trials()[0]
+    with pytest.raises(AssertionError):
+        trial.end(Outcome(state=TrialState.FAILED, reason="again", ended=0.0))
+
+
+def test_sessions(make_sweep) -> None:
+    sweep = make_sweep()
+    sweep.session_started()
+    sweep.session_ended(SessionEnd.INTERRUPTED)
+    killed, ended = sweep.sessions()
+    assert killed.end is killed.ended is None
+    assert ended.end is SessionEnd.INTERRUPTED
+
+
+def test_a_paused_trial_may_go_on(make_sweep) -> None:
+    trial = make_sweep(None).trials()[0]
+    trial.end(Outcome(state=TrialState.PAUSED, reason="interrupted", ended=0.0))
+    assert trial.outcome().state is TrialState.PAUSED
+    trial.resume()
+    assert trial.outcome() is None
+    for state in (TrialState.PAUSED, TrialState.COMPLETE):
+        trial.end(Outcome(state=state, reason="it ended", ended=0.0))
+    with pytest.raises(AssertionError):
+        trial.resume()
+
+
+def test_a_sweep_of_the_old_format_is_refused(make_sweep) -> None:
+    sweep = make_sweep()
+    record = sweep.root / "sweep.json"
+    fields = json.loads(record.read_text())
+    del fields["format"]
+    record.write_text(json.dumps(fields))
+    with pytest.raises(InputError, match="is a sweep of format 1, and this code reads") as caught:
+        sweep.record()
+    assert caught.value.field == str(sweep.root)

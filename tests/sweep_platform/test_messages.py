@@ -1,0 +1,110 @@
+"""Driver and worker understand each other, or say that they do not."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sweep_builders import measurement
+
+from sweep_platform.execution.decisions import LOOK_SECONDS, Watch
+from sweep_platform.store.messages import (
+    Decision,
+    Failure,
+    MessageError,
+    Replicate,
+    TrialJob,
+    TrialReport,
+)
+
+TEXT = st.text(max_size=20)
+
+
+@given(
+    trial=st.integers(0, 10**6),
+    settings=st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=3),
+    replicates=st.lists(st.builds(Replicate, number=st.integers(0, 9), seed=st.integers(0))),
+    text=TEXT,
+)
+def test_a_job_reads_back(
+    trial: int, settings: dict[str, Any], replicates: list[Replicate], text: str
+) -> None:
+    job = TrialJob(
+        trial=trial,
+        model=settings,
+        training=settings,
+        replicates=tuple(replicates),
+        dataset={"folder": text, "fingerprint": text},
+        device="cpu",
+        threads=1,
+        checkpoints=text,
+        key=text,
+        channel=text,
+    )
+    assert TrialJob.from_text(job.to_text()) == job
+
+
+@given(
+    steps=st.lists(st.integers(1, 100), max_size=3),
+    accuracy=st.none() | st.floats(0, 1),
+    warnings=st.lists(TEXT, max_size=2),
+    failure=st.none() | st.builds(Failure, reason=TEXT, traceback=st.none() | TEXT),
+)
+def test_a_report_reads_back(
+    steps: list[int], accuracy: float | None, warnings: list[str], failure: Failure | None
+) -> None:
+    report = TrialReport(
+        trial=1,
+        replicate=0,
+        measurements=tuple(measurement(step, accuracy) for step in steps),
+        warnings=tuple(warnings),
+        failure=failure,
+    )
+    assert TrialReport.from_text(report.to_text()) == report
+
+
+@pytest.mark.parametrize("kind", [TrialJob, TrialReport])
+@pytest.mark.parametrize("version", [0, 99, None])
+def test_another_version_is_named(kind: Any, version: int | None) -> None:
+    text = json.dumps({"version": version, "anything": 1})
+    with pytest.raises(MessageError, match="install the same version on every host"):
+        kind.from_text(text)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_watch_looks_seldom_and_remembers() -> None:
+    decisions = [Decision.CONTINUE, Decision.PAUSE]
+    looks: list[Decision] = []
+    clock = FakeClock()
+
+    def read() -> Decision:
+        looks.append(decisions[len(looks)])
+        return looks[-1]
+
+    watch = Watch(read, clock)
+    assert not watch()
+    assert not watch()
+    assert len(looks) == 1
+    clock.now += LOOK_SECONDS
+    assert watch()
+    clock.now += LOOK_SECONDS
+    assert watch()
+    assert len(looks) == 2, "what was decided stays"
+
+
+def test_a_watch_looks_at_once_when_it_is_told_to() -> None:
+    decision = Decision.CONTINUE
+    watch = Watch(lambda: decision, FakeClock())
+    assert not watch()
+    decision = Decision.STOP
+    assert not watch()
+    watch.look()
+    assert watch()

@@ -1,0 +1,367 @@
+"""What runs next, who goes on, when all is over: the driver's decisions without Ray."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep_builders import TOTAL, measurement, opened
+
+from hrm.progress import Progress
+from sweep_platform.plan.budget import Budget
+from sweep_platform.search import scheduler as scheduler_module
+from sweep_platform.search.outcomes import complete_seconds
+from sweep_platform.search.scheduler import WORKER_RETRIES, TrialScheduler
+from sweep_platform.store.messages import Decision, Failure, TrialReport
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+
+MANY = {"trials": 9, "flops_per_trial": 1e8}
+
+
+class FakeDisplay:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+
+    def trial_started(self, record: TrialRecord, resumed: bool = False) -> None:
+        self.events.append(("started", record.number, resumed))
+
+    def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
+        self.events.append(("measured", record.number, progress.step))
+
+    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
+        self.events.append(("ended", record.number, outcome.state))
+
+    def note(self, text: str) -> None:
+        self.events.append(("note", text))
+
+
+class FakeClock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Driver:
+    """One session on a sweep's folder; trials report when the test says so."""
+
+    def __init__(self, root: Path, spec: Any, capacity: int) -> None:
+        found = opened(root, spec)
+        self.folder, self.search = found.folder, found.search
+        self.display, self.clock = FakeDisplay(), FakeClock()
+        self.sent: list[tuple[int, Decision]] = []
+        self.capacity = capacity
+        self.scheduler = TrialScheduler(
+            self.search,
+            Budget(
+                spec.budget,
+                trials=len(self.folder.trials()),
+                trial_seconds=complete_seconds(self.folder.trials()),
+                clock=self.clock,
+            ),
+            self.display,
+            lambda: self.capacity,
+            lambda trial, decision: self.sent.append((trial, decision)),
+        )
+        self.running: dict[str, TrialFolder] = {}
+
+    def start(self, key: str) -> TrialFolder | None:
+        trial = self.scheduler.start(key)
+        if trial is not None:
+            self.running[key] = trial
+        return trial
+
+    def report(self, key: str, *measured: Any, **fields: Any) -> None:
+        number = self.running[key].record().number
+        report = TrialReport(trial=number, replicate=0, measurements=measured, **fields)
+        self.scheduler.report(key, TrialReport.from_text(report.to_text()))
+
+    def finish(self, key: str, accuracy: float = 0.5, seconds: float = 1.0) -> None:
+        self.report(key, measurement(TOTAL, accuracy, seconds=seconds))
+        self.scheduler.ended(key)
+
+    def told(self, number: int) -> Decision:
+        """The last decision that the worker of a trial heard of."""
+        return [decision for trial, decision in self.sent if trial == number][-1]
+
+    def states(self) -> list[str | None]:
+        outcomes = [trial.outcome() for trial in self.folder.trials()]
+        return [outcome and str(outcome.state) for outcome in outcomes]
+
+
+@pytest.fixture
+def drive(tmp_path: Path, make_spec):
+    def make(capacity: int = 2, minutes: float | None = None, **changes: Any) -> Driver:
+        spec = make_spec(**changes)
+        budget = spec.budget.model_copy(update={"minutes": minutes})
+        return Driver(tmp_path / "toy", spec.model_copy(update={"budget": budget}), capacity)
+
+    return make
+
+
+def test_capacity_is_kept_as_it_changes(drive) -> None:
+    driver = drive(capacity=2)
+    assert driver.start("a")
+    assert driver.start("b")
+    assert driver.start("c") is None
+    assert not driver.scheduler.exhausted
+    driver.capacity = 3
+    assert driver.start("c")
+    assert driver.start("d") is None
+    driver.finish("a")
+    assert driver.start("d")
+    driver.capacity = 0
+    assert driver.start("e") is None
+    assert not driver.scheduler.exhausted
+
+
+def test_a_sweep_to_its_end(drive) -> None:
+    driver = drive(budget={"trials": 3, "flops_per_trial": 1e8})
+    for key in "abc":
+        driver.start(key)
+        driver.finish(key)
+    assert driver.start("d") is None
+    assert driver.scheduler.exhausted
+    assert not driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["complete"] * 3
+    assert driver.display.events[:3] == [
+        ("started", 0, False),
+        ("measured", 0, TOTAL),
+        ("ended", 0, TrialState.COMPLETE),
+    ]
+
+
+def test_the_beaten_stop_at_a_rung(drive) -> None:
+    driver = drive(
+        objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2, "keep": 0.5}, capacity=3
+    )
+    for key in "abc":
+        driver.start(key)
+    driver.report("a", measurement(50, 0.5))
+    driver.report("b", measurement(50, 0.25))
+    assert (driver.told(0), driver.told(1)) == (Decision.CONTINUE, Decision.STOP)
+    driver.scheduler.ended("b")
+    stopped = driver.folder.trials()[1].outcome()
+    assert stopped.state is TrialState.STOPPED
+    assert stopped.reason == "beaten at the rung at 50% of the training budget"
+    driver.report("c", measurement(50, 0.75))
+    assert driver.told(2) is Decision.CONTINUE
+    driver.finish("a")
+    driver.finish("c")
+    assert driver.states() == ["complete", "stopped", "complete"]
+
+
+def test_what_a_checkpoint_knows_and_the_folder_lacks_is_recorded_and_judged(drive) -> None:
+    """A driver died before it recorded a report; the worker's checkpoint has it."""
+    rungs = {"objectives": ["exact_accuracy"], "rungs": {"at": [0.5], "minimum": 2}}
+    first = drive(**rungs)
+    first.start("a")
+    first.report("a", measurement(50, 0.5))
+    first.start("b")
+    first.report("b", measurement(40, None))
+    again = drive(**rungs)
+    again.start("a")
+    again.start("b")
+    again.report("b", measurement(40, None), measurement(50, 0.25))
+    steps = [m.progress.step for m in again.folder.trials()[1].measurements()]
+    assert steps == [40, 50], "nothing twice, no gap"
+    assert again.display.events[-1] == ("measured", 1, 50)
+    assert again.told(1) is Decision.STOP
+
+
+def test_the_broken_fail(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.report("a", failure=Failure(reason="the loss was nan at step 3"))
+    driver.scheduler.ended("a")
+    trial = driver.folder.trials()[0]
+    assert trial.outcome().state is TrialState.FAILED
+    assert trial.outcome().reason == "the loss was nan at step 3"
+    assert not trial.error.exists()
+    assert driver.start("b").record().number == 1
+
+
+def test_a_traceback_is_kept(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.report("a", failure=Failure(reason="KeyError: 'x'", traceback="Traceback ..."))
+    driver.scheduler.ended("a")
+    assert driver.folder.trials()[0].error.read_text() == "Traceback ..."
+
+
+def test_the_lost_go_on_but_not_for_ever(drive) -> None:
+    driver = drive(capacity=1)
+    for _ in range(WORKER_RETRIES):
+        assert driver.start("a").record().number == 0
+        driver.scheduler.ended("a", lost=True)
+    assert driver.states() == [None]
+    assert driver.start("a").record().number == 0
+    driver.scheduler.ended("a", lost=True)
+    outcome = driver.folder.trials()[0].outcome()
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason == "its worker was lost, 4 times over"
+
+
+def test_a_worker_that_returns_early_is_lost(drive) -> None:
+    """Only a report of the last step makes a trial complete."""
+    driver = drive()
+    driver.start("a")
+    driver.report("a", measurement(TOTAL - 1))
+    driver.scheduler.ended("a")
+    assert driver.states() == [None]
+    assert driver.search.proposer.unfinished
+
+
+def test_the_last_trial_may_still_be_lost(drive) -> None:
+    """No session is over while a trial runs: its worker may die, and it has to go on."""
+    driver = drive(capacity=9)
+    keys = [str(number) for number in range(9)]
+    started = [key for key in keys if driver.start(key) is not None]
+    assert driver.start("x") is None
+    assert not driver.scheduler.exhausted
+    driver.scheduler.ended(started[-1], lost=True)
+    assert driver.start("again").record().number == len(started) - 1
+
+
+def test_interrupted_trials_pause_and_go_first_next_time(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.start("b")
+    driver.report("a")
+    driver.report("b", measurement(10, None))
+    driver.scheduler.interrupt()
+    assert not driver.scheduler.should_end(), "workers save first"
+    assert driver.told(0) is driver.told(1) is Decision.PAUSE
+    assert driver.start("c") is None
+    driver.scheduler.ended("a")
+    driver.scheduler.ended("b")
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["paused", "paused"]
+    again = drive()
+    assert again.start("a").record().number == 0
+    assert again.start("b").record().number == 1
+    assert again.states() == [None, None], "they run"
+    assert again.told(0) is Decision.CONTINUE
+    assert again.display.events == [("started", 0, False), ("started", 1, True)]
+    again.finish("a")
+    assert again.states() == ["complete", None]
+
+
+def test_nobody_waits_for_a_worker_that_has_not_begun(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.scheduler.interrupt()
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == [None]
+
+
+def test_a_worker_that_does_not_end_is_not_waited_for_for_ever(drive, monkeypatch) -> None:
+    monkeypatch.setattr(scheduler_module, "GRACE_SECONDS", 0.0)
+    driver = drive()
+    driver.start("a")
+    driver.report("a", measurement(10, None))
+    driver.scheduler.interrupt()
+    assert driver.scheduler.should_end()
+
+
+def test_an_interruption_outweighs_the_clock(drive) -> None:
+    driver = drive(minutes=1)
+    driver.start("a")
+    driver.report("a", measurement(10, None))
+    driver.scheduler.interrupt()
+    driver.clock.now = 61.0
+    driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.told(0) is Decision.PAUSE
+    assert driver.states() == [None]
+
+
+def test_the_clock_stops_what_runs(drive) -> None:
+    driver = drive(minutes=1)
+    driver.start("a")
+    driver.start("b")
+    driver.report("a", measurement(10, None))
+    assert not driver.scheduler.should_end()
+    driver.clock.now = 61.0
+    assert not driver.scheduler.should_end(), "workers save first"
+    assert driver.told(0) is driver.told(1) is Decision.STOP
+    assert driver.start("c") is None
+    driver.scheduler.ended("a")
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["stopped", "stopped"]
+    outcome = driver.folder.trials()[0].outcome()
+    assert outcome.reason == "the sweep's time was up"
+    assert driver.display.events[-1] == ("ended", 1, TrialState.STOPPED)
+
+
+def test_a_trial_that_ends_while_it_is_stopped_is_complete(drive) -> None:
+    driver = drive(minutes=1)
+    driver.start("a")
+    driver.report("a", measurement(99, None))
+    driver.clock.now = 61.0
+    driver.scheduler.should_end()
+    driver.finish("a")
+    assert driver.states() == ["complete"]
+
+
+def test_no_trial_starts_that_would_not_end_in_time(drive) -> None:
+    driver = drive(minutes=20, space={"N": {"low": 1, "high": 9}}, budget=MANY)
+    for key, seconds in zip("abcde", (10.0, 10.0, 10.0, 2000.0, 2000.0), strict=True):
+        assert driver.start(key)
+        driver.finish(key, seconds=seconds)
+    assert driver.start("f"), "the usual trial takes 10 s"
+    driver.finish("f", seconds=3000.0)
+    assert driver.start("g"), "the usual trial takes 1005 s"
+    driver.finish("g", seconds=3000.0)
+    assert driver.start("h") is None, "the usual trial takes 2000 s"
+    assert driver.scheduler.exhausted
+
+
+def test_what_waits_when_no_time_is_left_ends_too(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.finish("a", seconds=2000.0)
+    driver.start("b")
+    driver.scheduler.interrupt()
+    driver.scheduler.close()
+    again = drive(minutes=20)
+    assert again.start("b") is None
+    assert again.scheduler.exhausted
+    again.scheduler.close()
+    assert again.states() == ["complete", "stopped"]
+    assert not drive().search.proposer.unfinished
+
+
+def test_no_time_at_all_starts_nothing(drive) -> None:
+    driver = drive(minutes=0)
+    assert driver.start("a") is None
+    assert driver.scheduler.exhausted
+    assert driver.folder.trials() == []
+
+
+def test_trials_whose_workers_are_all_gone_go_on(drive) -> None:
+    driver = drive(capacity=1)
+    for _ in range(WORKER_RETRIES):
+        assert driver.start("a").record().number == 0
+        driver.scheduler.all_lost("Ray ran out of memory.")
+    assert driver.states() == [None]
+    driver.start("a")
+    driver.scheduler.all_lost("Ray ran out of memory.")
+    assert driver.states() == ["failed"]
+    assert driver.start("b").record().number == 1
+
+
+def test_what_every_trial_warns_of_is_said_once(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    for _ in range(2):
+        driver.report("a", warnings=("there is no compiler",))
+    assert driver.display.events[1:] == [("note", "there is no compiler")]

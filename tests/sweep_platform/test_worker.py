@@ -1,0 +1,178 @@
+"""What a worker does with a job, without Ray: one process, one job after another."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep_builders import sweep_folder
+
+from hrm.config import MODELS
+from hrm.model import compiled
+from hrm.progress import Progress
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from sweep_platform.execution.worker import train
+from sweep_platform.search.search import open_search
+from sweep_platform.space import dataset as puzzles
+from sweep_platform.store.messages import Replicate, TrialJob, TrialReport
+from sweep_platform.store.trial import TrialFolder
+
+Reports = list[TrialReport]
+MakeJobs = Callable[..., list[TrialJob]]
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, make_spec: Any) -> MakeJobs:
+    """Makes the jobs of a small sweep, one for each of its trials."""
+
+    def make(root: str = "toy", **changes: Any) -> list[TrialJob]:
+        spec = make_spec(**changes)
+        folder = puzzles.prepare(spec.dataset, tmp_path / "data")
+        manifest = PuzzleDataset.open(folder).manifest
+        address = puzzles.DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
+        sweep = sweep_folder(tmp_path / root)
+        shape = puzzles.built_shape(manifest)
+        proposer = open_search(sweep, spec, shape, manifest.fingerprint).proposer
+        made = []
+        while len(made) < spec.budget.trials and (trial := proposer.propose()):
+            made.append(job(trial, asdict(address), sweep.checkpoints))
+        return made
+
+    return make
+
+
+def job(trial: TrialFolder, dataset: dict[str, str], checkpoints: str) -> TrialJob:
+    record = trial.record()
+    return TrialJob(
+        trial=record.number,
+        model=record.model,
+        training=record.training,
+        replicates=(Replicate(number=0, seed=record.training["seed"]),),
+        dataset=dataset,
+        device="cpu",
+        threads=1,
+        checkpoints=checkpoints,
+        key=trial.root.name,
+        channel="test",
+    )
+
+
+def run(made: list[TrialJob]) -> Reports:
+    """Each job as a worker gets it, with the settings as JSON has them."""
+    return [report for one in made for report in train(TrialJob.from_text(one.to_text()))]
+
+
+def progress_of(reports: Reports) -> list[Progress]:
+    assert [report.failure for report in reports if report.failure] == []
+    return [m.progress for report in reports for m in report.measurements]
+
+
+def warnings_of(reports: Reports) -> list[str]:
+    return [warning for report in reports for warning in report.warnings]
+
+
+SMALL = {
+    "model": {"H_layers": 1, "L_layers": 1, "num_heads": 2, "hidden_size": 16, "M_max": 2},
+    "budget": {"trials": 9, "flops_per_trial": 3e8},
+}
+ONE = {**SMALL, "space": {"N": {"choices": [1]}}}
+TRAINING = {"batch_size": 8, "warmup_steps": 2}
+CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+
+
+def numbers(progress: Progress) -> dict[str, Any]:
+    return {k: v for k, v in asdict(progress).items() if k not in CLOCK}
+
+
+def test_every_model_runs_and_says_what_halting_makes_of_it(jobs: MakeJobs) -> None:
+    made = jobs(**SMALL, space={"model": {"choices": list(MODELS)}, "T": {"choices": [1, 2]}})
+    assert len(made) == 2 * (len(MODELS) - 1) + 1, "a transformer has no T"
+    for one in made:
+        last = progress_of(run([one]))[-1]
+        assert last.step == last.total_steps > 1
+        assert last.curve
+        assert last.halting
+        assert len(last.halting.segments) == len(last.curve.exact_accuracy)
+
+
+def test_a_job_that_is_stopped_saves_and_goes_on_to_the_same_numbers(jobs: MakeJobs) -> None:
+    [whole], [cut] = jobs("whole", **ONE), jobs("cut", **ONE)
+    expected = [numbers(p) for p in progress_of(run([whole]))]
+    steps = 0
+
+    def stop() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > 7
+
+    before = progress_of(list(train(cut, stop)))
+    assert 0 < len(before) < len(expected)
+    first, *rest = train(cut)
+    assert [numbers(m.progress) for m in first.measurements] == [numbers(p) for p in before]
+    assert [numbers(p) for p in progress_of([first, *rest])] == expected
+
+
+def test_a_worker_writes_nothing_but_its_checkpoint(jobs: MakeJobs, tmp_path: Path) -> None:
+    [made] = jobs(**ONE)
+    folder = tmp_path / "toy" / "trials" / made.key
+    before = {path.name for path in folder.iterdir()}
+    run([made])
+    assert {path.name for path in folder.iterdir()} - before == {"checkpoint.pt", "lock"}
+
+
+# Tracing asks every tensor for its gradient.
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_compiled_trials_of_several_widths_share_a_worker(jobs: MakeJobs) -> None:
+    spec = {
+        **SMALL,
+        "space": {"hidden_size": {"choices": [16, 32]}, "N": {"choices": [1, 2]}},
+        "budget": {"trials": 4, "flops_per_trial": 1e8},
+    }
+    plain = progress_of(run(jobs("plain", **spec)))
+    reports = run(jobs("compiled", **spec, training={**TRAINING, "execution": "compiled"}))
+    assert not warnings_of(reports)
+    measured = progress_of(reports)
+    assert [p.step for p in measured] == [p.step for p in plain]
+    assert [p.loss for p in measured] == pytest.approx([p.loss for p in plain], rel=1e-3)
+
+
+def test_without_a_compiler_trials_go_on_and_each_says_so(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(compiled, "_warned", set())
+    spec = {**SMALL, "space": {"N": {"choices": [1, 2]}}}
+    plain = progress_of(run(jobs("plain", **spec)))
+    with pytest.warns(compiled.CompileFallback):
+        reports = run(jobs("eager", **spec, training={**TRAINING, "execution": "compiled"}))
+    reason, note = warnings_of(reports)
+    assert "no-such-compiler" in reason
+    assert "execution is compiled, but on a CPU trials run eager" in note
+    assert [p.loss for p in progress_of(reports)] == [p.loss for p in plain]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_cuda_graphs_on_a_cpu_are_warned_of(jobs: MakeJobs) -> None:
+    reports = run(jobs(**ONE, training={**TRAINING, "execution": "cuda_graphs"}))
+    progress_of(reports)
+    [warning] = warnings_of(reports)
+    assert "execution is cuda_graphs, but on a CPU trials run compiled" in warning
+
+
+def test_a_trial_that_diverges_says_why(jobs: MakeJobs) -> None:
+    # Each step multiplies the weights by 1 - 1e9.
+    knobs = {"learning_rate": {"choices": [1e3]}, "weight_decay": {"choices": [1e6]}}
+    reports = run(jobs(**SMALL, space=knobs, training={**TRAINING, "warmup_steps": 0}))
+    failure = reports[-1].failure
+    assert failure
+    assert failure.reason.startswith("The loss is ")
+    assert failure.traceback is None
+
+
+def test_a_fault_of_ours_comes_with_its_traceback(jobs: MakeJobs) -> None:
+    [made] = jobs(**ONE)
+    [report] = train(replace(made, dataset={"folder": "/nowhere", "fingerprint": "0"}))
+    assert report.failure
+    assert "/nowhere" in report.failure.reason
+    assert "Traceback" in (report.failure.traceback or "")

@@ -68,7 +68,7 @@ class TrialSummary:
 
     @property
     def halting(self) -> Halting | None:
-        """What halting made of the last evaluation, None where that is not known."""
+        """Halting in the last evaluation, None where that was not measured."""
         return self.evaluations[-1].halting if self.evaluations else None
 
     @property
@@ -113,7 +113,7 @@ class SweepSummary:
 
     @property
     def evaluated(self) -> bool:
-        """Whether any trial was evaluated."""
+        """True if any trial was evaluated."""
         return any(trial.final for trial in self.trials)
 
     @property
@@ -142,7 +142,7 @@ def _open(sessions: Sequence[Session]) -> bool:
 
 
 def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
-    """How the last session ended; None before the first, and where no end is recorded."""
+    """Return how the last session ended; None if there is none or its end is not recorded."""
     return sessions[-1].end if sessions else None
 
 

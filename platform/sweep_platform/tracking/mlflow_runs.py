@@ -1,4 +1,4 @@
-"""How a sweep and its trials stand in MLflow: tags, parameters, metrics, statuses."""
+"""MLflow's view of a sweep and its trials: tags, parameters, metrics, statuses."""
 
 import json
 import math
@@ -41,7 +41,7 @@ _LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
 
 
 class RunStatus(NamedTuple):
-    """MLflow's status of a run, and the value of its state tag, which tells apart more."""
+    """MLflow's status of a run, and its state tag, which has more values."""
 
     status: str
     state: str

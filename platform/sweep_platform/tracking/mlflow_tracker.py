@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class _Run:
-    """What MLflow holds of one run."""
+    """The content of one run in MLflow.
+
+    Attributes:
+        id: MLflow's name of it.
+        status: as it was last set.
+        parent: the run that MLflow files it under.
+        described: True if parameters and dataset were sent.
+        sent: optimizer step of the last report sent.
+    """
 
     id: str
     status: runs.RunStatus
     parent: str = ""
-    """Run that MLflow files it under."""
     described: bool = False
-    """Whether parameters and dataset were sent."""
     sent: int = 0
-    """Optimizer step of the last report sent."""
 
 
 class MlflowTracker:

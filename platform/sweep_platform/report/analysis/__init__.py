@@ -1,1 +1,1 @@
-"""What follows from the data of a sweep, free of how it is presented."""
+"""Results that follow from the data of a sweep, apart from their presentation."""

@@ -1,4 +1,4 @@
-"""Limits of a sweep's evidence, derived from its data and told in sentences."""
+"""Limits of a sweep's evidence, derived from its data, as sentences."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -29,7 +29,7 @@ class Point:
 
     @property
     def solved(self) -> int:
-        """How many puzzles were solved."""
+        """Number of puzzles solved."""
         return round(self.exact_accuracy * self.puzzles)
 
     @property

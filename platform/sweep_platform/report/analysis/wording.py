@@ -1,4 +1,4 @@
-"""How the report words values of a sweep: counts, metrics, settings, moments."""
+"""Words for the values of a sweep: counts, metrics, settings, moments."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime

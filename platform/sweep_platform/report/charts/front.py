@@ -30,7 +30,7 @@ _KINDS = [FRONT, COMPLETE, OTHER]
 def front_chart(sweep: SweepSummary) -> Spec:
     """Every point of every trial, those on the front joined and with their intervals.
 
-    Colours tell apart for the colour-blind, and no trial's state is told by colour alone.
+    States differ in shape as well as in colour.
     """
     rows = _rows(sweep)
     top = max(float(fields["high" if fields["kind"] == FRONT else "accuracy"]) for fields in rows)

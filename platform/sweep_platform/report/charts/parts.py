@@ -26,7 +26,7 @@ def chart(rows: list[Spec]) -> alt.Chart:
 
 
 def row(trial: TrialSummary, point: Point) -> Spec:
-    """One point of a trial, with all that its tooltip tells."""
+    """One point of a trial, with the texts of its tooltip."""
     low, high = point.interval
     return {
         "trial": trial.number,
@@ -46,7 +46,7 @@ def row(trial: TrialSummary, point: Point) -> Spec:
 
 
 def _values(trial: TrialSummary) -> Spec:
-    """What the reader may colour by; a knob without effect has no value."""
+    """Values that the reader may colour by; a knob without effect has none."""
     known = {name: chart_value(value) for name, value in trial.knobs.items()}
     inactive = dict.fromkeys(trial.record.inactive, wording.NOTHING)
     return {**inactive, **known, "trial": trial.number}

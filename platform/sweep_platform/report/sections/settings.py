@@ -22,7 +22,7 @@ even where none was written."""
 
 
 def settings_section(sweep: SweepSummary) -> Iterator[Block]:
-    """What the sweep was to search, and all its settings."""
+    """The space, the puzzles, the budget, and all settings."""
     record = sweep.record
     space: Mapping[str, Any] = record.spec.get("space", {})
     yield Heading("What was asked")

@@ -58,7 +58,7 @@ _RESULTS: tuple[Column[TrialSummary], ...] = (
 
 
 def cost_section(sweep: SweepSummary) -> Iterator[Block]:
-    """What the sweep cost: training, device time, time on the clock, trials."""
+    """The cost of the sweep: training, device time, time on the clock, trials."""
     killed = sum(session.ended is None for session in sweep.sessions)
     note = ", those without a recorded end up to their last measurement" if killed else ""
     yield Heading("What it cost")

@@ -4,8 +4,9 @@ BIN := .venv/bin
 READY := .venv/ready
 SPACE ?= sweeps/arc.yaml
 ARGS ?=
+PROCESSES := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: sweep plan test check format format-check lint types clean
+.PHONY: sweep plan test thorough check format format-check lint types clean
 
 sweep: $(READY)  ## search the space, to its report
 	$(BIN)/python sweeps/run.py --space $(SPACE) $(ARGS)
@@ -13,8 +14,11 @@ sweep: $(READY)  ## search the space, to its report
 plan: $(READY)  ## print what the search would cost
 	$(BIN)/python sweeps/run.py --space $(SPACE) --dry-run $(ARGS)
 
-test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY)  ## run the tests, in as many processes as there are cores
+	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
+
+thorough: $(READY)  ## the same, with 100 examples a property in place of 25
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
 check: format-check lint types test  ## all that must hold before a commit
 
@@ -31,6 +35,8 @@ format: $(READY)  ## put the code into its one layout, and renew the lines that 
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python docs/cited_lines.py
+	$(BIN)/python docs/architecture.py
+	$(BIN)/python docs/space_schema.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

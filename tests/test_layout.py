@@ -1,7 +1,8 @@
-"""The layout hides no other package, and the arrows between ours point one way."""
+"""The layout hides no other package, and arrows point one way: between packages and rooms."""
 
 import ast
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTAINERS = ("platform", "datasets", "sweeps")
-ALLOWED = {
+LIGHT = {
     "puzzle_datasets": {"torch", "numpy", "pyarrow", "puzzle_datasets"},
     "hrm": {"torch", "numpy", "pyarrow", "puzzle_datasets", "hrm"},
 }
-FOLDERS = {"puzzle_datasets": ROOT / "datasets" / "puzzle_datasets", "hrm": ROOT / "hrm"}
+"""What may be imported at module level on a bare GPU node."""
+
+PICTURE = runpy.run_path(str(ROOT / "docs" / "architecture.py"))
+FOLDERS, ROOMS = PICTURE["FOLDERS"], PICTURE["ROOMS"]
+MOST_FILES = 10
+"""Of a room of sweep_platform, besides `__init__`."""
 
 
 @pytest.mark.parametrize("folder", CONTAINERS)
@@ -49,16 +55,16 @@ def _module_level_imports(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("package", sorted(ALLOWED))
-def test_arrows_and_light_imports(package: str) -> None:
+@pytest.mark.parametrize("package", sorted(LIGHT))
+def test_light_imports(package: str) -> None:
     sources = sorted(FOLDERS[package].rglob("*.py"))
     assert sources
     for path in sources:
-        foreign = _module_level_imports(path) - ALLOWED[package] - set(sys.stdlib_module_names)
+        foreign = _module_level_imports(path) - LIGHT[package] - set(sys.stdlib_module_names)
         assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
 
 
-@pytest.mark.parametrize("package", sorted(ALLOWED))
+@pytest.mark.parametrize("package", sorted(LIGHT))
 def test_no_hidden_arrow(package: str) -> None:
     """Imports inside functions keep to the arrows too."""
     forbidden = {"sweep_platform", "ray", "optuna", "mlflow", "pydantic", "yaml"}
@@ -72,3 +78,34 @@ def test_no_hidden_arrow(package: str) -> None:
                 assert not {a.name.split(".")[0] for a in node.names} & forbidden, path
             elif isinstance(node, ast.ImportFrom) and node.module:
                 assert node.module.split(".")[0] not in forbidden, path
+
+
+@pytest.mark.parametrize("package", sorted(ROOMS))
+def test_every_room_has_its_floor(package: str) -> None:
+    rooms = {PICTURE["room_of"](p.relative_to(FOLDERS[package])) for p in _sources(package)}
+    assert rooms - {""} == set(ROOMS[package])
+
+
+@pytest.mark.parametrize("package", sorted(ROOMS))
+def test_arrows_between_rooms_point_down(package: str) -> None:
+    floor = {room: index for index, room in enumerate(ROOMS[package])}
+    upwards = [
+        f"{package}.{room} imports {package}.{other}"
+        for one, room, another, other in PICTURE["arrows"]()
+        if one == another == package and room and other and floor[room] >= floor[other]
+    ]
+    assert upwards == []
+
+
+def test_rooms_of_the_platform_are_small() -> None:
+    for folder in {path.parent for path in _sources("sweep_platform")}:
+        files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= MOST_FILES, folder
+
+
+def test_the_picture_is_that_of_the_code() -> None:
+    assert PICTURE["main"](["--check"]) == 0, "run `python docs/architecture.py`"
+
+
+def _sources(package: str) -> list[Path]:
+    return sorted(FOLDERS[package].rglob("*.py"))

@@ -1,5 +1,6 @@
 """Every tracker keeps the contract: MLflow in a file, MLflow through its server, one in memory."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 from conformance_tracker import Shown, TrackerConformance
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from trackers import report_again
 
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+from sweep_platform.tracking.tracker import TrackingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -87,6 +90,46 @@ class TestMlflowServer(MlflowConformance):
     def uri(self, mlflow_server: Any) -> str:
         uri: str = mlflow_server.uri
         return uri
+
+    def test_a_server_that_hangs_is_given_up_and_taken_up_again(
+        self,
+        make_sweep: MakeSweep,
+        shown: Any,
+        mlflow_server: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """By the session that saw it hang, and by the next; no report is lost or sent twice."""
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+        sweep = make_sweep(None)
+        tracker = MlflowTracker(sweep, mlflow_server.uri)
+        tracker.check()
+        tracker.sync()
+        report_again(sweep.trials()[0], 110)
+        with monkeypatch.context() as patch:
+            patch.setenv(
+                "MLFLOW_HTTP_REQUEST_TIMEOUT", "1"
+            )  # of a request that never gets an answer
+            mlflow_server.signal(signal.SIGSTOP)
+            try:
+                with pytest.raises(TrackingError) as caught:
+                    MlflowTracker(sweep, mlflow_server.uri).check()
+                with pytest.raises(Exception, match="timed out"):
+                    tracker.sync()
+            finally:
+                mlflow_server.signal(signal.SIGCONT)
+        assert caught.value.value == mlflow_server.uri
+        assert tracker.unsent() == 1
+        tracker.sync()
+        assert tracker.unsent() == 0
+        sweep.session_ended(SessionEnd.INTERRUPTED)
+        again = MlflowTracker(sweep, mlflow_server.uri)
+        again.check()
+        again.sync()
+        assert again.unsent() == 0
+        signature = sweep.trials()[0].record().signature
+        steps = [step for step, _ in shown(sweep).reports[signature]]
+        assert steps == [45, 50, 70, 75, 95, 100, 110]
+        assert shown(sweep).states == {"": "interrupted", signature: "interrupted"}
 
 
 def shown_by_mlflow(sweep: SweepFolder, uri: str) -> Shown:

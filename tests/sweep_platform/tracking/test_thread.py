@@ -1,19 +1,14 @@
 """The background thread: trouble with a service is told once, and stops nothing."""
 
-import signal
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-import pytest
-from mlflow.tracking import MlflowClient
 from trackers import report_again
 
 from sweep_platform.store.folder import SessionEnd, SweepFolder
-from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.thread import TrackerThread
-from sweep_platform.tracking.tracker import TrackingError
 
 MakeSweep = Callable[..., SweepFolder]
 PATIENCE = 120.0
@@ -114,44 +109,3 @@ def test_a_report_that_cannot_be_stored_is_only_noted(
     assert thread.stop(PATIENCE) == 0
     [note] = notes
     assert "does not take the report (no rights)" in note
-
-
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
-def test_a_server_that_hangs_is_given_up_and_taken_up_again(
-    make_sweep: MakeSweep, mlflow_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the session that saw it hang, and by the next one; no report is lost or sent twice."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    sweep = make_sweep(None, name="hanging")
-    tracker = MlflowTracker(sweep, mlflow_server.uri)
-    tracker.check()
-    tracker.sync()
-    report_again(sweep.trials()[0], 110)
-    with monkeypatch.context() as patch:
-        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # of a request that never gets an answer
-        mlflow_server.signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(TrackingError) as caught:
-                MlflowTracker(sweep, mlflow_server.uri).check()
-            with pytest.raises(Exception, match="timed out"):
-                tracker.sync()
-        finally:
-            mlflow_server.signal(signal.SIGCONT)
-    assert caught.value.value == mlflow_server.uri
-    assert tracker.unsent() == 1
-    tracker.sync()
-    assert tracker.unsent() == 0
-    sweep.session_ended(SessionEnd.INTERRUPTED)
-    again = MlflowTracker(sweep, mlflow_server.uri)
-    again.check()
-    thread = TrackerThread(again, lambda text: None)
-    thread.start()
-    assert thread.stop(PATIENCE) == 0
-    client = MlflowClient(mlflow_server.uri)
-    experiment = client.get_experiment_by_name("hanging")
-    assert experiment
-    runs = client.search_runs([experiment.experiment_id])
-    assert {run.info.status for run in runs} == {"KILLED"}
-    [trial] = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    sent = client.get_metric_history(trial.info.run_id, "training_flops")
-    assert [metric.step for metric in sent] == [45, 50, 70, 75, 95, 100, 110]

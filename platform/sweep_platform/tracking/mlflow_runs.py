@@ -1,189 +1,163 @@
-"""MLflow's view of a sweep and its trials: tags, parameters, metrics, statuses."""
+"""The runs of one sweep in MLflow: found again by their tags, or made."""
 
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hrm.progress import Measurement
-from sweep_platform.report.analysis.front import best_trial, final_point
-from sweep_platform.spec.metrics import METRIC, METRICS, measured
-from sweep_platform.store.folder import SessionEnd, SweepRecord
-from sweep_platform.store.summary import SweepSummary
-from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
+from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import knobs
+from sweep_platform.store.folder import SweepRecord
+from sweep_platform.store.trial import TrialFolder, TrialRecord
+from sweep_platform.tracking import mlflow_view as view
+from sweep_platform.tracking.mlflow_store import database_file
+from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput, Metric
-
-SWEEP_TAG = "sweep.id"
-TRIAL_TAG = "sweep.trial"
-STATE_TAG = "sweep.state"
-REASON_TAG = "sweep.reason"
-PARENT_TAG = "mlflow.parentRunId"
-CURSOR = METRICS[-1].key
-"""Sent as the last metric of a report, so that its newest step is that of a whole report."""
-LAST_PARAMETER = "parameter_count"
-"""Sent after all other parameters, so that a run that has it has them all."""
-
-RUNNING = "RUNNING"
-_TRIAL_STATUS = {
-    TrialState.COMPLETE: "FINISHED",
-    TrialState.STOPPED: "KILLED",
-    TrialState.FAILED: "FAILED",
-}
-_SWEEP_STATUS = {
-    SessionEnd.DONE: "FINISHED",
-    SessionEnd.INTERRUPTED: "KILLED",
-    SessionEnd.FAILED: "FAILED",
-}
-_ACCURACY, _COST = METRIC["exact_accuracy"].key, METRIC["inference_flops"].key
-_LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
 
 
-class RunStatus(NamedTuple):
-    """MLflow's status of a run, and its state tag, which has more values."""
+@dataclass(kw_only=True)
+class KnownRun:
+    """A run, as far as MLflow is known to have it.
 
-    status: str
-    state: str
-
-
-def sweep_status(end: SessionEnd | None) -> RunStatus:
-    """Return the status of the parent run; `end` is how the last session ended, None if not.
-
-    >>> sweep_status(SessionEnd.INTERRUPTED)
-    RunStatus(status='KILLED', state='interrupted')
+    Attributes:
+        id: MLflow's name of it.
+        status: as it was last set.
+        parent: the run that MLflow files it under.
+        described: True if parameters and dataset were sent.
+        sent: optimizer step of the last report sent.
     """
-    return RunStatus(_SWEEP_STATUS[end], end.value) if end else RunStatus(RUNNING, "running")
+
+    id: str
+    status: view.RunStatus
+    parent: str = ""
+    described: bool = False
+    sent: int = 0
 
 
-def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
-    """Return the status of a trial's run.
+class SweepRuns:
+    """One parent run for the sweep and one child run for each trial.
 
-    A trial that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
-    interrupted, until it is resumed.
+    Everything here raises what MLflow raises where its store is away.
+
+    Args:
+        client: of an open store.
+        uri: of that store.
+        record: of the sweep; its experiment and parent run are made here if they are missing.
+
+    Attributes:
+        parent: the sweep's run.
+        trials: those of its trials, by signature.
+
+    Raises:
+        TrackingError: the experiment was deleted.
     """
-    if outcome is not None and outcome.state.final:
-        return RunStatus(_TRIAL_STATUS[outcome.state], outcome.state.value)
-    if sweep.status == RUNNING:
-        return RunStatus(RUNNING, "running")
-    return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
 
+    def __init__(self, client: "MlflowClient", uri: str, record: SweepRecord) -> None:
+        self._client = client
+        self._uri = uri
+        self._record = record
+        self._experiment = self._find_experiment()
+        self.trials = self._find()
+        parent = self.trials.pop("", None)
+        self.parent = parent or self._create_parent()
+        for trial in self.trials.values():
+            self._adopt(trial)
 
-def sweep_tags(record: SweepRecord) -> dict[str, str]:
-    """Tags of the parent run, and of each trial's run."""
-    tags = {
-        SWEEP_TAG: record.id,
-        STATE_TAG: "running",
-        "sweep.scale": record.scale,
-        "sweep.dataset": str(record.dataset["fingerprint"]),
-        "mlflow.source.name": record.space_file,
-        "mlflow.source.type": "LOCAL",
-    }
-    if commit := record.environment.get("git_commit"):
-        tags["mlflow.source.git.commit"] = str(commit)
-    return tags
+    def create_trial(self, folder: TrialFolder, record: TrialRecord) -> KnownRun:
+        """Make a trial's run."""
+        tags = view.trial_tags(self._record, record, self.parent.id)
+        start = int((folder.root / folder.RECORD).stat().st_mtime * 1000)
+        name = f"{record.number:04d} {knobs(record.knobs)}"
+        trial = self.trials[record.signature] = self._create(tags, name, start)
+        return trial
 
+    def describe(self, trial: KnownRun, record: TrialRecord) -> None:
+        """Send what is known of a trial before it starts."""
+        from mlflow.entities import Param
 
-def trial_tags(sweep: SweepRecord, record: TrialRecord, parent: str) -> dict[str, str]:
-    """Tags of a trial's run."""
-    return {
-        **sweep_tags(sweep),
-        TRIAL_TAG: record.signature,
-        PARENT_TAG: parent,
-    }
+        self._client.log_inputs(trial.id, [view.dataset_input(self._record)])
+        fields = view.parameters(record).items()
+        self._client.log_batch(trial.id, params=[Param(key, value) for key, value in fields])
+        trial.described = True
 
+    def set_status(
+        self, run: KnownRun, status: view.RunStatus, tags: dict[str, str], end: int | None
+    ) -> None:
+        """Set a run's status, then its tags: they tell the next session that all was sent."""
+        from mlflow.entities import RunTag
 
-def state_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
-    """Tags of a trial's state and the reason for it."""
-    return {STATE_TAG: state, REASON_TAG: outcome.reason[:_LONGEST_REASON] if outcome else ""}
-
-
-def parameters(record: TrialRecord) -> dict[str, str]:
-    """Parameters of a trial's run, `LAST_PARAMETER` at the end.
-
-    Knobs stand under their own names, the whole configuration below `model.` and `training.`.
-    """
-    settings = _flat({"model": record.model, "training": record.training})
-    fields = {**record.knobs, **dict(settings), LAST_PARAMETER: record.parameter_count}
-    return {key: str(value) for key, value in fields.items()}
-
-
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in fields.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+        if status.status == view.RUNNING:
+            self._client.update_run(run.id, status=view.RUNNING)
         else:
-            yield prefix + key, value
+            self._client.set_terminated(run.id, status.status, end)
+        self._client.log_batch(run.id, tags=[RunTag(key, value) for key, value in tags.items()])
+        run.status = status
 
+    def _find_experiment(self) -> str:
+        """The experiment that holds all sweeps of this name; artifacts go beside its database."""
+        name = self._record.name
+        found = self._client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                "name",
+                name,
+                f"restore it with `mlflow experiments restore -x {found.experiment_id}`, or give"
+                " the sweep another name",
+                problem=f"{name!r} is that of an experiment that was deleted from MLflow at"
+                f" {redact(self._uri)}",
+            )
+        if found is not None:
+            return str(found.experiment_id)
+        database = database_file(self._uri)
+        location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
+        return str(self._client.create_experiment(name, artifact_location=location))
 
-def dataset_input(record: SweepRecord) -> "DatasetInput":
-    """The puzzles as MLflow's dataset; its digest is the start of the fingerprint."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+    def _find(self) -> dict[str, KnownRun]:
+        """Runs of this sweep by their trial's signature; the parent's is empty."""
+        found: dict[str, KnownRun] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs(
+                [self._experiment],
+                filter_string=f"tags.`{view.SWEEP_TAG}` = '{self._record.id}'",
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+                page_token=token or None,
+            )
+            for run in page:
+                signature = run.data.tags.get(view.TRIAL_TAG, "")
+                if signature in found:
+                    # A request to make it was carried out after it had been given up.
+                    self._client.delete_run(run.info.run_id)
+                else:
+                    found[signature] = self._known(run)
+            token = page.token or None
+        return found
 
-    dataset = Dataset(
-        name=record.dataset["name"],
-        digest=record.dataset["fingerprint"][:_LONGEST_DIGEST],
-        source_type="local",
-        source=json.dumps({"uri": str(record.dataset.get("folder", ""))}),
-        profile=json.dumps(record.dataset.get("counts", {})),
-    )
-    return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "training")])
+    def _known(self, run: "Run") -> KnownRun:
+        tags = run.data.tags
+        known = KnownRun(
+            id=run.info.run_id,
+            status=view.RunStatus(run.info.status, tags.get(view.STATE_TAG, "")),
+            parent=tags.get(view.PARENT_TAG, ""),
+            described=view.LAST_PARAMETER in run.data.params,
+        )
+        if view.CURSOR in run.data.metrics and view.TRIAL_TAG in tags:
+            history = self._client.get_metric_history(known.id, view.CURSOR)
+            known.sent = max(metric.step for metric in history)
+        return known
 
+    def _adopt(self, trial: KnownRun) -> None:
+        """File a trial under the parent: its own may have been a double that was dropped."""
+        if trial.parent != self.parent.id:
+            self._client.set_tag(trial.id, view.PARENT_TAG, self.parent.id)
+            trial.parent = self.parent.id
 
-def report_metrics(measurement: Measurement) -> list["Metric"]:
-    """Metrics of one report, at its optimizer step; FLOPs go with each, as the chart's x-axis."""
-    progress = measurement.progress
-    return _metrics(measured(progress), measurement.time_ms, progress.step)
+    def _create_parent(self) -> KnownRun:
+        tags, start = view.sweep_tags(self._record), int(self._record.created * 1000)
+        return self._create(tags, self._record.name, start)
 
-
-def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
-    """The last evaluation's curve; none without one.
-
-    Its step is the inference FLOPs, so that the chart that MLflow draws by itself shows accuracy
-    against compute.
-    """
-    evaluated = [(m.time_ms, m.progress.curve) for m in measurements if m.progress.curve]
-    if not evaluated:
-        return []
-    time_ms, curve = evaluated[-1]
-    points = zip(curve.exact_accuracy, curve.inference_flops, strict=True)
-    metrics: list[Metric] = []
-    for segments, (accuracy, flops) in enumerate(points, start=1):
-        values = {
-            f"curve_{_ACCURACY}": accuracy,
-            f"curve_{_COST}": flops,
-            "curve_segments": segments,
-        }
-        metrics += _metrics(values, time_ms, flops)
-    return metrics
-
-
-def summary_metrics(sweep: SweepSummary, time_ms: int) -> list["Metric"]:
-    """Metrics of the parent run: trials complete, training FLOPs, best accuracy, each trial's.
-
-    The best is that of the report. Each trial's accuracy stands at its inference FLOPs as step,
-    so that the chart that MLflow draws of the parent by itself has compute as its axis.
-    """
-    metrics: list[Metric] = []
-    for trial in sweep.complete:
-        point = final_point(trial)
-        assert point is not None and trial.ended is not None, "complete trials have both"
-        value = {f"trials_{_ACCURACY}": point.exact_accuracy}
-        metrics += _metrics(value, int(trial.ended * 1000), point.inference_flops)
-    best = best_trial(sweep.complete)
-    point = final_point(best) if best else None
-    totals: dict[str, float] = {
-        "trials_complete": len(sweep.complete),
-        CURSOR: sweep.training_flops,
-    }
-    if point is not None:
-        totals[f"best_{_ACCURACY}"] = point.exact_accuracy
-    return metrics + _metrics(totals, time_ms, 0)
-
-
-def _metrics(values: Mapping[str, float], time_ms: int, step: int) -> list["Metric"]:
-    """Metrics at a moment and a step; only numbers, for a share of nothing has no point."""
-    from mlflow.entities import Metric
-
-    finite = {key: float(value) for key, value in values.items() if math.isfinite(value)}
-    return [Metric(key, value, time_ms, step) for key, value in finite.items()]
+    def _create(self, tags: dict[str, str], name: str, start: int) -> KnownRun:
+        run = self._client.create_run(self._experiment, start, tags, name)
+        status = view.RunStatus(view.RUNNING, tags[view.STATE_TAG])
+        return KnownRun(id=run.info.run_id, status=status)

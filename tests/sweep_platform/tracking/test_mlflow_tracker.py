@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlflow.entities import Metric, Run
+from mlflow.entities import Metric as Sent
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from trackers import report_again
 
 from sweep_platform.common.text import knobs
+from sweep_platform.spec import metrics
+from sweep_platform.spec.metrics import Metric
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 from sweep_platform.tracking import mlflow_tracker
-from sweep_platform.tracking.mlflow_runs import RunStatus, report_metrics, trial_status
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+from sweep_platform.tracking.mlflow_view import RunStatus, report_metrics, trial_status
 from sweep_platform.tracking.tracker import TrackingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -188,6 +191,16 @@ def test_every_state_of_a_trial_has_a_status(state: TrialState, sweep: RunStatus
     assert status.state == (state if state in final or sweep.status != "RUNNING" else "running")
 
 
+def test_a_new_row_in_the_table_of_metrics_is_sent(
+    make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Metric(key="new", title="New", column="New", read=lambda progress: progress.step / 2)
+    monkeypatch.setattr(metrics, "METRICS", (row, *metrics.METRICS))
+    report = next(make_sweep(COMPLETE).trials()[0].measurements())
+    [sent] = [metric for metric in report_metrics(report) if metric.key == "new"]
+    assert (sent.step, sent.value) == (report.progress.step, report.progress.step / 2)
+
+
 def test_a_value_that_is_no_number_is_left_out(make_sweep: MakeSweep) -> None:
     report = next(make_sweep(COMPLETE).trials()[0].measurements())
     progress = replace(report.progress, loss=math.nan)
@@ -299,9 +312,9 @@ def test_mlflow_drops_points_that_it_has(uri: str) -> None:
     """The mirror relies on it where a server's answer was lost."""
     client = open_store(uri)
     run = client.create_run("0").info.run_id
-    metrics = [Metric("a", float(step), 1_000 + step, step) for step in range(5)]
+    points = [Sent("a", float(step), 1_000 + step, step) for step in range(5)]
     for _ in range(2):
-        client.log_batch(run, metrics=metrics)
+        client.log_batch(run, metrics=points)
     assert len(client.get_metric_history(run, "a")) == 5
 
 

@@ -1,0 +1,189 @@
+"""MLflow's view of a sweep and its trials: tags, parameters, metrics, statuses."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hrm.progress import Measurement
+from sweep_platform.report.analysis.front import best_trial, final_point
+from sweep_platform.spec.metrics import METRIC, METRICS, measured
+from sweep_platform.store.folder import SessionEnd, SweepRecord
+from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, Metric
+
+SWEEP_TAG = "sweep.id"
+TRIAL_TAG = "sweep.trial"
+STATE_TAG = "sweep.state"
+REASON_TAG = "sweep.reason"
+PARENT_TAG = "mlflow.parentRunId"
+CURSOR = METRICS[-1].key
+"""Sent as the last metric of a report, so that its newest step is that of a whole report."""
+LAST_PARAMETER = "parameter_count"
+"""Sent after all other parameters, so that a run that has it has them all."""
+
+RUNNING = "RUNNING"
+_TRIAL_STATUS = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.STOPPED: "KILLED",
+    TrialState.FAILED: "FAILED",
+}
+_SWEEP_STATUS = {
+    SessionEnd.DONE: "FINISHED",
+    SessionEnd.INTERRUPTED: "KILLED",
+    SessionEnd.FAILED: "FAILED",
+}
+_ACCURACY, _COST = METRIC["exact_accuracy"].key, METRIC["inference_flops"].key
+_LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
+
+
+class RunStatus(NamedTuple):
+    """MLflow's status of a run, and its state tag, which has more values."""
+
+    status: str
+    state: str
+
+
+def sweep_status(end: SessionEnd | None) -> RunStatus:
+    """Return the status of the parent run; `end` is how the last session ended, None if not.
+
+    >>> sweep_status(SessionEnd.INTERRUPTED)
+    RunStatus(status='KILLED', state='interrupted')
+    """
+    return RunStatus(_SWEEP_STATUS[end], end.value) if end else RunStatus(RUNNING, "running")
+
+
+def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
+    """Return the status of a trial's run.
+
+    A trial that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
+    interrupted, until it is resumed.
+    """
+    if outcome is not None and outcome.state.final:
+        return RunStatus(_TRIAL_STATUS[outcome.state], outcome.state.value)
+    if sweep.status == RUNNING:
+        return RunStatus(RUNNING, "running")
+    return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
+
+
+def sweep_tags(record: SweepRecord) -> dict[str, str]:
+    """Tags of the parent run, and of each trial's run."""
+    tags = {
+        SWEEP_TAG: record.id,
+        STATE_TAG: "running",
+        "sweep.scale": record.scale,
+        "sweep.dataset": str(record.dataset["fingerprint"]),
+        "mlflow.source.name": record.space_file,
+        "mlflow.source.type": "LOCAL",
+    }
+    if commit := record.environment.get("git_commit"):
+        tags["mlflow.source.git.commit"] = str(commit)
+    return tags
+
+
+def trial_tags(sweep: SweepRecord, record: TrialRecord, parent: str) -> dict[str, str]:
+    """Tags of a trial's run."""
+    return {
+        **sweep_tags(sweep),
+        TRIAL_TAG: record.signature,
+        PARENT_TAG: parent,
+    }
+
+
+def state_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
+    """Tags of a trial's state and the reason for it."""
+    return {STATE_TAG: state, REASON_TAG: outcome.reason[:_LONGEST_REASON] if outcome else ""}
+
+
+def parameters(record: TrialRecord) -> dict[str, str]:
+    """Parameters of a trial's run, `LAST_PARAMETER` at the end.
+
+    Knobs stand under their own names, the whole configuration below `model.` and `training.`.
+    """
+    settings = _flat({"model": record.model, "training": record.training})
+    fields = {**record.knobs, **dict(settings), LAST_PARAMETER: record.parameter_count}
+    return {key: str(value) for key, value in fields.items()}
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def dataset_input(record: SweepRecord) -> "DatasetInput":
+    """The puzzles as MLflow's dataset; its digest is the start of the fingerprint."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=record.dataset["name"],
+        digest=record.dataset["fingerprint"][:_LONGEST_DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": str(record.dataset.get("folder", ""))}),
+        profile=json.dumps(record.dataset.get("counts", {})),
+    )
+    return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", "training")])
+
+
+def report_metrics(measurement: Measurement) -> list["Metric"]:
+    """Metrics of one report, at its optimizer step; FLOPs go with each, as the chart's x-axis."""
+    progress = measurement.progress
+    return _metrics(measured(progress), measurement.time_ms, progress.step)
+
+
+def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
+    """The last evaluation's curve; none without one.
+
+    Its step is the inference FLOPs, so that the chart that MLflow draws by itself shows accuracy
+    against compute.
+    """
+    evaluated = [(m.time_ms, m.progress.curve) for m in measurements if m.progress.curve]
+    if not evaluated:
+        return []
+    time_ms, curve = evaluated[-1]
+    points = zip(curve.exact_accuracy, curve.inference_flops, strict=True)
+    metrics: list[Metric] = []
+    for segments, (accuracy, flops) in enumerate(points, start=1):
+        values = {
+            f"curve_{_ACCURACY}": accuracy,
+            f"curve_{_COST}": flops,
+            "curve_segments": segments,
+        }
+        metrics += _metrics(values, time_ms, flops)
+    return metrics
+
+
+def summary_metrics(sweep: SweepSummary, time_ms: int) -> list["Metric"]:
+    """Metrics of the parent run: trials complete, training FLOPs, best accuracy, each trial's.
+
+    The best is that of the report. Each trial's accuracy stands at its inference FLOPs as step,
+    so that the chart that MLflow draws of the parent by itself has compute as its axis.
+    """
+    metrics: list[Metric] = []
+    for trial in sweep.complete:
+        point = final_point(trial)
+        assert point is not None and trial.ended is not None, "complete trials have both"
+        value = {f"trials_{_ACCURACY}": point.exact_accuracy}
+        metrics += _metrics(value, int(trial.ended * 1000), point.inference_flops)
+    best = best_trial(sweep.complete)
+    point = final_point(best) if best else None
+    totals: dict[str, float] = {
+        "trials_complete": len(sweep.complete),
+        CURSOR: sweep.training_flops,
+    }
+    if point is not None:
+        totals[f"best_{_ACCURACY}"] = point.exact_accuracy
+    return metrics + _metrics(totals, time_ms, 0)
+
+
+def _metrics(values: Mapping[str, float], time_ms: int, step: int) -> list["Metric"]:
+    """Metrics at a moment and a step; only numbers, for a share of nothing has no point."""
+    from mlflow.entities import Metric
+
+    finite = {key: float(value) for key, value in values.items() if math.isfinite(value)}
+    return [Metric(key, value, time_ms, step) for key, value in finite.items()]

@@ -10,6 +10,11 @@ PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
 
 SUFFIXES = (".png", ".svg", ".html")
+
+BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
+VERMILION, PINK, GREY = "#D55E00", "#CC79A7", "#9A9A9A"
+"""Colours that the colour-blind tell apart (Okabe and Ito's)."""
+
 Chart = Any
 """An Altair chart of any kind; naming its type would load Altair."""
 
@@ -52,14 +57,14 @@ def save_chart(chart: Chart, path: Path) -> None:
     write_file(path, _render(chart, path.suffix))
 
 
-def styled(chart: Chart) -> Chart:
-    """The chart in the looks that our charts share."""
+def styled(chart: Chart, **legend: Any) -> Chart:
+    """The chart in the look that our charts share, with these further settings of its legend."""
     alt = altair()
     text: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     return chart.configure(
         font="sans-serif",
         axis=alt.AxisConfig(gridColor="#ECECEC", domainColor="#888888", **text),
-        legend=alt.LegendConfig(labelLimit=320, **text),
+        legend=alt.LegendConfig(labelLimit=320, **text, **legend),
         view=alt.ViewConfig(stroke=None),
         title=alt.TitleConfig(
             anchor="start", fontSize=15, offset=12, subtitleColor="#555555", subtitleFontSize=12

@@ -3,18 +3,23 @@
 And the specification of a small sweep, for those who start one.
 """
 
+import shutil
+import sqlite3
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trackers import MlflowServer
 
 from hrm.progress import Curve, Halting, Measurement, Progress
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
+from sweep_platform.tracking.mlflow_store import open_store
 
 
 def progress(step: int, total: int, curve: Curve | None = None) -> Progress:
@@ -162,6 +167,35 @@ def make_comparison(make_sweep: MakeSweep) -> MakeSweep:
         return sweep
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with MLflow's schema, which takes seconds to make; to be copied only."""
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The ``noload`` loader strategy")
+        open_store(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def mlflow_uri(mlflow_database: Path, tmp_path: Path) -> str:
+    """Address of a database of the test's own."""
+    return f"sqlite:///{shutil.copy(mlflow_database, tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path
+) -> Iterator[MlflowServer]:
+    """A running server for all tests that leave it running."""
+    server = MlflowServer(tmp_path_factory.mktemp("server"), mlflow_database)
+    server.start()
+    yield server
+    server.kill()
 
 
 MakeSpec = Callable[..., SweepSpec]

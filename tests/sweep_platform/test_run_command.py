@@ -13,7 +13,6 @@ from puzzle_datasets.common.locks import exclusive
 from sweep_platform.cli import main
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.tracking.thread import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -28,19 +27,14 @@ budget: {trials: 2, flops_per_trial: 1e8}
 Refused = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database, which takes seconds to make."""
-    folder = tmp_path_factory.mktemp("stored")
-    open_store(f"sqlite:///{folder}/mlflow.db")
-    return folder
-
-
 @pytest.fixture
-def here(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a space and a database."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(shutil.copytree(stored, tmp_path / "here"))
+    folder = tmp_path / "here"
+    folder.mkdir()
+    shutil.copy(mlflow_database, folder / "mlflow.db")
+    monkeypatch.chdir(folder)
     Path("toy.yaml").write_text(SPACE)
     return Path.cwd()
 
@@ -86,14 +80,14 @@ def test_a_ray_address_that_does_not_answer(refused: Refused, closed_port: int) 
 
 def test_a_tracking_server_that_is_away(refused: Refused, closed_port: int) -> None:
     uri = f"http://127.0.0.1:{closed_port}"
-    assert f"MLflow at {uri} does not answer" in refused("--tracking-uri", uri)
+    assert f"--tracking-uri {uri} does not answer" in refused("--tracking-uri", uri)
     assert not Path("runs").exists()
 
 
 def test_an_experiment_that_was_deleted(refused: Refused) -> None:
     client = MlflowClient("sqlite:///mlflow.db")
     client.delete_experiment(client.create_experiment("toy"))
-    assert "The experiment 'toy' was deleted" in refused()
+    assert "'toy' is that of an experiment that was deleted" in refused()
     assert not Path("runs").exists()
 
 

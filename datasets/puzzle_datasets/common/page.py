@@ -8,7 +8,7 @@ from typing import Any
 PICTURE_STYLE = "body{margin:0}svg{display:block;margin:auto;max-width:100%;height:auto}"
 """Style of a page that holds one picture."""
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
 
 def html_page(
@@ -68,12 +68,12 @@ def json_in_html(content: Any) -> str:
 
 
 def markdown_text(text: str) -> str:
-    r"""Return text that Markdown shows as it is, in a paragraph and in a table's cell.
+    r"""Return text that Markdown shows as it is, on one line of a paragraph or in a table's cell.
 
     >>> markdown_text("a|b *c*")
     'a\\|b \\*c\\*'
     """
-    return _MARKDOWN.sub(r"\\\1", printable(text).replace("\n", " "))
+    return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def printable(text: str) -> str:

@@ -26,9 +26,9 @@ from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.messages import Replicate, TrialJob
 from sweep_platform.store.summary import wall_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
-from sweep_platform.tracking.mirror import MlflowMirror
-from sweep_platform.tracking.store import DEFAULT_TRACKING_URI, anchored, open_store
-from sweep_platform.tracking.thread import MirrorThread
+from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, open_store
+from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+from sweep_platform.tracking.thread import TrackerThread
 
 
 class SweepSession:
@@ -52,7 +52,7 @@ class SweepSession:
         self._record(sweep, request)
         dataset = asdict(self.puzzles.address)
         self._search = open_search(self.folder, self.spec, self.puzzles.shape, dataset)
-        self._tracker = MlflowMirror(self.folder, self.tracking_uri)
+        self._tracker = MlflowTracker(self.folder, self.tracking_uri)
         self._tracker.check()
         self._resources = Resources()
         self._channel = DecisionChannel(uuid.uuid4().hex)
@@ -65,7 +65,7 @@ class SweepSession:
         """
         send = self._channel.send
         scheduler = TrialScheduler(self._search, self.budget, display, self._slots, send)
-        tracker = MirrorThread(self._tracker, display.note)
+        tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
         self._note_other_code(display)
@@ -140,7 +140,7 @@ class SweepSession:
         failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
         return SessionEnd.FAILED if failed and all(failed) else SessionEnd.DONE
 
-    def _stop(self, tracker: MirrorThread, display: ProgressDisplay) -> None:
+    def _stop(self, tracker: TrackerThread, display: ProgressDisplay) -> None:
         unsent = tracker.stop()
         if unsent:
             display.note(

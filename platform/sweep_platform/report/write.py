@@ -6,9 +6,8 @@ from pathlib import Path
 
 from puzzle_datasets.common.files import write_file
 from sweep_platform.common.errors import InputError
-from sweep_platform.report.pages.html_page import DRAWING, html_page
-from sweep_platform.report.pages.markdown_page import markdown_page
-from sweep_platform.report.sections.outline import outline
+from sweep_platform.report.pages.html_page import DRAWING, report_as_html
+from sweep_platform.report.pages.markdown_page import report_as_markdown
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
 
@@ -33,21 +32,16 @@ def write_report(sweep: SweepFolder) -> Path:
         )
     import vl_convert
 
-    from sweep_platform.report.charts.charts import draw
+    from sweep_platform.report.outline import outline
 
-    summary = summarize(sweep)
-    told = outline(summary, written=time.time())
-    specs = draw(summary)
-    drawings = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}
-    script = _script() if specs else ""
-    page = html_page(told, specs, drawings, script)
+    report = outline(summarize(sweep), written=time.time())
+    drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
     contents = {
         f"{name}.png": vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
         for name, drawing in drawings.items()
     }
-    contents["report.md"] = markdown_page(told).encode()
-    contents["report.html"] = page.encode()
-    sweep.report.mkdir(exist_ok=True)
+    contents["report.md"] = report_as_markdown(report).encode()
+    contents["report.html"] = report_as_html(report, drawings, _script).encode()
     for name, content in contents.items():
         write_file(sweep.report / name, content)
     return sweep.report / "report.html"
@@ -55,7 +49,7 @@ def write_report(sweep: SweepFolder) -> Path:
 
 @cache
 def _script() -> str:
-    """What draws the charts in a browser, with its libraries: seconds of work, always the same."""
+    """JavaScript that draws the charts, with its libraries: seconds of work, always the same."""
     import vl_convert
 
     script: str = vl_convert.javascript_bundle(DRAWING)

@@ -122,6 +122,7 @@ METRICS: tuple[Metric, ...] = (
         title="Mean segments when halting",
         column="Mean segments",
         read=_halting(lambda halting: halting.mean_segments),
+        words="{:.2f}".format,
     ),
     Metric(
         key="halting_inference_flops",

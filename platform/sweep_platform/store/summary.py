@@ -8,7 +8,7 @@ from typing import Any
 
 from hrm.config import ModelConfig
 from hrm.progress import Curve, Halting, Progress
-from sweep_platform.store.folder import Session, SweepFolder, SweepRecord
+from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 
@@ -34,6 +34,7 @@ class TrialSummary:
         record: the configuration and its planned cost.
         state: how the trial stands.
         reason: why it ended, or a sentence on why it has not.
+        ended: Unix seconds, None while it may go on.
         last: its latest report, None before the first.
         evaluations: every evaluation, oldest first.
     """
@@ -41,6 +42,7 @@ class TrialSummary:
     record: TrialRecord
     state: TrialState
     reason: str
+    ended: float | None
     last: Progress | None
     evaluations: tuple[Evaluation, ...]
 
@@ -66,7 +68,7 @@ class TrialSummary:
 
     @property
     def halting(self) -> Halting | None:
-        """What halting made of the last evaluation, None where that is not known."""
+        """Halting in the last evaluation, None where that was not measured."""
         return self.evaluations[-1].halting if self.evaluations else None
 
     @property
@@ -110,6 +112,11 @@ class SweepSummary:
         return tuple(t for t in self.trials if t.complete and t.final)
 
     @property
+    def evaluated(self) -> bool:
+        """True if any trial was evaluated."""
+        return any(trial.final for trial in self.trials)
+
+    @property
     def states(self) -> Counter[TrialState]:
         """Number of trials in each state."""
         return Counter(trial.state for trial in self.trials)
@@ -132,6 +139,11 @@ class SweepSummary:
 
 def _open(sessions: Sequence[Session]) -> bool:
     return bool(sessions) and sessions[-1].ended is None
+
+
+def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
+    """Return how the last session ended; None if there is none or its end is not recorded."""
+    return sessions[-1].end if sessions else None
 
 
 def summarize(folder: SweepFolder) -> SweepSummary:
@@ -169,6 +181,7 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
         record=folder.record(),
         state=TrialState.RUNNING if outcome is None else outcome.state,
         reason=_reason(outcome, under_way),
+        ended=outcome.ended if outcome and outcome.state.is_final else None,
         last=measurements[-1].progress if measurements else None,
         evaluations=evaluations,
     )

@@ -1,40 +1,30 @@
-"""Keeps MLflow up to date while a sweep runs, off the driver's loop."""
+"""Keeps a tracker up to date while a sweep runs, off the driver's loop."""
 
 import threading
 import time
 from collections.abc import Callable
 
-from sweep_platform.common.redaction import redact
-from sweep_platform.tracking.mirror import MlflowMirror
-from sweep_platform.tracking.store import (
-    DEFAULT_TRACKING_URI,
-    TrackingError,
-    open_store,
-    reason,
-)
-
-__all__ = ["DEFAULT_TRACKING_URI", "MirrorThread", "MlflowMirror", "TrackingError", "open_store"]
+from sweep_platform.tracking.tracker import Tracker, root_cause
 
 
-class MirrorThread:
-    """Syncs a mirror in the background; trouble with MLflow never stops the training.
+class TrackerThread:
+    """Syncs a tracker in the background; trouble with its service never stops the training.
 
     Args:
-        mirror: what to sync; its `check` has passed.
-        note: told one line when MLflow fails, and one when it works again.
+        tracker: its `check` has passed.
+        note: called from the thread with one line when the service fails, and one when it works
+            again.
         period: seconds between syncs.
     """
 
-    def __init__(
-        self, mirror: MlflowMirror, note: Callable[[str], None], period: float = 2.0
-    ) -> None:
-        self._mirror = mirror
+    def __init__(self, tracker: Tracker, note: Callable[[str], None], period: float = 2.0) -> None:
+        self._tracker = tracker
         self._note = note
         self._period = period
         self._failing = False
         self._stopping = threading.Event()
         self._deadline = float("inf")
-        self._thread = threading.Thread(target=self._run, name="mlflow-mirror", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
 
     def start(self) -> None:
         """Begin to sync."""
@@ -47,12 +37,12 @@ class MirrorThread:
         write the report there first.
 
         Returns:
-            How many reports and endings MLflow lacks; a later session of the sweep sends them.
+            How many reports and endings the service lacks; a later session sends them.
         """
         self._deadline = time.monotonic() + patience
         self._stopping.set()
         self._thread.join(patience)
-        return self._mirror.unsent()
+        return self._tracker.unsent()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -65,24 +55,27 @@ class MirrorThread:
         self._send_files()
 
     def _sync(self) -> bool:
+        """Sync once; return True if that succeeded."""
         try:
-            self._mirror.sync()
+            self._tracker.sync()
         except Exception as error:  # whatever fails here, the folder has it and training goes on
             if not self._failing:
                 self._note(
-                    f"MLflow at {redact(self._mirror.uri)} takes nothing"
-                    f" ({reason(error)}); training goes on, and what is missed"
-                    f" is sent when it is back."
+                    f"{self._tracker.name} takes nothing ({root_cause(error)}); training goes on,"
+                    " and what is missed is sent when it is back."
                 )
             self._failing = True
             return False
         if self._failing:
-            self._note(f"MLflow at {redact(self._mirror.uri)} is back and has what was missed.")
+            self._note(f"{self._tracker.name} is back and has what was missed.")
         self._failing = False
         return True
 
     def _send_files(self) -> None:
         try:
-            self._mirror.send_files()
+            self._tracker.send_files()
         except Exception as error:  # an artifact store may want rights that the driver lacks
-            self._note(f"The report was not copied to MLflow's artifacts ({reason(error)}).")
+            self._note(
+                f"{self._tracker.name} does not take the report ({root_cause(error)}); it is in"
+                " the sweep's folder."
+            )

@@ -9,10 +9,9 @@ from sweep_platform.report.analysis.front import (
     best_trial,
     final_point,
     front,
-    knob_values,
-    ordered,
     points,
 )
+from sweep_platform.report.analysis.knobs import knob_values
 from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 
@@ -20,7 +19,7 @@ COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.
 
 
 @st.composite
-def clouds(draw: st.DrawFn) -> list[Point]:
+def candidates(draw: st.DrawFn) -> list[Point]:
     """Few distinct costs and counts, so that ties and equal points are common."""
     pairs = draw(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 5)), max_size=20))
     return [
@@ -41,17 +40,17 @@ def dominates(one: Point, other: Point) -> bool:
     return no_worse and better
 
 
-@given(clouds())
-def test_front_holds_just_what_nothing_dominates(cloud: list[Point]) -> None:
+@given(candidates())
+def test_front_holds_just_what_nothing_dominates(offered: list[Point]) -> None:
     expected = {
-        p.trial for p in cloud if p.solved and not any(dominates(other, p) for other in cloud)
+        p.trial for p in offered if p.solved and not any(dominates(other, p) for other in offered)
     }
-    assert {p.trial for p in front(cloud)} == expected
+    assert {p.trial for p in front(offered)} == expected
 
 
-@given(clouds())
-def test_front_climbs_and_is_its_own_front(cloud: list[Point]) -> None:
-    kept = front(cloud)
+@given(candidates())
+def test_front_climbs_and_is_its_own_front(offered: list[Point]) -> None:
+    kept = front(offered)
     assert front(reversed(kept)) == kept
     assert kept == sorted(kept, key=lambda p: (p.inference_flops, p.exact_accuracy))
 
@@ -86,12 +85,12 @@ def test_points_are_the_last_evaluation(make_sweep) -> None:
 def test_the_best_trial_is_the_most_accurate_then_the_cheapest(make_sweep) -> None:
     sweep = summarize(make_sweep(*[COMPLETE] * 6))
     best = best_trial(sweep.complete)
-    merits = {
+    ranks = {
         t.number: (final_point(t).exact_accuracy, -final_point(t).inference_flops)
         for t in sweep.complete
     }
-    assert merits[best.number] == max(merits.values())
-    assert sum(accuracy == merits[best.number][0] for accuracy, _ in merits.values()) > 1
+    assert ranks[best.number] == max(ranks.values())
+    assert sum(accuracy == ranks[best.number][0] for accuracy, _ in ranks.values()) > 1
     assert best_trial([]) is None
 
 
@@ -109,15 +108,11 @@ def test_knob_values_count_complete_trials_only(make_sweep) -> None:
     assert (both.trials, both.median_accuracy) == (3, accuracies[1])
 
 
-def test_values_are_ordered_as_numbers() -> None:
-    assert ordered([10, 9, 0.5, "b", "a"]) == [0.5, 9, 10, "a", "b"]
-
-
 def test_knobs_without_effect_count_for_nothing(make_comparison) -> None:
     sweep = summarize(make_comparison("hrm", "transformer", "transformer"))
     counted = {(row.knob, row.value): row.trials for row in knob_values(sweep.complete)}
     assert counted[("model", "transformer")] == 2
-    assert {place: n for place, n in counted.items() if place[0] in "NT"} == {
+    assert {at: n for at, n in counted.items() if at[0] in "NT"} == {
         ("N", 1): 1,
         ("T", 2): 1,
     }

@@ -1,17 +1,19 @@
-"""Each limit of a sweep is told where it applies, and only there."""
+"""Each limit of a sweep is named where it applies, and only there."""
 
 from dataclasses import replace
 
 import pytest
+from trackers import report_again
 
-from sweep_platform.report.sections.caveats import caveats
+from sweep_platform.report.analysis.caveats import caveats
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
 
 COMPLETE = TrialState.COMPLETE
 
 
-def told(sweep: SweepSummary) -> str:
+def sentences(sweep: SweepSummary) -> str:
     return "\n".join(caveats(sweep))
 
 
@@ -20,45 +22,45 @@ def test_nothing_to_qualify_in_an_empty_sweep(make_sweep) -> None:
 
 
 def test_few_puzzles_and_single_seeds(make_sweep) -> None:
-    text = told(summarize(make_sweep(*[COMPLETE] * 5)))
+    text = sentences(summarize(make_sweep(*[COMPLETE] * 5)))
     assert "40 puzzles: one puzzle is 2.5 points" in text
     assert "trained once, with one seed" in text
     assert "best of 5 complete trials was picked" in text
 
 
 def test_equally_good_trials(make_sweep) -> None:
-    assert "2 complete trials solve as many" in told(summarize(make_sweep(*[COMPLETE] * 6)))
-    three = told(summarize(make_sweep(*[COMPLETE] * 3, name="three")))
+    assert "2 complete trials solve as many" in sentences(summarize(make_sweep(*[COMPLETE] * 6)))
+    three = sentences(summarize(make_sweep(*[COMPLETE] * 3, name="three")))
     assert "solve as many" not in three
 
 
 def test_one_trial_was_not_picked_among_others(make_sweep) -> None:
-    text = told(summarize(make_sweep(COMPLETE)))
+    text = sentences(summarize(make_sweep(COMPLETE)))
     assert "picked" not in text
     assert "seed" not in text
 
 
 def test_trials_that_did_not_complete(make_sweep) -> None:
-    text = told(summarize(make_sweep(COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)))
+    text = sentences(summarize(make_sweep(COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)))
     assert "1 trial ended early" in text
     assert "1 trial failed" in text
     assert "not final: 1 trial" in text
-    assert "ended early" not in told(summarize(make_sweep(COMPLETE, name="other")))
+    assert "ended early" not in sentences(summarize(make_sweep(COMPLETE, name="other")))
 
 
 def test_unequal_budgets(make_sweep) -> None:
     sweep = summarize(make_sweep(COMPLETE, COMPLETE))
-    assert "unequal" not in told(sweep)
+    assert "unequal" not in sentences(sweep)
     first, second = sweep.trials
     more = replace(first, record=replace(first.record, training_flops=200_000_000))
-    assert "from 100 MFLOP to 200 MFLOP" in told(replace(sweep, trials=(more, second)))
+    assert "from 100 MFLOP to 200 MFLOP" in sentences(replace(sweep, trials=(more, second)))
 
 
 def test_a_best_value_at_the_edge_of_those_tried(make_sweep) -> None:
     sweep = summarize(make_sweep(*[COMPLETE] * 5))
-    assert "N (2" not in told(sweep)
-    assert "T (4, the largest)" in told(sweep)
-    assert "hidden_size (" not in told(sweep), "two values have no inside"
+    assert "N (2" not in sentences(sweep)
+    assert "T (4, the largest)" in sentences(sweep)
+    assert "hidden_size (" not in sentences(sweep), "two values have no inside"
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(2.0, True), (None, False)])
@@ -69,22 +71,22 @@ def test_a_sweep_cut_by_the_clock_says_how_much_of_it_ran(
     record = sweep.record()
     budget = {"trials": 5, "minutes": minutes}
     sweep.create(replace(record, spec={**record.spec, "budget": budget}))
-    sweep.session_ended("done")
-    assert ("1 trial of the 5 asked for" in told(summarize(sweep))) is said
+    sweep.session_ended(SessionEnd.DONE)
+    assert ("1 trial of the 5 asked for" in sentences(summarize(sweep))) is said
 
 
 def test_a_front_that_is_reached_with_fewer_segments(make_sweep) -> None:
     sweep = make_sweep(COMPLETE)
     [trial] = sweep.trials()
-    assert "already after" not in told(summarize(sweep))
+    assert "already after" not in sentences(summarize(sweep))
     last = [m.progress for m in trial.measurements() if m.progress.curve][-1]
     assert last.curve
     falling = replace(last.curve, exact_accuracy=(0.5, 0.1))
-    trial.append(replace(last, step=last.step + 1, curve=falling))
-    text = told(summarize(sweep))
+    report_again(trial, last.step + 1, curve=falling)
+    text = sentences(summarize(sweep))
     assert "Trial 0 solves 20 of 40 already after 1 segment, at 3 MFLOP" in text
 
 
 def test_names_have_no_edge(make_comparison) -> None:
-    text = told(summarize(make_comparison("hrm", "looped", "transformer")))
+    text = sentences(summarize(make_comparison("hrm", "looped", "transformer")))
     assert "model (" not in text

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from sweep_platform.report.analysis.front import points, trials_front
-from sweep_platform.report.charts.charts import draw
+from sweep_platform.report.charts.front import front_chart
+from sweep_platform.report.charts.knobs import knobs_chart
+from sweep_platform.report.charts.lines import segments_chart, training_chart
+from sweep_platform.report.charts.models import models_chart
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
 
@@ -27,7 +30,7 @@ def sweep(make_sweep) -> SweepSummary:
 
 
 def test_front_chart_marks_the_front(sweep: SweepSummary) -> None:
-    shown = [row for row in rows(draw(sweep)["front"]) if "kind" in row]
+    shown = [row for row in rows(front_chart(sweep)) if "kind" in row]
     best = trials_front(sweep.complete)
     marked = {(row["trial"], row["M"]) for row in shown if row["kind"] == "on the front"}
     assert marked == {(p.trial, p.segments) for p in best}
@@ -37,18 +40,18 @@ def test_front_chart_marks_the_front(sweep: SweepSummary) -> None:
     )
 
 
-def test_points_in_one_place_share_a_label(sweep: SweepSummary) -> None:
+def test_points_that_coincide_share_a_label(sweep: SweepSummary) -> None:
     best = trials_front(sweep.complete)
-    places = Counter((point.inference_flops, point.exact_accuracy) for point in best)
-    assert max(places.values()) == 2, "the sweep has two equal points on its front"
-    labels = [row for row in rows(draw(sweep)["front"]) if "label" in row]
+    positions = Counter((point.inference_flops, point.exact_accuracy) for point in best)
+    assert max(positions.values()) == 2, "the sweep has two equal points on its front"
+    labels = [row for row in rows(front_chart(sweep)) if "label" in row]
     shared = {(row["flops"], row["accuracy"]): row["label"].endswith(" +1") for row in labels}
     assert len(labels) == len(shared)
-    assert shared == {place: count == 2 for place, count in places.items()}
+    assert shared == {at: count == 2 for at, count in positions.items()}
 
 
 def test_training_chart_shows_every_evaluation(sweep: SweepSummary) -> None:
-    shown = [row for row in rows(draw(sweep)["training"]) if "kind" in row]
+    shown = [row for row in rows(training_chart(sweep)) if "kind" in row]
     expected = {
         (trial.number, evaluation.training_flops, evaluation.exact_accuracy)
         for trial in sweep.trials
@@ -59,33 +62,25 @@ def test_training_chart_shows_every_evaluation(sweep: SweepSummary) -> None:
 
 def test_no_trial_hides_another_in_the_strips(make_sweep) -> None:
     sweep = summarize(make_sweep(*[COMPLETE] * 12))
-    spec = draw(sweep)["knobs"]
+    spec = knobs_chart(sweep)
     assert [panel["layer"][0]["encoding"]["x"]["title"] for panel in spec["concat"]] == list(
         sweep.trials[0].knobs
     )
     for panel in spec["concat"]:
         shown = spec["datasets"][panel["data"]["name"]]
-        places = [(row["value"], row["accuracy"], row["aside"]) for row in shown]
-        assert len(set(places)) == len(places) == 12
+        drawn = [(row["value"], row["accuracy"], row["aside"]) for row in shown]
+        assert len(set(drawn)) == len(drawn) == 12
 
 
-def test_charts_are_plain_json(sweep: SweepSummary) -> None:
-    text = json.dumps(draw(sweep), allow_nan=False)
+@pytest.mark.parametrize("drawn", [front_chart, segments_chart, training_chart, knobs_chart])
+def test_charts_are_plain_json(sweep: SweepSummary, drawn: Any) -> None:
+    text = json.dumps(drawn(sweep), allow_nan=False)
     assert "$schema" not in text
-
-
-def test_only_what_there_is_data_for(make_sweep) -> None:
-    assert draw(summarize(make_sweep(TrialState.FAILED))) == {}
-    assert set(draw(summarize(make_sweep(STOPPED, name="stopped")))) == {
-        "front",
-        "curves",
-        "training",
-    }
 
 
 def test_each_model_has_a_front_of_its_own(make_comparison) -> None:
     sweep = summarize(make_comparison("hrm", "transformer", "hrm", "transformer", "trm"))
-    shown = [row for row in rows(draw(sweep)["models"]) if "best" in row]
+    shown = [row for row in rows(models_chart(sweep)) if "best" in row]
     assert {row["trial"] for row in shown} == {0, 1, 2, 3, 4}
     for name in ("hrm", "transformer", "trm"):
         own = [trial for trial in sweep.complete if trial.model == name]
@@ -96,7 +91,7 @@ def test_each_model_has_a_front_of_its_own(make_comparison) -> None:
 
 def test_a_model_keeps_its_colour_and_shape(make_comparison) -> None:
     few, more = (
-        draw(summarize(make_comparison(*names, name=names[-1])))["models"]["layer"][1]["encoding"]
+        models_chart(summarize(make_comparison(*names, name=names[-1])))["layer"][1]["encoding"]
         for names in (("hrm", "trm"), ("hrm", "hrm-flat", "looped", "trm", "transformer"))
     )
     for channel in ("color", "shape"):
@@ -108,7 +103,7 @@ def test_a_model_keeps_its_colour_and_shape(make_comparison) -> None:
 
 def test_strips_leave_out_trials_that_have_no_use_for_the_knob(make_comparison) -> None:
     sweep = summarize(make_comparison("hrm", "transformer", "hrm"))
-    spec = draw(sweep)["knobs"]
+    spec = knobs_chart(sweep)
     trials = {
         panel["layer"][0]["encoding"]["x"]["title"]: {
             row["trial"] for row in spec["datasets"][panel["data"]["name"]]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from sweep_platform.store.folder import Session
+from sweep_platform.store.folder import Session, SessionEnd
 from sweep_platform.store.summary import summarize, wall_seconds
 from sweep_platform.store.trial import TrialState
 
 
 def session(started: float, ended: float | None = None) -> Session:
-    return Session(started=started, ended=ended, how=None if ended is None else "done")
+    return Session(started=started, ended=ended, end=None if ended is None else SessionEnd.DONE)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_costs_count_every_trial(make_sweep) -> None:
 def test_trials_without_an_outcome(make_sweep) -> None:
     folder = make_sweep(None)
     running = summarize(folder)
-    folder.session_ended("interrupted")
+    folder.session_ended(SessionEnd.INTERRUPTED)
     cut_short = summarize(folder)
     assert running.open
     assert not cut_short.open

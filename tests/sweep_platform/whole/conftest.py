@@ -22,7 +22,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.tracking.thread import open_store
+from sweep_platform.tracking.mlflow_store import open_store
 
 ROOT = Path(__file__).parents[3]
 MARK = "SWEEP_TESTED_BY"

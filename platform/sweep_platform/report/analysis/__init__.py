@@ -1,1 +1,1 @@
-"""Analysis."""
+"""Results that follow from the data of a sweep, apart from their presentation."""

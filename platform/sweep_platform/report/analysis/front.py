@@ -1,13 +1,12 @@
-"""What follows from a sweep's data: the accuracy-compute front, its uncertainty, the knobs."""
+"""The accuracy-compute front of a sweep, its best trials, and how sure their accuracies are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median
-from typing import Any
 
 from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve
-from sweep_platform.store.summary import TrialSummary
+from sweep_platform.report.analysis import wording
+from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +29,23 @@ class Point:
 
     @property
     def solved(self) -> int:
-        """How many puzzles were solved."""
+        """Number of puzzles solved."""
         return round(self.exact_accuracy * self.puzzles)
 
     @property
     def interval(self) -> tuple[float, float]:
         """The accuracy's Wilson 95 % interval, which holds for few puzzles and near 0 and 1."""
         return wilson(self.exact_accuracy, self.puzzles)
+
+    @property
+    def words(self) -> str:
+        """The accuracy with its count: "17.5 % (7 of 40)"."""
+        return wording.accuracy(self.exact_accuracy, self.puzzles)
+
+    @property
+    def interval_words(self) -> str:
+        """The interval: "8.7 to 32.0 %"."""
+        return wording.interval(*self.interval)
 
 
 def curve_points(trial: int, curve: Curve) -> list[Point]:
@@ -60,21 +69,35 @@ def points(trial: TrialSummary) -> list[Point]:
     return curve_points(trial.number, trial.final) if trial.final else []
 
 
+def final_point(trial: TrialSummary) -> Point | None:
+    """The trial's last evaluation after all segments; None where it was never evaluated."""
+    return next(reversed(points(trial)), None)
+
+
 def front(candidates: Iterable[Point]) -> list[Point]:
     """Points that no other point dominates, by FLOPs.
 
     A point is dominated if another costs no more and solves no less, and is better in one of
     the two. Equal points stay together. Points that solve nothing buy nothing and are left out.
+
+        >>> few = Point(trial=0, segments=1, exact_accuracy=0.2, inference_flops=5, puzzles=10)
+        >>> more = Point(trial=1, segments=1, exact_accuracy=0.4, inference_flops=5, puzzles=10)
+        >>> [point.trial for point in front([few, more])]
+        [1]
     """
     ordered = sorted(candidates, key=lambda p: (p.inference_flops, -p.exact_accuracy, p.trial))
     kept: list[Point] = []
     best = 0.0
     for point in ordered:
-        equal = bool(kept) and _worth(point) == _worth(kept[-1])
+        equal = bool(kept) and _coordinates(point) == _coordinates(kept[-1])
         if point.exact_accuracy > best or equal:
             kept.append(point)
             best = point.exact_accuracy
     return kept
+
+
+def _coordinates(point: Point) -> tuple[int, float]:
+    return point.inference_flops, point.exact_accuracy
 
 
 def trials_front(trials: Iterable[TrialSummary]) -> list[Point]:
@@ -82,72 +105,28 @@ def trials_front(trials: Iterable[TrialSummary]) -> list[Point]:
     return front(point for trial in trials for point in points(trial))
 
 
-def _worth(point: Point) -> tuple[int, float]:
-    return point.inference_flops, point.exact_accuracy
-
-
-def final_point(trial: TrialSummary) -> Point | None:
-    """The trial's last evaluation after all segments; None where it was never evaluated."""
-    return next(reversed(points(trial)), None)
-
-
 def best_trial(trials: Iterable[TrialSummary]) -> TrialSummary | None:
     """The trial most accurate after all its segments; of equals, the one cheapest to run."""
-    return max((trial for trial in trials if trial.final), key=_merit, default=None)
+    return max((trial for trial in trials if trial.final), key=_rank, default=None)
 
 
-def _merit(trial: TrialSummary) -> tuple[float, int]:
+def _rank(trial: TrialSummary) -> tuple[float, int]:
     point = points(trial)[-1]
     return point.exact_accuracy, -point.inference_flops
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnobValue:
-    """The complete trials that share one value of one knob.
+def best_point(trials: Iterable[TrialSummary]) -> Point | None:
+    """The best trial's last evaluation after all its segments; None where none was evaluated."""
+    best = best_trial(trials)
+    return final_point(best) if best else None
 
-    Accuracies are those after all of a trial's segments, as are the inference FLOPs.
+
+def compared_models(sweep: SweepSummary) -> dict[str, list[TrialSummary]]:
+    """The complete trials of each model that was tried, by name; of some it may be none.
+
+    Empty where there is nothing to compare: one model only, or no complete trial.
     """
-
-    knob: str
-    value: Any
-    trials: int
-    median_accuracy: float
-    best_accuracy: float
-    median_inference_flops: float
-
-
-def knob_values(trials: Iterable[TrialSummary]) -> list[KnobValue]:
-    """Every value of every knob, values in ascending order; trials without a curve are skipped."""
-    finals = [(trial.knobs, points(trial)[-1]) for trial in trials if trial.final]
-    return [
-        _knob_value(knob, value, [p for k, p in finals if knob in k and k[knob] == value])
-        for knob in knob_names(knobs for knobs, _ in finals)
-        for value in ordered({knobs[knob] for knobs, _ in finals if knob in knobs})
-    ]
-
-
-def _knob_value(knob: str, value: Any, at_value: Sequence[Point]) -> KnobValue:
-    accuracies = [point.exact_accuracy for point in at_value]
-    return KnobValue(
-        knob=knob,
-        value=value,
-        trials=len(at_value),
-        median_accuracy=median(accuracies),
-        best_accuracy=max(accuracies),
-        median_inference_flops=median(point.inference_flops for point in at_value),
-    )
-
-
-def knob_names(configurations: Iterable[dict[str, Any]]) -> list[str]:
-    """Names of all knobs, in the order in which they first appear."""
-    return list(dict.fromkeys(name for knobs in configurations for name in knobs))
-
-
-def ordered(values: Iterable[Any]) -> list[Any]:
-    """Numbers by size, then all else by its text."""
-    return sorted(values, key=_rank)
-
-
-def _rank(value: Any) -> tuple[bool, float, str]:
-    number = isinstance(value, int | float)
-    return not number, value if number else 0.0, str(value)
+    names = sorted({trial.model for trial in sweep.trials})
+    if len(names) < 2 or not sweep.complete:
+        return {}
+    return {name: [t for t in sweep.complete if t.model == name] for name in names}

@@ -1,37 +1,40 @@
-"""The chart that compares models: the accuracy-compute front of each. Loads Altair."""
+"""The chart that compares models: the accuracy-compute front of each."""
 
 from typing import Any
 
 import altair as alt
 
+from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION
 from hrm.models import MODELS
-from sweep_platform.report.analysis.front import points, trials_front
+from sweep_platform.report.analysis.front import compared_models, points, trials_front
 from sweep_platform.report.charts.parts import (
     HEIGHT,
-    INFERENCE,
     WIDTH,
     Spec,
     accuracy_axis,
     chart,
-    compute_axis,
+    finished,
+    highest,
+    inference_axis,
     row,
     title,
     tooltip,
 )
-from sweep_platform.report.sections.models import compared
 from sweep_platform.store.summary import SweepSummary
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
+_COLOURS = (BLUE, ORANGE, GREEN, PINK, VERMILION)
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 """Of `MODELS`, in their order; a model's colour is the same in every report."""
 
 
-def models_chart(sweep: SweepSummary) -> Any:
+def models_chart(sweep: SweepSummary) -> Spec:
     """Every point of the complete trials, in the colour and shape of its model."""
     rows = _rows(sweep)
-    x = compute_axis(INFERENCE, log=True)
-    y = accuracy_axis(max(fields["accuracy"] for fields in rows))
-    base = chart(rows).encode(x=x, y=y, color=_scaled(alt.Color, sweep, _COLOURS))
+    base = chart(rows).encode(
+        x=inference_axis(),
+        y=accuracy_axis(highest(rows)),
+        color=_scaled(alt.Color, sweep, _COLOURS),
+    )
     steps = base.transform_filter(alt.datum.best).mark_line(
         interpolate="step-after", strokeWidth=2
     )
@@ -43,23 +46,24 @@ def models_chart(sweep: SweepSummary) -> Any:
         tooltip=tooltip(),
     )
     note = "Line: the front of one model. Faint: points beside their model's front."
-    return alt.layer(steps, marks).properties(
+    drawn = alt.layer(steps, marks).properties(
         width=WIDTH, height=HEIGHT, title=title("Accuracy-compute front of each model", note)
     )
+    return finished(drawn)
 
 
 def _rows(sweep: SweepSummary) -> list[Spec]:
     return [
         {**row(trial, point), "best": point in best}
-        for trials in compared(sweep).values()
+        for trials in compared_models(sweep).values()
         for best in [set(trials_front(trials))]
         for trial in trials
         for point in points(trial)
     ]
 
 
-def _scaled(channel: Any, sweep: SweepSummary, looks: tuple[str, ...]) -> Any:
-    known = dict(zip(MODELS, looks, strict=True))
-    names = [name for name in MODELS if compared(sweep).get(name)]
+def _scaled(channel: Any, sweep: SweepSummary, values: tuple[str, ...]) -> Any:
+    known = dict(zip(MODELS, values, strict=True))
+    names = [name for name in MODELS if compared_models(sweep).get(name)]
     scale = alt.Scale(domain=names, range=[known[name] for name in names])
     return channel("model:N", title=None, scale=scale)

@@ -1,1 +1,1 @@
-"""Pages."""
+"""A report as HTML and as Markdown."""

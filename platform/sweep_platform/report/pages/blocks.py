@@ -1,9 +1,10 @@
-"""What a report is made of. One outline of blocks becomes the HTML page and the Markdown page.
+"""Blocks of a report. One outline of blocks becomes the HTML page and the Markdown page.
 
 All texts are plain: each page escapes them in its own way.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Headline:
     """The one result a reader should leave with: a number, and the sentence that qualifies it."""
 
     number: str
@@ -61,10 +62,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, by the stem of its picture's file name, and words for who cannot see it."""
+    """A chart: the stem of its file name, words for who cannot see it, and Vega-Lite."""
 
-    chart: str
+    name: str
     description: str
+    spec: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,18 @@ class Folded:
     facts: Facts
 
 
-Block = Heading | Paragraph | Finding | Bullets | Facts | Table | Figure | Command | Folded
+Block = Heading | Paragraph | Headline | Bullets | Facts | Table | Figure | Command | Folded
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A whole report: its title, a line on how the sweep stands, and its blocks."""
+    """A whole report: its title, a line on the state of the sweep, and its blocks."""
 
     title: str
     status: str
     blocks: tuple[Block, ...]
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Its charts, in the order of the page."""
+        return tuple(block for block in self.blocks if isinstance(block, Figure))

@@ -3,22 +3,22 @@
 A content security policy forbids the page to load anything, so it stays as offline as it claims.
 """
 
-import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
 
+from puzzle_datasets.common.page import html_page, json_in_html, printable
 from sweep_platform.report.pages.blocks import (
     Block,
     Bullets,
     Command,
     Facts,
     Figure,
-    Finding,
     Folded,
     Heading,
+    Headline,
     Outline,
     Paragraph,
     Row,
@@ -26,7 +26,7 @@ from sweep_platform.report.pages.blocks import (
 )
 
 _FOLDER = files(__package__)
-_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
+_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8").rstrip()
 DRAWING = (_FOLDER / "page.js").read_text(encoding="utf-8")
 """JavaScript that draws the page's charts by means of `vegaEmbed`."""
 
@@ -36,50 +36,30 @@ _POLICY = (
 )
 
 
-def html_page(
-    outline: Outline, specs: Mapping[str, Any], drawings: Mapping[str, str], script: str
-) -> str:
-    """The page.
+def report_as_html(report: Outline, drawings: Mapping[str, str], script: Callable[[], str]) -> str:
+    """Return the page.
 
     Args:
-        outline: what to say.
-        specs: Vega-Lite specifications by the charts' names.
-        drawings: the same charts as SVG, shown where scripts do not run.
-        script: `DRAWING` bundled with the libraries it uses; left out where there is no chart.
+        report: its outline.
+        drawings: its charts as SVG, by their names, for readers without scripts.
+        script: makes `DRAWING` bundled with the libraries it uses; called if there is a chart.
     """
-    body = "\n".join(_block(block, drawings) for block in outline.blocks)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(outline.title)}</title>
-<style>
-{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{escape(outline.title)}</h1>
-<p class="status">{escape(outline.status)}</p>
-{body}
-</main>
-{_scripts(specs, script) if specs else ""}</body>
-</html>
-"""
+    blocks = "\n".join(_block(block, drawings) for block in report.blocks)
+    body = f"""<main>
+<h1>{_text(report.title)}</h1>
+<p class="status">{_text(report.status)}</p>
+{blocks}
+</main>"""
+    if report.figures:
+        charts = {figure.name: _responsive(figure.spec) for figure in report.figures}
+        body += f"""
+<script type="application/json" id="charts">{json_in_html(charts)}</script>
+<script>{script()}</script>"""
+    return html_page(report.title, body, style=_STYLE, policy=_POLICY)
 
 
-def _scripts(specs: Mapping[str, Any], script: str) -> str:
-    charts = {name: _responsive(spec) for name, spec in specs.items()}
-    return (
-        f'<script type="application/json" id="charts">{_json(charts)}</script>\n'
-        f"<script>{script}</script>\n"
-    )
-
-
-def _json(content: Any) -> str:
-    """JSON that cannot end the script element that holds it."""
-    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+def _text(text: str) -> str:
+    return escape(printable(text))
 
 
 def _responsive(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,28 +70,28 @@ def _responsive(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _block(block: Block, drawings: Mapping[str, str]) -> str:
     match block:
         case Heading(text):
-            return f"<h2>{escape(text)}</h2>"
+            return f"<h2>{_text(text)}</h2>"
         case Paragraph(text):
-            return f"<p>{escape(text)}</p>"
-        case Finding(number, sentence):
-            number, sentence = escape(number), escape(sentence)
-            return f'<p class="finding"><strong>{number}</strong> <span>{sentence}</span></p>'
+            return f"<p>{_text(text)}</p>"
+        case Headline(number, sentence):
+            number, sentence = _text(number), _text(sentence)
+            return f'<p class="headline"><strong>{number}</strong> <span>{sentence}</span></p>'
         case Bullets(sentences):
-            return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in sentences)}</ul>"
+            return f"<ul>{''.join(f'<li>{_text(text)}</li>' for text in sentences)}</ul>"
         case Facts():
             return _facts(block)
         case Table():
             return _table(block)
-        case Figure(chart, description):
-            return _figure(chart, description, drawings[chart])
+        case Figure(name, description):
+            return _figure(name, description, drawings[name])
         case Command(line):
-            return f"<pre><code>{escape(line)}</code></pre>"
+            return f"<pre><code>{_text(line)}</code></pre>"
         case Folded(title, facts):
-            return f"<details><summary>{escape(title)}</summary>{_facts(facts)}</details>"
+            return f"<details><summary>{_text(title)}</summary>{_facts(facts)}</details>"
 
 
 def _facts(facts: Facts) -> str:
-    rows = (f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in facts.rows)
+    rows = (f"<dt>{_text(term)}</dt><dd>{_text(text)}</dd>" for term, text in facts.rows)
     return f"<dl>{''.join(rows)}</dl>"
 
 
@@ -132,14 +112,14 @@ def _row(row: Row, words: list[str]) -> str:
 
 def _cells(tag: str, texts: tuple[str, ...], words: list[str]) -> str:
     pairs = zip(texts, words, strict=True)
-    return "".join(f"<{tag}{kind}>{escape(text)}</{tag}>" for text, kind in pairs)
+    return "".join(f"<{tag}{kind}>{_text(text)}</{tag}>" for text, kind in pairs)
 
 
-def _figure(chart: str, description: str, drawing: str) -> str:
+def _figure(name: str, description: str, drawing: str) -> str:
     source = f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
-    chart, description = escape(chart), escape(description)
+    name, description = _text(name), _text(description)
     return (
         f'<figure aria-label="{description}"><div class="scroll">'
-        f'<div class="chart" data-chart="{chart}"></div></div>'
+        f'<div class="chart" data-chart="{name}"></div></div>'
         f'<noscript><img src="{source}" alt="{description}"></noscript></figure>'
     )

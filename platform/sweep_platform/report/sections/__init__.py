@@ -1,1 +1,1 @@
-"""Sections."""
+"""Sections of the report, one file each; `report/outline.py` has their order."""

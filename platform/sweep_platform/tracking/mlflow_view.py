@@ -1,12 +1,15 @@
-"""What a sweep and its trials look like in MLflow: tags, parameters, metrics, statuses."""
+"""MLflow's view of a sweep and its trials: tags, parameters, metrics, statuses."""
 
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hrm.progress import Measurement
-from sweep_platform.store.folder import Session, SweepFolder, SweepRecord
+from sweep_platform.report.analysis.front import best_trial, final_point
+from sweep_platform.spec.metrics import METRIC, METRICS, measured
+from sweep_platform.store.folder import SessionEnd, SweepRecord
+from sweep_platform.store.summary import SweepSummary
 from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ TRIAL_TAG = "sweep.trial"
 STATE_TAG = "sweep.state"
 REASON_TAG = "sweep.reason"
 PARENT_TAG = "mlflow.parentRunId"
-CURSOR = "training_flops"
+CURSOR = METRICS[-1].key
 """Sent as the last metric of a report, so that its newest step is that of a whole report."""
 LAST_PARAMETER = "parameter_count"
 """Sent after all other parameters, so that a run that has it has them all."""
@@ -28,36 +31,42 @@ _TRIAL_STATUS = {
     TrialState.STOPPED: "KILLED",
     TrialState.FAILED: "FAILED",
 }
-_SWEEP_STATUS = {None: RUNNING, "done": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
-_METRICS = (
-    "loss",
-    "lm_loss",
-    "train_exact_accuracy",
-    "mean_segments",
-    "learning_rate",
-    "examples",
-    "device_seconds",
-    "examples_per_second",
-    "peak_memory_bytes",
-)
+_SWEEP_STATUS = {
+    SessionEnd.DONE: "FINISHED",
+    SessionEnd.INTERRUPTED: "KILLED",
+    SessionEnd.FAILED: "FAILED",
+}
+_ACCURACY, _COST = METRIC["exact_accuracy"].key, METRIC["inference_flops"].key
 _LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
 
 
-def sweep_standing(sessions: list[Session]) -> tuple[str, str]:
-    """MLflow's status of the parent run, and the value of its state tag."""
-    how = sessions[-1].how if sessions else None
-    return _SWEEP_STATUS[how], how or "running"
+class RunStatus(NamedTuple):
+    """MLflow's status of a run, and its state tag, which has more values."""
+
+    status: str
+    state: str
 
 
-def trial_standing(outcome: Outcome | None, sweep_status: str) -> tuple[str, str]:
-    """MLflow's status of a trial's run, and the value of its state tag.
+def sweep_status(end: SessionEnd | None) -> RunStatus:
+    """Return the status of the parent run; `end` is how the last session ended, None if not.
 
-    A trial without an outcome runs as long as its sweep does; a sweep that ended leaves it
+    >>> sweep_status(SessionEnd.INTERRUPTED)
+    RunStatus(status='KILLED', state='interrupted')
+    """
+    return RunStatus(_SWEEP_STATUS[end], end.value) if end else RunStatus(RUNNING, "running")
+
+
+def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
+    """Return the status of a trial's run.
+
+    A trial that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
     interrupted, until it is resumed.
     """
-    if outcome is not None:
-        return _TRIAL_STATUS[outcome.state], outcome.state.value
-    return (RUNNING, "running") if sweep_status == RUNNING else ("KILLED", "interrupted")
+    if outcome is not None and outcome.state.is_final:
+        return RunStatus(_TRIAL_STATUS[outcome.state], outcome.state.value)
+    if sweep.status == RUNNING:
+        return RunStatus(RUNNING, "running")
+    return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
 
 
 def sweep_tags(record: SweepRecord) -> dict[str, str]:
@@ -84,8 +93,8 @@ def trial_tags(sweep: SweepRecord, record: TrialRecord, parent: str) -> dict[str
     }
 
 
-def ending_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
-    """Tags that say how a trial stands now."""
+def state_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
+    """Tags of a trial's state and the reason for it."""
     return {STATE_TAG: state, REASON_TAG: outcome.reason[:_LONGEST_REASON] if outcome else ""}
 
 
@@ -124,17 +133,7 @@ def dataset_input(record: SweepRecord) -> "DatasetInput":
 def report_metrics(measurement: Measurement) -> list["Metric"]:
     """Metrics of one report, at its optimizer step; FLOPs go with each, as the chart's x-axis."""
     progress = measurement.progress
-    values = {name: float(getattr(progress, name)) for name in _METRICS}
-    if progress.curve is not None:
-        values["exact_accuracy"] = progress.curve.exact_accuracy[-1]
-        values["token_accuracy"] = progress.curve.token_accuracy[-1]
-        values["inference_flops"] = progress.curve.inference_flops[-1]
-    if progress.halting is not None:
-        values["halting_exact_accuracy"] = progress.halting.exact_accuracy
-        values["halting_mean_segments"] = progress.halting.mean_segments
-        values["halting_inference_flops"] = progress.halting.inference_flops
-    values[CURSOR] = progress.training_flops
-    return _metrics(values, measurement.time_ms, progress.step)
+    return _metrics(measured(progress), measurement.time_ms, progress.step)
 
 
 def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
@@ -151,36 +150,39 @@ def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
     metrics: list[Metric] = []
     for segments, (accuracy, flops) in enumerate(points, start=1):
         values = {
-            "curve_exact_accuracy": accuracy,
-            "curve_inference_flops": flops,
+            f"curve_{_ACCURACY}": accuracy,
+            f"curve_{_COST}": flops,
             "curve_segments": segments,
         }
         metrics += _metrics(values, time_ms, flops)
     return metrics
 
 
-def summary_metrics(sweep: SweepFolder, time_ms: int) -> list["Metric"]:
-    """What the sweep came to: trials complete, FLOPs spent on training, best accuracy, and each.
+def summary_metrics(sweep: SweepSummary, time_ms: int) -> list["Metric"]:
+    """Metrics of the parent run: trials complete, training FLOPs, best accuracy, each trial's.
 
-    Accuracy is that of the complete trials after all their segments, as in the report; each is
-    at its inference FLOPs as step, so that the parent's own chart has compute as its axis.
+    The best is that of the report. Each trial's accuracy stands at its inference FLOPs as step,
+    so that the chart that MLflow draws of the parent by itself has compute as its axis.
     """
-    spent, accuracies, metrics = 0, [], []
-    for folder in sweep.trials():
-        outcome, measurements = folder.outcome(), list(folder.measurements())
-        spent += max((m.progress.training_flops for m in measurements), default=0)
-        if outcome is not None and outcome.state is TrialState.COMPLETE:
-            curve = [m.progress.curve for m in measurements if m.progress.curve][-1]
-            accuracies.append(curve.exact_accuracy[-1])
-            final = {"trials_exact_accuracy": accuracies[-1]}
-            metrics += _metrics(final, int(outcome.ended * 1000), curve.inference_flops[-1])
-    best = max(accuracies, default=math.nan)
-    totals = {"trials_complete": len(accuracies), "best_exact_accuracy": best, CURSOR: spent}
+    metrics: list[Metric] = []
+    for trial in sweep.complete:
+        point = final_point(trial)
+        assert point is not None and trial.ended is not None, "complete trials have both"
+        value = {f"trials_{_ACCURACY}": point.exact_accuracy}
+        metrics += _metrics(value, int(trial.ended * 1000), point.inference_flops)
+    best = best_trial(sweep.complete)
+    point = final_point(best) if best else None
+    totals: dict[str, float] = {
+        "trials_complete": len(sweep.complete),
+        CURSOR: sweep.training_flops,
+    }
+    if point is not None:
+        totals[f"best_{_ACCURACY}"] = point.exact_accuracy
     return metrics + _metrics(totals, time_ms, 0)
 
 
 def _metrics(values: Mapping[str, float], time_ms: int, step: int) -> list["Metric"]:
-    """Only numbers: a share of nothing has no point on a chart."""
+    """Metrics at a moment and a step; only numbers, for a share of nothing has no point."""
     from mlflow.entities import Metric
 
     finite = {key: float(value) for key, value in values.items() if math.isfinite(value)}

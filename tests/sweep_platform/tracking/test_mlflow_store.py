@@ -3,7 +3,6 @@
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialState
-from sweep_platform.tracking.store import TrackingError, anchored, database_file, open_store
+from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store
+from sweep_platform.tracking.tracker import TrackingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -25,10 +25,10 @@ def test_a_new_database_is_made_in_silence(
     code = f"""
 from pathlib import Path
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.tracking.thread import MlflowMirror
-mirror = MlflowMirror(SweepFolder(Path({str(sweep.root)!r})), "sqlite:///{path}")
-mirror.check()
-mirror.sync()
+from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+tracker = MlflowTracker(SweepFolder(Path({str(sweep.root)!r})), "sqlite:///{path}")
+tracker.check()
+tracker.sync()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
@@ -36,9 +36,9 @@ mirror.sync()
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_importing_the_mirror_leaves_mlflow_for_later() -> None:
+def test_importing_the_tracker_leaves_mlflow_for_later() -> None:
     code = (
-        "import sys, sweep_platform.tracking.thread;"
+        "import sys, sweep_platform.tracking.mlflow_tracker, sweep_platform.tracking.thread;"
         "print({'mlflow', 'torch', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -49,28 +49,22 @@ def test_importing_the_mirror_leaves_mlflow_for_later() -> None:
 def test_an_unknown_kind_of_store(uri: str) -> None:
     with pytest.raises(TrackingError) as caught:
         open_store(uri)
-    assert str(caught.value) == (
-        f"{uri} is no MLflow tracking URI that can be used here: give a database such as"
-        " sqlite:///mlflow.db, or a server such as http://host:5000, by --tracking-uri."
-    )
+    assert (caught.value.field, caught.value.value) == ("--tracking-uri", uri)
+    assert "sqlite:///mlflow.db" in caught.value.remedy
 
 
-def test_a_server_that_is_away_is_told_within_seconds() -> None:
-    started = time.monotonic()
+def test_a_server_that_is_away_is_told_without_its_password() -> None:
     with pytest.raises(TrackingError) as caught:
         open_store("http://anna:secret@127.0.0.1:9")
-    assert time.monotonic() - started < 60
-    message = str(caught.value)
-    assert message.startswith("MLflow at http://***@127.0.0.1:9 does not answer")
-    assert "(Connection refused)" in message
-    assert "--tracking-uri" in message
-    assert "secret" not in message
-    assert "\n" not in message
+    assert str(caught.value) == (
+        "--tracking-uri http://***@127.0.0.1:9 does not answer as MLflow should (Connection"
+        " refused); start or repair it, or name another, such as sqlite:///mlflow.db."
+    )
 
 
 def test_a_database_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("a file, no folder")
-    with pytest.raises(TrackingError, match=r"can't be opened for writing \(.*--tracking-uri\.$"):
+    with pytest.raises(TrackingError, match="can't be opened for writing"):
         open_store(f"sqlite:///{tmp_path}/plain/mlflow.db")
 
 

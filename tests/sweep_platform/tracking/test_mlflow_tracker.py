@@ -1,8 +1,7 @@
-"""What the mirror leaves in a real SQLite store, whenever it was killed."""
+"""How a sweep stands in a real SQLite store, whenever its driver was killed."""
 
 import math
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +10,21 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlflow.entities import Metric, Run
+from mlflow.entities import Metric as Sent
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from trackers import report_again
 
 from sweep_platform.common.text import knobs
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.spec import metrics
+from sweep_platform.spec.metrics import Metric
+from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
-from sweep_platform.tracking import mirror as tracking_mirror
-from sweep_platform.tracking.runs import report_metrics
-from sweep_platform.tracking.thread import MlflowMirror, TrackingError, open_store
+from sweep_platform.tracking import mlflow_tracker
+from sweep_platform.tracking.mlflow_store import open_store
+from sweep_platform.tracking.mlflow_tracker import MlflowTracker
+from sweep_platform.tracking.mlflow_view import RunStatus, report_metrics, trial_status
+from sweep_platform.tracking.tracker import TrackingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -27,25 +32,14 @@ COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.
 MakeSweep = Callable[..., SweepFolder]
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's schema, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("store") / "empty.db"
-    open_store(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def uri(empty_store: Path, tmp_path: Path) -> str:
-    path = tmp_path / "mlflow.db"
-    with sqlite3.connect(empty_store) as source, sqlite3.connect(path) as target:
-        source.backup(target)
-    return f"sqlite:///{path}"
+def uri(mlflow_uri: str) -> str:
+    return mlflow_uri
 
 
-def mirrored(sweep: SweepFolder, uri: str) -> MlflowMirror:
+def mirrored(sweep: SweepFolder, uri: str) -> MlflowTracker:
     """A mirror, as a new session of the sweep makes it."""
-    mirror = MlflowMirror(sweep, uri)
+    mirror = MlflowTracker(sweep, uri)
     mirror.check()
     mirror.sync()
     return mirror
@@ -82,7 +76,7 @@ def all_points(uri: str) -> list[tuple[str, str, int, int, float]]:
 
 def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(COMPLETE, STOPPED, FAILED, COMPLETE)
-    sweep.session_ended("done")
+    sweep.session_ended(SessionEnd.DONE)
     mirror = mirrored(sweep, uri)
     parent, trials = parent_and_trials(uri)
     assert mirror.unsent() == 0
@@ -145,7 +139,7 @@ def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
         "sweep.id": "b1946ac92492d234",
         "sweep.trial": "01abcdef0123456789",
         "sweep.state": "stopped",
-        "sweep.reason": "dominated at the rung of 50 % of the budget",
+        "sweep.reason": "beaten at the rung at 50% of the training budget",
         "sweep.scale": "laptop",
         "sweep.dataset": "5f0c" * 16,
         "mlflow.source.git.commit": "0" * 40,
@@ -187,23 +181,32 @@ def test_the_final_curve_has_flops_as_steps(make_sweep: MakeSweep, uri: str) -> 
     assert "curve_exact_accuracy" not in trials[1].data.metrics
 
 
+@pytest.mark.parametrize("state", list(TrialState))
+@pytest.mark.parametrize("sweep", [RunStatus("RUNNING", "running"), RunStatus("KILLED", "failed")])
+def test_every_state_of_a_trial_has_a_status(state: TrialState, sweep: RunStatus) -> None:
+    """One that is not final, such as paused, runs as long as its sweep does."""
+    final = {COMPLETE: "FINISHED", STOPPED: "KILLED", FAILED: "FAILED"}
+    status = trial_status(Outcome(state=state, reason="", ended=0.0), sweep)
+    assert status.status == final.get(state, sweep.status)
+    assert status.state == (state if state in final or sweep.status != "RUNNING" else "running")
+
+
+def test_a_new_row_in_the_table_of_metrics_is_sent(
+    make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Metric(key="new", title="New", column="New", read=lambda progress: progress.step / 2)
+    monkeypatch.setattr(metrics, "METRICS", (row, *metrics.METRICS))
+    report = next(make_sweep(COMPLETE).trials()[0].measurements())
+    [sent] = [metric for metric in report_metrics(report) if metric.key == "new"]
+    assert (sent.step, sent.value) == (report.progress.step, report.progress.step / 2)
+
+
 def test_a_value_that_is_no_number_is_left_out(make_sweep: MakeSweep) -> None:
     report = next(make_sweep(COMPLETE).trials()[0].measurements())
     progress = replace(report.progress, loss=math.nan)
     keys = [metric.key for metric in report_metrics(replace(report, progress=progress))]
     assert "loss" not in keys
     assert keys[-1] == "training_flops"
-
-
-def test_a_new_session_finds_its_runs(make_sweep: MakeSweep, uri: str) -> None:
-    sweep = make_sweep(COMPLETE, None)
-    mirrored(sweep, uri)
-    before = all_points(uri)
-    names = {run.info.run_id for run in all_runs(uri)}
-    again = mirrored(sweep, uri)
-    assert again.unsent() == 0
-    assert all_points(uri) == before
-    assert {run.info.run_id for run in all_runs(uri)} == names
 
 
 def test_a_session_sends_only_what_is_new(
@@ -264,40 +267,34 @@ def test_the_best_is_that_of_complete_trials(make_sweep: MakeSweep, uri: str) ->
     last = list(stopped.measurements())[-1].progress
     assert last.curve
     solved = replace(last.curve, exact_accuracy=(1.0,) * len(last.curve.exact_accuracy))
-    stopped.append(replace(last, step=last.step + 1, curve=solved))
-    sweep.session_ended("done")
+    report_again(stopped, last.step + 1, curve=solved)
+    sweep.session_ended(SessionEnd.DONE)
     mirrored(sweep, uri)
     parent, _ = parent_and_trials(uri)
     assert parent.data.metrics["best_exact_accuracy"] == pytest.approx(0.3)
 
 
-def test_an_interrupted_sweep_leaves_nothing_running(make_sweep: MakeSweep, uri: str) -> None:
-    sweep = make_sweep(COMPLETE, None)
-    mirror = mirrored(sweep, uri)
+def test_an_interrupted_sweep_leaves_no_run_running(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(None)
+    tracker = mirrored(sweep, uri)
+    sweep.session_ended(SessionEnd.INTERRUPTED)
+    tracker.sync()
     parent, trials = parent_and_trials(uri)
-    assert (parent.info.status, trials[1].info.status) == ("RUNNING", "RUNNING")
-    sweep.session_ended("interrupted")
-    mirror.sync()
-    parent, trials = parent_and_trials(uri)
-    assert (parent.info.status, trials[1].info.status) == ("KILLED", "KILLED")
-    assert trials[1].data.tags["sweep.state"] == "interrupted"
-
+    assert (parent.info.status, trials[0].info.status) == ("KILLED", "KILLED")
     sweep.session_started()
     mirrored(sweep, uri)
     parent, trials = parent_and_trials(uri)
-    statuses = {parent.info.status, trials[1].info.status}
-    assert statuses == {"RUNNING"}
-    assert trials[0].info.status == "FINISHED"
+    assert (parent.info.status, trials[0].info.status) == ("RUNNING", "RUNNING")
 
 
 def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -> None:
     """An interrupted trial's run is KILLED already; how it really ended is told all the same."""
     sweep = make_sweep(None)
-    sweep.session_ended("interrupted")
+    sweep.session_ended(SessionEnd.INTERRUPTED)
     mirrored(sweep, uri)
     sweep.session_started()
     sweep.trials()[0].end(Outcome(state=STOPPED, reason="time is up", ended=1_790_000_200.0))
-    sweep.session_ended("done")
+    sweep.session_ended(SessionEnd.DONE)
     mirrored(sweep, uri)
     run = parent_and_trials(uri)[1][0]
     assert run.info.status == "KILLED"
@@ -305,37 +302,19 @@ def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -
     assert "curve_exact_accuracy" in run.data.metrics
 
 
-def test_files_go_to_the_parent(make_sweep: MakeSweep, uri: str, tmp_path: Path) -> None:
-    sweep = make_sweep(COMPLETE)
-    sweep.report.mkdir()
-    (sweep.report / "report.md").write_text("# Toy\n")
-    mirrored(sweep, uri).send_files()
+def test_files_lie_beside_the_database(make_sweep: MakeSweep, uri: str, tmp_path: Path) -> None:
+    mirrored(make_sweep(COMPLETE), uri)
     parent, _ = parent_and_trials(uri)
-    client = MlflowClient(uri)
-    stored = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert stored == {"sweep.json", "report"}
     assert parent.info.artifact_uri.startswith((tmp_path / "mlruns" / "toy").as_uri())
-
-
-def test_unsent_counts_reports_and_endings(make_sweep: MakeSweep, uri: str) -> None:
-    sweep = make_sweep(None, COMPLETE)
-    mirror = MlflowMirror(sweep, uri)
-    mirror.check()
-    assert mirror.unsent() == 6 + 6 + 2  # reports, and each trial's standing
-    mirror.sync()
-    assert mirror.unsent() == 0
-    sweep.trials()[0].end(Outcome(state=COMPLETE, reason="spent", ended=1_790_000_200.0))
-    sweep.session_ended("done")
-    assert mirror.unsent() == 2  # the trial's end and the sweep's
 
 
 def test_mlflow_drops_points_that_it_has(uri: str) -> None:
     """The mirror relies on it where a server's answer was lost."""
     client = open_store(uri)
     run = client.create_run("0").info.run_id
-    metrics = [Metric("a", float(step), 1_000 + step, step) for step in range(5)]
+    points = [Sent("a", float(step), 1_000 + step, step) for step in range(5)]
     for _ in range(2):
-        client.log_batch(run, metrics=metrics)
+        client.log_batch(run, metrics=points)
     assert len(client.get_metric_history(run, "a")) == 5
 
 
@@ -343,8 +322,10 @@ def test_a_deleted_experiment(make_sweep: MakeSweep, uri: str) -> None:
     sweep = make_sweep(COMPLETE)
     client = open_store(uri)
     client.delete_experiment(client.create_experiment("toy"))
-    with pytest.raises(TrackingError, match=r"'toy' was deleted .*mlflow experiments restore"):
-        MlflowMirror(sweep, uri).check()
+    with pytest.raises(TrackingError, match="deleted from MLflow at sqlite") as caught:
+        MlflowTracker(sweep, uri).check()
+    assert (caught.value.field, caught.value.value) == ("name", "toy")
+    assert "mlflow experiments restore -x" in caught.value.remedy
 
 
 class LossyClient:
@@ -370,7 +351,7 @@ class LossyClient:
 @pytest.fixture
 def fresh_sweep(make_sweep: MakeSweep) -> Callable[[], SweepFolder]:
     """The same sweep, made anew under another name at each call."""
-    template = make_sweep(COMPLETE, STOPPED, None)
+    template = make_sweep(STOPPED, None)
     count = iter(range(1_000))
 
     def fresh() -> SweepFolder:
@@ -386,8 +367,6 @@ def fresh_sweep(make_sweep: MakeSweep) -> Callable[[], SweepFolder]:
 
 @given(losses=st.lists(st.sampled_from(["", "", "", "request", "answer"]), max_size=60))
 @settings(
-    max_examples=8,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_lost_requests_and_answers_neither_lose_nor_double(
@@ -396,21 +375,21 @@ def test_lost_requests_and_answers_neither_lose_nor_double(
     sweep = fresh_sweep()
     line = iter(losses)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking_mirror, "open_store", lambda at: LossyClient(open_store(at), line))
-        mirror = MlflowMirror(sweep, uri)
+        patch.setattr(mlflow_tracker, "open_store", lambda at: LossyClient(open_store(at), line))
+        mirror = MlflowTracker(sweep, uri)
         sync_until_sent(mirror)
-        sweep.trials()[2].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
-        sweep.session_ended("done")
+        sweep.trials()[1].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
+        sweep.session_ended(SessionEnd.DONE)
         sync_until_sent(mirror)
     runs = all_runs(uri, sweep.record().name)
-    assert len(runs) == 4
+    assert len(runs) == 3
     assert "RUNNING" not in {run.info.status for run in runs}
     by_signature = {run.data.tags.get("sweep.trial"): run for run in runs}
     for folder in sweep.trials():
         check_points(uri, by_signature[folder.record().signature], folder)
 
 
-def sync_until_sent(mirror: MlflowMirror) -> None:
+def sync_until_sent(mirror: MlflowTracker) -> None:
     while True:
         try:
             return mirror.sync()

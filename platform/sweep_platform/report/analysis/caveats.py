@@ -1,13 +1,20 @@
-"""What keeps a reader from trusting a sweep too much, derived from its data."""
+"""Limits of a sweep's evidence, derived from its data, as sentences."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
-from sweep_platform.report import wording
-from sweep_platform.report.analysis.front import best_trial, final_point, ordered, trials_front
-from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.report.analysis import wording
+from sweep_platform.report.analysis.front import (
+    best_point,
+    best_trial,
+    final_point,
+    trials_front,
+)
+from sweep_platform.report.analysis.knobs import ordered
+from sweep_platform.store.folder import SessionEnd
+from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
 
 _EQUAL_BUDGETS = 1.05
@@ -29,11 +36,11 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
 
 
 def _cut_short(sweep: SweepSummary) -> Iterator[str]:
-    asked, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
-    ended = bool(sweep.sessions) and sweep.sessions[-1].how == "done"
-    if ended and minutes is not None and len(sweep.trials) < asked:
+    planned, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
+    done = last_end(sweep.sessions) is SessionEnd.DONE
+    if done and minutes is not None and len(sweep.trials) < planned:
         yield (
-            f"{wording.count(len(sweep.trials), 'trial')} of the {asked} asked for began before "
+            f"{wording.count(len(sweep.trials), 'trial')} of the {planned} asked for began before "
             f"the sweep's {minutes:g} minutes left no time for another, or the space had no more: "
             "raise budget.minutes and resume to run the rest."
         )
@@ -46,13 +53,12 @@ def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:
             f"Trials were evaluated on different numbers of puzzles ({wording.setting(sizes)}), "
             "so their accuracies differ in precision."
         )
-    best = best_trial(sweep.complete)
-    point = final_point(best) if best else None
+    point = best_point(sweep.complete)
     if point and point.puzzles:
         yield (
             f"Accuracy was measured on {wording.count(point.puzzles, 'puzzle')}: one puzzle is "
             f"{100 / point.puzzles:.2g} points, and the best accuracy is only known to lie "
-            f"within {wording.interval(point)} (95 % interval)."
+            f"within {point.interval_words} (95 % interval)."
         )
 
 
@@ -79,8 +85,7 @@ def _picked(sweep: SweepSummary) -> Iterator[str]:
 
 
 def _read_earlier(sweep: SweepSummary) -> Iterator[str]:
-    best, front = best_trial(sweep.complete), trials_front(sweep.complete)
-    point = final_point(best) if best else None
+    point, front = best_point(sweep.complete), trials_front(sweep.complete)
     if point and front and front[-1] != point:
         top = front[-1]
         yield (
@@ -101,21 +106,22 @@ def _unequal(sweep: SweepSummary) -> Iterator[str]:
 
 
 def _not_complete(sweep: SweepSummary) -> Iterator[str]:
-    if stopped := sweep.states[TrialState.STOPPED]:
+    states = sweep.states
+    stopped, failed = states[TrialState.STOPPED], states[TrialState.FAILED]
+    if stopped:
         yield (
             f"{wording.count(stopped, 'trial')} ended early, after less training: shown in grey "
             "or dashed, and left out of the front and of the knobs."
         )
-    if failed := sweep.states[TrialState.FAILED]:
+    if failed:
         yield f"{wording.count(failed, 'trial')} failed; the table of trials gives the reasons."
-    if running := sweep.states[TrialState.RUNNING]:
-        yield f"This report is not final: {wording.count(running, 'trial')} without an outcome."
+    if going_on := sum(count for state, count in states.items() if not state.is_final):
+        yield f"This report is not final: {wording.count(going_on, 'trial')} without an outcome."
 
 
 def _edges(sweep: SweepSummary) -> Iterator[str]:
     """Knobs whose best value is the least or greatest of at least three numbers tried."""
-    best = best_trial(sweep.complete)
-    point = final_point(best) if best else None
+    best, point = best_trial(sweep.complete), best_point(sweep.complete)
     if best is None or point is None or point.solved == 0:
         return
     edges = [f"{knob} ({side})" for knob in best.knobs if (side := _edge(sweep, best, knob))]

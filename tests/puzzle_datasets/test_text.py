@@ -1,4 +1,4 @@
-"""Numbers and knobs as people read them."""
+"""Numbers as people read them."""
 
 import re
 
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.text import byte_size, flops, percent, seconds
-from sweep_platform.common.text import knobs
 
 
 @pytest.mark.parametrize(
@@ -59,11 +58,6 @@ def test_percent(share: float, text: str) -> None:
 )
 def test_seconds(span: float, text: str) -> None:
     assert seconds(span) == text
-
-
-def test_knobs() -> None:
-    assert knobs({"N": 2, "T": 4, "lr": 0.000_312_345}) == "N=2 T=4 lr=0.0003123"
-    assert knobs({"model": "trm", "ema": None}) == "model=trm ema=null"
 
 
 @given(st.floats(min_value=1, max_value=9e26))

@@ -1,4 +1,4 @@
-"""What a person sees, line by line and in a terminal."""
+"""The display, line by line and in a terminal."""
 
 import io
 import os
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TextIO
 
 import pytest
 
@@ -20,7 +21,7 @@ MakeSweep = Callable[..., SweepFolder]
 
 
 class Clock:
-    """Time that moves only when told."""
+    """Time that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -34,6 +35,12 @@ def record_and_reports(sweep: SweepFolder, number: int) -> tuple[TrialRecord, li
     return folder.record(), [m.progress for m in folder.measurements()]
 
 
+def display_on(stream: TextIO, *, trials: int, clock: Clock | None = None, **given: Any) -> Any:
+    """A display of trials of 100 MFLOP each, whose time stands still unless it has a clock."""
+    settings = {"training_flops_per_trial": 100_000_000, "time_limit": None, **given}
+    return ProgressDisplay(trials=trials, stream=stream, clock=clock or Clock(), **settings)
+
+
 def end(state: TrialState, reason: str) -> Outcome:
     return Outcome(state=state, reason=reason, ended=1_790_000_000.0)
 
@@ -44,13 +51,7 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
     second, few_reports = record_and_reports(sweep, 1)
     third, _ = record_and_reports(sweep, 2)
     stream, clock = io.StringIO(), Clock()
-    display = ProgressDisplay(
-        trials=3,
-        training_flops_per_trial=100_000_000,
-        time_limit=None,
-        stream=stream,
-        clock=clock,
-    )
+    display = display_on(stream, trials=3, clock=clock)
     with display:
         display.trial_started(first)
         display.trial_started(second, resumed=True)
@@ -58,7 +59,9 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
             clock.now += 30
             display.trial_measured(first, progress)
         display.trial_measured(second, few_reports[-1])
-        display.trial_ended(second, end(TrialState.STOPPED, "dominated at the rung of 50 %"))
+        display.trial_ended(
+            second, end(TrialState.STOPPED, "beaten at the rung at 50% of the training budget")
+        )
         clock.now += 65
         display.trial_measured(first, reports[-1])
         display.trial_ended(first, end(TrialState.COMPLETE, "the training budget was spent"))
@@ -74,7 +77,7 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
         "[1 min, 0/3 trials, 33.3 % of the budget, best 10.0 % at 24 MFLOP, 2 min left]"
         " trial 1 at 50.0 %: loss 0.06, exact accuracy 10.0 % at 24 MFLOP",
         "[1 min, 1/3 trials, 33.3 % of the budget, best 10.0 % at 24 MFLOP, 1 min 30 s left]"
-        " trial 1 stopped: dominated at the rung of 50 %",
+        " trial 1 stopped: beaten at the rung at 50% of the training budget",
         "[2 min 5 s, 1/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP, 1 min 23 s left]"
         " trial 0 at 100.0 %: loss 0.03, exact accuracy 15.0 % at 6 MFLOP",
         "[2 min 5 s, 2/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP, 1 min 23 s left]"
@@ -91,9 +94,7 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
 def test_earlier_sessions_count(make_sweep: MakeSweep) -> None:
     sweep = make_sweep(TrialState.COMPLETE, None)
     stream = io.StringIO()
-    display = ProgressDisplay(
-        trials=4, training_flops_per_trial=100_000_000, time_limit=None, stream=stream
-    )
+    display = display_on(stream, trials=4)
     with display:
         for folder in sweep.trials():
             display.restore(folder)
@@ -106,9 +107,7 @@ def test_earlier_sessions_count(make_sweep: MakeSweep) -> None:
 
 def test_no_trials_at_all() -> None:
     stream = io.StringIO()
-    with ProgressDisplay(
-        trials=0, training_flops_per_trial=0, time_limit=0.0, stream=stream
-    ) as display:
+    with display_on(stream, trials=0, time_limit=0.0) as display:
         display.note("nothing to do")
     assert stream.getvalue() == "[0.0 s, 0/0 trials, 0.0 % of the budget] nothing to do\n"
 
@@ -153,13 +152,7 @@ def test_the_block_in_a_terminal(
 ) -> None:
     sweep = make_sweep(TrialState.COMPLETE, TrialState.STOPPED, None, TrialState.FAILED)
     clock = Clock()
-    display = ProgressDisplay(
-        trials=8,
-        training_flops_per_trial=100_000_000,
-        time_limit=time_limit,
-        stream=terminal.stream,
-        clock=clock,
-    )
+    display = display_on(terminal.stream, trials=8, clock=clock, time_limit=time_limit)
     with display:
         display.restore(sweep.trials()[0])
         for number in (1, 2, 3):
@@ -187,14 +180,26 @@ def terminal_lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
+def test_a_paused_trial_may_go_on(make_sweep: MakeSweep, terminal: Terminal) -> None:
+    record, reports = record_and_reports(make_sweep(None), 0)
+    clock = Clock()
+    with display_on(terminal.stream, trials=2, clock=clock) as display:
+        display.trial_started(record)
+        clock.now += 60
+        display.trial_measured(record, reports[1])
+        display.trial_ended(record, end(TrialState.PAUSED, "others come first"))
+    *_, last = terminal.screens().rsplit("trials", 1)
+    lines = terminal_lines(last)
+    assert lines[0] == "0 complete, 0 running, 0 stopped, 0 failed, 1 paused of 2"
+    assert lines[-1] == "time 1 min, about 3 min left", "half a trial and a whole one"
+
+
 def test_failures_and_notes_stay_above_the_block(
     make_sweep: MakeSweep, terminal: Terminal
 ) -> None:
     sweep = make_sweep(TrialState.FAILED)
     record, _ = record_and_reports(sweep, 0)
-    display = ProgressDisplay(
-        trials=1, training_flops_per_trial=1, time_limit=60, stream=terminal.stream
-    )
+    display = display_on(terminal.stream, trials=1, time_limit=60)
     with display:
         display.trial_started(record)
         display.note("a word [in brackets]")
@@ -202,14 +207,12 @@ def test_failures_and_notes_stay_above_the_block(
     lines = terminal_lines(terminal.screens())
     assert "a word [in brackets]" in lines
     assert any(line.endswith("trial 0 failed: the loss was nan") for line in lines)
-    assert any(line.startswith("time 0.") and "about 1 min left" in line for line in lines)
+    assert "time 0.0 s, about 1 min left" in lines
 
 
 def test_many_running_trials_stay_few_lines(make_sweep: MakeSweep, terminal: Terminal) -> None:
     record, _ = record_and_reports(make_sweep(None), 0)
-    display = ProgressDisplay(
-        trials=50, training_flops_per_trial=1, time_limit=None, stream=terminal.stream
-    )
+    display = display_on(terminal.stream, trials=50)
     with display:
         for number in range(50):
             display.trial_started(replace(record, number=number))
@@ -219,9 +222,7 @@ def test_many_running_trials_stay_few_lines(make_sweep: MakeSweep, terminal: Ter
 
 def test_events_from_many_threads(make_sweep: MakeSweep, terminal: Terminal) -> None:
     record, reports = record_and_reports(make_sweep(None), 0)
-    display = ProgressDisplay(
-        trials=8, training_flops_per_trial=1, time_limit=None, stream=terminal.stream
-    )
+    display = display_on(terminal.stream, trials=8)
 
     def trial(number: int) -> None:
         mine = replace(record, number=number)
@@ -229,7 +230,7 @@ def test_events_from_many_threads(make_sweep: MakeSweep, terminal: Terminal) -> 
         for progress in reports:
             display.trial_measured(mine, progress)
             display.note(f"note of {number}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # so that the block is drawn meanwhile
         display.trial_ended(mine, end(TrialState.FAILED, "it broke"))
 
     with display:
@@ -237,7 +238,7 @@ def test_events_from_many_threads(make_sweep: MakeSweep, terminal: Terminal) -> 
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=120)
         assert not any(thread.is_alive() for thread in threads)
     written = terminal.screens()
     assert "0 complete, 0 running, 0 stopped, 8 failed of 8" in written

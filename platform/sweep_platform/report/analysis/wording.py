@@ -1,0 +1,105 @@
+"""Words for the values of a sweep: counts, metrics, settings, moments."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sweep_platform.common.redaction import redact
+from sweep_platform.spec.metrics import METRIC
+
+NOTHING = "—"
+
+
+def count(number: int, noun: str) -> str:
+    """Word a number of things.
+
+    >>> count(1, "trial"), count(1200, "trial")
+    ('1 trial', '1,200 trials')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def metric(key: str, value: float | None) -> str:
+    """Word the value of a metric, a dash where there is none.
+
+    >>> metric("inference_flops", 4.5e6), metric("exact_accuracy", None)
+    ('4.5 MFLOP', '—')
+    """
+    return NOTHING if value is None else METRIC[key].words(value)
+
+
+def accuracy(share: float, puzzles: int) -> str:
+    """Word a share of puzzles with its count.
+
+    >>> accuracy(0.175, 40)
+    '17.5 % (7 of 40)'
+    """
+    return f"{metric('exact_accuracy', share)} ({round(share * puzzles)} of {puzzles})"
+
+
+def interval(low: float, high: float) -> str:
+    """Word an interval of shares.
+
+    >>> interval(0.087, 0.32)
+    '8.7 to 32.0 %'
+    """
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def setting(value: Any) -> str:
+    """Word a setting's value in one line, without the credentials an address may carry.
+
+    >>> setting({"trials": 8, "minutes": None})
+    'trials 8, minutes —'
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(setting(item) for item in value) or "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if value is None:
+        return NOTHING
+    return redact(str(value))
+
+
+def knob(knobs: Mapping[str, Any], name: str) -> str:
+    """Word the value of a trial's knob; a dash where its model has no use for it."""
+    return knob_value(knobs[name]) if name in knobs else NOTHING
+
+
+def knob_value(value: Any) -> str:
+    """Word a knob's value, as in a space: "0.001", or "null" where none is one of its values."""
+    return "null" if value is None else setting(value)
+
+
+def choices(knob: Mapping[str, Any]) -> str:
+    """Word what a knob may be.
+
+    >>> choices({"choices": [1, 2]}), choices({"low": 1, "high": 8, "log": True})
+    ('1, 2', '1 to 8 (log)')
+    """
+    if "choices" in knob:
+        return ", ".join(knob_value(choice) for choice in knob["choices"])
+    if "low" in knob and "high" in knob:
+        scale = " (log)" if knob.get("log") else ""
+        return f"{setting(knob['low'])} to {setting(knob['high'])}{scale}"
+    return setting(knob)
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Word every leaf of nested settings, under its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", setting(value)
+
+
+def moment(unix_seconds: float) -> str:
+    """Word a moment.
+
+    >>> moment(1.79e9)
+    '2026-09-21 14:13 UTC'
+    """
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,53 @@
+"""The report's outline: its sections in their order, before a page is made of them.
+
+A section is a function that reads a sweep's summary and yields blocks, or none where it has
+nothing to say. To add one, write it in a file of `sections/` and name it in `SECTIONS`. Blocks
+are in `pages/blocks.py`, tables in `sections/tables.py`, and a chart travels in its `Figure`.
+
+Importing this module loads Altair.
+"""
+
+from collections.abc import Callable, Iterable
+
+from sweep_platform.report.analysis import wording
+from sweep_platform.report.pages.blocks import Block, Outline
+from sweep_platform.report.sections.curves import segments_section, training_section
+from sweep_platform.report.sections.front import front_section
+from sweep_platform.report.sections.halting import halting_section
+from sweep_platform.report.sections.knobs import knobs_section
+from sweep_platform.report.sections.models import models_section
+from sweep_platform.report.sections.repeat import repeat_section
+from sweep_platform.report.sections.result import result_section
+from sweep_platform.report.sections.settings import settings_section
+from sweep_platform.report.sections.trials import by_state, cost_section, trials_section
+from sweep_platform.store.summary import SweepSummary, last_end
+
+SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block]], ...] = (
+    result_section,
+    settings_section,
+    front_section,
+    models_section,
+    segments_section,
+    halting_section,
+    training_section,
+    knobs_section,
+    trials_section,
+    cost_section,
+    repeat_section,
+)
+
+
+def outline(sweep: SweepSummary, written: float) -> Outline:
+    """The whole report; `written` is the moment of writing in Unix seconds."""
+    return Outline(
+        title=f"Sweep {sweep.record.name}",
+        status=f"{_status(sweep)} Written {wording.moment(written)}.",
+        blocks=tuple(block for section in SECTIONS for block in section(sweep)),
+    )
+
+
+def _status(sweep: SweepSummary) -> str:
+    if not sweep.sessions:
+        return "Not started."
+    end = last_end(sweep.sessions) or "running, or killed: its last session has no recorded end"
+    return f"{end[0].upper()}{end[1:]}. {by_state(sweep)}."

@@ -1,0 +1,80 @@
+"""The section on what was searched: puzzles, knobs, constants, objectives and budget."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from puzzle_datasets.common.text import flops
+from sweep_platform.report.analysis import wording
+from sweep_platform.report.analysis.knobs import ordered
+from sweep_platform.report.pages.blocks import Block, Facts, Folded, Heading
+from sweep_platform.report.sections.trials import by_state
+from sweep_platform.store.summary import SweepSummary
+
+_CONSTANTS = {
+    "Model": ("model", "model"),
+    "Speed mode": ("model", "mode"),
+    "Gradient": ("model", "gradient"),
+    "Execution": ("training", "execution"),
+    "Moving average of weights": ("training", "ema"),
+}
+"""Settings that are no knobs, by their names in the report; they may differ by model all the same,
+even where none was written."""
+
+
+def settings_section(sweep: SweepSummary) -> Iterator[Block]:
+    """The space, the puzzles, the budget, and all settings."""
+    record = sweep.record
+    space: Mapping[str, Any] = record.spec.get("space", {})
+    yield Heading("What was asked")
+    yield Facts(
+        (
+            ("Space", f"{record.space_file}, scale {record.scale}"),
+            ("Puzzles", _dataset(record.dataset)),
+            *((f"Knob {name}", wording.choices(knob)) for name, knob in space.items()),
+            *((name, _in_words(models_of)) for name, models_of in _constants(sweep)),
+            ("Objectives", wording.setting(record.spec.get("objectives"))),
+            ("Budget", wording.setting(record.spec.get("budget"))),
+            ("Training per trial", _planned(sweep)),
+            ("Seed", wording.setting(record.spec.get("seed"))),
+            ("Trials", by_state(sweep)),
+        )
+    )
+    yield Folded("All settings", Facts(tuple(wording.flattened(record.spec))))
+
+
+def differences(sweep: SweepSummary) -> list[str]:
+    """The constants in which models differ: "speed mode exact (hrm), lean (trm)"."""
+    found = [(name, models_of) for name, models_of in _constants(sweep) if len(models_of) > 1]
+    return [f"{name[0].lower()}{name[1:]} {_in_words(models_of)}" for name, models_of in found]
+
+
+def _constants(sweep: SweepSummary) -> Iterator[tuple[str, dict[Any, list[str]]]]:
+    """Each constant that is known, and the models that had each of its values."""
+    for name, (part, key) in _CONSTANTS.items():
+        settings = [(getattr(trial.record, part), trial.model) for trial in sweep.trials]
+        used = {(setting[key], model) for setting, model in settings if key in setting}
+        if used and key not in sweep.record.spec.get("space", {}):
+            values = ordered({value for value, _ in used})
+            yield name, {v: sorted(model for value, model in used if value == v) for v in values}
+
+
+def _in_words(models_of: Mapping[Any, list[str]]) -> str:
+    """A constant's value; where models differ, "0 (hrm, looped), 0.999 (trm)"."""
+    if len(models_of) == 1:
+        return wording.setting(next(iter(models_of)))
+    return ", ".join(f"{wording.setting(v)} ({', '.join(m)})" for v, m in models_of.items())
+
+
+def _dataset(dataset: Mapping[str, Any]) -> str:
+    counts = dataset.get("counts", {})
+    counted = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
+    fingerprint = wording.setting(dataset.get("fingerprint"))
+    return f"{wording.setting(dataset.get('name'))}: {counted}; fingerprint {fingerprint}"
+
+
+def _planned(sweep: SweepSummary) -> str:
+    planned = [trial.record.training_flops for trial in sweep.trials]
+    if not planned:
+        return wording.NOTHING
+    least, most = flops(min(planned)), flops(max(planned))
+    return least if least == most else f"{least} to {most}"

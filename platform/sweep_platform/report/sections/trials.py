@@ -1,0 +1,90 @@
+"""The sections on every trial, and on what all of them cost."""
+
+from collections.abc import Iterator
+
+from puzzle_datasets.common.text import flops, seconds
+from sweep_platform.report.analysis import wording
+from sweep_platform.report.analysis.front import final_point
+from sweep_platform.report.analysis.knobs import knob_names
+from sweep_platform.report.pages.blocks import Block, Facts, Heading, Paragraph, Table
+from sweep_platform.report.sections.tables import Column, metric, solved, table
+from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.trial import TrialState
+
+
+def trials_section(sweep: SweepSummary) -> Iterator[Block]:
+    """Every trial with its knobs, its state, its result and its cost."""
+    if not sweep.trials:
+        return
+    yield Heading("All trials")
+    yield _table(sweep)
+    yield Paragraph(
+        "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
+        "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
+        "embeddings, device time is with evaluations; speed is rows through one segment. Peak "
+        "memory is the device's on a GPU; on a CPU it is that of the worker process, which may "
+        "have run other trials before."
+    )
+
+
+def _table(sweep: SweepSummary) -> Table:
+    def state(trial: TrialSummary) -> str:
+        name = _state(sweep, trial.state)
+        return name if trial.complete else f"{name}: {trial.reason}"
+
+    def knob(name: str) -> Column[TrialSummary]:
+        return Column(name, lambda trial: wording.knob(trial.knobs, name))
+
+    columns: tuple[Column[TrialSummary], ...] = (
+        Column("Trial", lambda trial: str(trial.number)),
+        *(knob(name) for name in knob_names(trial.knobs for trial in sweep.trials)),
+        Column("State", state, words=True),
+        *_RESULTS,
+    )
+    return table(columns, sweep.trials, muted=lambda trial: not trial.complete)
+
+
+_RESULTS: tuple[Column[TrialSummary], ...] = (
+    solved(final_point),
+    metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
+    metric("inference_flops", lambda t: t.record.inference_flops),
+    metric("parameter_count", lambda t: t.record.parameter_count),
+    metric("training_flops", lambda t: t.training_flops),
+    metric("training_flops", lambda t: t.record.training_flops, "Planned"),
+    metric("device_seconds", lambda t: t.device_seconds),
+    metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
+    metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
+)
+
+
+def cost_section(sweep: SweepSummary) -> Iterator[Block]:
+    """The cost of the sweep: training, device time, time on the clock, trials."""
+    killed = sum(session.ended is None for session in sweep.sessions)
+    note = ", those without a recorded end up to their last measurement" if killed else ""
+    yield Heading("What it cost")
+    yield Facts(
+        (
+            ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
+            ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
+            (
+                "Time on the clock",
+                f"{seconds(sweep.wall_seconds)} over "
+                f"{wording.count(len(sweep.sessions), 'session')}{note}",
+            ),
+            ("Trials", by_state(sweep)),
+        )
+    )
+
+
+def by_state(sweep: SweepSummary) -> str:
+    """Number of trials in each state: "12 trials: 9 complete, 1 failed, 2 stopped"."""
+    names = [f"{sweep.states[state]} {_state(sweep, state)}" for state in sorted(sweep.states)]
+    total = wording.count(len(sweep.trials), "trial")
+    return f"{total}: {', '.join(names)}" if names else total
+
+
+def _state(sweep: SweepSummary, state: TrialState) -> str:
+    """A state's name; a trial without an outcome runs only where a driver may be at work."""
+    if state is TrialState.RUNNING and not sweep.open:
+        return "unfinished"
+    return str(state)

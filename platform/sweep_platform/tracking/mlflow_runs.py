@@ -1,0 +1,163 @@
+"""The runs of one sweep in MLflow: found again by their tags, or made."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import knobs
+from sweep_platform.store.folder import SweepRecord
+from sweep_platform.store.trial import TrialFolder, TrialRecord
+from sweep_platform.tracking import mlflow_view as view
+from sweep_platform.tracking.mlflow_store import database_file
+from sweep_platform.tracking.tracker import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+
+@dataclass(kw_only=True)
+class KnownRun:
+    """A run, as far as MLflow is known to have it.
+
+    Attributes:
+        id: MLflow's name of it.
+        status: as it was last set.
+        parent: the run that MLflow files it under.
+        described: True if parameters and dataset were sent.
+        sent: optimizer step of the last report sent.
+    """
+
+    id: str
+    status: view.RunStatus
+    parent: str = ""
+    described: bool = False
+    sent: int = 0
+
+
+class SweepRuns:
+    """One parent run for the sweep and one child run for each trial.
+
+    Everything here raises what MLflow raises where its store is away.
+
+    Args:
+        client: of an open store.
+        uri: of that store.
+        record: of the sweep; its experiment and parent run are made here if they are missing.
+
+    Attributes:
+        parent: the sweep's run.
+        trials: those of its trials, by signature.
+
+    Raises:
+        TrackingError: the experiment was deleted.
+    """
+
+    def __init__(self, client: "MlflowClient", uri: str, record: SweepRecord) -> None:
+        self._client = client
+        self._uri = uri
+        self._record = record
+        self._experiment = self._find_experiment()
+        self.trials = self._find()
+        parent = self.trials.pop("", None)
+        self.parent = parent or self._create_parent()
+        for trial in self.trials.values():
+            self._adopt(trial)
+
+    def create_trial(self, folder: TrialFolder, record: TrialRecord) -> KnownRun:
+        """Make a trial's run."""
+        tags = view.trial_tags(self._record, record, self.parent.id)
+        start = int((folder.root / folder.RECORD).stat().st_mtime * 1000)
+        name = f"{record.number:04d} {knobs(record.knobs)}"
+        trial = self.trials[record.signature] = self._create(tags, name, start)
+        return trial
+
+    def describe(self, trial: KnownRun, record: TrialRecord) -> None:
+        """Send what is known of a trial before it starts."""
+        from mlflow.entities import Param
+
+        self._client.log_inputs(trial.id, [view.dataset_input(self._record)])
+        fields = view.parameters(record).items()
+        self._client.log_batch(trial.id, params=[Param(key, value) for key, value in fields])
+        trial.described = True
+
+    def set_status(
+        self, run: KnownRun, status: view.RunStatus, tags: dict[str, str], end: int | None
+    ) -> None:
+        """Set a run's status, then its tags: they tell the next session that all was sent."""
+        from mlflow.entities import RunTag
+
+        if status.status == view.RUNNING:
+            self._client.update_run(run.id, status=view.RUNNING)
+        else:
+            self._client.set_terminated(run.id, status.status, end)
+        self._client.log_batch(run.id, tags=[RunTag(key, value) for key, value in tags.items()])
+        run.status = status
+
+    def _find_experiment(self) -> str:
+        """The experiment that holds all sweeps of this name; artifacts go beside its database."""
+        name = self._record.name
+        found = self._client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                "name",
+                name,
+                f"restore it with `mlflow experiments restore -x {found.experiment_id}`, or give"
+                " the sweep another name",
+                problem=f"{name!r} is that of an experiment that was deleted from MLflow at"
+                f" {redact(self._uri)}",
+            )
+        if found is not None:
+            return str(found.experiment_id)
+        database = database_file(self._uri)
+        location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    def _find(self) -> dict[str, KnownRun]:
+        """Runs of this sweep by their trial's signature; the parent's is empty."""
+        found: dict[str, KnownRun] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs(
+                [self._experiment],
+                filter_string=f"tags.`{view.SWEEP_TAG}` = '{self._record.id}'",
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+                page_token=token or None,
+            )
+            for run in page:
+                signature = run.data.tags.get(view.TRIAL_TAG, "")
+                if signature in found:
+                    # A request to make it was carried out after it had been given up.
+                    self._client.delete_run(run.info.run_id)
+                else:
+                    found[signature] = self._known(run)
+            token = page.token or None
+        return found
+
+    def _known(self, run: "Run") -> KnownRun:
+        tags = run.data.tags
+        known = KnownRun(
+            id=run.info.run_id,
+            status=view.RunStatus(run.info.status, tags.get(view.STATE_TAG, "")),
+            parent=tags.get(view.PARENT_TAG, ""),
+            described=view.LAST_PARAMETER in run.data.params,
+        )
+        if view.CURSOR in run.data.metrics and view.TRIAL_TAG in tags:
+            history = self._client.get_metric_history(known.id, view.CURSOR)
+            known.sent = max(metric.step for metric in history)
+        return known
+
+    def _adopt(self, trial: KnownRun) -> None:
+        """File a trial under the parent: its own may have been a double that was dropped."""
+        if trial.parent != self.parent.id:
+            self._client.set_tag(trial.id, view.PARENT_TAG, self.parent.id)
+            trial.parent = self.parent.id
+
+    def _create_parent(self) -> KnownRun:
+        tags, start = view.sweep_tags(self._record), int(self._record.created * 1000)
+        return self._create(tags, self._record.name, start)
+
+    def _create(self, tags: dict[str, str], name: str, start: int) -> KnownRun:
+        run = self._client.create_run(self._experiment, start, tags, name)
+        status = view.RunStatus(view.RUNNING, tags[view.STATE_TAG])
+        return KnownRun(id=run.info.run_id, status=status)

@@ -1,0 +1,137 @@
+"""Trackers and their services for tests: one in memory, and MLflow's server."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hrm.progress import Measurement
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import last_end
+from sweep_platform.store.trial import Outcome, TrialFolder
+from sweep_platform.tracking.tracker import TrackingError
+
+
+def report_again(trial: TrialFolder, step: int, **changes: Any) -> None:
+    """Add a report to those of a trial: the last one, at this step and with these changes."""
+    last = list(trial.measurements())[-1]
+    progress = replace(last.progress, step=step, training_flops=step * 1_000_000, **changes)
+    trial.append([Measurement(time_ms=last.time_ms + 1, progress=progress)])
+
+
+@dataclass
+class Service:
+    """What a service shows of one sweep: reports by step, states, and names of files."""
+
+    reports: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Training FLOPs by step, for each trial's signature."""
+    states: dict[str, str] = field(default_factory=dict)
+    """By signature; the sweep's own is empty."""
+    files: set[str] = field(default_factory=set)
+    away: bool = False
+
+
+class MemoryTracker:
+    """A tracker whose service is an object in this process."""
+
+    def __init__(self, sweep: SweepFolder, service: Service) -> None:
+        self._sweep, self._service = sweep, service
+
+    @property
+    def name(self) -> str:
+        return "the service"
+
+    def check(self) -> None:
+        if self._service.away:
+            raise TrackingError.of_address("memory://", "does not answer", "start it")
+        self._service.states.setdefault("", "running")
+
+    def sync(self) -> None:
+        self._reach()
+        reports, states = self._folder()
+        for signature, sent in reports.items():
+            self._service.reports.setdefault(signature, {}).update(sent)
+        self._service.states |= states
+
+    def send_files(self) -> None:
+        self._reach()
+        self._service.files |= {
+            "sweep.json",
+            *(path.name for path in self._sweep.report.iterdir()),
+        }
+
+    def unsent(self) -> int:
+        reports, states = self._folder()
+        missing = sum(self._service.states.get(name) != state for name, state in states.items())
+        for signature, wanted in reports.items():
+            missing += len(wanted.keys() - self._service.reports.get(signature, {}).keys())
+        return missing
+
+    def _reach(self) -> None:
+        if self._service.away:
+            raise ConnectionError("nobody answers")
+
+    def _folder(self) -> tuple[dict[str, dict[int, int]], dict[str, str]]:
+        end = last_end(self._sweep.sessions())
+        sweep = end.value if end else "running"
+        reports, states = {}, {"": sweep}
+        for trial in self._sweep.trials():
+            signature, outcome = trial.record().signature, trial.outcome()
+            reports[signature] = {
+                measurement.progress.step: measurement.progress.training_flops
+                for measurement in trial.measurements()
+            }
+            states[signature] = _state(outcome, running=sweep == "running")
+        return reports, states
+
+
+class MlflowServer:
+    """`mlflow server` on this machine, on one port for all its starts."""
+
+    def __init__(self, folder: Path, database: Path) -> None:
+        self._store = f"sqlite:///{shutil.copy(database, folder / 'served.db')}"
+        self._artifacts = str(folder / "artifacts")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        options = ["--backend-store-uri", self._store, "--artifacts-destination", self._artifacts]
+        options += ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *options],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while not self._answers():
+            assert self._process.poll() is None, "the server ended before it answered"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=10):
+            return True
+        return False
+
+    def signal(self, number: int) -> None:
+        os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+
+def _state(outcome: Outcome | None, *, running: bool) -> str:
+    if running and (outcome is None or not outcome.state.final):
+        return "running"
+    return "interrupted" if outcome is None else outcome.state.value

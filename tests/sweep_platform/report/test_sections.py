@@ -1,0 +1,167 @@
+"""Each section of a report, read from its Markdown."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from puzzle_datasets.common.files import write_json
+from sweep_platform.report.outline import outline
+from sweep_platform.report.pages.markdown_page import report_as_markdown
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import Evaluation, SweepSummary, summarize
+from sweep_platform.store.trial import Outcome, TrialState
+
+COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
+PICTURES = {"front.png", "curves.png", "training.png", "knobs.png"}
+
+
+def written(sweep: SweepFolder | SweepSummary) -> str:
+    """The report as Markdown, without its pictures."""
+    summary = summarize(sweep) if isinstance(sweep, SweepFolder) else sweep
+    return report_as_markdown(outline(summary, written=1.8e9))
+
+
+def linked(markdown: str) -> set[str]:
+    return set(re.findall(r"!\[[^\]]*\]\(([^)]+)\)", markdown))
+
+
+def rename(folder: SweepFolder, **changes: Any) -> None:
+    folder.create(replace(folder.record(), **changes))
+
+
+def section(markdown: str, heading: str) -> str:
+    return markdown.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_models_are_compared_side_by_side(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm", "transformer", "hrm", "transformer", "trm")
+    markdown = written(folder)
+    assert linked(markdown) == {*PICTURES, "models.png"}
+    lines = section(markdown, "Models").splitlines()
+    rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
+    assert {"| hrm", "| transformer", "| trm"} < set(rows)
+    assert "differ in other settings" not in "".join(lines), "they do not"
+    assert "| 2 of 2 | 37.5 % | 2 |" in rows["| transformer"], (
+        "trials, median, the best one's number"
+    )
+    assert "N=" not in rows["| transformer"]
+    assert "N=" in rows["| hrm"]
+    assert "45.0 % (18 of 40)" in rows["| transformer"]
+    text = section(markdown, "If each puzzle stops on its own")
+    for name in ("hrm", "transformer", "trm"):
+        assert f"model={name} " in text, "the best of each model"
+
+
+def test_a_model_without_a_complete_trial_is_still_listed(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm", "trm")
+    for trial in folder.trials()[1:]:
+        (trial.root / "outcome.json").unlink()
+        trial.end(Outcome(state=STOPPED, reason="beaten", ended=1_790_000_100.0))
+    text = section(written(folder), "Models")
+    [row] = [line for line in text.splitlines() if line.startswith("| trm ")]
+    assert row.strip("| ").split(" | ")[1:4] == ["0 of 2", "—", "—"]
+
+
+def test_models_that_differ_in_more_than_structure_say_so(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm", "transformer")
+    for trial in folder.trials():
+        record = trial.record()
+        lean, ema = record.model["model"] != "hrm", 0.999 * (record.model["model"] == "trm")
+        changed = replace(
+            record,
+            model={**record.model, "mode": "lean" if lean else "exact"},
+            training={**record.training, "ema": ema},
+        )
+        write_json(trial.root / "trial.json", asdict(changed))
+    markdown = written(folder)
+    average = "0 (hrm, transformer), 0.999 (trm)"
+    assert f"| Moving average of weights | {average} |" in section(markdown, "What was asked")
+    text = section(markdown, "Models")
+    assert f"exact (hrm), lean (transformer, trm); moving average of weights {average}." in text
+
+
+def test_one_model_needs_no_comparison(make_comparison) -> None:
+    folder = make_comparison("trm", "trm")
+    markdown = written(folder)
+    assert linked(markdown) == PICTURES
+    assert section(markdown, "Models") == ""
+
+
+def test_halting_stands_beside_all_segments(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, STOPPED)
+    text = section(written(folder), "If each puzzle stops on its own")
+    [row] = [line for line in text.splitlines() if line.startswith("| 0 ")]
+    expected = ["15.0 % (6 of 40)", "6 MFLOP", "7.5 % (3 of 40)", "1.50 of 2", "4.5 MFLOP"]
+    assert row.strip("| ").split(" | ")[2:] == expected
+
+
+def test_evaluations_without_halting(make_sweep) -> None:
+    sweep = changed(summarize(make_sweep(COMPLETE)), lambda one: replace(one, halting=None))
+    assert "stops on its own" not in written(sweep)
+
+
+def changed(sweep: SweepSummary, change: Callable[[Evaluation], Evaluation]) -> SweepSummary:
+    """The sweep with every evaluation changed."""
+    trials = [replace(t, evaluations=tuple(map(change, t.evaluations))) for t in sweep.trials]
+    return replace(sweep, trials=tuple(trials))
+
+
+def test_settings_that_all_trials_share(make_comparison) -> None:
+    folder = make_comparison("hrm", "trm")
+    rename(folder, spec={**folder.record().spec, "space": {"model": {"choices": ["hrm", "trm"]}}})
+    text = section(written(folder), "What was asked")
+    assert "| Knob model | hrm, trm |" in text
+    assert "| Model |" not in text
+    for row in ("Speed mode | exact", "Gradient | native", "Execution | compiled"):
+        assert f"| {row} |" in text
+    assert "| Moving average of weights | 0 |" in text
+
+
+@pytest.mark.parametrize("states", [(), (None,), (FAILED,), (FAILED, STOPPED)], ids=str)
+def test_reports_without_a_complete_trial(make_sweep, states) -> None:
+    folder = make_sweep(*states)
+    markdown = written(folder)
+    evaluated = None in states or STOPPED in states
+    assert linked(markdown) == (
+        {"front.png", "curves.png", "training.png"} if evaluated else set()
+    )
+    if not states:
+        assert "No trial has started yet" in markdown
+    elif states == (FAILED,):
+        assert "No trial has been evaluated yet" in markdown
+    else:
+        assert "No trial is complete. The best so far" in markdown
+        assert "no complete trial has solved a puzzle" in markdown
+
+
+def test_a_sweep_that_was_never_started(make_sweep) -> None:
+    folder = make_sweep()
+    (folder.root / "sessions.jsonl").unlink()
+    assert "Not started." in written(folder)
+
+
+def test_trials_that_solve_nothing_still_make_a_report(make_sweep) -> None:
+    def nothing(one: Evaluation) -> Evaluation:
+        shares = (0.0,) * len(one.curve.exact_accuracy)
+        return replace(one, curve=replace(one.curve, exact_accuracy=shares))
+
+    markdown = written(changed(summarize(make_sweep(COMPLETE, COMPLETE)), nothing))
+    assert "**0.0 %**" in markdown
+    assert "The front is empty" in markdown
+
+
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("sqlite:///mlflow.db", "mlflow ui --backend-store-uri sqlite:///mlflow.db"),
+        ("http://tracker:5000", "Its runs are in MLflow at http://tracker:5000."),
+        (None, "is not kept"),
+    ],
+)
+def test_where_the_runs_are(make_sweep, uri: str | None, text: str) -> None:
+    folder = make_sweep()
+    rename(folder, tracking_uri=uri)
+    assert text in written(folder)

@@ -50,7 +50,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "charts",
         "distributed",
         "progress",
+        "canonical",
+        "recurrence",
         "config",
+        "models",
     ),
     "puzzle_datasets": (
         "__main__",

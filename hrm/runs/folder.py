@@ -85,6 +85,11 @@ class RunFiles:
         """Whether a run was created here."""
         return self._run.exists()
 
+    @property
+    def created(self) -> float:
+        """Unix seconds when the run was created."""
+        return self._run.stat().st_mtime
+
     def require_free(self) -> None:
         """Refuse a folder that holds anything but what a run that died while it began left.
 

@@ -181,7 +181,7 @@ def test_gradients_that_a_model_cannot_have_are_refused(make_spec) -> None:
             "gradient_steps": {"low": 1, "high": 4},
         }
     )
-    assert "`space.gradient_steps`: gradient_steps is 1; give at least 2" in refusal(spec)
+    assert "`space.gradient_steps` is 1; give at least 2" in refusal(spec)
 
 
 def test_the_size_counts_what_differs(make_spec) -> None:

@@ -121,7 +121,7 @@ def test_a_clash_inside_a_huge_space_is_found() -> None:
     knobs = {"N": wide, "T": wide, "M_max": wide, "hidden_size": {"low": 32, "high": 512}}
     spec = spec_of(knobs, model={"head_dim": 32})
     assert space.size(spec) > 1e8
-    with pytest.raises(InputError, match="hidden_size is 33; give a multiple of head_dim=32"):
+    with pytest.raises(InputError, match="hidden_size` is 33; give a multiple of head_dim=32"):
         check_space(spec, Source(tree={}, locations={}, name="toy.yaml"))
 
 

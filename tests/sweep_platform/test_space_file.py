@@ -111,8 +111,8 @@ WRONG = [
     ("H_layers", "H_layer", "line 7", "`model.H_layer`", "did you mean H_layers?"),
     ("H_layers", "batch_size", "line 7", "`model.batch_size`", "write it below `training`"),
     ("batch_size", "batchsize", "line 8", "`training.batchsize`", "did you mean batch_size?"),
-    ("T: {choices: [1, 2]}", "T: {choices: [0, 2]}", "line 5", "`space.T`", "at least 1"),
-    ("model: {", "model: {M_max: 0, ", "line 7", "`model.M_max`", "at least 1"),
+    ("T: {choices: [1, 2]}", "T: {choices: [0, 2]}", "line 5", "`space.T`", "from 1"),
+    ("model: {", "model: {M_max: 0, ", "line 7", "`model.M_max`", "from 1"),
     ("T: {choices: [1, 2]}", "T: {low: 3, high: 1}", "line 5", "`space.T`", "swap them"),
     ("T: {choices: [1, 2]}", "T: {low: 3}", "line 5", "`space.T.high` is missing", "add it"),
     ("T: {choices: [1, 2]}", "T: {choices: []}", "line 5", "`space.T.choices`", "at least 1"),
@@ -296,7 +296,7 @@ def test_a_model_and_its_settings_may_be_fixed_or_searched(path: Path) -> None:
     [
         ("model.model=rnn", "`model.model` is 'rnn'; write 'hrm', 'hrm-flat', 'trm', 'looped'"),
         ("training.execution=fast", "write 'eager', 'compiled' or 'cuda_graphs'"),
-        ("training.ema=1", "`training.ema`: ema is 1"),
+        ("training.ema=1", "`training.ema` is 1"),
         ("model.mode=null", "`model.mode` is empty; write 'exact' or 'lean'"),
         ("space.mode={choices: [exact, null]}", "`space.mode.choices.1` is empty"),
         (

@@ -48,20 +48,24 @@ class Bounds:
 
     def __str__(self) -> str:
         """As a person writes them behind "a number": " from 0 to below 1"."""
+        least, most, above, below = map(_plain, (self.least, self.most, self.above, self.below))
         low = high = ""
-        if self.least is not None:
-            low = f" from {self.least:g}" if self._has_end else f" of at least {self.least:g}"
-        elif self.above is not None:
-            low = f" above {self.above:g}"
-        if self.most is not None:
-            high = f" to {self.most:g}" if low else f" of at most {self.most:g}"
-        elif self.below is not None:
-            high = f" to below {self.below:g}" if low else f" below {self.below:g}"
+        if least:
+            low = f" from {least}" if most or below else f" of at least {least}"
+        elif above:
+            low = f" above {above}"
+        if most:
+            high = f" to {most}" if low else f" of at most {most}"
+        elif below:
+            high = f" to below {below}" if low else f" below {below}"
         return low + high
 
-    @property
-    def _has_end(self) -> bool:
-        return self.most is not None or self.below is not None
+
+def _plain(bound: float | None) -> str:
+    """A bound as a person writes it: 1000000 in full, 1e+30 in short; empty without one."""
+    if bound is None:
+        return ""
+    return f"{bound:.0f}" if bound == int(bound) and abs(bound) < 1e7 else f"{bound:g}"
 
 
 def option(

@@ -148,5 +148,6 @@ def _partial(section: Schema, definitions: Mapping[str, Schema]) -> Schema:
         section = {**definitions[section["$ref"].rpartition("/")[2]], **section}
     rest = {k: value for k, value in section.items() if k not in ("$ref", "required", "default")}
     if "oneOf" in rest:
-        return {**rest, "oneOf": [_partial(one, definitions) for one in rest["oneOf"]]}
+        ways = [_partial(one, definitions) for one in rest.pop("oneOf")]
+        return {**rest, "anyOf": ways}
     return rest

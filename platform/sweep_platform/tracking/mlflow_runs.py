@@ -67,7 +67,7 @@ class SweepRuns:
     def create_trial(self, folder: TrialFolder, record: TrialRecord) -> KnownRun:
         """Make a trial's run."""
         tags = view.trial_tags(self._record, record, self.parent.id)
-        start = int((folder.root / folder.RECORD).stat().st_mtime * 1000)
+        start = int(folder.created * 1000)
         name = f"{record.number:04d} {knobs(record.knobs)}"
         trial = self.trials[record.signature] = self._create(tags, name, start)
         return trial

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from puzzle_datasets.common.files import write_json
 from sweep_platform.report.outline import outline
 from sweep_platform.report.pages.markdown_page import report_as_markdown
 from sweep_platform.store.folder import SweepFolder
@@ -75,7 +74,7 @@ def test_models_that_differ_in_more_than_structure_say_so(make_comparison) -> No
             model={**record.model, "mode": "lean" if lean else "exact"},
             training={**record.training, "ema": ema},
         )
-        write_json(trial.root / "trial.json", asdict(changed))
+        trial.create(changed)
     markdown = written(folder)
     average = "0 (hrm, transformer), 0.999 (trm)"
     assert f"| Moving average of weights | {average} |" in section(markdown, "What was asked")

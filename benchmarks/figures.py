@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 
-from hrm.checkpoints.loading import CHECKPOINT_FILE, open_model
-from hrm.commands.outcome import guarded, say
-from hrm.commands.units import percent
+from hrm.checkpoints.loading import CHECKPOINT_FILE, load_model
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.dynamics.report import Wishes, write_report
-from hrm.files import write_file
+from hrm.dynamics.report import ReportOptions, write_report
 from hrm.training.trainer import Trainer
 from puzzle_datasets.commands.prepare import build_at
+from puzzle_datasets.common.exit_status import guarded, say
+from puzzle_datasets.common.files import write_file
+from puzzle_datasets.common.text import percent
 from puzzle_datasets.drawing.png import packed
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -57,7 +57,7 @@ def make(work: Path, flops: float) -> int:
     build_at("sudoku", SudokuSettings(side=4, clues=6), puzzles)
     dataset = PuzzleDataset.open(puzzles)
     runs = [train(name, dataset, work / name, flops) for name in SETTINGS]
-    write_report([open_model(run) for run in runs], dataset, work / "report", Wishes(), say)
+    write_report([load_model(run) for run in runs], dataset, work / "report", ReportOptions(), say)
     for name in PICTURES:
         image = (work / "report" / f"{name}.png").read_bytes()
         write_file(FIGURES / f"{name}.png", packed(image))

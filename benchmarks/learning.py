@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from measuring import conditions
 
-from hrm.commands.units import wilson
 from hrm.config import ModelConfig, TrainingConfig
+from hrm.evaluation.wilson import wilson
 from hrm.model.flops import parameter_count
 from hrm.progress import Curve, Halting
 from hrm.training.trainer import Trainer
@@ -200,7 +200,7 @@ def introduction(name: str, comparison: Comparison, dataset: PuzzleDataset) -> s
 
 
 def compare(name: str, comparison: Comparison, seeds: Sequence[int], folder: Path) -> None:
-    """Run all arms with all seeds, seed by seed, and print table and findings."""
+    """Run all arms with all seeds, seed by seed, and print table and result."""
     dataset = PuzzleDataset.open(prepare("sudoku", comparison.puzzles, folder))
     print(introduction(name, comparison, dataset))
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)

@@ -27,8 +27,7 @@ from measuring import as_in_training, conditions, spread
 from reference import Rates, published_step
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.model.baselines import build_model
-from hrm.model.reasoning_model import HierarchicalReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.learner import Learner
 from puzzle_datasets.loading.batch import Batch
 
@@ -89,9 +88,9 @@ def learner(shape: Shape, compiled: bool, **changes: Any) -> Learner:
     return made
 
 
-def reference(shape: Shape) -> tuple[HierarchicalReasoningModel, Callable[[Batch], object]]:
-    model = build_model(shape.model())
-    assert isinstance(model, HierarchicalReasoningModel)
+def reference(shape: Shape) -> tuple[ReasoningModel, Callable[[Batch], object]]:
+    model = ReasoningModel(shape.model())
+    assert isinstance(model, ReasoningModel)
     model.initialise(torch.Generator().manual_seed(1))
     config = shape.training()
     rates = Rates(*(getattr(config, name) for name in Rates._fields))

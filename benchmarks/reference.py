@@ -15,7 +15,7 @@ from torch import Tensor
 from hrm.model.act import Slots, draw_least_segments, empty_slots, refill
 from hrm.model.layers import Linear, RotaryPositions
 from hrm.model.losses import Q_LOSS_WEIGHT
-from hrm.model.reasoning_model import Block, HierarchicalReasoningModel, ReasoningModule
+from hrm.model.reasoning_model import Block, ReasoningModel, ReasoningModule
 from hrm.training.optim import SignSGD
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.schema import IGNORE_LABEL
@@ -33,7 +33,7 @@ class Rates(NamedTuple):
 
 
 def published_step(
-    model: HierarchicalReasoningModel, rows: int, rates: Rates, exploration: torch.Generator
+    model: ReasoningModel, rows: int, rates: Rates, exploration: torch.Generator
 ) -> Callable[[Batch], Tensor]:
     """Return a function that trains `model` for one step on a batch and returns its loss."""
     parameters = list(model.parameters())
@@ -63,7 +63,7 @@ def published_step(
 
 
 def _segment(
-    model: HierarchicalReasoningModel,
+    model: ReasoningModel,
     slots: Slots,
     puzzle_rows: Tensor,
     exploration: torch.Generator,
@@ -92,9 +92,7 @@ def _segment(
     return loss, after
 
 
-def _recur(
-    model: HierarchicalReasoningModel, z_H: Tensor, z_L: Tensor, x: Tensor
-) -> tuple[Tensor, Tensor]:
+def _recur(model: ReasoningModel, z_H: Tensor, z_L: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     N, T = model.config.N, model.config.T
     with torch.no_grad():
         for step in range(1, N * T):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
-from hrm.files import write_file
+from puzzle_datasets.common.files import write_file
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -20,23 +20,23 @@ Chart = Any
 
 
 def altair() -> Any:
-    """The module, loaded where it is needed.
+    """Return the module `altair`, loaded where it is needed.
 
-    Raises `ConfigError` where this or what renders its charts is not installed.
+    Raises:
+        ConfigError: this or what renders its charts is not installed.
     """
     try:
         import altair
         import vl_convert  # noqa: F401 - better refused before the work than after it
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"Charts need {error.name}, which is not installed; pip install altair "
-            "vl-convert-python."
-        ) from error
+        problem = f"charts need {error.name}, which is not installed"
+        remedy = "pip install altair vl-convert-python"
+        raise ConfigError(None, error.name, remedy, problem=problem) from error
     return altair
 
 
 def lacking() -> str:
-    """What is missing to draw charts, in a sentence; empty where nothing is."""
+    """Return what is missing to draw charts, as a sentence; empty where nothing is."""
     try:
         altair()
     except ConfigError as error:
@@ -47,11 +47,13 @@ def lacking() -> str:
 def save_chart(chart: Chart, path: Path) -> None:
     """Write a chart to `path`, whole or not at all, in the format that its suffix names.
 
-    Raises `ConfigError` where the suffix is none of `SUFFIXES`, Altair is not installed or the
-    file can't be written.
+    Raises:
+        ConfigError: the suffix is none of `SUFFIXES`, or Altair is not installed.
+        OSError: the file can't be written.
     """
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{path} is no picture's name; end it in {', '.join(SUFFIXES)}.")
+        remedy = f"end it in {', '.join(SUFFIXES)}"
+        raise ConfigError(str(path), None, remedy, problem="is no picture's name")
     write_file(path, _render(chart, path.suffix))
 
 

@@ -1,4 +1,4 @@
-"""What a model is and how it is trained: two frozen, validated records.
+"""What a model is and how it is trained: two frozen, checked records. Imports no torch.
 
 `N`, `T` and `M_max` keep the letters of the HRM paper (arXiv 2506.21734): a segment holds N
 high-level cycles of T low-level steps each, and a puzzle gets at most M_max segments (section 2,
@@ -6,139 +6,187 @@ high-level cycles of T low-level steps each, and a puzzle gets at most M_max seg
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from hrm.models import MODELS, ModelKind
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.options import check, option, require
+
+if TYPE_CHECKING:
+    ModelName = str
+else:
+    ModelName = Literal[tuple(MODELS)]
 
 SWIGLU_MULTIPLE = 256
 """The inner width of SwiGLU is rounded up to a multiple of this, as in the published code."""
 
-MODELS = ("hrm", "hrm-flat", "trm", "looped", "transformer")
-TWO_STATE_MODELS = ("hrm", "hrm-flat", "trm")
-"""Models with a low-level and a high-level state; the others have one state."""
+DATASET_FIELDS = ("vocab_size", "seq_len", "num_puzzle_identifiers")
+"""Fields of `ModelConfig` that follow from the puzzles."""
 
 
-class ConfigError(ValueError):
-    """A setting is impossible; the message names it, its value and the remedy."""
-
-
-def _require(config: object, field: str, possible: bool, remedy: str) -> None:
-    if not possible:
-        value = getattr(config, field)
-        raise ConfigError(f"{type(config).__name__}.{field} is {value!r}; {remedy}.")
-
-
-def _require_counts(config: object, *fields: str, least: int = 1) -> None:
-    for field in fields:
-        value = getattr(config, field)
-        possible = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        _require(config, field, possible, f"give a whole number of at least {least}")
-
-
-def _require_between(config: object, low: float, high: float, *fields: str) -> None:
-    for field in fields:
-        value = getattr(config, field)
-        _require(config, field, low <= value <= high, f"give a number from {low:g} to {high:g}")
-
-
-def _require_positive(config: object, *fields: str) -> None:
-    for field in fields:
-        value = getattr(config, field)
-        _require(config, field, 0 < value < math.inf, "give a finite number above 0")
-
-
-def _require_choice(config: object, field: str, choices: tuple[str, ...]) -> None:
-    _require(config, field, getattr(config, field) in choices, f"choose from {', '.join(choices)}")
-
-
-def _swiglu_width(expansion: float, outer: int) -> int:
-    return math.ceil(round(expansion * outer * 2 / 3) / SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE
+class ConfigError(UserError):
+    """A setting is impossible, alone or with others; see `UserError`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """A Hierarchical Reasoning Model or one of its baselines; the defaults are as published.
 
-    Raises `ConfigError` where a value is impossible. The width of the puzzle embedding is
-    `hidden_size`, so it takes one position in front of the puzzle's tokens. Some settings that a
-    model has no use for take the value that says so: a transformer has neither cycles nor segments
-    (N, T and M_max are 1), and TRM never learns to continue (mode is lean).
+    Not every model has a use for every setting: a transformer has neither cycles nor segments.
+    Such settings are kept as given; `inactive` names them, and `effective` is the configuration
+    without them.
 
-    Attributes:
-        model: `hrm`; `hrm-flat`, whose z_H is updated as often as z_L; `trm`, one network of
-            L_layers for both states (arXiv 2510.04871); `looped`, one recurrent block of H_layers
-            + L_layers at HRM's depth; `transformer`, those layers once.
-        mode: `exact` learns both Q-values, the second from one more forward a step; `lean` halts
-            on Q-halt alone and saves that forward. Weights of one fit the other.
-        gradient: which updates at the end of a segment keep their gradient: `one_step` the last of
-            each state, `cycle` the last cycle, `last_k` the last `gradient_steps`, `bptt` all;
-            `native` is what each model was published with.
-        gradient_steps: how many updates, of z_L and z_H together, `last_k` keeps.
-        mixing: how positions see each other: `attention`, or `mlp`, a SwiGLU over positions.
+        >>> config = ModelConfig(vocab_size=11, seq_len=81, num_puzzle_identifiers=1, N=3)
+        >>> config.tokens, config.swiglu_width
+        (82, 1536)
+
+    Raises:
+        ConfigError: a value is impossible, or values do not go together.
     """
 
-    vocab_size: int
-    seq_len: int
-    num_puzzle_identifiers: int
-    model: Literal["hrm", "hrm-flat", "trm", "looped", "transformer"] = "hrm"
-    mode: Literal["exact", "lean"] = "exact"
-    gradient: Literal["native", "one_step", "cycle", "last_k", "bptt"] = "native"
-    gradient_steps: int = 2
-    mixing: Literal["attention", "mlp"] = "attention"
-    N: int = 2
-    T: int = 2
-    H_layers: int = 4
-    L_layers: int = 4
-    hidden_size: int = 512
-    num_heads: int = 8
-    expansion: float = 4.0
-    M_max: int = 16
-    halt_exploration: float = 0.1
-    positions: Literal["rope", "learned"] = "rope"
-    rope_theta: float = 10000.0
-    norm_eps: float = 1e-5
+    vocab_size: int = option(MISSING, "number of tokens", least=1, most=1e6)
+    seq_len: int = option(MISSING, "tokens of a puzzle", least=1, most=1e9)
+    num_puzzle_identifiers: int = option(MISSING, "identities of puzzles", least=1, most=1e12)
+    model: ModelName = option(
+        "hrm",
+        "hrm; hrm-flat, whose z_H is updated as often as z_L; trm, one network of L_layers for "
+        "both states; looped, one recurrent block of H_layers + L_layers at HRM's depth; "
+        "transformer, those layers once",
+    )
+    mode: Literal["exact", "lean"] = option(
+        "exact",
+        "exact learns Q-halt and Q-continue, with a second forward a step; lean halts on Q-halt "
+        "and saves that forward; weights of one fit the other",
+    )
+    gradient: Literal["native", "one_step", "cycle", "last_k", "bptt"] = option(
+        "native",
+        "which updates at the end of a segment keep their gradient: one_step the last of each "
+        "state, cycle the last cycle, last_k the last gradient_steps, bptt all; native as the "
+        "model was published",
+    )
+    gradient_steps: int = option(
+        2, "updates, of z_L and z_H together, that gradient last_k keeps", least=1, most=1e9
+    )
+    mixing: Literal["attention", "mlp"] = option(
+        "attention", "how positions see each other; mlp is a SwiGLU over positions"
+    )
+    N: int = option(2, "high-level cycles of a segment", least=1, most=1e6)
+    T: int = option(2, "low-level steps of a cycle", least=1, most=1e6)
+    H_layers: int = option(4, "blocks of the high-level module", least=1, most=1e4)
+    L_layers: int = option(4, "blocks of the low-level module", least=1, most=1e4)
+    hidden_size: int = option(512, "width d of the states", least=1, most=1e6)
+    num_heads: int = option(8, "attention heads", least=1, most=1e6)
+    expansion: float = option(
+        4.0, "inner width of SwiGLU over two thirds of the hidden size", above=0, most=1e3
+    )
+    puzzle_emb_ndim: int | None = option(
+        None,
+        "width of a puzzle's embedding; 0 for no embedding, none for the hidden size",
+        least=0,
+        most=1e9,
+    )
+    puzzle_emb_len: int = option(
+        0,
+        "positions that a puzzle's embedding fills, the rest of them zeros; 0 for as many as it "
+        "needs",
+        least=0,
+        most=1e6,
+    )
+    M_max: int = option(16, "most segments of a puzzle", least=1, most=1e6)
+    halt_exploration: float = option(
+        0.1, "share of segments that draw how long a puzzle must go on", least=0, most=1
+    )
+    positions: Literal["rope", "learned"] = option("rope", "how positions are told apart")
+    rope_theta: float = option(10000.0, "base of the rotary frequencies", above=0, most=1e30)
+    norm_eps: float = option(1e-5, "added to the mean square in a norm", above=0, most=1e30)
 
     def __post_init__(self) -> None:
-        _require_counts(self, "vocab_size", "seq_len", "num_puzzle_identifiers", "N", "T", "M_max")
-        _require_counts(self, "H_layers", "L_layers", "hidden_size", "num_heads")
-        _require_positive(self, "expansion", "rope_theta", "norm_eps")
-        _require_between(self, 0.0, 1.0, "halt_exploration")
-        _require_choice(self, "positions", ("rope", "learned"))
-        _require_choice(self, "model", MODELS)
-        _require_choice(self, "mode", ("exact", "lean"))
-        _require_choice(self, "mixing", ("attention", "mlp"))
-        self._require_gradient()
-        self._set_aside_what_has_no_use()
-        whole_heads = self.hidden_size % self.num_heads == 0
-        _require(
-            self, "hidden_size", whole_heads, f"give a multiple of num_heads={self.num_heads}"
+        check(self, ConfigError)
+        inactive = self.inactive
+        if "num_heads" not in inactive:
+            self._require_whole_heads()
+        if "puzzle_emb_len" not in inactive:
+            self._require_room_for_embedding()
+        if "gradient_steps" not in inactive and self.kind.has_low_state:
+            require(
+                self,
+                "gradient_steps",
+                self.gradient_steps >= 2,
+                "give at least 2: the last of z_L and of z_H",
+                ConfigError,
+                also=("gradient", "model"),
+            )
+
+    @classmethod
+    def for_dataset(cls, dataset: Any, **settings: Any) -> "ModelConfig":
+        """Return the configuration of a model that fits a puzzle set.
+
+            >>> from types import SimpleNamespace
+            >>> sizes = SimpleNamespace(vocab_size=11, seq_len=81, num_puzzle_identifiers=1)
+            >>> ModelConfig.for_dataset(sizes, hidden_size=128).vocab_size
+            11
+
+        Args:
+            dataset: a `PuzzleDataset` or its manifest, which fix vocabulary, length and number of
+                puzzle identities.
+            settings: any other field.
+
+        Raises:
+            ConfigError: a value is impossible.
+        """
+        manifest = getattr(dataset, "manifest", dataset)
+        sizes = {name: getattr(manifest, name) for name in DATASET_FIELDS}
+        return cls(**{**settings, **sizes})
+
+    @property
+    def kind(self) -> ModelKind:
+        """What sets this model apart from the others."""
+        return MODELS[self.model]
+
+    @property
+    def inactive(self) -> dict[str, str]:
+        """Settings of the model and its training that change nothing here, with the cause of each.
+
+        >>> ModelConfig(
+        ...     vocab_size=11, seq_len=81, num_puzzle_identifiers=1, gradient="bptt", M_max=1
+        ... ).inactive
+        {'gradient_steps': 'gradient', 'mode': 'M_max', 'halt_exploration': 'M_max'}
+        """
+        causes = dict.fromkeys((*self.kind.fixed, *self.kind.unused), "model")
+        reasons = (
+            (self.gradient != "last_k", "gradient", ("gradient_steps",)),
+            ("gradient" in causes, "model", ("gradient_steps",)),
+            (self.M_max == 1, "M_max", ("mode", "halt_exploration")),
+            (self.mixing == "mlp", "mixing", ("num_heads", "rope_theta")),
+            (self.positions == "learned", "positions", ("rope_theta",)),
+            (
+                self.puzzle_emb_ndim == 0,
+                "puzzle_emb_ndim",
+                (
+                    *("num_puzzle_identifiers", "puzzle_emb_len"),
+                    *("puzzle_learning_rate", "puzzle_weight_decay"),
+                ),
+            ),
         )
-        if self.positions == "rope":
-            even_heads = self.head_dim % 2 == 0
-            multiple = 2 * self.num_heads
-            _require(self, "hidden_size", even_heads, f"rope needs a multiple of {multiple}")
+        for applies, cause, names in reasons:
+            for name in names if applies else ():
+                causes.setdefault(name, cause)
+        return causes
 
-    def _require_gradient(self) -> None:
-        _require_choice(self, "gradient", ("native", "one_step", "cycle", "last_k", "bptt"))
-        _require_counts(self, "gradient_steps")
-        if self.gradient == "last_k" and self.model in TWO_STATE_MODELS:
-            both = self.gradient_steps >= 2
-            _require(self, "gradient_steps", both, "give at least 2: the last of z_L and of z_H")
+    @property
+    def effective(self) -> "ModelConfig":
+        """The configuration that this one acts as: inactive settings at the model's own values.
 
-    def _set_aside_what_has_no_use(self) -> None:
-        unused: dict[str, object] = {}
-        if self.model == "transformer":
-            unused = {"N": 1, "T": 1, "M_max": 1, "gradient": "native"}
-        if self.model in ("transformer", "trm"):
-            unused["mode"] = "lean"
-        if unused.get("gradient", self.gradient) != "last_k":
-            unused["gradient_steps"] = type(self).gradient_steps
-        for field, value in unused.items():
-            object.__setattr__(self, field, value)
+        Those are the defaults, where the model does not say otherwise (`ModelKind.fixed`).
+        """
+        own = {"num_puzzle_identifiers": 1, **_DEFAULTS, **self.kind.fixed}
+        return replace(self, **{name: own[name] for name in self.inactive if name in own})
 
     @property
     def learns_to_continue(self) -> bool:
         """Whether a training step runs a second forward for the target of Q-continue."""
-        return self.mode == "exact" and self.M_max > 1
+        return self.mode == "exact" and "mode" not in self.inactive
 
     @property
     def head_dim(self) -> int:
@@ -156,70 +204,139 @@ class ModelConfig:
         return _swiglu_width(self.expansion, self.tokens)
 
     @property
+    def puzzle_width(self) -> int:
+        """Values in the embedding of one puzzle identity."""
+        return self.hidden_size if self.puzzle_emb_ndim is None else self.puzzle_emb_ndim
+
+    @property
+    def puzzle_positions(self) -> int:
+        """Positions that a puzzle's embedding fills, zeros where it does not reach."""
+        needed = -(-self.puzzle_width // self.hidden_size)
+        return max(needed, self.puzzle_emb_len) if needed else 0
+
+    @property
     def tokens(self) -> int:
-        """Positions the blocks see: the puzzle's embedding, then the puzzle's tokens."""
-        return self.seq_len + 1
+        """Positions the blocks see: those of the puzzle's embedding, then the puzzle's tokens."""
+        return self.seq_len + self.puzzle_positions
+
+    def _require_room_for_embedding(self) -> None:
+        fits = self.puzzle_emb_len in (0, self.puzzle_positions)
+        remedy = f"give at least {self.puzzle_positions}, or 0"
+        parts = ("puzzle_emb_ndim", "hidden_size")
+        require(self, "puzzle_emb_len", fits, remedy, ConfigError, also=parts)
+
+    def _require_whole_heads(self) -> None:
+        heads = self.num_heads
+        fits, remedy = self.hidden_size % heads == 0, f"give a multiple of num_heads={heads}"
+        require(self, "hidden_size", fits, remedy, ConfigError, also=("num_heads",))
+        if self.positions == "rope":
+            fits, remedy = self.head_dim % 2 == 0, f"rope needs a multiple of {2 * heads}"
+            parts = ("num_heads", "positions")
+            require(self, "hidden_size", fits, remedy, ConfigError, also=parts)
+
+
+_DEFAULTS = {
+    item.name: item.default for item in fields(ModelConfig) if item.default is not MISSING
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How a model is trained: `training_flops` is the budget, which gives the number of steps.
 
-    One step is one segment of every row of the batch. `micro_batch` rows at a time pass through
-    the model and the result is that of the whole batch. `evaluate_at` are fractions of the budget;
-    `eval_puzzles` limits the puzzles evaluated (None takes all). `ema` is the decay of the moving
-    average of the weights that is evaluated: 0 for none, None for what the model was published
-    with. `execution` says how blocks run: `eager`, `compiled`, or `cuda_graphs`, which replays the
-    compiled blocks of the first batch size with one launch, and is `compiled` on a CPU. Raises
-    `ConfigError` where a value is impossible.
+    One step is one segment of every row of the batch.
+
+        >>> TrainingConfig(training_flops=1e15, batch_size=64).learning_rate
+        0.0001
+
+    Raises:
+        ConfigError: a value is impossible, or values do not go together.
     """
 
-    training_flops: float
-    batch_size: int = 768
-    micro_batch: int | None = None
-    loss: Literal["stablemax", "softmax"] = "stablemax"
-    learning_rate: float = 1e-4
-    puzzle_learning_rate: float = 1e-2
-    weight_decay: float = 0.1
-    puzzle_weight_decay: float = 0.1
-    beta1: float = 0.9
-    beta2: float = 0.95
-    warmup_steps: int = 2000
-    lr_min_ratio: float = 1.0
-    evaluate_at: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    eval_puzzles: int | None = None
-    eval_batch_size: int | None = None
-    seed: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
-    execution: Literal["eager", "compiled", "cuda_graphs"] = "eager"
-    ema: float | None = None
+    training_flops: float = option(
+        MISSING, "budget: floating-point operations of training", above=0, most=1e40
+    )
+    batch_size: int = option(
+        768, "puzzles at work at a time, over all processes", least=1, most=1e9
+    )
+    micro_batch: int | None = option(
+        None,
+        "puzzles that pass through the model at a time, with the result of the whole batch; none "
+        "takes all",
+        least=1,
+        most=1e9,
+    )
+    loss: Literal["stablemax", "softmax"] = option("stablemax", "token loss")
+    learning_rate: float = option(1e-4, "of the weights", above=0, most=1e30)
+    puzzle_learning_rate: float = option(1e-2, "of the puzzle embeddings", above=0, most=1e30)
+    weight_decay: float = option(0.1, "of the weights", least=0, most=1e6)
+    puzzle_weight_decay: float = option(0.1, "of the puzzle embeddings", least=0, most=1e6)
+    beta1: float = option(0.9, "of Adam-atan2", least=0, below=1)
+    beta2: float = option(0.95, "of Adam-atan2", least=0, below=1)
+    warmup_steps: int = option(2000, "steps in which the learning rates rise", least=0, most=1e15)
+    lr_min_ratio: float = option(
+        1.0,
+        "share of the learning rates that the cosine ends at; 1 keeps them",
+        least=0,
+        most=1,
+    )
+    evaluate_at: tuple[float, ...] = option(
+        (0.25, 0.5, 0.75, 1.0), "when to evaluate, as fractions of the budget", above=0, most=1
+    )
+    eval_puzzles: int | None = option(
+        None, "how many test puzzles to evaluate; none takes all", least=1, most=1e15
+    )
+    eval_batch_size: int | None = option(
+        None,
+        "puzzles evaluated at a time, in each process; none takes the batch size",
+        least=1,
+        most=1e9,
+    )
+    seed: int = option(0, "of weights, puzzles and exploration", least=0, most=1e18)
+    precision: Literal["float32", "bfloat16"] = option("float32", "what modules compute in")
+    execution: Literal["eager", "compiled", "cuda_graphs"] = option(
+        "eager",
+        "how blocks run; cuda_graphs replays the compiled blocks of the first batch size with one "
+        "launch, and is compiled on a CPU",
+    )
+    ema: float | None = option(
+        None,
+        "decay of the average of the weights that is evaluated, 0 for no average; none as the "
+        "model was published",
+        least=0,
+        below=1,
+    )
 
     def __post_init__(self) -> None:
-        _require_positive(self, "training_flops", "learning_rate", "puzzle_learning_rate")
-        _require_between(self, 0.0, 1e30, "learning_rate", "puzzle_learning_rate")
-        _require_counts(self, "batch_size")
-        _require_counts(self, "warmup_steps", "seed", least=0)
-        for field in ("micro_batch", "eval_puzzles", "eval_batch_size"):
-            if getattr(self, field) is not None:
-                _require_counts(self, field)
+        check(self, ConfigError)
         fits = self.micro_batch is None or self.micro_batch <= self.batch_size
-        _require(self, "micro_batch", fits, f"give at most batch_size={self.batch_size}")
-        _require_choice(self, "loss", ("stablemax", "softmax"))
-        _require_choice(self, "precision", ("float32", "bfloat16"))
-        _require_choice(self, "execution", ("eager", "compiled", "cuda_graphs"))
-        if self.ema is not None:
-            _require(self, "ema", 0 <= self.ema < 1, "give a number from 0 to below 1")
-        _require_between(self, 0.0, 1e6, "weight_decay", "puzzle_weight_decay")
-        _require_between(self, 0.0, 1.0, "lr_min_ratio")
-        for field in ("beta1", "beta2"):
-            _require(self, field, 0 <= getattr(self, field) < 1, "give a number from 0 to below 1")
+        remedy = f"give at most batch_size={self.batch_size}"
+        require(self, "micro_batch", fits, remedy, ConfigError, also=("batch_size",))
         rising = sorted(set(self.evaluate_at)) == list(self.evaluate_at)
-        inside = all(0 < fraction <= 1 for fraction in self.evaluate_at)
-        _require(self, "evaluate_at", rising and inside, "give rising fractions above 0, up to 1")
+        require(self, "evaluate_at", rising, "give rising fractions", ConfigError)
 
 
 def ema_decay(model: ModelConfig, training: TrainingConfig) -> float:
     """Decay of the moving average of the weights: 0 for none; TRM was published with 0.999."""
-    if training.ema is not None:
-        return training.ema
-    return 0.999 if model.model == "trm" else 0.0
+    return model.kind.ema if training.ema is None else training.ema
+
+
+def heads_of_width(head_dim: int, hidden_size: int) -> int:
+    """Return `num_heads` for heads of a width.
+
+        >>> heads_of_width(64, 512)
+        8
+
+    Raises:
+        ConfigError: the hidden size is no multiple of it, which blames `hidden_size`.
+    """
+    if head_dim < 1:
+        raise ConfigError("head_dim", head_dim, "give a whole number of at least 1")
+    if hidden_size % head_dim:
+        remedy = f"give a multiple of head_dim={head_dim}"
+        raise ConfigError("hidden_size", hidden_size, remedy, also=("head_dim",))
+    return hidden_size // head_dim
+
+
+def _swiglu_width(expansion: float, outer: int) -> int:
+    return math.ceil(round(expansion * outer * 2 / 3) / SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE

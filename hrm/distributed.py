@@ -1,6 +1,6 @@
 """The processes that train one model together: sums over them, and what each has, gathered.
 
-A process alone is a world of one, in which nothing is sent.
+A process alone is a group of one, in which nothing is sent.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,15 +12,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.loading.loader import Share
 
 
-class LostProcess(RuntimeError):
+class LostProcess(RunError):
     """Another process has ended, or no longer answers; the message says what was heard last."""
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """This process's place among `size` processes, each of which takes its share of a batch.
 
     What is sent raises `LostProcess` where another process is gone.
@@ -58,8 +59,8 @@ class World:
             dist.all_gather(parts, sendable)
         return torch.cat(parts)
 
-    def shared(self, make: Callable[[], Any]) -> Any:
-        """What the first process makes, in every process; what it raises is raised in each."""
+    def broadcast(self, make: Callable[[], Any]) -> Any:
+        """Return what the first process makes, in each; what it raises is raised in each."""
         if self.size == 1:
             return make()
         made: list[Any] = [None, None]
@@ -86,4 +87,4 @@ def _others_listening() -> Iterator[None]:
         )
 
 
-ALONE = World()
+SINGLE = ProcessGroup()

@@ -1,31 +1,33 @@
 """`python -m hrm.evaluate`: how well a trained model does; see `--help`."""
 
-import json
 import sys
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrm.commands.options import Parser
-from hrm.commands.outcome import DONE, guarded, say
+from hrm.commands.machine import option_names
 from hrm.commands.trained_model import (
     ProgressLine,
     add_trained_model,
-    described,
-    introduced,
-    open_trained,
+    description_of,
+    introduction,
+    load_trained,
 )
-from hrm.evaluation import findings
-from hrm.evaluation.examine import Examination, examine, settled
-from hrm.files import write_file
+from hrm.evaluation import result
+from hrm.evaluation.evaluation import EvaluationOptions, resolved, run_evaluation
+from hrm.model.devices import gpu_memory
+from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.exit_status import DONE, guarded, say
+from puzzle_datasets.common.files import write_json
 
 PROGRAM = "hrm.evaluate"
 
 
 def main(words: list[str] | None = None) -> int:
     """Do what the command line asks; return the exit status."""
-    return guarded(PROGRAM, lambda: _evaluate(_parser().parse_args(words)))
+    parser = _parser()
+    return guarded(PROGRAM, lambda: _evaluate(parser.parse_args(words)), option_names(parser))
 
 
 def _parser() -> Parser:
@@ -39,7 +41,7 @@ def _parser() -> Parser:
     halting = "fixed: all segments for all; act: a puzzle leaves the batch when it halts"
     parser.add_argument("--halting", choices=("fixed", "act"), default="fixed", help=halting)
     voting = (
-        "ARC: guises that vote, of every test input, also with --limit; 0: no vote (1001, or 0 "
+        "ARC: views that vote, of every test input, also with --limit; 0: no vote (1001, or 0 "
         "with --limit)"
     )
     parser.add_argument("--voting", help=voting, **number)
@@ -48,30 +50,32 @@ def _parser() -> Parser:
 
 
 def _evaluate(arguments: Namespace) -> int:
-    asked = Examination(
+    options = EvaluationOptions(
         segments=arguments.segments,
         halting=arguments.halting,
         batch_size=arguments.batch_size,
         limit=arguments.limit,
         voting=arguments.voting,
     )
-    opened, dataset = open_trained(arguments, arguments.N, arguments.T)
-    asked = settled(opened, dataset, asked)
-    config = opened.model.config
-    steps = {"N": config.N, "T": config.T, "M": asked.segments}
-    say(introduced(opened, dataset))
+    loaded, dataset = load_trained(arguments, arguments.N, arguments.T)
+    options = resolved(loaded, dataset, options)
+    config = loaded.model.config
+    steps = {"N": config.N, "T": config.T, "M": options.segments}
+    say(introduction(loaded, dataset))
     say(f"Evaluated with {', '.join(f'{name} {value}' for name, value in steps.items())}.")
     line = ProgressLine()
-    found = examine(opened, dataset, asked, line)
+    with gpu_memory("--batch-size"):
+        found = run_evaluation(loaded, dataset, options, line)
     line.clear()
-    say(f"\n{findings.text(found)}")
+    say(f"\n{result.text(found)}")
     if arguments.json is not None:
-        record = described(opened, dataset) | {
+        record = description_of(loaded, dataset) | {
             "evaluated": steps,
-            "asked": asdict(asked),
-            "found": found.record(),
+            "options": asdict(options),
+            "result": found.record(),
         }
-        write_file(arguments.json, (json.dumps(record, indent=2) + "\n").encode())
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(arguments.json, record)
     return DONE
 
 

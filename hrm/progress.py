@@ -1,7 +1,7 @@
-"""What a training run tells about itself; imports no torch, so that readers stay light."""
+"""The reports of a training run; imports no torch, so that readers stay light."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -27,7 +27,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Halting:
-    """What becomes of the same puzzles if each stops as soon as its Q-values say so.
+    """The same puzzles if each stops as soon as its Q-values say so.
 
     Attributes:
         exact_accuracy: share of puzzles that are right when they stop.
@@ -88,14 +88,18 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One report of a run and the Unix time, in milliseconds, when it was made."""
+    """One report and the Unix time in milliseconds when it was made."""
 
     time_ms: int
     progress: Progress
 
+    def plain(self) -> dict[str, Any]:
+        """The measurement as JSON has it, a line of `metrics.jsonl`."""
+        return asdict(self)
+
 
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
-    """The measurement whose `asdict` these fields are, as JSON or Python has them."""
+    """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
     return Measurement(time_ms=fields["time_ms"], progress=progress_from(fields["progress"]))
 
 
@@ -105,10 +109,20 @@ def progress_from(fields: Mapping[str, Any]) -> Progress:
     return Progress(
         **{
             **fields,
-            "curve": Curve(**_tuples(curve)) if curve else None,
-            "halting": Halting(**_tuples(halting)) if halting else None,
+            "curve": curve_from(curve) if curve else None,
+            "halting": halting_from(halting) if halting else None,
         }
     )
+
+
+def curve_from(fields: Mapping[str, Any]) -> Curve:
+    """The curve whose `asdict` these fields are, as JSON or Python has them."""
+    return Curve(**_tuples(fields))
+
+
+def halting_from(fields: Mapping[str, Any]) -> Halting:
+    """The halting whose `asdict` these fields are, as JSON or Python has them."""
+    return Halting(**_tuples(fields))
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 import sys
 from argparse import Namespace
 
-from hrm.commands.outcome import BAD_INPUT, complain, machine, outcome, sentence
+from hrm.commands.machine import machine, option_names
+from hrm.commands.train_options import PROGRAM, parser, request
 from hrm.config import ConfigError
-from hrm.runs import memory
-from hrm.runs.options import PROGRAM, parser, request
 from hrm.runs.processes import Processes
 from hrm.runs.run import SingleRun
+from puzzle_datasets.common.exit_status import BAD_INPUT, complain, outcome
 
 
 def main(words: list[str] | None = None) -> int:
@@ -16,11 +16,14 @@ def main(words: list[str] | None = None) -> int:
     try:
         processes = Processes.found()
     except ConfigError as error:
-        complain(PROGRAM, sentence(error))
+        complain(PROGRAM, str(error))
         return BAD_INPUT
-    status, complaint = outcome(lambda: _train(parser().parse_args(words), processes))
+    options = parser()
+    status, complaint = outcome(
+        lambda: _train(options.parse_args(words), processes), option_names(options)
+    )
     if complaint:
-        processes.tell(PROGRAM, complaint)
+        processes.report(PROGRAM, complaint)
     processes.leave(status)
     return status
 
@@ -28,13 +31,9 @@ def main(words: list[str] | None = None) -> int:
 def _train(arguments: Namespace, processes: Processes) -> int:
     arguments.device = processes.device_name(arguments.device)
     device = machine(arguments)
-    world = processes.connect(device)
-    with memory.of_this_machine():
-        run = SingleRun(request(arguments), device, world)
-        try:
-            return run.train(arguments.checkpoint_seconds)
-        finally:
-            run.close()
+    group = processes.connect(device)
+    with SingleRun(request(arguments), device, group) as run:
+        return run.train(arguments.checkpoint_seconds)
 
 
 if __name__ == "__main__":

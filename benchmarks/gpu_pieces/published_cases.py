@@ -14,10 +14,10 @@ from torch import Tensor
 from gpu_pieces.setting import learner
 from gpu_pieces.tables import require
 from gpu_pieces.traces import Trace, trace
-from hrm.checkpoints import official
+from hrm.checkpoints import published
+from hrm.checkpoints import published_weights as weights
 from hrm.checkpoints.checkpoint import CheckpointError
-from hrm.checkpoints.official import weights
-from hrm.checkpoints.official.settings import COUNTS
+from hrm.checkpoints.published_settings import COUNTS
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.learner import Learner
@@ -78,7 +78,7 @@ class PublishedCase:
 
     def _model(self) -> ReasoningModel:
         try:
-            return official.load(self._folder, seq_len=self._meta["seq_len"])
+            return published.load_published(self._folder, seq_len=self._meta["seq_len"])
         except CheckpointError as error:
             if not isinstance(error.__cause__, ImportError):
                 raise
@@ -88,7 +88,7 @@ class PublishedCase:
         sizes = ("seq_len", "vocab_size", "num_puzzle_identifiers")
         settings = {name: self._meta[name] for name in sizes}
         settings |= {ours: self._meta["arch"][theirs] for theirs, ours in NAMES.items()}
-        model = official.HierarchicalReasoningModel(ModelConfig(**settings, halt_exploration=0.0))
+        model = published.ReasoningModel(ModelConfig(**settings, halt_exploration=0.0))
         model.load_state_dict(weights.read(weights.find(self._folder, None)))
         return model
 

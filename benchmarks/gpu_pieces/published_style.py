@@ -22,7 +22,7 @@ from hrm.model.act import (
     refill,
     train_segment,
 )
-from hrm.model.baselines import build_model
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import SignSGD
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.schema import IGNORE_LABEL
@@ -45,7 +45,7 @@ class PublishedStyle:
         self, model: ModelConfig, training: TrainingConfig, device: torch.device, compiled: bool
     ) -> None:
         self._config, self._device = training, device
-        self._model = build_model(model, getattr(torch, training.precision))
+        self._model = ReasoningModel(model, getattr(torch, training.precision))
         self._model.initialise(torch.Generator().manual_seed(1))
         self._model.to(device)
         self._exploration = torch.Generator().manual_seed(2)

@@ -7,19 +7,28 @@ from typing import Any
 
 import torch
 
-from hrm.files import write_whole
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.files import write_whole
 
-FORMAT = 2
+FORMAT = 3
+CHECKPOINT_FILE = "checkpoint.pt"
+"""What a run and a sweep's trial call theirs."""
 
 
-class CheckpointError(ValueError):
-    """A checkpoint can't be used; the message names the file, what is wrong and the remedy."""
+class CheckpointError(UserError):
+    """A checkpoint can't be used; its field is the file, or the setting in the file."""
+
+
+def unusable(file: Path, problem: str, remedy: str) -> CheckpointError:
+    """Return the error that blames a whole file or folder."""
+    return CheckpointError(str(file), None, remedy, problem=problem)
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
     """Write tensors and plain values; a process that dies here leaves the former file in place.
 
-    Raises `CheckpointError` where there is no room or no right to write.
+    Raises:
+        CheckpointError: there is no room, or no right to write.
     """
     try:
         write_whole(path, partial(torch.save, {"format": FORMAT, **content}))
@@ -28,21 +37,20 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError):
             raise
-        raise CheckpointError(
-            f"{path} can't be written ({cause.strerror}); make room there or name another place."
-        ) from error
+        problem = f"can't be written ({cause.strerror})"
+        raise unusable(path, problem, "make room there or name another place") from error
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote, tensors in main memory; raises `CheckpointError`."""
+    """Read what `save` wrote, tensors in main memory. Raises `CheckpointError`."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist; name a file that save wrote.") from error
+        raise unusable(path, "does not exist", "name a file that save wrote") from error
     except Exception as error:  # torch raises a dozen kinds on damaged files
-        raise CheckpointError(f"{path} is no whole checkpoint; restore another one.") from error
+        raise unusable(path, "is no whole checkpoint", "restore another one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not of format {FORMAT}; restore another one.")
+        raise unusable(path, f"is not of format {FORMAT}", "restore another one")
     return content
 
 
@@ -51,6 +59,8 @@ def require_same(path: Path, what: str, saved: Mapping[str, Any], now: Mapping[s
     for key in {**saved, **now}:
         if saved.get(key) != now.get(key):
             raise CheckpointError(
-                f"{path} was written with {what} {key}={saved.get(key)!r}, not {now.get(key)!r}; "
-                "restore it under the settings it was written with."
+                key,
+                now.get(key),
+                "restore it under the settings it was written with",
+                problem=f"({what}) is {now.get(key)!r}, but {path} has {saved.get(key)!r}",
             )

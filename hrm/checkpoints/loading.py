@@ -1,7 +1,6 @@
-"""Open a trained model, whoever trained it: from our checkpoints or from published ones.
+"""Load a trained model, whoever trained it: from our checkpoints or from published ones.
 
-What is opened is what evaluations look at: where a run keeps a moving average of its weights, the
-average.
+The weights are those that evaluations look at: where a run keeps a moving average, the average.
 """
 
 import re
@@ -13,24 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm.checkpoints import checkpoint, official
-from hrm.checkpoints.checkpoint import CheckpointError
-from hrm.checkpoints.official import CONFIG_FILE
-from hrm.config import ConfigError, ModelConfig
-from hrm.model.baselines import build_model
+from hrm.checkpoints import checkpoint
+from hrm.checkpoints.checkpoint import CHECKPOINT_FILE, unusable
+from hrm.checkpoints.published import CONFIG_FILE, load_published
+from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig
 from hrm.model.devices import require_precision
 from hrm.model.flat import FlatParameters
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.storage.schema import Manifest
 
-CHECKPOINT_FILE = "checkpoint.pt"
-"""What a run and a sweep's trial call theirs."""
-
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class LoadedModel:
     """A model that was trained before.
 
     Attributes:
@@ -50,14 +45,14 @@ class Opened:
     averaged: bool = False
 
 
-def open_model(
+def load_model(
     path: Path,
     *,
     device: torch.device = CPU,
     dtype: torch.dtype | None = None,
     seq_len: int | None = None,
-) -> Opened:
-    """Open the model at `path`, without its optimizer.
+) -> LoadedModel:
+    """Load the model at `path`, without its optimizer.
 
     Args:
         path: a `checkpoint.pt` or the folder of a run or a trial that holds one; or a published
@@ -66,67 +61,80 @@ def open_model(
         dtype: in what its modules compute; None takes what it was trained in.
         seq_len: tokens of a puzzle, for published checkpoints that do not say it.
 
-    Raises `CheckpointError` where there is no checkpoint, or it is damaged or holds another model
-    than it says; `ConfigError` where the device lacks the precision.
+    Raises:
+        CheckpointError: there is no checkpoint, or it is damaged or holds another model than it
+            says.
+        ConfigError: the device lacks the precision.
     """
     if (path / CHECKPOINT_FILE).is_file():
         path = path / CHECKPOINT_FILE
     folder, step = _published(path)
     if folder is not None:
-        model: ReasoningModel = official.load(folder, seq_len=seq_len, step=step, dtype=dtype)
-        opened = Opened(model=model, config=model.config, source=path, step=step)
+        model = load_published(folder, seq_len=seq_len, step=step, dtype=dtype)
+        loaded = LoadedModel(model=model, config=model.config, source=path, step=step)
     else:
-        opened = _open_ours(path, dtype)
-    precision = str(opened.model.dtype).removeprefix("torch.")
-    try:
-        require_precision(precision, device)
-    except ConfigError as error:
-        raise ConfigError(
-            f"{path} is to compute in {precision}, which this {device.type.upper()} lacks; give "
-            "--dtype float32."
-        ) from error
-    return replace(opened, model=opened.model.to(device).eval())
+        loaded = _load_ours(path, dtype)
+    require_precision(type_name(loaded.model.dtype), device, "dtype")
+    return replace(loaded, model=loaded.model.to(device).eval())
 
 
-def require_fit(opened: Opened, manifest: Manifest) -> None:
-    """Refuse puzzles that the model can't read, with a `ConfigError` that names the size."""
-    for field in ("vocab_size", "seq_len", "num_puzzle_identifiers"):
-        has, needed = getattr(opened.model.config, field), getattr(manifest, field)
-        if has != needed:
+def type_name(dtype: torch.dtype) -> str:
+    """Return the name of a type, as settings have it.
+
+    >>> type_name(torch.bfloat16)
+    'bfloat16'
+    """
+    return str(dtype).removeprefix("torch.")
+
+
+def require_fit(loaded: LoadedModel, manifest: Manifest) -> None:
+    """Refuse puzzles that the model can't read.
+
+    Raises:
+        ConfigError: its field is the size that differs.
+    """
+    config = loaded.model.config
+    for field in DATASET_FIELDS:
+        has, needed = getattr(config, field), getattr(manifest, field)
+        if has != needed and field not in config.inactive:
             raise ConfigError(
-                f"{opened.source} is a model of {field} {has}, but the dataset {manifest.name!r} "
-                f"has {field} {needed}; evaluate it on the set that it was trained on, or one "
-                "built alike."
+                field,
+                has,
+                "evaluate it on the set that it was trained on, or one built alike",
+                problem=f"of {loaded.source} is {has}, but the dataset {manifest.name!r} has "
+                f"{needed}",
             )
 
 
 def with_steps(config: ModelConfig, N: int | None, T: int | None) -> ModelConfig:
-    """The model with other cycles a segment than it was trained with; None keeps them.
+    """Return the model with other cycles a segment than it was trained with; None keeps them.
 
-    Raises `ConfigError` where a number is impossible, or the model has no use for it.
+    Raises:
+        ConfigError: a number is impossible, or the model has no use for it.
     """
-    given = {"N": N, "T": T}
-    asked: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    changed = replace(config, **asked)
-    for name, value in asked.items():
-        if getattr(changed, name) != value:
-            raise ConfigError(
-                f"ModelConfig.{name} is {value}, but a {config.model} has no cycles; give 1."
-            )
-    return changed
+    numbers: dict[str, Any] = {"N": N, "T": T}
+    chosen = {name: value for name, value in numbers.items() if value is not None}
+    changed = replace(config, **chosen)
+    effective = changed.effective
+    for name, value in chosen.items():
+        if getattr(effective, name) != value:
+            problem = f"is {value}, but a {config.model} has no cycles"
+            remedy = f"give {getattr(effective, name)}"
+            raise ConfigError(name, value, remedy, problem=problem, also=("model",))
+    return effective
 
 
-def require_segments(config: ModelConfig, segments: int, name: str = "--segments") -> None:
-    """Refuse numbers of segments that are no number, or more than the model has a use for.
+def require_segments(config: ModelConfig, segments: int, name: str = "segments") -> None:
+    """Refuse numbers of segments that are impossible, or more than the model has a use for.
 
-    Raises `ConfigError` that calls the number `name`.
+    Raises:
+        ConfigError: its field is `name`.
     """
     if segments < 1:
-        raise ConfigError(f"{name} is {segments}; give at least 1.")
-    if config.model == "transformer" and segments > 1:
-        raise ConfigError(
-            f"{name} is {segments}, but every segment of a transformer is the same; give 1."
-        )
+        raise ConfigError(name, segments, "give at least 1")
+    if not config.kind.continues and segments > 1:
+        problem = f"is {segments}, but every segment of a {config.model} is the same"
+        raise ConfigError(name, segments, "give 1", problem=problem)
 
 
 def _published(path: Path) -> tuple[Path | None, int | None]:
@@ -139,13 +147,11 @@ def _published(path: Path) -> tuple[Path | None, int | None]:
     return None, None
 
 
-def _open_ours(path: Path, dtype: torch.dtype | None) -> Opened:
+def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
     if not path.is_file():
-        what = f"has neither {CHECKPOINT_FILE} nor {CONFIG_FILE}"
-        raise CheckpointError(
-            f"{path} {what if path.exists() else 'does not exist'}; name a checkpoint, the folder "
-            "of a run or trial, or a published checkpoint's."
-        )
+        lacks = f"has neither {CHECKPOINT_FILE} nor {CONFIG_FILE}"
+        remedy = "name a checkpoint, the folder of a run or trial, or a published checkpoint's"
+        raise unusable(path, lacks if path.exists() else "does not exist", remedy)
     content = checkpoint.load(path)
     try:
         settings, learner = content["settings"], content["state"]["learner"]
@@ -154,15 +160,14 @@ def _open_ours(path: Path, dtype: torch.dtype | None) -> Opened:
         weights, average, step = learner["model"], learner["average"], learner["steps"]
         fingerprint = settings["dataset"]["fingerprint"]
     except (LookupError, TypeError, AttributeError, ConfigError) as error:
-        raise CheckpointError(
-            f"{path} was written by another version ({error}); open it with that one."
-        ) from error
-    model = build_model(config, dtype or trained_in)
+        problem = f"was written by another version ({error!r})"
+        raise unusable(path, problem, "open it with that one") from error
+    model = ReasoningModel(config, dtype or trained_in)
     _require_same_shapes(path, weights, model.state_dict())
     model.load_state_dict(weights)
     if average is not None:
         _take_average(path, model, average)
-    return Opened(
+    return LoadedModel(
         model=model,
         config=config,
         source=path,
@@ -180,19 +185,15 @@ def _require_same_shapes(
             tuple(found[name].shape) if name in found else "absent" for found in (weights, needed)
         )
         if has != needs:
-            raise CheckpointError(
-                f"{path} holds another model than its settings say: {name} is {has}, not {needs}; "
-                "restore another one."
-            )
+            problem = f"holds another model than its settings say: {name} is {has}, not {needs}"
+            raise unusable(path, problem, "restore another one")
 
 
 def _take_average(path: Path, model: ReasoningModel, average: Tensor) -> None:
     """Put the averaged weights in place of the trained ones."""
     values = FlatParameters(model.parameters()).values
     if average.shape != values.shape:
-        raise CheckpointError(
-            f"{path} holds an average of {len(average)} weights, not {len(values)}; restore "
-            "another one."
-        )
+        problem = f"holds an average of {len(average)} weights, not {len(values)}"
+        raise unusable(path, problem, "restore another one")
     values.copy_(average)
     model.zero_grad(set_to_none=True)

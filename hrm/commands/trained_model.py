@@ -1,4 +1,4 @@
-"""The part that commands on a trained model share: its options, opening it, introducing it."""
+"""What commands on a trained model share: its options, loading it, describing it."""
 
 import sys
 import time
@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from hrm.checkpoints.loading import Opened, open_model, require_fit, with_steps
-from hrm.commands.options import Parser, add_dataset, add_machine
-from hrm.commands.outcome import machine
+from hrm.checkpoints.loading import LoadedModel, load_model, require_fit, type_name, with_steps
+from hrm.commands.machine import add_dataset, add_machine, machine
 from hrm.evaluation.known_answers import refuse_known_answers
 from hrm.model.flops import parameter_count
+from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -24,9 +24,9 @@ def add_trained_model(
     into: Parser, *, several: bool = False, batch_size: int = 128, limit: int | None = None
 ) -> None:
     """Add CHECKPOINT, or `several`, --dataset and how to run the model; defaults as given."""
-    places = "checkpoint.pt, the folder of a run or a trial, or a published checkpoint's"
+    text = "checkpoint.pt, the folder of a run or a trial, or a published checkpoint's"
     many: dict[str, Any] = {"nargs": "+"} if several else {}
-    into.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=places, **many)
+    into.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=text, **many)
     add_dataset(into)
     text = "the set that the model was trained on, if it is neither this one nor beside it"
     into.add_argument("--trained-on", type=Path, metavar="DIR", help=text)
@@ -45,87 +45,88 @@ def add_trained_model(
     add_machine(into)
 
 
-def open_trained(
+def load_trained(
     arguments: Namespace, N: int | None = None, T: int | None = None
-) -> tuple[Opened, PuzzleDataset]:
-    """The model and the puzzles that the options name, proven to fit; other N and T if given.
+) -> tuple[LoadedModel, PuzzleDataset]:
+    """The model and the puzzles that the options name, which fit; with other N and T if given.
 
-    Raises `ConfigError`, `CheckpointError` or `DatasetError` where they can't be had.
+    Raises:
+        UserError: one of them can't be loaded, or they do not fit each other.
     """
-    [opened], dataset = open_several(arguments, [arguments.checkpoint])
-    opened.model.config = with_steps(opened.config, N, T)
-    return opened, dataset
+    [loaded], dataset = load_several(arguments, [arguments.checkpoint])
+    loaded.model.config = with_steps(loaded.config, N, T)
+    return loaded, dataset
 
 
-def open_several(
+def load_several(
     arguments: Namespace, checkpoints: Sequence[Path]
-) -> tuple[list[Opened], PuzzleDataset]:
-    """Models by their checkpoints, else as `open_trained`."""
+) -> tuple[list[LoadedModel], PuzzleDataset]:
+    """Models by their checkpoints, else as `load_trained`."""
     device = machine(arguments)
     dataset = PuzzleDataset.open(arguments.dataset)
-    return [_open(path, dataset, device, arguments) for path in checkpoints], dataset
+    return [_load(path, dataset, device, arguments) for path in checkpoints], dataset
 
 
-def _open(
+def _load(
     path: Path, dataset: PuzzleDataset, device: torch.device, arguments: Namespace
-) -> Opened:
-    opened = open_model(
+) -> LoadedModel:
+    loaded = load_model(
         path,
         device=device,
         dtype=DTYPES.get(arguments.dtype or ""),
         seq_len=dataset.manifest.seq_len,
     )
-    require_fit(opened, dataset.manifest)
-    note = refuse_known_answers(opened, dataset, arguments.dataset, arguments.trained_on)
+    require_fit(loaded, dataset.manifest)
+    note = refuse_known_answers(loaded, dataset, arguments.dataset, arguments.trained_on)
     if note:
         print(f"Note: {note}.", file=sys.stderr)
     if arguments.execution == "compiled":
         # Loading the compiler takes a second, which most evaluations need not spend.
         from hrm.model.compiled import compile_blocks
 
-        compile_blocks(opened.model, "default")
-    return opened
+        compile_blocks(loaded.model, "default")
+    return loaded
 
 
-def introduced(opened: Opened, dataset: PuzzleDataset) -> str:
+def introduction(loaded: LoadedModel, dataset: PuzzleDataset) -> str:
     """The model, as it was trained, and the puzzles in two lines."""
-    config = opened.config
+    config = loaded.config
     settings = [
         config.model,
         f"trained with N {config.N}, T {config.T}, M_max {config.M_max}",
         f"hidden size {config.hidden_size}",
         f"{parameter_count(config):,} parameters",
-        weights(origin(opened)),
+        weights_in_words(origin_of(loaded)),
     ]
     return (
-        f"{opened.source}: {', '.join(settings)}\n"
+        f"{loaded.source}: {', '.join(settings)}\n"
         f"{dataset.manifest.name}: {len(dataset.test):,} test puzzles of length "
         f"{dataset.manifest.seq_len}"
     )
 
 
-def origin(opened: Opened) -> dict[str, Any]:
+def origin_of(loaded: LoadedModel) -> dict[str, Any]:
     """Where the weights come from, and in what the model computes, as JSON has it."""
     return {
-        "source": str(opened.source),
-        "step": opened.step,
-        "averaged": opened.averaged,
-        "dtype": str(opened.model.dtype).removeprefix("torch."),
+        "source": str(loaded.source),
+        "step": loaded.step,
+        "averaged": loaded.averaged,
+        "dtype": type_name(loaded.model.dtype),
     }
 
 
-def weights(found: Mapping[str, Any]) -> str:
-    """What `origin` found, as people read it: "averaged weights of step 1,200"."""
-    kind = "averaged weights" if found["averaged"] else "weights"
-    step = found["step"]
+def weights_in_words(origin: Mapping[str, Any]) -> str:
+    """The weights that `origin_of` describes, as people read it: "weights of step 1,200"."""
+    kind = "averaged weights" if origin["averaged"] else "weights"
+    step = origin["step"]
     return f"{kind} of an unknown step" if step is None else f"{kind} of step {step:,}"
 
 
-def described(opened: Opened, dataset: PuzzleDataset) -> dict[str, Any]:
+def description_of(loaded: LoadedModel, dataset: PuzzleDataset) -> dict[str, Any]:
     """The model, as it was trained, and the puzzles as JSON has them."""
     return {
-        "checkpoint": origin(opened),
-        "model": asdict(opened.config),
+        "checkpoint": origin_of(loaded),
+        "model": asdict(loaded.config),
         "dataset": {
             "name": dataset.manifest.name,
             "fingerprint": dataset.manifest.fingerprint,

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from hrm.charts import lacking
-from hrm.commands.options import Parser
-from hrm.commands.outcome import DONE, complain, guarded, say
-from hrm.commands.trained_model import add_trained_model, open_several
-from hrm.dynamics.report import Wishes, write_report
+from hrm.commands.machine import option_names
+from hrm.commands.trained_model import add_trained_model, load_several
+from hrm.dynamics.report import ReportOptions, write_report
+from hrm.model.devices import gpu_memory
+from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
 
 PROGRAM = "hrm.dynamics"
 
@@ -31,21 +33,23 @@ def parser() -> Parser:
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    return guarded(PROGRAM, lambda: run(parser().parse_args(words)))
+    options = parser()
+    return guarded(PROGRAM, lambda: run(options.parse_args(words)), option_names(options))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure every checkpoint and write what came out."""
-    wishes = Wishes(
+    options = ReportOptions(
         puzzles=arguments.puzzles,
         limit=arguments.limit,
         batch_size=arguments.batch_size,
         segments=arguments.segments,
     )
-    models, dataset = open_several(arguments, arguments.checkpoint)
+    models, dataset = load_several(arguments, arguments.checkpoint)
     if missing := lacking():
         complain(PROGRAM, f"going without pictures: {missing}")
-    write_report(models, dataset, arguments.out, wishes, say, pictures=not missing)
+    with gpu_memory("--batch-size"):
+        write_report(models, dataset, arguments.out, options, say, pictures=not missing)
     return DONE
 
 

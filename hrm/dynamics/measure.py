@@ -10,7 +10,6 @@ from hrm.config import ModelConfig
 from hrm.dynamics.moves import forward_residual, moves
 from hrm.dynamics.participation import Cloud, participation_ratio
 from hrm.evaluation.fixed import Evaluation, evaluate
-from hrm.model.baselines import build_model
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 
@@ -79,7 +78,7 @@ def measure(name: str, model: ReasoningModel, batches: Batches, segments: int) -
     Raises `hrm.config.ConfigError` if `segments` is below 1 or no puzzle has labels.
     """
     evaluation = evaluate(model, batches(), segments)
-    untrained = build_model(model.config, model.dtype)
+    untrained = ReasoningModel(model.config, model.dtype)
     untrained.initialise(torch.Generator().manual_seed(0))
     untrained.to(model.device)
     return Dynamics(

@@ -32,7 +32,7 @@ class Move(NamedTuple):
 def moves(model: ReasoningModel, batch: Batch, segments: int) -> Iterator[Move]:
     """Yield each update of `segments` segments; of a transformer each block, from x̃ upwards."""
     x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
-    if model.config.model == "transformer":
+    if not model.config.kind.continues:
         yield from _through_layers(model, x)
         return
     carry = model.initial_carry(len(batch.inputs))

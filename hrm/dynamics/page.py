@@ -1,6 +1,5 @@
 """The measures as files: charts, pictures, a JSON of the numbers and a page in Markdown."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
@@ -8,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hrm.charts import save_chart
-from hrm.commands.trained_model import weights
-from hrm.commands.units import percent
+from hrm.commands.trained_model import weights_in_words
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.pictures import picture, png
 from hrm.dynamics.stories import Story
-from hrm.files import write_file
+from puzzle_datasets.common.files import write_file, write_json
+from puzzle_datasets.common.text import percent
 from puzzle_datasets.storage.schema import Manifest
 
 _HTML = """<!doctype html>
@@ -44,7 +43,7 @@ READING = {
 """How to read a chart, where its title does not say it."""
 
 Origins = Sequence[dict[str, Any]]
-"""Of each model, what `hrm.commands.trained_model.origin` says of its checkpoint."""
+"""Of each model, what `hrm.commands.trained_model.origin_of` says of its checkpoint."""
 
 
 def write_numbers(
@@ -58,7 +57,8 @@ def write_numbers(
             for one, origin in zip(measured, origins, strict=True)
         ],
     }
-    write_file(folder / "dynamics.json", (json.dumps(content, indent=1) + "\n").encode())
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "dynamics.json", content)
 
 
 def _numbers(dynamics: Dynamics) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _table(measured: Sequence[Dynamics], origins: Origins) -> str:
     head = ["model", "solved", "solved if it halts itself", "mean segments", "dimensions used"]
     rows = [[*head, "weights"], ["---", *["---:"] * 3, "---", "---"]]
     for dynamics, origin in zip(measured, origins, strict=True):
-        rows.append([*_row(dynamics), weights(origin)])
+        rows.append([*_row(dynamics), weights_in_words(origin)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -7,15 +7,18 @@ import torch
 from torch import Tensor
 
 from hrm.config import ConfigError
-from hrm.distributed import ALONE, World
+from hrm.distributed import SINGLE, ProcessGroup
 from hrm.evaluation.answers import Answers, Observer
-from hrm.evaluation.halting import halting_of
+from hrm.evaluation.halting import halting_of, without_labels
 from hrm.model.act import wants_to_halt
 from hrm.model.flops import inference_flops
 from hrm.model.losses import score_rows
 from hrm.model.reasoning_model import Output, ReasoningModel
 from hrm.progress import Curve, Halting
 from puzzle_datasets.loading.batch import Batch
+
+EVALUATION_SEED = 0
+"""Draws the puzzles to evaluate; the same for every run, so that runs of all seeds compare."""
 
 
 class Evaluation(NamedTuple):
@@ -30,27 +33,30 @@ def evaluate(
     model: ReasoningModel,
     batches: Iterable[Batch],
     segments: int,
-    world: World = ALONE,
+    group: ProcessGroup = SINGLE,
     observe: Observer | None = None,
 ) -> Evaluation:
     """Run every puzzle for `segments` segments and score the prediction after each.
 
     No row leaves early, as in the published evaluation, so one pass yields the whole curve; the
     first segment after which a row wants to halt is noted. Rows without labels do not count. In a
-    `world`, each process gives its own batches. `observe` is told of all puzzles after the last
-    segment. Raises `ConfigError` if `segments` is below 1 or there is no row to score.
+    `group`, each process gives its own batches. `observe` is told of all puzzles after the last
+    segment.
+
+    Raises:
+        ConfigError: `segments` is below 1, or there is no row to score.
     """
     if segments < 1:
-        raise ConfigError(f"segments is {segments!r}; evaluate at least 1.")
+        raise ConfigError("segments", segments, "evaluate at least 1")
     totals = torch.zeros(segments, len(_SUMS), dtype=torch.float64, device=model.device)
     served = 0
     for batch in batches:
         totals += _run(model, batch.to(model.device), segments, served, observe)
         served += len(batch.inputs)
-    sums = dict(zip(_SUMS, world.sum_(totals).cpu().unbind(-1), strict=True))
+    sums = dict(zip(_SUMS, group.sum_(totals).cpu().unbind(-1), strict=True))
     count = int(sums["puzzles"][0])
     if count == 0:
-        raise ConfigError("No puzzle to evaluate has labels; choose another test set.")
+        raise without_labels()
     halting = halting_of(model.config, sums["stops"], int(sums["stops_exact"].sum()))
     return Evaluation(_curve(model, sums, count), halting)
 

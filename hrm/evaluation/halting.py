@@ -23,11 +23,13 @@ def evaluate_halting(
 
     The numbers are those that `evaluation.fixed.evaluate` derives from its fixed pass; this one
     spends `Halting.inference_flops` a puzzle and no more. Rows without labels do not count.
-    `observe` is told of all puzzles as they stop. Raises `ConfigError` if `segments` is below 1 or
-    there is no row to score.
+    `observe` is told of all puzzles as they stop.
+
+    Raises:
+        ConfigError: `segments` is below 1, or there is no row to score.
     """
     if segments < 1:
-        raise ConfigError(f"segments is {segments!r}; evaluate at least 1.")
+        raise ConfigError("segments", segments, "evaluate at least 1")
     stops = torch.zeros(segments, dtype=torch.int64, device=model.device)
     exact = torch.zeros((), dtype=torch.int64, device=model.device)
     for answers in answer_when_sure(model, batches, segments):
@@ -39,6 +41,12 @@ def evaluate_halting(
     return halting_of(model.config, stops, int(exact))
 
 
+def without_labels() -> ConfigError:
+    """Return the error that refuses to evaluate puzzles of which none has labels."""
+    problem = "no puzzle to evaluate has labels"
+    return ConfigError(None, None, "choose another test set", problem=problem)
+
+
 def halting_of(config: ModelConfig, stops: Tensor, exact: int) -> Halting:
     """The statistics of puzzles of which `stops` `[M]` stopped after 1, 2, …, M segments.
 
@@ -46,7 +54,7 @@ def halting_of(config: ModelConfig, stops: Tensor, exact: int) -> Halting:
     """
     count = int(stops.sum())
     if count == 0:
-        raise ConfigError("No puzzle to evaluate has labels; choose another test set.")
+        raise without_labels()
     shares = tuple((stops.double() / count).tolist())
     mean = sum(m * share for m, share in enumerate(shares, start=1))
     return Halting(

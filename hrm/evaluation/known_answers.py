@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hrm.checkpoints.loading import Opened
+from hrm.checkpoints.loading import LoadedModel
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.scoring.leaks import refuse_leaks
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -12,7 +12,7 @@ _IDENTIFIERS = "identifiers name the tasks of the set that a model was trained o
 
 
 def refuse_known_answers(
-    opened: Opened, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
+    opened: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
 ) -> str | None:
     """Refuse an ARC set whose answers the model was trained on, where that can be known.
 
@@ -40,7 +40,7 @@ def _unchecked(known: str | None) -> str:
     )
 
 
-def _training_set(folder: Path, opened: Opened) -> PuzzleDataset:
+def _training_set(folder: Path, opened: LoadedModel) -> PuzzleDataset:
     """The set in `folder`, which is not another than the model says it was trained on."""
     training = PuzzleDataset.open(folder)
     if opened.trained_on not in (None, training.manifest.fingerprint):

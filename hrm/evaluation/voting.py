@@ -44,10 +44,11 @@ def vote(
     Raises `ConfigError` where the puzzles are not ARC's or a number is below 1.
     """
     if dataset.manifest.kind != "arc":
-        raise ConfigError(f"{dataset.manifest.name} can't be voted on; only ARC has guises.")
+        problem = f"{dataset.manifest.name} can't be voted on"
+        raise ConfigError(None, None, "only ARC has guises", problem=problem)
     for name, value in (("guises", guises), ("segments", segments), ("batch_size", batch_size)):
         if value < 1:
-            raise ConfigError(f"{name} is {value}; give at least 1.")
+            raise ConfigError(name, value, "give at least 1")
     ballot = _Ballot(dataset)
     stream = voting_batches(dataset, batch_size=batch_size, identities=guises)
     for answers in answering(model, map(ballot.hand_out, stream), segments):

@@ -5,20 +5,23 @@ from argparse import Namespace
 from pathlib import Path
 
 from hrm.charts import lacking, save_chart
-from hrm.commands.options import Parser
-from hrm.commands.outcome import DONE, complain, guarded, say
-from hrm.commands.trained_model import add_trained_model, introduced, open_trained
-from hrm.commands.units import percent, seconds
-from hrm.files import write_file
-from hrm.grid.cells import Asked, Grid, begin, fill, whole_numbers
+from hrm.commands.machine import option_names
+from hrm.commands.trained_model import add_trained_model, introduction, load_trained
+from hrm.grid.cells import Grid, GridOptions, begin, fill, whole_numbers
 from hrm.grid.page import chart, markdown
+from hrm.model.devices import gpu_memory
+from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
+from puzzle_datasets.common.files import write_file
+from puzzle_datasets.common.text import percent, seconds
 
 PROGRAM = "hrm.grid"
 
 
 def main(words: list[str] | None = None) -> int:
     """Do what the command line asks; return the exit status."""
-    return guarded(PROGRAM, lambda: _fill_grid(_parser().parse_args(words)))
+    parser = _parser()
+    return guarded(PROGRAM, lambda: _fill_grid(parser.parse_args(words)), option_names(parser))
 
 
 def _parser() -> Parser:
@@ -35,20 +38,21 @@ def _parser() -> Parser:
 
 
 def _fill_grid(arguments: Namespace) -> int:
-    N, T, M = (whole_numbers(f"--{name}", getattr(arguments, name)) for name in "NTM")
-    asked = Asked(
+    N, T, M = (whole_numbers(name, getattr(arguments, name)) for name in "NTM")
+    options = GridOptions(
         N=N, T=T, segments=max(M), limit=arguments.limit, batch_size=arguments.batch_size
     )
-    opened, dataset = open_trained(arguments)
-    cells = asked.configs(opened.model.config)
+    loaded, dataset = load_trained(arguments)
+    cells = options.configs(loaded.model.config)
     out: Path = arguments.out
-    grid = begun = begin(opened, dataset, asked, out)
-    say(introduced(opened, dataset))
+    grid = begun = begin(loaded, dataset, options, out)
+    say(introduction(loaded, dataset))
     say(f"{len(cells)} pairs of N and T, {sum(grid.has(c.N, c.T) for c in cells)} are there.")
-    for grid, cell in fill(begun, opened.model, dataset, asked, out):
-        write_file(out / "grid.md", markdown(grid, M).encode())
-        best = max(cell.curve.exact_accuracy)
-        say(f"N {cell.N}, T {cell.T}: {percent(best)} at best, in {seconds(cell.seconds)}")
+    with gpu_memory("--batch-size"):
+        for grid, cell in fill(begun, loaded.model, dataset, options, out):
+            write_file(out / "grid.md", markdown(grid, M).encode())
+            best = max(cell.curve.exact_accuracy)
+            say(f"N {cell.N}, T {cell.T}: {percent(best)} at best, in {seconds(cell.seconds)}")
     write_file(out / "grid.md", markdown(grid, M).encode())
     files = ["grid.md", "grid.json", *_draw(grid, M, out)]
     say(f"{out}: {', '.join(files)}")

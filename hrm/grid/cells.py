@@ -12,27 +12,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hrm.checkpoints.loading import Opened, require_segments, with_steps
-from hrm.commands.options import flag
-from hrm.commands.trained_model import described
+from hrm.checkpoints.loading import LoadedModel, require_segments, with_steps
+from hrm.commands.trained_model import description_of
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluation.fixed import evaluate
-from hrm.files import write_file
+from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
-from hrm.progress import Curve, Halting
-from hrm.training.trainer import EVALUATION_SEED
+from hrm.progress import Curve, Halting, curve_from, halting_from
+from puzzle_datasets.common.files import write_json
 from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 FILE = "grid.json"
-SEGMENTS = "--M"
 MOST_NUMBERS, LARGEST_NUMBER = 1000, 4096
 _DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What N cycles of T steps give: the curve over segments, and what halting makes of it."""
+    """N cycles of T steps: accuracy over segments, and if each puzzle halts on its own."""
 
     N: int
     T: int
@@ -46,7 +43,7 @@ class Grid:
     """The cells of one model on one puzzle set.
 
     Attributes:
-        subject: what was evaluated on what, as far as numbers depend on it.
+        subject: model, puzzles and options, as far as numbers depend on them.
         trained: N, T and M_max that the model was trained with.
         checkpoint: where the weights lay when they were last evaluated, and what they are.
         cells: the finished ones, by N and T.
@@ -68,7 +65,7 @@ class Grid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class GridOptions:
     """A grid to fill: each N with each T, up to `segments`, on `limit` puzzles (None: all).
 
     Raises `ConfigError` where a number is impossible.
@@ -81,30 +78,29 @@ class Asked:
     batch_size: int = 128
 
     def __post_init__(self) -> None:
-        names = {"segments": SEGMENTS, "limit": flag("limit"), "batch_size": flag("batch_size")}
-        for field, name in names.items():
-            value = getattr(self, field)
+        numbers = {"M": self.segments, "limit": self.limit, "batch_size": self.batch_size}
+        for name, value in numbers.items():
             if value is not None and value < 1:
-                raise ConfigError(f"{name} is {value}; give at least 1.")
+                raise ConfigError(name, value, "give at least 1")
 
     def configs(self, config: ModelConfig) -> list[ModelConfig]:
         """The model in each cell; raises `ConfigError` where it has no use for a number."""
-        require_segments(config, self.segments, SEGMENTS)
+        require_segments(config, self.segments, "M")
         return [with_steps(config, N, T) for N in self.N for T in self.T]
 
 
-def begin(opened: Opened, dataset: PuzzleDataset, asked: Asked, folder: Path) -> Grid:
+def begin(loaded: LoadedModel, dataset: PuzzleDataset, options: GridOptions, folder: Path) -> Grid:
     """The grid in `folder` as far as it is finished, or an empty one.
 
     Raises `ConfigError` where that is the grid of something else.
     """
-    config, found = opened.config, described(opened, dataset)
+    config, found = loaded.config, description_of(loaded, dataset)
     subject = {
-        "weights": _digest(opened.model),
+        "weights": _digest(loaded.model),
         "dtype": found["checkpoint"]["dtype"],
         **found["dataset"],
-        "segments": asked.segments,
-        "limit": asked.limit,
+        "segments": options.segments,
+        "limit": options.limit,
     }
     trained, checkpoint = (config.N, config.T, config.M_max), found["checkpoint"]
     file = folder / FILE
@@ -113,37 +109,36 @@ def begin(opened: Opened, dataset: PuzzleDataset, asked: Asked, folder: Path) ->
     grid = _read(file, checkpoint)
     for name, value in subject.items():
         if grid.subject.get(name) != value:
-            raise ConfigError(
-                f"{file} is a grid of {name} {grid.subject.get(name)!r}, not {value!r}; name "
-                "another folder."
-            )
+            problem = f"is a grid of {name} {grid.subject.get(name)!r}, not {value!r}"
+            raise ConfigError(str(file), None, "name another folder", problem=problem)
     return grid
 
 
 def fill(
-    grid: Grid, model: ReasoningModel, dataset: PuzzleDataset, asked: Asked, folder: Path
+    grid: Grid, model: ReasoningModel, dataset: PuzzleDataset, options: GridOptions, folder: Path
 ) -> Iterator[tuple[Grid, Cell]]:
     """Evaluate the cells that are missing; yield each with the grid, when that is on disk."""
     own = model.config
     try:
-        for config in asked.configs(own):
+        for config in options.configs(own):
             if grid.has(config.N, config.T):
                 continue
             model.config = config
-            cell = _cell(model, dataset, asked)
+            cell = _cell(model, dataset, options)
             grid = grid.plus(cell)
-            write_file(folder / FILE, (json.dumps(asdict(grid), indent=1) + "\n").encode())
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / FILE, asdict(grid))
             yield grid, cell
     finally:
         model.config = own
 
 
-def _cell(model: ReasoningModel, dataset: PuzzleDataset, asked: Asked) -> Cell:
+def _cell(model: ReasoningModel, dataset: PuzzleDataset, options: GridOptions) -> Cell:
     batches = evaluation_batches(
-        dataset, batch_size=asked.batch_size, limit=asked.limit, seed=EVALUATION_SEED
+        dataset, batch_size=options.batch_size, limit=options.limit, seed=EVALUATION_SEED
     )
     began = time.perf_counter()
-    curve, halting = evaluate(model, batches, asked.segments)
+    curve, halting = evaluate(model, batches, options.segments)
     return Cell(
         N=model.config.N,
         T=model.config.T,
@@ -172,23 +167,24 @@ def _read(file: Path, checkpoint: dict[str, Any]) -> Grid:
             subject=content["subject"], trained=trained, checkpoint=checkpoint, cells=cells
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ConfigError(f"{file} is no grid; remove it or name another folder.") from error
+        remedy = "remove it or name another folder"
+        raise ConfigError(str(file), None, remedy, problem="is no grid") from error
 
 
 def _read_cell(fields: dict[str, Any]) -> Cell:
-    curve, halting = (_tuples(fields[name]) for name in ("curve", "halting"))
-    return Cell(**{**fields, "curve": Curve(**curve), "halting": Halting(**halting)})
-
-
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    curve, halting = curve_from(fields["curve"]), halting_from(fields["halting"])
+    return Cell(**{**fields, "curve": curve, "halting": halting})
 
 
 def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
-    """The numbers of words such as 1, 4 and 6..8, rising.
+    """Return the numbers of words such as 1, 4 and 6..8, rising.
 
-    Raises `ConfigError` that calls them `name`, where a word is none or stands for none above 0,
-    or they are too large or too many: a slip of the hand must not fill memory.
+        >>> whole_numbers("N", ["1", "4", "6..8"])
+        (1, 4, 6, 7, 8)
+
+    Raises:
+        ConfigError: a word is no number above 0, or they are too large or too many, since a slip
+            of the hand must not fill memory; its field is `name`.
     """
     found: set[int] = set()
     for word in words:
@@ -199,10 +195,15 @@ def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
             # Python reads no number of thousands of digits; the first of them are too large, too.
             numbers = range(int(first[:_DIGITS]), int(last[:_DIGITS]) + 1)
         if not numbers or numbers[0] < 1:
-            raise ConfigError(f"{name} is {word}; give whole numbers such as 1 2 4, or 1..4.")
+            raise _impossible(name, word, "give whole numbers such as 1 2 4, or 1..4")
         if numbers[-1] > LARGEST_NUMBER:
-            raise ConfigError(f"{name} is {word}; give numbers of at most {LARGEST_NUMBER}.")
+            raise _impossible(name, word, f"give numbers of at most {LARGEST_NUMBER}")
         found.update(numbers)
     if len(found) > MOST_NUMBERS:
-        raise ConfigError(f"{name} has {len(found)} numbers; give at most {MOST_NUMBERS}.")
+        problem = f"has {len(found)} numbers"
+        raise ConfigError(name, len(found), f"give at most {MOST_NUMBERS}", problem=problem)
     return tuple(sorted(found))
+
+
+def _impossible(name: str, word: str, remedy: str) -> ConfigError:
+    return ConfigError(name, word, remedy, problem=f"is {word}")

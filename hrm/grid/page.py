@@ -4,20 +4,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hrm.charts import Chart, altair, styled
-from hrm.commands.trained_model import weights
-from hrm.commands.units import flops, percent
-from hrm.evaluation.findings import share
+from hrm.commands.trained_model import weights_in_words
+from hrm.evaluation.result import share
 from hrm.grid.cells import Cell, Grid
+from puzzle_datasets.common.text import flops, percent
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 """Okabe and Ito's, which the colour-blind can tell apart."""
 
 
-def markdown(grid: Grid, shown: Sequence[int]) -> str:
+def markdown(grid: Grid, columns: Sequence[int]) -> str:
     """One row for each (N, T), one column for each number of segments; the trained point bold."""
-    head = ["N", "T", "FLOPs of a segment", *(f"M = {M}" for M in shown)]
+    head = ["N", "T", "FLOPs of a segment", *(f"M = {M}" for M in columns)]
     head += [f"when each halts (at most {_most(grid)})", "segments then"]
-    rows = [head, ["---:"] * len(head), *(_row(grid, cell, shown) for cell in grid.cells)]
+    rows = [head, ["---:"] * len(head), *(_row(grid, cell, columns) for cell in grid.cells)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"# Accuracy by test-time compute\n\n{_legend(grid)}\n\n{table}\n"
 
@@ -28,7 +28,7 @@ def _legend(grid: Grid) -> str:
         f"Test puzzles of {grid.subject['name']} solved exactly after M segments of N cycles of T "
         f"steps, in percent of {_puzzles(grid):,}. The model was trained with N {N}, T {T}, "
         f"M_max {M}, in bold where it is in the table; these are the "
-        f"{weights(grid.checkpoint)}. {_precision(grid)}"
+        f"{weights_in_words(grid.checkpoint)}. {_precision(grid)}"
     )
 
 
@@ -52,7 +52,7 @@ def _precision(grid: Grid) -> str:
     )
 
 
-def _row(grid: Grid, cell: Cell, shown: Sequence[int]) -> list[str]:
+def _row(grid: Grid, cell: Cell, columns: Sequence[int]) -> list[str]:
     def accuracy(M: int) -> str:
         value = f"{100 * cell.curve.exact_accuracy[M - 1]:.1f}"
         return f"**{value}**" if grid.trained == (cell.N, cell.T, M) else value
@@ -61,13 +61,13 @@ def _row(grid: Grid, cell: Cell, shown: Sequence[int]) -> list[str]:
         str(cell.N),
         str(cell.T),
         flops(cell.curve.inference_flops[0]),
-        *(accuracy(M) for M in shown),
+        *(accuracy(M) for M in columns),
         percent(cell.halting.exact_accuracy),
         f"{cell.halting.mean_segments:.2f}",
     ]
 
 
-def chart(grid: Grid, shown: Sequence[int]) -> Chart:
+def chart(grid: Grid, columns: Sequence[int]) -> Chart:
     """Accuracy against FLOPs, one line for each (N, T); colours tell T, shapes N.
 
     N cycles a segment for M segments are much like M for N, so that lines of one T lie close.
@@ -75,7 +75,7 @@ def chart(grid: Grid, shown: Sequence[int]) -> Chart:
     Raises `ConfigError` where Altair is not installed.
     """
     alt = altair()
-    points = list(_points(grid, shown))
+    points = list(_points(grid, columns))
     base = alt.Chart(alt.InlineData(values=points)).encode(**_axes(alt))
     lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(detail="N:O")
     marks = base.mark_point(filled=True, size=55, opacity=0.9).encode(
@@ -122,9 +122,9 @@ def _tooltip(alt: Any) -> list[Any]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
-def _points(grid: Grid, shown: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _points(grid: Grid, columns: Sequence[int]) -> Iterator[dict[str, Any]]:
     for cell in grid.cells:
-        for M in shown:
+        for M in columns:
             accuracy, cost = cell.curve.exact_accuracy[M - 1], cell.curve.inference_flops[M - 1]
             yield {
                 "N": cell.N,

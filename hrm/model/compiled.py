@@ -37,6 +37,14 @@ _OPTIONS = {
 _warned: set[str] = set()
 
 
+class CompileFallback(UserWarning):
+    """A model that was to be compiled runs eagerly, for a `reason` with its remedy."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The model runs without compilation: {reason}")
+        self.reason = reason
+
+
 def compile_blocks(model: nn.Module, mode: Literal["default", "reduce-overhead"]) -> bool:
     """Let every `ReasoningModule` in `model` run compiled from now on; return whether it will.
 
@@ -48,7 +56,7 @@ def compile_blocks(model: nn.Module, mode: Literal["default", "reduce-overhead"]
     device = next(model.parameters()).device
     missing = _missing(device.type)
     if missing is not None:
-        _warn_once(f"The model runs without compilation: {missing}")
+        _warn_once(missing)
         return False
     _load_compiler()
     graphs = mode == "reduce-overhead" and device.type == "cuda"
@@ -83,7 +91,7 @@ class _CompiledCall:
             torch._dynamo.exc.FailOnRecompileLimitHit,
         ) as error:
             reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
-            _warn_once(f"The model runs without compilation: the compiler failed with {reason!r}.")
+            _warn_once(f"the compiler failed with {reason!r}.")
             self._module._compiled_call_impl = None
             return self._module.forward(state, injection, rotary)
 
@@ -185,7 +193,7 @@ def _memory_format(name: str) -> torch.memory_format:
     return found
 
 
-def _warn_once(message: str) -> None:
+def _warn_once(reason: str) -> None:
     if not _warned:
-        _warned.add(message)
-        warnings.warn(message, stacklevel=3)
+        _warned.add(reason)
+        warnings.warn(CompileFallback(reason), stacklevel=3)

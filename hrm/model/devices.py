@@ -1,45 +1,69 @@
-"""Which device to compute on, and what it can do."""
+"""Which device to compute on, what it can do, and what to say where its memory is too little."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from hrm.config import ConfigError
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.model.flops import training_memory
+from puzzle_datasets.common.errors import RunError
+
+_NAMES = "give cpu, cuda or cuda:NUMBER"
 
 
 def device_named(name: str) -> torch.device:
-    """The device of a name such as cpu, cuda or cuda:1; `auto` takes a GPU where there is one.
+    """Return the device of a name such as cpu or cuda:1; `auto` takes a GPU where there is one.
 
-    Raises `ConfigError` where it is no name or this machine has no such device.
+        >>> device_named("cpu")
+        device(type='cpu')
+
+    Raises:
+        ConfigError: it is no name, or this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"device is {name!r}; give cpu, cuda or cuda:NUMBER.") from error
+        raise ConfigError("device", name, _NAMES) from error
     if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device is {name!r}; give cpu, cuda or cuda:NUMBER.")
+        raise ConfigError("device", name, _NAMES)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise ConfigError(f"device is {name!r}, but this torch finds {_found(count)}.")
+        found, remedy = _found(count)
+        raise ConfigError(
+            "device", name, remedy, problem=f"is {name!r}, but this torch finds {found}"
+        )
     return device
 
 
-def _found(count: int) -> str:
+def _found(count: int) -> tuple[str, str]:
     """How many GPUs there are, and what to do about it."""
     if count == 0:
-        return "no GPU; give cpu"
+        return "no GPU", "give cpu"
     last = f"cuda:{count - 1}"
-    known = f"{count} GPUs; give one up to {last}" if count > 1 else f"1 GPU; give {last}"
-    return f"{known}, or start at most as many processes as GPUs"
-
-
-def require_precision(precision: str, device: torch.device) -> None:
-    """Refuse bfloat16 with a `ConfigError` on a device that could only emulate it."""
-    if precision == "bfloat16" and not _computes_bfloat16(device):
-        kind = device.type.upper()
-        raise ConfigError(
-            f"TrainingConfig.precision is 'bfloat16', which this {kind} lacks; give float32."
+    found, remedy = (
+        ("1 GPU", f"give {last}")
+        if count == 1
+        else (
+            f"{count} GPUs",
+            f"give one up to {last}",
         )
+    )
+    return found, f"{remedy}, or start at most as many processes as GPUs"
+
+
+def require_precision(precision: str, device: torch.device, field: str = "precision") -> None:
+    """Refuse bfloat16 on a device that could only emulate it.
+
+    Raises:
+        ConfigError: its field is `field`.
+    """
+    if precision == "bfloat16" and not _computes_bfloat16(device):
+        problem = f"is {precision!r}, which this {device.type.upper()} lacks"
+        raise ConfigError(field, precision, "give float32", problem=problem)
 
 
 def _computes_bfloat16(device: torch.device) -> bool:
@@ -47,3 +71,42 @@ def _computes_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     native: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return native
+
+
+@contextmanager
+def gpu_memory(smaller: str) -> Iterator[None]:
+    """Say which setting makes work `smaller`, where the memory of a GPU is too little.
+
+    Raises:
+        ConfigError: in place of torch's own error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise _too_little("the GPU", f"give a smaller {smaller}") from error
+
+
+@contextmanager
+def main_memory(model: ModelConfig, training: TrainingConfig) -> Iterator[None]:
+    """Say so where training fails since it needs more than this machine's memory.
+
+    torch has no exception of its own for that, so what training needs is estimated.
+
+    Raises:
+        ConfigError: in place of whatever was raised for want of memory.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if isinstance(error, RuntimeError | TypeError) and training_memory(model, training) < here:
+            raise
+        remedy = "give a smaller model or a smaller --micro-batch"
+        raise _too_little("this machine", remedy) from error
+
+
+def _too_little(whose: str, remedy: str) -> ConfigError:
+    problem = f"{whose} has too little memory for these settings"
+    return ConfigError(None, None, remedy, problem=problem)

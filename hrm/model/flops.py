@@ -6,8 +6,8 @@ Norms, softmax, rotary positions and optimizers are left out; they are below one
 published sizes.
 """
 
-from hrm.config import TWO_STATE_MODELS, ModelConfig, TrainingConfig, ema_decay
-from hrm.model.recurrence import Updates, blocks_passed, kept_updates, networks, segment_updates
+from hrm.config import ModelConfig, TrainingConfig, ema_decay
+from hrm.recurrence import Updates, blocks_passed, kept_updates, networks, segment_updates
 
 FLOAT32_BYTES = 4
 
@@ -98,6 +98,22 @@ def parameter_count(model: ModelConfig) -> int:
     return blocks + positions + 2 * model.vocab_size * d + 2 * d + 2
 
 
+def costs(model: ModelConfig, training: TrainingConfig) -> dict[str, int]:
+    """What a run will cost, by name: parameters, steps and FLOPs, training's and one answer's.
+
+    >>> sizes = {"vocab_size": 11, "seq_len": 81, "num_puzzle_identifiers": 1}
+    >>> costs(ModelConfig(**sizes), TrainingConfig(training_flops=1e15))["parameter_count"]
+    27275266
+    """
+    steps = total_steps(model, training)
+    return {
+        "parameter_count": parameter_count(model),
+        "total_steps": steps,
+        "training_flops": steps * step_flops(model, training),
+        "inference_flops": inference_flops(model, model.effective.M_max),
+    }
+
+
 def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
     """Estimate of the peak memory of training in bytes.
 
@@ -110,8 +126,8 @@ def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
     narrow_copy = 0 if training.precision == "float32" else size
     copies = 4 + (ema_decay(model, training) > 0)
     weights = (copies * FLOAT32_BYTES + narrow_copy) * parameter_count(model)
-    table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.hidden_size
-    states = 2 if model.model in TWO_STATE_MODELS else 1
+    table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.puzzle_width
+    states = 2 if model.kind.has_low_state else 1
     carries = states * training.batch_size * model.tokens * model.hidden_size
     rows = training.micro_batch or training.batch_size
     return weights + table + size * (carries + rows * model.tokens * _kept_per_token(model))

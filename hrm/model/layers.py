@@ -65,6 +65,27 @@ class Embedding(nn.Module):
         return F.embedding(indices, self.embedding_weight)
 
 
+class PuzzleEmbedding(nn.Module):
+    """One learned row per puzzle identity `[identities, width]`, zero at first.
+
+    The table is a buffer: a step reads the rows of its batch as a leaf, autograd fills that leaf's
+    gradient, and SignSGD (`hrm.training.optim`) writes the rows back, so that no gradient of the
+    size of the table ever exists. An embedding of width 0 has nothing to save.
+    """
+
+    def __init__(self, num_puzzle_identifiers: int, width: int) -> None:
+        super().__init__()
+        table = torch.zeros(num_puzzle_identifiers, width)
+        self.register_buffer("weights", table, persistent=width > 0)
+        self.weights: Tensor
+
+    def forward(self, identifiers: Tensor) -> Tensor:
+        """Rows `[B, width]` of `identifiers` `[B]`, as a copy that knows nothing of the table."""
+        if self.weights.shape[1] == 0:
+            return self.weights.new_zeros(len(identifiers), 0)
+        return self.weights[identifiers]
+
+
 def rms_norm(x: Tensor, eps: float) -> Tensor:
     """Scale `x` `[..., d]` to root mean square 1 over d, in float32, without learned scale."""
     wide = x.float()

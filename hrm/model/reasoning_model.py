@@ -1,30 +1,32 @@
-"""The Hierarchical Reasoning Model: two recurrent modules, H slow and L fast, and two heads.
+"""The Hierarchical Reasoning Model and its baselines: recurrent modules and two heads.
 
-What all models of the harness share is `ReasoningModel`; a model adds what one update does.
-Module and buffer names are those of the published code, so that a published state dict loads once
-its prefix is stripped. Shapes: B rows, L tokens of a puzzle, S = L + 1 positions (the puzzle's
-embedding comes first), d hidden size, V vocabulary.
+What sets the models of the harness apart is their record in `hrm.models`. Module and buffer names
+are those of the published code, so that a published state dict loads once its prefix is stripped.
+Shapes: B rows, L tokens of a puzzle, S = P + L positions (the puzzle's embedding of width E comes
+first and fills P), d hidden size, V vocabulary.
 """
 
 import math
 from collections.abc import Iterator
+from functools import reduce
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrm.config import TWO_STATE_MODELS, ModelConfig
-from hrm.model.embedding import PuzzleEmbedding
+from hrm.config import ModelConfig
 from hrm.model.layers import (
     Attention,
     Embedding,
     Linear,
+    PuzzleEmbedding,
     RotaryPositions,
     SwiGLU,
     rms_norm,
     truncated_normal_,
 )
-from hrm.model.recurrence import kept_updates, networks, segment_updates
+from hrm.recurrence import kept_updates, networks, segment_updates
 
 Q_HEAD_BIAS = -5.0
 """Both Q-values start near zero, so that no row halts before it has learnt to."""
@@ -94,20 +96,29 @@ class ReasoningModule(nn.Module):
 
 
 class ReasoningModel(nn.Module):
-    """What HRM and its baselines share: embeddings, the loop over a segment's updates, two heads.
+    """HRM or one of its baselines: embeddings, the loop over a segment's updates, two heads.
 
-    A subclass says in `update` what an update does; the order of updates and which of them keep a
-    gradient are `hrm.model.recurrence`'s. Weights are undefined until `initialise` or
-    `load_state_dict`. Modules compute in `dtype`; weights are float32 whatever it is.
+    What an update reads is told by `hrm.models`, the order of updates and which of them keep a
+    gradient by `hrm.recurrence`. Weights are undefined until `initialise` or `load_state_dict`.
+    Modules compute in `dtype`; weights are float32 whatever it is. `config` is the effective one.
+
+        >>> sizes = {"vocab_size": 11, "seq_len": 81, "num_puzzle_identifiers": 1}
+        >>> model = ReasoningModel(ModelConfig(**sizes, hidden_size=32, num_heads=2))
+        >>> model.initialise(torch.Generator().manual_seed(0))
+        >>> inputs, identifiers = torch.zeros(2, 81, dtype=torch.int32), torch.zeros(2).int()
+        >>> x = model.embed(inputs, model.puzzle_emb(identifiers))
+        >>> carry, output = model(model.initial_carry(2), x)
+        >>> tuple(output.logits.shape), tuple(carry.z_L.shape)
+        ((2, 81, 11), (2, 82, 32))
     """
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.config = config
+        self.config = config = config.effective
         self.dtype = dtype
         d = config.hidden_size
         self.embed_tokens = Embedding(config.vocab_size, d)
-        self.puzzle_emb = PuzzleEmbedding(config.num_puzzle_identifiers, d)
+        self.puzzle_emb = PuzzleEmbedding(config.num_puzzle_identifiers, config.puzzle_width)
         self.embed_pos: Embedding | None = None
         self.rotary: RotaryPositions | None = None
         if config.positions == "learned":
@@ -143,26 +154,36 @@ class ReasoningModel(nn.Module):
     def initial_carry(self, rows: int) -> Carry:
         """The state every puzzle starts from: one vector per module, at all positions."""
         tokens, d = self.config.tokens, self.config.hidden_size
-        low_tokens = tokens if self.config.model in TWO_STATE_MODELS else 0
+        low_tokens = tokens if self.config.kind.has_low_state else 0
         H_init, L_init = self.H_init.to(self.dtype), self.L_init.to(self.dtype)
         return Carry(H_init.expand(rows, tokens, d), L_init.expand(rows, low_tokens, d))
 
     def embed(self, inputs: Tensor, puzzle_rows: Tensor) -> Tensor:
-        """The injected input x̃ `[B, S, d]` of tokens `[B, L]` and puzzle embeddings `[B, d]`."""
-        tokens = self.embed_tokens(inputs)
-        x = torch.cat((puzzle_rows.unsqueeze(1), tokens), dim=1).to(self.dtype)
+        """The injected input x̃ `[B, S, d]` of tokens `[B, L]` and puzzle embeddings `[B, E]`."""
+        config, tokens = self.config, self.embed_tokens(inputs)
+        missing = config.puzzle_positions * config.hidden_size - config.puzzle_width
+        front = F.pad(puzzle_rows, (0, missing))
+        front = front.view(len(inputs), config.puzzle_positions, config.hidden_size)
+        x = torch.cat((front, tokens), dim=1).to(self.dtype)
         if self.embed_pos is not None:
             x = (x + self.embed_pos.embedding_weight.to(self.dtype)) * math.sqrt(0.5)
-        return x * math.sqrt(self.config.hidden_size)
+        return x * math.sqrt(config.hidden_size)
 
     def update(self, letter: str, carry: Carry, x: Tensor) -> Carry:
-        """Update one state under the injected input `x` `[B, S, d]`: z_L for L, z_H for H."""
-        raise NotImplementedError
+        """Update one state under the injected input `x` `[B, S, d]`: z_L for L, z_H for H.
+
+        Of HRM, z_L = f_L(z_L + z_H + x̃) or z_H = f_H(z_H + z_L) (HRM paper, section 2).
+        """
+        rule, values = self.config.kind.updates[letter], {**carry._asdict(), "x": x}
+        state, *injected = (values[name] for name in (rule.state, *rule.injected))
+        injection = reduce(torch.add, injected) if injected else torch.zeros_like(state)
+        updated = self.get_submodule(f"{rule.network}_level")(state, injection, self.rotary)
+        return carry._replace(**{f"z_{letter}": updated})
 
     def recur(self, carry: Carry, x: Tensor) -> Carry:
         """One segment of updates under the injected input `x` `[B, S, d]`.
 
-        Only the updates that `hrm.model.recurrence` keeps have a gradient (HRM paper, "Approximate
+        Only the updates that `hrm.recurrence` keeps have a gradient (HRM paper, "Approximate
         gradient": the last of each state); those before, and with them the carry, are constants.
         """
         updates, kept = segment_updates(self.config).word, kept_updates(self.config).word
@@ -180,28 +201,14 @@ class ReasoningModel(nn.Module):
             yield letter, carry
 
     def q_values(self, z_H: Tensor) -> tuple[Tensor, Tensor]:
-        """Q-logits `[B]` of halting and of continuing, read from z_H at the puzzle's position."""
+        """Q-logits `[B]` of halting and of continuing, read from z_H at the first position."""
         q: Tensor = self.q_head(z_H[:, 0]).float()
         return q[:, 0], q[:, 1]
 
     def forward(self, carry: Carry, x: Tensor) -> tuple[Carry, Output]:
         """Run one segment on `x = embed(...)`: the next one's carry and the heads' output."""
         state = self.recur(carry, x)
-        logits = self.lm_head(state.z_H)[:, 1:]
+        logits = self.lm_head(state.z_H)[:, self.config.puzzle_positions :]
         return Carry(state.z_H.detach(), state.z_L.detach()), Output(
             logits, *self.q_values(state.z_H)
         )
-
-
-class HierarchicalReasoningModel(ReasoningModel):
-    """HRM as published, and without hierarchy where the updates alternate (`hrm-flat`)."""
-
-    H_level: ReasoningModule
-    L_level: ReasoningModule
-
-    def update(self, letter: str, carry: Carry, x: Tensor) -> Carry:
-        """z_L = f_L(z_L + z_H + x̃) or z_H = f_H(z_H + z_L) (HRM paper, section 2)."""
-        z_H, z_L = carry
-        if letter == "L":
-            return Carry(z_H, self.L_level(z_L, z_H + x, self.rotary))
-        return Carry(self.H_level(z_H, z_L, self.rotary), z_L)

@@ -1,150 +1,215 @@
-"""The folder of a single run: what was asked for, how it went, and its checkpoint.
+"""The folder of a run, a single one or a trial of a sweep: one layout, and one rule to go on.
 
-`config.json` is written once, when the run begins. `sessions.jsonl` gets a line whenever training
-begins or goes on: from which step, on what, and with which versions. `progress.jsonl` gets a line
-for each report; after a resume it is cut back to the checkpoint, so that no step is there twice.
+    run.json        which puzzles, model and training, and the costs; written once, before it runs
+    metrics.jsonl   a line for each report; no step is there twice
+    sessions.jsonl  a line whenever training begins or goes on
+    checkpoint.pt   all that the run needs to go on
+    error.txt       the traceback of a run that broke
+    outcome.json    how the run ended; missing while it may go on
+    lock            held by the one process that writes here
+
+A checkpoint holds the reports so far. A run that goes on appends those that `metrics.jsonl` lacks;
+lines of later steps stay, since the steps give the same numbers when they are taken again.
+Imports no torch, so that readers stay light.
 """
 
-import fcntl
-import json
-import os
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from hrm.config import ConfigError
-from hrm.files import naming, write_whole
-from hrm.progress import Progress, progress_from
+from hrm.progress import Measurement, measurement_from
+from puzzle_datasets.common.files import append_json_line, read_json, read_json_lines, write_json
+from puzzle_datasets.common.locks import exclusive
 
-LOCK = ".lock"
-UNFINISHED = {LOCK, ".config.json.partial"}
+FORMAT = 1
+SECTIONS = ("dataset", "model", "training", "costs")
+"""What `run.json` has at least."""
+
+_UNFINISHED = {"lock", ".run.json.partial"}
 """What a run that died while it began may leave."""
-SECTIONS = {"dataset", "model", "training"}
+
+_FORMER = ("config.json", "progress.jsonl", "trial.json")
+"""Files of runs before there was a format."""
 
 
-class RunFolder:
-    """One run's files. The process that writes them holds the lock from `begin` to `close`.
+class RunState(StrEnum):
+    """How a run stands. Complete, stopped and failed are final."""
 
-    Raises `ConfigError` where the folder is not one of a run, or not free.
+    RUNNING = "running"
+    PAUSED = "paused"
+    """Set aside with a checkpoint, and may go on."""
+    COMPLETE = "complete"
+    """Spent its whole training budget."""
+    STOPPED = "stopped"
+    """Ended early on purpose."""
+    FAILED = "failed"
+    """Broke, and would break again."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a run in this state never goes on."""
+        return self in (RunState.COMPLETE, RunState.STOPPED, RunState.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended or paused: `reason` is a sentence, `ended` Unix seconds."""
+
+    state: RunState
+    reason: str
+    ended: float
+
+
+class RunFiles:
+    """The files of one run, whoever keeps it; what `run.json` holds is known to a subclass.
+
+    Readers may come at any time, also while the run writes.
+
+    Raises:
+        ConfigError: a file is damaged, or of another version.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config, self.checkpoint = path / "config.json", path / "checkpoint.pt"
-        self.progress, self.sessions = path / "progress.jsonl", path / "sessions.jsonl"
-        self._open = ExitStack()
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.checkpoint, self.metrics = root / "checkpoint.pt", root / "metrics.jsonl"
+        self.error, self.lock = root / "error.txt", root / "lock"
+        self._run, self._outcome = root / "run.json", root / "outcome.json"
+        self._sessions = root / "sessions.jsonl"
+        self._last_step: int | None = None
 
-    def settings(self, resume: bool) -> dict[str, Any] | None:
-        """What the run here was begun with; None where none was.
+    def exists(self) -> bool:
+        """Whether a run was created here."""
+        return self._run.exists()
 
-        Raises `ConfigError` if the folder is in use and it is not said to resume.
+    def require_free(self) -> None:
+        """Refuse a folder that holds anything but what a run that died while it began left.
+
+        Raises:
+            ConfigError: it does; its field is the folder.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ConfigError(f"{self.path} is no folder; give another --out.")
-        if self.config.exists() and not resume:
-            raise ConfigError(
-                f"{self.path} holds a run already; add --resume to go on with it, "
-                "or give another --out."
-            )
-        if self.config.exists():
-            return self._read_config()
-        if self.path.exists() and {f.name for f in self.path.iterdir()} - UNFINISHED:
-            raise ConfigError(f"{self.path} holds other files; give another --out.")
-        return None
+        if self.root.exists() and not self.root.is_dir():
+            raise self._unfit("is no folder", "give another one")
+        names = {path.name for path in self.root.iterdir()} if self.root.exists() else set()
+        if names.intersection(_FORMER):
+            raise self._unfit("holds a run of an older version", "give another folder")
+        if names - _UNFINISHED:
+            raise self._unfit("holds other files", "give another folder")
 
-    def begin(self, config: Mapping[str, Any]) -> None:
-        """Make the folder, unless it was made, and write `config.json` if it isn't there."""
-        self.path.mkdir(parents=True, exist_ok=True)
+    @contextmanager
+    def locked(self, *, wait: bool) -> Iterator[None]:
+        """Make the folder, and be its one writer inside this context.
+
+        Raises:
+            ConfigError: another process writes here, and `wait` is false.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(self.lock, wait=wait))
+            except BlockingIOError as error:
+                problem = "is in use by another process"
+                raise self._unfit(problem, "wait for it or give another folder") from error
+            yield
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_json(self._run, {"format": FORMAT, **content})
+
+    def _read(self) -> dict[str, Any]:
         try:
-            self._lock()
-            if not self.config.exists():
-                _write(self.config, json.dumps(config, indent=2) + "\n")
-        except BaseException:
-            self.close()
-            raise
-
-    def forget_after(self, step: int) -> None:
-        """Drop the reports of steps after `step`, and a line that was not written to its end."""
-        lines = zip(self._lines(), self.reports(), strict=True)
-        kept = [line for line, progress in lines if progress.step <= step]
-        _write(self.progress, "".join(f"{line}\n" for line in kept))
-
-    def add(self, progress: Progress) -> None:
-        """Append a report; it is on disk when this returns."""
-        _append(self.progress, asdict(progress))
-
-    def begin_session(self, session: Mapping[str, Any]) -> None:
-        """Append what a session says of itself; it is on disk when this returns."""
-        _append(self.sessions, session)
-
-    def reports(self) -> list[Progress]:
-        """All reports so far; raises `ConfigError` where a line is damaged."""
-        return [self._report(number, line) for number, line in enumerate(self._lines(), 1)]
-
-    def close(self) -> None:
-        """Let others write here."""
-        self._open.close()
-
-    def _lines(self) -> list[str]:
-        if not self.progress.exists():
-            return []
-        return self.progress.read_text(errors="replace").split("\n")[:-1]
-
-    def _report(self, number: int, line: str) -> Progress:
-        try:
-            progress = progress_from(json.loads(line))
-        except (ValueError, LookupError, TypeError) as error:
-            raise self._damaged_report(number) from error
-        if not isinstance(progress.step, int):
-            raise self._damaged_report(number)
-        return progress
-
-    def _damaged_report(self, number: int) -> ConfigError:
-        return ConfigError(
-            f"{self.progress} is damaged in line {number}; "
-            "mend or remove that line, or move the file away."
-        )
-
-    def _read_config(self) -> dict[str, Any]:
-        try:
-            content = json.loads(self.config.read_text())
+            content = read_json(self._run)
         except ValueError as error:
-            raise ConfigError(f"{self.config} is no JSON; restore it, or start anew.") from error
-        if not _whole(content):
-            raise ConfigError(
-                f"{self.config} lacks {' or '.join(sorted(SECTIONS))}, or a part of it; "
-                "restore it, or start anew."
-            )
+            raise _unreadable(self._run, "is no JSON") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise _unreadable(self._run, f"is not of format {FORMAT}")
+        lacking = [name for name in SECTIONS if not isinstance(content.get(name), dict)]
+        if lacking:
+            raise _unreadable(self._run, f"lacks {lacking[0]}")
         return content
 
-    def _lock(self) -> None:
-        file = self._open.enter_context((self.path / LOCK).open("a"))
+    def append(self, measurements: Iterable[Measurement]) -> list[Measurement]:
+        """Add the reports of steps later than all that are there, and return those.
+
+        They are on disk when this returns.
+        """
+        added = []
+        for measurement in measurements:
+            if measurement.progress.step > self.last_step:
+                append_json_line(self.metrics, measurement.plain())
+                self._last_step = measurement.progress.step
+                added.append(measurement)
+        return added
+
+    @property
+    def last_step(self) -> int:
+        """Step of the last report, 0 where there is none. For the one writer: read once."""
+        if self._last_step is None:
+            self._last_step = max((one.progress.step for one in self.measurements()), default=0)
+        return self._last_step
+
+    def measurements(self) -> Iterator[Measurement]:
+        """All reports so far, in the order of their steps."""
+        count = 0
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"{self.path} is in use by another process; wait for it or give another --out."
-            ) from error
+            for line in read_json_lines(self.metrics):
+                measurement = measurement_from(line)
+                count += 1
+                yield measurement
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            problem = f"is damaged in line {count + 1}"
+            remedy = "mend or remove that line"
+            raise ConfigError(str(self.metrics), None, remedy, problem=problem) from error
+
+    def begin_session(self, session: Mapping[str, Any]) -> None:
+        """Note on what, and with which versions, training begins or goes on."""
+        append_json_line(self._sessions, session)
+
+    def end(self, outcome: Outcome) -> None:
+        """Write how the run ended or paused. A final outcome stays: a second is our mistake."""
+        before = self.outcome()
+        assert before is None or not before.state.is_final, f"{self.root} has ended"
+        write_json(self._outcome, asdict(outcome))
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        before = self.outcome()
+        assert before is None or not before.state.is_final, f"{self.root} has ended"
+        self._outcome.unlink(missing_ok=True)
+
+    def outcome(self) -> Outcome | None:
+        """How the run ended or paused; None while it runs, or where its process was lost."""
+        if not self._outcome.exists():
+            return None
+        fields = read_json(self._outcome)
+        return Outcome(**{**fields, "state": RunState(fields["state"])})
+
+    def _unfit(self, problem: str, remedy: str) -> ConfigError:
+        return ConfigError(str(self.root), None, remedy, problem=problem)
 
 
-def _whole(content: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this is a `config.json` with all that is read from it."""
-    if not isinstance(content, dict) or SECTIONS - content.keys():
-        return False
-    if not all(isinstance(content[section], dict) for section in SECTIONS):
-        return False
-    dataset = content["dataset"]
-    return all(isinstance(dataset.get(name), str) for name in ("folder", "fingerprint"))
+class RunFolder(RunFiles):
+    """The folder of a single run.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = RunFolder(Path(name, "run"))
+    ...     folder.create({"dataset": {}, "model": {"N": 2}, "training": {}, "costs": {}})
+    ...     folder.record()["model"], folder.outcome(), list(folder.measurements())
+    ({'N': 2}, None, [])
+    """
+
+    def create(self, record: Mapping[str, Any]) -> None:
+        """Write `run.json`: `SECTIONS`, and others that the caller knows of."""
+        self._write(record)
+
+    def record(self) -> dict[str, Any]:
+        """The content of `run.json`. Raises `ConfigError` where it is damaged or foreign."""
+        return self._read()
 
 
-def _append(path: Path, record: Mapping[str, Any]) -> None:
-    with naming(path), path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write(path: Path, text: str) -> None:
-    write_whole(path, lambda stream: stream.write(text.encode()))
+def _unreadable(file: Path, problem: str) -> ConfigError:
+    return ConfigError(str(file), None, "restore it, or start anew", problem=problem)

@@ -1,7 +1,7 @@
 """The processes that torchrun started: who they are, how they meet, and which of them speaks.
 
-The first process speaks for all. Another one speaks only of what the first has not told within
-a few seconds: an error of its own.
+The first process speaks for all. Another one speaks only of an error of its own that the first
+has not reported within a few seconds.
 """
 
 import os
@@ -15,20 +15,20 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from hrm.commands.outcome import DONE, INTERRUPTED, complain
 from hrm.config import ConfigError
-from hrm.distributed import ALONE, LostProcess, World
+from hrm.distributed import SINGLE, LostProcess, ProcessGroup
+from puzzle_datasets.common.exit_status import DONE, INTERRUPTED, complain
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for another that is alive but silent, then gives the run up."""
 
-TELLING_SECONDS = 5.0
-"""How long a process with an error waits for the first process to tell of one."""
+REPORT_SECONDS = 5.0
+"""How long a process with an error waits for the first process to report one."""
 
 FAREWELL_SECONDS = 1.0
-"""By how much the other processes outlive a first process that told of an error."""
+"""By how much the other processes outlive a first process that reported an error."""
 
-TOLD = "hrm/told"
+REPORTED = "hrm/reported"
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Processes:
 
     @classmethod
     def found(cls, environment: Mapping[str, str] = os.environ) -> "Processes":
-        """Those that the environment tells of, met; raises `ConfigError` where that fails."""
+        """Those of the environment, met. Raises `ConfigError` where that fails."""
         size = _whole(environment, "WORLD_SIZE", 1)
         if size <= 1:
             return cls()
@@ -57,9 +57,8 @@ class Processes:
         try:
             store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
         except (ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"{size} processes could not meet ({error}); start them with torchrun."
-            ) from error
+            problem = f"{size} processes could not meet ({error})"
+            raise ConfigError(None, size, "start them with torchrun", problem=problem) from error
         return cls(rank, size, local_rank, store)
 
     def device_name(self, name: str) -> str:
@@ -68,18 +67,20 @@ class Processes:
             name = "cuda"
         return f"cuda:{self.local_rank}" if name == "cuda" and self.size > 1 else name
 
-    def connect(self, device: torch.device) -> World:
-        """The world in which tensors of `device` can be summed; all processes must call it.
+    def connect(self, device: torch.device) -> ProcessGroup:
+        """The group in which tensors of `device` can be summed; all processes must call it.
 
-        Raises `ConfigError` where one GPU is named for several processes, `LostProcess` where
-        another one can't be reached.
+        Raises:
+            ConfigError: one GPU is named for several processes.
+            LostProcess: another process can't be reached.
         """
         if self.size == 1:
-            return ALONE
+            return SINGLE
         backend = "gloo"
         if device.type == "cuda":
             if device.index != self.local_rank:
-                raise ConfigError(f"device is '{device}' for {self.size} processes; give cuda.")
+                problem = f"is '{device}' for {self.size} processes"
+                raise ConfigError("device", str(device), "give cuda", problem=problem)
             torch.cuda.set_device(device)
             backend = "nccl"
         try:
@@ -89,14 +90,14 @@ class Processes:
         except RuntimeError as error:
             first_line = str(error).partition("\n")[0].rstrip(".")
             raise LostProcess(f"{self.size} processes could not connect ({first_line})") from error
-        return World(self.rank, self.size)
+        return ProcessGroup(self.rank, self.size)
 
-    def tell(self, program: str, text: str) -> None:
-        """Complain in the name of all processes, or of this one where the first stays silent."""
+    def report(self, program: str, text: str) -> None:
+        """Report an error for all processes, or for this one where the first is silent."""
         if self.rank == 0:
             complain(program, text)
             if self.store is not None:
-                self.store.set(TOLD, "1")
+                self.store.set(REPORTED, "1")
         elif self._heard():
             # Whoever watches takes the first to end for the one at fault.
             time.sleep(FAREWELL_SECONDS)
@@ -109,12 +110,12 @@ class Processes:
             dist.destroy_process_group()
 
     def _heard(self) -> bool:
-        """Whether the first process has told of an error, or does so soon."""
-        until = time.monotonic() + TELLING_SECONDS
+        """Whether the first process has reported an error, or does so soon."""
+        until = time.monotonic() + REPORT_SECONDS
         try:
             # Asking again and again is silent; torch warns where its own wait runs out.
             while time.monotonic() < until:
-                if self.store.check([TOLD]):
+                if self.store.check([REPORTED]):
                     return True
                 time.sleep(0.1)
         except RuntimeError:
@@ -125,5 +126,6 @@ class Processes:
 def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, str(default))
     if not text.isdecimal():
-        raise ConfigError(f"The variable {name} is {text!r}; start with torchrun, or unset it.")
+        problem = f"the variable {name} is {text!r}"
+        raise ConfigError(None, text, "start with torchrun, or unset it", problem=problem)
     return int(text)

@@ -1,97 +1,151 @@
 """One training run from its settings to its result, alone or as one of several processes."""
 
+import time
+import traceback
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
 import torch
 
-from hrm.commands.interrupts import stop_requests
-from hrm.commands.outcome import DONE, INTERRUPTED, say
 from hrm.config import ConfigError, ema_decay
-from hrm.distributed import World
-from hrm.runs import lines, records
-from hrm.runs.folder import RunFolder
-from hrm.runs.settings import Request, dataset_folder, settled
+from hrm.distributed import ProcessGroup
+from hrm.model.devices import gpu_memory, main_memory
+from hrm.runs import report
+from hrm.runs.folder import Outcome, RunFolder, RunState
+from hrm.runs.settings import Request, dataset_folder, saved_run, settled
+from hrm.training.learner import NonFiniteLoss
 from hrm.training.trainer import Trainer
+from puzzle_datasets.common.errors import RunError, UserError
+from puzzle_datasets.common.exit_status import DONE, INTERRUPTED, say
+from puzzle_datasets.common.files import write_file
+from puzzle_datasets.common.signals import stop_on_signal
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 
 class SingleRun:
-    """A run in a folder of its own; all processes of `world` make one and `train` at once.
+    """A run in a folder of its own; all processes of `group` make one and `train` at once.
 
-    The first process writes and speaks for all. Raises `ConfigError`, `DatasetError` and
-    `CheckpointError` for what the user can mend.
+    The first process writes and speaks for all. Use it as a context, which keeps others from
+    writing in the folder.
+
+    Raises:
+        UserError: settings, puzzles, folder or checkpoint do not go together.
     """
 
-    def __init__(self, request: Request, device: torch.device, world: World) -> None:
-        self.world, self.folder = world, RunFolder(request.out)
-        saved = world.shared(lambda: self.folder.settings(request.resume))
-        place = dataset_folder(request, saved)
-        dataset = PuzzleDataset.open(place)
+    def __init__(self, request: Request, device: torch.device, group: ProcessGroup) -> None:
+        self.group, self.folder = group, RunFolder(request.out)
+        self._lock = ExitStack()
+        saved = group.broadcast(lambda: saved_run(request, self.folder))
+        source = dataset_folder(request, saved)
+        dataset = PuzzleDataset.open(source)
         _require_same_puzzles(request, dataset, saved)
-        settings = settled(request, dataset.manifest, saved)
-        self.trainer = Trainer(settings.model, settings.training, dataset, device, world)
-        record = records.of_run(self.trainer, str(place.resolve()))
-        world.shared(lambda: self.folder.begin(record))
+        self.settings = settled(request, dataset.manifest, saved)
+        with self._memory():
+            self.trainer = Trainer(
+                self.settings.model, self.settings.training, dataset, device, group
+            )
+        record = report.of_run(self.trainer, str(source.resolve()))
+        group.broadcast(lambda: self._begin(record))
+
+    def __enter__(self) -> "SingleRun":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.close()
 
     def train(self, seconds: float) -> int:
         """Train from the last checkpoint to the end; return the exit status.
 
         A checkpoint is written every so many `seconds`, and when a signal stops the run.
         """
-        self._go_back()
+        try:
+            with self._memory():
+                return self._train(seconds)
+        except NonFiniteLoss as error:
+            self._end(RunState.FAILED, str(error))
+            raise
+        except (UserError, RunError, OSError):
+            raise
+        except Exception:
+            with suppress(OSError):
+                write_file(self.folder.error, traceback.format_exc().encode())
+            raise
+
+    def _memory(self) -> ExitStack:
+        """A context in which too little memory is told in terms of the settings."""
+        both = ExitStack()
+        both.enter_context(gpu_memory("--micro-batch"))
+        both.enter_context(main_memory(self.settings.model, self.settings.training))
+        return both
+
+    def _begin(self, record: Mapping[str, Any]) -> None:
+        with ExitStack() as lock:
+            lock.enter_context(self.folder.locked(wait=False))
+            if not self.folder.exists():
+                self.folder.create(record)
+            self._lock = lock.pop_all()
+
+    def _train(self, seconds: float) -> int:
+        self._restore()
         trainer = self.trainer
         if trainer.done:
+            self._end(RunState.COMPLETE, report.SPENT)
             self._say("This run is finished.")
             self._say_result()
             return DONE
-        session = records.of_session(trainer)
-        self.world.shared(partial(self.folder.begin_session, session))
-        self._say_beginning()
-        with stop_requests() as stop:
+        session = report.of_session(trainer)
+        self.group.broadcast(partial(self.folder.begin_session, session))
+        with stop_on_signal() as stop:
+            self._say_beginning()
             for progress in trainer.run(self.folder.checkpoint, seconds, stop):
-                self.world.shared(partial(self.folder.add, progress))
-                self._say(lines.report(progress))
+                self.group.broadcast(self._append)
+                self._say(report.line(progress))
         if not trainer.done:
             again = f"add --resume to go on from {self.folder.checkpoint}"
             self._say(f"Interrupted after step {trainer.step:,}; {again}.")
             return INTERRUPTED
+        self._end(RunState.COMPLETE, report.SPENT)
         self._say_result()
         return DONE
 
-    def close(self) -> None:
-        """Let others write in the folder."""
-        self.folder.close()
+    def _append(self) -> None:
+        self.folder.append(self.trainer.measurements)
 
-    def _go_back(self) -> None:
-        """Restore the checkpoint, if there is one, and forget what was reported since."""
-        if self.world.shared(self.folder.checkpoint.exists):
+    def _restore(self) -> None:
+        """Continue from the checkpoint, if there is one, and add reports that only it has."""
+        if self.group.broadcast(self.folder.checkpoint.exists):
             self.trainer.restore(self.folder.checkpoint)
-        self.world.shared(lambda: self.folder.forget_after(self.trainer.step))
+        self.group.broadcast(self._append)
+
+    def _end(self, state: RunState, reason: str) -> None:
+        """Write how the run ended; what the first process can, others need not wait for."""
+        if self.group.rank == 0 and self.folder.outcome() is None:
+            self.folder.end(Outcome(state=state, reason=reason, ended=time.time()))
 
     def _say(self, text: str) -> None:
-        if self.world.rank == 0:
+        if self.group.rank == 0:
             say(text)
 
     def _say_beginning(self) -> None:
         trainer, steps = self.trainer, self.trainer.total_steps
-        places = f"{self.world.size} processes with " if self.world.size > 1 else ""
-        self._say(lines.beginning(trainer, f"{places}{trainer.device.type}"))
+        several = f"{self.group.size} processes with " if self.group.size > 1 else ""
+        self._say(report.beginning(trainer, f"{several}{trainer.device.type}"))
         if trainer.config.warmup_steps >= steps:
             self._say(f"Note: all steps are warm-up; give a --warmup-steps below {steps:,}.")
         if trainer.step:
             self._say(f"Going on after step {trainer.step:,}.")
 
     def _say_result(self) -> None:
-        if self.world.rank != 0:
+        if self.group.rank != 0:
             return
-        reports = self.folder.reports()
+        reports = [one.progress for one in self.folder.measurements()]
         evaluated = [progress for progress in reports if progress.curve is not None]
         if evaluated:
             decay = ema_decay(self.trainer.model_config, self.trainer.config)
-            say(lines.result(evaluated[-1], decay))
-        say(f"Checkpoint {self.folder.checkpoint}, reports {self.folder.progress}.")
+            say(report.result(evaluated[-1], decay))
+        say(f"Checkpoint {self.folder.checkpoint}, reports {self.folder.metrics}.")
 
 
 def _require_same_puzzles(
@@ -100,6 +154,8 @@ def _require_same_puzzles(
     if saved is None or saved["dataset"]["fingerprint"] == dataset.manifest.fingerprint:
         return
     raise ConfigError(
-        f"--dataset holds other puzzles than {request.out} was begun with; "
-        f"give {saved['dataset']['folder']}, or another --out."
+        "dataset",
+        dataset.manifest.fingerprint,
+        f"give {saved['dataset']['folder']}, or another --out",
+        problem=f"holds other puzzles than {request.out} was begun with",
     )

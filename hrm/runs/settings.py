@@ -1,15 +1,21 @@
-"""What a single run is to be: its settings from the command line, and from before on a resume."""
+"""The settings of a single run: from the command line, and from before where it goes on."""
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from hrm.commands.options import FROM_DATASET, flag
-from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.config import (
+    DATASET_FIELDS,
+    ConfigError,
+    ModelConfig,
+    TrainingConfig,
+    heads_of_width,
+)
 from hrm.model.flops import step_flops, total_steps
+from hrm.runs.folder import RunFolder, RunState
+from puzzle_datasets.common.options import make, plain
 from puzzle_datasets.storage.schema import Manifest
 
 DEFAULT_STEPS = 10_000
@@ -18,7 +24,7 @@ DEFAULT_STEPS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a command line asks for; only what was given is set.
+    """The run that a command line asks for; only what was given is set.
 
     Attributes:
         out: the run's folder.
@@ -47,117 +53,117 @@ class Settings:
     training: TrainingConfig
 
 
-def settled(request: Request, manifest: Manifest, saved: Mapping[str, Any] | None) -> Settings:
-    """The settings of a new run, or of the one whose `config.json` says `saved`.
+def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
+    """Return the record of the run that is in the folder already; None where there is none.
 
-    Raises `ConfigError` where a setting is impossible, or not that of the saved run.
+    Raises:
+        ConfigError: it is damaged, has failed, or is not asked to go on; or the folder holds
+            something else.
     """
-    try:
-        model = _model(request, manifest, _known(ModelConfig, saved, "model"))
-        training = _training(request, model, _known(TrainingConfig, saved, "training"))
-    except TypeError as error:
-        if saved is None:
-            raise
-        path = request.out / "config.json"
-        raise ConfigError(f"{path} is damaged; restore it, or start anew.") from error
-    _require_use(request, model)
+    if not folder.exists():
+        folder.require_free()
+        return None
+    if not request.resume:
+        problem = "holds a run already"
+        remedy = "add --resume to go on with it, or give another --out"
+        raise ConfigError(str(folder.root), None, remedy, problem=problem)
+    outcome = folder.outcome()
+    if outcome is not None and outcome.state is RunState.FAILED:
+        problem = f"holds a run that failed ({outcome.reason})"
+        raise ConfigError(str(folder.root), None, "give another --out", problem=problem)
+    return folder.record()
+
+
+def settled(request: Request, manifest: Manifest, saved: Mapping[str, Any] | None) -> Settings:
+    """Return the settings of a new run, or of the one whose `run.json` has the record `saved`.
+
+    Raises:
+        ConfigError: a setting is impossible, of no use, or not that of the saved run.
+    """
+    before = saved or {"model": {}, "training": {}}
+    model = _model(request, manifest, before["model"])
+    _require_active(request, model)
+    training = _training(request, model, before["training"])
     if saved is not None:
-        _require_unchanged(request.out, saved["model"], model)
-        begun = TrainingConfig(**_known(TrainingConfig, saved, "training"))
-        _require_same_steps(request, begun, model)
-        _require_unchanged(request.out, saved["training"], training)
+        begun = make(TrainingConfig, saved["training"], ConfigError)
+        _require_unchanged(request.out, saved["model"], plain(model))
+        _require_same_steps(request, total_steps(model, begun))
+        _require_unchanged(request.out, saved["training"], plain(training))
     return Settings(model=model, training=training)
 
 
 def dataset_folder(request: Request, saved: Mapping[str, Any] | None) -> Path:
-    """The folder asked for, or the one that the saved run was begun with."""
+    """Return the folder asked for, or the one that the saved run was begun with."""
     if request.dataset is not None:
         return request.dataset
     if saved is not None:
         return Path(saved["dataset"]["folder"])
-    none = f"{request.out} holds no run to resume, and " if request.resume else ""
-    raise ConfigError(
-        f"{none}--dataset is missing; give a folder that `puzzle_datasets build` made."
-    )
-
-
-def _known(
-    configuration: type[Any], saved: Mapping[str, Any] | None, section: str
-) -> dict[str, Any]:
-    names = {field.name for field in fields(configuration)}
-    values = dict(saved[section]) if saved is not None else {}
-    unknown = sorted(values.keys() - names)
-    if unknown:
-        raise ConfigError(
-            f"config.json has {section}.{unknown[0]}, which this version doesn't know; "
-            "resume with the version that began the run."
-        )
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    none = f"is missing, and {request.out} holds no run to resume" if request.resume else None
+    remedy = "give a folder that `puzzle_datasets build` made"
+    raise ConfigError("dataset", None, remedy, problem=none or "is missing")
 
 
 def _model(request: Request, manifest: Manifest, before: Mapping[str, Any]) -> ModelConfig:
-    values = {**before, **request.model}
+    sizes = {name: getattr(manifest, name) for name in DATASET_FIELDS}
+    values = {**before, **request.model, **sizes}
     if request.head_dim is not None:
         if "num_heads" in request.model:
-            raise ConfigError("--head-dim and --num-heads are given; keep one.")
-        values["num_heads"] = _heads(values, request.head_dim)
-    return ModelConfig(**{**values, **{name: getattr(manifest, name) for name in FROM_DATASET}})
+            _refuse_both("head_dim", request.head_dim, "num_heads")
+        hidden_size = values.get("hidden_size", ModelConfig.hidden_size)
+        values["num_heads"] = heads_of_width(request.head_dim, hidden_size)
+    model: ModelConfig = make(ModelConfig, values, ConfigError)
+    return model
 
 
-def _require_use(request: Request, model: ModelConfig) -> None:
-    """Refuse a setting that the model would leave aside."""
-    for name, value in request.model.items():
-        if getattr(model, name) != value:
-            cause = "gradient" if name == "gradient_steps" else "model"
-            raise ConfigError(
-                f"{flag(name)} is {value}, which {flag(cause)} {getattr(model, cause)} "
-                "has no use for; leave it out."
-            )
-
-
-def _heads(values: Mapping[str, Any], head_dim: int) -> int:
-    hidden_size: int = values.get("hidden_size", ModelConfig.hidden_size)
-    if head_dim < 1 or hidden_size % head_dim:
-        raise ConfigError(f"--head-dim is {head_dim}; give a divisor of the width {hidden_size}.")
-    return hidden_size // head_dim
+def _require_active(request: Request, model: ModelConfig) -> None:
+    """Refuse a setting that was given though the model has no use for it."""
+    effective = model.effective
+    for name, value in {**request.model, **request.training}.items():
+        cause = model.inactive.get(name)
+        if cause is not None and getattr(effective, name, None) != value:
+            because = f"--{cause.replace('_', '-')} {getattr(model, cause)}"
+            problem = f"is {value}, which {because} has no use for"
+            raise ConfigError(name, value, "leave it out", problem=problem, also=(cause,))
 
 
 def _training(request: Request, model: ModelConfig, before: Mapping[str, Any]) -> TrainingConfig:
-    values = {**before, **request.training}
-    steps = request.steps
+    values, steps = {**before, **request.training}, request.steps
     if steps is not None and "training_flops" in request.training:
-        raise ConfigError("--steps and --training-flops are given; keep one.")
-    if steps is None and "training_flops" in values:
-        return TrainingConfig(**values)
+        _refuse_both("steps", steps, "training_flops")
     if steps is not None and steps < 1:
-        raise ConfigError(f"--steps is {steps}; give a whole number of at least 1.")
-    config = TrainingConfig(**{**values, "training_flops": 1.0})
+        raise ConfigError("steps", steps, "give a whole number of at least 1")
+    if steps is None and "training_flops" in values:
+        given: TrainingConfig = make(TrainingConfig, values, ConfigError)
+        return given
+    config: TrainingConfig = make(TrainingConfig, {**values, "training_flops": 1.0}, ConfigError)
     cost = (DEFAULT_STEPS if steps is None else steps) * step_flops(model, config)
     return replace(config, training_flops=_at_least(cost))
 
 
+def _refuse_both(field: str, value: object, other: str) -> NoReturn:
+    option = f"--{other.replace('_', '-')}"
+    problem = f"is {value}, and {option} is given too"
+    raise ConfigError(field, value, "keep one of them", problem=problem, also=(other,))
+
+
 def _at_least(whole: int) -> float:
-    """The smallest float that is no less: a rounded budget must not lack a step."""
+    """Return the smallest float that is no less: a rounded budget must not lack a step."""
     near = float(whole)
     return near if near >= whole else math.nextafter(near, math.inf)
 
 
-def _require_same_steps(request: Request, begun: TrainingConfig, model: ModelConfig) -> None:
+def _require_same_steps(request: Request, begun: int) -> None:
     """Refuse other steps in the words that were used, which name no FLOPs."""
-    if request.steps is not None and request.steps != (steps := total_steps(model, begun)):
-        raise ConfigError(
-            f"--steps is {request.steps}, but {request.out} was begun with {steps}; "
-            "leave it out, or give another --out."
-        )
+    if request.steps not in (None, begun):
+        _refuse_change(request.out, "steps", request.steps, begun)
 
 
-def _require_unchanged(
-    out: Path, saved: Mapping[str, Any], config: ModelConfig | TrainingConfig
-) -> None:
-    now = json.loads(json.dumps(asdict(config)))
+def _require_unchanged(out: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for name, before in saved.items():
         if now[name] != before:
-            raise ConfigError(
-                f"{flag(name)} is {now[name]}, but {out} was begun with {before}; "
-                "leave it out, or give another --out."
-            )
+            _refuse_change(out, name, now[name], before)
+
+
+def _refuse_change(out: Path, name: str, now: object, before: object) -> NoReturn:
+    problem = f"is {now}, but {out} was begun with {before}"
+    raise ConfigError(name, now, "leave it out, or give another --out", problem=problem)

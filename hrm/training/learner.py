@@ -7,24 +7,25 @@ import torch
 from torch import Tensor
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
-from hrm.distributed import ALONE, World
+from hrm.distributed import SINGLE, ProcessGroup
 from hrm.model.act import draw_least_segments, empty_slots, join, refill, train_segment
-from hrm.model.baselines import build_model
 from hrm.model.flat import MovingAverage
 from hrm.model.losses import TOKEN_LOSSES
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import AdamAtan2, SignSGD, schedule
 from hrm.training.tally import Tally
+from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.loading.batch import Batch
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(RunError):
     """The loss became infinite or not a number; the message names the step and the loss."""
 
 
 class Learner:
-    """A model on its way: `step` takes a batch and changes everything that training changes.
+    """A model in training: `step` takes a batch and changes everything that training changes.
 
-    Each process of a `world` holds its share of the batch's slots; gradients are summed, so that
+    Each process of a `group` holds its share of the batch's slots; gradients are summed, so that
     all processes keep equal weights and the result is that of one process with the whole batch.
     Initial weights come from the generator `initialisation`, the least numbers of segments from
     `exploration`, both on the CPU.
@@ -39,12 +40,12 @@ class Learner:
         *,
         initialisation: torch.Generator,
         exploration: torch.Generator,
-        world: World = ALONE,
+        group: ProcessGroup = SINGLE,
     ) -> None:
-        self.config, self.world, self.device = training_config, world, device
+        self.config, self.group, self.device = training_config, group, device
         self.total_steps = total_steps
         self.steps = 0
-        self.model = build_model(model_config, getattr(torch, training_config.precision))
+        self.model = ReasoningModel(model_config, getattr(torch, training_config.precision))
         self.model.initialise(initialisation)
         self.model.to(device)
         self._exploration = exploration
@@ -55,7 +56,7 @@ class Learner:
         self._puzzle_optimizer = SignSGD(self.model.puzzle_emb.weights, config.puzzle_weight_decay)
         decay = ema_decay(model_config, config)
         self.average = MovingAverage(self._optimizer.flat, decay) if decay else None
-        self._slots = empty_slots(self.model, config.batch_size // world.size)
+        self._slots = empty_slots(self.model, config.batch_size // group.size)
         self.tally = Tally(config.batch_size, device)
         self._unsound = torch.zeros(2, dtype=torch.float64, device=device)
 
@@ -98,7 +99,7 @@ class Learner:
         return total
 
     def _micro_batches(self) -> list[slice]:
-        rows = self.config.batch_size // self.world.size
+        rows = self.config.batch_size // self.group.size
         size = min(rows, self.config.micro_batch or rows)
         return [slice(start, start + size) for start in range(0, rows, size)]
 
@@ -110,23 +111,24 @@ class Learner:
         least = draw_least_segments(
             self.config.batch_size, config.M_max, config.halt_exploration, self._exploration
         )
-        return self.world.of(least).to(self.device, non_blocking=True)
+        return self.group.of(least).to(self.device, non_blocking=True)
 
     def _update(self, identifiers: Tensor, row_gradients: Tensor) -> None:
-        ratio, world = self.learning_rate_ratio, self.world
-        world.sum_(self._optimizer.flat.gradients)
+        ratio, group = self.learning_rate_ratio, self.group
+        group.sum_(self._optimizer.flat.gradients)
         self._optimizer.step(self.config.learning_rate * ratio)
-        self._puzzle_optimizer.step(
-            self.config.puzzle_learning_rate * ratio,
-            world.gather(identifiers),
-            world.gather(row_gradients),
-        )
+        if self.model.config.puzzle_width:
+            self._puzzle_optimizer.step(
+                self.config.puzzle_learning_rate * ratio,
+                group.gather(identifiers),
+                group.gather(row_gradients),
+            )
         if self.average is not None:
             self.average.update(self.steps)
 
     def _note(self, loss: Tensor) -> None:
         """Keep the first step whose loss is not finite, without waiting for the device."""
-        loss = self.world.sum_(loss)
+        loss = self.group.sum_(loss)
         now = torch.stack((torch.full_like(loss, self.steps + 1), loss))
         first = ~loss.isfinite() & (self._unsound[0] == 0)
         self._unsound = torch.where(first, now, self._unsound)
@@ -142,25 +144,25 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later step depends on, of all processes; each of them must call it."""
-        slots = {name: self.world.gather(t) for name, t in self._slots._asdict().items()}
+        slots = {name: self.group.gather(t) for name, t in self._slots._asdict().items()}
         return {
             "steps": self.steps,
             "model": dict(self.model.state_dict()),
             "average": None if self.average is None else self.average.values,
             "optimizer": self._optimizer.state_dict(),
             "slots": slots,
-            "tally": self.tally.state_dict(self.world),
+            "tally": self.tally.state_dict(self.group),
             "exploration": self._exploration.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned, in a world of any size."""
+        """Continue from what `state_dict` returned, in a group of any size."""
         self.steps = state["steps"]
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.values.copy_(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
-        slots = {name: self.world.of(t).to(self.device) for name, t in state["slots"].items()}
+        slots = {name: self.group.of(t).to(self.device) for name, t in state["slots"].items()}
         self._slots = self._slots._replace(**slots)
-        self.tally.load_state_dict(state["tally"], self.world)
+        self.tally.load_state_dict(state["tally"], self.group)
         self._exploration.set_state(state["exploration"])

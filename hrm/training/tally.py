@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hrm.distributed import ALONE, World
+from hrm.distributed import SINGLE, ProcessGroup
 from hrm.model.act import Segment
 
 
@@ -43,12 +43,12 @@ class Tally:
         ]
         self._sums += torch.stack([value.double() for value in sums])
 
-    def read(self, world: World = ALONE) -> Means:
+    def read(self, group: ProcessGroup = SINGLE) -> Means:
         """Return the means over all processes and start anew.
 
         Where no row halted, the means over halted rows are those of the report before, at first 0.
         """
-        loss, lm_loss, count, exact, segments, fresh = world.sum_(self._sums).tolist()
+        loss, lm_loss, count, exact, segments, fresh = group.sum_(self._sums).tolist()
         row_segments = self.rows * self.steps
         if count:
             self._halted = (exact / count, segments / count)
@@ -57,13 +57,13 @@ class Tally:
         self._sums.zero_()
         return Means(loss / row_segments, lm_loss / row_segments, *self._halted)
 
-    def state_dict(self, world: World = ALONE) -> dict[str, Any]:
+    def state_dict(self, group: ProcessGroup = SINGLE) -> dict[str, Any]:
         """Everything later reports depend on, of all processes."""
         state = {name: getattr(self, name) for name in ("steps", "seconds", "examples")}
-        return {**state, "sums": world.sum_(self._sums.clone()), "halted": self._halted}
+        return {**state, "sums": group.sum_(self._sums.clone()), "halted": self._halted}
 
-    def load_state_dict(self, state: dict[str, Any], world: World = ALONE) -> None:
+    def load_state_dict(self, state: dict[str, Any], group: ProcessGroup = SINGLE) -> None:
         """Continue from what `state_dict` returned; the first process takes the sums over."""
         self.steps, self.seconds = state["steps"], state["seconds"]
         self.examples, self._halted = state["examples"], state["halted"]
-        self._sums.copy_(state["sums"]).mul_(world.rank == 0)
+        self._sums.copy_(state["sums"]).mul_(group.rank == 0)

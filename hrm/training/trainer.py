@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from hrm.checkpoints import checkpoint
-from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.distributed import ALONE, World
-from hrm.evaluation.fixed import Evaluation, evaluate
+from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig
+from hrm.distributed import SINGLE, ProcessGroup
+from hrm.evaluation.fixed import EVALUATION_SEED, Evaluation, evaluate
 from hrm.model.devices import require_precision
 from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel
-from hrm.progress import Progress
+from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.learner import Learner
 from hrm.training.watch import Watch
 from puzzle_datasets.loading.batch import Batch
@@ -32,18 +32,20 @@ REPORTS = 20
 CHECKPOINT_SECONDS = 10.0
 """A run that dies loses about this much work, or more where a checkpoint takes long to write."""
 
-EVALUATION_SEED = 0
-"""Draws the puzzles to evaluate; the same for every run, so that runs of all seeds compare."""
-
 
 class Trainer:
-    """Trains one model on one dataset under one budget, on `device`, alone or in a `world`.
+    """Trains one model on one dataset under one budget, alone or in a group of processes.
 
     All randomness comes from the configuration's seed, through generators and a loader whose state
-    is saved. In a world of several processes each calls the same methods at the same time; reports
-    and checkpoints are those of one process, and a checkpoint resumes in a world of any size.
-    `execution` says how blocks really run, which may be less than was asked for. Raises
-    `ConfigError` where the dataset does not fit the model, or the device the precision.
+    is saved. In a group of several processes each calls the same methods at the same time; reports
+    and checkpoints are those of one process, and a checkpoint resumes in a group of any size.
+
+    Attributes:
+        measurements: every report of the run so far, those before a `restore` included.
+        execution: how blocks really run, which may be less than was asked for.
+
+    Raises:
+        ConfigError: the dataset does not fit the model, or the device the precision.
     """
 
     def __init__(
@@ -52,19 +54,19 @@ class Trainer:
         training_config: TrainingConfig,
         dataset: PuzzleDataset,
         device: torch.device,
-        world: World = ALONE,
+        group: ProcessGroup = SINGLE,
     ) -> None:
         _require_fit(model_config, dataset)
         require_precision(training_config.precision, device)
         self.model_config, self.config = model_config, training_config
-        self.dataset, self.device, self.world = dataset, device, world
+        self.dataset, self.device, self.group = dataset, device, group
         self.total_steps = total_steps(model_config, training_config)
         self._loader = TrainLoader(
             dataset,
             batch_size=training_config.batch_size,
             seed=training_config.seed,
             device=device,
-            share=world.share,
+            share=group.share,
         )
         initialisation, exploration = _generators(training_config.seed, 2)
         self._learner = Learner(
@@ -74,10 +76,11 @@ class Trainer:
             device,
             initialisation=initialisation,
             exploration=exploration,
-            world=world,
+            group=group,
         )
         self.model = self._learner.model
         self.execution = _compile(self.model, training_config.execution)
+        self.measurements: list[Measurement] = []
         self._seconds = 0.0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -97,34 +100,47 @@ class Trainer:
         checkpoint: Path | None = None,
         seconds: float = CHECKPOINT_SECONDS,
         stop: Callable[[], bool] = lambda: False,
+        saved: Callable[[], object] = lambda: None,
     ) -> Iterator[Progress]:
         """Train until the budget is spent; yield progress at about 20 steps and each evaluation.
 
-        The steps that report follow from the configuration alone. With `checkpoint`, the state
-        is saved there every so many `seconds` (less often where writing takes long; at every
-        step for 0) and at the end, but never before the caller has dealt with the report of that
-        step: a run that dies has no gap in its reports. As soon as `stop` is true between two
-        steps, the state is saved and the run ends. Raises `NonFiniteLoss`.
+        The steps that report follow from the configuration alone. Each report is kept with its
+        time in `measurements`, which a checkpoint holds too: whoever keeps records can append
+        what they lack after a `restore`.
+
+        Args:
+            checkpoint: where the state is saved, between two steps and at the end; never before
+                the caller has dealt with the report of that step.
+            seconds: between two checkpoints; more where writing takes long, 0 for one a step.
+            stop: as soon as it is true between two steps, the state is saved and the run ends.
+            saved: called after each checkpoint.
+
+        Raises:
+            NonFiniteLoss: the loss is no longer a finite number.
         """
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
-        watch = Watch(self.world, self.device, seconds, stop)
+        watch = Watch(self.group, self.device, seconds, stop)
         while not self.done:
-            due, ends = self._look(watch)
+            due, ends = self._poll(watch)
             if ends:
                 break
             if checkpoint is not None and due:
-                self._settle()
+                self._synchronize()
                 began = time.monotonic()
                 self.save(checkpoint)
+                saved()
                 watch.saved(began)
             self._take_step()
             evaluates = self.step in evaluations
             if evaluates or self.step % interval == 0 or self.done:
-                self._settle()
-                yield self._report(self.evaluate() if evaluates else None)
+                self._synchronize()
+                progress = self._report(self.evaluate() if evaluates else None)
+                self.measurements.append(Measurement(time_ms=_now_ms(), progress=progress))
+                yield progress
         if checkpoint is not None:
             self.save(checkpoint)
+            saved()
 
     def evaluate(self) -> Evaluation:
         """Evaluate the configured subset of the test puzzles for M_max segments.
@@ -132,9 +148,9 @@ class Trainer:
         Where there is a moving average of the weights, that is what is evaluated.
         """
         started = time.perf_counter()
-        average, M_max = self._learner.average, self.model_config.M_max
+        average, M_max = self._learner.average, self.model.config.M_max
         with nullcontext() if average is None else average.in_place():
-            evaluation = evaluate(self.model, self.evaluation_batches(), M_max, self.world)
+            evaluation = evaluate(self.model, self.evaluation_batches(), M_max, self.group)
         self._seconds += time.perf_counter() - started
         return evaluation
 
@@ -145,7 +161,7 @@ class Trainer:
             batch_size=self.config.eval_batch_size or self.config.batch_size,
             limit=self.config.eval_puzzles,
             seed=EVALUATION_SEED,
-            share=self.world.share,
+            share=self.group.share,
         )
 
     def save(self, path: Path) -> None:
@@ -155,7 +171,7 @@ class Trainer:
         """
         self._learner.require_finite()
         content = {"settings": self._settings(), "state": self._state()}
-        if self.world.rank == 0:
+        if self.group.rank == 0:
             checkpoint.save(path, content)
 
     def restore(self, path: Path) -> None:
@@ -169,22 +185,22 @@ class Trainer:
         started = time.perf_counter()
         self._learner.step(self._loader.next_batch())
         self._learner.tally.steps += 1
-        self._spend(time.perf_counter() - started)
+        self._charge(time.perf_counter() - started)
 
-    def _look(self, watch: Watch) -> tuple[bool, bool]:
-        """What `Watch.look` says; several processes wait for their devices to hear it."""
+    def _poll(self, watch: Watch) -> tuple[bool, bool]:
+        """Return what `Watch.poll` says, for which several processes wait for their devices."""
         started = time.perf_counter()
-        said = watch.look()
-        self._spend(time.perf_counter() - started)
+        said = watch.poll()
+        self._charge(time.perf_counter() - started)
         return said
 
-    def _settle(self) -> None:
+    def _synchronize(self) -> None:
         """Wait for the device, which may be many steps behind; the wait is time of training."""
         started = time.perf_counter()
         self._learner.require_finite()
-        self._spend(time.perf_counter() - started)
+        self._charge(time.perf_counter() - started)
 
-    def _spend(self, seconds: float) -> None:
+    def _charge(self, seconds: float) -> None:
         self._seconds += seconds
         self._learner.tally.seconds += seconds
 
@@ -192,7 +208,7 @@ class Trainer:
         tally = self._learner.tally
         row_segments = self.config.batch_size * tally.steps
         examples_per_second = row_segments / tally.seconds
-        means = tally.read(self.world)
+        means = tally.read(self.group)
         return Progress(
             step=self.step,
             total_steps=self.total_steps,
@@ -213,7 +229,7 @@ class Trainer:
     def _settings(self) -> dict[str, dict[str, Any]]:
         """What must be equal for a checkpoint to be this run's."""
         return {
-            "model setting": asdict(self.model_config),
+            "model setting": asdict(self.model.config),
             "training setting": asdict(self.config),
             "dataset": {"fingerprint": self.dataset.manifest.fingerprint},
         }
@@ -221,12 +237,14 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         return {
             "seconds": self._seconds,
+            "measurements": [one.plain() for one in self.measurements],
             "learner": self._learner.state_dict(),
             "loader": self._loader.state_dict(),
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._seconds = state["seconds"]
+        self.measurements = [measurement_from(one) for one in state["measurements"]]
         self._learner.load_state_dict(state["learner"])
         self._loader.load_state_dict(state["loader"])
 
@@ -251,13 +269,15 @@ def _generators(seed: int, count: int) -> list[torch.Generator]:
 
 
 def _require_fit(config: ModelConfig, dataset: PuzzleDataset) -> None:
-    for field in ("vocab_size", "seq_len", "num_puzzle_identifiers"):
+    for field in DATASET_FIELDS:
         given, needed = getattr(config, field), getattr(dataset.manifest, field)
-        if given != needed:
-            raise ConfigError(
-                f"ModelConfig.{field} is {given}, but the dataset "
-                f"{dataset.manifest.name!r} has {needed}; give {needed}."
-            )
+        if given != needed and field not in config.inactive:
+            problem = f"is {given}, but the dataset {dataset.manifest.name!r} has {needed}"
+            raise ConfigError(field, given, f"give {needed}", problem=problem)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _peak_memory(device: torch.device) -> int:

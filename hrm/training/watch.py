@@ -1,6 +1,6 @@
 """Between two steps of training: is a checkpoint due, is the run to stop?
 
-All processes of a world must answer alike, so they ask each other; that makes them wait for their
+All processes of a group must answer alike, so they ask each other; that makes them wait for their
 devices. A process alone looks before every step, several about once a second.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from hrm.distributed import World
+from hrm.distributed import ProcessGroup
 
 LOOK_SECONDS = 1.0
 """How often several processes ask each other, about."""
@@ -19,33 +19,33 @@ CHECKPOINT_SHARE = 0.05
 
 
 class Watch:
-    """Says the same in every process of `world`, which must all `look` at the same steps.
+    """Answers the same in every process of `group`, which must all `poll` at the same steps.
 
     A checkpoint is due every `seconds` by the first process's clock, less often where writing
     takes long, at every step for 0. The run stops if `stop` says so in any process.
     """
 
     def __init__(
-        self, world: World, device: torch.device, seconds: float, stop: Callable[[], bool]
+        self, group: ProcessGroup, device: torch.device, seconds: float, stop: Callable[[], bool]
     ) -> None:
-        self.world, self.device, self.seconds = world, device, seconds
+        self.group, self.device, self.seconds = group, device, seconds
         self._stop = stop
         self._due = time.monotonic() + seconds
         self._looked = time.monotonic()
         self._stride = self._steps_left = 1
 
-    def look(self) -> tuple[bool, bool]:
-        """Whether a checkpoint is due and whether to stop, before the next step."""
+    def poll(self) -> tuple[bool, bool]:
+        """Return whether a checkpoint is due and whether to stop, before the next step."""
         overdue = time.monotonic() > self._due
-        if self.world.size == 1:
+        if self.group.size == 1:
             return overdue, self._stop()
         self._steps_left -= 1
         if self._steps_left > 0:
             return False, False
-        first = self.world.rank == 0
+        first = self.group.rank == 0
         said = [first * overdue, self._stop(), first * self._next_stride()]
         told = torch.tensor(said, dtype=torch.float64, device=self.device)
-        save, stop, stride = self.world.sum_(told).tolist()
+        save, stop, stride = self.group.sum_(told).tolist()
         self._stride = self._steps_left = int(stride)
         self._looked = time.monotonic()
         return bool(save), bool(stop)

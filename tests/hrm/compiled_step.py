@@ -12,8 +12,8 @@ import torch
 from torch._dynamo.utils import counters
 
 from hrm.config import ModelConfig
-from hrm.model.baselines import build_model
 from hrm.model.compiled import compile_blocks
+from hrm.model.reasoning_model import ReasoningModel
 
 ROWS = 6
 
@@ -32,7 +32,7 @@ def digest(N: int, T: int, M_max: int) -> str:
         M_max=M_max,
     )
     generator = torch.Generator().manual_seed(0)
-    model = build_model(config)
+    model = ReasoningModel(config)
     model.initialise(generator)
     assert compile_blocks(model, "default")
     tokens = torch.randint(5, (ROWS, 7), generator=generator)

@@ -19,20 +19,20 @@ from hrm.model.act import (
     wants_to_halt,
 )
 from hrm.model.losses import softmax_cross_entropy
-from hrm.model.reasoning_model import HierarchicalReasoningModel, Output
+from hrm.model.reasoning_model import Output, ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 
 MakeModel = Callable[..., ModelConfig]
 ROWS = 5
 
 
-def build(config: ModelConfig) -> HierarchicalReasoningModel:
-    model = HierarchicalReasoningModel(config)
+def build(config: ModelConfig) -> ReasoningModel:
+    model = ReasoningModel(config)
     model.initialise(torch.Generator().manual_seed(0))
     return model
 
 
-def batch_of(model: HierarchicalReasoningModel, seed: int) -> Batch:
+def batch_of(model: ReasoningModel, seed: int) -> Batch:
     generator = torch.Generator().manual_seed(seed)
 
     def draw(high: int, *shape: int) -> Tensor:
@@ -46,7 +46,7 @@ def batch_of(model: HierarchicalReasoningModel, seed: int) -> Batch:
     )
 
 
-def run(model: HierarchicalReasoningModel, slots: Slots, least: Tensor | None) -> Slots:
+def run(model: ReasoningModel, slots: Slots, least: Tensor | None) -> Slots:
     rows = model.puzzle_emb(slots.puzzle_identifiers)
     return train_segment(model, slots, rows, least, softmax_cross_entropy).slots
 

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrm.config import MODELS, ConfigError, ModelConfig, TrainingConfig
-from hrm.model.baselines import build_model
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.model.flops import parameter_count, segment_flops
-from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
-from hrm.model.recurrence import kept_updates, segment_updates
+from hrm.model.reasoning_model import ReasoningModel
+from hrm.models import MODELS
+from hrm.recurrence import kept_updates, segment_updates
 from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
@@ -25,7 +25,7 @@ FORMS += [{"model": "trm", "mixing": "mlp"}, {"mode": "lean"}, {"gradient": "bpt
 
 
 def built(config: ModelConfig) -> ReasoningModel:
-    model = build_model(config)
+    model = ReasoningModel(config)
     model.initialise(torch.Generator().manual_seed(0))
     return model
 
@@ -196,7 +196,7 @@ def test_the_mlp_form_is_a_swiglu_over_positions_with_a_norm_over_them(
 
 def test_mixing_by_mlp_sees_other_positions(model_config: MakeModel) -> None:
     model = built(model_config(mixing="mlp"))
-    assert isinstance(model, HierarchicalReasoningModel)
+    assert isinstance(model, ReasoningModel)
     x = embedded(model)
     changed = x.clone()
     changed[:, -1] += 1

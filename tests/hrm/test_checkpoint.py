@@ -55,7 +55,7 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"weights\.pt does not exist"):
         checkpoint.load(path)
     torch.save({"weights": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match=r"weights\.pt is not of format 2"):
+    with pytest.raises(CheckpointError, match=r"weights\.pt is not of format 3"):
         checkpoint.load(path)
     torch.save(path, path)
     with pytest.raises(CheckpointError, match=r"weights\.pt is no whole checkpoint"):

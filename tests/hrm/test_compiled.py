@@ -19,7 +19,6 @@ from torch._dynamo.utils import counters
 
 from hrm.config import ModelConfig
 from hrm.model import compiled
-from hrm.model.baselines import build_model
 from hrm.model.compiled import compile_blocks
 from hrm.model.reasoning_model import ReasoningModel
 
@@ -52,7 +51,7 @@ def tiny(**changes: Any) -> ReasoningModel:
         "H_layers": 1,
         "L_layers": 1,
     }
-    model = build_model(ModelConfig(**{**settings, **changes}))
+    model = ReasoningModel(ModelConfig(**{**settings, **changes}))
     model.initialise(torch.Generator().manual_seed(0))
     return model
 

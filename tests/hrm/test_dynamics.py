@@ -14,7 +14,6 @@ from hrm.dynamics.measure import follow, measure
 from hrm.dynamics.moves import Move, forward_residual, moves
 from hrm.dynamics.participation import Cloud, participation_ratio
 from hrm.dynamics.stories import Story, stories, telling
-from hrm.model.baselines import build_model
 from hrm.model.reasoning_model import Carry, ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.loading.loader import evaluation_batches
@@ -24,7 +23,7 @@ MakeModel = Callable[..., ModelConfig]
 
 
 def built(config: ModelConfig, seed: int = 0) -> ReasoningModel:
-    model = build_model(config)
+    model = ReasoningModel(config)
     model.initialise(torch.Generator().manual_seed(seed))
     return model
 

@@ -220,7 +220,7 @@ def test_without_altair_there_are_numbers_and_no_pictures(
     words = [str(trained), "--dataset", str(arc_folder), "--out", str(out), "--limit", "2"]
     assert main([*words, "--puzzles", "1", "--segments", "2"]) == 0
     said = capsys.readouterr().err
-    assert said.startswith("hrm.dynamics: going without pictures: Charts need altair")
+    assert said.startswith("hrm.dynamics: going without pictures: charts need altair")
     assert said.count("\n") == 1
     assert {path.name for path in out.iterdir()} == {"dynamics.json", "dynamics.md"}
     page = (out / "dynamics.md").read_text()

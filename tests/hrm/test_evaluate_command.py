@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from hrm.checkpoints import official
+from hrm.checkpoints.published import export_published
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.evaluate import main
 from hrm.evaluation.voting import vote
@@ -62,7 +62,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def found(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text())["found"]
+    content: dict[str, Any] = json.loads(file.read_text())["result"]
     return content
 
 
@@ -93,8 +93,8 @@ def test_options_do_what_they_say(
     run(sudoku, "--segments", 5, "--limit", 7, "--N", 3, "--T", 1, "--json", file)
     whole = json.loads(file.read_text())
     assert whole["evaluated"] == {"N": 3, "T": 1, "M": 5}
-    assert len(whole["found"]["curve"]["exact_accuracy"]) == 5
-    assert whole["found"]["puzzles"] == whole["found"]["curve"]["puzzles"] == 7
+    assert len(whole["result"]["curve"]["exact_accuracy"]) == 5
+    assert whole["result"]["puzzles"] == whole["result"]["curve"]["puzzles"] == 7
     run(sudoku, "--halting", "act", "--batch-size", 5, "--json", file)
     assert found(file)["curve"] is None
     assert found(file)["halting"]["segments"] == [0, 0, 1], "it has not learnt to halt"
@@ -126,7 +126,7 @@ def test_published_checkpoint(
     sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
 ) -> None:
     trainer = train(sudoku)
-    official.export(trainer.model, tmp_path / "published", 3)
+    export_published(trainer.model, tmp_path / "published", 3)
     run(sudoku, "--json", tmp_path / "ours.json")
     status, out, _ = run(sudoku, "--json", tmp_path / "theirs.json", at=tmp_path / "published")
     assert status == 0, out
@@ -162,9 +162,9 @@ def test_a_checkpoint_that_does_not_name_its_set_may_mean_other_tasks(
     arc_folder: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
 ) -> None:
     trainer = train(arc_folder)
-    published = tmp_path / "published"
-    official.export(trainer.model, published, 3)
-    status, _, err = run(arc_folder, "--limit", 1, at=published)
+    folder = tmp_path / "published"
+    export_published(trainer.model, folder, 3)
+    status, _, err = run(arc_folder, "--limit", 1, at=folder)
     assert status == 0
     assert "was not checked" in err
     assert "here they may mean others" in err
@@ -178,11 +178,12 @@ def test_too_little_memory_names_an_option_that_there_is(
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     train(sudoku)
-    monkeypatch.setattr("hrm.evaluate.examine", greedy)
+    monkeypatch.setattr("hrm.evaluate.run_evaluation", greedy)
     status, _, err = run(sudoku)
     assert (status, err) == (
         2,
-        "hrm.evaluate: the GPU has too little memory; give a smaller --batch-size.\n",
+        "hrm.evaluate: the GPU has too little memory for these settings; "
+        "give a smaller --batch-size.\n",
     )
 
 
@@ -190,13 +191,13 @@ MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
     "no segments": (("--segments", 0), "--segments is 0; give at least 1"),
     "no puzzles": (("--limit", 0), "--limit is 0; give at least 1"),
     "no rows": (("--batch-size", 0), "--batch-size is 0; give at least 1"),
-    "no cycles": (("--N", 0), "--N is 0; give a whole number of at least 1"),
+    "no cycles": (("--N", 0), "--N is 0; give a whole number from 1"),
     "no word": (("--segments", "all"), "invalid int value: 'all'"),
     "no such option": (("--frobnicate",), "unrecognized arguments: --frobnicate"),
-    "no such device": (("--device", "cuda:99"), "device is 'cuda:99'"),
+    "no such device": (("--device", "cuda:99"), "--device is 'cuda:99'"),
     "no threads": (("--threads", 0), "--threads is 0"),
     "no ARC": (("--voting", 3), "--voting is 3, but sudoku is no ARC; give 0"),
-    "no place": (("--json", "/dev/null/x.json"), "can't be written"),
+    "no place": (("--json", "/dev/null/x.json"), "/dev/null: File exists; mend that or"),
 }
 
 
@@ -228,8 +229,8 @@ def test_what_does_not_fit_is_refused_before_work(
         run(sudoku, "--T", 2),
     ]
     messages = [
-        "is a model of seq_len 16, but the dataset 'maze' has seq_len 25",
-        "is a model of vocab_size 6, but the dataset 'sudoku' has vocab_size 8",
+        "is 16, but the dataset 'maze' has 25",
+        "is 6, but the dataset 'sudoku' has 8",
         "is no puzzle set",
         "does not exist; name a checkpoint",
         "--segments is 2, but every segment of a transformer is the same; give 1",

@@ -5,7 +5,7 @@ import torch
 
 from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation.fixed import evaluate
-from hrm.model.reasoning_model import HierarchicalReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -15,8 +15,8 @@ MakeModel = Callable[..., ModelConfig]
 
 
 @pytest.fixture
-def model(model_config: MakeModel) -> HierarchicalReasoningModel:
-    model = HierarchicalReasoningModel(model_config())
+def model(model_config: MakeModel) -> ReasoningModel:
+    model = ReasoningModel(model_config())
     model.initialise(torch.Generator().manual_seed(0))
     return model
 
@@ -25,9 +25,7 @@ def batches(arc: PuzzleDataset, batch_size: int = 4) -> list[Batch]:
     return list(evaluation_batches(arc, batch_size=batch_size, limit=None, seed=0))
 
 
-def test_curve_is_the_score_after_each_segment(
-    arc: PuzzleDataset, model: HierarchicalReasoningModel
-) -> None:
+def test_curve_is_the_score_after_each_segment(arc: PuzzleDataset, model: ReasoningModel) -> None:
     data = batches(arc, batch_size=1)
     exact, tokens = torch.zeros(3), torch.zeros(3)
     for batch in data:
@@ -48,7 +46,7 @@ def test_curve_is_the_score_after_each_segment(
 
 
 def test_curve_depends_on_neither_batching_nor_later_segments(
-    arc: PuzzleDataset, model: HierarchicalReasoningModel
+    arc: PuzzleDataset, model: ReasoningModel
 ) -> None:
     long, short = evaluate(model, batches(arc), 5).curve, evaluate(model, batches(arc, 3), 2).curve
     assert long.exact_accuracy[:2] == short.exact_accuracy
@@ -56,7 +54,7 @@ def test_curve_depends_on_neither_batching_nor_later_segments(
     assert long.inference_flops[:2] == short.inference_flops
 
 
-def test_a_model_that_knows_the_answer_is_exact(model: HierarchicalReasoningModel) -> None:
+def test_a_model_that_knows_the_answer_is_exact(model: ReasoningModel) -> None:
     labels = torch.zeros(3, model.config.seq_len, dtype=torch.int32)
     labels[1, 0] = 1
     labels[2] = IGNORE_LABEL
@@ -71,8 +69,8 @@ def test_a_model_that_knows_the_answer_is_exact(model: HierarchicalReasoningMode
     assert curve.token_accuracy == pytest.approx((share, share))
 
 
-def test_nothing_to_evaluate_is_refused(model: HierarchicalReasoningModel) -> None:
-    with pytest.raises(ConfigError, match="No puzzle"):
+def test_nothing_to_evaluate_is_refused(model: ReasoningModel) -> None:
+    with pytest.raises(ConfigError, match="no puzzle"):
         evaluate(model, [], segments=1)
     with pytest.raises(ConfigError, match="segments is 0"):
         evaluate(model, [], segments=0)

@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.evaluation.fixed import evaluate
-from hrm.model.baselines import build_model
 from hrm.model.flops import (
     inference_flops,
     parameter_count,
@@ -22,6 +21,7 @@ from hrm.model.flops import (
     training_flops,
     training_memory,
 )
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import Trainer
 from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -63,7 +63,7 @@ SHAPES: list[dict[str, Any]] = [
 def test_published_parameter_counts(vocab_size: int, seq_len: int, parameters: int) -> None:
     config = ModelConfig(vocab_size=vocab_size, seq_len=seq_len, num_puzzle_identifiers=1)
     with torch.device("meta"):
-        model = build_model(config)
+        model = ReasoningModel(config)
     assert sum(p.numel() for p in model.parameters()) == parameters
     assert parameter_count(config) == parameters
 
@@ -71,7 +71,7 @@ def test_published_parameter_counts(vocab_size: int, seq_len: int, parameters: i
 @pytest.mark.parametrize("shape", SHAPES)
 def test_parameters_of_other_shapes(model_config: MakeModel, shape: dict[str, Any]) -> None:
     config = model_config(**shape)
-    model = build_model(config)
+    model = ReasoningModel(config)
     assert sum(p.numel() for p in model.parameters()) == parameter_count(config)
 
 

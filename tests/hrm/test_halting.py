@@ -14,7 +14,6 @@ from hrm.evaluation.answers import Answering, Answers, answer_late, answer_when_
 from hrm.evaluation.fixed import evaluate
 from hrm.evaluation.halting import evaluate_halting
 from hrm.model.act import wants_to_halt
-from hrm.model.baselines import build_model
 from hrm.model.flops import segment_flops
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
@@ -37,7 +36,7 @@ def unsure_model(kind: str = "hrm", mode: str = "exact", seed: int = 0) -> Reaso
         L_layers=1,
         expansion=1.0,
     )
-    model = build_model(config)
+    model = ReasoningModel(config)
     generator = torch.Generator().manual_seed(seed)
     model.initialise(generator)
     for tensor in (model.puzzle_emb.weights, model.q_head.weight.data):
@@ -180,7 +179,7 @@ def test_nothing_to_evaluate_is_refused() -> None:
     batch.labels.fill_(IGNORE_LABEL)
     empty = Batch(batch.inputs[:0], batch.labels[:0], batch.puzzle_identifiers[:0])
     for batches in ([], [empty], [batch]):
-        with pytest.raises(ConfigError, match="No puzzle"):
+        with pytest.raises(ConfigError, match="no puzzle"):
             evaluate_halting(model, batches, 2)
     with pytest.raises(ConfigError, match="segments is 0"):
         evaluate_halting(model, [batch], 0)

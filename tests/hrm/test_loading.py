@@ -1,4 +1,4 @@
-"""A model is opened from wherever a checkpoint may lie, or refused in a sentence."""
+"""A model is loaded from wherever a checkpoint may lie, or refused in a sentence."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm.checkpoints import checkpoint, official
+from hrm.checkpoints import checkpoint, published
 from hrm.checkpoints.checkpoint import CheckpointError
-from hrm.checkpoints.loading import open_model, require_fit, require_segments, with_steps
+from hrm.checkpoints.loading import load_model, require_fit, require_segments, with_steps
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation.fixed import evaluate
 from hrm.model.reasoning_model import ReasoningModel
@@ -52,32 +52,32 @@ def test_file_and_folder_give_the_trained_model(
 ) -> None:
     trainer = train(model=model)
     for path in (tmp_path, tmp_path / "checkpoint.pt"):
-        opened = open_model(path)
-        assert torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
-        assert opened.model.config == trainer.model_config
-        assert opened.trained_on == arc.manifest.fingerprint
-        assert (opened.step, opened.averaged) == (3, False)
-        require_fit(opened, arc.manifest)
+        loaded = load_model(path)
+        assert torch.equal(answer(loaded.model, arc), answer(trainer.model, arc))
+        assert loaded.config == trainer.model_config.effective
+        assert loaded.trained_on == arc.manifest.fingerprint
+        assert (loaded.step, loaded.averaged) == (3, False)
+        require_fit(loaded, arc.manifest)
 
 
 def test_the_average_is_what_opens(
     train: Callable[..., Trainer], arc: PuzzleDataset, tmp_path: Path
 ) -> None:
     trainer = train(ema=0.9)
-    opened = open_model(tmp_path)
-    assert opened.averaged
-    assert not torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
+    loaded = load_model(tmp_path)
+    assert loaded.averaged
+    assert not torch.equal(answer(loaded.model, arc), answer(trainer.model, arc))
     average = trainer._learner.average
     assert average is not None
     with average.in_place():
-        assert torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
+        assert torch.equal(answer(loaded.model, arc), answer(trainer.model, arc))
 
 
 def test_evaluating_what_was_opened_repeats_the_runs_own_evaluation(
     train: Callable[..., Trainer], tmp_path: Path
 ) -> None:
     trainer = train(ema=0.9, model="trm")
-    again = evaluate(open_model(tmp_path).model, trainer.evaluation_batches(), 3)
+    again = evaluate(load_model(tmp_path).model, trainer.evaluation_batches(), 3)
     assert again == trainer.evaluate()
 
 
@@ -85,20 +85,20 @@ def test_published_folder_and_step_open(
     train: Callable[..., Trainer], arc: PuzzleDataset, tmp_path: Path
 ) -> None:
     trainer = train(mode="exact")
-    published = tmp_path / "published"
-    official.export(trainer.model, published, 3)
-    for path in (published, published / "step_3"):
-        opened = open_model(path)
-        assert torch.equal(answer(opened.model, arc), answer(trainer.model, arc))
-        assert opened.trained_on is None
+    folder = tmp_path / "published"
+    published.export_published(trainer.model, folder, 3)
+    for path in (folder, folder / "step_3"):
+        loaded = load_model(path)
+        assert torch.equal(answer(loaded.model, arc), answer(trainer.model, arc))
+        assert loaded.trained_on is None
 
 
 def test_precision_is_the_runs_unless_asked_for(
     train: Callable[..., Trainer], emulated_bfloat16: None, tmp_path: Path
 ) -> None:
     train(precision="bfloat16")
-    assert open_model(tmp_path).model.dtype == torch.bfloat16
-    assert open_model(tmp_path, dtype=torch.float32).model.dtype == torch.float32
+    assert load_model(tmp_path).model.dtype == torch.bfloat16
+    assert load_model(tmp_path, dtype=torch.float32).model.dtype == torch.float32
 
 
 def test_lacking_precision_is_refused(
@@ -106,15 +106,15 @@ def test_lacking_precision_is_refused(
 ) -> None:
     train()
     monkeypatch.setattr("hrm.model.devices._computes_bfloat16", lambda device: False)
-    with pytest.raises(ConfigError, match=r"is to compute in bfloat16.*give --dtype float32"):
-        open_model(tmp_path, dtype=torch.bfloat16)
+    with pytest.raises(ConfigError, match="dtype is 'bfloat16', which this CPU lacks"):
+        load_model(tmp_path, dtype=torch.bfloat16)
 
 
 def test_missing_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not exist"):
-        open_model(tmp_path / "nowhere")
+        load_model(tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match=r"neither checkpoint\.pt nor all_config\.yaml"):
-        open_model(tmp_path)
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
@@ -126,7 +126,7 @@ def test_truncated_checkpoint_is_refused(
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(CheckpointError, match="no whole checkpoint"):
-        open_model(tmp_path)
+        load_model(tmp_path)
 
 
 def _spoil(file: Path, edit: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
@@ -165,7 +165,7 @@ def test_checkpoint_that_is_not_what_it_says_is_refused(
     edit, message = SPOILT[how]
     _spoil(tmp_path / "checkpoint.pt", lambda content: (edit(content), None)[1])
     with pytest.raises(CheckpointError, match=message):
-        open_model(tmp_path)
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize("field", ["vocab_size", "seq_len", "num_puzzle_identifiers"])
@@ -175,18 +175,16 @@ def test_puzzles_of_another_size_are_refused(
     train()
     size = getattr(arc.manifest, field)
     other = replace(arc.manifest, **{field: size + 1})
-    with pytest.raises(ConfigError, match=f"{field} {size}, but .* has {field} {size + 1}"):
-        require_fit(open_model(tmp_path), other)
+    with pytest.raises(ConfigError, match=f"{field} of .* is {size}, but .* has {size + 1}"):
+        require_fit(load_model(tmp_path), other)
 
 
 def test_steps_that_a_model_has_no_use_for_are_refused(model_config: MakeModel) -> None:
     changed = with_steps(model_config(), 3, None)
     assert (changed.N, changed.T) == (3, 2)
-    with pytest.raises(
-        ConfigError, match=r"ModelConfig\.N is 3, but a transformer has no cycles; give 1"
-    ):
+    with pytest.raises(ConfigError, match=r"N is 3, but a transformer has no cycles; give 1"):
         with_steps(model_config(model="transformer"), 3, 1)
-    with pytest.raises(ConfigError, match=r"ModelConfig\.T is 0"):
+    with pytest.raises(ConfigError, match="T is 0"):
         with_steps(model_config(), 1, 0)
     with pytest.raises(ConfigError, match="segments is 0; give at least 1"):
         require_segments(model_config(), 0)

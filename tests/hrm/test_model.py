@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from hrm.config import ModelConfig
-from hrm.model.reasoning_model import Carry, HierarchicalReasoningModel
+from hrm.model.reasoning_model import Carry, ReasoningModel
 
 MakeModel = Callable[..., ModelConfig]
 
 
-def build(config: ModelConfig, seed: int = 0, **options: Any) -> HierarchicalReasoningModel:
-    model = HierarchicalReasoningModel(config, **options)
+def build(config: ModelConfig, seed: int = 0, **options: Any) -> ReasoningModel:
+    model = ReasoningModel(config, **options)
     model.initialise(torch.Generator().manual_seed(seed))
     return model
 

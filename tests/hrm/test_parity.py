@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm.checkpoints import official
+from hrm.checkpoints import published
 from hrm.model.act import Segment, Slots, empty_slots, refill, train_segment
 from hrm.model.losses import TOKEN_LOSSES
-from hrm.model.reasoning_model import HierarchicalReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import AdamAtan2, SignSGD
 from puzzle_datasets.loading.batch import Batch
 
@@ -42,8 +42,8 @@ class Case(NamedTuple):
         names = ("inputs", "labels", "puzzle_identifiers")
         return Batch(*(self.tensor(f"{prefix}/{name}") for name in names))
 
-    def model(self) -> HierarchicalReasoningModel:
-        return official.load(self.folder, seq_len=self.meta["seq_len"])
+    def model(self) -> ReasoningModel:
+        return published.load_published(self.folder, seq_len=self.meta["seq_len"])
 
 
 @cache

@@ -120,7 +120,7 @@ def test_an_error_of_the_first_alone_ends_all(
     (tmp_path / "run" / "thesis.txt").write_text("words")
     first, second = ends(start_two(words(), words()))
     assert first[0] == second[0] == 2
-    assert first[2].endswith("holds other files; give another --out.\n")
+    assert first[2].endswith("holds other files; give another folder.\n")
     assert second[2] == ""
 
 
@@ -173,8 +173,8 @@ def test_torchrun_trains_and_stops_in_good_order(
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"WORLD_SIZE": "two"}, "The variable WORLD_SIZE is 'two'; start with torchrun, or unset"),
-        ({"WORLD_SIZE": "2", "RANK": "-1"}, "The variable RANK is '-1'"),
+        ({"WORLD_SIZE": "two"}, "the variable WORLD_SIZE is 'two'; start with torchrun, or unset"),
+        ({"WORLD_SIZE": "2", "RANK": "-1"}, "the variable RANK is '-1'"),
         ({"WORLD_SIZE": "2", "RANK": "0"}, r"2 processes could not meet .*MASTER_ADDR.* torchrun"),
     ],
 )

@@ -12,7 +12,7 @@ from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
 from hrm.evaluation.rules import RuleScores
 from hrm.evaluation.voting import vote
-from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.kinds.arc.scoring import ArcVotes
 from puzzle_datasets.kinds.arc.settings import ArcSettings
@@ -30,7 +30,7 @@ MakeModel = Callable[..., ModelConfig]
 @pytest.fixture
 def model(model_config: MakeModel) -> ReasoningModel:
     """A model with no idea, whose Q-values vary."""
-    model = HierarchicalReasoningModel(model_config())
+    model = ReasoningModel(model_config())
     generator = torch.Generator().manual_seed(3)
     model.initialise(generator)
     for tensor in (model.puzzle_emb.weights, model.q_head.weight.data):
@@ -118,7 +118,7 @@ def test_votes_are_those_counted_one_by_one(
 def test_guesses_are_as_many_as_guises(tmp_path: Path, model_config: MakeModel) -> None:
     settings = ArcSettings(canvas=4, tasks=8, augmentations="fresh", held_out="all")
     fresh = PuzzleDataset.open(prepare("arc-agi-1", settings, tmp_path))
-    model = HierarchicalReasoningModel(
+    model = ReasoningModel(
         model_config(num_puzzle_identifiers=fresh.manifest.num_puzzle_identifiers)
     )
     model.initialise(torch.Generator().manual_seed(0))

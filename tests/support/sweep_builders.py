@@ -108,5 +108,5 @@ class OpenedSearch:
 def opened(root: Path, spec: SweepSpec, data: str = "data") -> OpenedSearch:
     """The search of a folder, as a driver opens it that knows nothing of the last one."""
     folder = sweep_folder(root)
-    search = open_search(folder, spec, SHAPE, data)
+    search = open_search(folder, spec, SHAPE, {"fingerprint": data})
     return OpenedSearch(folder, search, Budget(spec.budget, trials=len(folder.trials())))

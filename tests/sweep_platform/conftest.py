@@ -8,7 +8,7 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pytest
 from trackers import MlflowServer
 
 from hrm.progress import Curve, Halting, Measurement, Progress
-from puzzle_datasets.common.files import write_json
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
@@ -81,7 +80,9 @@ def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> No
             parameters={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
             model={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
             training={"seed": 0, "batch_size": 16},
+            dataset={"fingerprint": "5f0c" * 16},
             parameter_count=60_000 * (1 + number),
+            total_steps=total,
             training_flops=total * 1_000_000,
             inference_flops=segment_flops * segments,
         )
@@ -162,7 +163,7 @@ def make_comparison(make_sweep: MakeSweep) -> MakeSweep:
                 model={**record.model, "model": model, "mode": "exact", "gradient": "native"},
                 training={**record.training, "execution": "compiled", "ema": 0.0},
             )
-            write_json(trial.root / "trial.json", asdict(changed))
+            trial.create(changed)
         return sweep
 
     return make

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from hrm.config import MODELS, ModelConfig, TrainingConfig
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.models import MODELS
 from sweep_platform.common.errors import InputError
 from sweep_platform.space import knobs as space
 from sweep_platform.space.check import check_space
@@ -91,8 +92,8 @@ def test_points_that_differ(make_spec, fixed: Any, one: Any, other: Any) -> None
 def test_equal_meaning_is_equal_training(make_spec) -> None:
     """What a meaning leaves out changes no loss: of many points, some coincide, and all agree."""
     from hrm.model.act import empty_slots, refill, train_segment
-    from hrm.model.baselines import build_model
     from hrm.model.losses import TOKEN_LOSSES
+    from hrm.model.reasoning_model import ReasoningModel
     from puzzle_datasets.loading.batch import Batch
 
     spec = make_spec(model={"hidden_size": 16, "num_heads": 2, "M_max": 2})
@@ -100,7 +101,7 @@ def test_equal_meaning_is_equal_training(make_spec) -> None:
     batch = Batch(tokens, tokens, torch.zeros(2, dtype=torch.int32))
 
     def loss(model_config: ModelConfig) -> float:
-        model = build_model(model_config)
+        model = ReasoningModel(model_config)
         model.initialise(torch.Generator().manual_seed(0))
         slots = refill(model, empty_slots(model, 2), batch)
         bound = torch.zeros(2, dtype=torch.int32) if model_config.M_max > 1 else None

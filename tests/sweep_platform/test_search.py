@@ -360,7 +360,7 @@ def test_a_half_drawn_trial_is_drawn_anew(restart: Open, tmp_path: Path, kept: i
     torn = b"".join(lines[: first_knob + kept - 1]) + b'{"op_code": 5, "worker'
     journal.write_bytes(torn)
     for trial in SweepFolder(tmp_path / "toy").trials():
-        (trial.root / "trial.json").unlink()
+        (trial.root / "run.json").unlink()
     study = restart()
     assert [t.state for t in study.study.trials] == [FAIL]
     assert study.propose().record().parameters == whole
@@ -513,7 +513,7 @@ ELSEWHERE: dict[str, Any] = {
 def signature(spec: SweepSpec, drawn: dict[str, Any], data: str = "data") -> str:
     """The signature of this configuration, without a folder or a journal."""
     nowhere = SweepFolder(Path("/nowhere"))
-    return TrialFactory(nowhere, spec, SHAPE, data).record(0, drawn).signature
+    return TrialFactory(nowhere, spec, SHAPE, {"fingerprint": data}).record(0, drawn).signature
 
 
 @pytest.mark.parametrize("key", CHANGES)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hrm.config import MODELS
+from hrm.models import MODELS
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.configuration import ANY_SHAPE, configured
 from sweep_platform.space.space_file import SpaceFile, overridden
@@ -148,9 +148,9 @@ WRONG = [
     ("model: {", "model: {T: 1, ", "line 7", "`model.T`", "`space.T`", "keep one"),
     ("H_layers: 1", "H_layers: 1.0", "`model.H_layers` is 1.0", "whole number"),
     ("H_layers: 1", "H_layers: [1]", "line 7", "`model.H_layers`", "write"),
-    ("H_layers: 1", "expansion: .inf", "`model.expansion`", "finite"),
+    ("H_layers: 1", "expansion: .inf", "`model.expansion`", "above 0"),
     ("batch_size: 8", "loss: stable", "`training.loss` is 'stable'", "'stablemax' or 'softmax'"),
-    ("batch_size: 8", "learning_rate: .nan", "`training.learning_rate`", "finite"),
+    ("batch_size: 8", "learning_rate: .nan", "`training.learning_rate`", "above 0"),
     ("batch_size: 8", "batch_size: 8, micro_batch: 9", "`training.micro_batch`", "at most"),
     ("arc-agi-1", "arc-agi-3", "line 2", "`dataset.name` is 'arc-agi-3'", "did you mean arc-agi-"),
     ("canvas: 6", "canvas: 0", "line 2", "`dataset.canvas`", "from 1 to 30"),
@@ -313,7 +313,7 @@ def test_baselines_train_every_model_once_at_equal_flops() -> None:
     file = SpaceFile.read(Path(__file__).parents[2] / "sweeps" / "baselines.yaml")
     for scale in file.scales:
         spec = file.resolve(scale)
-        assert spec.space == {"model": Choices(choices=MODELS)}
+        assert spec.space == {"model": Choices(choices=tuple(MODELS))}
         assert spec.budget.trials == len(MODELS)
         assert spec.rungs.at == ()
 

@@ -33,7 +33,7 @@ def jobs(tmp_path: Path, make_spec: Any) -> MakeJobs:
         address = puzzles.DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
         sweep = sweep_folder(tmp_path / root)
         shape = puzzles.built_shape(manifest)
-        proposer = open_search(sweep, spec, shape, manifest.fingerprint).proposer
+        proposer = open_search(sweep, spec, shape, asdict(address)).proposer
         made = []
         while len(made) < spec.budget.trials and (trial := proposer.propose()):
             made.append(job(trial, asdict(address), sweep.checkpoints))

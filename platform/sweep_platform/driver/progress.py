@@ -34,7 +34,7 @@ class TrialProgress:
     @property
     def ended(self) -> bool:
         """True if the trial has ended for good."""
-        return self.state is not None and self.state.final
+        return self.state is not None and self.state.is_final
 
     def measured(self, progress: Progress) -> None:
         """Take in a report."""

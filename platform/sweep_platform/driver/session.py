@@ -50,8 +50,8 @@ class SweepSession:
         open_store(self.tracking_uri)
         self.puzzles = prepare_puzzles(sweep, request.data)
         self._record(sweep, request)
-        fingerprint = self.puzzles.manifest.fingerprint
-        self._search = open_search(self.folder, self.spec, self.puzzles.shape, fingerprint)
+        dataset = asdict(self.puzzles.address)
+        self._search = open_search(self.folder, self.spec, self.puzzles.shape, dataset)
         self._tracker = MlflowTracker(self.folder, self.tracking_uri)
         self._tracker.check()
         self._resources = Resources()

@@ -7,7 +7,6 @@ import torch
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.model.act import empty_slots, refill, train_segment
-from hrm.model.baselines import build_model
 from hrm.model.losses import TOKEN_LOSSES
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
@@ -33,7 +32,7 @@ def seconds_per_step(
 
 
 def _times(config: ModelConfig, training: TrainingConfig, rows: int, device: str) -> list[float]:
-    model = build_model(config, getattr(torch, training.precision))
+    model = ReasoningModel(config, getattr(torch, training.precision))
     model.initialise(torch.Generator().manual_seed(0))
     model.to(device)
     tokens = torch.ones(rows, config.seq_len, dtype=torch.int32)

@@ -31,7 +31,7 @@ class Outcomes:
 
     def tell(self, trial: TrialFolder, outcome: Outcome) -> None:
         """Let the study know of an outcome."""
-        if not outcome.state.final:
+        if not outcome.state.is_final:
             return
         record, values = trial.record(), None
         if outcome.state is TrialState.COMPLETE:

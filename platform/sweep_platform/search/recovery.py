@@ -28,7 +28,7 @@ def recover(
         outcome = None if found is None else found.outcome()
         if found is None:
             study.tell(trial.number, optuna.trial.TrialState.FAIL)
-        elif outcome is not None and outcome.state.final:
+        elif outcome is not None and outcome.state.is_final:
             outcomes.tell(found, outcome)
         else:
             unfinished.append(found)

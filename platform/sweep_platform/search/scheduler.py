@@ -113,7 +113,7 @@ class TrialScheduler:
         trial.resume()
         self._live[key] = _Live(trial, record)
         self._send(record.number, Decision.CONTINUE)
-        self._display.trial_started(record, resumed=trial.last_step() > 0)
+        self._display.trial_started(record, resumed=trial.last_step > 0)
         return trial
 
     def report(self, key: str, report: TrialReport) -> None:

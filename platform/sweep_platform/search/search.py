@@ -1,5 +1,6 @@
 """The search of one sweep, opened: what to try next, who goes on, how trials end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweep_platform.search.outcomes import Outcomes
@@ -22,14 +23,22 @@ class Search:
     outcomes: Outcomes
 
 
-def open_search(folder: SweepFolder, spec: SweepSpec, shape: Shape, fingerprint: str) -> Search:
+def open_search(
+    folder: SweepFolder, spec: SweepSpec, shape: Shape, dataset: Mapping[str, str]
+) -> Search:
     """The search of a sweep, after what a former driver left undone was made up for.
+
+    Args:
+        folder: of the sweep.
+        spec: what it searches.
+        shape: the sizes that the puzzles fix for a model.
+        dataset: folder and fingerprint of the puzzles.
 
     Raises:
         InputError: the study cannot be opened, or is not the one of the folder's trials.
     """
     study = open_study(folder, spec)
-    factory = TrialFactory(folder, spec, shape, fingerprint)
+    factory = TrialFactory(folder, spec, shape, dataset)
     outcomes = Outcomes(study, spec.objectives)
     unfinished = recover(folder, study, factory, outcomes)
     rule = SuccessiveHalving(spec.rungs, spec.objectives)

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 
-from hrm.model.flops import inference_flops, parameter_count, step_flops, total_steps
+from hrm.model.flops import costs
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.knobs import Parameters, Shape, as_written
 from sweep_platform.spec.schema import SweepSpec
@@ -23,10 +23,11 @@ class TrialFactory:
     """
 
     def __init__(
-        self, folder: SweepFolder, spec: SweepSpec, shape: Shape, fingerprint: str
+        self, folder: SweepFolder, spec: SweepSpec, shape: Shape, dataset: Mapping[str, str]
     ) -> None:
         self._folder, self._spec = folder, spec
-        self._shape, self._fingerprint = shape, fingerprint
+        self._shape, self._dataset = shape, dict(dataset)
+        self._fingerprint = dataset["fingerprint"]
         records = [trial.record() for trial in folder.trials()]
         self.signatures = {record.signature for record in records}
         self.newest = max((record.study_number for record in records), default=-1)
@@ -48,9 +49,8 @@ class TrialFactory:
             inactive=inactive_knobs(self._spec, self._shape, parameters),
             model=asdict(model),
             training=asdict(training),
-            parameter_count=parameter_count(model),
-            training_flops=total_steps(model, training) * step_flops(model, training),
-            inference_flops=inference_flops(model, model.M_max),
+            dataset=self._dataset,
+            **costs(model, training),
         )
 
     def create(self, trial: optuna.Trial, record: TrialRecord) -> TrialFolder:

@@ -7,12 +7,10 @@ N alone are one configuration, which is run once and counted once.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
+from hrm.canonical import canonical
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
-from hrm.model.recurrence import kept_updates, networks, segment_updates
 from sweep_platform.space import knobs as space
 from sweep_platform.space.knobs import Parameters, Shape
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec
@@ -27,9 +25,6 @@ So long that no two values of `expansion` round to one width of mixing by MLP: w
 same here does so for all puzzles.
 """
 
-_CYCLES = ("N", "T", "H_layers", "L_layers", "gradient", "gradient_steps", "mode")
-"""Settings that are told by the updates and forwards that they make."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
@@ -40,45 +35,12 @@ class Configuration:
 
     @property
     def meaning(self) -> str:
-        """All that changes the result, as text: equal for configurations that train alike.
-
-        Cycles, layers and gradient count by the updates that they make, the mode by whether it
-        runs a second forward, the expansion by the widths that it gives, and settings of what the
-        model does not have, or that only evaluation has, not at all.
-        """
-        told = {"model": _model_told(self.model), "training": _training_told(self.training)}
-        return json.dumps(told, sort_keys=True)
+        """All that changes the result, as text: equal for configurations that train alike."""
+        return json.dumps(canonical(self.model, self.training), sort_keys=True)
 
     def signature(self, fingerprint: str) -> str:
         """Hash of the meaning and of the puzzles that have this fingerprint."""
         return hashlib.sha256(f"{self.meaning} {fingerprint}".encode()).hexdigest()
-
-
-def _model_told(model: ModelConfig) -> dict[str, Any]:
-    told = {k: v for k, v in asdict(model).items() if k not in (*_CYCLES, "expansion")}
-    for name in _without_use(model):
-        del told[name]
-    told["networks"] = networks(model)
-    told["updates"] = asdict(segment_updates(model))
-    told["kept"] = kept_updates(model).length
-    told["learns_to_continue"] = model.learns_to_continue
-    told["swiglu_width"] = model.swiglu_width
-    told["mixing_width"] = model.mixing_width if model.mixing == "mlp" else None
-    return told
-
-
-def _training_told(training: TrainingConfig) -> dict[str, Any]:
-    told = {k: v for k, v in asdict(training).items() if k != "eval_batch_size"}
-    return {**told, "micro_batch": training.micro_batch or training.batch_size}
-
-
-def _without_use(model: ModelConfig) -> Iterator[str]:
-    if model.M_max == 1:
-        yield "halt_exploration"
-    if model.mixing == "mlp":
-        yield "num_heads"
-    if model.mixing == "mlp" or model.positions == "learned":
-        yield "rope_theta"
 
 
 def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configuration:

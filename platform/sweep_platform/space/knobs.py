@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.config import ModelConfig, TrainingConfig, heads_of_width
 from sweep_platform.spec.schema import Choices, Knob, Range, Scalar, SweepSpec
 
 Parameters = Mapping[str, Scalar]
@@ -134,7 +134,7 @@ def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
 
 
 def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
-    """The model of one configuration.
+    """The model of one configuration, without the settings that it has no use for.
 
     Raises:
         ConfigError: the settings do not go together.
@@ -142,8 +142,9 @@ def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Model
     settings: dict[str, Any] = {**spec.model, **_of(parameters, MODEL_SETTINGS)}
     head_dim = settings.pop(HEAD_DIM, None)
     if head_dim is not None:
-        settings["num_heads"] = _heads(settings, head_dim)
-    return ModelConfig(**asdict(shape), **settings)
+        hidden_size = settings.get("hidden_size", ModelConfig.hidden_size)
+        settings["num_heads"] = heads_of_width(head_dim, hidden_size)
+    return ModelConfig(**asdict(shape), **settings).effective
 
 
 def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
@@ -165,10 +166,3 @@ def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
 
 def _of(parameters: Parameters, names: tuple[str, ...]) -> dict[str, Scalar]:
     return {name: value for name, value in parameters.items() if name in names}
-
-
-def _heads(settings: Mapping[str, Any], head_dim: int) -> int:
-    hidden_size: int = settings.get("hidden_size", ModelConfig.hidden_size)
-    if hidden_size % head_dim:
-        raise ConfigError(f"hidden_size is {hidden_size}; give a multiple of head_dim={head_dim}.")
-    return hidden_size // head_dim

@@ -213,5 +213,5 @@ def objective_values(
     objectives: tuple[str, ...], progress: Progress, costs: Mapping[str, float]
 ) -> tuple[float, ...]:
     """The objectives at a report, of a trial whose `costs` were known before it started."""
-    known = {**measured(progress), **costs}
+    known = {**costs, **measured(progress)}
     return tuple(float(known[name]) for name in objectives)

@@ -133,7 +133,7 @@ class SweepFolder:
 
     def trials(self) -> list[TrialFolder]:
         """Every trial that was created, by number."""
-        written = (self.root / "trials").glob(f"*/{TrialFolder.RECORD}")
+        written = (self.root / "trials").glob("*/run.json")
         folders = sorted((path.parent for path in written), key=_number)
         return [TrialFolder(folder) for folder in folders]
 

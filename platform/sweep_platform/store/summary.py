@@ -181,7 +181,7 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
         record=folder.record(),
         state=TrialState.RUNNING if outcome is None else outcome.state,
         reason=_reason(outcome, under_way),
-        ended=outcome.ended if outcome and outcome.state.final else None,
+        ended=outcome.ended if outcome and outcome.state.is_final else None,
         last=measurements[-1].progress if measurements else None,
         evaluations=evaluations,
     )
@@ -189,7 +189,7 @@ def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary
 
 
 def _reason(outcome: Outcome | None, under_way: bool) -> str:
-    if outcome is not None and outcome.state.final:
+    if outcome is not None and outcome.state.is_final:
         return outcome.reason
     return "under way, no outcome yet" if under_way else "cut short; --resume goes on with it"
 

@@ -1,46 +1,18 @@
-"""Files of one trial.
+"""The folder of one trial: that of a single run, with its place in the sweep in `run.json`.
 
-trials/0003-5f0c…/
-    trial.json       the configuration, and what it costs
-    metrics.jsonl    one line a report; no step is there twice
-    checkpoint.pt    all that a worker needs to go on; the worker's, by the checkpoint store
-    error.txt        the traceback of a trial that broke
-    outcome.json     how the trial stands; missing while it runs
+See `hrm.runs.folder` for its files. The driver writes them all but for the checkpoint.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
-from hrm.progress import Measurement, measurement_from
-from puzzle_datasets.common.files import (
-    append_json_line,
-    read_json,
-    read_json_lines,
-    write_file,
-    write_json,
-)
+from hrm.runs.folder import Outcome, RunFiles, RunState
+from puzzle_datasets.common.files import write_file
 
+__all__ = ["Outcome", "TrialFolder", "TrialRecord", "TrialState"]
 
-class TrialState(StrEnum):
-    """How a trial stands; the last three are final and never taken back."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    """Ended early on purpose, and may go on from its checkpoint."""
-    COMPLETE = "complete"
-    """Spent its whole training budget."""
-    STOPPED = "stopped"
-    """Ended early on purpose: by a rung, or because the sweep's time was up."""
-    FAILED = "failed"
-    """Broke: non-finite loss, an error, or lost too often."""
-
-    @property
-    def final(self) -> bool:
-        """Whether a trial in this state has ended for good."""
-        return self in (TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED)
+TrialState = RunState
+"""A trial stands as its run does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +28,9 @@ class TrialRecord:
         inactive: those of them that this model has no use for.
         model: the resolved `hrm.config.ModelConfig`.
         training: the resolved `hrm.config.TrainingConfig`.
+        dataset: folder and fingerprint of the puzzles.
         parameter_count: weights without the puzzle table.
+        total_steps: optimizer steps of the whole training.
         training_flops: FLOPs the whole training will spend.
         inference_flops: FLOPs for one puzzle at M_max segments.
     """
@@ -67,7 +41,9 @@ class TrialRecord:
     parameters: dict[str, Any]
     model: dict[str, Any]
     training: dict[str, Any]
+    dataset: dict[str, Any]
     parameter_count: int
+    total_steps: int
     training_flops: int
     inference_flops: int
     inactive: tuple[str, ...] = ()
@@ -78,88 +54,33 @@ class TrialRecord:
         return {k: value for k, value in self.parameters.items() if k not in self.inactive}
 
     @property
-    def costs(self) -> dict[str, float]:
+    def costs(self) -> dict[str, int]:
         """Costs known before the trial starts, by the key of their metric."""
-        return {
-            "parameter_count": float(self.parameter_count),
-            "inference_flops": float(self.inference_flops),
-        }
+        return {name: getattr(self, name) for name in _COSTS}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a trial ended or paused: `reason` is a sentence, `ended` Unix seconds."""
-
-    state: TrialState
-    reason: str
-    ended: float
+_SECTIONS = ("dataset", "model", "training")
+_COSTS = ("parameter_count", "total_steps", "training_flops", "inference_flops")
+_TRIAL = ("number", "study_number", "signature", "parameters", "inactive")
 
 
-class TrialFolder:
+class TrialFolder(RunFiles):
     """Files of one trial."""
-
-    RECORD: ClassVar[str] = "trial.json"
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    @property
-    def checkpoint(self) -> Path:
-        """All that a worker needs to go on, where checkpoints are kept in the folder."""
-        return self.root / "checkpoint.pt"
-
-    @property
-    def error(self) -> Path:
-        """The traceback of an error."""
-        return self.root / "error.txt"
 
     def create(self, record: TrialRecord) -> None:
         """Write the trial's configuration, before it starts."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        write_json(self.root / self.RECORD, asdict(record))
+        sections = {name: getattr(record, name) for name in _SECTIONS}
+        trial = {name: getattr(record, name) for name in _TRIAL}
+        self._write({**sections, "costs": record.costs, "trial": trial})
 
     def record(self) -> TrialRecord:
-        """Read the trial's configuration."""
-        fields = read_json(self.root / self.RECORD)
-        return TrialRecord(**{**fields, "inactive": tuple(fields["inactive"])})
-
-    def append(self, measurements: Iterable[Measurement]) -> list[Measurement]:
-        """Add the measurements of steps that are not there yet; return those."""
-        last = self.last_step()
-        new = [measurement for measurement in measurements if measurement.progress.step > last]
-        for measurement in new:
-            append_json_line(self.root / "metrics.jsonl", asdict(measurement))
-        return new
-
-    def last_step(self) -> int:
-        """Step of the last report, 0 where there is none."""
-        return max((m.progress.step for m in self.measurements()), default=0)
-
-    def measurements(self) -> Iterator[Measurement]:
-        """All reports so far, in the order of their steps."""
-        return map(measurement_from, read_json_lines(self.root / "metrics.jsonl"))
+        """Read the trial's configuration. Raises `ConfigError` where it is damaged or foreign."""
+        content = self._read()
+        sections = {name: content[name] for name in _SECTIONS}
+        trial = content["trial"]
+        inactive = tuple(trial["inactive"])
+        return TrialRecord(**sections, **content["costs"], **{**trial, "inactive": inactive})
 
     def write_error(self, traceback: str) -> None:
         """Keep the traceback of an error."""
         write_file(self.error, traceback.encode())
-
-    def end(self, outcome: Outcome) -> None:
-        """Write how the trial ended or paused. A final outcome stays: a second is our mistake."""
-        before = self.outcome()
-        assert before is None or not before.state.final, f"{self.root} has ended"
-        write_json(self.root / "outcome.json", asdict(outcome))
-
-    def outcome(self) -> Outcome | None:
-        """How the trial ended or paused; None while it runs, or after its worker was lost."""
-        path = self.root / "outcome.json"
-        if not path.exists():
-            return None
-        fields = read_json(path)
-        return Outcome(**{**fields, "state": TrialState(fields["state"])})
-
-    def resume(self) -> None:
-        """Let a paused trial run again."""
-        outcome = self.outcome()
-        if outcome is not None:
-            assert not outcome.state.final, f"{self.root} has ended"
-            (self.root / "outcome.json").unlink()

@@ -110,7 +110,7 @@ class MlflowTracker:
         record, outcome = folder.record(), folder.outcome()
         trial = runs.trials.get(record.signature) or runs.create_trial(folder, record)
         status = view.trial_status(outcome, sweep)
-        ended = outcome is not None and outcome.state.final
+        ended = outcome is not None and outcome.state.is_final
         if not ended or trial.status != status:
             if not trial.described:
                 runs.describe(trial, record)

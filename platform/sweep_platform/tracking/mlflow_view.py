@@ -62,7 +62,7 @@ def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
     A trial that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
     interrupted, until it is resumed.
     """
-    if outcome is not None and outcome.state.final:
+    if outcome is not None and outcome.state.is_final:
         return RunStatus(_TRIAL_STATUS[outcome.state], outcome.state.value)
     if sweep.status == RUNNING:
         return RunStatus(RUNNING, "running")

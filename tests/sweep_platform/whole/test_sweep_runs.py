@@ -45,7 +45,7 @@ def test_a_sweep_ends_with_an_outcome_for_every_trial(finished: Finished) -> Non
 
 def test_trials_run_at_the_same_time(finished: Finished) -> None:
     _, sweep = finished
-    spans = [under_way(trial) for trial in sweep.trials() if trial.last_step()]
+    spans = [under_way(trial) for trial in sweep.trials() if trial.last_step]
     assert any(max(a[0], b[0]) < min(a[1], b[1]) for a, b in combinations(spans, 2))
 
 

@@ -43,7 +43,7 @@ def states(sweep: SweepFolder) -> list[TrialState | None]:
 
 def reported(sweep: SweepFolder) -> int:
     """How many trials without an outcome have reported."""
-    return sum(1 for trial in sweep.trials() if trial.last_step() and not trial.outcome())
+    return sum(1 for trial in sweep.trials() if trial.last_step and not trial.outcome())
 
 
 def space_with(place: Any, learning_rates: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ def test_what_a_server_missed_is_sent_by_a_resume_that_starts_nothing(
     sweep = SweepFolder(place.root / "runs/tracked")
     here = ("--out", "runs/tracked", "--address", cluster)
     first = start(*here, "--trials", "3", "--tracking-uri", server.uri)
-    first.wait_until(lambda: any(trial.last_step() for trial in sweep.trials()))
+    first.wait_until(lambda: any(trial.last_step for trial in sweep.trials()))
     server.kill()
     assert first.wait() == 0, first.said()
     assert first.err.read_text() == ""

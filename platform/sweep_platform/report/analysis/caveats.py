@@ -115,7 +115,7 @@ def _not_complete(sweep: SweepSummary) -> Iterator[str]:
         )
     if failed:
         yield f"{wording.count(failed, 'trial')} failed; the table of trials gives the reasons."
-    if going_on := sum(count for state, count in states.items() if not state.final):
+    if going_on := sum(count for state, count in states.items() if not state.is_final):
         yield f"This report is not final: {wording.count(going_on, 'trial')} without an outcome."
 
 

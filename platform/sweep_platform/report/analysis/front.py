@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hrm.commands.units import wilson
+from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve
 from sweep_platform.report.analysis import wording
 from sweep_platform.store.summary import SweepSummary, TrialSummary

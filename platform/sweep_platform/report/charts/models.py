@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 
 from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION
-from hrm.config import MODELS
+from hrm.models import MODELS
 from sweep_platform.report.analysis.front import compared_models, points, trials_front
 from sweep_platform.report.charts.parts import (
     HEIGHT,

@@ -25,7 +25,7 @@ from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 CPU = torch.device("cpu")
-SCRIPT = Path(__file__).with_name("train_in_world.py")
+SCRIPT = Path(__file__).with_name("train_in_group.py")
 MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes")
 STEPS = {"exact": 44}  # reports every second step, so that STOP lies between two
 STOP = 17

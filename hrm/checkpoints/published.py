@@ -1,7 +1,7 @@
 """Published checkpoints: load one as our model, and export ours as one.
 
-A checkpoint is a folder: the settings of its run in `all_config.yaml` (module `settings`) and the
-weights after step N in `step_N` (module `weights`). Both directions keep the outputs, bit for bit.
+A checkpoint is a folder: the settings of its run in `all_config.yaml` and the weights after step N
+in `step_N`. Both directions keep the outputs, bit for bit.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm.checkpoints.checkpoint import CheckpointError
-from hrm.checkpoints.official.settings import DTYPES, describe, read, read_yaml, yaml_of
-from hrm.checkpoints.official.weights import COMPILED_PREFIX, find, model_config, require_fit
-from hrm.checkpoints.official.weights import read as read_weights
+from hrm.checkpoints.checkpoint import CheckpointError, unusable
+from hrm.checkpoints.published_settings import DTYPES, describe, read, read_yaml, yaml_of
+from hrm.checkpoints.published_weights import COMPILED_PREFIX, find, model_config, require_fit
+from hrm.checkpoints.published_weights import read as read_weights
 from hrm.config import TrainingConfig
-from hrm.files import write_whole
-from hrm.model.reasoning_model import HierarchicalReasoningModel, ReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.common.files import write_whole
 
 CONFIG_FILE = "all_config.yaml"
 INITIAL_STATES = ("H_init", "L_init")
@@ -26,14 +26,14 @@ PUBLISHED_TRAINING = TrainingConfig(training_flops=1.0)
 """How an exported model says it was trained unless told; published files hold no budget."""
 
 
-def load(
+def load_published(
     folder: Path,
     *,
     seq_len: int | None = None,
     step: int | None = None,
     dtype: torch.dtype | None = None,
-) -> HierarchicalReasoningModel:
-    """Load a published checkpoint, in main memory, with float32 weights.
+) -> ReasoningModel:
+    """Load a published checkpoint of HRM or TRM, in main memory, with float32 weights.
 
     Args:
         folder: holds `all_config.yaml` and `step_N` files, or `checkpoint` as on the hub.
@@ -43,8 +43,9 @@ def load(
         dtype: in what the modules compute; None takes what the checkpoint was trained in, which
             is `arch.forward_dtype`, or else the type of the stored initial states.
 
-    Raises `CheckpointError`: a file is missing, damaged, or asks for a model other
-    than the published one; a tensor is missing, surplus or misshapen; the length isn't known.
+    Raises:
+        CheckpointError: a file is missing, damaged, or asks for a model other than the published
+            ones; a tensor is missing, surplus or misshapen; the length isn't known.
     """
     folder = Path(folder)
     settings = read(folder / CONFIG_FILE)
@@ -53,12 +54,12 @@ def load(
     config = model_config(settings, file, weights, seq_len)
     require_fit(file, weights, config)
     trained_in = settings.forward_dtype or weights["H_init"].dtype
-    model = HierarchicalReasoningModel(config, dtype or trained_in)
+    model = ReasoningModel(config, dtype or trained_in)
     model.load_state_dict(weights)
     return model
 
 
-def export(
+def export_published(
     model: ReasoningModel,
     folder: Path,
     step: int = 0,
@@ -80,8 +81,9 @@ def export(
         training: how it was trained; None writes the published settings.
         data_path: where the published code is to find the data set.
 
-    Raises `CheckpointError`: the model is no published one, the step is there
-    already, the folder is another run's or can't be written.
+    Raises:
+        CheckpointError: the model is no published one, the step is there already, the folder is
+            another run's or can't be written.
     """
     folder = Path(folder)
     file = folder / f"step_{step}"
@@ -98,36 +100,34 @@ def export(
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as the latter, in words that don't say so.
         reason = (error.strerror or error) if isinstance(error, OSError) else "is the disk full?"
-        raise CheckpointError(
-            f"{folder} can't be written ({reason}); make room or name another folder."
-        ) from error
+        problem = f"can't be written ({reason})"
+        raise unusable(folder, problem, "make room or name another folder") from error
 
 
 def _require_exportable(model: ReasoningModel, file: Path, step: int) -> None:
     config = model.config
-    if config.model != "hrm" or config.mixing != "attention":
-        raise CheckpointError(
-            f"the published code knows no model {config.model} with mixing={config.mixing}; "
-            "export an hrm with mixing=attention."
-        )
+    published = {"model": "hrm", "mixing": "attention", "puzzle_emb_len": 0}
+    for name, value in published.items():
+        given = getattr(config, name)
+        if given != value:
+            problem = f"is {given!r}, which the published code does not know"
+            remedy = f"export a model whose {name} is {value!r}"
+            raise CheckpointError(name, given, remedy, problem=problem)
     if model.dtype not in DTYPES.values():
-        raise CheckpointError(
-            f"a model of {model.dtype} can't be exported; build it in one of {', '.join(DTYPES)}."
-        )
+        remedy = f"build the model in one of {', '.join(DTYPES)}"
+        raise CheckpointError("dtype", model.dtype, remedy)
     if step < 0:
-        raise CheckpointError(f"step is {step}; give a whole number of at least 0.")
+        raise CheckpointError("step", step, "give a whole number of at least 0")
     if file.exists():
-        raise CheckpointError(f"{file} exists; export another step or into another folder.")
+        raise unusable(file, "exists", "export another step or into another folder")
 
 
 def _require_same_run(file: Path, content: Mapping[str, Any]) -> None:
     there, here = (_flat(settings) for settings in (read_yaml(file), content))
     for key in here | there:
         if there.get(key) != here.get(key):
-            raise CheckpointError(
-                f"{file} is another run's, with {key} {there.get(key)!r} instead of "
-                f"{here.get(key)!r}; export into another folder."
-            )
+            problem = f"is another run's, with {key} {there.get(key)!r}, not {here.get(key)!r}"
+            raise unusable(file, problem, "export into another folder")
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,6 @@ from dataclasses import dataclass
 
 from hrm.config import ModelConfig
 
-PUBLISHED_GRADIENT = {
-    "hrm": "one_step",
-    "hrm-flat": "one_step",
-    "trm": "cycle",
-    "looped": "bptt",
-    "transformer": "bptt",
-}
-"""What `gradient: native` means."""
-
 
 @dataclass(frozen=True)
 class Updates:
@@ -52,24 +43,14 @@ class Updates:
 
 
 def segment_updates(config: ModelConfig) -> Updates:
-    """The updates of one segment."""
-    low, cycles = _cycles(config)
+    """The updates of one segment.
+
+    >>> sizes = {"vocab_size": 11, "seq_len": 81, "num_puzzle_identifiers": 1}
+    >>> segment_updates(ModelConfig(**sizes, N=2, T=2)).word
+    'LLHLLH'
+    """
+    low, cycles = config.kind.cycles(config)
     return Updates(low, cycles * (low + 1))
-
-
-def _cycles(config: ModelConfig) -> tuple[int, int]:
-    """Updates of z_L in a cycle, and cycles in a segment."""
-    if config.model == "hrm-flat":
-        return 1, config.N * config.T
-    if config.model == "looped":
-        return 0, _loops(config)
-    return (0, 1) if config.model == "transformer" else (config.T, config.N)
-
-
-def _loops(config: ModelConfig) -> int:
-    """Passes of the one block that reach HRM's depth of a segment, rounded up."""
-    depth = config.N * (config.T * config.L_layers + config.H_layers)
-    return -(-depth // (config.H_layers + config.L_layers))
 
 
 def kept_updates(config: ModelConfig) -> Updates:
@@ -82,23 +63,21 @@ def kept_updates(config: ModelConfig) -> Updates:
         "last_k": config.gradient_steps,
         "bptt": whole.length,
     }
-    wanted = lengths[PUBLISHED_GRADIENT[config.model] if named == "native" else named]
+    wanted = lengths[config.kind.gradient if named == "native" else named]
     return Updates(whole.low, min(wanted, whole.length))
 
 
 def layers_of(config: ModelConfig, update: str) -> int:
     """Blocks that an update of this letter passes through."""
-    if config.model in ("looped", "transformer"):
-        return config.H_layers + config.L_layers
-    return config.H_layers if update == "H" and config.model != "trm" else config.L_layers
+    return networks(config)[config.kind.updates[update].network]
 
 
 def blocks_passed(config: ModelConfig, updates: Updates) -> int:
     """Blocks that these updates pass through, one after the other."""
-    return updates.L * layers_of(config, "L") + updates.H * layers_of(config, "H")
+    low = updates.L * layers_of(config, "L") if updates.L else 0
+    return low + updates.H * layers_of(config, "H")
 
 
 def networks(config: ModelConfig) -> dict[str, int]:
     """The trained networks of a model, by the letter that names them, and their blocks."""
-    letters = {"trm": "L", "looped": "H", "transformer": "H"}.get(config.model, "HL")
-    return {letter: layers_of(config, letter) for letter in letters}
+    return config.kind.networks(config)

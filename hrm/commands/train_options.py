@@ -1,13 +1,14 @@
-"""The options of `python -m hrm.train`, and what they ask for."""
+"""The options of `python -m hrm.train`, and the run that they ask for."""
 
 import math
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
-from hrm.commands import options
-from hrm.config import ModelConfig, TrainingConfig
+from hrm.commands.machine import add_dataset, add_machine
+from hrm.config import DATASET_FIELDS, ModelConfig, TrainingConfig
 from hrm.runs.settings import DEFAULT_STEPS, Request
 from hrm.training.trainer import CHECKPOINT_SECONDS
+from puzzle_datasets.common.command_line import Parser, add_settings, given
 
 PROGRAM = "hrm.train"
 SUMMARY = "Train one model on one puzzle set, in a folder of its own."
@@ -16,11 +17,11 @@ that of one process. Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted
 under torchrun an interrupted or failed run ends with torchrun's own words and status 1."""
 
 
-def parser() -> options.Parser:
+def parser() -> Parser:
     """The command's options."""
-    made = options.Parser(prog=f"python -m {PROGRAM}", description=SUMMARY, epilog=EPILOGUE)
-    out = "the run's folder: config.json, sessions.jsonl, progress.jsonl, checkpoint.pt"
-    options.add_dataset(made, required=False)
+    made = Parser(prog=f"python -m {PROGRAM}", description=SUMMARY, epilog=EPILOGUE)
+    out = "the run's folder: run.json, metrics.jsonl, checkpoint.pt and more"
+    add_dataset(made, required=False)
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help=out)
     made.add_argument("--resume", action="store_true", help="go on with the run in --out, if any")
     made.add_argument(
@@ -33,21 +34,21 @@ def parser() -> options.Parser:
         metavar="NUMBER",
         help="between two checkpoints, 0 for one a step (default: %(default)s)",
     )
-    options.add_machine(made)
+    add_machine(made)
     made.add_argument("--head-dim", type=int, metavar="INT", help="in place of --num-heads")
-    options.add_fields(made, ModelConfig, "model", without=options.FROM_DATASET)
-    options.add_fields(made, TrainingConfig, "training")
+    add_settings(made.add_argument_group("model"), ModelConfig, without=DATASET_FIELDS)
+    add_settings(made.add_argument_group("training"), TrainingConfig)
     return made
 
 
 def request(arguments: Namespace) -> Request:
-    """What the words of a command line ask for."""
+    """The run that the words of a command line ask for."""
     return Request(
         out=arguments.out,
         resume=arguments.resume,
         dataset=arguments.dataset,
-        model=options.given(arguments, ModelConfig),
-        training=options.given(arguments, TrainingConfig),
+        model=given(arguments, ModelConfig),
+        training=given(arguments, TrainingConfig),
         head_dim=arguments.head_dim,
         steps=arguments.steps,
     )

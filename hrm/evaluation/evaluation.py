@@ -1,21 +1,19 @@
-"""One model on one puzzle set: everything that `python -m hrm.evaluate` finds out."""
+"""One model on one puzzle set: everything that `python -m hrm.evaluate` measures."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hrm.checkpoints.loading import Opened, require_fit, require_segments
-from hrm.commands.options import flag
+from hrm.checkpoints.loading import LoadedModel, require_fit, require_segments
 from hrm.config import ConfigError
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
-from hrm.evaluation.findings import Findings
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
 from hrm.evaluation.halting import evaluate_halting
+from hrm.evaluation.result import EvaluationResult
 from hrm.evaluation.rules import RuleScores
 from hrm.evaluation.voting import PUBLISHED_GUISES, vote
 from hrm.model.reasoning_model import ReasoningModel
-from hrm.training.trainer import EVALUATION_SEED
 from puzzle_datasets.kinds.arc.scoring import ArcScores
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.loading.loader import evaluation_batches
@@ -23,12 +21,12 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 
 Report = Callable[[str], object]
-"""Is told in words how far an evaluation is."""
+"""Called with words that say how far an evaluation is."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examination:
-    """How to evaluate; raises `ConfigError` where a number is impossible.
+class EvaluationOptions:
+    """How to evaluate. Raises `ConfigError` where a number is impossible.
 
     Attributes:
         segments: of each puzzle, at most; None takes the model's M_max.
@@ -50,7 +48,7 @@ class Examination:
         for name, least in (("segments", 1), ("batch_size", 1), ("limit", 1), ("voting", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ConfigError(f"{flag(name)} is {value}; give at least {least}.")
+                raise ConfigError(name, value, f"give at least {least}")
 
     def guises(self, manifest: Manifest) -> int:
         """How many guises of an input vote on this set."""
@@ -61,102 +59,106 @@ class Examination:
         return PUBLISHED_GUISES if self.limit is None else 0
 
 
-def settled(opened: Opened, dataset: PuzzleDataset, asked: Examination) -> Examination:
-    """What is asked, with what it leaves to the model and the puzzles.
+def resolved(
+    loaded: LoadedModel, dataset: PuzzleDataset, options: EvaluationOptions
+) -> EvaluationOptions:
+    """Return the options with all that they leave to the model and the puzzles filled in.
 
-    Raises `ConfigError` where they don't fit each other, or what is asked fits neither.
+    Raises:
+        ConfigError: model and puzzles do not fit each other, or the options fit neither.
     """
-    config, manifest = opened.model.config, dataset.manifest
-    require_fit(opened, manifest)
-    segments = config.M_max if asked.segments is None else asked.segments
+    config, manifest = loaded.model.config, dataset.manifest
+    require_fit(loaded, manifest)
+    segments = config.M_max if options.segments is None else options.segments
     require_segments(config, segments)
-    if asked.voting and manifest.kind != "arc":
-        raise ConfigError(f"--voting is {asked.voting}, but {manifest.name} is no ARC; give 0.")
-    return replace(asked, segments=segments, voting=asked.guises(manifest))
+    if options.voting and manifest.kind != "arc":
+        problem = f"is {options.voting}, but {manifest.name} is no ARC"
+        raise ConfigError("voting", options.voting, "give 0", problem=problem)
+    return replace(options, segments=segments, voting=options.guises(manifest))
 
 
-def examine(
-    opened: Opened, dataset: PuzzleDataset, asked: Examination, report: Report = lambda words: None
-) -> Findings:
-    """Evaluate a model on the test puzzles of a set.
-
-    Raises `ConfigError` as `settled`.
-    """
-    asked = settled(opened, dataset, asked)
-    model, segments = opened.model, asked.segments
+def run_evaluation(
+    loaded: LoadedModel,
+    dataset: PuzzleDataset,
+    options: EvaluationOptions,
+    report: Report = lambda words: None,
+) -> EvaluationResult:
+    """Evaluate a model on the test puzzles of a set. Raises `ConfigError` as `resolved` does."""
+    options = resolved(loaded, dataset, options)
+    model, segments = loaded.model, options.segments
     assert segments is not None
-    watch = _Watch(dataset, report)
-    batches = watch.going_in(_batches(dataset, asked), _planned(dataset, asked))
+    observed = _Observed(dataset, report)
+    batches = observed.passed_in(_batches(dataset, options), _planned(dataset, options))
     began = time.perf_counter()
     curve = None
-    if asked.halting == "fixed":
-        curve, halting = evaluate(model, batches, segments, observe=watch.come_out)
+    if options.halting == "fixed":
+        curve, halting = evaluate(model, batches, segments, observe=observed.answered)
     else:
-        halting = evaluate_halting(model, batches, segments, watch.come_out)
+        halting = evaluate_halting(model, batches, segments, observed.answered)
     seconds = time.perf_counter() - began
     began = time.perf_counter()
-    votes = _vote(model, dataset, asked, segments, report)
-    return Findings(
+    votes = _vote(model, dataset, options, segments, report)
+    return EvaluationResult(
         segments=segments,
-        puzzles=watch.scored,
+        puzzles=observed.scored,
         curve=curve,
         halting=halting,
-        rules=watch.by_the_rules(),
+        rules=observed.rule_scores(),
         votes=votes,
         seconds=seconds,
         voting_seconds=time.perf_counter() - began,
     )
 
 
-def _batches(dataset: PuzzleDataset, asked: Examination) -> Iterator[Batch]:
+def _batches(dataset: PuzzleDataset, options: EvaluationOptions) -> Iterator[Batch]:
     return evaluation_batches(
-        dataset, batch_size=asked.batch_size, limit=asked.limit, seed=EVALUATION_SEED
+        dataset, batch_size=options.batch_size, limit=options.limit, seed=EVALUATION_SEED
     )
 
 
-def _planned(dataset: PuzzleDataset, asked: Examination) -> int:
-    return min(len(dataset.test), asked.limit or len(dataset.test))
+def _planned(dataset: PuzzleDataset, options: EvaluationOptions) -> int:
+    return min(len(dataset.test), options.limit or len(dataset.test))
 
 
 def _vote(
     model: ReasoningModel,
     dataset: PuzzleDataset,
-    asked: Examination,
+    options: EvaluationOptions,
     segments: int,
     report: Report,
 ) -> ArcScores | None:
-    if not asked.voting:
+    if not options.voting:
         return None
     return vote(
         model,
         dataset,
         segments=segments,
-        batch_size=asked.batch_size,
-        guises=asked.voting,
-        answering=answer_late if asked.halting == "fixed" else answer_when_sure,
+        batch_size=options.batch_size,
+        guises=options.voting,
+        answering=answer_late if options.halting == "fixed" else answer_when_sure,
         report=lambda votes: report(f"{votes:,} votes"),
     )
 
 
-class _Watch:
-    """Sees the puzzles go in and come out; reports, counts and judges them."""
+class _Observed:
+    """Reports puzzles as they are taken, and counts and scores them as they are answered."""
 
     def __init__(self, dataset: PuzzleDataset, report: Report) -> None:
         self._rules, self._report = RuleScores(dataset), report
         self._taken = self.scored = 0
 
-    def going_in(self, batches: Iterator[Batch], planned: int) -> Iterator[Batch]:
+    def passed_in(self, batches: Iterator[Batch], planned: int) -> Iterator[Batch]:
         """The batches as they are, reported when they are taken."""
         for batch in batches:
             self._report(f"{self._taken:,} of {planned:,} puzzles")
             self._taken += len(batch.inputs)
             yield batch
 
-    def come_out(self, answers: Answers) -> None:
-        """Count and judge finished puzzles."""
+    def answered(self, answers: Answers) -> None:
+        """Count and score finished puzzles."""
         self._rules.add(answers)
         self.scored += int(answers.labelled.sum())
 
-    def by_the_rules(self) -> dict[str, float]:
-        """What the rules say of all of them."""
+    def rule_scores(self) -> dict[str, float]:
+        """Scores of all of them by the rules of the puzzle."""
         return self._rules.metrics()

@@ -1,24 +1,25 @@
-"""What an evaluation found, as a record and as a page of text."""
+"""The result of an evaluation, as a record and as a page of text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hrm.commands.units import flops, percent, seconds, wilson
+from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve, Halting
+from puzzle_datasets.common.text import flops, percent, seconds
 from puzzle_datasets.kinds.arc.scoring import ArcScores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What came out.
+class EvaluationResult:
+    """All that one evaluation measured.
 
     Attributes:
         segments: that each puzzle got, at most.
         puzzles: how many were evaluated; those without labels don't count.
         curve: accuracy after each segment; None where puzzles left early.
         halting: what halting makes of the same puzzles.
-        rules: what the rules of Sudoku or mazes say of the answers, by name.
+        rules: scores of the answers by the rules of Sudoku or mazes, by name.
         votes: pass@K of ARC; None without a vote.
         seconds: spent on the puzzles, without the vote.
         voting_seconds: spent on the vote.
@@ -34,18 +35,20 @@ class Findings:
     voting_seconds: float
 
     def record(self) -> dict[str, Any]:
-        """The findings as JSON has them."""
+        """The result as JSON has it."""
         return asdict(self)
 
 
-def text(found: Findings) -> str:
-    """The findings as people read them: tables and sentences."""
-    parts = [_curve(found.curve)] if found.curve else []
-    parts.append(_halting(found))
-    parts += [_rules(found)] if found.rules else []
-    parts += [_votes(found.votes, found.voting_seconds)] if found.votes else []
-    rate = found.puzzles / found.seconds
-    parts.append(f"{found.puzzles:,} puzzles in {seconds(found.seconds)}, {rate:,.1f} puzzles/s.")
+def text(result: EvaluationResult) -> str:
+    """The result as people read it: tables and sentences."""
+    parts = [_curve(result.curve)] if result.curve else []
+    parts.append(_halting(result))
+    parts += [_rules(result)] if result.rules else []
+    parts += [_votes(result.votes, result.voting_seconds)] if result.votes else []
+    rate = result.puzzles / result.seconds
+    parts.append(
+        f"{result.puzzles:,} puzzles in {seconds(result.seconds)}, {rate:,.1f} puzzles/s."
+    )
     return "\n\n".join(parts)
 
 
@@ -73,12 +76,12 @@ def _curve(curve: Curve) -> str:
     return table(rows)
 
 
-def _halting(found: Findings) -> str:
-    halting = found.halting
+def _halting(result: EvaluationResult) -> str:
+    halting = result.halting
     stops = ", ".join(_stops(halting))
     return (
-        f"If each puzzle stops on its own: {share(halting.exact_accuracy, found.puzzles)} exact, "
-        f"{halting.mean_segments:.2f} of {found.segments} segments and "
+        f"If each puzzle stops on its own: {share(halting.exact_accuracy, result.puzzles)} exact, "
+        f"{halting.mean_segments:.2f} of {result.segments} segments and "
         f"{flops(halting.inference_flops)} a puzzle on average.\n"
         f"Segments spent: {stops}."
     )
@@ -98,8 +101,8 @@ RULES = {
 }
 
 
-def _rules(found: Findings) -> str:
-    words = (RULES[name].format(value).replace("%", " %") for name, value in found.rules.items())
+def _rules(result: EvaluationResult) -> str:
+    words = (RULES[name].format(value).replace("%", " %") for name, value in result.rules.items())
     return f"By the rules: {', '.join(words)}."
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm.checkpoints.checkpoint import CheckpointError
-from hrm.checkpoints.official.settings import DTYPES, PublishedSettings
+from hrm.checkpoints.checkpoint import CheckpointError, unusable
+from hrm.checkpoints.published_settings import DTYPES, PublishedSettings
 from hrm.config import ModelConfig
-from hrm.model.reasoning_model import HierarchicalReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 
 COMPILED_PREFIX = "_orig_mod.model.inner."
 """In front of every name, from outside in: a compiled model's, the loss head's, the ACT loop's."""
@@ -35,12 +35,12 @@ def find(folder: Path, step: int | None) -> Path:
     steps = {int(found[1]): folder / found[0] for found in names if found}
     if step is not None and step not in steps:
         there = ", ".join(map(str, sorted(steps))) or "none"
-        raise CheckpointError(f"{folder} has no step_{step}; choose from its steps: {there}.")
+        raise unusable(folder, f"has no step_{step}", f"choose from its steps: {there}")
     if steps:
         return steps[max(steps) if step is None else step]
     if (folder / HUB_FILE).is_file():
         return folder / HUB_FILE
-    raise CheckpointError(f"{folder} has no file step_N; name the folder that holds the weights.")
+    raise unusable(folder, "has no file step_N", "name the folder that holds the weights")
 
 
 def read(file: Path) -> dict[str, Tensor]:
@@ -52,9 +52,9 @@ def read(file: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged file makes the reader raise has no bounds
-        raise CheckpointError(f"{file} is no whole checkpoint; fetch it again.") from error
+        raise unusable(file, "is no whole checkpoint", "fetch it again") from error
     if not isinstance(content, dict) or not _are_weights(content):
-        raise CheckpointError(f"{file} holds no weights by name; fetch a published checkpoint.")
+        raise unusable(file, "holds no weights by name", "fetch a published checkpoint")
     names = list(content)
     prefix = next(p for p in PREFIXES if all(name.startswith(p) for name in names))
     return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
@@ -69,28 +69,30 @@ def model_config(
 ) -> ModelConfig:
     """Join to the settings what only weights and data set know: vocabulary, identities, length.
 
-    Raises `CheckpointError` where a size can't be known, or two places differ on it.
+    Raises:
+        CheckpointError: a size can't be known, or two places differ on it.
     """
-    d = settings.fields["hidden_size"]
-    vocab_size = _rows(file, weights, "embed_tokens.embedding_weight", "vocab_size", d)
-    identities = _rows(file, weights, "puzzle_emb.weights", "num_puzzle_identifiers", d)
+    d, width = (settings.fields[name] for name in ("hidden_size", "puzzle_emb_ndim"))
+    width = d if width is None else width
+    sizes = {"vocab_size": _rows(file, weights, "embed_tokens.embedding_weight", d)}
+    # Without an embedding no identity is told from another, whatever their number.
+    sizes["num_puzzle_identifiers"] = _rows(file, weights, "puzzle_emb.weights", width) or 1
     known = _stated_lengths(settings)
     if settings.fields["positions"] == "learned":
-        rows = _rows(file, weights, "embed_pos.embedding_weight", "seq_len + 1", d)
-        known[str(file)] = rows - 1
-    return settings.model_config(
-        vocab_size=vocab_size,
-        num_puzzle_identifiers=identities,
-        seq_len=_agreed_length(settings, known, seq_len),
-    )
+        front = settings.model_config(**sizes, seq_len=1).puzzle_positions
+        known[str(file)] = _rows(file, weights, "embed_pos.embedding_weight", d) - front
+    return settings.model_config(**sizes, seq_len=_agreed_length(settings, known, seq_len))
 
 
-def _rows(file: Path, weights: Mapping[str, Tensor], name: str, rows: str, columns: int) -> int:
+def _rows(file: Path, weights: Mapping[str, Tensor], name: str, columns: int) -> int:
+    """Rows of a table that has so many columns; 0 where it has none and so is not there."""
+    if columns == 0:
+        return 0
     tensor = weights.get(name)
     if tensor is None:
-        raise CheckpointError(f"{file} lacks {name} ({rows}, {columns}); fetch it again.")
+        raise _misfit(file, f"{name} of {columns} columns is missing")
     if tensor.ndim != 2 or tensor.shape[1] != columns:
-        raise _misfit(file, f"{name} is {tuple(tensor.shape)} where ({rows}, {columns}) is needed")
+        raise _misfit(file, f"{name} is {tuple(tensor.shape)} where {columns} columns are needed")
     return tensor.shape[0]
 
 
@@ -107,37 +109,35 @@ def _length_of_dataset(file: Path) -> int:
     try:
         length = json.loads(file.read_text(encoding="utf-8"))["seq_len"]
     except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
-        raise CheckpointError(f"{file} has no seq_len; restore or remove it.") from error
+        raise unusable(file, "has no seq_len", "restore or remove it") from error
     if type(length) is not int or length < 1:
-        raise CheckpointError(f"{file} has seq_len {length!r}; restore or remove it.")
+        raise unusable(file, f"has seq_len {length!r}", "restore or remove it")
     return length
 
 
-def _agreed_length(settings: PublishedSettings, known: dict[str, int], asked: int | None) -> int:
-    if asked is not None:
-        known = {"what was asked for": asked, **known}
+def _agreed_length(settings: PublishedSettings, known: dict[str, int], given: int | None) -> int:
+    if given is not None:
+        known = {"what was given": given, **known}
     if not known:
-        raise CheckpointError(
-            f"{settings.file.parent} does not say how long its puzzles are: give seq_len, or put "
-            f"the {DATASET_FILES[0]} of its data set into it."
-        )
+        remedy = f"give seq_len, or put the {DATASET_FILES[0]} of its data set into it"
+        raise unusable(settings.file.parent, "does not say how long its puzzles are", remedy)
     (first, expected), *others = known.items()
-    for place, length in others:
+    for source, length in others:
         if length != expected:
-            raise CheckpointError(
-                f"seq_len is {length} by {place} but {expected} by {first}; keep the right one."
-            )
+            problem = f"is {length} by {source} but {expected} by {first}"
+            raise CheckpointError("seq_len", length, "keep the right one", problem=problem)
     return expected
 
 
 def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) -> None:
-    """Raise `CheckpointError` unless the weights are those that a model of `config` has.
+    """Refuse weights other than those that a model of `config` has.
 
-    The message names a tensor that is missing, surplus, misshapen or of a type that float32 can't
-    hold.
+    Raises:
+        CheckpointError: a tensor is missing, surplus, misshapen or of a type that float32 can't
+            hold.
     """
     with torch.device("meta"):  # shapes without memory: the settings may be those of a giant
-        needed = HierarchicalReasoningModel(config).state_dict()
+        needed = ReasoningModel(config).state_dict()
     for name, like in needed.items():
         if name not in weights:
             raise _misfit(file, f"{name} {tuple(like.shape)} is missing")
@@ -151,6 +151,5 @@ def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) 
 
 
 def _misfit(file: Path, what: str) -> CheckpointError:
-    return CheckpointError(
-        f"{file} does not fit all_config.yaml: {what}; take both from the same run."
-    )
+    problem = f"does not fit all_config.yaml: {what}"
+    return unusable(file, problem, "take both from the same run")

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.distributed import World
+from hrm.distributed import ProcessGroup
 from hrm.runs.processes import Processes
 from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -24,10 +24,10 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 CPU = torch.device("cpu")
 
 
-def train(case: dict[str, Any], dataset: PuzzleDataset, world: World, out: Path) -> None:
+def train(case: dict[str, Any], dataset: PuzzleDataset, group: ProcessGroup, out: Path) -> None:
     training = {**case["training"], "evaluate_at": tuple(case["training"]["evaluate_at"])}
     trainer = Trainer(
-        ModelConfig(**case["model"]), TrainingConfig(**training), dataset, CPU, world
+        ModelConfig(**case["model"]), TrainingConfig(**training), dataset, CPU, group
     )
     if case["resume"]:
         trainer.restore(Path(case["resume"]))
@@ -41,17 +41,17 @@ def train(case: dict[str, Any], dataset: PuzzleDataset, world: World, out: Path)
         )
     ]
     result = {"reports": reports, "weights": dict(trainer.model.state_dict())}
-    torch.save(result, out / f"{case['name']}-{world.rank}.pt")
+    torch.save(result, out / f"{case['name']}-{group.rank}.pt")
 
 
 def main(request: str) -> None:
     torch.set_num_threads(1)
     asked = json.loads(request)
     processes = Processes.found(os.environ)
-    world = processes.connect(CPU)
+    group = processes.connect(CPU)
     dataset = PuzzleDataset.open(Path(asked["dataset"]))
     for case in asked["cases"]:
-        train(case, dataset, world, Path(asked["out"]))
+        train(case, dataset, group, Path(asked["out"]))
     processes.leave(0)
 
 

@@ -1,0 +1,127 @@
+"""A single run's account of itself: lines for people, and records for its folder."""
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from hrm.config import ema_decay
+from hrm.evaluation.wilson import wilson
+from hrm.model.flops import costs, parameter_count, step_flops
+from hrm.progress import Progress
+from hrm.training.trainer import Trainer
+from puzzle_datasets.common.text import flops, percent, seconds
+
+SPENT = "The training budget is spent."
+
+
+def of_run(trainer: Trainer, folder: str) -> dict[str, Any]:
+    """The content of `run.json` for training on the puzzles in `folder`.
+
+    `ema_decay` is that of the averaged weights that are evaluated; 0 where the trained ones are.
+    """
+    manifest, model, training = trainer.dataset.manifest, trainer.model_config, trainer.config
+    return {
+        "dataset": {
+            "folder": folder,
+            "name": manifest.name,
+            "fingerprint": manifest.fingerprint,
+        },
+        "model": asdict(model),
+        "training": asdict(training),
+        "costs": costs(model, training),
+        "ema_decay": ema_decay(model, training),
+    }
+
+
+def of_session(trainer: Trainer) -> dict[str, Any]:
+    """The line of `sessions.jsonl` for training that goes on from the trainer's step."""
+    device = trainer.device
+    return {
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "step": trainer.step,
+        "speed": {
+            "mode": trainer.model.config.mode,
+            "execution": trainer.execution,
+            "precision": trainer.config.precision,
+            "device": device.type,
+            "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+            "processes": trainer.group.size,
+            "threads": torch.get_num_threads(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def beginning(trainer: Trainer, machine: str) -> str:
+    """A line that says what is trained on what, where, and at which cost."""
+    model, training, steps = trainer.model.config, trainer.config, trainer.total_steps
+    budget = flops(steps * step_flops(model, training))
+    return (
+        f"Training {model.model} ({model.mode}, {trainer.execution}, {training.precision}) of "
+        f"{parameter_count(model):,} parameters on "
+        f"{trainer.dataset.manifest.name}: {steps:,} steps, {budget}, on {machine}"
+        f"{_averaged('; evaluations are', ema_decay(model, training))}."
+    )
+
+
+def line(progress: Progress) -> str:
+    """One report on one line."""
+    share = percent(progress.step / progress.total_steps)
+    parts = [
+        f"step {progress.step:,}/{progress.total_steps:,} ({share})",
+        flops(progress.training_flops),
+        f"loss {progress.loss:.4f}",
+        *_halted(progress),
+        f"{progress.examples_per_second:,.0f} examples/s",
+    ]
+    if progress.curve is not None:
+        parts.append(f"{percent(progress.curve.exact_accuracy[-1])} of test puzzles exact")
+    if progress.step < progress.total_steps:
+        left = progress.device_seconds / progress.step * (progress.total_steps - progress.step)
+        parts.append(f"{seconds(left)} left")
+    return ", ".join(parts)
+
+
+def _halted(progress: Progress) -> list[str]:
+    """Means over puzzles that ended; before the first there is none to tell of."""
+    if progress.mean_segments == 0:
+        return []
+    return [
+        f"exact {percent(progress.train_exact_accuracy)} in training",
+        f"{progress.mean_segments:.2f} segments",
+    ]
+
+
+def _averaged(before: str, decay: float) -> str:
+    return f"{before} of the averaged weights (decay {decay:g})" if decay else ""
+
+
+def result(progress: Progress, ema_decay: float = 0.0) -> str:
+    """A sentence on an evaluation, with Wilson's 95 % interval.
+
+    It is one of the averaged weights where `ema_decay` isn't 0.
+    """
+    curve, halting = progress.curve, progress.halting
+    assert curve is not None
+    low, high = wilson(curve.exact_accuracy[-1], curve.puzzles)
+    segments = len(curve.exact_accuracy)
+    text = (
+        f"Exact accuracy{_averaged('', ema_decay)} "
+        f"{percent(curve.exact_accuracy[-1])} (95 % interval "
+        f"{100 * low:.1f} to {percent(high)}) of {curve.puzzles:,} test puzzles after "
+        f"{segments} segment{'s' if segments > 1 else ''} each"
+    )
+    if halting is None or segments == 1:
+        return f"{text}."
+    return (
+        f"{text}; {percent(halting.exact_accuracy)} after {halting.mean_segments:.2f} "
+        "segments on average where each halts on its own."
+    )

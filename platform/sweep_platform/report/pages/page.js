@@ -4,8 +4,8 @@ const options = {
   renderer: "svg",
   actions: { export: true, source: false, compiled: false, editor: false },
 };
-for (const place of document.querySelectorAll("[data-chart]")) {
-  vegaEmbed(place, charts[place.dataset.chart], options).catch((error) => {
-    place.textContent = `This chart could not be drawn: ${error.message}`;
+for (const element of document.querySelectorAll("[data-chart]")) {
+  vegaEmbed(element, charts[element.dataset.chart], options).catch((error) => {
+    element.textContent = `This chart could not be drawn: ${error.message}`;
   });
 }

@@ -22,7 +22,7 @@ from hrm.dynamics.report import Wishes, write_report
 from hrm.files import write_file
 from hrm.training.trainer import Trainer
 from puzzle_datasets.commands.prepare import build_at
-from puzzle_datasets.drawing.png import packed
+from puzzle_datasets.drawing.svg import packed
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
 from puzzle_datasets.storage.dataset import PuzzleDataset
 

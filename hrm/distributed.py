@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.batch import Share
 
 
 class LostProcess(RuntimeError):

@@ -16,7 +16,7 @@ from hrm.dynamics.stories import telling
 from hrm.dynamics.wording import names
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import EVALUATION_SEED
-from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 

@@ -13,12 +13,12 @@ from hrm.evaluation.findings import Findings
 from hrm.evaluation.fixed import evaluate
 from hrm.evaluation.halting import evaluate_halting
 from hrm.evaluation.rules import RuleScores
-from hrm.evaluation.voting import PUBLISHED_GUISES, vote
+from hrm.evaluation.voting import PUBLISHED_VIEWS, vote
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import EVALUATION_SEED
 from puzzle_datasets.kinds.arc.scoring import ArcScores
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 
@@ -58,7 +58,7 @@ class Examination:
             return 0
         if self.voting is not None:
             return self.voting
-        return PUBLISHED_GUISES if self.limit is None else 0
+        return PUBLISHED_VIEWS if self.limit is None else 0
 
 
 def settled(opened: Opened, dataset: PuzzleDataset, asked: Examination) -> Examination:
@@ -132,7 +132,7 @@ def _vote(
         dataset,
         segments=segments,
         batch_size=asked.batch_size,
-        guises=asked.voting,
+        views=asked.voting,
         answering=answer_late if asked.halting == "fixed" else answer_when_sure,
         report=lambda votes: report(f"{votes:,} votes"),
     )

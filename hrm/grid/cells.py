@@ -21,7 +21,7 @@ from hrm.files import write_file
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting
 from hrm.training.trainer import EVALUATION_SEED
-from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 FILE = "grid.json"

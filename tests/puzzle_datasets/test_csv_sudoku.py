@@ -185,7 +185,7 @@ def test_two_solutions_are_refused_by_line(
 def test_a_large_file_is_solved_anew_in_part(
     rows: dict[str, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sudoku_csv, "KIND", replace(sudoku_csv.KIND, most_deep_checks=4))
+    monkeypatch.setattr(sudoku_csv, "FORMAT", replace(sudoku_csv.FORMAT, most_deep_checks=4))
     settings = write(tmp_path / "csv", rows)
     assert built(settings, tmp_path / "set").statistics["train_solved_anew"] == 4
     rows["train"] = [with_second_solution(row) for row in rows["train"]]

@@ -10,12 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
 from puzzle_datasets.commands.verify import verify_all
-from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import Share, TrainLoader, evaluation_batches
-from puzzle_datasets.scoring.summary import score
+from puzzle_datasets.kinds.kind import score
+from puzzle_datasets.loader import TrainLoader, evaluation_batches
+from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_sets.json").read_text())["sets"]

@@ -22,12 +22,12 @@ PREPARE = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from puzzle_datasets.commands import registry
 from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc.sets import SETS
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 
 root, die = Path(sys.argv[1]), sys.argv[2] == "die"
-known = registry.PUZZLE_SETS["arc-agi-1"]
+known = SETS["arc-agi-1"]
 
 def build(settings, writer):
     with (root / "builds.txt").open("a") as log:
@@ -37,7 +37,7 @@ def build(settings, writer):
         os.kill(os.getpid(), signal.SIGKILL)
     return manifest
 
-registry.PUZZLE_SETS["arc-agi-1"] = replace(known, build=build)
+SETS["arc-agi-1"] = replace(known, build=build)
 settings = ArcSettings(canvas=3, augmentations=5, held_out="all")
 print(prepare("arc-agi-1", settings, root))
 """

@@ -1,12 +1,15 @@
-"""The rows of both splits are as many as promised, in order, and within the manifest's bounds."""
+"""Rows of both splits are as promised, in order and within bounds, and the splits share none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.checks.stored_set import Fault, Piece, StoredSet, first_fault
 from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, MANIFEST_FILE, SPLITS, Manifest, Split
+
+Tokens = npt.NDArray[np.uint8]
+Hashes = npt.NDArray[np.uint64]
 
 _Numbers = dict[str, int]
 """Group, puzzle and identifier of a row."""
@@ -28,10 +31,33 @@ def check_rows(stored: StoredSet) -> Iterator[str]:
     yield f"groups: {len(has_rows):,}, each with rows"
 
 
+def check_sharing(stored: StoredSet, invariant: Callable[[Tokens], Hashes]) -> Iterator[str]:
+    """Check that no test puzzle is trained on, by an invariant uint64 [n] of inputs [n, L].
+
+    A published folder may share some, and is what it is: how many is said, and not refused.
+
+    Raises:
+        DatasetError: any other set has a test puzzle that is equal to a training puzzle.
+    """
+    train, test = (
+        np.concatenate([invariant(piece.columns["inputs"]) for piece in stored.pieces(split)])
+        for split in SPLITS
+    )
+    shared = np.isin(test, train)
+    if shared.any() and not stored.is_import:
+        row = int(shared.argmax())
+        twin_file, twin = stored.position("train", int((train == test[row]).argmax()))
+        clause = f"its puzzle is that of row {twin} of {twin_file} up to symmetry"
+        raise stored.row_refusal(*stored.position("test", row), clause)
+    yield (
+        f"sharing: {shared.sum():,} of {len(test):,} test puzzles are trained on, also up to "
+        "their symmetries"
+    )
+
+
 def _check_split(stored: StoredSet, split: Split, has_rows: npt.NDArray[np.bool_]) -> int:
-    """Return how many rows the split has; mark the groups that they belong to."""
-    before = _BEFORE_FIRST
-    rows = 0
+    """Return the number of rows of the split; mark the groups that they belong to."""
+    before, rows = _BEFORE_FIRST, 0
     for piece in stored.pieces(split):
         stored.require_none(piece, _find_fault(stored.manifest, piece, before))
         has_rows[piece.columns["group"]] = True
@@ -44,22 +70,24 @@ def _check_split(stored: StoredSet, split: Split, has_rows: npt.NDArray[np.bool_
 
 
 def _find_fault(manifest: Manifest, piece: Piece, before: _Numbers) -> Fault | None:
-    """Return the first row with a fault, ``before`` being the numbers of the row in front."""
+    """Return the first row with a fault, `before` being the numbers of the row in front."""
     columns, groups = piece.columns, manifest.counts["groups"]
     group, identifier = columns["group"], columns["puzzle_identifier"]
     step = {
         name: np.diff(columns[name], prepend=np.int32(number)) for name, number in before.items()
     }
     inside = step["puzzle"] == 0
-    least = BLANK_IDENTIFIER + (manifest.kind == "arc")
+    # Where there are identities, no puzzle is under the blank identifier.
+    least = BLANK_IDENTIFIER + bool(manifest.counts["identities"])
+    alien = {
+        f"a token of its {name.removesuffix('s')} is not in the vocabulary": np.asarray(
+            (columns[name] >= manifest.vocab_size).any(1)
+        )
+        for name in ("inputs", "labels")
+    }
     return first_fault(
-        {
-            "a token of its input is not in the vocabulary": _is_alien(
-                columns["inputs"], manifest
-            ),
-            "a token of its label is not in the vocabulary": _is_alien(
-                columns["labels"], manifest
-            ),
+        alien
+        | {
             "its group comes before that of the row in front": step["group"] < 0,
             "its group is beyond those counted": (group < 0) | (group >= groups),
             "its puzzle is neither that of the row in front nor the next": (step["puzzle"] < 0)
@@ -70,7 +98,3 @@ def _find_fault(manifest: Manifest, piece: Piece, before: _Numbers) -> Fault | N
             | (identifier >= manifest.num_puzzle_identifiers),
         }
     )
-
-
-def _is_alien(tokens: npt.NDArray[np.uint8], manifest: Manifest) -> npt.NDArray[np.bool_]:
-    return np.asarray((tokens >= manifest.vocab_size).any(1))

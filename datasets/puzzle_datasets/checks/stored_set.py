@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.storage.schema import Manifest, Split
+from puzzle_datasets.storage.schema import IMPORTED, Manifest, Split
 from puzzle_datasets.storage.shards import Columns, read_rows
 
 Fault = tuple[int, str]
@@ -49,7 +49,7 @@ class StoredSet:
     @property
     def is_import(self) -> bool:
         """Whether the set was taken over as somebody else's build left it."""
-        return self.manifest.name == "official"
+        return self.manifest.name == IMPORTED
 
     def pieces(self, split: Split) -> Iterator[Piece]:
         """Yield all rows of a split, some thousands at a time."""
@@ -91,7 +91,7 @@ class StoredSet:
             row, clause = fault
             raise self.row_refusal(piece.file, piece.first + row, clause)
 
-    def place(self, split: Split, row: int) -> tuple[str, int]:
+    def position(self, split: Split, row: int) -> tuple[str, int]:
         """Return the shard, and the row in it, of a split's row."""
         for file in self.manifest.shards(split):
             rows = pq.read_metadata(self.folder / file).num_rows

@@ -5,12 +5,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from puzzle_datasets.commands.captions import identity_in_words, pair_details, pair_name
 from puzzle_datasets.commands.summary import augmentation_in_words
+from puzzle_datasets.common.dihedral import DIHEDRAL_NAMES
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.drawing.page import COLUMNS, Pair, Section
+from puzzle_datasets.drawing.picture import COLUMNS, Pair, Section
 from puzzle_datasets.drawing.svg import Grid
-from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.kind import augmenter, kind_named
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.loading.puzzle_index import PuzzleIndex
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -117,16 +117,26 @@ def _served_pairs(dataset: PuzzleDataset, picks: Picks, seed: int) -> list[Pair]
 
 
 def _identity(dataset: PuzzleDataset, identifier: int) -> str:
-    return f", {identity_in_words(dataset, identifier)}"
+    """Return how an identity differs from its task."""
+    assert dataset.identities is not None
+    dihedral = int(dataset.identities.dihedral[identifier - 1])
+    colours = dataset.identities.colours[identifier - 1].tolist()
+    recoloured = ", recoloured" if colours != sorted(colours) else ""
+    return f", identity {identifier:,}: {DIHEDRAL_NAMES[dihedral]}{recoloured}"
 
 
 def _stored_pair(dataset: PuzzleDataset, split: Split, row: int) -> Pair:
     table = dataset.train if split == "train" else dataset.test
+    columns = {name: values[row].item() for name, values in table.details.items()}
+    heading = f"row {row:,}"
+    if dataset.group_names:
+        task = dataset.group_names[int(table.group[row])]
+        heading = f"{task}, pair {columns['example'] + 1}"
     return Pair(
         puzzle=_grid(dataset, table.inputs[row]),
         solution=_grid(dataset, table.labels[row]),
-        heading=pair_name(dataset, split, row),
-        details=pair_details(dataset, split, row),
+        heading=heading,
+        details=", ".join(kind_named(dataset.manifest.kind).details(columns)),
     )
 
 

@@ -1,14 +1,19 @@
-"""The few shapes that puzzles are drawn with, as SVG text.
+"""The few shapes that puzzles are drawn with, as SVG text, and that text as a PNG file.
 
 Lengths are in pixels of the page. A shape is drawn at the origin and then moved into place.
 """
 
-from collections.abc import Iterable
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
 from html import escape
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from puzzle_datasets.common.page import printable
 
 Grid = npt.NDArray[np.uint8]
 """Tokens [rows, columns] of one canvas."""
@@ -18,6 +23,13 @@ Lengths = npt.NDArray[np.floating[Any]]
 INK = "#1f2328"
 FAINT = "#667085"
 HAIRLINE = "#c3c8d0"
+PIXELS_PER_POINT = 2
+
+_SIGNATURE_SIZE = 8
+_HEADER = struct.Struct(">I4s")
+_CHECKSUM = struct.Struct(">I")
+_LEVEL = 9
+
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
@@ -40,7 +52,7 @@ def text(
     weight = ' font-weight="bold"' if bold else ""
     return (
         f'<text x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="{colour}"'
-        f'{weight} text-anchor="{anchor}">{escape(content)}</text>'
+        f'{weight} text-anchor="{anchor}">{escape(printable(content))}</text>'
     )
 
 
@@ -108,6 +120,44 @@ def path(data: str, **style: Any) -> str:
 def short(value: float) -> str:
     """Write a length to hundredths, without zeros that say nothing."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def has_png() -> bool:
+    """Return True if vl-convert is installed, by which SVG becomes PNG."""
+    return find_spec("vl_convert") is not None
+
+
+def to_png(image: str) -> bytes:
+    """Return an SVG as a PNG file, by vl-convert, which packs for speed: made small here."""
+    import vl_convert
+
+    return packed(vl_convert.svg_to_png(image, scale=PIXELS_PER_POINT))
+
+
+def packed(png: bytes) -> bytes:
+    """Return the same PNG file with its pixels packed as tightly as zlib can."""
+    chunks = list(_chunks(png))
+    pixels = zlib.decompress(b"".join(data for kind, data in chunks if kind == b"IDAT"))
+    first = next(place for place, (kind, _) in enumerate(chunks) if kind == b"IDAT")
+    others = [chunk for chunk in chunks if chunk[0] != b"IDAT"]
+    repacked = (b"IDAT", zlib.compress(pixels, _LEVEL))
+    image = [*others[:first], repacked, *others[first:]]
+    return png[:_SIGNATURE_SIZE] + b"".join(_chunk(kind, data) for kind, data in image)
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and content of each part of the file."""
+    place = _SIGNATURE_SIZE
+    while place < len(png):
+        length, kind = _HEADER.unpack_from(png, place)
+        place += _HEADER.size
+        yield kind, png[place : place + length]
+        place += length + _CHECKSUM.size
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    header = _HEADER.pack(len(data), kind)
+    return header + data + _CHECKSUM.pack(zlib.crc32(kind + data))
 
 
 def _attributes(style: dict[str, Any]) -> str:

@@ -1,11 +1,6 @@
-"""A folder in the published npy layout of HRM and TRM, read piece by piece and checked.
+"""A split of a folder in the published layout, read piece by piece and checked."""
 
-Below the folder lie ``train`` and ``test``, each with a ``dataset.json`` and, for every name in
-its ``sets``, five arrays: ``inputs`` and ``labels`` [N, L], ``puzzle_identifiers`` [P],
-``puzzle_indices`` [P + 1] where each puzzle's examples start, and ``group_indices`` [G + 1] where
-each group's puzzles start. ``identifiers.json`` beside them names the identifiers.
-"""
-
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.published.metadata import (
+from puzzle_datasets.published.layout import (
     METADATA_FILE,
     REMEDY,
     Metadata,
+    array_file,
     read_metadata,
 )
 from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Split
@@ -56,6 +52,12 @@ class PublishedSplit:
         return np.diff(self.puzzle_starts)
 
     @property
+    def side(self) -> int:
+        """Side of the square canvas, 0 if the tokens fill none."""
+        side = math.isqrt(self.metadata.seq_len)
+        return side if side**2 == self.metadata.seq_len else 0
+
+    @property
     def group_sizes(self) -> Integers:
         """Puzzles of each group [G]."""
         return np.diff(self.group_starts)
@@ -91,11 +93,6 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
         puzzle_starts=_chained(puzzle_starts),
         group_starts=_chained(group_starts),
     )
-
-
-def array_file(folder: Path, name: str, part: str) -> Path:
-    """Return the path of one array of a set."""
-    return folder / f"{name}__{part}.npy"
 
 
 def open_array(file: Path) -> npt.NDArray[Any]:

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.folder import Integers, PublishedSplit
-from puzzle_datasets.published.names import Identities
+from puzzle_datasets.published.layout import Identities
 from puzzle_datasets.storage.schema import SPLITS, Split
-from puzzle_datasets.storage.shards import bytes_column
+from puzzle_datasets.storage.writer import identity_table
 
 NO_GROUP = -1
 """The group of an identity that no pair of the folder bears."""
@@ -67,18 +67,16 @@ def number_tasks(splits: Splits, identities: Identities) -> Numbering:
     )
 
 
-def identity_table(
+def table_of_identities(
     splits: Splits, names: Sequence[str], identities: Identities, numbering: Numbering
 ) -> pa.Table:
     """Return one row for each identifier 1, 2, …, with its name as it is in the folder."""
-    columns = {
-        "identifier": pa.array(np.arange(1, len(names)), pa.int32()),
-        "group": pa.array(_identity_groups(splits, identities, numbering)[1:], pa.int32()),
-        "dihedral": pa.array(identities.dihedral[1:], pa.int8()),
-        "colours": bytes_column(identities.colours[1:]),
-        "name": pa.array(names[1:], pa.string()),
-    }
-    return pa.table(columns)
+    return identity_table(
+        _identity_groups(splits, identities, numbering)[1:],
+        identities.dihedral[1:],
+        identities.colours[1:],
+        names[1:],
+    )
 
 
 def _group_tasks(split: PublishedSplit, identities: Identities) -> list[str]:

@@ -31,7 +31,9 @@ IGNORE_LABEL = -100
 BLANK_IDENTIFIER = 0
 """The puzzle identifier that belongs to no puzzle; identities count from 1."""
 
-Kind = Literal["arc", "sudoku", "maze"]
+IMPORTED = "official"
+"""Name of the set that holds a published folder as it is."""
+
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 _AGAIN = "build the set again"
@@ -47,7 +49,7 @@ class _Description:
 
     Attributes:
         name: the set's name, as in ``build NAME``.
-        kind: whose rules, symmetries and looks the puzzles have.
+        kind: name of the kind whose rules, symmetries and looks the puzzles have.
         settings: the builder's, without anything that differs between machines.
         source: where the puzzles come from, for people.
         licence: on what terms.
@@ -61,7 +63,7 @@ class _Description:
     """
 
     name: str
-    kind: Kind
+    kind: str
     settings: dict[str, Any]
     source: str
     licence: str
@@ -177,6 +179,8 @@ def _contradiction(manifest: Manifest) -> str | None:
     identifiers, identities = manifest.num_puzzle_identifiers, manifest.counts["identities"]
     if rows * columns != manifest.seq_len:
         return f"says seq_len {manifest.seq_len} of a grid of {rows} by {columns}"
+    if not manifest.kind.isidentifier():
+        return f"names a kind {manifest.kind!r}, which no kind can have"
     if identifiers != identities + 1:
         return f"says {identifiers} identifiers of {identities} identities and the blank one"
     if set(manifest.tokens) != {str(token) for token in range(manifest.vocab_size)}:

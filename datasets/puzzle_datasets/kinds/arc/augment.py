@@ -32,6 +32,12 @@ class Augmentation:
     colours: Tensor
     offsets: Tensor
 
+    def at(self, rows: Tensor) -> "Augmentation":
+        """Return the augmentations of some of the pairs."""
+        return Augmentation(
+            dihedral=self.dihedral[rows], colours=self.colours[rows], offsets=self.offsets[rows]
+        )
+
 
 def frame(tokens: Tensor, sizes: Tensor) -> Tensor:
     """Return grids [B, side + 2, side + 2] with their whole border: what ``augment`` reads from.

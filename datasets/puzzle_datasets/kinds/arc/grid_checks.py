@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.checks.stored_set import Fault, Masks, Piece, StoredSet, first_fault
-from puzzle_datasets.kinds.arc.recipes import Grid, Pair
+from puzzle_datasets.kinds.arc.grids import Grid, Pair
 from puzzle_datasets.storage.schema import COLOUR_OFFSET, EOS, SPLITS
 
 Integers = npt.NDArray[np.int64]

@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.kinds.arc.grids import Grid, Pair
 from puzzle_datasets.storage.schema import ARC_COLOURS
-
-Grid = npt.NDArray[np.uint8]
-Pair = tuple[Grid, Grid]
 
 TRIES_PER_RECIPE = 5
 _BITS_PER_COLOUR = 4

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.kinds.arc.recipes import Grid, Pair
+from puzzle_datasets.kinds.arc.grids import Grid, Pair
 from puzzle_datasets.kinds.arc.settings import LARGEST_CANVAS, TASK_FILES, ArcSettings, ArcVersion
 from puzzle_datasets.storage.schema import ARC_COLOURS
 

@@ -4,6 +4,7 @@ Mazes travel as token sequences [B, L] with L = side·side. The published runs t
 where several paths are equally short, a turned label may break the rule by which one was chosen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +21,7 @@ from puzzle_datasets.common.dihedral import (
 from puzzle_datasets.loading.batch import Batch, send
 from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,13 @@ def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
     """Return the tokens [B, L] of which ``augment`` made these."""
     inverses = torch.tensor(INVERSE, device=tokens.device)
     return augment(tokens, Augmentation(dihedral=inverses[augmentation.dihedral]))
+
+
+def change_to_variants(
+    manifest: Manifest, rows: Tensor, variants: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return what turns tokens [B, L] of mazes into those of their variants [B], at any rows."""
+    return lambda tokens: augment(tokens, Augmentation(dihedral=variants))
 
 
 class MazePairs:

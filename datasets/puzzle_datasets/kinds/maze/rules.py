@@ -94,6 +94,21 @@ def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, 
     return valid, valid & (on_path.sum(1) + 1 == shortest_lengths(inputs, shape))
 
 
+def score(
+    inputs: Cells, labels: Cells, predictions: Cells, shape: Shape
+) -> dict[str, npt.NDArray[Any]]:
+    """Return figures bool [n] of predicted paths [n, L].
+
+    `exact_accuracy`: every cell is the label's; `valid_paths` and `shortest_paths` as
+    `path_scores` has them. A maze can have many shortest paths and the label holds only one, so
+    that exact matches measure the label's choice as well: the HRM paper calls a prediction correct
+    that is valid and shortest (section 3.1).
+    """
+    valid, shortest = path_scores(inputs, predictions, shape)
+    exact = (predictions == labels).all(1)
+    return {"exact_accuracy": exact, "valid_paths": valid, "shortest_paths": shortest}
+
+
 def find_fault(
     inputs: Cells, labels: Cells, shape: Shape, *, must_be_shortest: bool = True
 ) -> tuple[int, str] | None:

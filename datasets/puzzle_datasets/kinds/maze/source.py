@@ -18,20 +18,18 @@ import numpy.typing as npt
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.figures import spread
 from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.reach import WIDEST
 from puzzle_datasets.kinds.maze.search import Family, Search
-from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.schema import Manifest, Split
 from puzzle_datasets.storage.settings import (
     LARGEST_SEED,
     MOST_PUZZLES,
     Augmentations,
-    augmentation_mode,
-    settings_record,
 )
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "maze"
 SMALLEST = 3
@@ -137,17 +135,11 @@ def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
         figures |= _figures(split, measured)
     least, most = settings.bounds
     return writer.finish(
-        Card(
-            name=NAME,
-            kind="maze",
-            settings=settings_record(settings),
+        KIND.card(
+            NAME,
+            settings,
             source=f"generated {settings.family} mazes with paths of {least} to {most} steps",
             licence="generated, free of rights",
-            vocab_size=settings.vocab_size,
-            seq_len=settings.seq_len,
-            grid=(settings.side, settings.side),
-            tokens=maze.LEGEND,
-            augmentation=augmentation_mode(settings.augmentations),
             groups=settings.train + settings.test,
             statistics=figures,
         )

@@ -4,6 +4,7 @@ Lines move with their band or stack, or within it, so that a solution stays one.
 token sequences [B, L] with L = side·side: 0 padding, 1 a blank, d + 1 the digit d.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations, product
@@ -113,6 +114,14 @@ def variant_changes(manifest: Manifest, rows: Tensor, variants: Tensor) -> Augme
     words = counters.counter_draws(key, (variants, rows), _draws(manifest))
     words[variants == 0] = 0
     return drawn(words, manifest.box)
+
+
+def change_to_variants(
+    manifest: Manifest, rows: Tensor, variants: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return what turns tokens [B, L] of training rows into those of their variants, both [B]."""
+    change = variant_changes(manifest, rows, variants)
+    return lambda tokens: augment(tokens, change)
 
 
 class SudokuPairs:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.figures import spread
 from puzzle_datasets.common.options import option
 from puzzle_datasets.csv_files.choice import (
     ChoiceSettings,
@@ -16,23 +15,22 @@ from puzzle_datasets.csv_files.choice import (
     source_folder,
 )
 from puzzle_datasets.csv_files.importing import (
+    CsvFormat,
     Details,
-    PuzzleKind,
     import_splits,
     statistics,
 )
 from puzzle_datasets.csv_files.table import GridText, Tokens
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
+from puzzle_datasets.kinds.sudoku.kind import KIND
 from puzzle_datasets.kinds.sudoku.symmetry import invariant
-from puzzle_datasets.storage.schema import Card, Manifest
+from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.settings import (
     MOST_AUGMENTATIONS,
     Augmentations,
-    augmentation_mode,
-    settings_record,
 )
-from puzzle_datasets.storage.writer import SetWriter
+from puzzle_datasets.storage.writer import SetWriter, spread
 
 REPO = "sapientinc/sudoku-extreme"
 LICENCE = "none stated by the publisher of the files"
@@ -84,7 +82,7 @@ def check_extreme(settings: SudokuExtremeSettings) -> None:
     """
     if settings.csv is not None:
         require_files(Path(settings.csv))
-        require_first_grids(Path(settings.csv), KIND.text)
+        require_first_grids(Path(settings.csv), FORMAT.text)
 
 
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
@@ -117,24 +115,17 @@ def _build(
     settings: SudokuCsvSettings,
     writer: SetWriter,
 ) -> Manifest:
-    reports = import_splits(folder, settings, KIND, writer)
+    reports = import_splits(folder, settings, FORMAT, writer)
     figures = statistics(reports)
     for split, report in reports.items():
         figures |= spread(f"{split}_clues", report.column("clues"))
         figures[f"{split}_solved_anew"] = report.counts["deep_checked"]
     return writer.finish(
-        Card(
-            name=name,
-            kind="sudoku",
-            settings=settings_record(settings),
+        KIND.card(
+            name,
+            settings,
             source=source,
             licence=licence,
-            vocab_size=settings.vocab_size,
-            seq_len=settings.seq_len,
-            grid=(SIDE, SIDE),
-            box=sudoku.box_shape(SIDE),
-            tokens=sudoku.legend(SIDE),
-            augmentation=augmentation_mode(settings.augmentations),
             groups=sum(len(report.column("clues")) for report in reports.values()),
             statistics=figures,
         )
@@ -158,7 +149,7 @@ def _invariant(inputs: Tokens) -> npt.NDArray[np.uint64]:
     return invariant(inputs, SIDE)
 
 
-KIND = PuzzleKind(
+FORMAT = CsvFormat(
     text=GridText(
         question={".": sudoku.BLANK, "0": sudoku.BLANK, **DIGITS},
         answer=DIGITS,

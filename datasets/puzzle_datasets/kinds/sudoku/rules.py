@@ -5,6 +5,8 @@ A house is a row, a column or a box; a solution has every digit in every house. 
 about a kilobyte a grid: give large sets in chunks.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,8 @@ DIGIT_OFFSET = 1
 BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 """No puzzle with fewer clues has a unique solution."""
+
+_CHUNK = 8192  # grids; what the rules need in memory for them stays below 10 MB
 
 
 def vocab_size(side: int) -> int:
@@ -78,10 +82,20 @@ def changed_clues(inputs: Tokens, grids: Tokens) -> npt.NDArray[np.int64]:
     return changed
 
 
-def keeps_clues(inputs: Tokens, labels: Tokens) -> npt.NDArray[np.bool_]:
-    """Return which grids leave every clue of their puzzle as it is, bool [n]."""
-    kept: npt.NDArray[np.bool_] = changed_clues(inputs, labels) == 0
-    return kept
+def score(
+    inputs: Tokens, labels: Tokens, predictions: Tokens, grid: tuple[int, int]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return figures [n] of predicted grids [n, L].
+
+    `exact_accuracy`: every cell is the solution's; `missing_digits`: the digits that rows, columns
+    and boxes lack, taken together, 0 if no rule is broken; `changed_clues`: replaced clues.
+    """
+    chunks = [predictions[begin : begin + _CHUNK] for begin in range(0, len(predictions), _CHUNK)]
+    return {
+        "exact_accuracy": (predictions == labels).all(1),
+        "missing_digits": np.concatenate([missing_digits(chunk, grid[0]) for chunk in chunks]),
+        "changed_clues": changed_clues(inputs, predictions),
+    }
 
 
 def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | None:
@@ -93,7 +107,7 @@ def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | N
     faulty = (
         (_is_alien(inputs, BLANK, side) | _is_alien(labels, BLANK + 1, side)).any(axis=1)
         | ~is_solution(labels, side)
-        | ~keeps_clues(inputs, labels)
+        | (changed_clues(inputs, labels) > 0)
     )
     if not faulty.any():
         return None

@@ -18,8 +18,8 @@ import torch
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.kinds.augmenters import augmenter
-from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.kinds.kind import augmenter
+from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.loading.puzzle_index import PuzzleIndex
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -29,22 +29,6 @@ Integers = npt.NDArray[np.int64]
 
 BLOCK = 1024
 """About how many pairs are made at once: small batches would cost mostly calls one by one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """Which part of every batch this process takes: the ``rank``-th of ``world_size``."""
-
-    rank: int = 0
-    world_size: int = 1
-
-    def __post_init__(self) -> None:
-        assert 0 <= self.rank < self.world_size, self
-
-    def of(self, rows: int) -> slice:
-        """Return the rows of a batch that are this process's."""
-        share = rows // self.world_size
-        return slice(self.rank * share, (self.rank + 1) * share)
 
 
 @dataclass(frozen=True, kw_only=True)

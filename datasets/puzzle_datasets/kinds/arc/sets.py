@@ -1,0 +1,20 @@
+"""The ARC sets there are: one for each published version."""
+
+from functools import partial
+
+from puzzle_datasets.kinds.arc import build
+from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion, most_identifiers
+from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+
+
+def _set(version: ArcVersion) -> PuzzleSet:
+    return PuzzleSet(
+        summary=version.summary,
+        settings=ArcSettings,
+        build=partial(build.build, version),
+        quick_check=partial(build.chosen_tasks, version),
+        most_identifiers=partial(most_identifiers, version),
+    )
+
+
+SETS = {name: _set(version) for name, version in VERSIONS.items()}

@@ -71,9 +71,7 @@ def test_right_answers_in_any_order_solve_everything(
     )
     assert scores.pass_at[1].per_input == scores.pass_at[1].per_task == 1
     assert scores.inputs_voted == scores.inputs
-    assert scores.votes == sum(
-        len(b.rows) for b in voting_batches(arc, batch_size=9, views=4)
-    )
+    assert scores.votes == sum(len(b.rows) for b in voting_batches(arc, batch_size=9, views=4))
 
 
 def test_a_minority_is_the_second_guess(arc: PuzzleDataset, model: ReasoningModel) -> None:

@@ -1,4 +1,4 @@
-"""``python -m puzzle_datasets``: build, inspect, verify and export puzzle sets.
+"""`python -m puzzle_datasets`: build, inspect, verify and export puzzle sets.
 
 The commands that need torch import it themselves, so that help comes at once.
 """
@@ -77,7 +77,7 @@ def _run(words: list[str] | None) -> int:
 
 
 def _parser() -> Parser:
-    """Return the parser of all commands; each leaves its function as ``run``."""
+    """Return the parser of all commands; each leaves its function as `run`."""
     top = Parser(prog="python -m puzzle_datasets", description="Puzzle sets as Parquet shards.")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_build(commands.add_parser("build", help="build a puzzle set"))

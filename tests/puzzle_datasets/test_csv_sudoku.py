@@ -20,7 +20,7 @@ from puzzle_datasets.kinds.sudoku.csv_source import (
     build_extreme,
     build_sample,
 )
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.kinds.sudoku.rules import invariant
 from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import Columns, read_rows
 from puzzle_datasets.storage.writer import SetWriter

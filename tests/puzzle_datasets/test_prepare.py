@@ -23,7 +23,7 @@ import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.kinds.arc.sets import SETS
+from puzzle_datasets.kinds.arc import SETS
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 
 root, die = Path(sys.argv[1]), sys.argv[2] == "die"

@@ -26,7 +26,7 @@ class Piece:
     Attributes:
         file: the shard's name.
         first: the number of the first row within the shard.
-        columns: the rows' columns by name, of ``rows`` entries each.
+        columns: the rows' columns by name, of `rows` entries each.
     """
 
     file: str
@@ -62,8 +62,7 @@ class StoredSet:
     def read_table(self, file: str) -> pa.Table:
         """Return a table that lies beside the splits.
 
-        Raises:
-            DatasetError: it is no whole Parquet file.
+        Raises `DatasetError` if it is no whole Parquet file.
         """
         try:
             return pq.read_table(self.folder / file)
@@ -71,7 +70,7 @@ class StoredSet:
             raise self.refusal(file, f"can't be read ({error})") from error
 
     def refusal(self, file: str, fault: str, value: object = None) -> DatasetError:
-        """Return the error for a file, ``fault`` being what is said of it."""
+        """Return the error for a file, `fault` being what is said of it."""
         source = "mend what it was imported from and import it again"
         again = source if self.is_import else "build the set again"
         remedy = f"delete {self.folder} and {again}"
@@ -84,8 +83,7 @@ class StoredSet:
     def require_none(self, piece: Piece, fault: Fault | None) -> None:
         """Refuse a row of a piece if there is anything wrong with it.
 
-        Raises:
-            DatasetError: there is.
+        Raises `DatasetError` if there is.
         """
         if fault is not None:
             row, clause = fault

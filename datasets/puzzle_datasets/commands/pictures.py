@@ -17,14 +17,12 @@ GENERATOR = "puzzle_datasets"
 
 
 def draw(folder: Path, into: Path, sample: Sample) -> list[Path]:
-    """Write ``<into>.html`` and, where vl-convert is installed, ``<into>.png``; return them.
+    """Write `<into>.html` and, where vl-convert is installed, `<into>.png`; return them.
 
     Shows a sample of each split; of puzzles to train on also what the loader of the sample's seed
-    makes of them in two epochs. Replaces an earlier page of the same name.
-
-    Raises:
-        DatasetError: the set is damaged, or files of these names are none of ours.
-        OSError: they can't be written.
+    makes of them in two epochs. Replaces an earlier page of the same name. Raises `DatasetError`
+    if the set is damaged, or files of these names are none of ours; `OSError` if they can't be
+    written.
     """
     html, png = (into.with_name(f"{into.name}.{ending}") for ending in ("html", "png"))
     _require_ours(html, png)

@@ -8,12 +8,7 @@ from puzzle_datasets.common.files import make_folder, naming
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.kinds.puzzle_set import PuzzleSet, sets_of_kinds
 from puzzle_datasets.published.source import OFFICIAL
-from puzzle_datasets.storage.schema import (
-    IMPORTED,
-    MANIFEST_FILE,
-    SCHEMA_VERSION,
-    canonical_json,
-)
+from puzzle_datasets.storage.schema import IMPORTED, MANIFEST_FILE, SCHEMA_VERSION, canonical_json
 from puzzle_datasets.storage.settings import Settings, settings_record
 from puzzle_datasets.storage.shards import read_manifest, verify
 from puzzle_datasets.storage.writer import Report, SetWriter
@@ -30,8 +25,7 @@ def puzzle_set(name: str) -> PuzzleSet:
     >>> puzzle_set("maze").summary
     'generated mazes: perfect ones, or random walls with long shortest paths'
 
-    Raises:
-        DatasetError: there is none.
+    Raises `DatasetError` if there is none.
     """
     known = puzzle_sets()
     if name not in known:
@@ -41,15 +35,12 @@ def puzzle_set(name: str) -> PuzzleSet:
 
 
 def prepare(name: str, settings: Settings, root: Path, report: Report | None = None) -> Path:
-    """Return the folder below ``root`` that holds the puzzle set of these settings, whole.
+    """Return the folder below `root` that holds the puzzle set of these settings, whole.
 
     However many processes ask at once, one builds and the others wait for it. A set appears under
-    its name only when finished; what a killed build left behind is cleared by the next one.
-
-    Raises:
-        DatasetError: the name is unknown, the settings can't be met, or the set is there but
-            damaged.
-        OSError: `root` can't be written.
+    its name only when finished; what a killed build left behind is cleared by the next one. Raises
+    `DatasetError` if the name is unknown, the settings can't be met, or the set is there but
+    damaged; `OSError` if `root` can't be written.
     """
     folder = root / folder_name(name, settings)
     _build_once(name, settings, folder, report)
@@ -58,11 +49,10 @@ def prepare(name: str, settings: Settings, root: Path, report: Report | None = N
 
 
 def build_at(name: str, settings: Settings, folder: Path, report: Report | None = None) -> None:
-    """Have the puzzle set of these settings at ``folder``, whole, as ``prepare`` does.
+    """Have the puzzle set of these settings at `folder`, whole, as `prepare` does.
 
-    Raises:
-        DatasetError: as `prepare`, or something else lies at `folder`.
-        OSError: `folder` can't be written.
+    Raises `DatasetError` as `prepare`, or something else lies at `folder`; `OSError` if `folder`
+    can't be written.
     """
     _build_once(name, settings, folder, report)
     _require_same(name, settings, folder)
@@ -72,8 +62,7 @@ def build_at(name: str, settings: Settings, folder: Path, report: Report | None 
 def folder_name(name: str, settings: Settings) -> str:
     """Return the folder's name: equal for equal settings under one schema version only.
 
-    Raises:
-        DatasetError: a file that the settings name can't be read.
+    Raises `DatasetError` if a file that the settings name can't be read.
     """
     record = settings_record(settings)
     identity = {"name": name, "schema_version": SCHEMA_VERSION, "settings": record}

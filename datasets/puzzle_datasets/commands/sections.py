@@ -23,7 +23,7 @@ EPOCHS = COLUMNS - 1
 
 
 def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
-    """Return ``puzzles`` training puzzles; where they have variants, each with some of them.
+    """Return `puzzles` training puzzles; where they have variants, each with some of them.
 
     The variants are those that a loader of this seed would serve in the first epochs.
     """
@@ -44,7 +44,7 @@ def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
 
 
 def test_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
-    """Return ``puzzles`` test pairs."""
+    """Return `puzzles` test pairs."""
     generator = keyed_generator("pictures", "test", seed)
     rows = _sample(len(dataset.test), puzzles, generator)
     return Section(
@@ -66,7 +66,7 @@ def _explanation(dataset: PuzzleDataset, several: bool, seed: int) -> str:
 
 
 def _in_rows(stored: list[Pair], served: list[Pair]) -> list[Pair]:
-    """Return each stored pair and behind it the ``EPOCHS`` that were served for it."""
+    """Return each stored pair and behind it the `EPOCHS` that were served for it."""
     return [
         pair
         for row, one in enumerate(stored)
@@ -75,14 +75,14 @@ def _in_rows(stored: list[Pair], served: list[Pair]) -> list[Pair]:
 
 
 def _sample(count: int, wanted: int, generator: np.random.Generator) -> Integers:
-    """Return up to ``wanted`` of the numbers below ``count``, in order."""
+    """Return up to `wanted` of the numbers below `count`, in order."""
     return np.sort(generator.choice(count, min(count, wanted), replace=False))
 
 
 def _picks(
     index: PuzzleIndex, groups: Integers, offsets: Integers, generator: np.random.Generator
 ) -> Picks:
-    """Return ``EPOCHS`` picks of each group: of its variants if it has any, the same pair."""
+    """Return `EPOCHS` picks of each group: of its variants if it has any, the same pair."""
     begins, ends = (np.repeat(index.starts[groups + end], EPOCHS) for end in (0, 1))
     puzzles = generator.integers(np.minimum(begins + 1, ends - 1), ends)
     rows = index.first_row[puzzles] + np.repeat(offsets, EPOCHS) % index.rows[puzzles]

@@ -17,8 +17,7 @@ SHORT_FINGERPRINT = 12
 def summary(manifest: Manifest, folder: Path) -> str:
     """Return some lines of text on a puzzle set: what it is, how much of it, and its figures.
 
-    Raises:
-        DatasetError: a file that the manifest names is missing.
+    Raises `DatasetError` if a file that the manifest names is missing.
     """
     blocks = [
         [str(folder)],

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from puzzle_datasets.checks.rows import check_rows, check_sharing
 from puzzle_datasets.checks.stored_set import StoredSet
-from puzzle_datasets.checks.structure import check_structure
+from puzzle_datasets.checks.structure import check_rows, check_sharing, check_structure
 from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.storage.shards import verify
 
@@ -13,8 +12,7 @@ from puzzle_datasets.storage.shards import verify
 def verify_all(folder: Path) -> Iterator[str]:
     """Yield a line for every check that a puzzle set passes, in order; later ones build on it.
 
-    Raises:
-        DatasetError: a check fails; the message names file, row and remedy.
+    Raises `DatasetError` if a check fails; the message names file, row and remedy.
     """
     manifest = verify(folder)
     yield f"hashes: {len(manifest.files):,} files are as the manifest says"

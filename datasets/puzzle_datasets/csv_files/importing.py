@@ -1,4 +1,4 @@
-"""Puzzle files ``train.csv`` and ``test.csv`` into splits, checked and kept apart.
+"""Puzzle files `train.csv` and `test.csv` into splits, checked and kept apart.
 
 The test rows stay as they are. A training row that equals one of them up to the puzzle's
 symmetries is left out and counted.
@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.csv_files.blocks import line_error
 from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
 from puzzle_datasets.csv_files.table import (
     CsvRows,
     GridText,
     Tokens,
+    line_error,
     read_ratings,
     read_rows,
 )
@@ -80,8 +80,7 @@ def import_splits(
 ) -> dict[Split, SplitReport]:
     """Write both splits; hold the test rows in memory and some thousands of the training rows.
 
-    Raises:
-        DatasetError: a file is none of the format, or a row no puzzle with its solution.
+    Raises `DatasetError` if a file is none of the format, or a row no puzzle with its solution.
     """
     reports: dict[Split, SplitReport] = {"train": SplitReport(), "test": SplitReport()}
     test = list(_read(folder, "test", settings, form, reports["test"]))
@@ -113,11 +112,7 @@ Rated = tuple[CsvRows, npt.NDArray[np.float32]]
 
 
 def _read(
-    folder: Path,
-    split: Split,
-    settings: ChoiceSettings,
-    form: CsvFormat,
-    report: SplitReport,
+    folder: Path, split: Split, settings: ChoiceSettings, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
     """Yield the chosen rows of a split with their ratings, checked."""
     file = folder / FILES[split]
@@ -142,12 +137,9 @@ def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
 
 
 def _apart(
-    train: Iterator[Rated],
-    known: npt.NDArray[np.uint64],
-    form: CsvFormat,
-    report: SplitReport,
+    train: Iterator[Rated], known: npt.NDArray[np.uint64], form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
-    """Leave out training rows whose invariant is among the sorted ``known`` of the test rows."""
+    """Leave out training rows whose invariant is among the sorted `known` of the test rows."""
     for rows, ratings in train:
         invariants = form.invariant(rows.inputs)
         nearest = np.minimum(np.searchsorted(known, invariants), len(known) - 1)

@@ -54,7 +54,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Pairs under a heading and an explanation, ``COLUMNS`` in a row."""
+    """Pairs under a heading and an explanation, `COLUMNS` in a row."""
 
     heading: str
     explanation: str

@@ -34,7 +34,7 @@ FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
 def moved(content: str, x: float, y: float) -> str:
-    """Return shapes moved right by ``x`` and down by ``y``."""
+    """Return shapes moved right by `x` and down by `y`."""
     return f'<g transform="translate({short(x)} {short(y)})">{content}</g>'
 
 
@@ -57,13 +57,7 @@ def text(
 
 
 def placed_letters(
-    letters: str,
-    xs: Lengths,
-    ys: Lengths,
-    *,
-    size: float,
-    colour: str,
-    bold: bool,
+    letters: str, xs: Lengths, ys: Lengths, *, size: float, colour: str, bold: bool
 ) -> str:
     """Return letters as one text, each centred at its own (x, y) on its baseline."""
     x, y = (" ".join(map(short, places.tolist())) for places in (xs, ys))
@@ -90,7 +84,7 @@ def cells(mask: Mask, cell: float, colour: str) -> str:
 def lines(
     xs: Iterable[float], ys: Iterable[float], width: float, height: float, **style: Any
 ) -> str:
-    """Return vertical lines at ``xs`` and horizontal ones at ``ys`` across a rectangle."""
+    """Return vertical lines at `xs` and horizontal ones at `ys` across a rectangle."""
     vertical = "".join(f"M{short(x)} 0v{short(height)}" for x in xs)
     horizontal = "".join(f"M0 {short(y)}h{short(width)}" for y in ys)
     return path(vertical + horizontal, fill="none", **style)
@@ -113,7 +107,7 @@ def disc(x: float, y: float, radius: float, **style: Any) -> str:
 
 
 def path(data: str, **style: Any) -> str:
-    """Return a path; underscores in the names of ``style`` stand for hyphens. None if empty."""
+    """Return a path; underscores in the names of `style` stand for hyphens. None if empty."""
     return f'<path d="{data}"{_attributes(style)}/>' if data else ""
 
 

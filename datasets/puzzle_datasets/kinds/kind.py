@@ -1,8 +1,8 @@
 """A kind of puzzle as one record: all that the other rooms ask of it.
 
-A kind is a folder below `kinds`. Its `kind.py` holds the record as `KIND`, its `sets.py` the
-puzzle sets of the kind as `SETS`; nothing else has to know of it. Both are read for the command
-line, so what needs torch is imported by the functions that use it.
+A kind is a package below `kinds` that holds its record as `KIND` and its puzzle sets by name as
+`SETS`; nothing else has to know of it. Both are read for the command line, so that what needs
+torch is imported by the functions that use it.
 """
 
 import math
@@ -169,13 +169,12 @@ def kind_named(name: str) -> Kind:
     >>> kind_named("sudoku").legend(4)["2"]
     'digit 1'
 
-    Raises:
-        DatasetError: there is none.
+    Raises `DatasetError` if there is none.
     """
     known = kind_names()
     if name not in known:
         raise DatasetError("kind", name, suggest(name, known))
-    found: Kind = import_module(f"{kinds.__name__}.{name}.kind").KIND
+    found: Kind = import_module(f"{kinds.__name__}.{name}").KIND
     return found
 
 

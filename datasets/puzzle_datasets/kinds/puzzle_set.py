@@ -46,17 +46,15 @@ class PuzzleSet:
         >>> sets_of_kinds()["sudoku"].settings_from({"side": 4}).seq_len
         16
 
-        Raises:
-            DatasetError: a setting is unknown, missing or impossible.
+        Raises `DatasetError` if a setting is unknown, missing or impossible.
         """
         return make(self.settings, values, DatasetError)
 
     def check(self, settings: Any) -> None:
         """Refuse what can be refused quickly, before anything is built.
 
-        Raises:
-            DatasetError: its field is a setting. A fault in a file of the user is told of the
-                setting that names the folder.
+        Raises `DatasetError`, whose field is a setting: a fault in a file of the user is told of
+        the setting that names the folder.
         """
         try:
             self.quick_check(settings)
@@ -71,6 +69,6 @@ class PuzzleSet:
 
 
 def sets_of_kinds() -> dict[str, PuzzleSet]:
-    """Return the puzzle sets of every kind by name, as the kinds' `sets.py` list them."""
-    modules = [import_module(f"{kinds.__name__}.{name}.sets") for name in kind_names()]
+    """Return the puzzle sets that every kind lists, by name."""
+    modules = [import_module(f"{kinds.__name__}.{name}") for name in kind_names()]
     return {name: made for module in modules for name, made in module.SETS.items()}

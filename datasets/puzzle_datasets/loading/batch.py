@@ -17,8 +17,8 @@ def send(tensor: Tensor, device: torch.device | str) -> Tensor:
 class Batch:
     """Puzzles for one forward pass.
 
-    ``inputs`` int32 [B, L] are tokens, ``labels`` int32 [B, L] tokens or ``IGNORE_LABEL``,
-    ``puzzle_identifiers`` int32 [B] name the rows of puzzle embeddings.
+    `inputs` int32 [B, L] are tokens, `labels` int32 [B, L] tokens or `IGNORE_LABEL`,
+    `puzzle_identifiers` int32 [B] name the rows of puzzle embeddings.
     """
 
     inputs: Tensor

@@ -37,11 +37,8 @@ def export(folder: Path, out: Path, style: Style = "hrm") -> None:
     """Write the puzzle set in `folder` to `out` in the published npy layout, tokens as uint8.
 
     `style` is how augmented identities are named; sets that were imported keep their names. With
-    `trm` the scored tasks of ARC are written as well.
-
-    Raises:
-        DatasetError: the set is damaged, or `out` exists.
-        OSError: `out` can't be written.
+    `trm` the scored tasks of ARC are written as well. Raises `DatasetError` if the set is damaged,
+    or `out` exists; `OSError` if `out` can't be written.
     """
     if out.exists():
         raise DatasetError.of_file(out, "exists", "choose another folder to export to")

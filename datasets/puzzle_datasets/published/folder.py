@@ -34,7 +34,7 @@ class PublishedSplit:
 
     Attributes:
         folder: where its arrays lie.
-        metadata: its ``dataset.json``.
+        metadata: its `dataset.json`.
         puzzle_identifiers: int64 [P].
         puzzle_starts: int64 [P + 1], the first example of each puzzle, and the examples' number.
         group_starts: int64 [G + 1], the first puzzle of each group, and the puzzles' number.
@@ -65,8 +65,7 @@ class PublishedSplit:
     def chunks(self) -> Iterator[tuple[int, Tokens, Tokens]]:
         """Yield runs of examples in their order: the first one's number, inputs and labels [n, L].
 
-        Raises:
-            DatasetError: a token is outside the vocabulary.
+        Raises `DatasetError` if a token is outside the vocabulary.
         """
         first = 0
         for name in self.metadata.sets:
@@ -80,8 +79,7 @@ class PublishedSplit:
 def read_split(folder: Path, split: Split) -> PublishedSplit:
     """Return a split whose structure is sound; its tokens are checked as they are read.
 
-    Raises:
-        DatasetError: a file is missing or cut off, or arrays disagree.
+    Raises `DatasetError` if a file is missing or cut off, or arrays disagree.
     """
     metadata = read_metadata(folder / split)
     parts = [_read_structure(folder / split, name, metadata) for name in metadata.sets]
@@ -98,8 +96,7 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
 def open_array(file: Path) -> npt.NDArray[Any]:
     """Return an npy file's array, mapped into memory.
 
-    Raises:
-        DatasetError: the file is missing, cut off, or holds no whole numbers.
+    Raises `DatasetError` if the file is missing, cut off, or holds no whole numbers.
     """
     try:
         array = np.lib.format.open_memmap(file, mode="r")
@@ -166,7 +163,7 @@ def _read_integers(file: Path) -> Integers:
 
 
 def _read_starts(file: Path, things: str, count: int) -> Integers:
-    """Return offsets that rise from 0 to ``count``; an empty puzzle or group is refused too."""
+    """Return offsets that rise from 0 to `count`; an empty puzzle or group is refused too."""
     starts = _read_integers(file)
     if not len(starts) or starts[0] != 0:
         begin = starts[:1].tolist()

@@ -1,7 +1,7 @@
 """The groups of a published folder, numbered through both splits, and ARC's identities.
 
 A published split counts its own groups and does not name them. In ARC a task's demonstrations
-lie in ``train`` and its held-out pairs in ``test``; the names of their identifiers bring them
+lie in `train` and its held-out pairs in `test`; the names of their identifiers bring them
 together under one number.
 """
 
@@ -41,7 +41,7 @@ class Numbering:
 
 
 def number_on(splits: Splits) -> Numbering:
-    """Number the groups of ``train`` and then those of ``test``: no group is in both."""
+    """Number the groups of `train` and then those of `test`: no group is in both."""
     train, test = (len(splits[split].group_sizes) for split in SPLITS)
     numbers = np.arange(train + test)
     return Numbering(
@@ -52,10 +52,8 @@ def number_on(splits: Splits) -> Numbering:
 def number_tasks(splits: Splits, identities: Identities) -> Numbering:
     """Give the groups of one ARC task one number, ascending in both splits.
 
-    A group's task is that of its first puzzle.
-
-    Raises:
-        DatasetError: a task has two groups in a split, or the splits differ in the tasks' order.
+    A group's task is that of its first puzzle. Raises `DatasetError` if a task has two groups in a
+    split, or the splits differ in the tasks' order.
     """
     tasks = {split: _group_tasks(content, identities) for split, content in splits.items()}
     merged = _merge(tasks["train"], tasks["test"], splits["test"].folder)

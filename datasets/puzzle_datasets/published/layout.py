@@ -38,7 +38,7 @@ _AUGMENTED = re.compile(r"(.+)(_|\|\|\|)t([0-7])\2(\d{10})", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What ``dataset.json`` says of a split and is used; other keys may be there."""
+    """What `dataset.json` says of a split and is used; other keys may be there."""
 
     vocab_size: int
     seq_len: int
@@ -67,10 +67,10 @@ def array_file(folder: Path, name: str, part: str) -> Path:
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """Return what the ``dataset.json`` of a split's folder says.
+    """Return what the `dataset.json` of a split's folder says.
 
-    Raises:
-        DatasetError: it is missing, no JSON, lacks a key, or numbers its tokens in another way.
+    Raises `DatasetError` if it is missing, no JSON, lacks a key, or numbers its tokens in another
+    way.
     """
     file = folder / METADATA_FILE
     content = _read_json(file)
@@ -89,10 +89,10 @@ def read_metadata(folder: Path) -> Metadata:
 
 
 def read_names(folder: Path, count: int) -> list[str]:
-    """Return the names of all ``count`` identifiers, that of the blank one first.
+    """Return the names of all `count` identifiers, that of the blank one first.
 
-    Raises:
-        DatasetError: ``identifiers.json`` is missing, no list of names, or of another length.
+    Raises `DatasetError` if `identifiers.json` is missing, no list of names, or of another
+    length.
     """
     file = folder / NAMES_FILE
     names = _read_json(file)
@@ -161,8 +161,7 @@ def _parse(name: str) -> tuple[str, int, str]:
 def _read_json(file: Path) -> Any:
     """Return what a JSON file holds.
 
-    Raises:
-        DatasetError: it is missing or no JSON.
+    Raises `DatasetError` if it is missing or no JSON.
     """
     try:
         return json.loads(file.read_text(encoding="utf-8"))

@@ -55,8 +55,7 @@ _SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 class OfficialSettings:
     """Which published folder is imported, and as what.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     folder: str = option(
@@ -90,8 +89,7 @@ class OfficialSettings:
 def most_identifiers(settings: OfficialSettings) -> int:
     """Return the folder's puzzle identifiers, the blank one among them.
 
-    Raises:
-        DatasetError: the folder can't be read.
+    Raises `DatasetError` if the folder can't be read.
     """
     return read_metadata(Path(settings.folder) / "train").num_puzzle_identifiers
 
@@ -99,9 +97,8 @@ def most_identifiers(settings: OfficialSettings) -> int:
 def check(settings: OfficialSettings) -> None:
     """Refuse a folder by everything but its tokens, names of tasks and sizes of grids.
 
-    Raises:
-        DatasetError: a file is missing, damaged or contradicts another, or the folder is not of
-            the kind asked for.
+    Raises `DatasetError` if a file is missing, damaged or contradicts another, or the folder is
+    not of the kind asked for.
     """
     _read(settings)
 
@@ -109,8 +106,7 @@ def check(settings: OfficialSettings) -> None:
 def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
     """Write the set that a published folder holds.
 
-    Raises:
-        DatasetError: as `check`, or a token, name or grid is wrong.
+    Raises `DatasetError` as `check`, or a token, name or grid is wrong.
     """
     splits, names, kind = _read(settings)
     numbering = number_on(splits)
@@ -172,10 +168,8 @@ def _find_kind(split: PublishedSplit, wanted: str) -> Kind:
     """Return the kind that is asked for, or the one that fits the split.
 
     The folder itself does not say. Where several kinds fit (a 4×4 Sudoku and a maze have 6 tokens
-    each), the first that recognises a label is taken, or else the last.
-
-    Raises:
-        DatasetError: vocabulary, length and identifiers are not those of the kind, or of any.
+    each), the first that recognises a label is taken, or else the last. Raises `DatasetError` if
+    vocabulary, length and identifiers are not those of the kind, or of any.
     """
     sizes = split.metadata
     names = kind_names() if wanted == AUTO else [wanted]

@@ -22,10 +22,8 @@ def refuse_leaks(trained_on: "PuzzleDataset", scored: "PuzzleDataset") -> None:
 
     A set holds back the test pairs of the groups that have rows in its test split; every other
     group of its train split is trained on whole. So a set never leaks into itself. Groups are
-    compared by name; puzzles without names, as Sudoku and mazes are, have none to compare.
-
-    Raises:
-        DatasetError: tasks that `scored` scores are trained on whole.
+    compared by name; puzzles without names, as Sudoku and mazes are, have none to compare. Raises
+    `DatasetError` if tasks that `scored` scores are trained on whole.
     """
     held_out = _names(trained_on, trained_on.test.group)
     refuse_leaks_by_name(
@@ -53,8 +51,7 @@ def refuse_leaks_by_name(
         scored_on: the set that `scored` come from.
         setting: the setting that asks for `trained`, if one does.
 
-    Raises:
-        DatasetError: a task is in both.
+    Raises `DatasetError` if a task is in both.
     """
     leaked = sorted(set(trained) & set(scored))
     if leaked:

@@ -118,8 +118,7 @@ class SetWriter:
     def finish(self, card: Card) -> Manifest:
         """Write the manifest, which makes the folder a puzzle set.
 
-        Raises:
-            DatasetError: a split got no pairs.
+        Raises `DatasetError` if a split got no pairs.
         """
         for split in SPLITS:
             if not self._pairs[split]:
@@ -208,7 +207,7 @@ def spread(name: str, values: npt.NDArray[Any]) -> dict[str, float]:
 
 
 def _regrouped(rows: Iterable[Rows]) -> Iterator[Columns]:
-    """Yield the same rows, ``ROW_GROUP`` at a time, so that no chunk size shows in the bytes."""
+    """Yield the same rows, `ROW_GROUP` at a time, so that no chunk size shows in the bytes."""
     held: list[Columns] = []
     count = 0
     for run in rows:

@@ -29,7 +29,7 @@ from puzzle_datasets.storage.writer import Rows, SetWriter, group_table, identit
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    """One base pair of a split; ``example`` counts the pairs of its task, demonstrations first."""
+    """One base pair of a split; `example` counts the pairs of its task, demonstrations first."""
 
     task: Task
     group: int
@@ -42,11 +42,10 @@ class _Row:
 
 
 def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time.
+    """Write the puzzle set of `settings`, the same bytes every time.
 
-    Raises:
-        DatasetError: the settings ask for more tasks than fit, leave no test pair, or mix in
-            tasks that are scored.
+    Raises `DatasetError` if the settings ask for more tasks than fit, leave no test pair, or mix
+    in tasks that are scored.
     """
     tasks = chosen_tasks(version, settings)
     recipes = [_task_recipes(task, settings) for task in tasks]
@@ -76,10 +75,8 @@ def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
     """Return the tasks of a set, sorted by name.
 
     Tasks added to the version's own count as training tasks; those that the version has as well
-    are taken once.
-
-    Raises:
-        DatasetError: fewer tasks fit than are asked for, or an added task is among those scored.
+    are taken once. Raises `DatasetError` if fewer tasks fit than are asked for, or an added task
+    is among those scored.
     """
     own = read_tasks(version)
     added: list[Task] = []

@@ -1,11 +1,13 @@
-"""ARC grids on their canvases, as tokens."""
+"""ARC grids on their canvases, as tokens, and the check of stored ones."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.storage.schema import ARC_COLOURS, COLOUR_OFFSET, EOS, PAD
+from puzzle_datasets.checks.stored_set import Fault, Masks, Piece, StoredSet, first_fault
+from puzzle_datasets.storage.schema import ARC_COLOURS, COLOUR_OFFSET, EOS, PAD, SPLITS
 
 Grid = npt.NDArray[np.uint8]
 """Colours [h, w]."""
@@ -47,3 +49,73 @@ def token_legend() -> dict[str, str]:
     """Return the meaning of each token."""
     colours = {str(COLOUR_OFFSET + colour): f"colour {colour}" for colour in range(ARC_COLOURS)}
     return {str(PAD): "padding", str(EOS): "end of sequence", **colours}
+
+
+Integers = npt.NDArray[np.int64]
+Tokens = npt.NDArray[np.uint8]
+
+_SIZES = {"inputs": ("h_in", "w_in"), "labels": ("h_out", "w_out")}
+
+
+def check_grids(stored: StoredSet) -> Iterator[str]:
+    """Check the grids of all rows; in sets built here also that they lie in the corner, bordered.
+
+    Raises `DatasetError` if a canvas holds anything else.
+    """
+    for split in SPLITS:
+        rows = 0
+        for piece in stored.pieces(split):
+            stored.require_none(piece, _find_fault(piece, in_corner=not stored.is_import))
+            rows += piece.rows
+        yield f"{split} grids: {2 * rows:,} full rectangles of the sizes that are stored"
+
+
+def crop_pair(piece: Piece, row: int) -> Pair:
+    """Return the grids of colours of a row, input and label."""
+    return _crop(piece, row, "inputs"), _crop(piece, row, "labels")
+
+
+def _crop(piece: Piece, row: int, column: str) -> Grid:
+    tokens = piece.columns[column][row]
+    height, width = (int(piece.columns[size][row]) for size in _SIZES[column])
+    side = math.isqrt(len(tokens))
+    top, left = divmod(int((tokens >= COLOUR_OFFSET).argmax()), side)
+    canvas = tokens.reshape(side, side) - COLOUR_OFFSET
+    grid: Grid = canvas[top : top + height, left : left + width]
+    return grid
+
+
+def _find_fault(piece: Piece, *, in_corner: bool) -> Fault | None:
+    return first_fault(_faults(piece, "inputs", in_corner) | _faults(piece, "labels", in_corner))
+
+
+def _faults(piece: Piece, column: str, in_corner: bool) -> Masks:
+    tokens = piece.columns[column]
+    height, width = (piece.columns[size].astype(np.int64) for size in _SIZES[column])
+    side = math.isqrt(tokens.shape[1])
+    is_colour = tokens >= COLOUR_OFFSET
+    first = is_colour.argmax(1)
+    inside, border = _frame(side, first, height, width)
+    name = column.removesuffix("s")
+    faults = {
+        f"its {name} is no full rectangle of the size that is stored": (is_colour != inside).any(1)
+    }
+    if in_corner:
+        faults[f"its {name} does not lie in the corner of the canvas"] = first != 0
+        misplaced = ((tokens == EOS) != border).any(1)
+        faults[f"its {name} has a wrong end-of-sequence border"] = misplaced
+    return faults
+
+
+def _frame(
+    side: int, first: Integers, height: Integers, width: Integers
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return where grids and their borders are, [n, side · side] each, from their first cells."""
+    rows = np.arange(side) - (first // side)[:, None]
+    columns = np.arange(side) - (first % side)[:, None]
+    in_rows = (rows >= 0) & (rows < height[:, None])
+    in_columns = (columns >= 0) & (columns < width[:, None])
+    below, right = rows == height[:, None], columns == width[:, None]
+    inside = in_rows[:, :, None] & in_columns[:, None]
+    border = below[:, :, None] & in_columns[:, None] | in_rows[:, :, None] & right[:, None]
+    return inside.reshape(len(first), -1), border.reshape(len(first), -1)

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from puzzle_datasets.checks.stored_set import StoredSet
 from puzzle_datasets.kinds.arc.drawing import ArcLook
-from puzzle_datasets.kinds.arc.grid_checks import check_grids
-from puzzle_datasets.kinds.arc.grids import grid_sizes, token_legend
+from puzzle_datasets.kinds.arc.grids import check_grids, grid_sizes, token_legend
 from puzzle_datasets.kinds.arc.task_checks import check_identities, check_tasks
 from puzzle_datasets.kinds.kind import Grid, Kind, Refuse, Tokens
 from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, Manifest, Split

@@ -42,7 +42,7 @@ def served_splits(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
 def scored_tasks(dataset: PuzzleDataset) -> dict[str, Task]:
     """Return every task that has test pairs, by name: all its pairs, un-augmented.
 
-    Demonstrations are ``train``, test pairs ``test``; a pair has ``input`` and ``output``, grids
+    Demonstrations are `train`, test pairs `test`; a pair has `input` and `output`, grids
     as lists of rows of colours.
     """
     assert dataset.identities is not None, f"{dataset.manifest.name} has no identities"

@@ -14,8 +14,7 @@ import pyarrow as pa
 from puzzle_datasets.checks.stored_set import Masks, Piece, StoredSet, first_fault
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.kinds.arc.grid_checks import crop_pair
-from puzzle_datasets.kinds.arc.grids import Grid, Pair
+from puzzle_datasets.kinds.arc.grids import Grid, Pair, crop_pair
 from puzzle_datasets.storage.schema import ARC_COLOURS, GROUP_FILE, IDENTITY_FILE, SPLITS, Split
 from puzzle_datasets.storage.shards import read_bytes_column
 
@@ -37,7 +36,7 @@ MOST_COMPARED = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """The table of identities: ``group`` [I], ``dihedral`` [I] and ``colours`` uint8 [I, 10]."""
+    """The table of identities: `group` [I], `dihedral` [I] and `colours` uint8 [I, 10]."""
 
     group: npt.NDArray[np.int32]
     dihedral: npt.NDArray[np.int8]
@@ -47,9 +46,8 @@ class Identities:
 def check_identities(stored: StoredSet) -> Iterator[str]:
     """Check both tables, and the identifiers of all rows against them.
 
-    Raises:
-        DatasetError: a table is incomplete, two identities of a task have one recipe, or a row
-            bears the identifier of another task.
+    Raises `DatasetError` if a table is incomplete, two identities of a task have one recipe, or a
+    row bears the identifier of another task.
     """
     names = _read(stored, GROUP_FILE, "group", 0, stored.manifest.counts["groups"])
     if len(set(names.column("name").to_pylist())) != len(names):
@@ -72,8 +70,7 @@ def check_identities(stored: StoredSet) -> Iterator[str]:
 def read_identities(stored: StoredSet) -> Identities:
     """Return the table of identities.
 
-    Raises:
-        DatasetError: it is none, or not one row for each identifier.
+    Raises `DatasetError` if it is none, or not one row for each identifier.
     """
     table = _read(stored, IDENTITY_FILE, "identifier", 1, stored.manifest.counts["identities"])
     return Identities(
@@ -84,7 +81,7 @@ def read_identities(stored: StoredSet) -> Identities:
 
 
 def _read(stored: StoredSet, file: str, number: str, first: int, count: int) -> pa.Table:
-    """Return a table whose rows are numbered from ``first`` and as many as counted."""
+    """Return a table whose rows are numbered from `first` and as many as counted."""
     table = stored.read_table(file)
     for name, kind in _COLUMNS[file].items():
         if name not in table.column_names or table.schema.field(name).type != kind:
@@ -143,10 +140,8 @@ def _check_identifiers(stored: StoredSet, identities: Identities) -> None:
 def check_tasks(stored: StoredSet) -> Iterator[str]:
     """Check that identities are different tasks; count the test pairs that other tasks train on.
 
-    The published sets have some of these, so they are counted and not refused.
-
-    Raises:
-        DatasetError: two identities of a task come out the same.
+    The published sets have some of these, so they are counted and not refused. Raises
+    `DatasetError` if two identities of a task come out the same.
     """
     train, test = (_task_pairs(stored, split) for split in ("train", "test"))
     if not stored.is_import:
@@ -170,7 +165,7 @@ def _task_pairs(stored: StoredSet, split: Split) -> TaskPairs:
 
 
 def _first_puzzle_rows(piece: Piece, puzzle_of: dict[int, int]) -> Iterator[int]:
-    """Yield the rows that are of their group's first puzzle, which ``puzzle_of`` holds."""
+    """Yield the rows that are of their group's first puzzle, which `puzzle_of` holds."""
     numbers = (piece.columns[name].tolist() for name in ("group", "puzzle"))
     for row, (group, puzzle) in enumerate(zip(*numbers, strict=True)):
         if puzzle_of.setdefault(group, puzzle) == puzzle:

@@ -25,7 +25,7 @@ class InputIndex:
     Attributes:
         of_row: the input int64 [n] that each row shows.
         rows: all rows [n], those of one input side by side, an un-augmented one first.
-        starts: where in ``rows`` each input begins, int64 [I + 1].
+        starts: where in `rows` each input begins, int64 [I + 1].
     """
 
     of_row: Tensor
@@ -57,7 +57,7 @@ class VotingBatch:
     Attributes:
         batch: what the model sees, and the labels in the same view.
         rows: rows [B] of the test split.
-        augmentation: the view of each, as ``ArcVotes.add`` undoes it.
+        augmentation: the view of each, as `ArcVotes.add` undoes it.
     """
 
     batch: Batch
@@ -67,7 +67,7 @@ class VotingBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class _Views:
-    """Test ``rows`` [n] in the order they are served, each under one identity's recipe."""
+    """Test `rows` [n] in the order they are served, each under one identity's recipe."""
 
     rows: Tensor
     identifiers: Tensor
@@ -84,18 +84,14 @@ class _Views:
 
 
 def voting_batches(
-    dataset: PuzzleDataset,
-    *,
-    batch_size: int,
-    views: int,
-    share: Share | None = None,
+    dataset: PuzzleDataset, *, batch_size: int, views: int, share: Share | None = None
 ) -> Iterator[VotingBatch]:
     """Yield every test pair in up to `views` views, grids in the canvas's corner.
 
     All pairs come un-augmented first, then all in a second view, and so on, so that a pass that
     is cut short has asked about each. The views are the identities of the pair's task; the
     copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
-    tasks have one identity only, recipes drawn from the set's own seed. With ``share``, the
+    tasks have one identity only, recipes drawn from the set's own seed. With `share`, the
     processes take turns, view by view. The last batch may be short.
     """
     assert views >= 1, views
@@ -143,9 +139,9 @@ def _stored_views(dataset: PuzzleDataset, views: int) -> _Views:
 
 
 def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Walk the ranges from ``starts`` [R] to ``ends``: first of each, second of each, and so on.
+    """Walk the ranges from `starts` [R] to `ends`: first of each, second of each, and so on.
 
-    Return the range and the place [n] of each step; no range gives more than ``most``.
+    Return the range and the place [n] of each step; no range gives more than `most`.
     """
     lengths = (ends - starts).clamp_max(most)
     turn, at = (torch.arange(int(lengths.max()))[:, None] < lengths).nonzero(as_tuple=True)

@@ -26,7 +26,7 @@ from puzzle_datasets.storage.schema import Manifest
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each maze of a batch is changed: ``dihedral`` int64 [B], the index of the transform."""
+    """How each maze of a batch is changed: `dihedral` int64 [B], the index of the transform."""
 
     dihedral: Tensor
 
@@ -45,7 +45,7 @@ def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return the tokens [B, L] of which ``augment`` made these."""
+    """Return the tokens [B, L] of which `augment` made these."""
     inverses = torch.tensor(INVERSE, device=tokens.device)
     return augment(tokens, Augmentation(dihedral=inverses[augmentation.dihedral]))
 
@@ -61,7 +61,7 @@ class MazePairs:
     """Pairs under fixed variants of each maze, or turned anew in every epoch.
 
     Variant k is the maze under transform k; which one an epoch shows depends on the loader's
-    ``seed``, as do fresh transforms.
+    `seed`, as do fresh transforms.
     """
 
     def __init__(self, dataset: PuzzleDataset, seed: int, device: torch.device) -> None:

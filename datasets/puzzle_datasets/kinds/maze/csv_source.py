@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from puzzle_datasets.common.options import option
-from puzzle_datasets.csv_files.blocks import line_error
 from puzzle_datasets.csv_files.choice import (
     FILES,
     HubChoiceSettings,
@@ -23,7 +22,7 @@ from puzzle_datasets.csv_files.importing import (
     import_splits,
     statistics,
 )
-from puzzle_datasets.csv_files.table import GridText, Tokens, first_question
+from puzzle_datasets.csv_files.table import GridText, Tokens, first_question, line_error
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
@@ -53,8 +52,7 @@ class MazeHardSettings(HubChoiceSettings):
     def side(self) -> int:
         """Rows and columns of a maze; those of the user's first one where there are files.
 
-        Raises:
-            DatasetError: there are files, and the first row is no square maze.
+        Raises `DatasetError` if there are files, and the first row is no square maze.
         """
         return PUBLISHED_SIDE if self.csv is None else _first_side(Path(self.csv))
 
@@ -72,9 +70,8 @@ class MazeHardSettings(HubChoiceSettings):
 def check(settings: MazeHardSettings) -> None:
     """Refuse a user's files at a glance; of published ones nothing is fetched.
 
-    Raises:
-        DatasetError: a file is missing, has no mazes or does not begin with a square one, as
-            large as the first one to train on.
+    Raises `DatasetError` if a file is missing, has no mazes or does not begin with a square one,
+    as large as the first one to train on.
     """
     if settings.csv is not None:
         require_files(Path(settings.csv))
@@ -85,10 +82,8 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
     """Write Maze-Hard, or the mazes of a user's files.
 
     A label whose path is valid but not shortest is kept, as published files may have some, and
-    counted in the statistics; one whose path is broken is refused.
-
-    Raises:
-        DatasetError: files are missing or can't be fetched, or a row is no maze with a path.
+    counted in the statistics; one whose path is broken is refused. Raises `DatasetError` if files
+    are missing or can't be fetched, or a row is no maze with a path.
     """
     folder, source = source_folder(settings, REPO)
     side = settings.side

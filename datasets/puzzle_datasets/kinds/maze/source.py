@@ -1,10 +1,10 @@
 """Generated mazes of any side, with the length of their shortest path within bounds.
 
 After the mazes of the HRM paper, section 3.1, which are 30 by 30 and whose path is longer than
-110 steps. Family ``random-walls`` is of their kind; a maze may have millions of equally short
-paths. Family ``perfect`` has one path only, so that there is just one right answer.
+110 steps. Family `random-walls` is of their kind; a maze may have millions of equally short
+paths. Family `perfect` has one path only, so that there is just one right answer.
 
-Of several shortest paths the label is the first, as ``rules.maze.solve`` orders them. A maze
+Of several shortest paths the label is the first, as `rules.maze.solve` orders them. A maze
 alone thus decides its label; rotated or reflected, the label is a shortest path but not the first.
 """
 
@@ -21,14 +21,9 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND
-from puzzle_datasets.kinds.maze.reach import WIDEST
-from puzzle_datasets.kinds.maze.search import Family, Search
+from puzzle_datasets.kinds.maze.search import WIDEST, Family, Search
 from puzzle_datasets.storage.schema import Manifest, Split
-from puzzle_datasets.storage.settings import (
-    LARGEST_SEED,
-    MOST_PUZZLES,
-    Augmentations,
-)
+from puzzle_datasets.storage.settings import LARGEST_SEED, MOST_PUZZLES, Augmentations
 from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "maze"
@@ -46,10 +41,8 @@ class MazeSettings:
     Lengths are steps from S to G. If not asked for others, perfect mazes have paths of side²/9
     steps to 7/5 of the least, which is 100 to 140 at side 30. Those with random walls have paths
     over 110 steps at side 30, over 11·side/3 at larger sides and, where this is too rare, over
-    11·side²/90 at smaller ones, without an upper bound.
-
-    Raises:
-        DatasetError: a value is impossible.
+    11·side²/90 at smaller ones, without an upper bound. Raises `DatasetError` if a value is
+    impossible.
     """
 
     side: int = option(30, "rows and columns", least=SMALLEST, most=WIDEST)
@@ -118,13 +111,11 @@ class MazeSettings:
 
 
 def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time.
+    """Write the puzzle set of `settings`, the same bytes every time.
 
     No maze comes twice, not even rotated or reflected. The test mazes are drawn first: they are
-    the same for any number of training mazes, and more of these begin with the fewer.
-
-    Raises:
-        DatasetError: there are not enough mazes with a path of the length asked for.
+    the same for any number of training mazes, and more of these begin with the fewer. Raises
+    `DatasetError` if there are not enough mazes with a path of the length asked for.
     """
     seen: set[int] = set()
     figures: dict[str, float] = {}

@@ -14,22 +14,14 @@ from puzzle_datasets.csv_files.choice import (
     require_first_grids,
     source_folder,
 )
-from puzzle_datasets.csv_files.importing import (
-    CsvFormat,
-    Details,
-    import_splits,
-    statistics,
-)
+from puzzle_datasets.csv_files.importing import CsvFormat, Details, import_splits, statistics
 from puzzle_datasets.csv_files.table import GridText, Tokens
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.kind import KIND
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.kinds.sudoku.rules import invariant
 from puzzle_datasets.storage.schema import Manifest
-from puzzle_datasets.storage.settings import (
-    MOST_AUGMENTATIONS,
-    Augmentations,
-)
+from puzzle_datasets.storage.settings import MOST_AUGMENTATIONS, Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
 REPO = "sapientinc/sudoku-extreme"
@@ -77,8 +69,7 @@ class SudokuSampleSettings(SudokuCsvSettings):
 def check_extreme(settings: SudokuExtremeSettings) -> None:
     """Refuse a user's files at a glance; of published ones nothing is fetched.
 
-    Raises:
-        DatasetError: a file is missing, has no puzzles or does not begin with a Sudoku.
+    Raises `DatasetError` if a file is missing, has no puzzles or does not begin with a Sudoku.
     """
     if settings.csv is not None:
         require_files(Path(settings.csv))
@@ -88,9 +79,8 @@ def check_extreme(settings: SudokuExtremeSettings) -> None:
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
     """Write Sudoku-Extreme, or the puzzles of a user's files.
 
-    Raises:
-        DatasetError: files are missing or can't be fetched, or a row is no puzzle with its only
-            solution.
+    Raises `DatasetError` if files are missing or can't be fetched, or a row is no puzzle with its
+    only solution.
     """
     folder, source = source_folder(settings, REPO)
     return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
@@ -99,8 +89,7 @@ def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifes
 def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
     """Write the puzzles that come with this package.
 
-    Raises:
-        DatasetError: the settings ask for more rows than there are.
+    Raises `DatasetError` if the settings ask for more rows than there are.
     """
     return _build(
         "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer

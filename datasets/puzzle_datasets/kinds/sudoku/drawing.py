@@ -22,7 +22,7 @@ class SudokuLook:
     box: tuple[int, int]
 
     def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
-        """Return the grid of `drawn`, the clues of ``puzzle`` in black."""
+        """Return the grid of `drawn`, the clues of `puzzle` in black."""
         clues = puzzle > BLANK
         found = (drawn > BLANK) & ~clues
         side = len(drawn) * cell

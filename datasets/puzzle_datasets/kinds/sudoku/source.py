@@ -29,8 +29,7 @@ LICENCE = "generated, free of rights"
 class SudokuSettings:
     """Which Sudoku puzzles to make.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     side: Literal[4, 6, 9] = option(
@@ -66,12 +65,10 @@ class SudokuSettings:
 
 
 def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time, with numba or without.
+    """Write the puzzle set of `settings`, the same bytes every time, with numba or without.
 
-    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry.
-
-    Raises:
-        DatasetError: there are not enough such puzzles, or they are too rare.
+    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry. Raises
+    `DatasetError` if there are not enough such puzzles, or they are too rare.
     """
     wanted: dict[Split, int] = {"train": settings.train, "test": settings.test}
     puzzles = DistinctPuzzles(

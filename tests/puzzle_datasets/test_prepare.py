@@ -172,30 +172,3 @@ def test_a_full_disk_ends_the_build_in_a_sentence(
     with pytest.raises(OSError, match=r"No space left on device: .*arc-agi-1"):
         prepare("arc-agi-1", SETTINGS, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
-
-
-# Another process that makes many folders, in the order in which the others make them.
-MAKE = """
-import sys
-from pathlib import Path
-from puzzle_datasets.common.files import make_folder
-
-def fill(partial):
-    (partial / "file").write_text("whole")
-    with (root / "made.txt").open("a") as log:
-        log.write(f"{partial.name}\\n")
-
-root = Path(sys.argv[1])
-for number in range(60):
-    make_folder(root / str(number), fill)
-    assert (root / str(number) / "file").read_text() == "whole"
-"""
-
-
-def test_many_processes_make_each_folder_once_and_leave_no_lock(tmp_path: Path) -> None:
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
-    command = [sys.executable, "-c", MAKE, str(tmp_path)]
-    processes = [subprocess.Popen(command, env=environment) for _ in range(12)]
-    assert [process.wait() for process in processes] == [0] * 12
-    assert {path.name for path in tmp_path.iterdir()} == {*map(str, range(60)), "made.txt"}
-    assert len((tmp_path / "made.txt").read_text().split()) == 60

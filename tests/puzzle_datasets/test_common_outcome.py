@@ -23,7 +23,6 @@ from puzzle_datasets.common.exit_status import (
 from puzzle_datasets.common.page import html_page, json_in_html, markdown_text, printable
 from puzzle_datasets.common.signals import sigterm_as_interrupt, stop_on_signal
 
-
 OR_ELSE = " or name another place."
 
 

@@ -20,9 +20,8 @@ import numpy as np
 import torch
 from measuring import as_in_training, conditions, spread
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
-from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 BATCH, BATCHES = 768, 20

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from puzzle_datasets.common.errors import RunError
-from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.batch import Share
 
 
 class LostProcess(RunError):

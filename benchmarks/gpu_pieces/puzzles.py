@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 HARD: tuple[str, dict[str, Any]] = ("sudoku-hard-sample", {})

@@ -10,10 +10,11 @@ from hrm.charts import save_chart
 from hrm.commands.trained_model import weights_in_words
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics
-from hrm.dynamics.pictures import picture, png
+from hrm.dynamics.pictures import picture
 from hrm.dynamics.stories import Story
 from puzzle_datasets.common.files import write_file, write_json
 from puzzle_datasets.common.text import percent
+from puzzle_datasets.drawing.svg import to_png
 from puzzle_datasets.storage.schema import Manifest
 
 _HTML = """<!doctype html>
@@ -94,7 +95,7 @@ def write_picture(
     """Write the puzzles of one model, segment by segment, as `stem`.png and `stem`.html."""
     title = f"{dynamics.name}: the answer after each segment"
     image = picture(stories, manifest, title, _choice(stories, dynamics))
-    write_file(stem.with_name(f"{stem.name}.png"), png(image))
+    write_file(stem.with_name(f"{stem.name}.png"), to_png(image))
     page = _HTML.format(title=escape(title), image=image)
     write_file(stem.with_name(f"{stem.name}.html"), page.encode())
 

@@ -15,7 +15,7 @@ from hrm.dynamics.wording import names
 from hrm.evaluation.fixed import EVALUATION_SEED
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.common.text import percent
-from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 

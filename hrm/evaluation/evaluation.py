@@ -12,11 +12,11 @@ from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
 from hrm.evaluation.halting import evaluate_halting
 from hrm.evaluation.result import EvaluationResult
 from hrm.evaluation.rules import RuleScores
-from hrm.evaluation.voting import PUBLISHED_GUISES, vote
+from hrm.evaluation.voting import PUBLISHED_VIEWS, vote
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.kinds.arc.scoring import ArcScores
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 
@@ -56,7 +56,7 @@ class EvaluationOptions:
             return 0
         if self.voting is not None:
             return self.voting
-        return PUBLISHED_GUISES if self.limit is None else 0
+        return PUBLISHED_VIEWS if self.limit is None else 0
 
 
 def resolved(
@@ -134,7 +134,7 @@ def _vote(
         dataset,
         segments=segments,
         batch_size=options.batch_size,
-        guises=options.voting,
+        views=options.voting,
         answering=answer_late if options.halting == "fixed" else answer_when_sure,
         report=lambda votes: report(f"{votes:,} votes"),
     )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hrm.checkpoints.loading import LoadedModel
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.scoring.leaks import refuse_leaks
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.leaks import refuse_leaks
 from puzzle_datasets.storage.shards import read_manifest
 
 _IDENTIFIERS = "identifiers name the tasks of the set that a model was trained on; here they"
@@ -14,7 +14,7 @@ _IDENTIFIERS = "identifiers name the tasks of the set that a model was trained o
 def refuse_known_answers(
     opened: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
 ) -> str | None:
-    """Refuse an ARC set whose answers the model was trained on, where that can be known.
+    """Refuse a set whose answers the model was trained on, where names of tasks tell.
 
     The set that it was trained on is looked for at `trained_on`, or else among the neighbours of
     the evaluated `folder`. Returns what remains unknown, in a sentence, or None. Raises
@@ -22,7 +22,7 @@ def refuse_known_answers(
     """
     known, own = opened.trained_on, dataset.manifest.fingerprint
     training = None if trained_on is None else _training_set(trained_on, opened)
-    if known == own or dataset.manifest.kind != "arc":
+    if known == own or not dataset.group_names:
         return None
     if training is None and (found := _neighbour(folder, known)):
         training = _training_set(found, opened)

@@ -15,8 +15,8 @@ from hrm.dynamics.moves import Move, forward_residual, moves
 from hrm.dynamics.participation import Cloud, participation_ratio
 from hrm.dynamics.stories import Story, stories, telling
 from hrm.model.reasoning_model import Carry, ReasoningModel
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]

@@ -111,7 +111,7 @@ def test_arc_is_voted_on(
     file = tmp_path / "o.json"
     status, out, _ = run(arc_folder, "--voting", 4, "--json", file)
     assert status == 0
-    expected = vote(trainer.model, arc, segments=3, batch_size=128, guises=4)
+    expected = vote(trainer.model, arc, segments=3, batch_size=128, views=4)
     assert found(file)["votes"]["votes"] == expected.votes
     rates = found(file)["votes"]["pass_at"]["2"]
     assert rates == vars(expected.pass_at[2])

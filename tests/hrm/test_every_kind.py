@@ -9,8 +9,7 @@ import torch
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.training.trainer import Trainer
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 ASKED: list[tuple[str, dict[str, Any]]] = [

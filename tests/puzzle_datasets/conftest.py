@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.published.export import export
 from puzzle_datasets.storage.dataset import PuzzleDataset

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.__main__ import main
-from puzzle_datasets.commands.registry import PUZZLE_SETS
+from puzzle_datasets.commands.prepare import puzzle_sets
 
 MAZES = ["maze", "--side", "5", "--train", "6", "--test", "3"]
 
@@ -91,13 +91,13 @@ def test_a_folder_of_the_user_is_never_named_for_deletion(
         assert "delete" not in refused(words, capsys)
 
 
-@pytest.mark.parametrize("name", sorted(PUZZLE_SETS))
+@pytest.mark.parametrize("name", sorted(puzzle_sets()))
 def test_every_set_has_a_page_of_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["build", name, "--help"])
     assert end.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for item in PUZZLE_SETS[name].settings.__dataclass_fields__.values():
+    for item in puzzle_sets()[name].settings.__dataclass_fields__.values():
         assert " ".join(str(item.metadata["help"]).split()) in printed, item.name
 
 

@@ -20,7 +20,7 @@ from puzzle_datasets.kinds.sudoku.csv_source import (
     build_extreme,
     build_sample,
 )
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
+from puzzle_datasets.kinds.sudoku.rules import invariant
 from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import Columns, read_rows
 from puzzle_datasets.storage.writer import SetWriter
@@ -185,7 +185,7 @@ def test_two_solutions_are_refused_by_line(
 def test_a_large_file_is_solved_anew_in_part(
     rows: dict[str, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sudoku_csv, "KIND", replace(sudoku_csv.KIND, most_deep_checks=4))
+    monkeypatch.setattr(sudoku_csv, "FORMAT", replace(sudoku_csv.FORMAT, most_deep_checks=4))
     settings = write(tmp_path / "csv", rows)
     assert built(settings, tmp_path / "set").statistics["train_solved_anew"] == 4
     rows["train"] = [with_second_solution(row) for row in rows["train"]]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.csv_files import blocks as csv_blocks
+from puzzle_datasets.csv_files import table as csv_blocks
 from puzzle_datasets.csv_files.table import GridText, first_question, read_ratings, read_rows
 
 # Four cells of a maze: spaces at the ends are cells.

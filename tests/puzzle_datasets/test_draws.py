@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.loading.counters import (
+from puzzle_datasets.loading.picks import (
     below,
     counter_draws,
     counter_key,

@@ -15,11 +15,11 @@ from puzzle_datasets.common.dihedral import transform_grid
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.settings import VERSIONS
 from puzzle_datasets.kinds.arc.tasks import read_tasks
-from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.published.export import export
-from puzzle_datasets.published.names import parse_names
+from puzzle_datasets.published.layout import parse_names
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import Card, Kind
+from puzzle_datasets.storage.schema import Card
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
 Array = npt.NDArray[Any]
@@ -200,7 +200,7 @@ SUDOKU = np.array([2, 3, 4, 5, 4, 5, 2, 3, 3, 2, 5, 4, 5, 4, 3, 2], np.uint8)
 MAZE = np.array([3, 5, 2, 1, 1, 5, 1, 1, 2, 5, 4, 1, 1, 1, 1, 1], np.uint8)
 
 
-def variant_set(folder: Path, kind: Kind, augmentations: int | str) -> Path:
+def variant_set(folder: Path, kind: str, augmentations: int | str) -> Path:
     """Build three training puzzles and one test puzzle."""
     folder.mkdir()
     writer = SetWriter(folder)
@@ -230,7 +230,7 @@ def variant_set(folder: Path, kind: Kind, augmentations: int | str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze"])
-def test_a_group_is_a_puzzle_with_its_variants(kind: Kind, tmp_path: Path) -> None:
+def test_a_group_is_a_puzzle_with_its_variants(kind: str, tmp_path: Path) -> None:
     folder = variant_set(tmp_path / "set", kind, 5)
     export(folder, tmp_path / "out")
     dataset = PuzzleDataset.open(folder)
@@ -246,7 +246,7 @@ def test_a_group_is_a_puzzle_with_its_variants(kind: Kind, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze"])
-def test_exported_variants_are_all_that_training_serves(kind: Kind, tmp_path: Path) -> None:
+def test_exported_variants_are_all_that_training_serves(kind: str, tmp_path: Path) -> None:
     folder = variant_set(tmp_path / "set", kind, 5)
     export(folder, tmp_path / "out")
     train = Published.read(tmp_path / "out" / "train")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_sets.json").read_text())

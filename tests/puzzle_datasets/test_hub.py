@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.csv_files.hub import fetch
+from puzzle_datasets.csv_files.choice import fetch
 
 pytest.importorskip("huggingface_hub")
 
@@ -23,7 +23,7 @@ FETCH = """
 import sys, time
 time.sleep = lambda seconds: None
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.csv_files.hub import fetch
+from puzzle_datasets.csv_files.choice import fetch
 try:
     print(fetch(sys.argv[1], ["train.csv", "test.csv"], sys.argv[2]))
 except DatasetError as error:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation, undo
-from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import Share, TrainLoader, evaluation_batches
+from puzzle_datasets.loader import TrainLoader, evaluation_batches
+from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.published.export import export
 from puzzle_datasets.published.source import OfficialSettings
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -122,7 +122,7 @@ def test_a_batch_may_span_epochs(small: PuzzleDataset) -> None:
 
 
 def test_augmented_pairs_undo_to_the_pairs_of_their_group(small: PuzzleDataset) -> None:
-    """One epoch in one batch is every training pair once, in some guise."""
+    """One epoch in one batch is every training pair once, in some variant."""
     batch = TrainLoader(small, batch_size=223, seed=5).next_batch()
     identity = batch.puzzle_identifiers.long() - 1
     recipe = {
@@ -194,7 +194,7 @@ def test_fresh_pairs_differ_between_epochs_and_seeds(fresh: PuzzleDataset) -> No
 
 
 def test_epochs_differ_in_their_order_of_pairs(small: PuzzleDataset) -> None:
-    """The pairs of a visit are shuffled anew; counts of equal cells tell them in any guise."""
+    """The pairs of a visit are shuffled anew; counts of equal cells tell them in any variant."""
     group = int(small.train.group.bincount().argmax())
     loader = TrainLoader(small, batch_size=223, seed=2)
     orders = set()
@@ -276,7 +276,7 @@ def test_the_block_size_does_not_show(
     small: PuzzleDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = batches(TrainLoader(small, batch_size=10, seed=0), 30)
-    monkeypatch.setattr("puzzle_datasets.loading.loader.BLOCK", 1)
+    monkeypatch.setattr("puzzle_datasets.loader.BLOCK", 1)
     one_by_one = TrainLoader(small, batch_size=10, seed=0)
     assert all(map(same, batches(one_by_one, 30), expected))
 

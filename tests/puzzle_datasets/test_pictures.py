@@ -20,10 +20,10 @@ from puzzle_datasets.commands.sections import test_section as scored_section
 from puzzle_datasets.commands.sections import train_section
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.page import COLUMNS
-from puzzle_datasets.drawing.png import packed
+from puzzle_datasets.drawing.picture import COLUMNS
+from puzzle_datasets.drawing.svg import packed
 from puzzle_datasets.kinds.arc.drawing import COLOURS, ArcLook
-from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.drawing import WAY, MazeLook
 from puzzle_datasets.kinds.maze.source import MazeSettings

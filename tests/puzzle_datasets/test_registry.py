@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from puzzle_datasets.commands.registry import puzzle_set
+from puzzle_datasets.commands.prepare import puzzle_set
 from puzzle_datasets.common.errors import DatasetError
 
 HEADER = "source,question,answer,rating\n"

@@ -72,9 +72,9 @@ def unchanged(count: int) -> Augmentation:
     )
 
 
-def test_the_truth_in_every_guise_scores_one(dataset: PuzzleDataset) -> None:
+def test_the_truth_in_every_view_scores_one(dataset: PuzzleDataset) -> None:
     votes, asked = ArcVotes(dataset), 0
-    for part in voting_batches(dataset, batch_size=100, identities=13):
+    for part in voting_batches(dataset, batch_size=100, views=13):
         add_truth(votes, part)
         asked += len(part.rows)
     scores = votes.scores(guesses=(1, 2, 10))
@@ -87,7 +87,7 @@ def test_the_truth_in_every_guise_scores_one(dataset: PuzzleDataset) -> None:
 def test_inputs_that_got_no_vote_count_as_not_solved(dataset: PuzzleDataset) -> None:
     votes = ArcVotes(dataset)
     assert votes.scores().pass_at == {1: NONE, 2: NONE}
-    part = next(voting_batches(dataset, batch_size=20, identities=1))
+    part = next(voting_batches(dataset, batch_size=20, views=1))
     add_truth(votes, part)
     scores = votes.scores()
     assert (scores.inputs_voted, scores.votes) == (20, 20)
@@ -145,7 +145,7 @@ def test_right_in_k_of_n_identities(small: PuzzleDataset, shares: list[int]) -> 
     right_in = torch.tensor(shares)
     votes = ArcVotes(small)
     turns = torch.zeros(69, dtype=torch.int64)
-    for part in voting_batches(small, batch_size=69, identities=13):
+    for part in voting_batches(small, batch_size=69, views=13):
         wrong = torch.zeros_like(part.batch.labels)
         wrong[:, 0] = part.augmentation.colours[:, 0] + 2
         is_right = turns[part.rows] < right_in[small.test.group[part.rows]]

@@ -9,9 +9,8 @@ from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings
 from puzzle_datasets.kinds.arc.tasks import read_tasks
-from puzzle_datasets.scoring.leaks import refuse_leaks
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.leaks import refuse_leaks_by_name
+from puzzle_datasets.storage.leaks import refuse_leaks, refuse_leaks_by_name
 
 
 def names(version: str, *, evaluation: bool) -> list[str]:

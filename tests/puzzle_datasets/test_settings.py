@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puzzle_datasets.commands.registry import PUZZLE_SETS
+from puzzle_datasets.commands.prepare import puzzle_sets
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import option
 from puzzle_datasets.storage.settings import settings_record
@@ -44,9 +44,9 @@ def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     assert caught.value.field == "folder"
 
 
-@pytest.mark.parametrize("name", sorted(PUZZLE_SETS))
+@pytest.mark.parametrize("name", sorted(puzzle_sets()))
 def test_every_set_explains_each_setting(name: str) -> None:
-    chosen = PUZZLE_SETS[name]
+    chosen = puzzle_sets()[name]
     assert chosen.summary
     for item in chosen.settings.__dataclass_fields__.values():
         assert item.metadata["help"], item.name

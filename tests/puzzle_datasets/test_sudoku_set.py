@@ -10,9 +10,8 @@ from puzzle_datasets.kinds.sudoku import distinct as sudoku_distinct
 from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
 from puzzle_datasets.kinds.sudoku.kernel import count_solutions
-from puzzle_datasets.kinds.sudoku.rules import BLANK, find_fault
+from puzzle_datasets.kinds.sudoku.rules import BLANK, find_fault, invariant
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings, build
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.shards import verify
 from puzzle_datasets.storage.writer import SetWriter

@@ -8,13 +8,7 @@ from types import NoneType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.options import (
-    alternatives,
-    bounds_of,
-    described,
-    help_of,
-    is_folder,
-)
+from puzzle_datasets.common.options import alternatives, bounds_of, described, help_of, is_folder
 
 _PLACEHOLDERS = {int: "INT", float: "NUMBER", str: "TEXT"}
 

@@ -8,7 +8,17 @@ may swap the two axes; the tables say which.
 import numpy as np
 import numpy.typing as npt
 
-NUM_DIHEDRAL = 8
+DIHEDRAL_NAMES = (
+    "upright",
+    "turned left",
+    "upside down",
+    "turned right",
+    "mirrored left-right",
+    "mirrored up-down",
+    "transposed",
+    "anti-transposed",
+)
+NUM_DIHEDRAL = len(DIHEDRAL_NAMES)
 REVERSES_ROWS = (False, False, True, True, False, True, False, True)
 REVERSES_COLUMNS = (False, True, True, False, True, False, False, True)
 SWAPS_AXES = (False, True, False, True, False, False, True, True)

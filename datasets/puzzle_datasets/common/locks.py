@@ -11,8 +11,7 @@ from pathlib import Path
 def exclusive(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock file `path` alone; it is made where it is missing, and stays.
 
-    Raises:
-        BlockingIOError: another process holds it and `wait` is false.
+    Raises `BlockingIOError` if another process holds it and `wait` is false.
     """
     with _opened(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

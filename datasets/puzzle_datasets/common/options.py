@@ -110,8 +110,7 @@ def is_folder(item: Field[Any]) -> bool:
 def check(settings: Any, error: type[UserError]) -> None:
     """Refuse a setting whose value is not of its type, not finite or out of bounds.
 
-    Raises:
-        UserError: of the kind `error`; its field is the setting.
+    Raises `UserError` of the kind `error`; its field is the setting.
     """
     hints = get_type_hints(type(settings))
     for item in fields(settings):
@@ -130,8 +129,7 @@ def require(
 ) -> None:
     """Refuse a setting that is not `possible`, together with those that it has to go `also` with.
 
-    Raises:
-        UserError: of the kind `error`; its field is the setting `name`.
+    Raises `UserError` of the kind `error`; its field is the setting `name`.
     """
     if not possible:
         raise error(name, getattr(settings, name), remedy, also=also)
@@ -140,8 +138,7 @@ def require(
 def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
     """Return settings of a class from plain values, such as a file's.
 
-    Raises:
-        UserError: of the kind `error`: a setting is unknown, missing or impossible.
+    Raises `UserError` of the kind `error`: a setting is unknown, missing or impossible.
     """
     hints = get_type_hints(cls)
     known = {item.name: hints[item.name] for item in fields(cls)}

@@ -1,5 +1,6 @@
 """Which rows of which puzzle files are imported, in the order of the file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,7 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
-from puzzle_datasets.csv_files.blocks import line_error
-from puzzle_datasets.csv_files.hub import fetch
-from puzzle_datasets.csv_files.table import GridText, first_question
+from puzzle_datasets.csv_files.table import GridText, first_question, line_error
 from puzzle_datasets.storage.schema import Split
 from puzzle_datasets.storage.settings import LARGEST_SEED
 
@@ -23,8 +22,7 @@ Mask = npt.NDArray[np.bool_]
 class ChoiceSettings:
     """Which rows of the files become pairs.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     subsample: int | None = option(
@@ -55,8 +53,7 @@ class HubChoiceSettings(ChoiceSettings):
 def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
     """Return the folder of the files, and in words where they come from.
 
-    Raises:
-        DatasetError: the user's folder lacks a file, or the hub's can't be fetched.
+    Raises `DatasetError` if the user's folder lacks a file, or the hub's can't be fetched.
     """
     if settings.csv is None:
         folder = fetch(repo, list(FILES.values()), settings.revision)
@@ -68,8 +65,7 @@ def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
 def require_files(folder: Path) -> None:
     """Refuse a user's folder that lacks a file.
 
-    Raises:
-        DatasetError: it does.
+    Raises `DatasetError` if it does.
     """
     for file in FILES.values():
         if not (folder / file).is_file():
@@ -84,8 +80,7 @@ def require_files(folder: Path) -> None:
 def require_first_grids(folder: Path, text: GridText) -> None:
     """Refuse a user's files whose first puzzles have another number of cells.
 
-    Raises:
-        DatasetError: they have, or a file has no puzzles.
+    Raises `DatasetError` if they have, or a file has no puzzles.
     """
     for file in FILES.values():
         found = len(first_question(folder / file))
@@ -103,8 +98,7 @@ def choose(
 ) -> Mask:
     """Return which rows [rows] are rated high enough, and among these drawn.
 
-    Raises:
-        DatasetError: there are fewer such rows than asked for, or none.
+    Raises `DatasetError` if there are fewer such rows than asked for, or none.
     """
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low
@@ -125,10 +119,55 @@ def choose(
 
 
 def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
-    """Return ``chosen`` [rows] less all but ``count`` of its rows."""
+    """Return `chosen` [rows] less all but `count` of its rows."""
     rows = np.flatnonzero(chosen)
     if len(rows) <= count:
         return chosen
     drawn = np.zeros_like(chosen)
     drawn[generator.choice(rows, count, replace=False, shuffle=False)] = True
     return drawn
+
+
+LOCAL_FILES = "or give files of your own with --csv DIR"
+
+
+def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
+    """Return the folder that holds the files of a dataset repository, all of one commit.
+
+    The folder is named by the commit. `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work as
+    everywhere; files in the cache are not fetched again. Raises `DatasetError` if
+    `huggingface_hub` is not installed, the hub can't be reached, or it does not hold the
+    repository, the revision or a file.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        problem = "is fetched by huggingface_hub, which is not installed"
+        remedy = f'pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
+        raise DatasetError(repo, revision, remedy, problem=problem) from error
+    folder = None
+    for file in files:
+        # After the first file its commit: the branch may move between two downloads.
+        commit = folder.name if folder else revision
+        try:
+            folder = Path(hf_hub_download(repo, file, repo_type="dataset", revision=commit)).parent
+        except Exception as error:  # errors of the connection have no base class in common
+            raise _refusal(repo, file, revision, error) from error
+    assert folder is not None, "no files asked for"
+    return folder
+
+
+def _refusal(repo: str, file: str, revision: str, error: Exception) -> DatasetError:
+    from huggingface_hub import errors
+
+    problem, remedy = f"can't be fetched ({' '.join(str(error).split())})", "try again"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        problem, remedy = "is no dataset on the hub that you may read", "log in"
+    elif isinstance(error, errors.RevisionNotFoundError):
+        problem, remedy = f"has no revision {revision!r}", "choose another"
+    elif isinstance(error, errors.RemoteEntryNotFoundError):
+        problem, remedy = f"has no file {file} at revision {revision!r}", "choose another"
+    elif isinstance(error, errors.LocalEntryNotFoundError):
+        problem = f"has a file {file} that is not in the cache, and the hub can't be reached"
+        remedy = "check the network and HF_HUB_OFFLINE"
+    return DatasetError(repo, revision, f"{remedy}, {LOCAL_FILES}", problem=problem)

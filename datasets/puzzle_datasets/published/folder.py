@@ -1,11 +1,6 @@
-"""A folder in the published npy layout of HRM and TRM, read piece by piece and checked.
+"""A split of a folder in the published layout, read piece by piece and checked."""
 
-Below the folder lie ``train`` and ``test``, each with a ``dataset.json`` and, for every name in
-its ``sets``, five arrays: ``inputs`` and ``labels`` [N, L], ``puzzle_identifiers`` [P],
-``puzzle_indices`` [P + 1] where each puzzle's examples start, and ``group_indices`` [G + 1] where
-each group's puzzles start. ``identifiers.json`` beside them names the identifiers.
-"""
-
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.published.metadata import (
+from puzzle_datasets.published.layout import (
     METADATA_FILE,
     REMEDY,
     Metadata,
+    array_file,
     read_metadata,
 )
 from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Split
@@ -38,7 +34,7 @@ class PublishedSplit:
 
     Attributes:
         folder: where its arrays lie.
-        metadata: its ``dataset.json``.
+        metadata: its `dataset.json`.
         puzzle_identifiers: int64 [P].
         puzzle_starts: int64 [P + 1], the first example of each puzzle, and the examples' number.
         group_starts: int64 [G + 1], the first puzzle of each group, and the puzzles' number.
@@ -56,6 +52,12 @@ class PublishedSplit:
         return np.diff(self.puzzle_starts)
 
     @property
+    def side(self) -> int:
+        """Side of the square canvas, 0 if the tokens fill none."""
+        side = math.isqrt(self.metadata.seq_len)
+        return side if side**2 == self.metadata.seq_len else 0
+
+    @property
     def group_sizes(self) -> Integers:
         """Puzzles of each group [G]."""
         return np.diff(self.group_starts)
@@ -63,8 +65,7 @@ class PublishedSplit:
     def chunks(self) -> Iterator[tuple[int, Tokens, Tokens]]:
         """Yield runs of examples in their order: the first one's number, inputs and labels [n, L].
 
-        Raises:
-            DatasetError: a token is outside the vocabulary.
+        Raises `DatasetError` if a token is outside the vocabulary.
         """
         first = 0
         for name in self.metadata.sets:
@@ -78,8 +79,7 @@ class PublishedSplit:
 def read_split(folder: Path, split: Split) -> PublishedSplit:
     """Return a split whose structure is sound; its tokens are checked as they are read.
 
-    Raises:
-        DatasetError: a file is missing or cut off, or arrays disagree.
+    Raises `DatasetError` if a file is missing or cut off, or arrays disagree.
     """
     metadata = read_metadata(folder / split)
     parts = [_read_structure(folder / split, name, metadata) for name in metadata.sets]
@@ -93,16 +93,10 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
     )
 
 
-def array_file(folder: Path, name: str, part: str) -> Path:
-    """Return the path of one array of a set."""
-    return folder / f"{name}__{part}.npy"
-
-
 def open_array(file: Path) -> npt.NDArray[Any]:
     """Return an npy file's array, mapped into memory.
 
-    Raises:
-        DatasetError: the file is missing, cut off, or holds no whole numbers.
+    Raises `DatasetError` if the file is missing, cut off, or holds no whole numbers.
     """
     try:
         array = np.lib.format.open_memmap(file, mode="r")
@@ -169,7 +163,7 @@ def _read_integers(file: Path) -> Integers:
 
 
 def _read_starts(file: Path, things: str, count: int) -> Integers:
-    """Return offsets that rise from 0 to ``count``; an empty puzzle or group is refused too."""
+    """Return offsets that rise from 0 to `count`; an empty puzzle or group is refused too."""
     starts = _read_integers(file)
     if not len(starts) or starts[0] != 0:
         begin = starts[:1].tolist()

@@ -24,11 +24,9 @@ FOLDER = ".decoded"
 def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
     """Return every column of both splits as arrays that are mapped from disk, copied on write.
 
-    The copy lies beside ``folder`` under the set's fingerprint, whole or not at all. Where nothing
-    can be written, the columns are decoded into this process's own memory.
-
-    Raises:
-        DatasetError: a shard is unreadable or disagrees with the manifest.
+    The copy lies beside `folder` under the set's fingerprint, whole or not at all. Where nothing
+    can be written, the columns are decoded into this process's own memory. Raises `DatasetError`
+    if a shard is unreadable or disagrees with the manifest.
     """
     copy = folder.absolute().parent / FOLDER / manifest.fingerprint[:16]
     for _ in range(2):
@@ -72,7 +70,7 @@ def _decode(folder: Path, manifest: Manifest, into: Path) -> None:
 
 
 def _write(pieces: Iterator[Columns], count: int, into: Path) -> None:
-    """Append each column to a file of its own, of ``count`` rows in the end."""
+    """Append each column to a file of its own, of `count` rows in the end."""
     with ExitStack() as stack:
         streams: dict[str, Any] = {}
         for columns in pieces:

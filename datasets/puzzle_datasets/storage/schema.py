@@ -1,6 +1,6 @@
 """What a stored puzzle set is: its token vocabulary, its manifest, and the error that refuses it.
 
-A puzzle set is a folder of Parquet shards beside one ``manifest.json``. The manifest says where
+A puzzle set is a folder of Parquet shards beside one `manifest.json`. The manifest says where
 the puzzles come from, how they were chosen and how their tokens read, and holds the hash of every
 other file, so that one fingerprint stands for the whole content.
 """
@@ -31,7 +31,9 @@ IGNORE_LABEL = -100
 BLANK_IDENTIFIER = 0
 """The puzzle identifier that belongs to no puzzle; identities count from 1."""
 
-Kind = Literal["arc", "sudoku", "maze"]
+IMPORTED = "official"
+"""Name of the set that holds a published folder as it is."""
+
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 _AGAIN = "build the set again"
@@ -46,8 +48,8 @@ class _Description:
     """What a source says of its puzzle set and the manifest repeats.
 
     Attributes:
-        name: the set's name, as in ``build NAME``.
-        kind: whose rules, symmetries and looks the puzzles have.
+        name: the set's name, as in `build NAME`.
+        kind: name of the kind whose rules, symmetries and looks the puzzles have.
         settings: the builder's, without anything that differs between machines.
         source: where the puzzles come from, for people.
         licence: on what terms.
@@ -61,7 +63,7 @@ class _Description:
     """
 
     name: str
-    kind: Kind
+    kind: str
     settings: dict[str, Any]
     source: str
     licence: str
@@ -89,12 +91,12 @@ class Card(_Description):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(_Description):
-    """The identity card of a puzzle set, stored as ``manifest.json``.
+    """The identity card of a puzzle set, stored as `manifest.json`.
 
     Attributes:
         schema_version: which keys there are and how the shards read.
         num_puzzle_identifiers: the identities and the blank one.
-        counts: ``groups``, ``train_pairs``, ``test_pairs`` and ``identities``.
+        counts: `groups`, `train_pairs`, `test_pairs` and `identities`.
         files: each other file, to its SHA-256.
     """
 
@@ -113,16 +115,15 @@ class Manifest(_Description):
         return sorted(name for name in self.files if name.startswith(f"{split}-"))
 
     def to_json(self) -> str:
-        """Return the text of ``manifest.json``."""
+        """Return the text of `manifest.json`."""
         return json.dumps(asdict(self), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
-        """Read a manifest back; ``file`` is the name used in a refusal.
+        """Read a manifest back; `file` is the name used in a refusal.
 
-        Raises:
-            DatasetError: the text is not JSON, lacks a key, has an unknown one, or was written
-                for another schema version.
+        Raises `DatasetError` if the text is not JSON, lacks a key, has an unknown one, or was
+        written for another schema version.
         """
         try:
             content = json.loads(text)
@@ -141,7 +142,7 @@ class Manifest(_Description):
 
 
 def canonical_json(content: Any) -> str:
-    """Return the one JSON text of ``content``: sorted keys, no spaces."""
+    """Return the one JSON text of `content`: sorted keys, no spaces."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
@@ -177,6 +178,8 @@ def _contradiction(manifest: Manifest) -> str | None:
     identifiers, identities = manifest.num_puzzle_identifiers, manifest.counts["identities"]
     if rows * columns != manifest.seq_len:
         return f"says seq_len {manifest.seq_len} of a grid of {rows} by {columns}"
+    if not manifest.kind.isidentifier():
+        return f"names a kind {manifest.kind!r}, which no kind can have"
     if identifiers != identities + 1:
         return f"says {identifiers} identifiers of {identities} identities and the blank one"
     if set(manifest.tokens) != {str(token) for token in range(manifest.vocab_size)}:

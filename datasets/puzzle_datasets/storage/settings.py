@@ -45,10 +45,8 @@ def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
 def settings_record(settings: Settings) -> dict[str, Any]:
     """Return settings as plain values that are equal on all machines, as manifests hold them.
 
-    A path becomes the digest of the files that are read there.
-
-    Raises:
-        DatasetError: a path does not exist or can't be read.
+    A path becomes the digest of the files that are read there. Raises `DatasetError` if a path
+    does not exist or can't be read.
     """
     return {item.name: _recorded(settings, item) for item in fields(settings)}
 

@@ -22,7 +22,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def shard_file(split: Split, number: int = 0) -> str:
-    """Return the name of a shard of ``train`` or ``test``."""
+    """Return the name of a shard of `train` or `test`."""
     return f"{split}-{number:05d}.parquet"
 
 
@@ -49,7 +49,7 @@ def to_table(columns: Columns) -> pa.Table:
 
 
 def to_columns(batch: pa.RecordBatch) -> Columns:
-    """Return a batch's columns as read-only arrays, the reverse of ``to_table``."""
+    """Return a batch's columns as read-only arrays, the reverse of `to_table`."""
     return {
         name: _bytes(values)
         if pa.types.is_fixed_size_binary(values.type)
@@ -61,8 +61,7 @@ def to_columns(batch: pa.RecordBatch) -> Columns:
 def read_rows(file: Path) -> Iterator[Columns]:
     """Yield a shard's columns, some row groups at a time.
 
-    Raises:
-        DatasetError: the file is no whole Parquet file.
+    Raises `DatasetError` if the file is no whole Parquet file.
     """
     try:
         with pq.ParquetFile(file, memory_map=True) as parquet:
@@ -106,7 +105,7 @@ def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write ``manifest.json`` durably."""
+    """Write `manifest.json` durably."""
     file = folder / MANIFEST_FILE
     file.write_text(manifest.to_json(), encoding="utf-8")
     sync(file)
@@ -121,8 +120,7 @@ def file_hash(file: Path) -> str:
 def read_manifest(folder: Path) -> Manifest:
     """Return a folder's manifest, without a look at the other files.
 
-    Raises:
-        DatasetError: there is none, or it can't be used.
+    Raises `DatasetError` if there is none, or it can't be used.
     """
     file = folder / MANIFEST_FILE
     if not file.exists():
@@ -141,8 +139,7 @@ def read_manifest(folder: Path) -> Manifest:
 def verify(folder: Path) -> Manifest:
     """Return the manifest of a folder whose every file is as the manifest says.
 
-    Raises:
-        DatasetError: a file is missing, can't be read or differs from its hash.
+    Raises `DatasetError` if a file is missing, can't be read or differs from its hash.
     """
     manifest = read_manifest(folder)
     for name, expected in manifest.files.items():

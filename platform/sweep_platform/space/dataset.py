@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.commands.prepare import prepare as prepare_set
-from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
+from puzzle_datasets.commands.prepare import puzzle_set, puzzle_sets
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import is_folder
 from puzzle_datasets.common.text import suggest
@@ -61,11 +61,11 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
         InputError: the puzzles are not known or a setting is impossible; names the file, the
             line, the key and the remedy.
     """
-    if dataset.name not in PUZZLE_SETS:
+    if dataset.name not in puzzle_sets():
         raise InputError(
             "dataset.name",
             dataset.name,
-            suggest(dataset.name, PUZZLE_SETS),
+            suggest(dataset.name, puzzle_sets()),
             place=source.location(("dataset", "name")),
         )
     try:

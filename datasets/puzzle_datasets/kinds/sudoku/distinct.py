@@ -9,8 +9,7 @@ import numpy.typing as npt
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku.kernel import generate
-from puzzle_datasets.kinds.sudoku.rules import Tokens, clue_counts
-from puzzle_datasets.kinds.sudoku.symmetry import Hashes, invariant, mixed
+from puzzle_datasets.kinds.sudoku.rules import Hashes, Tokens, clue_counts, invariant, mixed
 from puzzle_datasets.storage.schema import SPLITS, Split
 
 Pairs = tuple[Tokens, Tokens]
@@ -43,8 +42,7 @@ class DistinctPuzzles:
     def of(self, split: Split) -> Iterator[Pairs]:
         """Yield the puzzles of a split with their solutions, tokens uint8 [n, L] each.
 
-        Raises:
-            DatasetError: new ones that have as few clues as asked for became too rare.
+        Raises `DatasetError` if new ones that have as few clues as asked for became too rare.
         """
         while True:
             yield from self._waiting[split]
@@ -111,7 +109,7 @@ class DistinctPuzzles:
 class _TestProblems:
     """Which problems the test set has. A problem is a puzzle with all that symmetry makes of it.
 
-    The number that ``invariant`` and a key give to a problem decides: those below a mark belong to
+    The number that `invariant` and a key give to a problem decides: those below a mark belong to
     the smaller split. The mark is set by the first puzzles, for there may be few problems: 36 of
     side 4 have no clue but those they need, and some have many more puzzles than others.
     """

@@ -8,20 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.figures import spread
 from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.distinct import DistinctPuzzles
+from puzzle_datasets.kinds.sudoku.kind import KIND
 from puzzle_datasets.storage.schema import Card, Manifest, Split
 from puzzle_datasets.storage.settings import (
     LARGEST_SEED,
     MOST_AUGMENTATIONS,
     MOST_PUZZLES,
     Augmentations,
-    augmentation_mode,
-    settings_record,
 )
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "sudoku"
 LICENCE = "generated, free of rights"
@@ -31,8 +29,7 @@ LICENCE = "generated, free of rights"
 class SudokuSettings:
     """Which Sudoku puzzles to make.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     side: Literal[4, 6, 9] = option(
@@ -68,12 +65,10 @@ class SudokuSettings:
 
 
 def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time, with numba or without.
+    """Write the puzzle set of `settings`, the same bytes every time, with numba or without.
 
-    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry.
-
-    Raises:
-        DatasetError: there are not enough such puzzles, or they are too rare.
+    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry. Raises
+    `DatasetError` if there are not enough such puzzles, or they are too rare.
     """
     wanted: dict[Split, int] = {"train": settings.train, "test": settings.test}
     puzzles = DistinctPuzzles(
@@ -105,22 +100,15 @@ def _rows(
 
 def _card(settings: SudokuSettings, figures: dict[str, float]) -> Card:
     end = "each is needed" if settings.clues is None else f"{settings.clues} are left"
-    return Card(
-        name=NAME,
-        kind="sudoku",
-        settings=settings_record(settings),
+    return KIND.card(
+        NAME,
+        settings,
         source=(
             "random solutions, of which those equal up to symmetry are equally likely; their "
             "digits were taken away in random order, "
             f"while the solution stayed the only one, until {end}"
         ),
         licence=LICENCE,
-        vocab_size=settings.vocab_size,
-        seq_len=settings.seq_len,
-        grid=(settings.side, settings.side),
-        box=sudoku.box_shape(settings.side),
-        tokens=sudoku.legend(settings.side),
-        augmentation=augmentation_mode(settings.augmentations),
         groups=settings.train + settings.test,
         statistics=figures,
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.common.files import write_json
 from sweep_platform.report import write_report
 from sweep_platform.store.trial import TrialState
 
@@ -42,7 +41,7 @@ def test_charts_are_drawn(make_sweep, tmp_path: Path) -> None:
     for trial in folder.trials():
         record = trial.record()
         knobs = {**record.parameters, hostile: hostile, "optimizer.lr": 0.1}
-        write_json(trial.root / "trial.json", {**vars(record), "parameters": knobs})
+        trial.create(replace(record, parameters=knobs))
     document = drawn(write_report(folder), tmp_path / "profile")
     charts = document[: document.index("</main>")].split('data-chart="')[1:]
     assert [chart.split('"')[0] for chart in charts] == ["front", "curves", "training", "knobs"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from puzzle_datasets.common.files import write_json
 from sweep_platform.common.errors import InputError
 from sweep_platform.report import write_report
 from sweep_platform.store.folder import SessionEnd, SweepFolder
@@ -106,15 +105,14 @@ def test_hostile_names_stay_text(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE)
     trial = folder.trials()[0]
     record = trial.record()
-    write_json(
-        trial.root / "trial.json",
-        {**vars(record), "parameters": {**record.parameters, HOSTILE: HOSTILE, "a.b[0]": 1}},
-    )
+    hostile = {**record.parameters, HOSTILE: HOSTILE, "a.b[0]": 1}
+    trial.create(replace(record, parameters=hostile))
     rename(folder, name=HOSTILE, space_file=HOSTILE, dataset={"name": HOSTILE})
     write_report(folder)
     page = Page(read(folder.report, "report.html"))
     assert page.tags.count("script") == 2
     assert f"Sweep {HOSTILE}" in page.texts
+    assert HOSTILE in page.texts, "as a knob's name"
     markdown = read(folder.report, "report.md")
     commands = re.compile(r"^    .*$", re.M)
     assert not re.search(r"(?<!\\)[<`]", commands.sub("", markdown))

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from hrm.charts import save_chart
+from hrm.charts import for_markdown, save_chart
 from hrm.commands.trained_model import weights_in_words
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics
@@ -120,8 +120,8 @@ def write_page(
     """
     puzzles = measured[0].evaluation.curve.puzzles
     parts = [
-        f"# Inside {', '.join(one.name for one in measured)}",
-        f"Measured on {puzzles} test puzzles of {manifest.name} "
+        f"# Inside {', '.join(for_markdown(one.name) for one in measured)}",
+        f"Measured on {puzzles} test puzzles of {for_markdown(manifest.name)} "
         f"(fingerprint {manifest.fingerprint[:12]}).",
         _table(measured, origins),
     ]
@@ -147,7 +147,7 @@ def _row(dynamics: Dynamics) -> list[str]:
         for state in trained.states
     )
     return [
-        dynamics.name,
+        for_markdown(dynamics.name),
         percent(curve.exact_accuracy[-1]),
         percent(halting.exact_accuracy),
         f"{halting.mean_segments:.2f} of {dynamics.segments}",

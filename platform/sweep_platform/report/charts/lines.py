@@ -69,13 +69,13 @@ def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Spec:
         opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
         tooltip=tooltip(),
     )
-    heading = heading(
+    title = heading(
         alt.ExprRef(f"'{text}, coloured by ' + by"),
         "Number: trial on the front. Dashed: less training.",
     )
     names = labels(_ends(sweep, rows), "#{trial}").encode(x=x, y=y)
     drawn = alt.layer(lines.add_params(by, hovered), names).properties(
-        width=WIDTH, height=HEIGHT, title=heading
+        width=WIDTH, height=HEIGHT, title=title
     )
     return finished(drawn)
 

@@ -59,7 +59,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "__main__",
         "commands",
         "published",
-        "scoring",
+        "loader",
         "kinds",
         "csv_files",
         "checks",

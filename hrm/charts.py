@@ -1,22 +1,47 @@
-"""Charts as files: what Altair draws, saved as PNG, SVG or a page that needs no network."""
+"""Charts: their common look, and files that need no network: PNG, SVG or an HTML page.
 
+Altair is loaded where a chart is made, so that commands without charts run where it is missing.
+"""
+
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
+from puzzle_datasets.common.page import json_in_html
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
 
 SUFFIXES = (".png", ".svg", ".html")
 
-BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
-VERMILION, PINK, GREY = "#D55E00", "#CC79A7", "#9A9A9A"
-"""Colours that the colour-blind tell apart (Okabe and Ito's)."""
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, VERMILION, GREY = "#56B4E9", "#D55E00", "#999999"
+PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, GREY)
+"""Okabe and Ito's colours, which the colour-blind can tell apart, most used first."""
+
+INFERENCE = "Inference compute per puzzle (FLOP, log scale)"
+ACCURACY = "Test puzzles solved exactly"
 
 Chart = Any
 """An Altair chart of any kind; naming its type would load Altair."""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<div id="chart"></div>
+<script type="application/json" id="spec">{spec}</script>
+<script>{script}</script>
+</html>
+"""
+_DRAW = """
+const spec = JSON.parse(document.getElementById("spec").textContent);
+vegaEmbed("#chart", spec, {mode: "vega-lite", renderer: "svg"}).catch(console.error);
+"""
 
 
 def altair() -> Any:
@@ -44,21 +69,43 @@ def lacking() -> str:
     return ""
 
 
-def save_chart(chart: Chart, path: Path) -> None:
-    """Write a chart to `path`, whole or not at all, in the format that its suffix names.
+def chart_of(rows: Sequence[dict[str, Any]]) -> Chart:
+    """An empty chart of these rows, which travel inside its specification."""
+    alt = altair()
+    return alt.Chart(alt.InlineData(values=list(rows)))
 
-    Raises:
-        ConfigError: the suffix is none of `SUFFIXES`, or Altair is not installed.
-        OSError: the file can't be written.
-    """
-    if path.suffix not in SUFFIXES:
-        remedy = f"end it in {', '.join(SUFFIXES)}"
-        raise ConfigError(str(path), None, remedy, problem="is no picture's name")
-    write_file(path, _render(chart, path.suffix))
+
+def compute_axis(title: str = INFERENCE, *, log: bool = True, padding: int = 20) -> Chart:
+    """The x-axis of a field `flops`, its ticks written as 10M or 2G."""
+    alt = altair()
+    scale = alt.Scale(type="log", nice=False, padding=padding) if log else alt.Scale(zero=True)
+    axis = alt.Axis(format="~s", labelOverlap="greedy", labelSeparation=8, tickCount=8, grid=False)
+    return alt.X("flops:Q", title=title, scale=scale, axis=axis)
+
+
+def accuracy_axis(top: float | None = None, title: str | None = ACCURACY) -> Chart:
+    """The y-axis of a field `accuracy`, from zero to `top`, and at least to a tenth."""
+    alt = altair()
+    axis = alt.Axis(format="~%", tickCount=6)
+    if top is None:
+        return alt.Y("accuracy:Q", title=title, axis=axis)
+    scale = alt.Scale(domain=[0, max(1.03 * top, 0.1)], nice=False)
+    return alt.Y("accuracy:Q", title=title, axis=axis, scale=scale)
+
+
+def tooltip(titles: dict[str, str]) -> list[Chart]:
+    """What a reader sees who points at a mark: fields, by name, and what they are called."""
+    alt = altair()
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
+
+
+def heading(text: Any, note: str) -> Chart:
+    """A chart's title with a line on how to read it."""
+    return altair().TitleParams(text, subtitle=note, subtitlePadding=5)
 
 
 def styled(chart: Chart, **legend: Any) -> Chart:
-    """The chart in the look that our charts share, with these further settings of its legend."""
+    """The chart in the look that all our charts share; `legend` adds to that of the legends."""
     alt = altair()
     text: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     return chart.configure(
@@ -72,14 +119,29 @@ def styled(chart: Chart, **legend: Any) -> Chart:
     )
 
 
-def _render(chart: Chart, suffix: str) -> bytes:
+def save_chart(chart: Chart, path: Path) -> None:
+    """Write a chart to `path`, whole or not at all, in the format that its suffix names.
+
+    Raises:
+        ConfigError: the suffix is none of `SUFFIXES`, or Altair is not installed.
+        OSError: the file can't be written.
+    """
+    if path.suffix not in SUFFIXES:
+        remedy = f"end it in {', '.join(SUFFIXES)}"
+        raise ConfigError(str(path), None, remedy, problem="is no picture's name")
+    write_file(path, _render(chart, path))
+
+
+def _render(chart: Chart, path: Path) -> bytes:
     version = "_".join(altair().SCHEMA_VERSION.split(".")[:2])
     import vl_convert
 
     spec = chart.to_dict()
-    if suffix == ".png":
+    if path.suffix == ".png":
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=version, scale=PNG_SCALE)
         return png
-    if suffix == ".svg":
+    if path.suffix == ".svg":
         return vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
-    return vl_convert.vegalite_to_html(spec, vl_version=version, bundle=True).encode()
+    script = vl_convert.javascript_bundle(_DRAW, vl_version=version)
+    page = _PAGE.format(title=escape(path.stem), spec=json_in_html(spec), script=script)
+    return page.encode()

@@ -1,18 +1,15 @@
-"""The measures as charts: a panel for each model, side by side on equal scales.
-
-Colours are of Okabe and Ito's palette, which the colour-blind tell apart.
-"""
+"""The measures as charts: a panel for each model, side by side on equal scales."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from hrm.charts import Chart, altair, styled
+from hrm.charts import PALETTE, Chart, altair, chart_of, heading, styled
 from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.moves import LAYERS
 from hrm.dynamics.wording import setting
 
-COLOURS = {"z_H": "#0072B2", "z_L": "#D55E00", LAYERS: "#009E73"}
+COLOURS = {"z_H": PALETTE[0], "z_L": PALETTE[5], LAYERS: PALETTE[2]}
 WIDTH, HEIGHT = 330, 240
 TRAINED, UNTRAINED = "trained", "before training"
 
@@ -54,8 +51,8 @@ def halting_chart(measured: Sequence[Dynamics]) -> Chart:
 
 def _side_by_side(panels: list[Chart], title: str, note: str) -> Chart:
     alt = altair()
-    heading = alt.TitleParams(title, subtitle=note, subtitlePadding=4, offset=14)
-    return styled(alt.hconcat(*panels, spacing=24).properties(title=heading))
+    joined = alt.hconcat(*panels, spacing=24)
+    return styled(joined.properties(title=heading(title, note)))
 
 
 def _panel(dynamics: Dynamics, drawn: Chart) -> Chart:
@@ -68,11 +65,6 @@ def _panel(dynamics: Dynamics, drawn: Chart) -> Chart:
         offset=6,
     )
     return drawn.properties(width=WIDTH, height=HEIGHT, title=name)
-
-
-def _chart(rows: list[Row]) -> Chart:
-    alt = altair()
-    return alt.Chart(alt.InlineData(values=rows))
 
 
 def _colour(measured: Sequence[Dynamics]) -> Chart:
@@ -103,7 +95,7 @@ def _residuals(dynamics: Dynamics, top: float, colour: Chart, *, first: bool) ->
         axis=alt.Axis(tickMinStep=1, grid=False),
         scale=alt.Scale(domain=[0, len(rows) + 1], nice=False),
     )
-    base = _chart(rows).encode(
+    base = chart_of(rows).encode(
         x=x,
         y=_upward(top, "Forward residual, in lengths of z", first=first),
         color=colour,
@@ -119,7 +111,7 @@ def _borders(dynamics: Dynamics) -> Chart:
     rows = [
         {"number": after.number - 0.5} for before, after in both if before.segment < after.segment
     ]
-    rule = _chart(rows).mark_rule(color="#777777", strokeDash=[2, 3])
+    rule = chart_of(rows).mark_rule(color="#777777", strokeDash=[2, 3])
     return rule.encode(x="number:Q")
 
 
@@ -136,7 +128,7 @@ def _participation(dynamics: Dynamics, top: float, colour: Chart, *, first: bool
     alt = altair()
     dash = alt.Scale(domain=[TRAINED, UNTRAINED], range=[[1, 0], [5, 4]])
     return (
-        _chart(_participation_rows(dynamics))
+        chart_of(_participation_rows(dynamics))
         .mark_line()
         .encode(
             x=alt.X("number:Q", title="Puzzles", axis=alt.Axis(grid=False, tickMinStep=1)),
@@ -157,7 +149,7 @@ def _halting(dynamics: Dynamics, *, first: bool) -> Chart:
     alt = altair()
     shares = enumerate(dynamics.evaluation.halting.segments, start=1)
     rows = [{"number": number, "value": share} for number, share in shares]
-    bars = _chart(rows).encode(
+    bars = chart_of(rows).encode(
         x=alt.X("number:O", title="Segments", axis=alt.Axis(labelAngle=0)),
         y=alt.Y(
             "value:Q",
@@ -169,4 +161,4 @@ def _halting(dynamics: Dynamics, *, first: bool) -> Chart:
         tooltip=["number:O", alt.Tooltip("value:Q", format=".1%")],
     )
     text = bars.mark_text(dy=-7, fontSize=11).encode(text=alt.Text("value:Q", format=".0%"))
-    return alt.layer(bars.mark_bar(color="#56B4E9"), text)
+    return alt.layer(bars.mark_bar(color=PALETTE[4]), text)

@@ -13,6 +13,7 @@ from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.pictures import picture
 from hrm.dynamics.stories import Story
 from puzzle_datasets.common.files import write_file, write_json
+from puzzle_datasets.common.page import markdown_text
 from puzzle_datasets.common.text import percent
 from puzzle_datasets.drawing.svg import to_png
 from puzzle_datasets.storage.schema import Manifest
@@ -121,8 +122,8 @@ def write_page(
     """
     puzzles = measured[0].evaluation.curve.puzzles
     parts = [
-        f"# Inside {', '.join(one.name for one in measured)}",
-        f"Measured on {puzzles} test puzzles of {manifest.name} "
+        f"# Inside {', '.join(markdown_text(one.name) for one in measured)}",
+        f"Measured on {puzzles} test puzzles of {markdown_text(manifest.name)} "
         f"(fingerprint {manifest.fingerprint[:12]}).",
         _table(measured, origins),
     ]
@@ -148,7 +149,7 @@ def _row(dynamics: Dynamics) -> list[str]:
         for state in trained.states
     )
     return [
-        dynamics.name,
+        markdown_text(dynamics.name),
         percent(curve.exact_accuracy[-1]),
         percent(halting.exact_accuracy),
         f"{halting.mean_segments:.2f} of {dynamics.segments}",

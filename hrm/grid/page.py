@@ -3,14 +3,24 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hrm.charts import Chart, altair, styled
+from hrm.charts import (
+    PALETTE,
+    Chart,
+    accuracy_axis,
+    altair,
+    chart_of,
+    compute_axis,
+    heading,
+    styled,
+    tooltip,
+)
 from hrm.commands.trained_model import weights_in_words
 from hrm.evaluation.result import share
 from hrm.grid.cells import Cell, Grid
+from puzzle_datasets.common.page import markdown_text
 from puzzle_datasets.common.text import flops, percent
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
-"""Okabe and Ito's, which the colour-blind can tell apart."""
+TOOLTIP = {"N": "N", "T": "T", "M": "Segments M", "solved": "Solved", "cost": "Compute"}
 
 
 def markdown(grid: Grid, columns: Sequence[int]) -> str:
@@ -25,9 +35,9 @@ def markdown(grid: Grid, columns: Sequence[int]) -> str:
 def _legend(grid: Grid) -> str:
     N, T, M = grid.trained
     return (
-        f"Test puzzles of {grid.subject['name']} solved exactly after M segments of N cycles of T "
-        f"steps, in percent of {_puzzles(grid):,}. The model was trained with N {N}, T {T}, "
-        f"M_max {M}, in bold where it is in the table; these are the "
+        f"Test puzzles of {markdown_text(grid.subject['name'])} solved exactly after M segments "
+        f"of N cycles of T steps, in percent of {_puzzles(grid):,}. The model was trained with "
+        f"N {N}, T {T}, M_max {M}, in bold where it is in the table; these are the "
         f"{weights_in_words(grid.checkpoint)}. {_precision(grid)}"
     )
 
@@ -76,10 +86,11 @@ def chart(grid: Grid, columns: Sequence[int]) -> Chart:
     """
     alt = altair()
     points = list(_points(grid, columns))
-    base = alt.Chart(alt.InlineData(values=points)).encode(**_axes(alt))
+    colour = alt.Color("T:O", title="T, steps of a cycle", scale=alt.Scale(range=[*PALETTE]))
+    base = chart_of(points).encode(x=compute_axis(), y=accuracy_axis(), color=colour)
     lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(detail="N:O")
     marks = base.mark_point(filled=True, size=55, opacity=0.9).encode(
-        shape=alt.Shape("N:O", title="N, cycles of a segment"), tooltip=_tooltip(alt)
+        shape=alt.Shape("N:O", title="N, cycles of a segment"), tooltip=tooltip(TOOLTIP)
     )
     N, T, M = grid.trained
     note = (
@@ -87,39 +98,12 @@ def chart(grid: Grid, columns: Sequence[int]) -> Chart:
         f"{grid.subject['name']}. Ring: as trained, N {N}, T {T}, M_max {M}."
     )
     trained = [point for point in points if (point["N"], point["T"], point["M"]) == grid.trained]
-    ring = alt.Chart(alt.InlineData(values=trained)).mark_point(
-        size=260, color="black", strokeWidth=2, filled=False
-    )
+    ring = chart_of(trained).mark_point(size=260, color="black", strokeWidth=2, filled=False)
     layers = (
         [lines, marks, ring.encode(x="flops:Q", y="accuracy:Q")] if trained else [lines, marks]
     )
-    title = alt.TitleParams("Accuracy by test-time compute", subtitle=note)
+    title = heading("Accuracy by test-time compute", note)
     return styled(alt.layer(*layers).properties(width=620, height=380, title=title))
-
-
-def _axes(alt: Any) -> dict[str, Any]:
-    compute = alt.Axis(format="~s", labelOverlap="greedy", tickCount=8, grid=False)
-    return {
-        "x": alt.X(
-            "flops:Q",
-            title="Inference compute per puzzle (FLOP, log scale)",
-            scale=alt.Scale(type="log", nice=False, padding=20),
-            axis=compute,
-        ),
-        "y": alt.Y(
-            "accuracy:Q",
-            title="Test puzzles solved exactly",
-            axis=alt.Axis(format="~%", tickCount=6),
-        ),
-        "color": alt.Color(
-            "T:O", title="T, steps of a cycle", scale=alt.Scale(range=list(COLOURS))
-        ),
-    }
-
-
-def _tooltip(alt: Any) -> list[Any]:
-    titles = {"N": "N", "T": "T", "M": "Segments M", "solved": "Solved", "cost": "Compute"}
-    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
 def _points(grid: Grid, columns: Sequence[int]) -> Iterator[dict[str, Any]]:

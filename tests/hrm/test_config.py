@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import hrm
 from hrm.canonical import canonical
 from hrm.config import ConfigError, ModelConfig, TrainingConfig, heads_of_width
 from hrm.models import MODELS
@@ -198,3 +199,11 @@ def test_costs_are_known_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_public_names_are_there() -> None:
+    for name in hrm.__all__:
+        assert getattr(hrm, name).__name__ == name
+        assert name in dir(hrm)
+    with pytest.raises(AttributeError, match="no attribute 'Absent'"):
+        hrm.Absent  # noqa: B018

@@ -52,6 +52,9 @@ SHAPES: list[dict[str, Any]] = [
     {"model": "looped", "gradient": "last_k", "gradient_steps": 1, "mode": "lean"},
     {"model": "transformer", "H_layers": 3},
     {"model": "transformer", "mixing": "mlp", "positions": "learned"},
+    {"puzzle_emb_ndim": 0},
+    {"puzzle_emb_ndim": 100, "positions": "learned"},
+    {"model": "trm", "puzzle_emb_len": 16, "mixing": "mlp"},
 ]
 
 

@@ -210,6 +210,9 @@ def test_charts_are_saved_whole_or_refused(
     save_chart(chart, tmp_path / "deep" / "chart.svg")
     assert (tmp_path / "deep" / "chart.svg").read_text().startswith("<svg")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["chart.svg"]
+    hostile = chart.properties(title="</script><script>alert(1)")
+    save_chart(hostile, tmp_path / "hostile.html")
+    assert "</script><script>alert" not in (tmp_path / "hostile.html").read_text()
     with pytest.raises(ConfigError, match=r"end it in \.png, \.svg, \.html"):
         save_chart(chart, tmp_path / "chart.pdf")
     with pytest.raises(OSError, match="File exists"):

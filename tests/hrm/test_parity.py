@@ -96,7 +96,7 @@ class Training:
         beta1, beta2 = meta["betas"]
         self.optimizer = AdamAtan2(self.model.parameters(), beta1, beta2, meta["weight_decay"])
         table = self.model.puzzle_emb.weights
-        self.puzzle_optimizer = SignSGD(table, meta["puzzle_emb_weight_decay"])
+        self.puzzle_optimizer = SignSGD(table, meta.get("puzzle_emb_weight_decay", 0.0))
         self.token_loss = TOKEN_LOSSES[meta["loss_type"].removesuffix("_cross_entropy")]
 
     def segment(self, step: int) -> tuple[Segment, Tensor]:
@@ -112,10 +112,11 @@ class Training:
 
     def update(self, rows: Tensor) -> None:
         meta = self.case.meta
-        assert rows.grad is not None
         self.optimizer.step(meta["lr"])
-        identifiers = self.slots.puzzle_identifiers
-        self.puzzle_optimizer.step(meta["puzzle_emb_lr"], identifiers, rows.grad)
+        if self.model.config.puzzle_width:
+            assert rows.grad is not None
+            identifiers = self.slots.puzzle_identifiers
+            self.puzzle_optimizer.step(meta["puzzle_emb_lr"], identifiers, rows.grad)
 
 
 def metrics(segment: Segment) -> dict[str, Tensor]:
@@ -177,7 +178,8 @@ def test_gradients_of_the_first_step(case: Case) -> None:
     training = Training(case)
     _, rows = training.segment(1)
     gradients = {f"model.inner.{n}": p.grad for n, p in training.model.named_parameters()}
-    gradients["puzzle_rows"] = rows.grad
+    if training.model.config.puzzle_width:
+        gradients["puzzle_rows"] = rows.grad
     prefix = "train/step1/grad/"
     assert {k.removeprefix(prefix) for k in case.expected if k.startswith(prefix)} == set(
         gradients

@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from hrm.charts import BLUE, GREY, SKY
+from hrm.charts import BLUE, GREY, SKY, chart_of, heading
 from sweep_platform.report.analysis.front import points, trials_front
 from sweep_platform.report.charts.parts import (
     COMPLETE,
@@ -13,12 +13,10 @@ from sweep_platform.report.charts.parts import (
     WIDTH,
     Spec,
     accuracy_axis,
-    chart,
     finished,
     inference_axis,
     labels,
     row,
-    title,
     tooltip,
 )
 from sweep_platform.store.summary import SweepSummary
@@ -35,14 +33,14 @@ def front_chart(sweep: SweepSummary) -> Spec:
     rows = _rows(sweep)
     top = max(float(fields["high" if fields["kind"] == FRONT else "accuracy"]) for fields in rows)
     x, y = inference_axis(), accuracy_axis(top)
-    base = chart(rows).encode(x=x, y=y)
+    base = chart_of(rows).encode(x=x, y=y)
     best = base.transform_filter(alt.datum.kind == FRONT)
     steps = best.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
     intervals = best.mark_rule(color=BLUE, opacity=0.3).encode(y="low:Q", y2="high:Q")
     names = labels([fields for fields in rows if fields["kind"] == FRONT], "#{trial} M{M}")
     note = "Label: trial and segments M. Upright line: 95 % interval."
     drawn = alt.layer(intervals, steps, _marks(base), names.encode(x=x, y=y)).properties(
-        width=WIDTH, height=HEIGHT, title=title("Accuracy-compute front", note)
+        width=WIDTH, height=HEIGHT, title=heading("Accuracy-compute front", note)
     )
     return finished(drawn)
 

@@ -4,19 +4,17 @@ from typing import Any
 
 import altair as alt
 
-from hrm.charts import VERMILION
+from hrm.charts import VERMILION, chart_of, heading
 from sweep_platform.report.analysis.front import final_point
 from sweep_platform.report.analysis.knobs import knob_names
 from sweep_platform.report.charts.parts import (
     Spec,
     accuracy_axis,
     axis_title,
-    chart,
     chart_value,
     finished,
     highest,
     row,
-    title,
     tooltip,
 )
 from sweep_platform.store.summary import SweepSummary
@@ -28,7 +26,7 @@ def knobs_chart(sweep: SweepSummary) -> Spec:
     panels = [_strip(sweep, name, titled=name == names[0]) for name in names]
     note = "Complete trials after all segments, equal ones side by side. Bar: median."
     strips = alt.concat(*panels, columns=4, spacing=14).resolve_scale(xOffset="independent")
-    return finished(strips.properties(title=title("Accuracy by the value of each knob", note)))
+    return finished(strips.properties(title=heading("Accuracy by the value of each knob", note)))
 
 
 def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
@@ -36,7 +34,7 @@ def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
     words = any(isinstance(fields["value"], str) for fields in rows)
     axis = alt.Axis(labelAngle=-35 if words else 0)
     y = accuracy_axis(highest(rows), titled=titled)
-    base = chart(rows).encode(x=alt.X("value:O", title=name, axis=axis), y=y)
+    base = chart_of(rows).encode(x=alt.X("value:O", title=name, axis=axis), y=y)
     widest = max(2.0, *(abs(fields["aside"]) for fields in rows)) + 0.5
     circles = base.mark_circle(size=60, opacity=0.9).encode(
         xOffset=alt.XOffset("aside:Q", scale=alt.Scale(domain=[-widest, widest])),

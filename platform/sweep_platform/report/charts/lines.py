@@ -2,6 +2,7 @@
 
 import altair as alt
 
+from hrm.charts import chart_of, heading
 from puzzle_datasets.common.text import flops
 from sweep_platform.report.analysis import wording
 from sweep_platform.report.analysis.front import curve_points, points, trials_front
@@ -13,13 +14,11 @@ from sweep_platform.report.charts.parts import (
     WIDTH,
     Spec,
     accuracy_axis,
-    chart,
     finished,
     highest,
     inference_axis,
     labels,
     row,
-    title,
     tooltip,
     training_axis,
 )
@@ -56,7 +55,7 @@ def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Spec:
     by = alt.param(name="by", value=_first_varied(sweep, options), bind=menu)
     hovered = alt.selection_point(name="hovered", on="pointerover", fields=["trial"])
     y = accuracy_axis(highest(rows))
-    base = chart(rows).transform_calculate(value="datum.values[by]")
+    base = chart_of(rows).transform_calculate(value="datum.values[by]")
     lines = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=45)).encode(
         x=x,
         y=y,
@@ -70,13 +69,13 @@ def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Spec:
         opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
         tooltip=tooltip(),
     )
-    heading = title(
+    title = heading(
         alt.ExprRef(f"'{text}, coloured by ' + by"),
         "Number: trial on the front. Dashed: less training.",
     )
     names = labels(_ends(sweep, rows), "#{trial}").encode(x=x, y=y)
     drawn = alt.layer(lines.add_params(by, hovered), names).properties(
-        width=WIDTH, height=HEIGHT, title=heading
+        width=WIDTH, height=HEIGHT, title=title
     )
     return finished(drawn)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION
+from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of, heading
 from hrm.models import MODELS
 from sweep_platform.report.analysis.front import compared_models, points, trials_front
 from sweep_platform.report.charts.parts import (
@@ -12,12 +12,10 @@ from sweep_platform.report.charts.parts import (
     WIDTH,
     Spec,
     accuracy_axis,
-    chart,
     finished,
     highest,
     inference_axis,
     row,
-    title,
     tooltip,
 )
 from sweep_platform.store.summary import SweepSummary
@@ -30,7 +28,7 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 def models_chart(sweep: SweepSummary) -> Spec:
     """Every point of the complete trials, in the colour and shape of its model."""
     rows = _rows(sweep)
-    base = chart(rows).encode(
+    base = chart_of(rows).encode(
         x=inference_axis(),
         y=accuracy_axis(highest(rows)),
         color=_scaled(alt.Color, sweep, _COLOURS),
@@ -47,7 +45,7 @@ def models_chart(sweep: SweepSummary) -> Spec:
     )
     note = "Line: the front of one model. Faint: points beside their model's front."
     drawn = alt.layer(steps, marks).properties(
-        width=WIDTH, height=HEIGHT, title=title("Accuracy-compute front of each model", note)
+        width=WIDTH, height=HEIGHT, title=heading("Accuracy-compute front of each model", note)
     )
     return finished(drawn)
 

@@ -5,9 +5,7 @@ Fields have our names, never a knob's, so that no knob's name is read as a path 
 
 from typing import Any
 
-import altair as alt
-
-from hrm.charts import styled
+from hrm import charts
 from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
 from sweep_platform.report.analysis import wording
@@ -18,11 +16,6 @@ from sweep_platform.store.summary import TrialSummary
 Spec = dict[str, Any]
 WIDTH, HEIGHT = 680, 380
 COMPLETE, OTHER = "complete trial", "not complete"
-
-
-def chart(rows: list[Spec]) -> alt.Chart:
-    """An empty chart of these rows, which travel inside its specification."""
-    return alt.Chart(alt.InlineData(values=rows))
 
 
 def row(trial: TrialSummary, point: Point) -> Spec:
@@ -57,7 +50,7 @@ def chart_value(value: Any) -> Any:
     return value if isinstance(value, int | float) else wording.knob_value(value)
 
 
-def tooltip() -> list[alt.Tooltip]:
+def tooltip() -> list[Any]:
     """The fields of `row` that a reader asks about when pointing at a mark."""
     fields = {
         "trial": "Trial",
@@ -67,7 +60,7 @@ def tooltip() -> list[alt.Tooltip]:
         "solved": METRIC["exact_accuracy"].column,
         "cost": "Compute",
     }
-    return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields.items()]
+    return charts.tooltip(fields)
 
 
 def labels(rows: list[Spec], name: str) -> Any:
@@ -79,7 +72,7 @@ def labels(rows: list[Spec], name: str) -> Any:
         {"flops": cost, "accuracy": share, "label": first + (f" +{len(more)}" if more else "")}
         for (cost, share), (first, *more) in names.items()
     ]
-    text = chart(named).encode(text="label:N")
+    text = charts.chart_of(named).encode(text="label:N")
     return text.mark_text(align="right", dx=-6, dy=-8, fontSize=11, color="#00507D")
 
 
@@ -89,29 +82,19 @@ def axis_title(key: str, *notes: str) -> str:
     return f"{metric.title} ({', '.join([metric.unit, *notes])})"
 
 
-def inference_axis() -> alt.X:
+def inference_axis() -> Any:
     """Inference FLOPs per puzzle from left to right, on a log scale."""
-    scale = alt.Scale(type="log", nice=False, padding=60)
-    return _compute_axis(axis_title("inference_flops", "log scale"), scale)
+    return charts.compute_axis(axis_title("inference_flops", "log scale"), padding=60)
 
 
-def training_axis() -> alt.X:
+def training_axis() -> Any:
     """Training FLOPs from left to right, from zero."""
-    return _compute_axis(axis_title("training_flops"), alt.Scale(zero=True))
+    return charts.compute_axis(axis_title("training_flops"), log=False)
 
 
-def _compute_axis(title: str, scale: alt.Scale) -> alt.X:
-    """FLOPs, their ticks written as 10M or 2G."""
-    axis = alt.Axis(format="~s", labelOverlap="greedy", labelSeparation=8, tickCount=8, grid=False)
-    return alt.X("flops:Q", title=title, scale=scale, axis=axis)
-
-
-def accuracy_axis(top: float, *, titled: bool = True) -> alt.Y:
+def accuracy_axis(top: float, *, titled: bool = True) -> Any:
     """Exact accuracy from zero to `top`, or to a tenth where `top` is less."""
-    scale = alt.Scale(domain=[0, max(1.03 * top, 0.1)], nice=False)
-    axis = alt.Axis(format="~%", tickCount=6)
-    title = METRIC["exact_accuracy"].title if titled else None
-    return alt.Y("accuracy:Q", title=title, axis=axis, scale=scale)
+    return charts.accuracy_axis(top, METRIC["exact_accuracy"].title if titled else None)
 
 
 def highest(rows: list[Spec]) -> float:
@@ -119,13 +102,8 @@ def highest(rows: list[Spec]) -> float:
     return max(float(fields["accuracy"]) for fields in rows)
 
 
-def title(text: str | alt.ExprRef, note: str) -> alt.TitleParams:
-    """A chart's title with a line on how to read it."""
-    return alt.TitleParams(text, subtitle=note, subtitlePadding=5)
-
-
 def finished(drawn: Any) -> Spec:
     """A chart's specification in the look that all our charts share."""
-    spec: Spec = styled(drawn, orient="top", columnPadding=14).to_dict()
+    spec: Spec = charts.styled(drawn, orient="top", columnPadding=14).to_dict()
     del spec["$schema"]
     return spec

@@ -7,40 +7,27 @@ from puzzle_datasets.common.text import flops
 from sweep_platform.report.analysis import wording
 from sweep_platform.report.analysis.front import curve_points, points, trials_front
 from sweep_platform.report.analysis.knobs import knob_names
-from sweep_platform.report.charts.parts import (
-    COMPLETE,
-    HEIGHT,
-    OTHER,
-    WIDTH,
-    Spec,
-    accuracy_axis,
-    finished,
-    highest,
-    inference_axis,
-    labels,
-    row,
-    tooltip,
-    training_axis,
-)
+from sweep_platform.report.charts import parts
+from sweep_platform.report.charts.parts import Spec
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
 def segments_chart(sweep: SweepSummary) -> Spec:
     """Each trial after 1 to M_max segments, against inference FLOPs."""
-    rows = [row(trial, point) for trial in sweep.trials for point in points(trial)]
-    return _lines(sweep, rows, inference_axis(), "Each trial after 1 to M_max segments")
+    rows = [parts.row(trial, point) for trial in sweep.trials for point in points(trial)]
+    return _lines(sweep, rows, parts.inference_axis(), "Each trial after 1 to M_max segments")
 
 
 def training_chart(sweep: SweepSummary) -> Spec:
     """Every evaluation of each trial, against training FLOPs."""
     rows = [fields for trial in sweep.trials for fields in _evaluations(trial)]
-    return _lines(sweep, rows, training_axis(), "Each trial in the course of its training")
+    return _lines(sweep, rows, parts.training_axis(), "Each trial in the course of its training")
 
 
 def _evaluations(trial: TrialSummary) -> list[Spec]:
     return [
         {
-            **row(trial, curve_points(trial.number, evaluation.curve)[-1]),
+            **parts.row(trial, curve_points(trial.number, evaluation.curve)[-1]),
             "flops": evaluation.training_flops,
             "cost": f"{flops(evaluation.training_flops)} of training",
         }
@@ -54,7 +41,7 @@ def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Spec:
     menu = alt.binding_select(options=options, name="Colour by ")
     by = alt.param(name="by", value=_first_varied(sweep, options), bind=menu)
     hovered = alt.selection_point(name="hovered", on="pointerover", fields=["trial"])
-    y = accuracy_axis(highest(rows))
+    y = parts.accuracy_axis(parts.highest(rows))
     base = chart_of(rows).transform_calculate(value="datum.values[by]")
     lines = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=45)).encode(
         x=x,
@@ -64,20 +51,20 @@ def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Spec:
         strokeDash=alt.StrokeDash(
             "kind:N",
             title=None,
-            scale=alt.Scale(domain=[COMPLETE, OTHER], range=[[1, 0], [4, 3]]),
+            scale=alt.Scale(domain=[parts.COMPLETE, parts.OTHER], range=[[1, 0], [4, 3]]),
         ),
         opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
-        tooltip=tooltip(),
+        tooltip=parts.tooltip(),
     )
     title = heading(
         alt.ExprRef(f"'{text}, coloured by ' + by"),
         "Number: trial on the front. Dashed: less training.",
     )
-    names = labels(_ends(sweep, rows), "#{trial}").encode(x=x, y=y)
+    names = parts.labels(_ends(sweep, rows), "#{trial}").encode(x=x, y=y)
     drawn = alt.layer(lines.add_params(by, hovered), names).properties(
-        width=WIDTH, height=HEIGHT, title=title
+        width=parts.WIDTH, height=parts.HEIGHT, title=title
     )
-    return finished(drawn)
+    return parts.finished(drawn)
 
 
 def _ends(sweep: SweepSummary, rows: list[Spec]) -> list[Spec]:

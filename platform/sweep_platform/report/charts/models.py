@@ -7,17 +7,8 @@ import altair as alt
 from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of, heading
 from hrm.models import MODELS
 from sweep_platform.report.analysis.front import compared_models, points, trials_front
-from sweep_platform.report.charts.parts import (
-    HEIGHT,
-    WIDTH,
-    Spec,
-    accuracy_axis,
-    finished,
-    highest,
-    inference_axis,
-    row,
-    tooltip,
-)
+from sweep_platform.report.charts import parts
+from sweep_platform.report.charts.parts import Spec
 from sweep_platform.store.summary import SweepSummary
 
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, VERMILION)
@@ -29,8 +20,8 @@ def models_chart(sweep: SweepSummary) -> Spec:
     """Every point of the complete trials, in the colour and shape of its model."""
     rows = _rows(sweep)
     base = chart_of(rows).encode(
-        x=inference_axis(),
-        y=accuracy_axis(highest(rows)),
+        x=parts.inference_axis(),
+        y=parts.accuracy_axis(parts.highest(rows)),
         color=_scaled(alt.Color, sweep, _COLOURS),
     )
     steps = base.transform_filter(alt.datum.best).mark_line(
@@ -41,18 +32,20 @@ def models_chart(sweep: SweepSummary) -> Spec:
         opacity=alt.Opacity(
             "best:N", legend=None, scale=alt.Scale(domain=[True, False], range=[1, 0.4])
         ),
-        tooltip=tooltip(),
+        tooltip=parts.tooltip(),
     )
     note = "Line: the front of one model. Faint: points beside their model's front."
     drawn = alt.layer(steps, marks).properties(
-        width=WIDTH, height=HEIGHT, title=heading("Accuracy-compute front of each model", note)
+        width=parts.WIDTH,
+        height=parts.HEIGHT,
+        title=heading("Accuracy-compute front of each model", note),
     )
-    return finished(drawn)
+    return parts.finished(drawn)
 
 
 def _rows(sweep: SweepSummary) -> list[Spec]:
     return [
-        {**row(trial, point), "best": point in best}
+        {**parts.row(trial, point), "best": point in best}
         for trials in compared_models(sweep).values()
         for best in [set(trials_front(trials))]
         for trial in trials

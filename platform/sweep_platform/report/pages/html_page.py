@@ -10,20 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from puzzle_datasets.common.page import html_page, json_in_html, printable
-from sweep_platform.report.pages.blocks import (
-    Block,
-    Bullets,
-    Command,
-    Facts,
-    Figure,
-    Folded,
-    Heading,
-    Headline,
-    Outline,
-    Paragraph,
-    Row,
-    Table,
-)
+from sweep_platform.report.pages import blocks
 
 _FOLDER = files(__package__)
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8").rstrip()
@@ -36,7 +23,9 @@ _POLICY = (
 )
 
 
-def report_as_html(report: Outline, drawings: Mapping[str, str], script: Callable[[], str]) -> str:
+def report_as_html(
+    report: blocks.Outline, drawings: Mapping[str, str], script: Callable[[], str]
+) -> str:
     """Return the page.
 
     Args:
@@ -44,11 +33,11 @@ def report_as_html(report: Outline, drawings: Mapping[str, str], script: Callabl
         drawings: its charts as SVG, by their names, for readers without scripts.
         script: makes `DRAWING` bundled with the libraries it uses; called if there is a chart.
     """
-    blocks = "\n".join(_block(block, drawings) for block in report.blocks)
+    content = "\n".join(_block(block, drawings) for block in report.blocks)
     body = f"""<main>
 <h1>{_text(report.title)}</h1>
 <p class="status">{_text(report.status)}</p>
-{blocks}
+{content}
 </main>"""
     if report.figures:
         charts = {figure.name: _responsive(figure.spec) for figure in report.figures}
@@ -67,35 +56,35 @@ def _responsive(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "width": "container"} if "width" in spec else dict(spec)
 
 
-def _block(block: Block, drawings: Mapping[str, str]) -> str:
+def _block(block: blocks.Block, drawings: Mapping[str, str]) -> str:
     match block:
-        case Heading(text):
+        case blocks.Heading(text):
             return f"<h2>{_text(text)}</h2>"
-        case Paragraph(text):
+        case blocks.Paragraph(text):
             return f"<p>{_text(text)}</p>"
-        case Headline(number, sentence):
+        case blocks.Headline(number, sentence):
             number, sentence = _text(number), _text(sentence)
             return f'<p class="headline"><strong>{number}</strong> <span>{sentence}</span></p>'
-        case Bullets(sentences):
+        case blocks.Bullets(sentences):
             return f"<ul>{''.join(f'<li>{_text(text)}</li>' for text in sentences)}</ul>"
-        case Facts():
+        case blocks.Facts():
             return _facts(block)
-        case Table():
+        case blocks.Table():
             return _table(block)
-        case Figure(name, description):
+        case blocks.Figure(name, description):
             return _figure(name, description, drawings[name])
-        case Command(line):
+        case blocks.Command(line):
             return f"<pre><code>{_text(line)}</code></pre>"
-        case Folded(title, facts):
+        case blocks.Folded(title, facts):
             return f"<details><summary>{_text(title)}</summary>{_facts(facts)}</details>"
 
 
-def _facts(facts: Facts) -> str:
+def _facts(facts: blocks.Facts) -> str:
     rows = (f"<dt>{_text(term)}</dt><dd>{_text(text)}</dd>" for term, text in facts.rows)
     return f"<dl>{''.join(rows)}</dl>"
 
 
-def _table(table: Table) -> str:
+def _table(table: blocks.Table) -> str:
     words = [' class="words"' if name in table.words else "" for name in table.columns]
     head = _cells("th", table.columns, words)
     rows = "\n".join(_row(row, words) for row in table.rows)
@@ -105,7 +94,7 @@ def _table(table: Table) -> str:
     )
 
 
-def _row(row: Row, words: list[str]) -> str:
+def _row(row: blocks.Row, words: list[str]) -> str:
     kind = ' class="muted"' if row.muted else ""
     return f"<tr{kind}>{_cells('td', row.cells, words)}</tr>"
 

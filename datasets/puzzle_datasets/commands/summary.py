@@ -1,4 +1,4 @@
-"""What a person wants to know of a puzzle set, in words, after it is built or when in doubt."""
+"""A puzzle set in words, for a person: after it is built, or when in doubt."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby

@@ -114,7 +114,7 @@ Tokens = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class GridText:
-    """How the grids of a kind of puzzle are written.
+    """The alphabet and size of the grids of a kind of puzzle.
 
     Attributes:
         question: token of each character that a question may hold.

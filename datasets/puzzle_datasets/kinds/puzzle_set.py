@@ -24,7 +24,7 @@ def _no_check(settings: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PuzzleSet:
-    """How a puzzle set is asked for and made.
+    """A puzzle set that can be built.
 
     Attributes:
         summary: what it is, in a line.
@@ -53,7 +53,7 @@ class PuzzleSet:
     def check(self, settings: Any) -> None:
         """Refuse what can be refused quickly, before anything is built.
 
-        Raises `DatasetError`, whose field is a setting: a fault in a file of the user is told of
+        Raises `DatasetError`, whose field is a setting: a fault in a file of the user is one of
         the setting that names the folder.
         """
         try:

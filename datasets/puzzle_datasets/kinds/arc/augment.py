@@ -22,7 +22,7 @@ _FRAME = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each pair of a batch is changed.
+    """A change of each pair of a batch.
 
     `dihedral` [B] is the index of the transform, `colours` [B, 10] the new colour of each
     colour, `offsets` [B, 2] the row and column of the grid's top-left cell on the canvas.

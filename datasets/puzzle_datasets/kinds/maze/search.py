@@ -92,7 +92,7 @@ PATIENCE = 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Which mazes to look for: those of a family and side with `least` to `most` steps.
+    """A search for mazes of a family and side whose path has `least` to `most` steps.
 
     A grid is kept if some cell is `least` steps away from its random start, and the goal is
     uniform among the cells that are `least` to `most` steps away.

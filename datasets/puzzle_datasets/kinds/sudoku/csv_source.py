@@ -36,7 +36,7 @@ DIGITS = {str(digit): digit + sudoku.DIGIT_OFFSET for digit in range(1, SIDE + 1
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuCsvSettings(ChoiceSettings):
-    """What 9×9 Sudoku sets from files have in common."""
+    """Settings that all 9×9 Sudoku sets from files have."""
 
     augmentations: Augmentations = option(
         "fresh",
@@ -58,12 +58,12 @@ class SudokuCsvSettings(ChoiceSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuExtremeSettings(SudokuCsvSettings, HubChoiceSettings):
-    """Which puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files in its format."""
+    """A choice of puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files like it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSampleSettings(SudokuCsvSettings):
-    """Which of the 1000 + 1000 hard puzzles that come with this package."""
+    """A choice of the 1000 + 1000 hard puzzles that come with this package."""
 
 
 def check_extreme(settings: SudokuExtremeSettings) -> None:

@@ -77,7 +77,12 @@ def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
 
 
 def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
-    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n]."""
+    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n].
+
+    >>> digits = "1234341221434321"
+    >>> is_solution(np.array([[int(digit) + DIGIT_OFFSET for digit in digits]], np.uint8), 4)
+    array([ True])
+    """
     solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
     return solved
 

@@ -17,6 +17,8 @@ FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
 Mask = npt.NDArray[np.bool_]
 
+LOCAL_FILES = "or give files of your own with --csv DIR"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings:
@@ -126,9 +128,6 @@ def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
     drawn = np.zeros_like(chosen)
     drawn[generator.choice(rows, count, replace=False, shuffle=False)] = True
     return drawn
-
-
-LOCAL_FILES = "or give files of your own with --csv DIR"
 
 
 def fetch(repo: str, files: Sequence[str], revision: str) -> Path:

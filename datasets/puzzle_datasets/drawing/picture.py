@@ -24,9 +24,11 @@ _ARROW_SHAPE = svg.path(
 _CHARACTERS = 175
 """Letters of the running text that fit in a line."""
 
-
 Legend = list[tuple[str, str]]
 """Swatches, each in a square at the origin, and what they mean."""
+
+Block = tuple[str, float]
+"""Shapes below the origin, and how high they are."""
 
 
 class Look(Protocol):
@@ -95,10 +97,6 @@ def render(picture: Picture) -> str:
         f'width="{WIDTH}" height="{svg.short(height)}" font-family="{svg.FONT}">'
         f"{svg.rectangle(WIDTH, height, fill='#ffffff')}{''.join(placed)}</svg>"
     )
-
-
-Block = tuple[str, float]
-"""Shapes below the origin, and how high they are."""
 
 
 def _heading(picture: Picture) -> Block:

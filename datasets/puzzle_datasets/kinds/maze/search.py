@@ -26,6 +26,19 @@ Words = npt.NDArray[np.unsignedinteger[Any]]
 # To pick the mazes that still walk costs about as much as a step of those that do not.
 _WORTH_PICKING = 0.8
 
+Family = Literal["perfect", "random-walls"]
+Tokens = npt.NDArray[np.uint8]
+# How many grids to draw at a time: enough that numpy computes more than it dispatches, and few
+# enough that they stay in a processor's cache.
+FAMILIES: dict[Family, tuple[DrawGrids, int]] = {
+    "perfect": (draw_perfect, 1024),
+    "random-walls": (draw_random_walls, 4096),
+}
+# Grids of random walls that reach far are rare; this many are finished together, for speed.
+_AT_ONCE = 64
+PATIENCE = 200_000
+"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
+
 
 def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tuple[Places, int]:
     """Return the mazes that have a cell `steps` away from their start, by their numbers.
@@ -71,23 +84,6 @@ def _with_neighbours(reached: Words) -> Words:
     spread[1:] |= reached[:-1]
     spread[:-1] |= reached[1:]
     return spread
-
-
-Family = Literal["perfect", "random-walls"]
-Tokens = npt.NDArray[np.uint8]
-
-# How many grids to draw at a time: enough that numpy computes more than it dispatches, and few
-# enough that they stay in a processor's cache.
-FAMILIES: dict[Family, tuple[DrawGrids, int]] = {
-    "perfect": (draw_perfect, 1024),
-    "random-walls": (draw_random_walls, 4096),
-}
-
-# Grids of random walls that reach far are rare; this many are finished together, for speed.
-_AT_ONCE = 64
-
-PATIENCE = 200_000
-"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
 
 
 @dataclass(frozen=True, kw_only=True)

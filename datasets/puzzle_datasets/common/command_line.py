@@ -90,9 +90,9 @@ def _placeholder(hint: Any) -> str:
     """Return a value of the type as help writes it."""
     inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
     parts = [part for part in alternatives(inner) if part is not NoneType]
-    if parts[0] in _PLACEHOLDERS:
-        return _PLACEHOLDERS[parts[0]]
-    return "{" + ",".join(map(str, parts)) + "}"
+    if not any(part in _PLACEHOLDERS for part in parts):
+        return "{" + ",".join(map(str, parts)) + "}"
+    return "|".join(_PLACEHOLDERS.get(part, str(part)) for part in parts)
 
 
 def _help(item: Field[Any], hint: Any) -> str:

@@ -13,15 +13,6 @@ from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.writer import SetWriter
 
 
-def _one_identifier(settings: object) -> int:
-    """Return 1: puzzles share the blank identifier."""
-    return 1
-
-
-def _no_check(settings: object) -> None:
-    """Check nothing: the settings' own checks are all there is to do beforehand."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class PuzzleSet:
     """A puzzle set that can be built.
@@ -37,8 +28,8 @@ class PuzzleSet:
     summary: str
     settings: type[Any]
     build: Callable[[Any, SetWriter], Manifest]
-    quick_check: Callable[[Any], object] = _no_check
-    most_identifiers: Callable[[Any], int] = _one_identifier
+    quick_check: Callable[[Any], object] = lambda settings: None
+    most_identifiers: Callable[[Any], int] = lambda settings: 1
 
     def settings_from(self, values: Mapping[str, Any]) -> Any:
         """Return settings of this set from plain values, such as a file's.

@@ -133,15 +133,15 @@ def _table_views(dataset: PuzzleDataset, views: int) -> _Views:
 
 def _stored_views(dataset: PuzzleDataset, views: int) -> _Views:
     index = InputIndex.of(dataset)
-    _, place = _in_turns(index.starts[:-1], index.starts[1:], views)
-    rows = index.rows[place]
+    _, position = _in_turns(index.starts[:-1], index.starts[1:], views)
+    rows = index.rows[position]
     return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1)
 
 
 def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """Walk the ranges from `starts` [R] to `ends`: first of each, second of each, and so on.
 
-    Return the range and the place [n] of each step; no range gives more than `most`.
+    Return the range and the position [n] of each step; no range gives more than `most`.
     """
     lengths = (ends - starts).clamp_max(most)
     turn, at = (torch.arange(int(lengths.max()))[:, None] < lengths).nonzero(as_tuple=True)

@@ -47,7 +47,7 @@ def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tup
 
     Args:
         open_cells: bool [n, side * side]; the side is 64 at most.
-        starts: the place of the start [n], an open cell.
+        starts: the position of the start [n], an open cell.
         steps: 1 or more.
     """
     start_cells = np.zeros_like(open_cells)
@@ -161,10 +161,10 @@ class Search:
 
 
 def _unseen(hashes: list[int], most: int, seen: set[int]) -> list[int]:
-    """Return the places of the first hashes not seen before, which these are from now on."""
-    places: list[int] = []
-    for place, known in enumerate(hashes):
-        if len(places) < most and known not in seen:
+    """Return the positions of the first hashes not seen before, which these are from now on."""
+    positions: list[int] = []
+    for position, known in enumerate(hashes):
+        if len(positions) < most and known not in seen:
             seen.add(known)
-            places.append(place)
-    return places
+            positions.append(position)
+    return positions

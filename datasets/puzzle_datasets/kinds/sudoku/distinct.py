@@ -153,7 +153,7 @@ class _Seen:
         for tokens in inputs.T:
             hashes = mixed(hashes + tokens)
         hashes, rows = np.unique(hashes, return_index=True)
-        places = self._hashes.searchsorted(hashes)
-        new = self._hashes[places] != hashes
-        self._hashes = np.insert(self._hashes, places[new], hashes[new])
+        positions = self._hashes.searchsorted(hashes)
+        new = self._hashes[positions] != hashes
+        self._hashes = np.insert(self._hashes, positions[new], hashes[new])
         return np.sort(rows[new])

@@ -1,8 +1,13 @@
 """Puzzles as Parquet shards: built, checked, drawn, and served in batches.
 
-    >>> from puzzle_datasets import puzzle_set
-    >>> puzzle_set("sudoku").settings_from({"side": 4}).vocab_size
-    6
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from puzzle_datasets import PuzzleDataset, TrainLoader, prepare, puzzle_set
+    >>> settings = puzzle_set("maze").settings_from({"side": 5, "train": 4, "test": 2})
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     dataset = PuzzleDataset.open(prepare("maze", settings, Path(root)))
+    >>> TrainLoader(dataset, batch_size=2, seed=0).next_batch().inputs.shape
+    torch.Size([2, 25])
 
 Importing the package imports nothing else; a name is found when it is first used.
 """

@@ -45,8 +45,8 @@ class _Epoch:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A place in the stream: the epoch, and how many of its groups were visited."""
+class _StreamPosition:
+    """A position in the stream: the epoch, and the number of its groups that were visited."""
 
     epoch: int
     position: int
@@ -81,30 +81,30 @@ class TrainLoader:
         self._batch_size, self._share, self._seed = batch_size, share, seed
         self._index = PuzzleIndex.of(dataset)
         self._augmenter = augmenter(dataset, seed, torch.device(device))
-        self._go_to(_Place(0, 0))
+        self._seek(_StreamPosition(0, 0))
 
     def next_batch(self) -> Batch:
         """Return the next batch and move on."""
         if not self._made:
             self._make_block()
-        self._place, batch = self._made.popleft()
+        self._position, batch = self._made.popleft()
         return batch
 
     def state_dict(self) -> dict[str, int]:
-        """Return the place in the stream: the epoch, and how many of its groups were visited."""
-        return {"epoch": self._place.epoch, "position": self._place.position}
+        """Return the position: the epoch, and the number of its groups that were visited."""
+        return {"epoch": self._position.epoch, "position": self._position.position}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go to a place in the stream that `state_dict` named, of the same set and seed."""
-        self._go_to(_Place(state["epoch"], state["position"]))
+        """Go to a position that `state_dict` returned, of the same set and seed."""
+        self._seek(_StreamPosition(state["epoch"], state["position"]))
 
-    def _go_to(self, place: _Place) -> None:
-        self._place = self._planned = place
-        self._epoch = self._draw_epoch(place.epoch)
-        self._made: deque[tuple[_Place, Batch]] = deque()
+    def _seek(self, position: _StreamPosition) -> None:
+        self._position = self._planned = position
+        self._epoch = self._draw_epoch(position.epoch)
+        self._made: deque[tuple[_StreamPosition, Batch]] = deque()
 
     def _make_block(self) -> None:
-        """Make the next few batches together, and note the place behind each."""
+        """Make the next few batches together, and note the position behind each."""
         rows = self._batch_size // self._share.world_size
         plans = [self._plan_batch() for _ in range(max(1, BLOCK // rows))]
         picks = Picks(
@@ -113,15 +113,15 @@ class TrainLoader:
             epochs=torch.from_numpy(np.concatenate([plan[2] for _, plan in plans])),
         )
         batches = self._augmenter.batch(picks).split(rows)
-        self._made.extend(zip((place for place, _ in plans), batches, strict=True))
+        self._made.extend(zip((position for position, _ in plans), batches, strict=True))
 
-    def _plan_batch(self) -> tuple[_Place, Integers]:
-        """Return the place behind the next batch, and this share's rows, puzzles, epochs."""
+    def _plan_batch(self) -> tuple[_StreamPosition, Integers]:
+        """Return the position behind the next batch, and this share's rows, puzzles, epochs."""
         parts = []
         missing = self._batch_size
         while missing:
             if self._planned.position == len(self._epoch.starts) - 1:
-                self._planned = _Place(self._planned.epoch + 1, 0)
+                self._planned = _StreamPosition(self._planned.epoch + 1, 0)
                 self._epoch = self._draw_epoch(self._planned.epoch)
             taken = self._take(missing)
             rows, puzzles = self._epoch.rows[taken], self._epoch.puzzles[taken]
@@ -134,7 +134,7 @@ class TrainLoader:
         starts = self._epoch.starts
         begin = int(starts[self._planned.position])
         end = min(begin + missing, int(starts[-1]))
-        self._planned = _Place(self._planned.epoch, int(np.searchsorted(starts, end)))
+        self._planned = _StreamPosition(self._planned.epoch, int(np.searchsorted(starts, end)))
         return slice(begin, end)
 
     def _draw_epoch(self, epoch: int) -> _Epoch:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
@@ -107,7 +107,6 @@ def test_labels_ignore_padding_and_nothing_else(case: dict[str, Any]) -> None:
     assert torch.equal(labels, tokens.masked_fill(tokens == 0, -100))
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_oriented_grids_are_augmented_as_any(data: st.DataObject) -> None:
     """Runs of a tall or a low grid, from any place, never show a grid beside them."""

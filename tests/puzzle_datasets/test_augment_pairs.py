@@ -25,9 +25,7 @@ from puzzle_datasets.storage.writer import Rows, SetWriter
 
 CPU = torch.device("cpu")
 SETS = ("small", "fresh", "sudoku", "sudoku_table", "maze", "maze_table", "stored")
-shares_dataset = settings(
-    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+shares_dataset = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:

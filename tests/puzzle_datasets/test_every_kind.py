@@ -110,6 +110,7 @@ class KindConformance:
             loader.load_state_dict(begun.state_dict())
         for _ in range(2):
             assert same(joined([loader.next_batch() for loader in resumed]), whole.next_batch())
+            assert {str(loader.state_dict()) for loader in resumed} == {str(whole.state_dict())}
 
     def test_a_built_set_passes_its_own_verification(self, case: Case) -> None:
         assert len(list(verify_all(case.folder))) >= 4

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings
 
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.common.errors import DatasetError
@@ -17,9 +16,7 @@ from puzzle_datasets.published.source import OfficialSettings
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
-shares_dataset = settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+shares_dataset = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -52,21 +49,6 @@ def groups_of(dataset: PuzzleDataset, batch: Batch) -> list[int]:
 def visits_of(dataset: PuzzleDataset, batch: Batch) -> list[int]:
     """Return the groups that a batch visits; no group directly follows itself within an epoch."""
     return [group for group, _ in groupby(groups_of(dataset, batch))]
-
-
-@shares_dataset
-@given(batch_size=st.integers(1, 500), before=st.integers(0, 9), seed=st.integers(0, 9))
-def test_resume_equals_the_uninterrupted_stream(
-    small: PuzzleDataset, batch_size: int, before: int, seed: int
-) -> None:
-    loader = TrainLoader(small, batch_size=batch_size, seed=seed)
-    batches(loader, before)
-    state = loader.state_dict()
-    expected = batches(loader, 4)
-    resumed = TrainLoader(small, batch_size=batch_size, seed=seed)
-    resumed.load_state_dict(state)
-    assert all(map(same, batches(resumed, 4), expected))
-    assert resumed.state_dict() == loader.state_dict()
 
 
 def test_batches_are_full_and_typed(small: PuzzleDataset) -> None:
@@ -226,39 +208,6 @@ def test_a_visit_to_a_stored_set_is_one_identity_with_its_own_rows(
         assert all(sorted(pairs) == sorted(own[key]) for key, pairs in visits.items())
         seen.update(visits)
     assert len(seen) > 0.9 * len(own) > 9 * 59
-
-
-@shares_dataset
-@given(
-    share=st.integers(1, 40),
-    before=st.integers(0, 5),
-    first_world=st.sampled_from([1, 2, 3, 6]),
-    then_world=st.sampled_from([1, 2, 3, 6]),
-)
-def test_any_number_of_processes_shares_the_same_batches(
-    small: PuzzleDataset, share: int, before: int, first_world: int, then_world: int
-) -> None:
-    """Also when the stream goes on with another number of processes than it began with."""
-    batch_size = 6 * share
-    whole = TrainLoader(small, batch_size=batch_size, seed=4)
-    batches(whole, before)
-    begun = TrainLoader(
-        small, batch_size=batch_size, seed=4, share=Share(rank=0, world_size=first_world)
-    )
-    batches(begun, before)
-    ranks = [Share(rank=rank, world_size=then_world) for rank in range(then_world)]
-    loaders = [TrainLoader(small, batch_size=batch_size, seed=4, share=rank) for rank in ranks]
-    for loader in loaders:
-        loader.load_state_dict(begun.state_dict())
-    for _ in range(3):
-        parts = [loader.next_batch() for loader in loaders]
-        joined = Batch(
-            torch.cat([part.inputs for part in parts]),
-            torch.cat([part.labels for part in parts]),
-            torch.cat([part.puzzle_identifiers for part in parts]),
-        )
-        assert same(joined, whole.next_batch())
-        assert {str(loader.state_dict()) for loader in loaders} == {str(whole.state_dict())}
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(small: PuzzleDataset) -> None:

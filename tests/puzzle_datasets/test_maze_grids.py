@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.draws import keyed_generator
@@ -84,7 +84,6 @@ def test_shares_of_random_walls_are_uniform() -> None:
     assert np.abs(np.bincount(starts // 100, minlength=9) / 2000 - 1 / 9).max() < 0.03
 
 
-@settings(max_examples=60)
 @given(st.sampled_from((3, 7, 8, 9, 31, 32, 33, 63, 64)), st.integers(1, 60), SEEDS)
 def test_far_reaching_mazes_are_those_of_the_distances(side: int, steps: int, seed: int) -> None:
     open_cells, starts = draw_random_walls(keyed_generator("test", seed), 20, side)

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
@@ -185,7 +185,6 @@ def test_longer_labels_can_be_let_pass() -> None:
     assert maze.find_fault(inputs, broken, (2, 3), must_be_shortest=False) is not None
 
 
-@settings(max_examples=50)
 @given(batches(square=True), st.integers(0, NUM_DIHEDRAL - 1))
 def test_the_hash_knows_mazes_in_all_orientations(
     batch: tuple[Tokens, maze.Shape], dihedral: int

@@ -10,6 +10,7 @@ import pytest
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze import search as maze_search
+from puzzle_datasets.kinds.maze.search import Family
 from puzzle_datasets.kinds.maze.source import MazeSettings, build
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
@@ -88,10 +89,9 @@ def assert_statistics(manifest: Manifest, split: str, pairs: PairTable) -> None:
 
 
 @pytest.mark.parametrize("family", sorted(SMALL))
-def test_settings_decide_every_byte(family: str) -> None:
+def test_another_seed_gives_another_set(family: str) -> None:
     settings = SMALL[family]
-    first, second = manifest_of(settings), manifest_of(settings)
-    assert first.fingerprint == second.fingerprint
+    first = manifest_of(settings)
     other = manifest_of(MazeSettings(**{**vars(settings), "seed": 1}))
     assert not set(other.files.values()) & set(first.files.values())
 
@@ -168,9 +168,9 @@ def test_bounds_suit_family_and_side(values: dict[str, Any], bounds: tuple[int, 
     assert MazeSettings(**values).bounds == bounds
 
 
-@pytest.mark.parametrize("side", range(3, 65))
-def test_bounds_are_possible_at_every_side(side: int) -> None:
-    for family in ("perfect", "random-walls"):
+@pytest.mark.parametrize("family", ["perfect", "random-walls"])
+def test_bounds_are_possible_at_every_side(family: Family) -> None:
+    for side in range(3, 65):
         least, most = MazeSettings(side=side, family=family).bounds
-        assert 2 <= least <= most
+        assert 2 <= least <= most, side
         assert least < side**2

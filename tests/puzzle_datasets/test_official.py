@@ -136,7 +136,7 @@ def structure(contents: list[Content]) -> tuple[list[int], list[int]]:
     return puzzles.tolist(), np.repeat(np.arange(len(group_sizes)), group_sizes)[puzzles].tolist()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(arc_folders(), st.sampled_from(["uint8", "int32", "int64"]))
 def test_arc_folders_keep_their_pairs_and_structure(
     folder: tuple[dict[str, list[Content]], list[str]], dtype: str
@@ -167,7 +167,7 @@ def test_arc_folders_keep_their_pairs_and_structure(
         assert torch.equal(dataset.identities.group[identity], table.group.long())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(arc_folders(), st.sampled_from(["uint8", "int64"]), st.sampled_from(["hrm", "trm"]))
 def test_what_is_imported_is_exported_as_it_was(
     folder: tuple[dict[str, list[Content]], list[str]], dtype: str, style: Style

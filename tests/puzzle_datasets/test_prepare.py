@@ -53,13 +53,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_equal_settings_give_equal_bytes(tmp_path: Path) -> None:
-    one = prepare("arc-agi-1", SETTINGS, tmp_path / "one")
-    other = prepare("arc-agi-1", SETTINGS, tmp_path / "other")
-    assert one.name == other.name
-    assert contents(one) == contents(other)
-
-
 def test_the_seed_changes_identities_and_name_but_no_pair(tmp_path: Path) -> None:
     one = prepare("arc-agi-1", SETTINGS, tmp_path)
     other = prepare("arc-agi-1", replace(SETTINGS, seed=1), tmp_path)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
@@ -46,7 +46,6 @@ def test_recipes_are_valid_and_distinct(pairs: list[Pair], count: int) -> None:
     assert distinct(pairs, recipes) == len(recipes)
 
 
-@settings(max_examples=30)
 @given(st.lists(st.tuples(grids(), grids()), min_size=1, max_size=3))
 def test_two_colours_are_exhausted(pairs: list[Pair]) -> None:
     """Of colours 0 and 1 a task has at most 72 variants, and 5000 tries find all of them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -139,7 +139,6 @@ def test_guesses_rank_by_votes_then_by_mean_confidence(
 
 
 @given(shares=st.lists(st.integers(0, 13), min_size=59, max_size=59))
-@settings(max_examples=20)
 def test_right_in_k_of_n_identities(small: PuzzleDataset, shares: list[int]) -> None:
     """The truth in the first k identities of a task, one same wrong grid in the others."""
     right_in = torch.tensor(shares)
@@ -162,7 +161,6 @@ def test_right_in_k_of_n_identities(small: PuzzleDataset, shares: list[int]) -> 
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20)
 def test_order_and_processes_do_not_matter(
     small: PuzzleDataset, data: st.DataObject, seed: int
 ) -> None:

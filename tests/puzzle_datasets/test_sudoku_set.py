@@ -65,14 +65,11 @@ def test_no_puzzle_comes_twice_and_no_problem_in_both_splits(
     assert not problems[0] & problems[1]
 
 
-def test_equal_settings_give_equal_sets_and_another_seed_another(tmp_path: Path) -> None:
-    sets = [
-        made(SudokuSettings(side=6, train=30, test=10, seed=seed), tmp_path / str(index))
-        for index, seed in enumerate((0, 0, 1))
-    ]
-    files = [dataset.manifest.files for dataset in sets]
-    assert files[0] == files[1]
-    assert not set(files[0].values()) & set(files[2].values())
+def test_another_seed_gives_another_set(tmp_path: Path) -> None:
+    settings = [SudokuSettings(side=4, train=30, test=10, seed=seed) for seed in (0, 1)]
+    sets = [made(one, tmp_path / str(one.seed)) for one in settings]
+    files = [set(dataset.manifest.files.values()) for dataset in sets]
+    assert not files[0] & files[1]
 
 
 def test_the_seed_decides_which_problems_are_for_the_test(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from puzzle_datasets.storage.shards import Columns, read_rows
 Fault = tuple[int, str]
 """A row and a clause on what is wrong with it."""
 Masks = dict[str, npt.NDArray[np.bool_]]
-"""Which rows [n] have a fault, by a clause on what is wrong."""
+"""Faulty rows, bool [n], by a clause on what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Piece:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.columns["inputs"])
 
 
@@ -48,7 +48,7 @@ class StoredSet:
 
     @property
     def is_import(self) -> bool:
-        """Whether the set was taken over as somebody else's build left it."""
+        """True if the set was taken over as somebody else's build left it."""
         return self.manifest.name == IMPORTED
 
     def pieces(self, split: Split) -> Iterator[Piece]:

@@ -20,6 +20,12 @@ from puzzle_datasets.storage.schema import (
 
 _NUMBERS = {name: pa.int32() for name in ("group", "puzzle", "puzzle_identifier")}
 
+Tokens = npt.NDArray[np.uint8]
+Hashes = npt.NDArray[np.uint64]
+_Numbers = dict[str, int]
+"""Group, puzzle and identifier of a row."""
+_BEFORE_FIRST: _Numbers = {"group": 0, "puzzle": -1, "puzzle_identifier": BLANK_IDENTIFIER}
+
 
 def check_structure(
     stored: StoredSet,
@@ -67,14 +73,6 @@ def _check_columns(stored: StoredSet, file: str, columns: Mapping[str, pa.DataTy
             raise stored.refusal(file, f"lacks the column {name}")
         if actual[name] != expected_type:
             raise stored.refusal(file, f"has {name} as {actual[name]}, not {expected_type}")
-
-
-Tokens = npt.NDArray[np.uint8]
-Hashes = npt.NDArray[np.uint64]
-
-_Numbers = dict[str, int]
-"""Group, puzzle and identifier of a row."""
-_BEFORE_FIRST: _Numbers = {"group": 0, "puzzle": -1, "puzzle_identifier": BLANK_IDENTIFIER}
 
 
 def check_rows(stored: StoredSet) -> Iterator[str]:

@@ -37,7 +37,7 @@ def puzzle_set(name: str) -> PuzzleSet:
 def prepare(name: str, settings: Settings, root: Path, report: Report | None = None) -> Path:
     """Return the folder below `root` that holds the puzzle set of these settings, whole.
 
-    However many processes ask at once, one builds and the others wait for it. A set appears under
+    However many processes call at once, one builds and the others wait for it. A set appears under
     its name only when finished; what a killed build left behind is cleared by the next one. Raises
     `DatasetError` if the name is unknown, the settings can't be met, or the set is there but
     damaged; `OSError` if `root` can't be written.
@@ -75,11 +75,11 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
     if not (folder / MANIFEST_FILE).exists():
         raise DatasetError.of_file(folder, "exists and is no puzzle set", remedy)
     manifest = read_manifest(folder)
-    asked = settings_record(settings)
+    wanted = settings_record(settings)
     if manifest.name != name:
         problem = f"holds the set {manifest.name}, not {name}"
         raise DatasetError.of_file(folder, problem, remedy, manifest.name)
-    for key, value in asked.items():
+    for key, value in wanted.items():
         if manifest.settings.get(key) != value:
             held = manifest.settings.get(key)
             problem = f"holds {name} with {key} {held!r}, not {value!r}"

@@ -1,4 +1,4 @@
-"""Which pairs of a puzzle set are drawn: a sample as stored, and what training makes of it."""
+"""The pairs of a puzzle set that are drawn: a sample as stored, and as training serves it."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from puzzle_datasets.storage.schema import PAD, Split
 Integers = npt.NDArray[np.int64]
 
 EPOCHS = COLUMNS - 1
-"""In how many epochs a training puzzle is shown."""
+"""Epochs in which a training puzzle is drawn."""
 
 
 def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:

@@ -1,4 +1,4 @@
-"""What a person wants to know of a puzzle set, in words, after it is built or when in doubt."""
+"""A puzzle set in words, for a person: after it is built, or when in doubt."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -7,6 +7,7 @@ from typing import Literal
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.page import printable
+from puzzle_datasets.common.text import byte_size
 from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest
 from puzzle_datasets.storage.shards import rebuild
@@ -64,7 +65,7 @@ def _amounts(manifest: Manifest, folder: Path) -> Iterator[tuple[str, str]]:
         yield f"{split} pairs", _number(manifest.counts[f"{split}_pairs"])
     if manifest.counts["identities"]:
         yield "identities", _number(manifest.counts["identities"])
-    yield "size on disk", _in_bytes(_size(manifest, folder))
+    yield "size on disk", byte_size(_size(manifest, folder))
 
 
 def _whole_figures(statistics: Mapping[str, float]) -> dict[str, str]:
@@ -128,11 +129,3 @@ def _number(value: float) -> str:
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-
-
-def _in_bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

@@ -1,4 +1,4 @@
-"""Which rows of which puzzle files are imported, in the order of the file."""
+"""The puzzle files that are imported, and the choice of their rows, in the order of the file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
 Mask = npt.NDArray[np.bool_]
 
+LOCAL_FILES = "or give files of your own with --csv DIR"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings:
-    """Which rows of the files become pairs.
+    """Settings that choose the rows which become pairs.
 
     Raises `DatasetError` if a value is impossible.
     """
@@ -40,7 +42,7 @@ class ChoiceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class HubChoiceSettings(ChoiceSettings):
-    """Which rows of published files, or of files in their format, become pairs."""
+    """The same for published files, or files in their format."""
 
     csv: str | None = option(
         None,
@@ -98,24 +100,24 @@ def choose(
 ) -> Mask:
     """Return which rows [rows] are rated high enough, and among these drawn.
 
-    Raises `DatasetError` if there are fewer such rows than asked for, or none.
+    Raises `DatasetError` if there are fewer such rows than wanted for, or none.
     """
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low
     setting = "subsample" if split == "train" else "test_subsample"
-    asked = getattr(settings, setting)
+    wanted = getattr(settings, setting)
     there = int(chosen.sum())
     if not there:
         highest = f"the highest in {file} is {ratings.max():g}"
         rating = settings.min_rating
         problem = f"is {rating} but {highest}"
         raise DatasetError("min_rating", rating, "give less", problem=problem)
-    if asked is None:
+    if wanted is None:
         return chosen
-    if asked > there:
-        problem = f"is {asked} but {file} has {there} such rows"
-        raise DatasetError(setting, asked, f"give at most {there}", problem=problem)
-    return draw(chosen, asked, generator)
+    if wanted > there:
+        problem = f"is {wanted} but {file} has {there} such rows"
+        raise DatasetError(setting, wanted, f"give at most {there}", problem=problem)
+    return draw(chosen, wanted, generator)
 
 
 def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
@@ -126,9 +128,6 @@ def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
     drawn = np.zeros_like(chosen)
     drawn[generator.choice(rows, count, replace=False, shuffle=False)] = True
     return drawn
-
-
-LOCAL_FILES = "or give files of your own with --csv DIR"
 
 
 def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
@@ -153,7 +152,7 @@ def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
             folder = Path(hf_hub_download(repo, file, repo_type="dataset", revision=commit)).parent
         except Exception as error:  # errors of the connection have no base class in common
             raise _refusal(repo, file, revision, error) from error
-    assert folder is not None, "no files asked for"
+    assert folder is not None, "no files wanted for"
     return folder
 
 

@@ -35,7 +35,7 @@ FindFault = Callable[[Tokens, Tokens], tuple[int, str] | None]
 
 @dataclass(frozen=True, kw_only=True)
 class CsvFormat:
-    """How the files of a kind of puzzle are read, checked and measured.
+    """The format of a kind of puzzle, and its checks and measures.
 
     Attributes:
         text: how its grids are written.
@@ -56,7 +56,7 @@ class CsvFormat:
 
 @dataclass(kw_only=True)
 class SplitReport:
-    """What the import saw of a split: the details of its pairs, their sources, and counts."""
+    """A report on an imported split: the details of its pairs, their sources, and counts."""
 
     columns: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)

@@ -23,8 +23,11 @@ BLOCK_BYTES = 1 << 20
 FIRST_LINE = 2
 _HEADER = -1
 
-
 AS_UTF8 = "save the file as UTF-8"
+
+LARGEST_RATING = float(np.finfo(np.float32).max)
+"""Ratings are stored as float32."""
+Tokens = npt.NDArray[np.uint8]
 
 
 def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
@@ -106,15 +109,9 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
     return DatasetError.of_file(file, f"can't be parsed ({error})", "get the file again")
 
 
-LARGEST_RATING = float(np.finfo(np.float32).max)
-"""Ratings are stored as float32."""
-
-Tokens = npt.NDArray[np.uint8]
-
-
 @dataclass(frozen=True, kw_only=True)
 class GridText:
-    """How the grids of a kind of puzzle are written.
+    """The alphabet and size of the grids of a kind of puzzle.
 
     Attributes:
         question: token of each character that a question may hold.

@@ -22,15 +22,17 @@ _ARROW_SHAPE = svg.path(
     "M-6 0h12M2.5 -3.5l3.5 3.5l-3.5 3.5", fill="none", stroke=svg.FAINT, stroke_width=1.2
 )
 _CHARACTERS = 175
-"""How many letters of the running text fit in a line."""
-
+"""Letters of the running text that fit in a line."""
 
 Legend = list[tuple[str, str]]
 """Swatches, each in a square at the origin, and what they mean."""
 
+Block = tuple[str, float]
+"""Shapes below the origin, and how high they are."""
+
 
 class Look(Protocol):
-    """How the grids of one kind of puzzle are drawn."""
+    """The look of one kind of puzzle."""
 
     def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
         """Return one canvas at the origin, its cells `cell` pixels wide and high.
@@ -73,7 +75,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Which puzzles are drawn."""
+    """The sample of puzzles that is drawn."""
 
     puzzles: int = option(3, "puzzles of each split", least=1, most=1000)
     seed: int = option(0, "decides which puzzles", least=0, most=10**18)
@@ -95,10 +97,6 @@ def render(picture: Picture) -> str:
         f'width="{WIDTH}" height="{svg.short(height)}" font-family="{svg.FONT}">'
         f"{svg.rectangle(WIDTH, height, fill='#ffffff')}{''.join(placed)}</svg>"
     )
-
-
-Block = tuple[str, float]
-"""Shapes below the origin, and how high they are."""
 
 
 def _heading(picture: Picture) -> Block:

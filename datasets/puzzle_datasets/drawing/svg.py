@@ -60,7 +60,7 @@ def placed_letters(
     letters: str, xs: Lengths, ys: Lengths, *, size: float, colour: str, bold: bool
 ) -> str:
     """Return letters as one text, each centred at its own (x, y) on its baseline."""
-    x, y = (" ".join(map(short, places.tolist())) for places in (xs, ys))
+    x, y = (" ".join(map(short, positions.tolist())) for positions in (xs, ys))
     weight = ' font-weight="bold"' if bold else ""
     return (
         f'<text x="{x}" y="{y}" font-size="{short(size)}" fill="{colour}"{weight} '
@@ -102,8 +102,8 @@ def frame(width: float, height: float) -> str:
 
 def disc(x: float, y: float, radius: float, **style: Any) -> str:
     """Return a disc around (x, y)."""
-    places = f'cx="{short(x)}" cy="{short(y)}" r="{short(radius)}"'
-    return f"<circle {places}{_attributes(style)}/>"
+    positions = f'cx="{short(x)}" cy="{short(y)}" r="{short(radius)}"'
+    return f"<circle {positions}{_attributes(style)}/>"
 
 
 def path(data: str, **style: Any) -> str:
@@ -132,7 +132,7 @@ def packed(png: bytes) -> bytes:
     """Return the same PNG file with its pixels packed as tightly as zlib can."""
     chunks = list(_chunks(png))
     pixels = zlib.decompress(b"".join(data for kind, data in chunks if kind == b"IDAT"))
-    first = next(place for place, (kind, _) in enumerate(chunks) if kind == b"IDAT")
+    first = next(position for position, (kind, _) in enumerate(chunks) if kind == b"IDAT")
     others = [chunk for chunk in chunks if chunk[0] != b"IDAT"]
     repacked = (b"IDAT", zlib.compress(pixels, _LEVEL))
     image = [*others[:first], repacked, *others[first:]]
@@ -141,12 +141,12 @@ def packed(png: bytes) -> bytes:
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the kind and content of each part of the file."""
-    place = _SIGNATURE_SIZE
-    while place < len(png):
-        length, kind = _HEADER.unpack_from(png, place)
-        place += _HEADER.size
-        yield kind, png[place : place + length]
-        place += length + _CHECKSUM.size
+    position = _SIGNATURE_SIZE
+    while position < len(png):
+        length, kind = _HEADER.unpack_from(png, position)
+        position += _HEADER.size
+        yield kind, png[position : position + length]
+        position += length + _CHECKSUM.size
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

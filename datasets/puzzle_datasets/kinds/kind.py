@@ -38,14 +38,6 @@ Refuse = Callable[[int, str], DatasetError]
 """Returns the error for a row, from the row's number and a clause on what is wrong with it."""
 
 
-def _no_box(side: int) -> Grid | None:
-    return None
-
-
-def _any_label(label: Tokens) -> bool:
-    return True
-
-
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """The rules, symmetries and looks that puzzles of a kind share.
@@ -86,9 +78,9 @@ class Kind:
     puzzles: str
     columns: Mapping[str, pa.DataType]
     legend: Callable[[int], dict[str, str]]
-    box: Callable[[int], Grid | None] = _no_box
+    box: Callable[[int], Grid | None] = lambda side: None
     fits: Callable[[int, int, int], bool]
-    recognises: Callable[[Tokens], bool] = _any_label
+    recognises: Callable[[Tokens], bool] = lambda label: True
     measure: Callable[[Tokens, Tokens, Grid, Refuse], dict[str, npt.NDArray[Any]]]
     details: Callable[[Mapping[str, float]], list[str]]
     look: Callable[[Manifest], Look]

@@ -13,18 +13,9 @@ from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.writer import SetWriter
 
 
-def _one_identifier(settings: object) -> int:
-    """Return 1: puzzles share the blank identifier."""
-    return 1
-
-
-def _no_check(settings: object) -> None:
-    """Check nothing: the settings' own checks are all there is to do beforehand."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class PuzzleSet:
-    """How a puzzle set is asked for and made.
+    """A puzzle set that can be built.
 
     Attributes:
         summary: what it is, in a line.
@@ -37,8 +28,8 @@ class PuzzleSet:
     summary: str
     settings: type[Any]
     build: Callable[[Any, SetWriter], Manifest]
-    quick_check: Callable[[Any], object] = _no_check
-    most_identifiers: Callable[[Any], int] = _one_identifier
+    quick_check: Callable[[Any], object] = lambda settings: None
+    most_identifiers: Callable[[Any], int] = lambda settings: 1
 
     def settings_from(self, values: Mapping[str, Any]) -> Any:
         """Return settings of this set from plain values, such as a file's.
@@ -53,7 +44,7 @@ class PuzzleSet:
     def check(self, settings: Any) -> None:
         """Refuse what can be refused quickly, before anything is built.
 
-        Raises `DatasetError`, whose field is a setting: a fault in a file of the user is told of
+        Raises `DatasetError`, whose field is a setting: a fault in a file of the user is one of
         the setting that names the folder.
         """
         try:

@@ -104,7 +104,7 @@ class Augmenter(Protocol):
 
 
 class Variants:
-    """Which of a puzzle's variants, 0 to `count`, an epoch shows: any of them as likely."""
+    """The variant of a puzzle, from 0 to `count`, that an epoch serves: any of them as likely."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count = count

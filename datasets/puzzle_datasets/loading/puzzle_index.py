@@ -1,4 +1,4 @@
-"""Which puzzles each group has, and which training rows each puzzle has."""
+"""The puzzles of each group, and the training rows of each puzzle."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -192,12 +192,12 @@ def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
     # Mapped anew for each chunk, so that a large file does not stay in memory once it is read.
     chunk = open_array(file)[begin : begin + _CHUNK]
     if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
-        row, place = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
+        row, position = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
         raise DatasetError.of_file(
             file,
-            f"has token {chunk[row, place]} in row {begin + row} (counted from 0) at position "
-            f"{place} but vocab_size is {metadata.vocab_size}",
+            f"has token {chunk[row, position]} in row {begin + row} (counted from 0) at position "
+            f"{position} but vocab_size is {metadata.vocab_size}",
             REMEDY,
-            int(chunk[row, place]),
+            int(chunk[row, position]),
         )
     return chunk.astype(np.uint8)

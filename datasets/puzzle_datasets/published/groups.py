@@ -94,20 +94,20 @@ def _group_tasks(split: PublishedSplit, identities: Identities) -> list[str]:
 
 def _merge(train: Sequence[str], test: Sequence[str], folder: Path) -> list[str]:
     """Return the tasks of both splits so that each split's order is kept."""
-    place = {task: index for index, task in enumerate(train)}
+    position = {task: index for index, task in enumerate(train)}
     merged: list[str] = []
     taken = 0
     for task in test:
-        if place.get(task, taken) < taken:
+        if position.get(task, taken) < taken:
             raise DatasetError.of_file(
                 folder,
                 f"has task {task!r} after tasks that follow it in train",
                 "build the folder with its tasks in one order",
                 task,
             )
-        if task in place:
-            merged += train[taken : place[task]]
-            taken = place[task] + 1
+        if task in position:
+            merged += train[taken : position[task]]
+            taken = position[task] + 1
         merged.append(task)
     return [*merged, *train[taken:]]
 

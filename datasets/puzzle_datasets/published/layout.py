@@ -27,7 +27,7 @@ BLANK_NAME = "<blank>"
 REMEDY = "build or copy the folder again"
 
 Style = Literal["hrm", "trm"]
-"""How augmented identities are named, which the scoring of HRM and TRM reads."""
+"""The way augmented identities are named, which the scoring of HRM and TRM reads."""
 
 _SEPARATORS: dict[Style, str] = {"hrm": "_", "trm": "|||"}
 _TOKENS = {"pad_id": PAD, "ignore_label_id": PAD, "blank_identifier_id": BLANK_IDENTIFIER}
@@ -38,7 +38,7 @@ _AUGMENTED = re.compile(r"(.+)(_|\|\|\|)t([0-7])\2(\d{10})", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What `dataset.json` says of a split and is used; other keys may be there."""
+    """The part of a split's `dataset.json` that is used; other keys may be there."""
 
     vocab_size: int
     seq_len: int
@@ -48,7 +48,7 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """What names say, one entry a name.
+    """Tasks and augmentations of identities, one entry a name.
 
     Attributes:
         tasks: the task's own name.
@@ -67,7 +67,7 @@ def array_file(folder: Path, name: str, part: str) -> Path:
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """Return what the `dataset.json` of a split's folder says.
+    """Read the `dataset.json` of a split's folder.
 
     Raises `DatasetError` if it is missing, no JSON, lacks a key, or numbers its tokens in another
     way.

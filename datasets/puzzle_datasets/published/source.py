@@ -53,7 +53,7 @@ _SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialSettings:
-    """Which published folder is imported, and as what.
+    """The published folder to import, and the kind of its puzzles.
 
     Raises `DatasetError` if a value is impossible.
     """

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
 from puzzle_datasets.storage.schema import SPLITS, Manifest, Split
-from puzzle_datasets.storage.shards import Columns, read_rows, rebuild, shard_columns
+from puzzle_datasets.storage.shards import Columns, joined, read_rows, rebuild, shard_columns
 
 FOLDER = ".decoded"
 
@@ -38,7 +38,7 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
         if all(_is_whole(columns[split], folder, manifest, split) for split in SPLITS):
             return columns
         shutil.rmtree(copy, ignore_errors=True)
-    return {split: _joined(_rows(folder, manifest, split)) for split in SPLITS}
+    return {split: joined(list(_rows(folder, manifest, split))) for split in SPLITS}
 
 
 def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
@@ -55,11 +55,6 @@ def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
     if found != promised:
         problem = f"has {found} {split} pairs but its manifest says {promised}"
         raise DatasetError.of_file(folder, problem, rebuild(folder), found)
-
-
-def _joined(pieces: Iterator[Columns]) -> Columns:
-    held = list(pieces)
-    return {name: np.concatenate([piece[name] for piece in held]) for name in held[0]}
 
 
 def _decode(folder: Path, manifest: Manifest, into: Path) -> None:
@@ -103,7 +98,7 @@ def _mapped(folder: Path) -> Columns:
 
 
 def _is_whole(columns: Columns, folder: Path, manifest: Manifest, split: Split) -> bool:
-    """Say whether a copy, which anybody may have deleted in part, has all columns and rows."""
+    """Return True if a copy, which anybody may have deleted in part, has all columns and rows."""
     names = shard_columns(folder / manifest.shards(split)[0])
     count = manifest.counts[f"{split}_pairs"]
     return set(columns) == names and all(len(values) == count for values in columns.values())

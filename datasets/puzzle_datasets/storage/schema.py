@@ -1,4 +1,4 @@
-"""What a stored puzzle set is: its token vocabulary, its manifest, and the error that refuses it.
+"""The form of a stored puzzle set: its tokens and its manifest.
 
 A puzzle set is a folder of Parquet shards beside one `manifest.json`. The manifest says where
 the puzzles come from, how they were chosen and how their tokens read, and holds the hash of every
@@ -45,7 +45,7 @@ AugmentationMode = Literal["stored", "table", "fresh"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Description:
-    """What a source says of its puzzle set and the manifest repeats.
+    """The part of a card that the manifest repeats.
 
     Attributes:
         name: the set's name, as in `build NAME`.
@@ -78,7 +78,7 @@ class _Description:
 
 @dataclass(frozen=True, kw_only=True)
 class Card(_Description):
-    """What a source says of the puzzle set that it made.
+    """The description of a puzzle set by the source that made it.
 
     Attributes:
         groups: base puzzles with all their variants: tasks of ARC, single grids elsewhere.
@@ -171,7 +171,7 @@ def _check_content(content: dict[str, Any], file: Path | str) -> None:
 
 
 def _contradiction(manifest: Manifest) -> str | None:
-    """Return what a manifest contradicts itself in."""
+    """Return a contradiction in a manifest, as a clause."""
     rows, columns = manifest.grid
     if set(manifest.counts) != COUNTS:
         return f"has counts other than {', '.join(sorted(COUNTS))}"
@@ -193,7 +193,7 @@ def _contradiction(manifest: Manifest) -> str | None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Say whether a value read from JSON is of a type, down to the items of lists and objects."""
+    """Return True if a value read from JSON is of a type, down to its items."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         return value in arguments

@@ -1,7 +1,7 @@
 """Parquet shards: write arrays to them, read them back, and prove that a folder is whole."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ def to_columns(batch: pa.RecordBatch) -> Columns:
         else values.to_numpy(zero_copy_only=False)
         for name, values in zip(batch.schema.names, batch.columns, strict=True)
     }
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Return the columns of several runs of rows as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def read_rows(file: Path) -> Iterator[Columns]:

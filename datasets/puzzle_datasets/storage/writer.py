@@ -26,6 +26,7 @@ from puzzle_datasets.storage.shards import (
     Columns,
     bytes_column,
     file_hash,
+    joined,
     open_shard,
     shard_file,
     to_table,
@@ -215,19 +216,13 @@ def _regrouped(rows: Iterable[Rows]) -> Iterator[Columns]:
         count += len(run.inputs)
         if count < ROW_GROUP:
             continue
-        joined = _joined(held)
+        whole_run = joined(held)
         whole = count - count % ROW_GROUP
         for begin in range(0, whole, ROW_GROUP):
-            yield _cut(joined, begin, begin + ROW_GROUP)
-        held, count = [_cut(joined, whole, count)], count - whole
+            yield _cut(whole_run, begin, begin + ROW_GROUP)
+        held, count = [_cut(whole_run, whole, count)], count - whole
     if count:
-        yield _joined(held)
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        yield joined(held)
 
 
 def _cut(columns: Columns, begin: int, end: int) -> Columns:

@@ -16,13 +16,13 @@ from puzzle_datasets.common.dihedral import INVERSE, REVERSES_COLUMNS, REVERSES_
 from puzzle_datasets.storage.schema import COLOUR_OFFSET, EOS, PAD
 
 # A frame is a canvas with one line more for the border of a grid that fills it, and one of
-# padding: any place on the new canvas, also outside the grid, is some place in the frame.
+# padding: any position on the new canvas, also outside the grid, is some position in the frame.
 _FRAME = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each pair of a batch is changed.
+    """A change of each pair of a batch.
 
     `dihedral` [B] is the index of the transform, `colours` [B, 10] the new colour of each
     colour, `offsets` [B, 2] the row and column of the grid's top-left cell on the canvas.
@@ -70,8 +70,8 @@ def augment(
     """
     stride = framed.shape[2]
     dihedral = augmentation.dihedral
-    places = torch.arange(stride - _FRAME, device=framed.device)
-    i, j = (places - augmentation.offsets[:, axis, None] for axis in (0, 1))
+    positions = torch.arange(stride - _FRAME, device=framed.device)
+    i, j = (positions - augmentation.offsets[:, axis, None] for axis in (0, 1))
     swaps = _lookup(SWAPS_AXES, dihedral)
     new_row, new_column = torch.where(swaps, j, i), torch.where(swaps, i, j)
     row = _source_line(new_row, sizes[:, :1], _lookup(REVERSES_ROWS, dihedral), stride)
@@ -167,8 +167,8 @@ def _pick(values: Tensor, index: Tensor) -> Tensor:
 def _to_corner(tokens: Tensor, offsets: Tensor) -> Tensor:
     """Move the cell at each offset to the canvas's corner; what enters from outside is padding."""
     side = canvas_side(tokens)
-    places = torch.arange(side, device=tokens.device)
-    i, j = (places + offsets[:, axis, None] for axis in (0, 1))
+    positions = torch.arange(side, device=tokens.device)
+    i, j = (positions + offsets[:, axis, None] for axis in (0, 1))
     index = i.clamp_max(side - 1)[:, :, None] * side + j.clamp_max(side - 1)[:, None, :]
     kept = (i < side)[:, :, None] & (j < side)[:, None, :]
     return tokens.gather(1, index.flatten(1)) * kept.flatten(1)

@@ -1,7 +1,7 @@
 """Batches of augmented ARC pairs: under a fixed table of identities, or anew in every epoch.
 
 Input and label of a pair are changed alike (HRM paper, section 3.1). All draws are made on the
-host; the device gets the places and colours and makes the canvases.
+host; the device gets the positions and colours and makes the canvases.
 """
 
 import torch
@@ -53,12 +53,12 @@ class Orientations:
         self._stride = self._side + _MARGIN
         self._grids = len(tokens)
         tops = torch.cat([self._tops(sizes, dihedral) for dihedral in range(NUM_DIHEDRAL)])
-        places = tops.argsort(stable=True).argsort()
-        squares = self._squares(tokens, sizes, tops, places)
+        positions = tops.argsort(stable=True).argsort()
+        squares = self._squares(tokens, sizes, tops, positions)
         flat = squares.flatten().to(device)
         length = self._side * self._stride
         self._runs = flat.as_strided((len(flat) - length + 1, length), (1, 1))
-        self._starts = places * squares.shape[1] + tops * self._stride
+        self._starts = positions * squares.shape[1] + tops * self._stride
 
     def augmented(self, grids: Tensor, augmentation: Augmentation, paddings: Tensor) -> Tensor:
         """Return what `augment` makes of some grids, int32 [B, L].
@@ -84,23 +84,23 @@ class Orientations:
         transforms = torch.full((len(sizes),), dihedral)
         return self._stride - 1 - transformed_sizes(sizes, transforms)[:, 0]
 
-    def _squares(self, tokens: Tensor, sizes: Tensor, tops: Tensor, places: Tensor) -> Tensor:
+    def _squares(self, tokens: Tensor, sizes: Tensor, tops: Tensor, positions: Tensor) -> Tensor:
         """Return the squares uint8 [8·n + 1, stride²] of all orientations, and a blank one last.
 
-        `tops` and `places` [8·n] say where a grid is in its square, and that among all.
+        `tops` and `positions` [8·n] say where a grid is in its square, and that among all.
         """
         corners = tokens.view(-1, self._side, self._side)
         corners = torch.nn.functional.pad(corners, (0, _MARGIN, 0, _MARGIN))
         framed = frame(corners.flatten(1), sizes)
-        squares = tokens.new_zeros(len(places) + 1, self._stride**2)
-        each = zip(tops.view(NUM_DIHEDRAL, -1), places.view(NUM_DIHEDRAL, -1), strict=True)
-        for dihedral, (top, place) in enumerate(each):
+        squares = tokens.new_zeros(len(positions) + 1, self._stride**2)
+        each = zip(tops.view(NUM_DIHEDRAL, -1), positions.view(NUM_DIHEDRAL, -1), strict=True)
+        for dihedral, (top, position) in enumerate(each):
             to_bottom = Augmentation(
                 dihedral=torch.full_like(top, dihedral),
                 colours=torch.arange(ARC_COLOURS).expand(len(tokens), -1),
                 offsets=torch.stack([top, torch.zeros_like(top)], 1),
             )
-            squares[place] = augment(framed, sizes, to_bottom).byte()
+            squares[position] = augment(framed, sizes, to_bottom).byte()
         return squares
 
 

@@ -13,6 +13,10 @@ Grid = npt.NDArray[np.uint8]
 """Colours [h, w]."""
 Pair = tuple[Grid, Grid]
 
+Integers = npt.NDArray[np.int64]
+Tokens = npt.NDArray[np.uint8]
+_SIZES = {"inputs": ("h_in", "w_in"), "labels": ("h_out", "w_out")}
+
 
 def canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
     """Return tokens [side·side] of a grid in the canvas's corner, and its border if it fits.
@@ -49,12 +53,6 @@ def token_legend() -> dict[str, str]:
     """Return the meaning of each token."""
     colours = {str(COLOUR_OFFSET + colour): f"colour {colour}" for colour in range(ARC_COLOURS)}
     return {str(PAD): "padding", str(EOS): "end of sequence", **colours}
-
-
-Integers = npt.NDArray[np.int64]
-Tokens = npt.NDArray[np.uint8]
-
-_SIZES = {"inputs": ("h_in", "w_in"), "labels": ("h_out", "w_out")}
 
 
 def check_grids(stored: StoredSet) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """ARC as a kind of puzzle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from puzzle_datasets.kinds.arc.drawing import ArcLook
 from puzzle_datasets.kinds.arc.grids import check_grids, grid_sizes, token_legend
 from puzzle_datasets.kinds.arc.task_checks import check_identities, check_tasks
 from puzzle_datasets.kinds.kind import Grid, Kind, Refuse, Tokens
-from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, Manifest, Split
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, Split
 
 if TYPE_CHECKING:
     import torch
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from puzzle_datasets.loading.picks import Augmenter
     from puzzle_datasets.loading.served import ServedSplit
     from puzzle_datasets.storage.dataset import PuzzleDataset
-
-
-def _fits(vocab_size: int, side: int, identifiers: int) -> bool:
-    return vocab_size == ARC_VOCAB_SIZE and identifiers > 1
 
 
 def _measure(
@@ -36,10 +32,6 @@ def _measure(
             raise refuse(int(heights.argmin()), f"its {name} is no full rectangle of colours")
         columns |= {f"h_{suffix}": heights, f"w_{suffix}": widths}
     return columns
-
-
-def _details(columns: Mapping[str, float]) -> list[str]:
-    return ["{h_in} by {w_in} to {h_out} by {w_out}".format(**columns)]
 
 
 def _check(stored: StoredSet) -> Iterator[str]:
@@ -74,18 +66,6 @@ def _score(dataset: "PuzzleDataset", predictions: "torch.Tensor") -> dict[str, f
     return score_once(dataset, predictions)
 
 
-def _look(manifest: Manifest) -> ArcLook:
-    return ArcLook()
-
-
-def _legend(side: int) -> dict[str, str]:
-    return token_legend()
-
-
-def _changes(manifest: Manifest) -> str:
-    return "rotated or reflected, recoloured and moved on the canvas"
-
-
 KIND = Kind(
     name="arc",
     title="ARC",
@@ -94,12 +74,12 @@ KIND = Kind(
         "example": pa.int16(),
         **{name: pa.uint8() for name in ("h_in", "w_in", "h_out", "w_out")},
     },
-    legend=_legend,
-    fits=_fits,
+    legend=lambda side: token_legend(),
+    fits=lambda vocab_size, side, identifiers: vocab_size == ARC_VOCAB_SIZE and identifiers > 1,
     measure=_measure,
-    details=_details,
-    look=_look,
-    changes=_changes,
+    details=lambda columns: ["{h_in} by {w_in} to {h_out} by {w_out}".format(**columns)],
+    look=lambda manifest: ArcLook(),
+    changes=lambda manifest: "rotated or reflected, recoloured and moved on the canvas",
     augmenter=_augmenter,
     served=_served,
     check=_check,

@@ -29,7 +29,7 @@ _EMPTY = b""
 
 @dataclass(frozen=True, kw_only=True)
 class PassRates:
-    """What K guesses for each test input solve; shares from 0 to 1.
+    """Shares, from 0 to 1, that K guesses for each test input solve.
 
     Attributes:
         per_input: share of the test inputs whose grid is among the guesses.

@@ -1,4 +1,4 @@
-"""The published versions of ARC, and what may be asked for of one."""
+"""The published versions of ARC, and the settings of a set."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -65,7 +65,7 @@ VERSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ArcSettings:
-    """Which ARC tasks, on which canvas, in how many guises.
+    """Settings of an ARC set: its tasks, their canvas and their augmentations.
 
     Raises `DatasetError` if a value is impossible.
     """

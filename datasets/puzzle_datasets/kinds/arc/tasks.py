@@ -111,7 +111,7 @@ def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
 
 
 def is_held_out(task: Task, settings: ArcSettings) -> bool:
-    """Say whether the task's test pairs are kept from training."""
+    """Return True if the task's test pairs are kept from training."""
     return task.in_evaluation_half or settings.held_out == "all"
 
 

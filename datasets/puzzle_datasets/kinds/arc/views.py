@@ -1,4 +1,4 @@
-"""ARC's test inputs in the views under which a model is asked to vote on them."""
+"""ARC's test inputs in the views in which a model votes on them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ _EXAMPLE_BITS = 16
 
 @dataclass(frozen=True)
 class InputIndex:
-    """Which rows of a test split show the same test input, where augmented copies are stored.
+    """The rows of a test split by test input, of which augmented copies may be stored.
 
     Attributes:
-        of_row: the input int64 [n] that each row shows.
+        of_row: the number of each row's input, int64 [n].
         rows: all rows [n], those of one input side by side, an un-augmented one first.
         starts: where in `rows` each input begins, int64 [I + 1].
     """
@@ -89,7 +89,7 @@ def voting_batches(
     """Yield every test pair in up to `views` views, grids in the canvas's corner.
 
     All pairs come un-augmented first, then all in a second view, and so on, so that a pass that
-    is cut short has asked about each. The views are the identities of the pair's task; the
+    is cut short has seen each. The views are the identities of the pair's task; the
     copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
     tasks have one identity only, recipes drawn from the set's own seed. With `share`, the
     processes take turns, view by view. The last batch may be short.
@@ -133,15 +133,15 @@ def _table_views(dataset: PuzzleDataset, views: int) -> _Views:
 
 def _stored_views(dataset: PuzzleDataset, views: int) -> _Views:
     index = InputIndex.of(dataset)
-    _, place = _in_turns(index.starts[:-1], index.starts[1:], views)
-    rows = index.rows[place]
+    _, position = _in_turns(index.starts[:-1], index.starts[1:], views)
+    rows = index.rows[position]
     return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1)
 
 
 def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """Walk the ranges from `starts` [R] to `ends`: first of each, second of each, and so on.
 
-    Return the range and the place [n] of each step; no range gives more than `most`.
+    Return the range and the position [n] of each step; no range gives more than `most`.
     """
     lengths = (ends - starts).clamp_max(most)
     turn, at = (torch.arange(int(lengths.max()))[:, None] < lengths).nonzero(as_tuple=True)

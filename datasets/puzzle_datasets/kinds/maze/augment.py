@@ -26,7 +26,7 @@ from puzzle_datasets.storage.schema import Manifest
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each maze of a batch is changed: `dihedral` int64 [B], the index of the transform."""
+    """A change of each maze of a batch: `dihedral` int64 [B], the index of the transform."""
 
     dihedral: Tensor
 
@@ -38,7 +38,7 @@ class Augmentation:
 def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
     """Return the turned tokens [B, L] of square mazes [B, L]."""
     length = tokens.shape[1]
-    cells = send(_cells_shown(length), tokens.device).index_select(0, augmentation.dihedral)
+    cells = send(_source_cells(length), tokens.device).index_select(0, augmentation.dihedral)
     first = torch.arange(0, tokens.numel(), length, dtype=torch.int32, device=tokens.device)
     flat = cells.add_(first[:, None]).flatten()
     return tokens.flatten().index_select(0, flat).view_as(tokens)
@@ -86,8 +86,8 @@ class MazePairs:
 
 
 @cache
-def _cells_shown(length: int) -> Tensor:
-    """Return the cell int32 [8, L] that each place shows under each transform."""
+def _source_cells(length: int) -> Tensor:
+    """Return the cell int32 [8, L] that each cell comes from under each transform."""
     side = round(length**0.5)
     cells = torch.arange(length, dtype=torch.int32).view(side, side)
     turned = []

@@ -39,7 +39,7 @@ REMEDY = "spaces at the ends are cells too: write rows without stripping them"
 
 @dataclass(frozen=True, kw_only=True)
 class MazeHardSettings(HubChoiceSettings):
-    """Which mazes of Maze-Hard (HRM paper, section 3.1), or of files in its format."""
+    """A choice of mazes of Maze-Hard (HRM paper, section 3.1), or of files in its format."""
 
     augmentations: Augmentations = option(
         0,

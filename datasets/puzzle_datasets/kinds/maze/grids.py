@@ -73,7 +73,7 @@ def draw_perfect(generator: np.random.Generator, count: int, side: int) -> tuple
 
 
 def any_of(generator: np.random.Generator, mask: Mask) -> Places:
-    """Return the place [n] of one of the true cells of each row of a mask [n, L]."""
+    """Return the position [n] of one of the true cells of each row of a mask [n, L]."""
     rank = (generator.random(len(mask)) * mask.sum(1)).astype(np.int64)
     return np.asarray((mask.cumsum(1, dtype=np.int32) > rank[:, None]).argmax(1))
 

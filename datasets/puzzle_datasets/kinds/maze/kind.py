@@ -11,7 +11,7 @@ from puzzle_datasets.checks.stored_set import Fault, Piece, StoredSet, first_fau
 from puzzle_datasets.kinds.kind import Grid, Kind, Refuse, Tokens
 from puzzle_datasets.kinds.maze import rules
 from puzzle_datasets.kinds.maze.drawing import MazeLook
-from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest, Split
+from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Split
 
 if TYPE_CHECKING:
     import torch
@@ -122,30 +122,18 @@ def _served(dataset: "PuzzleDataset") -> "dict[Split, ServedSplit]":
     return with_variants(dataset, change_to_variants)
 
 
-def _look(manifest: Manifest) -> MazeLook:
-    return MazeLook()
-
-
-def _legend(side: int) -> dict[str, str]:
-    return rules.LEGEND
-
-
-def _changes(manifest: Manifest) -> str:
-    return "rotated or reflected"
-
-
 KIND = Kind(
     name="maze",
     title="Maze",
     puzzles="mazes",
     columns={"length": pa.int16(), "n_shortest": pa.float64()},
-    legend=_legend,
+    legend=lambda side: rules.LEGEND,
     fits=_fits,
     recognises=_has_one_start,
     measure=_measure,
     details=_details,
-    look=_look,
-    changes=_changes,
+    look=lambda manifest: MazeLook(),
+    changes=lambda manifest: "rotated or reflected",
     augmenter=_augmenter,
     served=_served,
     check=check_maze,

@@ -1,4 +1,4 @@
-"""What a maze is: its tokens, its shortest paths, and what makes a label or a prediction right.
+"""The rules of mazes: tokens, shortest paths, and right labels and predictions.
 
 A maze is a grid of walls and open cells with one start S and one goal G; a step goes to one of
 the four neighbours of a cell. Its label is the same grid with the open cells of a shortest path
@@ -24,12 +24,12 @@ from puzzle_datasets.common.dihedral import (
 PAD, WALL, OPEN, START, GOAL, PATH = range(6)
 VOCAB_SIZE = 6
 CHARACTERS = "# SGo"
-"""How tokens 1 to 5 are written in text."""
+"""Tokens 1 to 5 as text."""
 LEGEND = {
     str(token): meaning
     for token, meaning in enumerate(("padding", "wall", "open", "start", "goal", "path"))
 }
-"""What each token means."""
+"""Meaning of each token."""
 
 Shape = tuple[int, int]
 """Rows and columns."""
@@ -52,7 +52,11 @@ def distances(inputs: Cells, shape: Shape, origin: int) -> npt.NDArray[np.int32]
 
 
 def shortest_lengths(inputs: Cells, shape: Shape) -> npt.NDArray[np.int32]:
-    """Return the steps int32 [n] of the shortest path from S to G; -1 where there is none."""
+    """Return the steps int32 [n] of the shortest path from S to G; -1 where there is none.
+
+    >>> shortest_lengths(np.array([[START, OPEN, GOAL], [START, WALL, GOAL]]), (1, 3))
+    array([ 2, -1], dtype=int32)
+    """
     return _at_goal(inputs, distances(inputs, shape, START))
 
 
@@ -82,7 +86,7 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
 
 
 def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, Mask]:
-    """Say of each prediction [n, L] whether it is valid and whether it is shortest, bool [n] each.
+    """Return which predictions [n, L] are valid and which are shortest, bool [n] each.
 
     It is valid if it equals its maze but for open cells turned to `o`, and these connect S with
     G. It is shortest if nothing could be left out: its path is one of the shortest.

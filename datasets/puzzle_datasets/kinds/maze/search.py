@@ -26,6 +26,19 @@ Words = npt.NDArray[np.unsignedinteger[Any]]
 # To pick the mazes that still walk costs about as much as a step of those that do not.
 _WORTH_PICKING = 0.8
 
+Family = Literal["perfect", "random-walls"]
+Tokens = npt.NDArray[np.uint8]
+# How many grids to draw at a time: enough that numpy computes more than it dispatches, and few
+# enough that they stay in a processor's cache.
+FAMILIES: dict[Family, tuple[DrawGrids, int]] = {
+    "perfect": (draw_perfect, 1024),
+    "random-walls": (draw_random_walls, 4096),
+}
+# Grids of random walls that reach far are rare; this many are finished together, for speed.
+_AT_ONCE = 64
+PATIENCE = 200_000
+"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
+
 
 def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tuple[Places, int]:
     """Return the mazes that have a cell `steps` away from their start, by their numbers.
@@ -34,7 +47,7 @@ def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tup
 
     Args:
         open_cells: bool [n, side * side]; the side is 64 at most.
-        starts: the place of the start [n], an open cell.
+        starts: the position of the start [n], an open cell.
         steps: 1 or more.
     """
     start_cells = np.zeros_like(open_cells)
@@ -73,26 +86,9 @@ def _with_neighbours(reached: Words) -> Words:
     return spread
 
 
-Family = Literal["perfect", "random-walls"]
-Tokens = npt.NDArray[np.uint8]
-
-# How many grids to draw at a time: enough that numpy computes more than it dispatches, and few
-# enough that they stay in a processor's cache.
-FAMILIES: dict[Family, tuple[DrawGrids, int]] = {
-    "perfect": (draw_perfect, 1024),
-    "random-walls": (draw_random_walls, 4096),
-}
-
-# Grids of random walls that reach far are rare; this many are finished together, for speed.
-_AT_ONCE = 64
-
-PATIENCE = 200_000
-"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Which mazes to look for: those of a family and side with `least` to `most` steps.
+    """A search for mazes of a family and side whose path has `least` to `most` steps.
 
     A grid is kept if some cell is `least` steps away from its random start, and the goal is
     uniform among the cells that are `least` to `most` steps away.
@@ -165,10 +161,10 @@ class Search:
 
 
 def _unseen(hashes: list[int], most: int, seen: set[int]) -> list[int]:
-    """Return the places of the first hashes not seen before, which these are from now on."""
-    places: list[int] = []
-    for place, known in enumerate(hashes):
-        if len(places) < most and known not in seen:
+    """Return the positions of the first hashes not seen before, which these are from now on."""
+    positions: list[int] = []
+    for position, known in enumerate(hashes):
+        if len(positions) < most and known not in seen:
             seen.add(known)
-            places.append(place)
-    return places
+            positions.append(position)
+    return positions

@@ -4,7 +4,7 @@ After the mazes of the HRM paper, section 3.1, which are 30 by 30 and whose path
 110 steps. Family `random-walls` is of their kind; a maze may have millions of equally short
 paths. Family `perfect` has one path only, so that there is just one right answer.
 
-Of several shortest paths the label is the first, as `rules.maze.solve` orders them. A maze
+Of several shortest paths the label is the first, as `rules.solve` orders them. A maze
 alone thus decides its label; rotated or reflected, the label is a shortest path but not the first.
 """
 
@@ -36,9 +36,9 @@ Measured = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class MazeSettings:
-    """Which mazes to make.
+    """Settings of generated mazes.
 
-    Lengths are steps from S to G. If not asked for others, perfect mazes have paths of side²/9
+    Lengths are steps from S to G. By default, perfect mazes have paths of side²/9
     steps to 7/5 of the least, which is 100 to 140 at side 30. Those with random walls have paths
     over 110 steps at side 30, over 11·side/3 at larger sides and, where this is too rare, over
     11·side²/90 at smaller ones, without an upper bound. Raises `DatasetError` if a value is
@@ -115,7 +115,7 @@ def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
 
     No maze comes twice, not even rotated or reflected. The test mazes are drawn first: they are
     the same for any number of training mazes, and more of these begin with the fewer. Raises
-    `DatasetError` if there are not enough mazes with a path of the length asked for.
+    `DatasetError` if there are not enough mazes with a path of that length.
     """
     seen: set[int] = set()
     figures: dict[str, float] = {}

@@ -25,7 +25,7 @@ _DRAWS_BESIDE_DIGITS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each grid of a batch is changed: transposed or not, then its lines and digits moved.
+    """A change of each grid of a batch: transposed or not, then its lines and digits moved.
 
     `transposes` bool [B]; `rows` and `columns` int64 [B, side], the line that comes to each
     place; `digits` int64 [B, side], where `digits[b, d - 1]` + 1 is what digit d becomes.

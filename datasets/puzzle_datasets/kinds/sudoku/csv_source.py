@@ -1,10 +1,10 @@
 """Sudoku-Extreme as published, and a small set of hard puzzles that comes with this package."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from puzzle_datasets.common.options import option
 from puzzle_datasets.csv_files.choice import (
@@ -14,7 +14,7 @@ from puzzle_datasets.csv_files.choice import (
     require_first_grids,
     source_folder,
 )
-from puzzle_datasets.csv_files.importing import CsvFormat, Details, import_splits, statistics
+from puzzle_datasets.csv_files.importing import CsvFormat, import_splits, statistics
 from puzzle_datasets.csv_files.table import GridText, Tokens
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
@@ -36,7 +36,7 @@ DIGITS = {str(digit): digit + sudoku.DIGIT_OFFSET for digit in range(1, SIDE + 1
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuCsvSettings(ChoiceSettings):
-    """What 9×9 Sudoku sets from files have in common."""
+    """Settings that all 9×9 Sudoku sets from files have."""
 
     augmentations: Augmentations = option(
         "fresh",
@@ -58,12 +58,12 @@ class SudokuCsvSettings(ChoiceSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuExtremeSettings(SudokuCsvSettings, HubChoiceSettings):
-    """Which puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files in its format."""
+    """A choice of puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files like it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSampleSettings(SudokuCsvSettings):
-    """Which of the 1000 + 1000 hard puzzles that come with this package."""
+    """A choice of the 1000 + 1000 hard puzzles that come with this package."""
 
 
 def check_extreme(settings: SudokuExtremeSettings) -> None:
@@ -121,21 +121,9 @@ def _build(
     )
 
 
-def _measure(inputs: Tokens, labels: Tokens) -> tuple[Details, dict[str, int]]:
-    return {"clues": sudoku.clue_counts(inputs)}, {}
-
-
-def _find_fault(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:
-    return sudoku.find_fault(inputs, labels, SIDE)
-
-
 def _find_second_solution(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:
     wrong = np.flatnonzero(count_solutions(inputs, SIDE, most=2) != 1)
     return (int(wrong[0]), "the puzzle has more than one solution") if wrong.size else None
-
-
-def _invariant(inputs: Tokens) -> npt.NDArray[np.uint64]:
-    return invariant(inputs, SIDE)
 
 
 FORMAT = CsvFormat(
@@ -145,9 +133,9 @@ FORMAT = CsvFormat(
         cells=SIDE**2,
         remedy="write all 81 cells, '.' for a blank",
     ),
-    invariant=_invariant,
-    measure=_measure,
-    find_fault=_find_fault,
+    invariant=partial(invariant, side=SIDE),
+    measure=lambda inputs, labels: ({"clues": sudoku.clue_counts(inputs)}, {}),
+    find_fault=partial(sudoku.find_fault, side=SIDE),
     find_deep_fault=_find_second_solution,
     most_deep_checks=MOST_SOLVED_ANEW,
 )

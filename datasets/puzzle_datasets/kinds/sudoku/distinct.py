@@ -107,7 +107,7 @@ class DistinctPuzzles:
 
 
 class _TestProblems:
-    """Which problems the test set has. A problem is a puzzle with all that symmetry makes of it.
+    """The problems of the test set. A problem is a puzzle with all that symmetry makes of it.
 
     The number that `invariant` and a key give to a problem decides: those below a mark belong to
     the smaller split. The mark is set by the first puzzles, for there may be few problems: 36 of
@@ -153,7 +153,7 @@ class _Seen:
         for tokens in inputs.T:
             hashes = mixed(hashes + tokens)
         hashes, rows = np.unique(hashes, return_index=True)
-        places = self._hashes.searchsorted(hashes)
-        new = self._hashes[places] != hashes
-        self._hashes = np.insert(self._hashes, places[new], hashes[new])
+        positions = self._hashes.searchsorted(hashes)
+        new = self._hashes[positions] != hashes
+        self._hashes = np.insert(self._hashes, positions[new], hashes[new])
         return np.sort(rows[new])

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from puzzle_datasets.checks.stored_set import Fault, Piece, StoredSet, first_fault
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.kinds.kind import Grid, Kind, Refuse, Tokens
+from puzzle_datasets.kinds.kind import Kind
 from puzzle_datasets.kinds.sudoku import rules
 from puzzle_datasets.kinds.sudoku.drawing import SudokuLook
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
@@ -73,10 +73,6 @@ def _fits(vocab_size: int, side: int, identifiers: int) -> bool:
     return has_boxes and identifiers == 1
 
 
-def _measure(inputs: Tokens, labels: Tokens, grid: Grid, refuse: Refuse) -> dict[str, Tokens]:
-    return {"clues": rules.clue_counts(inputs)}
-
-
 def _details(columns: Mapping[str, float]) -> list[str]:
     rating = [f"rating {columns['rating']:.4g}"] if "rating" in columns else []
     return [f"{columns['clues']} clues", *rating]
@@ -106,10 +102,6 @@ def _served(dataset: "PuzzleDataset") -> "dict[Split, ServedSplit]":
     return with_variants(dataset, change_to_variants)
 
 
-def _invariant(inputs: Tokens, grid: Grid) -> npt.NDArray[np.uint64]:
-    return rules.invariant(inputs, grid[0])
-
-
 KIND = Kind(
     name="sudoku",
     title="Sudoku",
@@ -118,7 +110,7 @@ KIND = Kind(
     legend=rules.legend,
     box=rules.BOX_SHAPES.get,
     fits=_fits,
-    measure=_measure,
+    measure=lambda inputs, labels, grid, refuse: {"clues": rules.clue_counts(inputs)},
     details=_details,
     look=_look,
     has_symbols=True,
@@ -126,6 +118,6 @@ KIND = Kind(
     augmenter=_augmenter,
     served=_served,
     check=check_sudoku,
-    invariant=_invariant,
+    invariant=lambda inputs, grid: rules.invariant(inputs, grid[0]),
     rule_scores=rules.score,
 )

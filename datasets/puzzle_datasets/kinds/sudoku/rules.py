@@ -30,6 +30,12 @@ FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 
 _SCORED_AT_ONCE = 8192  # grids; what the rules need in memory for them stays below 10 MB
 
+Hashes = npt.NDArray[np.uint64]
+_ROUNDS = 3
+_CHUNK = 2048  # puzzles; their clues then fit into a processor's cache
+_ROW, _COLUMN, _BOX, _DIGIT = (np.uint64(tag) for tag in (0x9E37, 0x79B9, 0x7F4A, 0x7C15))
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
+
 
 def vocab_size(side: int) -> int:
     """Return the number of tokens: padding, blank and the digits."""
@@ -77,7 +83,12 @@ def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
 
 
 def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
-    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n]."""
+    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n].
+
+    >>> digits = "1234341221434321"
+    >>> is_solution(np.array([[int(digit) + DIGIT_OFFSET for digit in digits]], np.uint8), 4)
+    array([ True])
+    """
     solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
     return solved
 
@@ -155,14 +166,6 @@ def _lacking(grids: Tokens, side: int) -> npt.NDArray[np.uint16]:
     cells = bit[grids][:, house_cells(side)]
     present: npt.NDArray[np.uint16] = np.bitwise_or.reduce(cells, axis=2)
     return present ^ np.uint16((1 << side) - 1)
-
-
-Hashes = npt.NDArray[np.uint64]
-
-_ROUNDS = 3
-_CHUNK = 2048  # puzzles; their clues then fit into a processor's cache
-_ROW, _COLUMN, _BOX, _DIGIT = (np.uint64(tag) for tag in (0x9E37, 0x79B9, 0x7F4A, 0x7C15))
-_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 def invariant(inputs: Tokens, side: int) -> Hashes:

@@ -188,7 +188,7 @@ def search(state: State, begun: int, most: int) -> int:
 
 
 def is_needed(state: State, cell: int) -> bool:
-    """Say whether clues with one solution have more of them without the clue of a cell."""
+    """Return True if clues with one solution have more of them without the clue of a cell."""
     bit = state.clues[cell]
     state.clues[cell] = 0
     filled = load(state)

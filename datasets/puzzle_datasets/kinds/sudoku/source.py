@@ -27,7 +27,7 @@ LICENCE = "generated, free of rights"
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSettings:
-    """Which Sudoku puzzles to make.
+    """Settings of generated Sudoku puzzles.
 
     Raises `DatasetError` if a value is impossible.
     """

@@ -23,7 +23,7 @@ MakeModel = Callable[..., ModelConfig]
 
 
 def built(config: ModelConfig, seed: int = 0) -> ReasoningModel:
-    model = ReasoningModel(config)
+    model = ReasoningModel(config, torch.float32)
     model.initialise(torch.Generator().manual_seed(seed))
     return model
 
@@ -114,15 +114,16 @@ def test_moves_of_a_transformer_are_its_blocks(
 
 
 def test_trajectories_are_means_over_puzzles_however_they_are_batched(
-    arc: PuzzleDataset, model_config: MakeModel
+    arc: PuzzleDataset, model_config: MakeModel, float64: Any
 ) -> None:
-    model = built(model_config())
-    one, three = follow(model, batches(arc, 1), 2), follow(model, batches(arc, 3), 2)
+    with float64.in_float64():
+        model = built(model_config())
+        one, three = follow(model, batches(arc, 1), 2), follow(model, batches(arc, 3), 2)
     pairs = zip(one.residuals, three.residuals, strict=True)
-    assert all(a.residual == pytest.approx(b.residual, rel=1e-4) for a, b in pairs)
+    assert all(a.residual == pytest.approx(b.residual, rel=float64.CLOSE) for a, b in pairs)
     assert [found.puzzles for found in three.participation] == [3, 3, 6, 6]
     for state in ("z_H", "z_L"):
-        assert one.dimension(state) == pytest.approx(three.dimension(state), rel=1e-4)
+        assert one.dimension(state) == pytest.approx(three.dimension(state), rel=float64.CLOSE)
         assert 1 < one.dimension(state) < 32
 
 

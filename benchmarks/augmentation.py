@@ -22,7 +22,7 @@ from measuring import as_in_training, conditions, spread
 
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.kinds.arc.settings import ArcSettings
-from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.kinds.maze.source import MazeSettings
 from puzzle_datasets.kinds.sudoku.csv_source import SudokuSampleSettings
 from puzzle_datasets.loading.picks import Picks

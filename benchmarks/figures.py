@@ -22,7 +22,7 @@ from puzzle_datasets.commands.prepare import build_at
 from puzzle_datasets.common.exit_status import guarded, say
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.text import percent
-from puzzle_datasets.drawing.png import packed
+from puzzle_datasets.drawing.svg import packed
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
 from puzzle_datasets.storage.dataset import PuzzleDataset
 

@@ -35,8 +35,8 @@ from hrm.model.flops import parameter_count
 from hrm.progress import Curve, Halting
 from hrm.training.trainer import Trainer
 from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.sudoku.rules import invariant
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 
 SIDE_4 = SudokuSettings(side=4, train=3000, test=500, clues=6, seed=1)

@@ -20,10 +20,8 @@ import numpy as np
 import torch
 from measuring import as_in_training, conditions, spread
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
-from puzzle_datasets.common.settings import make_settings
-from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 BATCH, BATCHES = 768, 20
@@ -64,7 +62,7 @@ def plain(dataset: PuzzleDataset, folder: Path) -> Callable[[], object]:
 
 def row(name: str, folder: Path, rounds: int) -> str:
     kind, chosen, device = SETS[name]
-    settings = make_settings(puzzle_set(kind).settings, chosen)
+    settings = puzzle_set(kind).settings_from(chosen)
     dataset = PuzzleDataset.open(prepare(kind, settings, folder))
     loader = TrainLoader(dataset, batch_size=BATCH, seed=0, device=device)
     read = plain(dataset, folder)

@@ -22,8 +22,8 @@ from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
 from puzzle_datasets.kinds.sudoku.kernel import generate
+from puzzle_datasets.kinds.sudoku.rules import invariant
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings, build
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
 from puzzle_datasets.storage.writer import SetWriter
 
 SETS = ((4, 8, 1_000_000), (6, None, 100_000), (9, None, 100_000), (9, 30, 100_000))

@@ -21,7 +21,7 @@ from hrm.model.flops import step_flops
 from hrm.training.trainer import Trainer
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.kinds.arc.settings import ArcSettings
-from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 ARC = ArcSettings(canvas=5, tasks=24, augmentations=2, held_out="all")

@@ -3,14 +3,13 @@
 Altair is loaded where a chart is made, so that commands without charts run where it is missing.
 """
 
-import json
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
+from puzzle_datasets.common.page import html_page, json_in_html
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -26,16 +25,6 @@ ACCURACY = "Test puzzles solved exactly"
 Chart = Any
 """An Altair chart of any kind; naming its type would load Altair."""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<div id="chart"></div>
-<script type="application/json" id="spec">{spec}</script>
-<script>{script}</script>
-</html>
-"""
 _DRAW = """
 const spec = JSON.parse(document.getElementById("spec").textContent);
 vegaEmbed("#chart", spec, {mode: "vega-lite", renderer: "svg"}).catch(console.error);
@@ -117,25 +106,6 @@ def styled(chart: Chart, **legend: Any) -> Chart:
     )
 
 
-def json_for_html(content: Any) -> str:
-    """JSON that cannot end the script element of a page that holds it.
-
-    >>> json_for_html({"title": "</script>"})
-    '{"title": "\\\\u003c/script>"}'
-    """
-    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
-
-
-def for_markdown(text: str) -> str:
-    """Text that stays text in Markdown, also in the cell of a table.
-
-    >>> for_markdown("a|b_c")
-    'a\\\\|b\\\\_c'
-    """
-    marks = "\\`*_[]<>|#"
-    return "".join(f"\\{one}" if one in marks else one for one in " ".join(text.split()))
-
-
 def save_chart(chart: Chart, path: Path) -> None:
     """Write a chart to `path`, whole or not at all, in the format that its suffix names.
 
@@ -160,5 +130,8 @@ def _render(chart: Chart, path: Path) -> bytes:
     if path.suffix == ".svg":
         return vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
     script = vl_convert.javascript_bundle(_DRAW, vl_version=version)
-    page = _PAGE.format(title=escape(path.stem), spec=json_for_html(spec), script=script)
-    return page.encode()
+    body = (
+        f'<div id="chart"></div>\n<script type="application/json" id="spec">{json_in_html(spec)}'
+        f"</script>\n<script>{script}</script>"
+    )
+    return html_page(path.stem, body).encode()

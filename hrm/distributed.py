@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from puzzle_datasets.common.errors import RunError
-from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.batch import Share
 
 
 class LostProcess(RunError):
@@ -58,6 +58,12 @@ class ProcessGroup:
         with _others_listening():
             dist.all_gather(parts, sendable)
         return torch.cat(parts)
+
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            with _others_listening():
+                dist.barrier()
 
     def broadcast(self, make: Callable[[], Any]) -> Any:
         """Return what the first process makes, in each; what it raises is raised in each."""

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
-from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 HARD: tuple[str, dict[str, Any]] = ("sudoku-hard-sample", {})
@@ -15,6 +13,4 @@ EASY: tuple[str, dict[str, Any]] = ("sudoku", {"side": 4, "clues": 8, "train": 4
 def sudoku(folder: Path, tiny: bool) -> PuzzleDataset:
     """Build 1000 + 1000 hard puzzles of side 9 below `folder`, a few of side 4 where `tiny`."""
     kind, chosen = EASY if tiny else HARD
-    return PuzzleDataset.open(
-        prepare(kind, make_settings(puzzle_set(kind).settings, chosen), folder)
-    )
+    return PuzzleDataset.open(prepare(kind, puzzle_set(kind).settings_from(chosen), folder))

@@ -1,51 +1,42 @@
-"""``python -m puzzle_datasets``: build, inspect, verify and export puzzle sets."""
+"""`python -m puzzle_datasets`: build, inspect, verify and export puzzle sets.
+
+The commands that need torch import it themselves, so that help comes at once.
+"""
 
 import argparse
-import os
-import signal
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
 
-from puzzle_datasets.commands.arguments import build_progress, parser, settings_of
-from puzzle_datasets.commands.prepare import build_at, folder_name
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.commands.prepare import build_at, folder_name, puzzle_set, puzzle_sets
+from puzzle_datasets.common.command_line import Parser, add_settings, flag, given
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.exit_status import DONE, guarded
+from puzzle_datasets.common.options import make
+from puzzle_datasets.drawing.picture import Sample
+from puzzle_datasets.storage.schema import Split
 from puzzle_datasets.storage.shards import read_manifest
+from puzzle_datasets.storage.writer import Report
+
+DEFAULT_DATA = Path("data")
 
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; return the exit status: 2 where the user can mend what went wrong."""
-    # As schedulers end a process: what is half-built is cleared away, as after Ctrl-C.
-    signal.signal(signal.SIGTERM, _end)
-    arguments = parser(build=build, inspect=inspect, verify=verify, export=export).parse_args(
-        words
-    )
-    try:
-        arguments.run(arguments)
-        sys.stdout.flush()
-    except DatasetError as error:
-        print(f"puzzle_datasets: {error}.", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # Whoever read the output has enough of it; what is left of it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("puzzle_datasets: interrupted; nothing half-built was left.", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _end(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    return guarded("puzzle_datasets", lambda: _run(words), _option_of)
 
 
 def build(arguments: argparse.Namespace) -> None:
     """Build a puzzle set unless it is there, and say what it holds."""
     from puzzle_datasets.commands.summary import summary
 
-    settings = settings_of(arguments)
+    chosen = puzzle_set(arguments.name)
+    settings = chosen.settings_from(given(arguments, chosen.settings))
     folder = arguments.out or arguments.data / folder_name(arguments.name, settings)
-    with build_progress() as report:
+    with _build_progress() as report:
         build_at(arguments.name, settings, folder, report)
     print(summary(read_manifest(folder), folder))
 
@@ -55,10 +46,11 @@ def inspect(arguments: argparse.Namespace) -> None:
     from puzzle_datasets.commands.pictures import draw
     from puzzle_datasets.commands.summary import summary
 
+    sample = make(Sample, given(arguments, Sample), DatasetError)
     print(summary(read_manifest(arguments.folder), arguments.folder))
     folder = arguments.folder.resolve()
     into = arguments.out or folder.with_name(f"{folder.name}-puzzles")
-    for file in draw(arguments.folder, into, arguments.puzzles, arguments.seed):
+    for file in draw(arguments.folder, into, sample):
         print(file)
 
 
@@ -76,6 +68,79 @@ def export(arguments: argparse.Namespace) -> None:
 
     write(arguments.folder, arguments.out, arguments.style)
     print(arguments.out)
+
+
+def _run(words: list[str] | None) -> int:
+    arguments = _parser().parse_args(words)
+    arguments.run(arguments)
+    return DONE
+
+
+def _parser() -> Parser:
+    """Return the parser of all commands; each leaves its function as `run`."""
+    top = Parser(prog="python -m puzzle_datasets", description="Puzzle sets as Parquet shards.")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    _add_build(commands.add_parser("build", help="build a puzzle set"))
+
+    looking = commands.add_parser("inspect", help="summarise a puzzle set and draw some puzzles")
+    looking.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
+    looking.add_argument("--out", type=Path, help="name of the pictures, without an ending")
+    add_settings(looking, Sample)
+    looking.set_defaults(run=inspect)
+
+    checking = commands.add_parser("verify", help="check every hash and every invariant")
+    checking.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
+    checking.set_defaults(run=verify)
+
+    writing = commands.add_parser("export", help="write a puzzle set in the published layout")
+    writing.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
+    writing.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    writing.add_argument("--style", choices=("hrm", "trm"), default="hrm", help="whose layout")
+    writing.set_defaults(run=export)
+    return top
+
+
+def _add_build(into: argparse.ArgumentParser) -> None:
+    names = into.add_subparsers(
+        dest="name", metavar="NAME", required=True, parser_class=Parser, title="puzzle sets"
+    )
+    for name, chosen in puzzle_sets().items():
+        own = names.add_parser(name, help=chosen.summary, description=chosen.summary)
+        where = own.add_mutually_exclusive_group()
+        where.add_argument("--out", type=Path, help="the folder to make")
+        where.add_argument(
+            "--data",
+            type=Path,
+            default=DEFAULT_DATA,
+            help="where sweeps look: the set gets a folder there, named by its settings "
+            f"(default: {DEFAULT_DATA})",
+        )
+        add_settings(own, chosen.settings)
+        own.set_defaults(run=build)
+
+
+def _option_of(field: str) -> str:
+    """Return how the command line calls the field of an error: a setting's option, or itself."""
+    settings: list[type[Any]] = [Sample, *(chosen.settings for chosen in puzzle_sets().values())]
+    items = [item for one in settings for item in fields(one) if item.default is not MISSING]
+    return flag(field) if field in {item.name for item in items} else field
+
+
+@contextmanager
+def _build_progress() -> Iterator[Report | None]:
+    """Show how many pairs are written, on one line of a terminal that is wiped at the end."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def report(split: Split, pairs: int) -> None:
+        print(f"\r{split}: {pairs:,} pairs ", end="", file=sys.stderr, flush=True)
+
+    print("building ...", end="", file=sys.stderr, flush=True)
+    try:
+        yield report
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrm.dynamics.stories import Story
+from hrm.dynamics.traces import SegmentTrace
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.look import Look
-from puzzle_datasets.drawing.png import packed
+from puzzle_datasets.drawing.picture import Look
 from puzzle_datasets.drawing.svg import Grid, Mask
-from puzzle_datasets.kinds.arc.drawing import ArcLook
-from puzzle_datasets.kinds.maze.drawing import MazeLook
-from puzzle_datasets.kinds.sudoku.drawing import SudokuLook
+from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Manifest
 
 WRONG = "#d92d20"
 MOST_SEGMENTS = 6
-"""More segments than these are not shown side by side; the first and the doublings are."""
-
-PIXELS_PER_POINT = 2
+"""More segments than these are not drawn side by side; the first and the doublings are."""
 
 _MARGIN, _GAP, _CAPTION, _HEADING = 26, 20, 40, 92
 _PANEL, _LEAST_PANEL, _LARGEST_CELL, _LEAST_WIDTH = 150, 100, 34, 560
@@ -29,21 +24,21 @@ _PANEL, _LEAST_PANEL, _LARGEST_CELL, _LEAST_WIDTH = 150, 100, 34, 560
 class _Column:
     """One grid of a row, with a line in bold above it, a plain one, and the cells to mark."""
 
-    shown: Grid
+    drawn: Grid
     heading: str
     details: str
     wrong: Mask
 
 
 Marks = Callable[[Mask, int], str]
-"""How wrong cells are marked, cells being so many pixels wide."""
+"""Returns marks on wrong cells, cells being so many pixels wide."""
 
 
-def picture(stories: Sequence[Story], manifest: Manifest, title: str, note: str) -> str:
-    """Draw each puzzle as the model reads it, what it answers in between, and the solution."""
-    look = _look(manifest)
-    marks = _boxes if manifest.kind == "sudoku" else _crosses
-    blocks = [_row(_columns(story, manifest.grid), look, marks) for story in stories]
+def picture(traces: Sequence[SegmentTrace], manifest: Manifest, title: str, note: str) -> str:
+    """Draw each puzzle as the model reads it, its answers segment by segment, and the solution."""
+    kind = kind_named(manifest.kind)
+    look, marks = kind.look(manifest), _boxes if kind.has_symbols else _crosses
+    blocks = [_row(_columns(trace, manifest.grid), look, marks) for trace in traces]
     width = max(_LEAST_WIDTH, *(2 * _MARGIN + width for _, width, _ in blocks))
     shapes, y = [_title(title, note, marks)], _HEADING
     for content, _, height in blocks:
@@ -57,14 +52,14 @@ def picture(stories: Sequence[Story], manifest: Manifest, title: str, note: str)
 
 
 def _row(columns: Sequence[_Column], look: Look, marks: Marks) -> tuple[str, int, int]:
-    """The grids of one puzzle side by side, and how wide and high they are."""
-    puzzle = columns[0].shown
+    """Return the grids of one puzzle side by side, and their width and height."""
+    puzzle = columns[0].drawn
     height, width = puzzle.shape
     cell = min(_LARGEST_CELL, max(1, _PANEL // max(height, width)))
     step = max(width * cell, _LEAST_PANEL) + _GAP
     shapes = []
     for place, column in enumerate(columns):
-        grid = look.panel(puzzle, column.shown, cell) + marks(column.wrong, cell)
+        grid = look.panel(puzzle, column.drawn, cell) + marks(column.wrong, cell)
         heading = svg.text(column.heading, 0, 10, size=12, bold=True)
         details = svg.text(column.details, 0, 26, size=11.5, colour=svg.FAINT)
         panel = heading + details + svg.moved(grid, 0, _CAPTION - 6)
@@ -72,28 +67,16 @@ def _row(columns: Sequence[_Column], look: Look, marks: Marks) -> tuple[str, int
     return "".join(shapes), len(columns) * step - _GAP, height * cell + _CAPTION
 
 
-def png(image: str) -> bytes:
-    """The picture as a PNG; needs vl-convert."""
-    import vl_convert
+def drawn_segments(segments: int) -> list[int]:
+    """Return the segments that are drawn: all where they are few, else 1, 2, 4, … and the last.
 
-    return packed(vl_convert.svg_to_png(image, scale=PIXELS_PER_POINT))
-
-
-def shown_segments(segments: int) -> list[int]:
-    """Which segments are drawn: all where they are few, else 1, 2, 4, … and the last."""
+    >>> drawn_segments(16)
+    [1, 2, 4, 8, 16]
+    """
     if segments <= MOST_SEGMENTS:
         return list(range(1, segments + 1))
     doublings = [2**power for power in range(segments.bit_length()) if 2**power <= segments]
     return sorted({*doublings[: MOST_SEGMENTS - 1], segments})
-
-
-def _look(manifest: Manifest) -> Look:
-    if manifest.kind == "arc":
-        return ArcLook()
-    if manifest.kind == "maze":
-        return MazeLook()
-    assert manifest.box is not None, manifest.kind
-    return SudokuLook(manifest.box)
 
 
 def _title(title: str, note: str, marks: Marks) -> str:
@@ -108,37 +91,37 @@ def _title(title: str, note: str, marks: Marks) -> str:
     return svg.moved("".join(shapes), _MARGIN, 14)
 
 
-def _columns(story: Story, shape: tuple[int, int]) -> list[_Column]:
-    labels = story.labels.numpy().reshape(shape)
-    puzzle = story.inputs.numpy().astype(np.uint8).reshape(shape)
+def _columns(trace: SegmentTrace, shape: tuple[int, int]) -> list[_Column]:
+    labels = trace.labels.numpy().reshape(shape)
+    puzzle = trace.inputs.numpy().astype(np.uint8).reshape(shape)
     scored = labels != IGNORE_LABEL
     part = _used(scored | (puzzle != PAD))
     columns = [_Column(puzzle[part], "puzzle", "", np.zeros_like(scored[part]))]
-    for segment in shown_segments(len(story.exact)):
-        answer = story.predictions[segment - 1].numpy().reshape(shape)
+    for segment in drawn_segments(len(trace.exact)):
+        answer = trace.predictions[segment - 1].numpy().reshape(shape)
         wrong = scored & (answer != labels)
-        # What is said outside the scored cells counts for nothing, and would only confuse.
-        shown = np.where(scored, answer, PAD).astype(np.uint8)
-        said = _said(story, segment, wrong)
-        columns.append(_Column(shown[part], f"segment {segment}", said, wrong[part]))
+        # An answer outside the scored cells counts for nothing, and would only confuse.
+        drawn = np.where(scored, answer, PAD).astype(np.uint8)
+        verdict = _verdict(trace, segment, wrong)
+        columns.append(_Column(drawn[part], f"segment {segment}", verdict, wrong[part]))
     solution = np.where(scored, labels, PAD).astype(np.uint8)
     return [*columns, _Column(solution[part], "solution", "", np.zeros_like(scored[part]))]
 
 
 def _used(mask: Mask) -> tuple[slice, slice]:
-    """The smallest rectangle around the marked cells: ARC's grids fill little of their canvas."""
+    """Return the smallest rectangle around the marked cells, for ARC's fill little of a canvas."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _said(story: Story, segment: int, wrong: Mask) -> str:
+def _verdict(trace: SegmentTrace, segment: int, wrong: Mask) -> str:
     count = int(wrong.sum())
-    said = f"{count} wrong" if count else "right"
-    return f"{said}, would halt" if story.halts_at == segment else said
+    verdict = f"{count} wrong" if count else "right"
+    return f"{verdict}, would halt" if trace.halts_at == segment else verdict
 
 
 def _boxes(wrong: Mask, cell: int) -> str:
-    """A red veil over each marked cell and a line around it, under which digits stay legible."""
+    """Return a red veil over each marked cell and a line around it; digits stay legible."""
     inset = 1.2
     side = cell - 2 * inset
     box = svg.rectangle(side, side, fill="none", stroke=WRONG, stroke_width=1.4)
@@ -151,7 +134,7 @@ def _boxes(wrong: Mask, cell: int) -> str:
 
 
 def _crosses(wrong: Mask, cell: int) -> str:
-    """A red cross with a white rim, which leaves a cell its colour and shows on any."""
+    """Return a red cross with a white rim, which leaves a cell its colour and shows on any."""
     low, length = 0.25 * cell, 0.5 * cell
     strokes = "".join(
         f"M{svg.short(column * cell + low)} {svg.short(row * cell + low)}"

@@ -12,11 +12,11 @@ from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
 from hrm.evaluation.halting import evaluate_halting
 from hrm.evaluation.result import EvaluationResult
 from hrm.evaluation.rules import RuleScores
-from hrm.evaluation.voting import PUBLISHED_GUISES, vote
+from hrm.evaluation.voting import PUBLISHED_VIEWS, vote
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.kinds.arc.scoring import ArcScores
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 
@@ -34,7 +34,7 @@ class EvaluationOptions:
             lets it leave when its Q-values say so, which gives no curve.
         batch_size: puzzles at a time.
         limit: how many test puzzles to evaluate, drawn as training draws them; None takes all.
-        voting: guises of each ARC input that vote, 0 for no vote; None takes as many as are
+        voting: views of each ARC input that vote, 0 for no vote; None takes as many as are
             published, and no vote where there is a `limit`. All test inputs are voted on.
     """
 
@@ -50,13 +50,13 @@ class EvaluationOptions:
             if value is not None and value < least:
                 raise ConfigError(name, value, f"give at least {least}")
 
-    def guises(self, manifest: Manifest) -> int:
-        """How many guises of an input vote on this set."""
+    def views(self, manifest: Manifest) -> int:
+        """Views of an input that vote on this set."""
         if manifest.kind != "arc":
             return 0
         if self.voting is not None:
             return self.voting
-        return PUBLISHED_GUISES if self.limit is None else 0
+        return PUBLISHED_VIEWS if self.limit is None else 0
 
 
 def resolved(
@@ -74,7 +74,7 @@ def resolved(
     if options.voting and manifest.kind != "arc":
         problem = f"is {options.voting}, but {manifest.name} is no ARC"
         raise ConfigError("voting", options.voting, "give 0", problem=problem)
-    return replace(options, segments=segments, voting=options.guises(manifest))
+    return replace(options, segments=segments, voting=options.views(manifest))
 
 
 def run_evaluation(
@@ -134,7 +134,7 @@ def _vote(
         dataset,
         segments=segments,
         batch_size=options.batch_size,
-        guises=options.voting,
+        views=options.voting,
         answering=answer_late if options.halting == "fixed" else answer_when_sure,
         report=lambda votes: report(f"{votes:,} votes"),
     )

@@ -3,29 +3,29 @@
 from pathlib import Path
 
 from hrm.checkpoints.loading import LoadedModel
-from puzzle_datasets.scoring.leaks import refuse_leaks
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.storage.leaks import refuse_leaks
 from puzzle_datasets.storage.shards import read_manifest
 
 _IDENTIFIERS = "identifiers name the tasks of the set that a model was trained on; here they"
 
 
 def refuse_known_answers(
-    opened: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
+    loaded: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
 ) -> str | None:
-    """Refuse an ARC set whose answers the model was trained on, where that can be known.
+    """Refuse a set whose answers the model was trained on, where names of tasks tell.
 
     The set that it was trained on is looked for at `trained_on`, or else among the neighbours of
     the evaluated `folder`. Returns what remains unknown, in a sentence, or None. Raises
     `DatasetError`, also where `trained_on` holds no set, or another than the model's.
     """
-    known, own = opened.trained_on, dataset.manifest.fingerprint
-    training = None if trained_on is None else _training_set(trained_on, opened)
-    if known == own or dataset.manifest.kind != "arc":
+    known, own = loaded.trained_on, dataset.manifest.fingerprint
+    training = None if trained_on is None else _training_set(trained_on, loaded)
+    if known == own or not dataset.group_names:
         return None
     if training is None and (found := _neighbour(folder, known)):
-        training = _training_set(found, opened)
+        training = _training_set(found, loaded)
     if training is None:
         return _unchecked(known)
     refuse_leaks(training, dataset)
@@ -40,11 +40,12 @@ def _unchecked(known: str | None) -> str:
     )
 
 
-def _training_set(folder: Path, opened: LoadedModel) -> PuzzleDataset:
+def _training_set(folder: Path, loaded: LoadedModel) -> PuzzleDataset:
     """The set in `folder`, which is not another than the model says it was trained on."""
     training = PuzzleDataset.open(folder)
-    if opened.trained_on not in (None, training.manifest.fingerprint):
-        raise DatasetError(f"{folder} is not what {opened.source} was trained on; name that one")
+    if loaded.trained_on not in (None, training.manifest.fingerprint):
+        problem = f"is not what {loaded.source} was trained on"
+        raise DatasetError.of_file(folder, problem, "name that one")
     return training
 
 

@@ -19,7 +19,7 @@ from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting, curve_from, halting_from
 from puzzle_datasets.common.files import write_json
-from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 FILE = "grid.json"

@@ -10,7 +10,6 @@ from hrm.charts import (
     altair,
     chart_of,
     compute_axis,
-    for_markdown,
     heading,
     styled,
     tooltip,
@@ -18,6 +17,7 @@ from hrm.charts import (
 from hrm.commands.trained_model import weights_in_words
 from hrm.evaluation.result import share
 from hrm.grid.cells import Cell, Grid
+from puzzle_datasets.common.page import markdown_text
 from puzzle_datasets.common.text import flops, percent
 
 TOOLTIP = {"N": "N", "T": "T", "M": "Segments M", "solved": "Solved", "cost": "Compute"}
@@ -34,8 +34,9 @@ def markdown(grid: Grid, columns: Sequence[int]) -> str:
 
 def _legend(grid: Grid) -> str:
     N, T, M = grid.trained
+    name = markdown_text(grid.subject["name"])
     return (
-        f"Test puzzles of {for_markdown(grid.subject['name'])} solved exactly after M segments of "
+        f"Test puzzles of {name} solved exactly after M segments of "
         f"N cycles of T steps, in percent of {_puzzles(grid):,}. The model was trained with "
         f"N {N}, T {T}, M_max {M}, in bold where it is in the table; these are the "
         f"{weights_in_words(grid.checkpoint)}. {_precision(grid)}"

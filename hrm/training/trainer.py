@@ -22,8 +22,8 @@ from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.learner import Learner
 from hrm.training.watch import Watch
+from puzzle_datasets.loader import TrainLoader, evaluation_batches
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import TrainLoader, evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 REPORTS = 20

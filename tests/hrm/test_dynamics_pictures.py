@@ -16,8 +16,8 @@ from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.__main__ import main
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics, Participation, Residual, Trajectories
-from hrm.dynamics.pictures import picture, shown_segments
-from hrm.dynamics.stories import Story
+from hrm.dynamics.pictures import drawn_segments, picture
+from hrm.dynamics.traces import SegmentTrace
 from hrm.dynamics.wording import names, setting
 from hrm.evaluation.fixed import Evaluation
 from hrm.progress import Curve, Halting
@@ -116,7 +116,7 @@ def test_names_tell_models_of_a_kind_apart(model_config: MakeModel) -> None:
     ],
 )
 def test_at_most_six_segments_are_shown(segments: int, shown: list[int]) -> None:
-    assert shown_segments(segments) == shown
+    assert drawn_segments(segments) == shown
 
 
 SUDOKU = [3, 1, 1, 1, 1, 1, 3, 1, 1, 4, 1, 1, 5, 1, 1, 2]
@@ -124,7 +124,7 @@ SOLVED = [3, 2, 5, 4, 4, 5, 3, 2, 2, 4, 5, 3, 5, 3, 4, 2]
 """Tokens of a 4 by 4 grid; that it breaks the rules does not show in a picture."""
 
 
-def told(inputs: Tensor, labels: Tensor, wrong: int) -> Story:
+def told(inputs: Tensor, labels: Tensor, wrong: int) -> SegmentTrace:
     """A puzzle `[L]` answered with so many wrong cells and then rightly; padding is not scored."""
     labels = torch.where(labels == PAD, IGNORE_LABEL, labels.int())
     scored = (labels != IGNORE_LABEL).nonzero().flatten()
@@ -133,7 +133,7 @@ def told(inputs: Tensor, labels: Tensor, wrong: int) -> Story:
     answers[0, at] = torch.where(labels[at] == 2, 3, 2).int()
     answers[:, labels == IGNORE_LABEL] = 5
     flags = torch.tensor([False, True])
-    return Story(inputs.int(), labels, answers, flags, flags)
+    return SegmentTrace(inputs.int(), labels, answers, flags, flags)
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze", "arc"])
@@ -247,7 +247,7 @@ def test_answers_that_were_trained_on_are_refused(
     list(trainer.run(tmp_path / "checkpoint.pt"))
     words = [str(tmp_path), "--dataset", str(everything), "--out", str(tmp_path / "out")]
     assert main(words) == 2
-    assert "are trained on with their test pairs" in capsys.readouterr().err
+    assert "with their test pairs" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -117,7 +117,7 @@ def test_arc_is_voted_on(
     file = tmp_path / "o.json"
     status, out, _ = run(arc_folder, "--voting", 4, "--json", file)
     assert status == 0
-    expected = vote(trainer.model, arc, segments=3, batch_size=128, guises=4)
+    expected = vote(trainer.model, arc, segments=3, batch_size=128, views=4)
     assert found(file)["votes"]["votes"] == expected.votes
     rates = found(file)["votes"]["pass_at"]["2"]
     assert rates == vars(expected.pass_at[2])
@@ -266,14 +266,14 @@ def test_answers_that_were_trained_on_are_refused(
     train(evaluation)
     status, _, err = run(everything)
     assert status == 2
-    assert "are trained on with their test pairs" in err
+    assert "with their test pairs" in err
     elsewhere = built("b", "all")
     status, _, err = run(elsewhere, "--limit", 2)
     assert status == 0
     assert "was not checked; name it with --trained-on" in err
     status, _, err = run(elsewhere, "--trained-on", evaluation)
     assert status == 2
-    assert "are trained on with their test pairs" in err
+    assert "with their test pairs" in err
     status, _, err = run(elsewhere, "--trained-on", everything)
     assert status == 2
     assert "is not what" in err

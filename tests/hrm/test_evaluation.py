@@ -6,8 +6,8 @@ import torch
 from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation.fixed import evaluate
 from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL
 

@@ -9,9 +9,7 @@ import torch
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.training.trainer import Trainer
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.registry import puzzle_set
-from puzzle_datasets.common.settings import make_settings
+from puzzle_datasets.commands.prepare import prepare, puzzle_set
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 ASKED: list[tuple[str, dict[str, Any]]] = [
@@ -28,7 +26,7 @@ def test_a_resumed_run_ends_as_one_left_alone(
     training_config: Callable[..., TrainingConfig],
     tmp_path: Path,
 ) -> None:
-    folder = prepare(name, make_settings(puzzle_set(name).settings, chosen), tmp_path)
+    folder = prepare(name, puzzle_set(name).settings_from(chosen), tmp_path)
     dataset = PuzzleDataset.open(folder)
     model = ModelConfig(
         vocab_size=dataset.manifest.vocab_size,

@@ -23,7 +23,7 @@ from hrm.model.flops import (
 )
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import Trainer
-from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]

@@ -20,7 +20,7 @@ from hrm.grid.cells import Cell, GridOptions, whole_numbers
 from hrm.model.flops import inference_flops
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import Trainer
-from puzzle_datasets.loading.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]

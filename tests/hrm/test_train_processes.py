@@ -104,7 +104,8 @@ def test_an_error_of_all_is_told_by_the_first(
 ) -> None:
     first, second = ends(start_two(*[words("--batch-size", "7")] * 2))
     sentence = (
-        "hrm.train: a batch of 7 can't be divided among 2 processes; give a multiple of 2.\n"
+        "hrm.train: --batch-size is 7, which can't be divided among 2 processes; "
+        "give a multiple of 2.\n"
     )
     assert first == (2, "", sentence)
     assert second == (2, "", "")

@@ -12,8 +12,7 @@ from hrm.evaluation.fixed import evaluate
 from hrm.model.flops import step_flops
 from hrm.training.learner import Learner, NonFiniteLoss
 from hrm.training.trainer import Trainer
-from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 MakeModel = Callable[..., ModelConfig]

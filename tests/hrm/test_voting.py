@@ -17,10 +17,10 @@ from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.kinds.arc.scoring import ArcVotes
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.kinds.arc.views import voting_batches
+from puzzle_datasets.kinds.kind import score
 from puzzle_datasets.kinds.maze.source import MazeSettings
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
 from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.scoring.summary import score
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL
 
@@ -44,15 +44,20 @@ def answers_of(
     segments: int,
     right: Callable[[Tensor], Tensor],
 ) -> Iterator[Answers]:
-    """Answer the label where `right` says so of the places, else black grids; last come first."""
+    """Answer the label where `right` says so of the indices, else black grids; last come first."""
     parts, served = [], 0
     for batch in batches:
-        places = torch.arange(served, served + len(batch.inputs))
-        served += len(places)
-        predictions = batch.labels.where(right(places)[:, None], 2)
+        indices = torch.arange(served, served + len(batch.inputs))
+        served += len(indices)
+        predictions = batch.labels.where(right(indices)[:, None], 2)
         parts.append(
             Answers(
-                places, batch.inputs, batch.labels, predictions, torch.zeros(len(places)), places
+                indices,
+                batch.inputs,
+                batch.labels,
+                predictions,
+                torch.zeros(len(indices)),
+                indices,
             )
         )
     everything = Answers(*(torch.cat(fields).flip(0) for fields in zip(*parts, strict=True)))
@@ -63,27 +68,25 @@ def answers_of(
 def test_right_answers_in_any_order_solve_everything(
     arc: PuzzleDataset, model: ReasoningModel
 ) -> None:
-    def right(places: Tensor) -> Tensor:
-        return places >= 0
+    def right(indices: Tensor) -> Tensor:
+        return indices >= 0
 
     scores = vote(
-        model, arc, segments=1, batch_size=7, guises=4, answering=partial(answers_of, right=right)
+        model, arc, segments=1, batch_size=7, views=4, answering=partial(answers_of, right=right)
     )
     assert scores.pass_at[1].per_input == scores.pass_at[1].per_task == 1
     assert scores.inputs_voted == scores.inputs
-    assert scores.votes == sum(
-        len(b.rows) for b in voting_batches(arc, batch_size=9, identities=4)
-    )
+    assert scores.votes == sum(len(b.rows) for b in voting_batches(arc, batch_size=9, views=4))
 
 
 def test_a_minority_is_the_second_guess(arc: PuzzleDataset, model: ReasoningModel) -> None:
     """Asked un-augmented first, the model is right once and wrong, but of one voice, thrice."""
 
-    def right(places: Tensor) -> Tensor:
-        return places < len(arc.test)
+    def right(indices: Tensor) -> Tensor:
+        return indices < len(arc.test)
 
     scores = vote(
-        model, arc, segments=1, batch_size=7, guises=4, answering=partial(answers_of, right=right)
+        model, arc, segments=1, batch_size=7, views=4, answering=partial(answers_of, right=right)
     )
     assert scores.pass_at[1].per_input < scores.pass_at[2].per_input == 1
 
@@ -97,7 +100,7 @@ def test_votes_are_those_counted_one_by_one(
     batch_size: int,
 ) -> None:
     expected = ArcVotes(arc)
-    for asked in voting_batches(arc, batch_size=1, identities=5):
+    for asked in voting_batches(arc, batch_size=1, views=5):
         (alone,) = answering(model, [asked.batch], 3)
         expected.add(alone.predictions, alone.q_halt.sigmoid(), asked.rows, asked.augmentation)
     counts: list[int] = []
@@ -106,7 +109,7 @@ def test_votes_are_those_counted_one_by_one(
         arc,
         segments=3,
         batch_size=batch_size,
-        guises=5,
+        views=5,
         answering=answering,
         report=counts.append,
     )
@@ -115,25 +118,25 @@ def test_votes_are_those_counted_one_by_one(
     assert counts[-1] == scores.votes
 
 
-def test_guesses_are_as_many_as_guises(tmp_path: Path, model_config: MakeModel) -> None:
+def test_guesses_are_as_many_as_views(tmp_path: Path, model_config: MakeModel) -> None:
     settings = ArcSettings(canvas=4, tasks=8, augmentations="fresh", held_out="all")
     fresh = PuzzleDataset.open(prepare("arc-agi-1", settings, tmp_path))
     model = ReasoningModel(
         model_config(num_puzzle_identifiers=fresh.manifest.num_puzzle_identifiers)
     )
     model.initialise(torch.Generator().manual_seed(0))
-    few = vote(model, fresh, segments=1, batch_size=64, guises=9)
-    many = vote(model, fresh, segments=1, batch_size=64, guises=10)
+    few = vote(model, fresh, segments=1, batch_size=64, views=9)
+    many = vote(model, fresh, segments=1, batch_size=64, views=10)
     assert (list(few.pass_at), list(many.pass_at)) == ([1, 2], [1, 2, 10])
 
 
 def test_what_can_not_be_voted_on_is_refused(
     arc: PuzzleDataset, model: ReasoningModel, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="guises is 0; give at least 1"):
-        vote(model, arc, segments=1, batch_size=4, guises=0)
+    with pytest.raises(ConfigError, match="views is 0; give at least 1"):
+        vote(model, arc, segments=1, batch_size=4, views=0)
     mazes = PuzzleDataset.open(prepare("maze", MazeSettings(side=5, train=4, test=4), tmp_path))
-    with pytest.raises(ConfigError, match="only ARC has guises"):
+    with pytest.raises(ConfigError, match="only ARC has views"):
         vote(model, mazes, segments=1, batch_size=4)
 
 

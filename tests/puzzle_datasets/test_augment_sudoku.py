@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from puzzle_datasets.common.counters import counter_draws, counter_key
 from puzzle_datasets.kinds.sudoku.augment import Augmentation, augment, drawn, line_orders, undo
 from puzzle_datasets.kinds.sudoku.rules import is_solution
+from puzzle_datasets.loading.picks import counter_draws, counter_key
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 SIDES = st.sampled_from([*BOXES])

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.csv_source import MazeHardSettings, build
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import Columns, read_rows
 from puzzle_datasets.storage.writer import SetWriter
 
@@ -96,7 +97,7 @@ def test_valid_labels_that_are_not_shortest_are_kept_and_counted(tmp_path: Path)
 def test_bad_rows_are_refused_by_line(pair: tuple[str, str], refusal: str, tmp_path: Path) -> None:
     train = [*solved(0, 3, 3), pair, *solved(2, 3, 3)]
     settings = write(tmp_path / "csv", train=train, test=solved(1, 3, 3))
-    with pytest.raises(DatasetError, match=rf"train\.csv, line 5: .*{refusal}"):
+    with pytest.raises(DatasetError, match=rf"train\.csv has a fault in line 5: .*{refusal}"):
         built(settings, tmp_path / "set")
 
 
@@ -139,5 +140,5 @@ def test_the_published_side_needs_no_file() -> None:
 
 @pytest.mark.parametrize("augmentations", [-1, 8])
 def test_more_variants_than_symmetries_are_refused(augmentations: int) -> None:
-    with pytest.raises(DatasetError, match="give 0 to 7, or fresh"):
+    with pytest.raises(DatasetError, match="from 0 to 7 or fresh"):
         MazeHardSettings(augmentations=augmentations)

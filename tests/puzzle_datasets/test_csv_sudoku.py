@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku import csv_source as sudoku_csv
 from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
 from puzzle_datasets.kinds.sudoku import rules as sudoku
@@ -19,8 +20,8 @@ from puzzle_datasets.kinds.sudoku.csv_source import (
     build_extreme,
     build_sample,
 )
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.kinds.sudoku.rules import invariant
+from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import Columns, read_rows
 from puzzle_datasets.storage.writer import SetWriter
 
@@ -175,7 +176,7 @@ def test_two_solutions_are_refused_by_line(
     split: str, rows: dict[str, list[Row]], tmp_path: Path
 ) -> None:
     rows[split][4] = with_second_solution(rows[split][4])
-    refusal = rf"{split}\.csv, line 6: the puzzle has more than one solution; mend"
+    refusal = rf"{split}\.csv has a fault in line 6: the puzzle has more than one solution; mend"
     with pytest.raises(DatasetError, match=refusal):
         built(write(tmp_path / "csv", rows), tmp_path / "set")
     assert not (tmp_path / "set" / "manifest.json").exists()
@@ -184,7 +185,7 @@ def test_two_solutions_are_refused_by_line(
 def test_a_large_file_is_solved_anew_in_part(
     rows: dict[str, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sudoku_csv, "KIND", replace(sudoku_csv.KIND, most_deep_checks=4))
+    monkeypatch.setattr(sudoku_csv, "FORMAT", replace(sudoku_csv.FORMAT, most_deep_checks=4))
     settings = write(tmp_path / "csv", rows)
     assert built(settings, tmp_path / "set").statistics["train_solved_anew"] == 4
     rows["train"] = [with_second_solution(row) for row in rows["train"]]
@@ -228,7 +229,7 @@ def test_settings_that_the_files_do_not_meet_are_refused(
     settings = replace(write(tmp_path / "csv", rows), **values)
     with pytest.raises(DatasetError, match=refusal) as refused:
         built(settings, tmp_path / "set")
-    assert refused.value.key == next(iter(values))
+    assert refused.value.field == next(iter(values))
 
 
 @pytest.mark.parametrize(

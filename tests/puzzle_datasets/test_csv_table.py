@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from puzzle_datasets.csv_files import blocks as csv_blocks
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.csv_files import table as csv_blocks
 from puzzle_datasets.csv_files.table import GridText, first_question, read_ratings, read_rows
-from puzzle_datasets.storage.schema import DatasetError
 
 # Four cells of a maze: spaces at the ends are cells.
 QUESTION = {"#": 1, " ": 2, "S": 3, "G": 4}
@@ -80,10 +80,13 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [
-        (b"", r"line 1: has 0 columns 'source'.*header has to be source,question,answer,rating"),
-        (b"source,question,answer\nx,S  G,SooG\n", "line 1: has 0 columns 'rating'"),
-        (b"source,question,question,answer,rating\n", "line 1: has 2 columns 'question'"),
-        ("ü,rating\n".encode("latin-1"), "line 1: is not UTF-8; save the file as UTF-8"),
+        (
+            b"",
+            r"line 1: there are 0 columns 'source'; have the header source,question",
+        ),
+        (b"source,question,answer\nx,S  G,SooG\n", "line 1: there are 0 columns 'rating'"),
+        (b"source,question,question,answer,rating\n", "line 1: there are 2 columns 'question'"),
+        ("ü,rating\n".encode("latin-1"), "line 1: it is not UTF-8; save the file as UTF-8"),
         (HEADER, "has no row below its header; give at least one puzzle"),
         (HEADER.strip(), "has no row below its header"),
         (HEADER + ROW + b"a,S  G,SooG,many\n", "line 3: rating 'many' is no number"),
@@ -91,8 +94,8 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
         (HEADER + ROW + b"a,S  G,SooG,1e300\n", r"line 3: rating '1e300' .* give a finite one"),
         (HEADER + ROW + b"a,S  G,SooG,-inf\n", "line 3: rating '-inf' is no number up to 3.4e"),
         (HEADER + ROW + b"\n" + ROW, "line 3: rating '' is no number"),
-        (HEADER + ROW + b"a,S  G,Soo", "line 3: has 3 values, the header 4; is the file cut"),
-        (HEADER + ROW + b"a,S  G,SooG,1,\n", "line 3: has 5 values"),
+        (HEADER + ROW + b"a,S  G,Soo", "line 3: there are 3 values where the header has 4; mend"),
+        (HEADER + ROW + b"a,S  G,SooG,1,\n", "line 3: there are 5 values"),
         (HEADER + ROW + b'a,"S  G,SooG,1\n' + ROW, "line 3: a quote is left open; close it"),
         (HEADER + ROW + b"a,S  G,Soo,1\n", "line 3: answer has 3 characters in place of 4; keep"),
         (HEADER + ROW + b"a,S,SooG,1\n", "line 3: question has 1 characters in place of 4"),

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from puzzle_datasets.common.dihedral import transform_grid
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.settings import VERSIONS
 from puzzle_datasets.kinds.arc.tasks import read_tasks
-from puzzle_datasets.loading.loader import TrainLoader
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.published.export import export
-from puzzle_datasets.published.names import parse_names
+from puzzle_datasets.published.layout import parse_names
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import Card, DatasetError, Kind
+from puzzle_datasets.storage.schema import Card
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
 Array = npt.NDArray[Any]
@@ -190,7 +191,7 @@ def test_nothing_is_overwritten(small_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(DatasetError, match="precious exists; choose another folder"):
         export(small_folder, tmp_path / "precious")
-    with pytest.raises(DatasetError, match="can't be written"):
+    with pytest.raises(OSError, match="precious"):
         export(small_folder, tmp_path / "precious" / "below")
     assert [file.name for file in tmp_path.iterdir()] == ["precious"]
 
@@ -199,7 +200,7 @@ SUDOKU = np.array([2, 3, 4, 5, 4, 5, 2, 3, 3, 2, 5, 4, 5, 4, 3, 2], np.uint8)
 MAZE = np.array([3, 5, 2, 1, 1, 5, 1, 1, 2, 5, 4, 1, 1, 1, 1, 1], np.uint8)
 
 
-def variant_set(folder: Path, kind: Kind, augmentations: int | str) -> Path:
+def variant_set(folder: Path, kind: str, augmentations: int | str) -> Path:
     """Build three training puzzles and one test puzzle."""
     folder.mkdir()
     writer = SetWriter(folder)
@@ -229,7 +230,7 @@ def variant_set(folder: Path, kind: Kind, augmentations: int | str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze"])
-def test_a_group_is_a_puzzle_with_its_variants(kind: Kind, tmp_path: Path) -> None:
+def test_a_group_is_a_puzzle_with_its_variants(kind: str, tmp_path: Path) -> None:
     folder = variant_set(tmp_path / "set", kind, 5)
     export(folder, tmp_path / "out")
     dataset = PuzzleDataset.open(folder)
@@ -245,7 +246,7 @@ def test_a_group_is_a_puzzle_with_its_variants(kind: Kind, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze"])
-def test_exported_variants_are_all_that_training_serves(kind: Kind, tmp_path: Path) -> None:
+def test_exported_variants_are_all_that_training_serves(kind: str, tmp_path: Path) -> None:
     folder = variant_set(tmp_path / "set", kind, 5)
     export(folder, tmp_path / "out")
     train = Published.read(tmp_path / "out" / "train")

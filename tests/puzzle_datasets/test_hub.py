@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.csv_files.hub import fetch
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.csv_files.choice import fetch
 
 pytest.importorskip("huggingface_hub")
 
@@ -22,8 +22,8 @@ REPO = "puzzlers/sudoku"
 FETCH = """
 import sys, time
 time.sleep = lambda seconds: None
-from puzzle_datasets.storage.schema import DatasetError
-from puzzle_datasets.csv_files.hub import fetch
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.csv_files.choice import fetch
 try:
     print(fetch(sys.argv[1], ["train.csv", "test.csv"], sys.argv[2]))
 except DatasetError as error:
@@ -141,7 +141,7 @@ def test_files_come_from_one_commit_and_then_from_the_cache(hub: Hub, tmp_path: 
 @pytest.mark.parametrize(
     ("repo", "revision", "reason"),
     [
-        ("puzzlers/chess", "main", "the hub has no dataset puzzlers/chess"),
+        ("puzzlers/chess", "main", "puzzlers/chess is no dataset on the hub"),
         ("no/such/name", "main", "no/such/name"),
         (REPO, "v9", "has no revision 'v9'"),
     ],
@@ -152,19 +152,19 @@ def test_what_is_not_there_is_named(
     said = fetched(hub.url, tmp_path, repo, revision)
     assert said.startswith("refused:")
     assert reason in said
-    assert said.endswith("or give files of your own with --csv DIR")
+    assert said.endswith("or give files of your own with --csv DIR.")
 
 
 def test_a_missing_file_is_named(hub: Hub, tmp_path: Path) -> None:
     del hub.files["test.csv"]
     said = fetched(hub.url, tmp_path)
-    assert "has no file test.csv at revision 'main', or give files" in said
+    assert "has no file test.csv at revision 'main'; choose another" in said
 
 
 def test_offline_mode_without_a_cached_file_is_refused(tmp_path: Path) -> None:
     said = fetched("http://127.0.0.1:9", tmp_path, HF_HUB_OFFLINE="1")
-    assert "not in the cache and the hub can't be reached" in said
-    assert said.endswith("--csv DIR")
+    assert "not in the cache, and the hub can't be reached" in said
+    assert said.endswith("--csv DIR.")
 
 
 def test_a_hub_out_of_reach_is_refused(tmp_path: Path) -> None:

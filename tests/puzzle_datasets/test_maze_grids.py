@@ -14,7 +14,7 @@ from puzzle_datasets.kinds.maze.grids import (
     draw_perfect,
     draw_random_walls,
 )
-from puzzle_datasets.kinds.maze.reach import far_reaching
+from puzzle_datasets.kinds.maze.search import far_reaching
 
 SEEDS = st.integers(0, 2**16)
 

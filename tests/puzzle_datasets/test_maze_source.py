@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze import search as maze_search
 from puzzle_datasets.kinds.maze.source import MazeSettings, build
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.writer import SetWriter
 
 SMALL = {
@@ -117,9 +118,9 @@ def test_the_smallest_mazes_are_all_found(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_long_paths_are_refused_with_the_longest_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maze_search, "PATIENCE", 10_000)
-    with pytest.raises(DatasetError, match=r"longest seen has \d+; lower min_length") as refusal:
+    with pytest.raises(DatasetError, match=r"longest path in .* has \d+; lower it") as refusal:
         manifest_of(MazeSettings(side=9, family="random-walls", min_length=79))
-    assert refusal.value.key == "min_length"
+    assert refusal.value.field == "min_length"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_long_paths_are_refused_with_the_longest_seen(monkeypatch: pytest.Monkey
 def test_impossible_settings_are_refused(wrong: dict[str, Any], key: str) -> None:
     with pytest.raises(DatasetError) as refusal:
         MazeSettings(**wrong)
-    assert refusal.value.key == key
+    assert refusal.value.field == key
 
 
 @pytest.mark.parametrize(

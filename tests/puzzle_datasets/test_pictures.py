@@ -14,15 +14,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.commands.pictures import draw
+from puzzle_datasets.commands.pictures import Sample, draw
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.commands.sections import test_section as scored_section
 from puzzle_datasets.commands.sections import train_section
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.page import COLUMNS
-from puzzle_datasets.drawing.png import packed
+from puzzle_datasets.drawing.picture import COLUMNS
+from puzzle_datasets.drawing.svg import packed
 from puzzle_datasets.kinds.arc.drawing import COLOURS, ArcLook
-from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.drawing import WAY, MazeLook
 from puzzle_datasets.kinds.maze.source import MazeSettings
@@ -30,7 +31,7 @@ from puzzle_datasets.kinds.sudoku.csv_source import SudokuSampleSettings
 from puzzle_datasets.kinds.sudoku.drawing import FOUND, SudokuLook
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, DatasetError
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 Element = ElementTree.Element
 grids = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
@@ -142,20 +143,20 @@ def test_sets_served_as_stored_show_no_variants(tmp_path: Path) -> None:
 def test_a_page_is_whole_small_and_drawn_again_the_same(
     small_folder: Path, small: PuzzleDataset, tmp_path: Path
 ) -> None:
-    html, png = draw(small_folder, tmp_path / "a.b", puzzles=3, seed=1)
+    html, png = draw(small_folder, tmp_path / "a.b", Sample(puzzles=3, seed=1))
     assert (html.name, png.name) == ("a.b.html", "a.b.png")
     text = html.read_text()
     assert len(text) < 1_000_000
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    image = ElementTree.fromstring(text[text.index("<svg") : text.index("</html>")])
+    image = ElementTree.fromstring(text[text.index("<svg") : text.index("</body>")])
     words = " ".join("".join(element.itertext()) for element in image.iter())
     assert small.manifest.fingerprint[:12] in words
     assert words.count("as trained on") >= 6
     assert png.read_bytes().startswith(b"\x89PNG")
     before = html.read_bytes(), png.read_bytes()
-    assert draw(small_folder, tmp_path / "a.b", puzzles=3, seed=1) == [html, png]
+    assert draw(small_folder, tmp_path / "a.b", Sample(puzzles=3, seed=1)) == [html, png]
     assert (html.read_bytes(), png.read_bytes()) == before
-    draw(small_folder, tmp_path / "a.b", puzzles=3, seed=2)
+    draw(small_folder, tmp_path / "a.b", Sample(puzzles=3, seed=2))
     assert html.read_bytes() != before[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.html", "a.b.png"]
 
@@ -164,24 +165,26 @@ def test_without_vl_convert_there_is_a_page_only(
     small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    assert draw(small_folder, tmp_path / "page", puzzles=1, seed=0) == [tmp_path / "page.html"]
+    assert draw(small_folder, tmp_path / "page", Sample(puzzles=1, seed=0)) == [
+        tmp_path / "page.html"
+    ]
 
 
 @pytest.mark.parametrize("name", ["page.html", "page.png"])
 def test_other_files_are_kept(name: str, small_folder: Path, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
     with pytest.raises(DatasetError, match=rf"{name} exists.*--out"):
-        draw(small_folder, tmp_path / "page", puzzles=1, seed=0)
+        draw(small_folder, tmp_path / "page", Sample(puzzles=1, seed=0))
     assert (tmp_path / name).read_text() == "precious"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_impossible_requests_are_refused(small_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="puzzles is 0; give 1 or more"):
-        draw(small_folder, tmp_path / "page", puzzles=0, seed=0)
-    with pytest.raises(DatasetError, match=r"page\.html can't be written.*--out"):
-        draw(small_folder, tmp_path / "nowhere" / "page", puzzles=1, seed=0)
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(DatasetError, match="puzzles is 0; give a whole number from 1"):
+        Sample(puzzles=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        draw(small_folder, tmp_path / "file" / "page", Sample(puzzles=1))
 
 
 @given(st.binary(min_size=1, max_size=300), st.integers(1, 40))

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from puzzle_datasets.commands.prepare import build_at, folder_name, prepare
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import MANIFEST_FILE, DatasetError
+from puzzle_datasets.storage.schema import MANIFEST_FILE
 from puzzle_datasets.storage.shards import shard_file
 
 SETTINGS = ArcSettings(canvas=3, augmentations=5, held_out="all")
@@ -21,12 +22,12 @@ PREPARE = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from puzzle_datasets.commands import registry
 from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.kinds.arc import SETS
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 
 root, die = Path(sys.argv[1]), sys.argv[2] == "die"
-known = registry.PUZZLE_SETS["arc-agi-1"]
+known = SETS["arc-agi-1"]
 
 def build(settings, writer):
     with (root / "builds.txt").open("a") as log:
@@ -36,7 +37,7 @@ def build(settings, writer):
         os.kill(os.getpid(), signal.SIGKILL)
     return manifest
 
-registry.PUZZLE_SETS["arc-agi-1"] = replace(known, build=build)
+SETS["arc-agi-1"] = replace(known, build=build)
 settings = ArcSettings(canvas=3, augmentations=5, held_out="all")
 print(prepare("arc-agi-1", settings, root))
 """
@@ -132,13 +133,13 @@ def test_a_refused_build_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="'arc-agi-9'; did you mean arc-agi-"):
+    with pytest.raises(DatasetError, match="'arc-agi-9' is no puzzle set; did you mean arc-agi-"):
         prepare("arc-agi-9", SETTINGS, tmp_path)
 
 
 def test_a_root_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match=r"can't be written.*choose another folder"):
+    with pytest.raises(OSError, match="file"):
         prepare("arc-agi-1", SETTINGS, tmp_path / "file")
 
 
@@ -168,33 +169,6 @@ def test_a_full_disk_ends_the_build_in_a_sentence(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("puzzle_datasets.storage.writer.open_shard", full)
-    with pytest.raises(DatasetError, match=r"No space left on device.*make room"):
+    with pytest.raises(OSError, match=r"No space left on device: .*arc-agi-1"):
         prepare("arc-agi-1", SETTINGS, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
-
-
-# Another process that makes many folders, in the order in which the others make them.
-MAKE = """
-import sys
-from pathlib import Path
-from puzzle_datasets.common.files import make_folder
-
-def fill(partial):
-    (partial / "file").write_text("whole")
-    with (root / "made.txt").open("a") as log:
-        log.write(f"{partial.name}\\n")
-
-root = Path(sys.argv[1])
-for number in range(60):
-    make_folder(root / str(number), fill)
-    assert (root / str(number) / "file").read_text() == "whole"
-"""
-
-
-def test_many_processes_make_each_folder_once_and_leave_no_lock(tmp_path: Path) -> None:
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
-    command = [sys.executable, "-c", MAKE, str(tmp_path)]
-    processes = [subprocess.Popen(command, env=environment) for _ in range(12)]
-    assert [process.wait() for process in processes] == [0] * 12
-    assert {path.name for path in tmp_path.iterdir()} == {*map(str, range(60)), "made.txt"}
-    assert len((tmp_path / "made.txt").read_text().split()) == 60

@@ -49,7 +49,7 @@ def test_recipes_are_valid_and_distinct(pairs: list[Pair], count: int) -> None:
 @settings(max_examples=30)
 @given(st.lists(st.tuples(grids(), grids()), min_size=1, max_size=3))
 def test_two_colours_are_exhausted(pairs: list[Pair]) -> None:
-    """Reduced to colours 0 and 1 a task has at most 72 guises, and 5000 tries find all of them."""
+    """Of colours 0 and 1 a task has at most 72 variants, and 5000 tries find all of them."""
     reduced = [(left % 2, right % 2) for left, right in pairs]
     swaps = np.tile(np.arange(10, dtype=np.uint8), (9, 1))
     for other in range(1, 10):
@@ -62,7 +62,7 @@ def test_two_colours_are_exhausted(pairs: list[Pair]) -> None:
 
 
 def test_a_task_stays_short_after_five_tries_for_each_recipe() -> None:
-    """Of this task's 72 guises the sixth round of tries would find the one that is missing."""
+    """Of this task's 72 variants the sixth round of tries would find the one that is missing."""
     grid = np.array([[0, 1, 1], [0, 0, 1], [1, 0, 0]], np.uint8)
     assert len(draw_recipes([(grid, grid[:1])], 71, keyed_generator("test", 0))) == 71
 

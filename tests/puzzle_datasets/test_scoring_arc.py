@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation
 from puzzle_datasets.kinds.arc.scoring import ArcScores, ArcVotes, PassRates
 from puzzle_datasets.kinds.arc.settings import ArcSettings
@@ -21,7 +22,6 @@ from puzzle_datasets.kinds.arc.views import VotingBatch, voting_batches
 from puzzle_datasets.published.export import export
 from puzzle_datasets.published.source import OfficialSettings, build
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError
 from puzzle_datasets.storage.writer import SetWriter
 
 ALL = PassRates(per_input=1.0, per_task=1.0, task_mean=1.0)
@@ -72,9 +72,9 @@ def unchanged(count: int) -> Augmentation:
     )
 
 
-def test_the_truth_in_every_guise_scores_one(dataset: PuzzleDataset) -> None:
+def test_the_truth_in_every_view_scores_one(dataset: PuzzleDataset) -> None:
     votes, asked = ArcVotes(dataset), 0
-    for part in voting_batches(dataset, batch_size=100, identities=13):
+    for part in voting_batches(dataset, batch_size=100, views=13):
         add_truth(votes, part)
         asked += len(part.rows)
     scores = votes.scores(guesses=(1, 2, 10))
@@ -87,7 +87,7 @@ def test_the_truth_in_every_guise_scores_one(dataset: PuzzleDataset) -> None:
 def test_inputs_that_got_no_vote_count_as_not_solved(dataset: PuzzleDataset) -> None:
     votes = ArcVotes(dataset)
     assert votes.scores().pass_at == {1: NONE, 2: NONE}
-    part = next(voting_batches(dataset, batch_size=20, identities=1))
+    part = next(voting_batches(dataset, batch_size=20, views=1))
     add_truth(votes, part)
     scores = votes.scores()
     assert (scores.inputs_voted, scores.votes) == (20, 20)
@@ -145,7 +145,7 @@ def test_right_in_k_of_n_identities(small: PuzzleDataset, shares: list[int]) -> 
     right_in = torch.tensor(shares)
     votes = ArcVotes(small)
     turns = torch.zeros(69, dtype=torch.int64)
-    for part in voting_batches(small, batch_size=69, identities=13):
+    for part in voting_batches(small, batch_size=69, views=13):
         wrong = torch.zeros_like(part.batch.labels)
         wrong[:, 0] = part.augmentation.colours[:, 0] + 2
         is_right = turns[part.rows] < right_in[small.test.group[part.rows]]
@@ -232,5 +232,5 @@ def test_a_label_that_is_not_in_the_corner_is_refused(stored: PuzzleDataset) -> 
     labels = stored.test.labels.clone()
     labels[:, 0] = 1
     moved = replace(stored, test=replace(stored.test, labels=labels))
-    with pytest.raises(DatasetError, match=r"row \d+ of official.*not translated"):
+    with pytest.raises(DatasetError, match=r"official has no label grid .*not translated"):
         ArcVotes(moved)

@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
 
-from puzzle_datasets.kinds.maze.scoring import score_mazes
-from puzzle_datasets.kinds.sudoku.scoring import score_sudokus
-from puzzle_datasets.scoring.summary import score
+from puzzle_datasets.kinds.kind import kind_named, score
+from puzzle_datasets.kinds.maze import rules as maze_rules
+from puzzle_datasets.kinds.sudoku import rules as sudoku_rules
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import Kind
 
 SOLUTION = "1234341221434321"
 PUZZLE = "1...3..2..4...2."
@@ -21,6 +22,10 @@ PATH = "Soo" + " #o" + "  G"
 
 def sudokus(*grids: str) -> Tensor:
     return torch.tensor([[1 if c == "." else int(c) + 1 for c in grid] for grid in grids])
+
+
+def arrays(*tokens: Tensor) -> list[npt.NDArray[np.uint8]]:
+    return [one.byte().numpy() for one in tokens]
 
 
 def mazes(*grids: str) -> Tensor:
@@ -36,11 +41,11 @@ def test_sudoku_faults_are_counted(dtype: torch.dtype) -> None:
         SOLUTION.translate(str.maketrans("12", "21")),  # rules kept, three clues changed
     ).to(dtype)
     inputs, labels = sudokus(*[PUZZLE] * 4), sudokus(*[SOLUTION] * 4)
-    scores = score_sudokus(inputs, labels, predictions, 4)
-    assert scores.exact.tolist() == [True, False, False, False]
-    assert scores.missing_digits.tolist() == [0, 3, 3, 0]
-    assert scores.changed_clues.tolist() == [0, 0, 1, 3]
-    assert scores.metrics() == {
+    scores = sudoku_rules.score(*arrays(inputs, labels, predictions), (4, 4))
+    assert scores["exact_accuracy"].tolist() == [True, False, False, False]
+    assert scores["missing_digits"].tolist() == [0, 3, 3, 0]
+    assert scores["changed_clues"].tolist() == [0, 0, 1, 3]
+    assert kind_named("sudoku").mean_scores(inputs, labels, predictions, (4, 4)) == {
         "exact_accuracy": 0.25,
         "missing_digits": 1.5,
         "changed_clues": 1.0,
@@ -52,10 +57,11 @@ def test_sudokus_beyond_one_chunk_are_all_scored() -> None:
     predictions = sudokus(SOLUTION).repeat(count, 1)
     predictions[::7, 15] = 3
     inputs, labels = sudokus(PUZZLE).expand(count, -1), sudokus(SOLUTION).expand(count, -1)
-    scores = score_sudokus(inputs, labels, predictions, 4)
-    assert scores.missing_digits[::7].tolist() == [3] * len(predictions[::7])
-    assert (scores.exact == (scores.missing_digits == 0)).all()
-    assert len(scores.missing_digits) == count
+    scores = sudoku_rules.score(*arrays(inputs, labels, predictions), (4, 4))
+    missing = scores["missing_digits"]
+    assert missing[::7].tolist() == [3] * len(predictions[::7])
+    assert (scores["exact_accuracy"] == (missing == 0)).all()
+    assert len(missing) == count
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
@@ -69,18 +75,18 @@ def test_maze_paths_are_judged(dtype: torch.dtype) -> None:
         "Soo" + " #o" + "  o",  # over the goal
     ).to(dtype)
     inputs, labels = mazes(*[MAZE] * 6), mazes(*[PATH] * 6)
-    scores = score_mazes(inputs, labels, predictions, (3, 3))
-    assert scores.exact.tolist() == [True, False, False, False, False, False]
-    assert scores.valid.tolist() == [True, True, True, False, False, False]
-    assert scores.shortest.tolist() == [True, True, False, False, False, False]
-    assert scores.metrics() == {
+    scores = maze_rules.score(*arrays(inputs, labels, predictions), (3, 3))
+    assert scores["exact_accuracy"].tolist() == [True, False, False, False, False, False]
+    assert scores["valid_paths"].tolist() == [True, True, True, False, False, False]
+    assert scores["shortest_paths"].tolist() == [True, True, False, False, False, False]
+    assert kind_named("maze").mean_scores(inputs, labels, predictions, (3, 3)) == {
         "exact_accuracy": pytest.approx(1 / 6),
         "valid_paths": 0.5,
         "shortest_paths": pytest.approx(1 / 3),
     }
 
 
-def of_kind(small: PuzzleDataset, kind: Kind, inputs: Tensor, labels: Tensor) -> PuzzleDataset:
+def of_kind(small: PuzzleDataset, kind: str, inputs: Tensor, labels: Tensor) -> PuzzleDataset:
     """Return a set that is nothing but its test pairs."""
     side = round(inputs.shape[1] ** 0.5)
     manifest = replace(small.manifest, kind=kind, grid=(side, side))

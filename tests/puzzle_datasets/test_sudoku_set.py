@@ -5,15 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku import distinct as sudoku_distinct
 from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
 from puzzle_datasets.kinds.sudoku.kernel import count_solutions
-from puzzle_datasets.kinds.sudoku.rules import BLANK, find_fault
+from puzzle_datasets.kinds.sudoku.rules import BLANK, find_fault, invariant
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings, build
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError
 from puzzle_datasets.storage.shards import verify
 from puzzle_datasets.storage.writer import SetWriter
 
@@ -96,7 +95,7 @@ def test_when_new_puzzles_get_rare_the_number_found_is_told(
         DatasetError, match=r"train is 2000, but .* only 1\d+ .* fewer puz"
     ) as error:
         made(settings, tmp_path / "set")
-    assert error.value.key == "train"
+    assert error.value.field == "train"
 
 
 def test_clues_that_never_come_are_refused_with_those_that_do(
@@ -106,7 +105,7 @@ def test_clues_that_never_come_are_refused_with_those_that_do(
     monkeypatch.setattr(sudoku_distinct, "_FEWEST_DRAWS", 16)
     with pytest.raises(DatasetError, match=r"clues is 17, but the fewest .*; give 2\d") as error:
         made(SudokuSettings(clues=17, train=1, test=1), tmp_path / "set")
-    assert error.value.key == "clues"
+    assert error.value.field == "clues"
 
 
 @pytest.mark.parametrize(
@@ -124,4 +123,4 @@ def test_clues_that_never_come_are_refused_with_those_that_do(
 def test_impossible_settings_are_refused(key: str, value: int) -> None:
     with pytest.raises(DatasetError, match=f"{key} is {value}; ") as error:
         SudokuSettings(**{key: value})
-    assert error.value.key == key
+    assert error.value.field == key

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.sudoku.augment import augment, drawn
-from puzzle_datasets.kinds.sudoku.rules import BLANK, Tokens, box_shape
-from puzzle_datasets.kinds.sudoku.symmetry import invariant, mixed
+from puzzle_datasets.kinds.sudoku.rules import BLANK, Tokens, box_shape, invariant, mixed
 
 SIDES = (4, 6, 9)
 

@@ -7,8 +7,9 @@ import pytest
 
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.commands.summary import augmentation_in_words, summary
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze.source import MazeSettings
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest
 
 

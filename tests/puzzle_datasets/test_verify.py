@@ -13,13 +13,14 @@ import pytest
 
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.commands.verify import verify_all
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.source import MazeSettings
-from puzzle_datasets.kinds.sudoku import checks as sudoku_checks
 from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
+from puzzle_datasets.kinds.sudoku import kind as sudoku_checks
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
-from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, MANIFEST_FILE, DatasetError
+from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, MANIFEST_FILE
 from puzzle_datasets.storage.shards import (
     Columns,
     file_hash,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.commands.registry import PUZZLE_SETS
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.commands.prepare import puzzle_sets
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.shards import read_manifest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space import dataset as puzzles
@@ -65,7 +65,7 @@ def test_settings_left_out_are_decided_and_paths_made_absolute(
     assert DatasetSpec.model_validate(resolved.model_dump()) == resolved
 
 
-@pytest.mark.parametrize("name", sorted(PUZZLE_SETS))
+@pytest.mark.parametrize("name", sorted(puzzle_sets()))
 def test_a_misspelt_setting_of_any_set_is_refused(name: str) -> None:
     source = Source(tree={}, places={("dataset", "sied"): "a.yaml, line 3"}, name="a.yaml")
     with pytest.raises(InputError, match=r"^a\.yaml, line 3: `dataset\.sied` is no setting"):

@@ -1,1 +1,1 @@
-"""What has to hold in a whole puzzle set: each check says what it found right, or refuses."""
+"""Checks of a whole stored set: each says what it found right, or refuses."""

@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from puzzle_datasets.storage.schema import DatasetError, Manifest, Split
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.schema import IMPORTED, Manifest, Split
 from puzzle_datasets.storage.shards import Columns, read_rows
 
 Fault = tuple[int, str]
 """A row and a clause on what is wrong with it."""
 Masks = dict[str, npt.NDArray[np.bool_]]
-"""Which rows [n] have a fault, by a clause on what is wrong."""
+"""Faulty rows, bool [n], by a clause on what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Piece:
     Attributes:
         file: the shard's name.
         first: the number of the first row within the shard.
-        columns: the rows' columns by name, of ``rows`` entries each.
+        columns: the rows' columns by name, of `rows` entries each.
     """
 
     file: str
@@ -34,7 +35,7 @@ class Piece:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.columns["inputs"])
 
 
@@ -47,8 +48,8 @@ class StoredSet:
 
     @property
     def is_import(self) -> bool:
-        """Whether the set was taken over as somebody else's build left it."""
-        return self.manifest.name == "official"
+        """True if the set was taken over as somebody else's build left it."""
+        return self.manifest.name == IMPORTED
 
     def pieces(self, split: Split) -> Iterator[Piece]:
         """Yield all rows of a split, some thousands at a time."""
@@ -61,35 +62,34 @@ class StoredSet:
     def read_table(self, file: str) -> pa.Table:
         """Return a table that lies beside the splits.
 
-        Raises:
-            DatasetError: it is no whole Parquet file.
+        Raises `DatasetError` if it is no whole Parquet file.
         """
         try:
             return pq.read_table(self.folder / file)
         except (OSError, pa.ArrowException) as error:
             raise self.refusal(file, f"can't be read ({error})") from error
 
-    def refusal(self, file: str, fault: str) -> DatasetError:
-        """Return the error for a file, ``fault`` being what is said of it."""
+    def refusal(self, file: str, fault: str, value: object = None) -> DatasetError:
+        """Return the error for a file, `fault` being what is said of it."""
         source = "mend what it was imported from and import it again"
         again = source if self.is_import else "build the set again"
-        return DatasetError(f"{self.folder / file} {fault}; delete {self.folder} and {again}")
+        remedy = f"delete {self.folder} and {again}"
+        return DatasetError.of_file(self.folder / file, fault, remedy, value)
 
     def row_refusal(self, file: str, row: int, fault: str) -> DatasetError:
         """Return the error for a row of a shard."""
-        return self.refusal(file, f"has a fault in row {row} (from 0): {fault}")
+        return self.refusal(file, f"has a fault in row {row} (from 0): {fault}", row)
 
     def require_none(self, piece: Piece, fault: Fault | None) -> None:
         """Refuse a row of a piece if there is anything wrong with it.
 
-        Raises:
-            DatasetError: there is.
+        Raises `DatasetError` if there is.
         """
         if fault is not None:
             row, clause = fault
             raise self.row_refusal(piece.file, piece.first + row, clause)
 
-    def place(self, split: Split, row: int) -> tuple[str, int]:
+    def position(self, split: Split, row: int) -> tuple[str, int]:
         """Return the shard, and the row in it, of a split's row."""
         for file in self.manifest.shards(split):
             rows = pq.read_metadata(self.folder / file).num_rows

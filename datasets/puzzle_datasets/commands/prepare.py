@@ -1,30 +1,46 @@
-"""Make a puzzle set ready for use: build it where it is missing, prove it where it is there."""
+"""The puzzle sets there are, and how one is made ready: built where missing, else proven."""
 
 import hashlib
 from pathlib import Path
 
-from puzzle_datasets.commands.registry import puzzle_set
-from puzzle_datasets.common.files import make_folder
-from puzzle_datasets.common.settings import Settings, settings_record
-from puzzle_datasets.storage.schema import (
-    MANIFEST_FILE,
-    SCHEMA_VERSION,
-    DatasetError,
-    canonical_json,
-)
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.files import make_folder, naming
+from puzzle_datasets.common.text import suggest
+from puzzle_datasets.kinds.puzzle_set import PuzzleSet, sets_of_kinds
+from puzzle_datasets.published.source import OFFICIAL
+from puzzle_datasets.storage.schema import IMPORTED, MANIFEST_FILE, SCHEMA_VERSION, canonical_json
+from puzzle_datasets.storage.settings import Settings, settings_record
 from puzzle_datasets.storage.shards import read_manifest, verify
 from puzzle_datasets.storage.writer import Report, SetWriter
 
 
+def puzzle_sets() -> dict[str, PuzzleSet]:
+    """Return all puzzle sets by name: those of every kind, and the imported one."""
+    return {**sets_of_kinds(), IMPORTED: OFFICIAL}
+
+
+def puzzle_set(name: str) -> PuzzleSet:
+    """Return the puzzle set of a name.
+
+    >>> puzzle_set("maze").summary
+    'generated mazes: perfect ones, or random walls with long shortest paths'
+
+    Raises `DatasetError` if there is none.
+    """
+    known = puzzle_sets()
+    if name not in known:
+        problem = f"{name!r} is no puzzle set"
+        raise DatasetError(None, name, suggest(name, known), problem=problem)
+    return known[name]
+
+
 def prepare(name: str, settings: Settings, root: Path, report: Report | None = None) -> Path:
-    """Return the folder below ``root`` that holds the puzzle set of these settings, whole.
+    """Return the folder below `root` that holds the puzzle set of these settings, whole.
 
-    However many processes ask at once, one builds and the others wait for it. A set appears under
-    its name only when finished; what a killed build left behind is cleared by the next one.
-
-    Raises:
-        DatasetError: the name is unknown, ``root`` can't be written, the settings can't be met, or
-            the set is there but damaged.
+    However many processes call at once, one builds and the others wait for it. A set appears under
+    its name only when finished; what a killed build left behind is cleared by the next one. Raises
+    `DatasetError` if the name is unknown, the settings can't be met, or the set is there but
+    damaged; `OSError` if `root` can't be written.
     """
     folder = root / folder_name(name, settings)
     _build_once(name, settings, folder, report)
@@ -33,10 +49,10 @@ def prepare(name: str, settings: Settings, root: Path, report: Report | None = N
 
 
 def build_at(name: str, settings: Settings, folder: Path, report: Report | None = None) -> None:
-    """Have the puzzle set of these settings at ``folder``, whole, as ``prepare`` does.
+    """Have the puzzle set of these settings at `folder`, whole, as `prepare` does.
 
-    Raises:
-        DatasetError: as ``prepare``, or something else lies at ``folder``.
+    Raises `DatasetError` as `prepare`, or something else lies at `folder`; `OSError` if `folder`
+    can't be written.
     """
     _build_once(name, settings, folder, report)
     _require_same(name, settings, folder)
@@ -46,8 +62,7 @@ def build_at(name: str, settings: Settings, folder: Path, report: Report | None 
 def folder_name(name: str, settings: Settings) -> str:
     """Return the folder's name: equal for equal settings under one schema version only.
 
-    Raises:
-        DatasetError: a file that the settings name can't be read.
+    Raises `DatasetError` if a file that the settings name can't be read.
     """
     record = settings_record(settings)
     identity = {"name": name, "schema_version": SCHEMA_VERSION, "settings": record}
@@ -58,25 +73,20 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
     """Refuse a folder that holds anything but this set."""
     remedy = "choose another folder"
     if not (folder / MANIFEST_FILE).exists():
-        raise DatasetError(f"{folder} exists and is no puzzle set; {remedy}")
+        raise DatasetError.of_file(folder, "exists and is no puzzle set", remedy)
     manifest = read_manifest(folder)
-    asked = settings_record(settings)
+    wanted = settings_record(settings)
     if manifest.name != name:
-        raise DatasetError(f"{folder} holds the set {manifest.name}, not {name}; {remedy}")
-    for key, value in asked.items():
+        problem = f"holds the set {manifest.name}, not {name}"
+        raise DatasetError.of_file(folder, problem, remedy, manifest.name)
+    for key, value in wanted.items():
         if manifest.settings.get(key) != value:
-            raise DatasetError(
-                f"{folder} holds {name} with {key} {manifest.settings.get(key)!r}, not {value!r}; "
-                f"{remedy}",
-                key=key,
-            )
+            held = manifest.settings.get(key)
+            problem = f"holds {name} with {key} {held!r}, not {value!r}"
+            raise DatasetError.of_file(folder, problem, remedy, held)
 
 
 def _build_once(name: str, settings: Settings, folder: Path, report: Report | None) -> None:
     build = puzzle_set(name).build
-    try:
+    with naming(folder):
         make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
-    except OSError as error:
-        raise DatasetError(
-            f"{folder} can't be written ({error}); choose another folder or make room"
-        ) from error

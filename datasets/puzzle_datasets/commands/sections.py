@@ -1,16 +1,16 @@
-"""Which pairs of a puzzle set are drawn: a sample as stored, and what training makes of it."""
+"""The pairs of a puzzle set that are drawn: a sample as stored, and as training serves it."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from puzzle_datasets.commands.captions import identity_in_words, pair_details, pair_name
 from puzzle_datasets.commands.summary import augmentation_in_words
+from puzzle_datasets.common.dihedral import DIHEDRAL_NAMES
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.drawing.page import COLUMNS, Pair, Section
+from puzzle_datasets.drawing.picture import COLUMNS, Pair, Section
 from puzzle_datasets.drawing.svg import Grid
-from puzzle_datasets.kinds.augmenters import augmenter
+from puzzle_datasets.kinds.kind import augmenter, kind_named
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.loading.puzzle_index import PuzzleIndex
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -19,11 +19,11 @@ from puzzle_datasets.storage.schema import PAD, Split
 Integers = npt.NDArray[np.int64]
 
 EPOCHS = COLUMNS - 1
-"""In how many epochs a training puzzle is shown."""
+"""Epochs in which a training puzzle is drawn."""
 
 
 def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
-    """Return ``puzzles`` training puzzles; where they have variants, each with some of them.
+    """Return `puzzles` training puzzles; where they have variants, each with some of them.
 
     The variants are those that a loader of this seed would serve in the first epochs.
     """
@@ -44,7 +44,7 @@ def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
 
 
 def test_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
-    """Return ``puzzles`` test pairs."""
+    """Return `puzzles` test pairs."""
     generator = keyed_generator("pictures", "test", seed)
     rows = _sample(len(dataset.test), puzzles, generator)
     return Section(
@@ -66,7 +66,7 @@ def _explanation(dataset: PuzzleDataset, several: bool, seed: int) -> str:
 
 
 def _in_rows(stored: list[Pair], served: list[Pair]) -> list[Pair]:
-    """Return each stored pair and behind it the ``EPOCHS`` that were served for it."""
+    """Return each stored pair and behind it the `EPOCHS` that were served for it."""
     return [
         pair
         for row, one in enumerate(stored)
@@ -75,14 +75,14 @@ def _in_rows(stored: list[Pair], served: list[Pair]) -> list[Pair]:
 
 
 def _sample(count: int, wanted: int, generator: np.random.Generator) -> Integers:
-    """Return up to ``wanted`` of the numbers below ``count``, in order."""
+    """Return up to `wanted` of the numbers below `count`, in order."""
     return np.sort(generator.choice(count, min(count, wanted), replace=False))
 
 
 def _picks(
     index: PuzzleIndex, groups: Integers, offsets: Integers, generator: np.random.Generator
 ) -> Picks:
-    """Return ``EPOCHS`` picks of each group: of its variants if it has any, the same pair."""
+    """Return `EPOCHS` picks of each group: of its variants if it has any, the same pair."""
     begins, ends = (np.repeat(index.starts[groups + end], EPOCHS) for end in (0, 1))
     puzzles = generator.integers(np.minimum(begins + 1, ends - 1), ends)
     rows = index.first_row[puzzles] + np.repeat(offsets, EPOCHS) % index.rows[puzzles]
@@ -117,16 +117,26 @@ def _served_pairs(dataset: PuzzleDataset, picks: Picks, seed: int) -> list[Pair]
 
 
 def _identity(dataset: PuzzleDataset, identifier: int) -> str:
-    return f", {identity_in_words(dataset, identifier)}"
+    """Return how an identity differs from its task."""
+    assert dataset.identities is not None
+    dihedral = int(dataset.identities.dihedral[identifier - 1])
+    colours = dataset.identities.colours[identifier - 1].tolist()
+    recoloured = ", recoloured" if colours != sorted(colours) else ""
+    return f", identity {identifier:,}: {DIHEDRAL_NAMES[dihedral]}{recoloured}"
 
 
 def _stored_pair(dataset: PuzzleDataset, split: Split, row: int) -> Pair:
     table = dataset.train if split == "train" else dataset.test
+    columns = {name: values[row].item() for name, values in table.details.items()}
+    heading = f"row {row:,}"
+    if dataset.group_names:
+        task = dataset.group_names[int(table.group[row])]
+        heading = f"{task}, pair {columns['example'] + 1}"
     return Pair(
         puzzle=_grid(dataset, table.inputs[row]),
         solution=_grid(dataset, table.labels[row]),
-        heading=pair_name(dataset, split, row),
-        details=pair_details(dataset, split, row),
+        heading=heading,
+        details=", ".join(kind_named(dataset.manifest.kind).details(columns)),
     )
 
 

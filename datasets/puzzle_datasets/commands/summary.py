@@ -1,27 +1,23 @@
-"""What a person wants to know of a puzzle set, in words, after it is built or when in doubt."""
+"""A puzzle set in words, for a person: after it is built, or when in doubt."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, DatasetError, Manifest
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.page import printable
+from puzzle_datasets.kinds.kind import kind_named
+from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest
+from puzzle_datasets.storage.shards import rebuild
 
 SHORT_FINGERPRINT = 12
-
-_KIND_NAMES = {"arc": "ARC", "sudoku": "Sudoku", "maze": "Maze"}
-_VARIED = {
-    "arc": "rotated or reflected, recoloured and moved on the canvas",
-    "sudoku": "digits renamed, bands, stacks and the lines in them swapped",
-    "maze": "rotated or reflected",
-}
 
 
 def summary(manifest: Manifest, folder: Path) -> str:
     """Return some lines of text on a puzzle set: what it is, how much of it, and its figures.
 
-    Raises:
-        DatasetError: a file that the manifest names is missing.
+    Raises `DatasetError` if a file that the manifest names is missing.
     """
     blocks = [
         [str(folder)],
@@ -30,26 +26,24 @@ def summary(manifest: Manifest, folder: Path) -> str:
         _aligned(_whole_figures(manifest.statistics), to=">"),
         _aligned(_split_figures(manifest.statistics)),
     ]
-    return "\n\n".join("\n".join(lines) for lines in blocks if lines)
+    return printable("\n\n".join("\n".join(lines) for lines in blocks if lines))
 
 
 def augmentation_in_words(manifest: Manifest) -> str:
     """Say how training pairs are varied."""
-    varied = _VARIED[manifest.kind]
-    if manifest.kind == "sudoku" and manifest.box is not None and len(set(manifest.box)) == 1:
-        varied += ", or the grid transposed"
+    changes = kind_named(manifest.kind).changes(manifest)
     if manifest.augmentation == "stored":
         return "none: pairs are served as they are stored"
     if manifest.augmentation == "fresh":
-        return f"new in every epoch: {varied}"
+        return f"new in every epoch: {changes}"
     variants = manifest.settings["augmentations"]
-    return f"a fixed table, up to {_number(variants)} variants of each puzzle: {varied}"
+    return f"a fixed table, up to {_number(variants)} variants of each puzzle: {changes}"
 
 
 def _identity(manifest: Manifest) -> Iterator[tuple[str, str]]:
     rows, columns = manifest.grid
     yield "name", manifest.name
-    yield "kind", _KIND_NAMES[manifest.kind]
+    yield "kind", kind_named(manifest.kind).title
     yield "source", manifest.source
     yield "licence", manifest.licence
     yield "grid", f"{rows} by {columns} ({_number(manifest.seq_len)} tokens)"
@@ -110,10 +104,8 @@ def _size(manifest: Manifest, folder: Path) -> int:
     try:
         return sum(file.stat().st_size for file in files)
     except OSError as error:
-        raise DatasetError(
-            f"{error.filename} can't be read ({error.strerror}); "
-            f"delete {folder} and build the set again"
-        ) from error
+        problem = f"can't be read ({error.strerror})"
+        raise DatasetError.of_file(error.filename, problem, rebuild(folder)) from error
 
 
 def _aligned(values: Mapping[str, str], to: Literal["<", ">"] = "<") -> list[str]:

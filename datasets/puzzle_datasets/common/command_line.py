@@ -1,4 +1,4 @@
-"""What every command line of this project does alike: its parser, and options for settings."""
+"""The parser of every command line of this project, and options for settings."""
 
 import argparse
 from collections.abc import Collection
@@ -8,13 +8,7 @@ from types import NoneType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.options import (
-    alternatives,
-    bounds_of,
-    described,
-    help_of,
-    is_folder,
-)
+from puzzle_datasets.common.options import alternatives, bounds_of, described, help_of, is_folder
 
 _PLACEHOLDERS = {int: "INT", float: "NUMBER", str: "TEXT"}
 
@@ -31,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def flag(field: str) -> str:
-    """The option of a setting: `hidden_size` is --hidden-size, `M_max` is --M-max."""
+    """Return the option of a setting: `hidden_size` is --hidden-size, `M_max` is --M-max."""
     return f"--{field.replace('_', '-')}"
 
 
@@ -39,7 +33,7 @@ def add_settings(into: Any, settings: type[Any], without: Collection[str] = ()) 
     """Add an option for each field of a dataclass of settings but those `without`.
 
     A folder without a default is an argument by its place. What was not given is left out of the
-    namespace, so that a command can tell a default from a wish; see `given`.
+    namespace, so that a command can tell them from defaults; see `given`.
     """
     hints = get_type_hints(settings)
     for item in fields(settings):
@@ -48,17 +42,23 @@ def add_settings(into: Any, settings: type[Any], without: Collection[str] = ()) 
 
 
 def given(arguments: argparse.Namespace, settings: type[Any]) -> dict[str, Any]:
-    """The fields of a dataclass of settings that were given on the command line."""
+    """Return the fields of a dataclass of settings that were given on the command line."""
     values = vars(arguments)
     names = [item.name for item in fields(settings) if item.name in values]
     return {n: tuple(v) if isinstance(v := values[n], list) else v for n in names}
 
 
 def parsed(text: str, hint: Any) -> Any:
-    """The value of a word; raises `ArgumentTypeError` where the type has no such value."""
+    """Return the value of a word; raises `ArgumentTypeError` where the type has no such value.
+
+    >>> from typing import Literal
+    >>> parsed("12", int | Literal["all"]), parsed("all", int | Literal["all"])
+    (12, 'all')
+    """
     admitted = alternatives(hint)
-    if text in admitted:
-        return text
+    for literal in admitted:
+        if not isinstance(literal, type) and text == str(literal):
+            return literal
     if NoneType in admitted and text == "none":
         return None
     for kind in (kind for kind in (int, float, str) if kind in admitted):
@@ -87,7 +87,7 @@ def _add(into: Any, item: Field[Any], hint: Any) -> None:
 
 
 def _placeholder(hint: Any) -> str:
-    """How help writes a value of the type."""
+    """Return a value of the type as help writes it."""
     inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
     parts = [part for part in alternatives(inner) if part is not NoneType]
     if parts[0] in _PLACEHOLDERS:

@@ -8,7 +8,17 @@ may swap the two axes; the tables say which.
 import numpy as np
 import numpy.typing as npt
 
-NUM_DIHEDRAL = 8
+DIHEDRAL_NAMES = (
+    "upright",
+    "turned left",
+    "upside down",
+    "turned right",
+    "mirrored left-right",
+    "mirrored up-down",
+    "transposed",
+    "anti-transposed",
+)
+NUM_DIHEDRAL = len(DIHEDRAL_NAMES)
 REVERSES_ROWS = (False, False, True, True, False, True, False, True)
 REVERSES_COLUMNS = (False, True, True, False, True, False, False, True)
 SWAPS_AXES = (False, True, False, True, False, False, True, True)
@@ -16,7 +26,11 @@ INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
 
 
 def transform_grid(grid: npt.NDArray[np.uint8], dihedral: int) -> npt.NDArray[np.uint8]:
-    """Return a view of the grid [h, w] under one symmetry."""
+    """Return a view of the grid [h, w] under one symmetry.
+
+    >>> transform_grid(np.array([[1, 2]], np.uint8), 1).tolist()
+    [[2], [1]]
+    """
     row_step = -1 if REVERSES_ROWS[dihedral] else 1
     column_step = -1 if REVERSES_COLUMNS[dihedral] else 1
     reversed_grid = grid[::row_step, ::column_step]

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def keyed_generator(purpose: str, *key: int | str) -> np.random.Generator:
-    """Return the Philox generator of ``(purpose, *key)``.
+    """Return the Philox generator of `(purpose, *key)`.
 
     Equal keys give equal streams whatever was drawn before; different keys give independent ones.
     """
@@ -14,6 +14,6 @@ def keyed_generator(purpose: str, *key: int | str) -> np.random.Generator:
 
 
 def key_digest(size: int, purpose: str, *key: int | str) -> int:
-    """Return a number of ``size`` bytes that stands for ``(purpose, *key)``."""
+    """Return a number of `size` bytes that stands for `(purpose, *key)`."""
     digest = hashlib.blake2b(repr((purpose, *key)).encode(), digest_size=size).digest()
     return int.from_bytes(digest, "little")

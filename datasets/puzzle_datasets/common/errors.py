@@ -1,5 +1,7 @@
 """Errors that a person can cause or has to hear of, as data: no code reads a sentence back."""
 
+from pathlib import Path
+
 _GIVEN = "is {!r}"
 
 
@@ -38,7 +40,8 @@ class UserError(ValueError):
         """The error in one sentence, with the field called `name` where one is given."""
         called = self.field if name is None else name
         subject = "" if called is None else f"{called} "
-        return f"{subject}{self.problem}; {self.remedy}."
+        end = "" if self.remedy.endswith("?") else "."
+        return f"{subject}{self.problem}; {self.remedy}{end}"
 
     def __str__(self) -> str:
         return self.sentence()
@@ -46,3 +49,21 @@ class UserError(ValueError):
 
 class RunError(RuntimeError):
     """Work that began well and failed while running; as text, one sentence."""
+
+
+class DatasetError(UserError):
+    """A puzzle set, its settings or a file of it can't be used.
+
+    The field is a setting, or else the path of a file or folder.
+    """
+
+    @classmethod
+    def of_file(
+        cls, file: Path | str, problem: str, remedy: str, value: object = None
+    ) -> "DatasetError":
+        """Return the error of a file or folder.
+
+        >>> str(DatasetError.of_file("a.csv", "is empty", "give at least one puzzle"))
+        'a.csv is empty; give at least one puzzle.'
+        """
+        return cls(str(file), value, remedy, problem=problem)

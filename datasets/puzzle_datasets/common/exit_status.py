@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from puzzle_datasets.common.errors import RunError, UserError
+from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.signals import sigterm_as_interrupt
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -54,7 +55,7 @@ def outcome(
 
 def complain(program: str, sentence: str) -> None:
     """Tell a person what went wrong."""
-    print(f"{program}: {sentence}", file=sys.stderr, flush=True)
+    print(printable(f"{program}: {sentence}"), file=sys.stderr, flush=True)
 
 
 def say(text: str) -> None:

@@ -15,9 +15,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Have `path` hold what `write` writes; a reader sees the old content or the new, whole.
 
     One writer at a time is the caller's duty: what an earlier one left unfinished is removed.
-
-    Raises:
-        OSError: the disk refuses; it names `path`, whose former content stays.
+    Raises `OSError` if the disk refuses; it names `path`, whose former content stays.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:

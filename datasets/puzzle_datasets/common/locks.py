@@ -11,8 +11,7 @@ from pathlib import Path
 def exclusive(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock file `path` alone; it is made where it is missing, and stays.
 
-    Raises:
-        BlockingIOError: another process holds it and `wait` is false.
+    Raises `BlockingIOError` if another process holds it and `wait` is false.
     """
     with _opened(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -46,7 +45,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is the one of that name."""
+    """Return True if an open file is the one of that name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

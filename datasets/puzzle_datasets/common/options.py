@@ -30,7 +30,7 @@ _WORDS: dict[Any, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """Where the numbers of a setting end: `least` and `most` are admitted, the others are not."""
+    """Bounds of the numbers of a setting: `least` and `most` are admitted, the others are not."""
 
     least: float | None = None
     most: float | None = None
@@ -38,7 +38,7 @@ class Bounds:
     below: float | None = None
 
     def admit(self, value: float) -> bool:
-        """Whether a number lies within."""
+        """Return True if a number lies within."""
         return (
             (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
@@ -88,26 +88,25 @@ def option(
 
 
 def help_of(item: Field[Any]) -> str:
-    """What a setting means, in a line."""
+    """Return the meaning of a setting, in a line."""
     return str(item.metadata["help"])
 
 
 def bounds_of(item: Field[Any]) -> Bounds:
-    """Where the numbers of a setting end."""
+    """Return the bounds of a setting's numbers."""
     found: Bounds = item.metadata["bounds"]
     return found
 
 
 def is_folder(item: Field[Any]) -> bool:
-    """Whether a setting names a folder of the user."""
+    """Return True if a setting names a folder of the user."""
     return bool(item.metadata["files"])
 
 
 def check(settings: Any, error: type[UserError]) -> None:
     """Refuse a setting whose value is not of its type, not finite or out of bounds.
 
-    Raises:
-        UserError: of the kind `error`; its field is the setting.
+    Raises `UserError` of the kind `error`; its field is the setting.
     """
     hints = get_type_hints(type(settings))
     for item in fields(settings):
@@ -126,8 +125,7 @@ def require(
 ) -> None:
     """Refuse a setting that is not `possible`, together with those that it has to go `also` with.
 
-    Raises:
-        UserError: of the kind `error`; its field is the setting `name`.
+    Raises `UserError` of the kind `error`; its field is the setting `name`.
     """
     if not possible:
         raise error(name, getattr(settings, name), remedy, also=also)
@@ -136,8 +134,7 @@ def require(
 def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
     """Return settings of a class from plain values, such as a file's.
 
-    Raises:
-        UserError: of the kind `error`: a setting is unknown, missing or impossible.
+    Raises `UserError` of the kind `error`: a setting is unknown, missing or impossible.
     """
     hints = get_type_hints(cls)
     known = {item.name: hints[item.name] for item in fields(cls)}
@@ -151,7 +148,7 @@ def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> A
 
 
 def is_of(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type; a whole number is a number, a truth value is neither."""
+    """Return True if a value is of a type; whole numbers are numbers, truth values neither."""
     if get_origin(hint) is tuple:
         return isinstance(value, tuple) and all(is_of(one, get_args(hint)[0]) for one in value)
     admitted = alternatives(hint)
@@ -162,7 +159,7 @@ def is_of(value: Any, hint: Any) -> bool:
 
 
 def described(hint: Any, bounds: Bounds | None = None) -> str:
-    """In words, what values a type has within bounds: "a whole number of at least 1 or none"."""
+    """Return the values of a type within bounds: "a whole number of at least 1 or none"."""
     several = get_origin(hint) is tuple
     limits = str(bounds or "")
     parts = [
@@ -175,7 +172,7 @@ def described(hint: Any, bounds: Bounds | None = None) -> str:
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
-    """The types and literal values that a hint admits."""
+    """Return the types and literal values that a hint admits."""
     if get_origin(hint) in (Union, UnionType):
         return tuple(part for inner in get_args(hint) for part in alternatives(inner))
     if get_origin(hint) is Literal:
@@ -184,7 +181,7 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def plain(settings: Any, without: Collection[str] = ()) -> dict[str, Any]:
-    """Settings as plain values, as JSON has them, in the order of their fields."""
+    """Return settings as plain values, as JSON has them, in the order of their fields."""
     values = {item.name: getattr(settings, item.name) for item in fields(settings)}
     return {
         name: list(value) if isinstance(value, tuple) else value

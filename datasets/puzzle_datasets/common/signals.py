@@ -7,13 +7,13 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether a signal has asked this process to stop; call it to know."""
+    """A flag that a signal sets; calling it returns True once this process is to stop."""
 
     def __init__(self) -> None:
         self._requested = False
 
     def __call__(self) -> bool:
-        """Whether the process is to stop."""
+        """Return True if the process is to stop."""
         return self._requested
 
     def request(self) -> None:
@@ -23,7 +23,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
-    """Yield what says whether Ctrl-C or SIGTERM has come; `notify` is called at the first.
+    """Yield a flag that Ctrl-C or SIGTERM sets; `notify` is called at the first.
 
     A second signal raises `KeyboardInterrupt`.
     """

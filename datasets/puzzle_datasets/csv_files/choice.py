@@ -1,17 +1,17 @@
-"""Which rows of which puzzle files are imported, in the order of the file."""
+"""The puzzle files that are imported, and the choice of their rows, in the order of the file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.setting_checks import blaming
-from puzzle_datasets.common.settings import option, require
-from puzzle_datasets.csv_files.blocks import fault
-from puzzle_datasets.csv_files.hub import fetch
-from puzzle_datasets.csv_files.table import GridText, first_question
-from puzzle_datasets.storage.schema import DatasetError, Split
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option
+from puzzle_datasets.csv_files.table import GridText, first_question, line_error
+from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.storage.settings import LARGEST_SEED
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
@@ -20,29 +20,27 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings:
-    """Which rows of the files become pairs.
+    """Settings that choose the rows which become pairs.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     subsample: int | None = option(
-        None, "training rows to draw; those equal to a test puzzle are then left out; none: all"
+        None,
+        "training rows to draw; those equal to a test puzzle are then left out; none: all",
+        least=1,
     )
-    test_subsample: int | None = option(None, "test rows to draw; none: all")
+    test_subsample: int | None = option(None, "test rows to draw; none: all", least=1)
     min_rating: float | None = option(None, "leave out rows rated lower; none: keep all")
-    seed: int = option(0, "decides which rows are drawn")
+    seed: int = option(0, "decides which rows are drawn", least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        for key in ("subsample", "test_subsample"):
-            value = getattr(self, key)
-            require(self, key, value is None or value >= 1, "give 1 or more, or leave it out")
-        require(self, "seed", self.seed >= 0, "give 0 or more")
+        check(self, DatasetError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubChoiceSettings(ChoiceSettings):
-    """Which rows of published files, or of files in their format, become pairs."""
+    """The same for published files, or files in their format."""
 
     csv: str | None = option(
         None,
@@ -55,8 +53,7 @@ class HubChoiceSettings(ChoiceSettings):
 def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
     """Return the folder of the files, and in words where they come from.
 
-    Raises:
-        DatasetError: the user's folder lacks a file, or the hub's can't be fetched.
+    Raises `DatasetError` if the user's folder lacks a file, or the hub's can't be fetched.
     """
     if settings.csv is None:
         folder = fetch(repo, list(FILES.values()), settings.revision)
@@ -68,30 +65,28 @@ def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
 def require_files(folder: Path) -> None:
     """Refuse a user's folder that lacks a file.
 
-    Raises:
-        DatasetError: it does.
+    Raises `DatasetError` if it does.
     """
     for file in FILES.values():
         if not (folder / file).is_file():
             raise DatasetError(
-                f"csv is {folder}, where there is no {file}; give a folder that holds "
-                f"{' and '.join(FILES.values())}",
-                key="csv",
+                "csv",
+                str(folder),
+                f"give a folder that holds {' and '.join(FILES.values())}",
+                problem=f"is {folder}, where there is no {file}",
             )
 
 
 def require_first_grids(folder: Path, text: GridText) -> None:
     """Refuse a user's files whose first puzzles have another number of cells.
 
-    Raises:
-        DatasetError: they have, or a file has no puzzles.
+    Raises `DatasetError` if they have, or a file has no puzzles.
     """
-    with blaming("csv"):
-        for file in FILES.values():
-            found = len(first_question(folder / file))
-            if found != text.cells:
-                sentence = f"question has {found} characters in place of {text.cells}"
-                raise fault(folder / file, 0, f"{sentence}; {text.remedy}")
+    for file in FILES.values():
+        found = len(first_question(folder / file))
+        if found != text.cells:
+            problem = f"question has {found} characters in place of {text.cells}"
+            raise line_error(folder / file, 0, problem, text.remedy)
 
 
 def choose(
@@ -103,34 +98,76 @@ def choose(
 ) -> Mask:
     """Return which rows [rows] are rated high enough, and among these drawn.
 
-    Raises:
-        DatasetError: there are fewer such rows than asked for, or none.
+    Raises `DatasetError` if there are fewer such rows than wanted for, or none.
     """
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low
-    key = "subsample" if split == "train" else "test_subsample"
-    asked = getattr(settings, key)
+    setting = "subsample" if split == "train" else "test_subsample"
+    wanted = getattr(settings, setting)
     there = int(chosen.sum())
     if not there:
-        raise DatasetError(
-            f"min_rating is {settings.min_rating} but the highest in {file} is {ratings.max():g}; "
-            "give less",
-            key="min_rating",
-        )
-    if asked is None:
+        highest = f"the highest in {file} is {ratings.max():g}"
+        rating = settings.min_rating
+        problem = f"is {rating} but {highest}"
+        raise DatasetError("min_rating", rating, "give less", problem=problem)
+    if wanted is None:
         return chosen
-    if asked > there:
-        raise DatasetError(
-            f"{key} is {asked} but {file} has {there} such rows; give at most {there}", key=key
-        )
-    return draw(chosen, asked, generator)
+    if wanted > there:
+        problem = f"is {wanted} but {file} has {there} such rows"
+        raise DatasetError(setting, wanted, f"give at most {there}", problem=problem)
+    return draw(chosen, wanted, generator)
 
 
 def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
-    """Return ``chosen`` [rows] less all but ``count`` of its rows."""
+    """Return `chosen` [rows] less all but `count` of its rows."""
     rows = np.flatnonzero(chosen)
     if len(rows) <= count:
         return chosen
     drawn = np.zeros_like(chosen)
     drawn[generator.choice(rows, count, replace=False, shuffle=False)] = True
     return drawn
+
+
+LOCAL_FILES = "or give files of your own with --csv DIR"
+
+
+def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
+    """Return the folder that holds the files of a dataset repository, all of one commit.
+
+    The folder is named by the commit. `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work as
+    everywhere; files in the cache are not fetched again. Raises `DatasetError` if
+    `huggingface_hub` is not installed, the hub can't be reached, or it does not hold the
+    repository, the revision or a file.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        problem = "is fetched by huggingface_hub, which is not installed"
+        remedy = f'pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
+        raise DatasetError(repo, revision, remedy, problem=problem) from error
+    folder = None
+    for file in files:
+        # After the first file its commit: the branch may move between two downloads.
+        commit = folder.name if folder else revision
+        try:
+            folder = Path(hf_hub_download(repo, file, repo_type="dataset", revision=commit)).parent
+        except Exception as error:  # errors of the connection have no base class in common
+            raise _refusal(repo, file, revision, error) from error
+    assert folder is not None, "no files wanted for"
+    return folder
+
+
+def _refusal(repo: str, file: str, revision: str, error: Exception) -> DatasetError:
+    from huggingface_hub import errors
+
+    problem, remedy = f"can't be fetched ({' '.join(str(error).split())})", "try again"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        problem, remedy = "is no dataset on the hub that you may read", "log in"
+    elif isinstance(error, errors.RevisionNotFoundError):
+        problem, remedy = f"has no revision {revision!r}", "choose another"
+    elif isinstance(error, errors.RemoteEntryNotFoundError):
+        problem, remedy = f"has no file {file} at revision {revision!r}", "choose another"
+    elif isinstance(error, errors.LocalEntryNotFoundError):
+        problem = f"has a file {file} that is not in the cache, and the hub can't be reached"
+        remedy = "check the network and HF_HUB_OFFLINE"
+    return DatasetError(repo, revision, f"{remedy}, {LOCAL_FILES}", problem=problem)

@@ -1,4 +1,4 @@
-"""Puzzle files ``train.csv`` and ``test.csv`` into splits, checked and kept apart.
+"""Puzzle files `train.csv` and `test.csv` into splits, checked and kept apart.
 
 The test rows stay as they are. A training row that equals one of them up to the puzzle's
 symmetries is left out and counted.
@@ -14,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.common.figures import spread
-from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
 from puzzle_datasets.csv_files.table import (
     CsvRows,
     GridText,
     Tokens,
+    line_error,
     read_ratings,
     read_rows,
 )
-from puzzle_datasets.storage.schema import DatasetError, Split
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 SOURCES_NAMED = 20
 
@@ -34,8 +34,8 @@ FindFault = Callable[[Tokens, Tokens], tuple[int, str] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PuzzleKind:
-    """What the import has to know of a kind of puzzle.
+class CsvFormat:
+    """The format of a kind of puzzle, and its checks and measures.
 
     Attributes:
         text: how its grids are written.
@@ -56,7 +56,7 @@ class PuzzleKind:
 
 @dataclass(kw_only=True)
 class SplitReport:
-    """What the import saw of a split: the details of its pairs, their sources, and counts."""
+    """A report on an imported split: the details of its pairs, their sources, and counts."""
 
     columns: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
@@ -76,25 +76,25 @@ class SplitReport:
 
 
 def import_splits(
-    folder: Path, settings: ChoiceSettings, kind: PuzzleKind, writer: SetWriter
+    folder: Path, settings: ChoiceSettings, form: CsvFormat, writer: SetWriter
 ) -> dict[Split, SplitReport]:
     """Write both splits; hold the test rows in memory and some thousands of the training rows.
 
-    Raises:
-        DatasetError: a file is none of the format, or a row no puzzle with its solution.
+    Raises `DatasetError` if a file is none of the format, or a row no puzzle with its solution.
     """
     reports: dict[Split, SplitReport] = {"train": SplitReport(), "test": SplitReport()}
-    test = list(_read(folder, "test", settings, kind, reports["test"]))
-    known = np.unique(np.concatenate([kind.invariant(rows.inputs) for rows, _ in test]))
-    train = _read(folder, "train", settings, kind, reports["train"])
-    apart = _apart(train, known, kind, reports["train"])
-    pairs = writer.write_split("train", _pairs(apart, 0, kind, reports["train"]))
+    test = list(_read(folder, "test", settings, form, reports["test"]))
+    known = np.unique(np.concatenate([form.invariant(rows.inputs) for rows, _ in test]))
+    train = _read(folder, "train", settings, form, reports["train"])
+    apart = _apart(train, known, form, reports["train"])
+    pairs = writer.write_split("train", _pairs(apart, 0, form, reports["train"]))
     if not pairs:
-        raise DatasetError(
-            f"{folder / FILES['train']} has no row that is not also a test puzzle, up to its "
-            "symmetries; give other files"
+        raise DatasetError.of_file(
+            folder / FILES["train"],
+            "has no row that is not also a test puzzle, up to its symmetries",
+            "give other files",
         )
-    writer.write_split("test", _pairs(iter(test), pairs, kind, reports["test"]))
+    writer.write_split("test", _pairs(iter(test), pairs, form, reports["test"]))
     return reports
 
 
@@ -112,19 +112,19 @@ Rated = tuple[CsvRows, npt.NDArray[np.float32]]
 
 
 def _read(
-    folder: Path, split: Split, settings: ChoiceSettings, kind: PuzzleKind, report: SplitReport
+    folder: Path, split: Split, settings: ChoiceSettings, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
     """Yield the chosen rows of a split with their ratings, checked."""
     file = folder / FILES[split]
     ratings = read_ratings(file)
     generator = keyed_generator("csv rows", split, settings.seed)
     chosen = choose(file, split, ratings, settings, generator)
-    deep = draw(chosen, kind.most_deep_checks, generator)
-    for rows in read_rows(file, kind.text, chosen):
-        _check(file, rows, kind.find_fault)
-        if kind.find_deep_fault is not None and deep[rows.row].any():
+    deep = draw(chosen, form.most_deep_checks, generator)
+    for rows in read_rows(file, form.text, chosen):
+        _check(file, rows, form.find_fault)
+        if form.find_deep_fault is not None and deep[rows.row].any():
             sample = rows.take(deep[rows.row])
-            _check(file, sample, kind.find_deep_fault)
+            _check(file, sample, form.find_deep_fault)
             report.counts["deep_checked"] += len(sample.row)
         yield rows, ratings[rows.row].astype(np.float32)
 
@@ -132,16 +132,16 @@ def _read(
 def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
     found = find_fault(rows.inputs, rows.labels)
     if found is not None:
-        place, sentence = found
-        raise fault(file, int(rows.row[place]), f"{sentence}; mend the line or leave it out")
+        at, problem = found
+        raise line_error(file, int(rows.row[at]), problem, "mend the line or leave it out")
 
 
 def _apart(
-    train: Iterator[Rated], known: npt.NDArray[np.uint64], kind: PuzzleKind, report: SplitReport
+    train: Iterator[Rated], known: npt.NDArray[np.uint64], form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
-    """Leave out training rows whose invariant is among the sorted ``known`` of the test rows."""
+    """Leave out training rows whose invariant is among the sorted `known` of the test rows."""
     for rows, ratings in train:
-        invariants = kind.invariant(rows.inputs)
+        invariants = form.invariant(rows.inputs)
         nearest = np.minimum(np.searchsorted(known, invariants), len(known) - 1)
         new = known[nearest] != invariants
         report.counts["dropped"] += int((~new).sum())
@@ -149,11 +149,11 @@ def _apart(
 
 
 def _pairs(
-    read: Iterator[Rated], first_group: int, kind: PuzzleKind, report: SplitReport
+    read: Iterator[Rated], first_group: int, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rows]:
     puzzle = 0
     for rows, ratings in read:
-        measured, counts = kind.measure(rows.inputs, rows.labels)
+        measured, counts = form.measure(rows.inputs, rows.labels)
         details = {"rating": ratings, **measured}
         report.add(rows, details, counts)
         yield Rows.singles(rows.inputs, rows.labels, first_group + puzzle, puzzle, **details)

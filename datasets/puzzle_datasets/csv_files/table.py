@@ -1,19 +1,110 @@
-"""Puzzle files of columns ``source,question,answer,rating``, read in a stream without row loops.
+"""Puzzle files of columns `source,question,answer,rating`, read in a stream without row loops.
 
-One row is one puzzle; ``question`` and ``answer`` have one character a cell, row by row of the
+One row is one puzzle; `question` and `answer` have one character a cell, row by row of the
 grid. Values are never stripped: the spaces at the ends of a maze are cells.
 """
 
-from collections.abc import Iterator, Mapping
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 
-from puzzle_datasets.csv_files.blocks import fault, read_blocks
-from puzzle_datasets.storage.schema import PAD, DatasetError
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.schema import PAD
+
+COLUMNS = ("source", "question", "answer", "rating")
+BLOCK_BYTES = 1 << 20
+FIRST_LINE = 2
+_HEADER = -1
+
+
+AS_UTF8 = "save the file as UTF-8"
+
+
+def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
+    """Return the error of a row; its value is the number of the row's line."""
+    line = row + FIRST_LINE
+    return DatasetError.of_file(file, f"has a fault in line {line}: {problem}", remedy, line)
+
+
+def no_rows(file: Path) -> DatasetError:
+    """Return the error of a file that ends with its header."""
+    return DatasetError.of_file(file, "has no row below its header", "give at least one puzzle")
+
+
+def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield blocks of some columns, as bytes, each with the number of its first row.
+
+    Raises `DatasetError` if the file can't be read, lacks a column or a row, or has a row that is
+    no row of its columns.
+    """
+    refused: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        refused.append(row)
+        return "error"
+
+    first = 0
+    try:
+        _check_header(file)
+        with pa_csv.open_csv(
+            file,
+            # One thread: with more, a refused row has no number.
+            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=pa_csv.ParseOptions(
+                ignore_empty_lines=False, invalid_row_handler=refuse
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                include_columns=columns, column_types=dict.fromkeys(columns, pa.binary())
+            ),
+        ) as reader:
+            for batch in reader:
+                yield first, batch
+                first += len(batch)
+    except OSError as error:
+        problem = f"can't be read ({error.strerror or error})"
+        raise DatasetError.of_file(file, problem, "give a CSV file that can") from error
+    except pa.ArrowInvalid as error:
+        raise _parse_fault(file, refused, error) from error
+
+
+def _check_header(file: Path) -> None:
+    with file.open("rb") as stream:
+        line, more = stream.readline(), stream.read(1)
+    try:
+        names = next(csv.reader([line.decode("utf-8-sig")]), [])
+    except UnicodeDecodeError as error:
+        raise line_error(file, _HEADER, "it is not UTF-8", AS_UTF8) from error
+    for column in COLUMNS:
+        if names.count(column) != 1:
+            problem = f"there are {names.count(column)} columns {column!r}"
+            raise line_error(file, _HEADER, problem, f"have the header {','.join(COLUMNS)}")
+    if not more:
+        raise no_rows(file)
+
+
+def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> DatasetError:
+    with file.open("rb") as stream:
+        quotes = (n for n, line in enumerate(stream, 1) if line.count(b'"') % 2)
+        line = next(quotes, None)
+    if line is not None:
+        return line_error(file, line - FIRST_LINE, "a quote is left open", "close it")
+    if refused:
+        row = refused[0]
+        return line_error(
+            file,
+            row.number - FIRST_LINE,
+            f"there are {row.actual_columns} values where the header has {row.expected_columns}",
+            "mend the line, or get the file again if it is cut short",
+        )
+    return DatasetError.of_file(file, f"can't be parsed ({error})", "get the file again")
+
 
 LARGEST_RATING = float(np.finfo(np.float32).max)
 """Ratings are stored as float32."""
@@ -23,7 +114,7 @@ Tokens = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class GridText:
-    """How the grids of a kind of puzzle are written.
+    """The alphabet and size of the grids of a kind of puzzle.
 
     Attributes:
         question: token of each character that a question may hold.
@@ -42,7 +133,7 @@ class GridText:
 class CsvRows:
     """Some rows of a file, in its order.
 
-    ``row`` int64 [n], ``source`` strings [n], ``inputs`` and ``labels`` tokens uint8 [n, L].
+    `row` int64 [n], `source` strings [n], `inputs` and `labels` tokens uint8 [n, L].
     """
 
     row: npt.NDArray[np.int64]
@@ -51,7 +142,7 @@ class CsvRows:
     labels: Tokens
 
     def take(self, mask: npt.NDArray[np.bool_]) -> "CsvRows":
-        """Return the rows where ``mask`` bool [n] holds."""
+        """Return the rows where `mask` bool [n] holds."""
         if mask.all():
             return self
         return CsvRows(
@@ -65,24 +156,22 @@ class CsvRows:
 def read_ratings(file: Path) -> npt.NDArray[np.float64]:
     """Return the rating of every row, float64 [rows].
 
-    Raises:
-        DatasetError: the file can't be read, lacks a column or a row, has a row that is no row of
-            its columns or a rating that is no number or too large.
+    Raises `DatasetError` if the file can't be read, lacks a column or a row, has a row that is no
+    row of its columns or a rating that is no number or too large.
     """
     parts = [
         _numbers(batch.column(0), file, first) for first, batch in read_blocks(file, ["rating"])
     ]
     if not parts:
-        raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+        raise no_rows(file)
     return np.concatenate(parts)
 
 
 def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iterator[CsvRows]:
-    """Yield the rows where ``chosen`` bool [rows] holds, some thousands at a time.
+    """Yield the rows where `chosen` bool [rows] holds, some thousands at a time.
 
-    Raises:
-        DatasetError: as ``read_ratings``, or a chosen row is not UTF-8, has a grid of another
-            length or an unknown character.
+    Raises `DatasetError` as `read_ratings`, or a chosen row is not UTF-8, has a grid of another
+    length or an unknown character.
     """
     for first, batch in read_blocks(file, ["source", "question", "answer"]):
         here = chosen[first : first + len(batch)]
@@ -100,13 +189,12 @@ def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iter
 def first_question(file: Path) -> bytes:
     """Return the question of the first row, from which the size of the grids can be told.
 
-    Raises:
-        DatasetError: as ``read_ratings``.
+    Raises `DatasetError` as `read_ratings`.
     """
     for _, batch in read_blocks(file, ["question"]):
         question: bytes = batch.column(0)[0].as_py()
         return question
-    raise DatasetError(f"{file} has no row below its header; give at least one puzzle")
+    raise no_rows(file)
 
 
 def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64]:
@@ -117,8 +205,8 @@ def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64
     wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST_RATING))
     if wrong.size:
         text = _shown(values[int(wrong[0])].as_py())
-        sentence = f"rating {text} is no number up to {LARGEST_RATING:.2g}; give a finite one"
-        raise fault(file, first + int(wrong[0]), sentence)
+        problem = f"rating {text} is no number up to {LARGEST_RATING:.2g}"
+        raise line_error(file, first + int(wrong[0]), problem, "give a finite one")
     return np.asarray(numbers, np.float64)
 
 
@@ -134,8 +222,7 @@ def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Arr
         return values.cast(pa.string())
     except pa.ArrowInvalid as error:
         lines = (n for n, v in enumerate(values.to_pylist()) if "�" in v.decode(errors="replace"))
-        sentence = "source is not UTF-8; save the file as UTF-8"
-        raise fault(file, int(row[next(lines)]), sentence) from error
+        raise line_error(file, int(row[next(lines)]), "source is not UTF-8", AS_UTF8) from error
 
 
 def _tokens(
@@ -155,19 +242,20 @@ def _tokens(
         wrong = np.flatnonzero((tokens == PAD).any(1))
     if wrong.size:
         value: bytes = values[int(wrong[0])].as_py()
-        sentence = _grid_fault(value, alphabet, text)
-        raise fault(file, int(row[wrong[0]]), f"{column} {sentence}")
+        problem, remedy = _grid_fault(value, alphabet, text)
+        raise line_error(file, int(row[wrong[0]]), f"{column} {problem}", remedy)
     return tokens
 
 
-def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> str:
+def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> tuple[str, str]:
+    """Return what is wrong with a grid, and the remedy."""
     try:
         unknown = sorted(set(value.decode()) - set(alphabet))
     except UnicodeDecodeError:
-        return "is not UTF-8; save the file as UTF-8"
+        return "is not UTF-8", AS_UTF8
     if unknown:
-        return f"has the unknown character {unknown[0]!r}; use only {''.join(alphabet)!r}"
-    return f"has {len(value)} characters in place of {text.cells}; {text.remedy}"
+        return f"has the unknown character {unknown[0]!r}", f"use only {''.join(alphabet)!r}"
+    return f"has {len(value)} characters in place of {text.cells}", text.remedy
 
 
 def _shown(value: bytes) -> str:

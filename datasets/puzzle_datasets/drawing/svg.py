@@ -1,14 +1,19 @@
-"""The few shapes that puzzles are drawn with, as SVG text.
+"""The few shapes that puzzles are drawn with, as SVG text, and that text as a PNG file.
 
 Lengths are in pixels of the page. A shape is drawn at the origin and then moved into place.
 """
 
-from collections.abc import Iterable
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
 from html import escape
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from puzzle_datasets.common.page import printable
 
 Grid = npt.NDArray[np.uint8]
 """Tokens [rows, columns] of one canvas."""
@@ -18,11 +23,18 @@ Lengths = npt.NDArray[np.floating[Any]]
 INK = "#1f2328"
 FAINT = "#667085"
 HAIRLINE = "#c3c8d0"
+PIXELS_PER_POINT = 2
+
+_SIGNATURE_SIZE = 8
+_HEADER = struct.Struct(">I4s")
+_CHECKSUM = struct.Struct(">I")
+_LEVEL = 9
+
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
 def moved(content: str, x: float, y: float) -> str:
-    """Return shapes moved right by ``x`` and down by ``y``."""
+    """Return shapes moved right by `x` and down by `y`."""
     return f'<g transform="translate({short(x)} {short(y)})">{content}</g>'
 
 
@@ -40,18 +52,12 @@ def text(
     weight = ' font-weight="bold"' if bold else ""
     return (
         f'<text x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="{colour}"'
-        f'{weight} text-anchor="{anchor}">{escape(content)}</text>'
+        f'{weight} text-anchor="{anchor}">{escape(printable(content))}</text>'
     )
 
 
 def placed_letters(
-    letters: str,
-    xs: Lengths,
-    ys: Lengths,
-    *,
-    size: float,
-    colour: str,
-    bold: bool,
+    letters: str, xs: Lengths, ys: Lengths, *, size: float, colour: str, bold: bool
 ) -> str:
     """Return letters as one text, each centred at its own (x, y) on its baseline."""
     x, y = (" ".join(map(short, places.tolist())) for places in (xs, ys))
@@ -78,7 +84,7 @@ def cells(mask: Mask, cell: float, colour: str) -> str:
 def lines(
     xs: Iterable[float], ys: Iterable[float], width: float, height: float, **style: Any
 ) -> str:
-    """Return vertical lines at ``xs`` and horizontal ones at ``ys`` across a rectangle."""
+    """Return vertical lines at `xs` and horizontal ones at `ys` across a rectangle."""
     vertical = "".join(f"M{short(x)} 0v{short(height)}" for x in xs)
     horizontal = "".join(f"M0 {short(y)}h{short(width)}" for y in ys)
     return path(vertical + horizontal, fill="none", **style)
@@ -101,13 +107,51 @@ def disc(x: float, y: float, radius: float, **style: Any) -> str:
 
 
 def path(data: str, **style: Any) -> str:
-    """Return a path; underscores in the names of ``style`` stand for hyphens. None if empty."""
+    """Return a path; underscores in the names of `style` stand for hyphens. None if empty."""
     return f'<path d="{data}"{_attributes(style)}/>' if data else ""
 
 
 def short(value: float) -> str:
     """Write a length to hundredths, without zeros that say nothing."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def has_png() -> bool:
+    """Return True if vl-convert is installed, by which SVG becomes PNG."""
+    return find_spec("vl_convert") is not None
+
+
+def to_png(image: str) -> bytes:
+    """Return an SVG as a PNG file, by vl-convert, which packs for speed: made small here."""
+    import vl_convert
+
+    return packed(vl_convert.svg_to_png(image, scale=PIXELS_PER_POINT))
+
+
+def packed(png: bytes) -> bytes:
+    """Return the same PNG file with its pixels packed as tightly as zlib can."""
+    chunks = list(_chunks(png))
+    pixels = zlib.decompress(b"".join(data for kind, data in chunks if kind == b"IDAT"))
+    first = next(place for place, (kind, _) in enumerate(chunks) if kind == b"IDAT")
+    others = [chunk for chunk in chunks if chunk[0] != b"IDAT"]
+    repacked = (b"IDAT", zlib.compress(pixels, _LEVEL))
+    image = [*others[:first], repacked, *others[first:]]
+    return png[:_SIGNATURE_SIZE] + b"".join(_chunk(kind, data) for kind, data in image)
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and content of each part of the file."""
+    place = _SIGNATURE_SIZE
+    while place < len(png):
+        length, kind = _HEADER.unpack_from(png, place)
+        place += _HEADER.size
+        yield kind, png[place : place + length]
+        place += length + _CHECKSUM.size
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    header = _HEADER.pack(len(data), kind)
+    return header + data + _CHECKSUM.pack(zlib.crc32(kind + data))
 
 
 def _attributes(style: dict[str, Any]) -> str:

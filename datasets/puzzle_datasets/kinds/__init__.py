@@ -1,1 +1,1 @@
-"""Kinds."""
+"""Kinds of puzzles, a folder each; see `kind` for what a folder holds."""

@@ -1,4 +1,4 @@
-"""What a model sees at once."""
+"""A batch of puzzles, and the share of it that one of several processes takes."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ def send(tensor: Tensor, device: torch.device | str) -> Tensor:
 class Batch:
     """Puzzles for one forward pass.
 
-    ``inputs`` int32 [B, L] are tokens, ``labels`` int32 [B, L] tokens or ``IGNORE_LABEL``,
-    ``puzzle_identifiers`` int32 [B] name the rows of puzzle embeddings.
+    `inputs` int32 [B, L] are tokens, `labels` int32 [B, L] tokens or `IGNORE_LABEL`,
+    `puzzle_identifiers` int32 [B] name the rows of puzzle embeddings.
     """
 
     inputs: Tensor
@@ -42,3 +42,19 @@ class Batch:
             strict=True,
         )
         return [Batch(*part) for part in parts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """The part of every batch that a process takes: the `rank`-th of `world_size`."""
+
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.rank < self.world_size, self
+
+    def of(self, rows: int) -> slice:
+        """Return the rows of a batch that are this process's."""
+        share = rows // self.world_size
+        return slice(self.rank * share, (self.rank + 1) * share)

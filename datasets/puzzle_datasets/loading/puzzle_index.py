@@ -1,4 +1,4 @@
-"""Which puzzles each group has, and which training rows each puzzle has."""
+"""The puzzles of each group, and the training rows of each puzzle."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class PuzzleIndex:
     one, and all identities of a task share its rows.
 
     Attributes:
-        starts: int64 [G + 1], group g has puzzles ``starts[g]`` to ``starts[g + 1]``.
+        starts: int64 [G + 1], group g has puzzles `starts[g]` to `starts[g + 1]`.
         first_row: int64 [P], the first row of each puzzle.
         rows: int64 [P], the number of its rows.
     """

@@ -6,84 +6,72 @@ published folders a thousand times larger. A set with fresh augmentations has no
 could be written: its base pairs are.
 """
 
-import json
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from puzzle_datasets.common.files import make_folder
-from puzzle_datasets.published.export_tasks import scored_tasks
-from puzzle_datasets.published.folder import array_file
-from puzzle_datasets.published.materialise import ServedSplit, served_splits
-from puzzle_datasets.published.metadata import METADATA_FILE, NAMES_FILE
-from puzzle_datasets.published.names import augmented_name
-from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import (
-    BLANK_IDENTIFIER,
-    IDENTITY_FILE,
-    PAD,
-    DatasetError,
-    Manifest,
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.files import make_folder, naming
+from puzzle_datasets.kinds.kind import kind_named
+from puzzle_datasets.loading.served import ServedSplit, stored_split
+from puzzle_datasets.published.layout import (
+    BLANK_NAME,
+    METADATA_FILE,
+    NAMES_FILE,
+    TASKS_FILE,
+    Metadata,
+    Style,
+    array_file,
+    augmented_name,
+    metadata_record,
+    write_json,
 )
-
-Style = Literal["hrm", "trm"]
+from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import IDENTITY_FILE, Split
 
 SET = "all"
-BLANK_NAME = "<blank>"
-TEST_PUZZLES_FILE = "test_puzzles.json"
-_SEPARATORS: dict[Style, str] = {"hrm": "_", "trm": "|||"}
 
 
 def export(folder: Path, out: Path, style: Style = "hrm") -> None:
-    """Write the puzzle set in ``folder`` to ``out`` in the published npy layout, tokens as uint8.
+    """Write the puzzle set in `folder` to `out` in the published npy layout, tokens as uint8.
 
-    ``style`` is how augmented identities are named, which the scoring of HRM and TRM reads; sets
-    that were imported keep their names. With ``trm`` the scored tasks of ARC are written as well.
-
-    Raises:
-        DatasetError: the set is damaged, or ``out`` exists or can't be written.
+    `style` is how augmented identities are named; sets that were imported keep their names. With
+    `trm` the scored tasks of ARC are written as well. Raises `DatasetError` if the set is damaged,
+    or `out` exists; `OSError` if `out` can't be written.
     """
     if out.exists():
-        raise DatasetError(f"{out} exists; choose another folder to export to")
+        raise DatasetError.of_file(out, "exists", "choose another folder to export to")
     dataset = PuzzleDataset.open(folder)
-    try:
+    with naming(out):
         make_folder(out, lambda partial: _write(dataset, folder, partial, style))
-    except OSError as error:
-        raise DatasetError(
-            f"{out} can't be written ({error}); choose another folder or make room"
-        ) from error
 
 
 def _write(dataset: PuzzleDataset, folder: Path, out: Path, style: Style) -> None:
-    for split, served in served_splits(dataset).items():
-        (out / split).mkdir()
-        _write_json(_metadata(dataset.manifest, served), out / split / METADATA_FILE)
-        _write_split(served, dataset.manifest.seq_len, out / split)
-    _write_json([BLANK_NAME, *_names(dataset, folder, style)], out / NAMES_FILE)
-    if style == "trm" and dataset.manifest.kind == "arc":
-        _write_json(scored_tasks(dataset), out / TEST_PUZZLES_FILE)
-
-
-def _metadata(manifest: Manifest, served: ServedSplit) -> dict[str, Any]:
-    """Return all keys that HRM's or TRM's scripts look for."""
-    puzzles = len(served.identifiers)
-    return {
-        "pad_id": PAD,
-        "ignore_label_id": PAD,
-        "blank_identifier_id": BLANK_IDENTIFIER,
-        "vocab_size": manifest.vocab_size,
-        "seq_len": manifest.seq_len,
-        "num_puzzle_identifiers": manifest.num_puzzle_identifiers,
-        "total_groups": len(served.group_starts) - 1,
-        "total_puzzles": puzzles,
-        "mean_puzzle_examples": len(served) / puzzles,
-        "sets": [SET],
+    manifest, kind = dataset.manifest, kind_named(dataset.manifest.kind)
+    metadata = Metadata(
+        vocab_size=manifest.vocab_size,
+        seq_len=manifest.seq_len,
+        num_puzzle_identifiers=manifest.num_puzzle_identifiers,
+        sets=[SET],
+    )
+    stored: dict[Split, ServedSplit] = {
+        "train": stored_split(dataset.train),
+        "test": stored_split(dataset.test),
     }
+    served = kind.served(dataset) if manifest.augmentation == "table" else stored
+    for split, content in served.items():
+        (out / split).mkdir()
+        groups, puzzles = len(content.group_starts) - 1, len(content.identifiers)
+        record = metadata_record(metadata, groups, puzzles, len(content))
+        write_json(record, out / split / METADATA_FILE)
+        _write_arrays(content, manifest.seq_len, out / split)
+    write_json([BLANK_NAME, *_names(dataset, folder, style)], out / NAMES_FILE)
+    if style == "trm" and kind.published_tasks is not None:
+        write_json(kind.published_tasks(dataset), out / TASKS_FILE)
 
 
-def _write_split(served: ServedSplit, seq_len: int, folder: Path) -> None:
+def _write_arrays(served: ServedSplit, seq_len: int, folder: Path) -> None:
     structure = {
         "puzzle_identifiers": served.identifiers,
         "puzzle_indices": served.puzzle_starts,
@@ -91,13 +79,12 @@ def _write_split(served: ServedSplit, seq_len: int, folder: Path) -> None:
     }
     for part, values in structure.items():
         np.save(array_file(folder, SET, part), values.astype(np.int32))
-    shape = (len(served), seq_len)
     with (
         array_file(folder, SET, "inputs").open("wb") as inputs_file,
         array_file(folder, SET, "labels").open("wb") as labels_file,
     ):
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(served), seq_len)}
         for file in (inputs_file, labels_file):
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
         for inputs, labels in served.chunks():
             inputs_file.write(inputs.tobytes())
@@ -119,10 +106,6 @@ def _names(dataset: PuzzleDataset, folder: Path, style: Style) -> list[str]:
         strict=True,
     )
     return [
-        augmented_name(dataset.group_names[group], dihedral, colours, _SEPARATORS[style])
+        augmented_name(dataset.group_names[group], dihedral, colours, style)
         for group, dihedral, colours in recipes
     ]
-
-
-def _write_json(content: Any, file: Path) -> None:
-    file.write_text(json.dumps(content), encoding="utf-8")

@@ -1,11 +1,6 @@
-"""A folder in the published npy layout of HRM and TRM, read piece by piece and checked.
+"""A split of a folder in the published layout, read piece by piece and checked."""
 
-Below the folder lie ``train`` and ``test``, each with a ``dataset.json`` and, for every name in
-its ``sets``, five arrays: ``inputs`` and ``labels`` [N, L], ``puzzle_identifiers`` [P],
-``puzzle_indices`` [P + 1] where each puzzle's examples start, and ``group_indices`` [G + 1] where
-each group's puzzles start. ``identifiers.json`` beside them names the identifiers.
-"""
-
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.published.metadata import (
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.published.layout import (
     METADATA_FILE,
     REMEDY,
     Metadata,
+    array_file,
     read_metadata,
 )
-from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, DatasetError, Split
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Split
 
 Integers = npt.NDArray[np.int64]
 Tokens = npt.NDArray[np.uint8]
@@ -37,7 +34,7 @@ class PublishedSplit:
 
     Attributes:
         folder: where its arrays lie.
-        metadata: its ``dataset.json``.
+        metadata: its `dataset.json`.
         puzzle_identifiers: int64 [P].
         puzzle_starts: int64 [P + 1], the first example of each puzzle, and the examples' number.
         group_starts: int64 [G + 1], the first puzzle of each group, and the puzzles' number.
@@ -55,6 +52,12 @@ class PublishedSplit:
         return np.diff(self.puzzle_starts)
 
     @property
+    def side(self) -> int:
+        """Side of the square canvas, 0 if the tokens fill none."""
+        side = math.isqrt(self.metadata.seq_len)
+        return side if side**2 == self.metadata.seq_len else 0
+
+    @property
     def group_sizes(self) -> Integers:
         """Puzzles of each group [G]."""
         return np.diff(self.group_starts)
@@ -62,8 +65,7 @@ class PublishedSplit:
     def chunks(self) -> Iterator[tuple[int, Tokens, Tokens]]:
         """Yield runs of examples in their order: the first one's number, inputs and labels [n, L].
 
-        Raises:
-            DatasetError: a token is outside the vocabulary.
+        Raises `DatasetError` if a token is outside the vocabulary.
         """
         first = 0
         for name in self.metadata.sets:
@@ -77,8 +79,7 @@ class PublishedSplit:
 def read_split(folder: Path, split: Split) -> PublishedSplit:
     """Return a split whose structure is sound; its tokens are checked as they are read.
 
-    Raises:
-        DatasetError: a file is missing or cut off, or arrays disagree.
+    Raises `DatasetError` if a file is missing or cut off, or arrays disagree.
     """
     metadata = read_metadata(folder / split)
     parts = [_read_structure(folder / split, name, metadata) for name in metadata.sets]
@@ -92,23 +93,18 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
     )
 
 
-def array_file(folder: Path, name: str, part: str) -> Path:
-    """Return the path of one array of a set."""
-    return folder / f"{name}__{part}.npy"
-
-
 def open_array(file: Path) -> npt.NDArray[Any]:
     """Return an npy file's array, mapped into memory.
 
-    Raises:
-        DatasetError: the file is missing, cut off, or holds no whole numbers.
+    Raises `DatasetError` if the file is missing, cut off, or holds no whole numbers.
     """
     try:
         array = np.lib.format.open_memmap(file, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"{file} can't be read ({error}); {REMEDY}") from error
+        raise DatasetError.of_file(file, f"can't be read ({error})", REMEDY) from error
     if array.dtype.name not in _DTYPES:
-        raise DatasetError(f"{file} holds {array.dtype}; convert it to {', '.join(_DTYPES)}")
+        remedy = f"convert it to {', '.join(_DTYPES)}"
+        raise DatasetError.of_file(file, f"holds {array.dtype}", remedy, array.dtype.name)
     return array
 
 
@@ -122,19 +118,24 @@ def _read_structure(
     puzzle_starts = _read_starts(array_file(folder, name, "puzzle_indices"), "examples", examples)
     group_starts = _read_starts(array_file(folder, name, "group_indices"), "puzzles", puzzles)
     if len(puzzle_starts) != puzzles + 1:
-        raise DatasetError(
-            f"{array_file(folder, name, 'puzzle_indices')} has {len(puzzle_starts)} entries but "
-            f"there are {puzzles} puzzle identifiers, which need {puzzles + 1}; {REMEDY}"
+        raise DatasetError.of_file(
+            array_file(folder, name, "puzzle_indices"),
+            f"has {len(puzzle_starts)} entries but there are {puzzles} puzzle identifiers, which "
+            f"need {puzzles + 1}",
+            REMEDY,
+            len(puzzle_starts),
         )
     # The blank identifier is that of puzzles only where there is no other.
     lowest = min(BLANK_IDENTIFIER + 1, metadata.num_puzzle_identifiers - 1)
     wrong = (identifiers < lowest) | (identifiers >= metadata.num_puzzle_identifiers)
     if wrong.any():
         index = int(wrong.argmax())
-        raise DatasetError(
-            f"{array_file(folder, name, 'puzzle_identifiers')} has identifier "
-            f"{identifiers[index]} at index {index} but num_puzzle_identifiers is "
-            f"{metadata.num_puzzle_identifiers}; {REMEDY}"
+        raise DatasetError.of_file(
+            array_file(folder, name, "puzzle_identifiers"),
+            f"has identifier {identifiers[index]} at index {index} but num_puzzle_identifiers is "
+            f"{metadata.num_puzzle_identifiers}",
+            REMEDY,
+            int(identifiers[index]),
         )
     return identifiers, puzzle_starts, group_starts
 
@@ -143,38 +144,40 @@ def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
     files = [array_file(folder, name, part) for part in ("inputs", "labels")]
     inputs, labels = (open_array(file).shape for file in files)
     if inputs != labels:
-        raise DatasetError(f"{files[0]} has shape {inputs} but labels have {labels}; {REMEDY}")
+        problem = f"has shape {inputs} but labels have {labels}"
+        raise DatasetError.of_file(files[0], problem, REMEDY, inputs)
     if len(inputs) != 2 or inputs[1] != metadata.seq_len:
-        raise DatasetError(
-            f"{files[0]} has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}; "
-            f"{REMEDY}"
-        )
+        problem = f"has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}"
+        raise DatasetError.of_file(files[0], problem, REMEDY, inputs)
     if not inputs[0]:
-        raise DatasetError(f"{files[0]} holds no examples; {REMEDY}")
+        raise DatasetError.of_file(files[0], "holds no examples", REMEDY)
     return int(inputs[0])
 
 
 def _read_integers(file: Path) -> Integers:
     array = open_array(file)
     if array.ndim != 1:
-        raise DatasetError(f"{file} has shape {array.shape} where a list is due; {REMEDY}")
+        problem = f"has shape {array.shape} where a list is due"
+        raise DatasetError.of_file(file, problem, REMEDY, array.shape)
     return array.astype(np.int64)
 
 
 def _read_starts(file: Path, things: str, count: int) -> Integers:
-    """Return offsets that rise from 0 to ``count``; an empty puzzle or group is refused too."""
+    """Return offsets that rise from 0 to `count`; an empty puzzle or group is refused too."""
     starts = _read_integers(file)
     if not len(starts) or starts[0] != 0:
-        raise DatasetError(f"{file} starts at {starts[:1].tolist()} instead of 0; {REMEDY}")
+        begin = starts[:1].tolist()
+        raise DatasetError.of_file(file, f"starts at {begin} instead of 0", REMEDY, begin)
     falls = np.diff(starts) <= 0
     if falls.any():
         index = int(falls.argmax()) + 1
-        raise DatasetError(
-            f"{file} has {starts[index]} at index {index} after {starts[index - 1]} where it has "
-            f"to ascend; {REMEDY}"
+        problem = f"has {starts[index]} at index {index} after {starts[index - 1]}"
+        raise DatasetError.of_file(
+            file, f"{problem} where it has to ascend", REMEDY, int(starts[index])
         )
     if starts[-1] != count:
-        raise DatasetError(f"{file} ends at {starts[-1]} but there are {count} {things}; {REMEDY}")
+        problem = f"ends at {starts[-1]} but there are {count} {things}"
+        raise DatasetError.of_file(file, problem, REMEDY, int(starts[-1]))
     return starts
 
 
@@ -190,8 +193,11 @@ def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
     chunk = open_array(file)[begin : begin + _CHUNK]
     if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
         row, place = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
-        raise DatasetError(
-            f"{file} has token {chunk[row, place]} in row {begin + row} (counted from 0) at "
-            f"position {place} but vocab_size is {metadata.vocab_size}; {REMEDY}"
+        raise DatasetError.of_file(
+            file,
+            f"has token {chunk[row, place]} in row {begin + row} (counted from 0) at position "
+            f"{place} but vocab_size is {metadata.vocab_size}",
+            REMEDY,
+            int(chunk[row, place]),
         )
     return chunk.astype(np.uint8)

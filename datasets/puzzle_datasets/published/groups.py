@@ -1,7 +1,7 @@
 """The groups of a published folder, numbered through both splits, and ARC's identities.
 
 A published split counts its own groups and does not name them. In ARC a task's demonstrations
-lie in ``train`` and its held-out pairs in ``test``; the names of their identifiers bring them
+lie in `train` and its held-out pairs in `test`; the names of their identifiers bring them
 together under one number.
 """
 
@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.folder import Integers, PublishedSplit
-from puzzle_datasets.published.names import Identities
-from puzzle_datasets.storage.schema import SPLITS, DatasetError, Split
-from puzzle_datasets.storage.shards import bytes_column
+from puzzle_datasets.published.layout import Identities
+from puzzle_datasets.storage.schema import SPLITS, Split
+from puzzle_datasets.storage.writer import identity_table
 
 NO_GROUP = -1
 """The group of an identity that no pair of the folder bears."""
@@ -40,7 +41,7 @@ class Numbering:
 
 
 def number_on(splits: Splits) -> Numbering:
-    """Number the groups of ``train`` and then those of ``test``: no group is in both."""
+    """Number the groups of `train` and then those of `test`: no group is in both."""
     train, test = (len(splits[split].group_sizes) for split in SPLITS)
     numbers = np.arange(train + test)
     return Numbering(
@@ -51,10 +52,8 @@ def number_on(splits: Splits) -> Numbering:
 def number_tasks(splits: Splits, identities: Identities) -> Numbering:
     """Give the groups of one ARC task one number, ascending in both splits.
 
-    A group's task is that of its first puzzle.
-
-    Raises:
-        DatasetError: a task has two groups in a split, or the splits differ in the tasks' order.
+    A group's task is that of its first puzzle. Raises `DatasetError` if a task has two groups in a
+    split, or the splits differ in the tasks' order.
     """
     tasks = {split: _group_tasks(content, identities) for split, content in splits.items()}
     merged = _merge(tasks["train"], tasks["test"], splits["test"].folder)
@@ -66,18 +65,16 @@ def number_tasks(splits: Splits, identities: Identities) -> Numbering:
     )
 
 
-def identity_table(
+def table_of_identities(
     splits: Splits, names: Sequence[str], identities: Identities, numbering: Numbering
 ) -> pa.Table:
     """Return one row for each identifier 1, 2, …, with its name as it is in the folder."""
-    columns = {
-        "identifier": pa.array(np.arange(1, len(names)), pa.int32()),
-        "group": pa.array(_identity_groups(splits, identities, numbering)[1:], pa.int32()),
-        "dihedral": pa.array(identities.dihedral[1:], pa.int8()),
-        "colours": bytes_column(identities.colours[1:]),
-        "name": pa.array(names[1:], pa.string()),
-    }
-    return pa.table(columns)
+    return identity_table(
+        _identity_groups(splits, identities, numbering)[1:],
+        identities.dihedral[1:],
+        identities.colours[1:],
+        names[1:],
+    )
 
 
 def _group_tasks(split: PublishedSplit, identities: Identities) -> list[str]:
@@ -86,9 +83,11 @@ def _group_tasks(split: PublishedSplit, identities: Identities) -> list[str]:
     seen: dict[str, int] = {}
     for group, task in enumerate(tasks):
         if seen.setdefault(task, group) != group:
-            raise DatasetError(
-                f"{split.folder} has task {task!r} in group {seen[task]} and in group {group}; "
-                "build the folder from sets that share no task"
+            raise DatasetError.of_file(
+                split.folder,
+                f"has task {task!r} in group {seen[task]} and in group {group}",
+                "build the folder from sets that share no task",
+                task,
             )
     return tasks
 
@@ -100,9 +99,11 @@ def _merge(train: Sequence[str], test: Sequence[str], folder: Path) -> list[str]
     taken = 0
     for task in test:
         if place.get(task, taken) < taken:
-            raise DatasetError(
-                f"{folder} has task {task!r} after tasks that follow it in train; build the "
-                "folder with its tasks in one order"
+            raise DatasetError.of_file(
+                folder,
+                f"has task {task!r} after tasks that follow it in train",
+                "build the folder with its tasks in one order",
+                task,
             )
         if task in place:
             merged += train[taken : place[task]]

@@ -5,48 +5,57 @@ worth nothing without the very identifiers that it was trained with. So nothing 
 pairs, puzzles, groups and identifiers stay what they are in the folder and are served as stored.
 """
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from puzzle_datasets.common.setting_checks import blaming
-from puzzle_datasets.common.settings import option, require, settings_record
-from puzzle_datasets.kinds.arc.build import group_table
-from puzzle_datasets.kinds.sudoku.rules import BOX_SHAPES
-from puzzle_datasets.published.folder import Integers, PublishedSplit, read_split
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check as check_settings
+from puzzle_datasets.common.options import option, require
+from puzzle_datasets.kinds.kind import Kind, kind_named, kind_names
+from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+from puzzle_datasets.published.folder import Integers, PublishedSplit, Tokens, read_split
 from puzzle_datasets.published.groups import (
     Numbering,
     Splits,
-    identity_table,
     number_on,
     number_tasks,
+    table_of_identities,
 )
-from puzzle_datasets.published.kind import canvas_side, find_kind, legend, measure
-from puzzle_datasets.published.metadata import Metadata, read_metadata, read_names
-from puzzle_datasets.published.names import parse_names
-from puzzle_datasets.published.overlap import Overlap
+from puzzle_datasets.published.layout import (
+    REMEDY,
+    Metadata,
+    parse_names,
+    read_metadata,
+    read_names,
+)
 from puzzle_datasets.storage.schema import (
     GROUP_FILE,
     IDENTITY_FILE,
+    IMPORTED,
     SPLITS,
-    Card,
-    DatasetError,
-    Kind,
     Manifest,
     Split,
 )
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.storage.writer import Rows, SetWriter, group_table
+
+Hashes = npt.NDArray[np.uint64]
+
+AUTO = "auto"
+_SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialSettings:
-    """Which published folder is imported, and as what.
+    """The published folder to import, and the kind of its puzzles.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     folder: str = option(
@@ -54,13 +63,13 @@ class OfficialSettings:
         "folder that holds train, test and identifiers.json, as HRM or TRM write it",
         files=("identifiers.json", "*/*.npy", "*/dataset.json"),
     )
-    kind: Literal["auto", "arc", "sudoku", "maze"] = option(
-        "auto", "what the puzzles are; auto finds out"
-    )
+    kind: str = option(AUTO, "what the puzzles are, such as arc or sudoku; auto finds out")
 
     def __post_init__(self) -> None:
-        kinds = ("auto", "arc", "sudoku", "maze")
-        require(self, "kind", self.kind in kinds, f"choose from {', '.join(kinds)}")
+        check_settings(self, DatasetError)
+        kinds = (AUTO, *kind_names())
+        remedy = f"choose from {', '.join(kinds)}"
+        require(self, "kind", self.kind in kinds, remedy, DatasetError)
 
     @property
     def vocab_size(self) -> int:
@@ -80,8 +89,7 @@ class OfficialSettings:
 def most_identifiers(settings: OfficialSettings) -> int:
     """Return the folder's puzzle identifiers, the blank one among them.
 
-    Raises:
-        DatasetError: the folder can't be read.
+    Raises `DatasetError` if the folder can't be read.
     """
     return read_metadata(Path(settings.folder) / "train").num_puzzle_identifiers
 
@@ -89,33 +97,48 @@ def most_identifiers(settings: OfficialSettings) -> int:
 def check(settings: OfficialSettings) -> None:
     """Refuse a folder by everything but its tokens, names of tasks and sizes of grids.
 
-    Raises:
-        DatasetError: a file is missing, damaged or contradicts another, or the folder is not of
-            the kind asked for.
+    Raises `DatasetError` if a file is missing, damaged or contradicts another, or the folder is
+    not of the kind asked for.
     """
-    with blaming("folder"):
-        _read(settings)
+    _read(settings)
 
 
 def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
     """Write the set that a published folder holds.
 
-    Raises:
-        DatasetError: the folder lacks a file, is damaged, contradicts itself, or is not of the
-            kind asked for.
+    Raises `DatasetError` as `check`, or a token, name or grid is wrong.
     """
     splits, names, kind = _read(settings)
-    if kind == "arc":
+    numbering = number_on(splits)
+    if kind.identified:
         identities = parse_names(names)
         numbering = number_tasks(splits, identities)
-        writer.write_table(IDENTITY_FILE, identity_table(splits, names, identities, numbering))
+        table = table_of_identities(splits, names, identities, numbering)
+        writer.write_table(IDENTITY_FILE, table)
         writer.write_table(GROUP_FILE, group_table(numbering.tasks))
-    else:
-        numbering = number_on(splits)
-    overlap = Overlap(kind, canvas_side(splits["train"].metadata))
+    overlap = _Overlap(kind, splits["train"].side)
     for split in SPLITS:
         writer.write_split(split, _rows(kind, splits, split, numbering, overlap))
-    return writer.finish(_card(settings, kind, splits, numbering, overlap))
+    puzzles = {f"{split}_puzzles": len(splits[split].puzzle_sizes) for split in SPLITS}
+    card = kind.card(
+        IMPORTED,
+        settings,
+        source="a folder in the published npy layout, imported as it is",
+        licence="that of the folder",
+        groups=numbering.count,
+        statistics={**puzzles, **overlap.statistics()},
+        identities=splits["train"].metadata.num_puzzle_identifiers - 1,
+    )
+    return writer.finish(card)
+
+
+OFFICIAL = PuzzleSet(
+    summary="a folder in the layout that the published training scripts read",
+    settings=OfficialSettings,
+    build=build,
+    quick_check=check,
+    most_identifiers=most_identifiers,
+)
 
 
 def _read(settings: OfficialSettings) -> tuple[Splits, list[str], Kind]:
@@ -123,25 +146,57 @@ def _read(settings: OfficialSettings) -> tuple[Splits, list[str], Kind]:
     folder = Path(settings.folder)
     splits = {split: read_split(folder, split) for split in SPLITS}
     names = read_names(folder, _common_metadata(splits).num_puzzle_identifiers)
-    return splits, names, find_kind(splits["train"], settings.kind)
+    return splits, names, _find_kind(splits["train"], settings.kind)
 
 
 def _common_metadata(splits: Splits) -> Metadata:
-    """Return what both splits say alike."""
+    """Return the metadata that both splits share."""
     train, test = (splits[split].metadata for split in SPLITS)
-    for key in ("vocab_size", "seq_len", "num_puzzle_identifiers"):
-        if getattr(train, key) != getattr(test, key):
-            raise DatasetError(
-                f"{splits['test'].folder} has {key} {getattr(test, key)} but train has "
-                f"{getattr(train, key)}; take both from one build"
+    for key in _SIZES:
+        value = getattr(test, key)
+        if getattr(train, key) != value:
+            raise DatasetError.of_file(
+                splits["test"].folder,
+                f"has {key} {value} but train has {getattr(train, key)}",
+                "take both from one build",
+                value,
             )
     return train
 
 
+def _find_kind(split: PublishedSplit, wanted: str) -> Kind:
+    """Return the kind that is asked for, or the one that fits the split.
+
+    The folder itself does not say. Where several kinds fit (a 4×4 Sudoku and a maze have 6 tokens
+    each), the first that recognises a label is taken, or else the last. Raises `DatasetError` if
+    vocabulary, length and identifiers are not those of the kind, or of any.
+    """
+    sizes = split.metadata
+    names = kind_names() if wanted == AUTO else [wanted]
+    fitting = [
+        kind
+        for kind in map(kind_named, names)
+        if split.side and kind.fits(sizes.vocab_size, split.side, sizes.num_puzzle_identifiers)
+    ]
+    if not fitting:
+        has = ", ".join(f"{key} {getattr(sizes, key)}" for key in _SIZES)
+        raise DatasetError(
+            "kind",
+            wanted,
+            "check kind and folder",
+            problem=f"is {wanted}, but {split.folder} has {has}",
+            also=("folder",),
+        )
+    if len(fitting) == 1:
+        return fitting[0]
+    label = next(split.chunks())[2][0]
+    return next((kind for kind in fitting if kind.recognises(label)), fitting[-1])
+
+
 def _rows(
-    kind: Kind, splits: Splits, split: Split, numbering: Numbering, overlap: Overlap
+    kind: Kind, splits: Splits, split: Split, numbering: Numbering, overlap: "_Overlap"
 ) -> Iterator[Rows]:
-    """Yield the pairs of a split; have ``overlap`` take note of them."""
+    """Yield the pairs of a split; have `overlap` take note of them."""
     content = splits[split]
     puzzle = np.repeat(np.arange(len(content.puzzle_sizes)), content.puzzle_sizes)
     group = np.repeat(numbering.groups[split], content.group_sizes)[puzzle]
@@ -152,15 +207,23 @@ def _rows(
     for first, inputs, labels in content.chunks():
         overlap.add(split, inputs, labels)
         run = slice(first, first + len(inputs))
-        counted = {"example": example[run].astype(np.int16)} if kind == "arc" else {}
+        counted = {"example": example[run].astype(np.int16)} if kind.identified else {}
+        refuse = partial(_example_error, content.folder, first)
+        measured = kind.measure(inputs, labels, (content.side, content.side), refuse)
         yield Rows(
             inputs=inputs,
             labels=labels,
             group=group[run].astype(np.int32),
             puzzle=puzzle[run].astype(np.int32),
             puzzle_identifier=identifier[run].astype(np.int32),
-            details={**counted, **measure(kind, content, first, inputs, labels)},
+            details={**counted, **measured},
         )
+
+
+def _example_error(folder: Path, first: int, row: int, clause: str) -> DatasetError:
+    example = first + row
+    problem = f"has a fault in example {example} (from 0): {clause}"
+    return DatasetError.of_file(folder, problem, REMEDY, example)
 
 
 def _demonstrations(train: PublishedSplit) -> Integers:
@@ -170,25 +233,33 @@ def _demonstrations(train: PublishedSplit) -> Integers:
     return counts
 
 
-def _card(
-    settings: OfficialSettings, kind: Kind, splits: Splits, numbering: Numbering, overlap: Overlap
-) -> Card:
-    puzzles = {f"{split}_puzzles": len(splits[split].puzzle_sizes) for split in SPLITS}
-    metadata = splits["train"].metadata
-    side = canvas_side(metadata)
-    return Card(
-        name="official",
-        kind=kind,
-        settings=settings_record(settings),
-        source="a folder in the published npy layout, imported as it is",
-        licence="that of the folder",
-        vocab_size=metadata.vocab_size,
-        seq_len=metadata.seq_len,
-        grid=(side, side),
-        box=BOX_SHAPES[side] if kind == "sudoku" else None,
-        tokens=legend(kind, side),
-        augmentation="stored",
-        groups=numbering.count,
-        identities=metadata.num_puzzle_identifiers - 1,
-        statistics={**puzzles, **overlap.statistics()},
-    )
+class _Overlap:
+    """Counts test pairs that are training pairs too, holding eight or sixteen bytes of each.
+
+    Published sets are what they are, so that these are counted and not refused.
+    """
+
+    def __init__(self, kind: Kind, side: int) -> None:
+        self._invariant, self._grid = kind.invariant, (side, side)
+        self._hashes: defaultdict[tuple[str, Split], list[Hashes]] = defaultdict(list)
+
+    def add(self, split: Split, inputs: Tokens, labels: Tokens) -> None:
+        """Take note of pairs of tokens [n, L]."""
+        self._hashes["", split].append(_pair_hashes(inputs, labels))
+        if self._invariant is not None:
+            invariants = self._invariant(inputs, self._grid)
+            self._hashes["_up_to_symmetry", split].append(invariants)
+
+    def statistics(self) -> dict[str, float]:
+        """Return how many test pairs are trained on, exactly and up to the kind's symmetries."""
+        figures: dict[str, float] = {}
+        for sense in dict.fromkeys(sense for sense, _ in self._hashes):
+            train, test = (np.concatenate(self._hashes[sense, s]) for s in SPLITS)
+            figures[f"test_pairs_trained_on{sense}"] = int(np.isin(test, train).sum())
+        return figures
+
+
+def _pair_hashes(inputs: Tokens, labels: Tokens) -> Hashes:
+    pairs = np.concatenate([inputs, labels], axis=1)
+    digests = b"".join(hashlib.blake2b(pair, digest_size=8).digest() for pair in pairs)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)

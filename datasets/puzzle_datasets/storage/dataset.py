@@ -19,7 +19,7 @@ class PairTable:
     """The base pairs of one split, rows ordered by group and puzzle.
 
     Attributes:
-        inputs: tokens uint8 [n, L], as ``labels``; of ARC, grids in the canvas's corner.
+        inputs: tokens uint8 [n, L], as `labels`; of ARC, grids in the canvas's corner.
         labels: tokens uint8 [n, L].
         group: int32 [n], the number of each pair's group.
         puzzle: int32 [n], the number of each pair's puzzle within the split.
@@ -52,8 +52,8 @@ class PairTable:
 class IdentityTable:
     """The recipe of every identity; row k belongs to puzzle identifier k + 1, ordered by group.
 
-    ``group`` int64 [I], ``dihedral`` int64 [I] and ``colours`` uint8 [I, 10], where
-    ``colours[k, c]`` is what colour c becomes.
+    `group` int64 [I], `dihedral` int64 [I] and `colours` uint8 [I, 10], where
+    `colours[k, c]` is what colour c becomes.
     """
 
     group: Tensor
@@ -68,7 +68,7 @@ class IdentityTable:
 class PuzzleDataset:
     """A whole puzzle set, proven against its manifest.
 
-    ``identities`` and ``group_names`` (a task's name for each group number) are ARC's.
+    `identities` and `group_names` (a task's name for each group number) are ARC's.
     """
 
     manifest: Manifest
@@ -79,10 +79,9 @@ class PuzzleDataset:
 
     @classmethod
     def open(cls, folder: Path) -> "PuzzleDataset":
-        """Read a folder that ``prepare`` returned.
+        """Read a folder that `prepare` returned.
 
-        Raises:
-            DatasetError: a file is missing, damaged or of another schema version.
+        Raises `DatasetError` if a file is missing, damaged or of another schema version.
         """
         manifest = verify(folder)
         columns = decoded_columns(folder, manifest)

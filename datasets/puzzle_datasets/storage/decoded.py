@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
-from puzzle_datasets.storage.schema import SPLITS, DatasetError, Manifest, Split
-from puzzle_datasets.storage.shards import Columns, read_rows, shard_columns
+from puzzle_datasets.storage.schema import SPLITS, Manifest, Split
+from puzzle_datasets.storage.shards import Columns, joined, read_rows, rebuild, shard_columns
 
 FOLDER = ".decoded"
 
@@ -23,11 +24,9 @@ FOLDER = ".decoded"
 def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
     """Return every column of both splits as arrays that are mapped from disk, copied on write.
 
-    The copy lies beside ``folder`` under the set's fingerprint, whole or not at all. Where nothing
-    can be written, the columns are decoded into this process's own memory.
-
-    Raises:
-        DatasetError: a shard is unreadable or disagrees with the manifest.
+    The copy lies beside `folder` under the set's fingerprint, whole or not at all. Where nothing
+    can be written, the columns are decoded into this process's own memory. Raises `DatasetError`
+    if a shard is unreadable or disagrees with the manifest.
     """
     copy = folder.absolute().parent / FOLDER / manifest.fingerprint[:16]
     for _ in range(2):
@@ -39,7 +38,7 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
         if all(_is_whole(columns[split], folder, manifest, split) for split in SPLITS):
             return columns
         shutil.rmtree(copy, ignore_errors=True)
-    return {split: _joined(_rows(folder, manifest, split)) for split in SPLITS}
+    return {split: joined(list(_rows(folder, manifest, split))) for split in SPLITS}
 
 
 def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
@@ -48,22 +47,14 @@ def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
     for name in manifest.shards(split):
         for columns in read_rows(folder / name):
             if columns["inputs"].shape[1] != manifest.seq_len:
-                raise DatasetError(
-                    f"{folder / name} has grids of {columns['inputs'].shape[1]} tokens but the "
-                    f"manifest says {manifest.seq_len}; delete {folder} and build the set again"
-                )
+                length = columns["inputs"].shape[1]
+                problem = f"has grids of {length} tokens but the manifest says {manifest.seq_len}"
+                raise DatasetError.of_file(folder / name, problem, rebuild(folder), length)
             found += len(columns["inputs"])
             yield columns
     if found != promised:
-        raise DatasetError(
-            f"{folder} has {found} {split} pairs but its manifest says {promised}; "
-            f"delete {folder} and build the set again"
-        )
-
-
-def _joined(pieces: Iterator[Columns]) -> Columns:
-    held = list(pieces)
-    return {name: np.concatenate([piece[name] for piece in held]) for name in held[0]}
+        problem = f"has {found} {split} pairs but its manifest says {promised}"
+        raise DatasetError.of_file(folder, problem, rebuild(folder), found)
 
 
 def _decode(folder: Path, manifest: Manifest, into: Path) -> None:
@@ -74,7 +65,7 @@ def _decode(folder: Path, manifest: Manifest, into: Path) -> None:
 
 
 def _write(pieces: Iterator[Columns], count: int, into: Path) -> None:
-    """Append each column to a file of its own, of ``count`` rows in the end."""
+    """Append each column to a file of its own, of `count` rows in the end."""
     with ExitStack() as stack:
         streams: dict[str, Any] = {}
         for columns in pieces:
@@ -107,7 +98,7 @@ def _mapped(folder: Path) -> Columns:
 
 
 def _is_whole(columns: Columns, folder: Path, manifest: Manifest, split: Split) -> bool:
-    """Say whether a copy, which anybody may have deleted in part, has all columns and rows."""
+    """Return True if a copy, which anybody may have deleted in part, has all columns and rows."""
     names = shard_columns(folder / manifest.shards(split)[0])
     count = manifest.counts[f"{split}_pairs"]
     return set(columns) == names and all(len(values) == count for values in columns.values())

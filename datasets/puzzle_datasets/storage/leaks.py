@@ -1,8 +1,37 @@
-"""Tasks must not be scored whose answers were trained on."""
+"""Refuse to score tasks whose test pairs were trained on.
+
+ARC-2's training half holds 376 of the 400 evaluation tasks of ARC-1, test pairs included, so a
+model that learned from it has seen the answers.
+"""
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from puzzle_datasets.storage.schema import DatasetError
+import numpy as np
+
+from puzzle_datasets.common.errors import DatasetError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from puzzle_datasets.storage.dataset import PuzzleDataset
+
+
+def refuse_leaks(trained_on: "PuzzleDataset", scored: "PuzzleDataset") -> None:
+    """Refuse to score a set after training on another one that gives its answers away.
+
+    A set holds back the test pairs of the groups that have rows in its test split; every other
+    group of its train split is trained on whole. So a set never leaks into itself. Groups are
+    compared by name; puzzles without names, as Sudoku and mazes are, have none to compare. Raises
+    `DatasetError` if tasks that `scored` scores are trained on whole.
+    """
+    held_out = _names(trained_on, trained_on.test.group)
+    refuse_leaks_by_name(
+        _names(trained_on, trained_on.train.group) - held_out,
+        _names(scored, scored.test.group),
+        trained_on=trained_on.manifest.name,
+        scored_on=scored.manifest.name,
+    )
 
 
 def refuse_leaks_by_name(
@@ -11,25 +40,31 @@ def refuse_leaks_by_name(
     *,
     trained_on: str,
     scored_on: str,
-    key: str | None = None,
+    setting: str | None = None,
 ) -> None:
     """Refuse to score tasks that were trained on.
 
     Args:
         trained: names of the tasks whose test pairs are in training.
         scored: names of the tasks whose test pairs are to be predicted.
-        trained_on: where ``trained`` come from, for the message.
-        scored_on: where ``scored`` come from, for the message.
-        key: the setting that asks for ``trained``, if one does.
+        trained_on: the set that `trained` come from.
+        scored_on: the set that `scored` come from.
+        setting: the setting that asks for `trained`, if one does.
 
-    Raises:
-        DatasetError: a task is in both.
+    Raises `DatasetError` if a task is in both.
     """
     leaked = sorted(set(trained) & set(scored))
     if leaked:
         raise DatasetError(
-            f"{len(leaked)} of the {len(set(scored))} tasks that {scored_on} scores, such as "
-            f"{leaked[0]}, are trained on with their test pairs in {trained_on}; leave "
-            f"{trained_on} out of the training or score other tasks",
-            key=key,
+            setting or trained_on,
+            trained_on,
+            f"leave {trained_on} out of the training or score other tasks",
+            problem=f"trains on {len(leaked)} of the {len(set(scored))} tasks that {scored_on} "
+            f"scores, such as {leaked[0]}, with their test pairs",
         )
+
+
+def _names(dataset: "PuzzleDataset", groups: "Tensor") -> set[str]:
+    if not dataset.group_names:
+        return set()
+    return {dataset.group_names[group] for group in np.unique(groups.numpy()).tolist()}

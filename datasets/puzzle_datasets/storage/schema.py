@@ -1,6 +1,6 @@
-"""What a stored puzzle set is: its token vocabulary, its manifest, and the error that refuses it.
+"""The form of a stored puzzle set: its tokens and its manifest.
 
-A puzzle set is a folder of Parquet shards beside one ``manifest.json``. The manifest says where
+A puzzle set is a folder of Parquet shards beside one `manifest.json`. The manifest says where
 the puzzles come from, how they were chosen and how their tokens read, and holds the hash of every
 other file, so that one fingerprint stands for the whole content.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.errors import DatasetError
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
@@ -31,40 +31,25 @@ IGNORE_LABEL = -100
 BLANK_IDENTIFIER = 0
 """The puzzle identifier that belongs to no puzzle; identities count from 1."""
 
-Kind = Literal["arc", "sudoku", "maze"]
+IMPORTED = "official"
+"""Name of the set that holds a published folder as it is."""
+
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
+_AGAIN = "build the set again"
 COUNTS = {"groups", "train_pairs", "test_pairs", "identities"}
 
 AugmentationMode = Literal["stored", "table", "fresh"]
 """Pairs are served as stored, under a fixed table of variants, or anew in every epoch."""
 
 
-class DatasetError(UserError):
-    """A puzzle set, its settings or its folder can't be used; the message names the remedy.
-
-    ``key`` is the setting at fault, where one is.
-    """
-
-    def __init__(self, message: str, key: str | None = None) -> None:
-        super().__init__(key, None, "", problem=message)
-        self.key = key
-
-    def sentence(self, name: str | None = None) -> str:
-        """The message, whatever the field is called."""
-        return f"{self.problem.removesuffix('.')}."
-
-    def __str__(self) -> str:
-        return self.problem
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Description:
-    """What a source says of its puzzle set and the manifest repeats.
+    """The part of a card that the manifest repeats.
 
     Attributes:
-        name: the set's name, as in ``build NAME``.
-        kind: whose rules, symmetries and looks the puzzles have.
+        name: the set's name, as in `build NAME`.
+        kind: name of the kind whose rules, symmetries and looks the puzzles have.
         settings: the builder's, without anything that differs between machines.
         source: where the puzzles come from, for people.
         licence: on what terms.
@@ -78,7 +63,7 @@ class _Description:
     """
 
     name: str
-    kind: Kind
+    kind: str
     settings: dict[str, Any]
     source: str
     licence: str
@@ -93,7 +78,7 @@ class _Description:
 
 @dataclass(frozen=True, kw_only=True)
 class Card(_Description):
-    """What a source says of the puzzle set that it made.
+    """The description of a puzzle set by the source that made it.
 
     Attributes:
         groups: base puzzles with all their variants: tasks of ARC, single grids elsewhere.
@@ -106,12 +91,12 @@ class Card(_Description):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(_Description):
-    """The identity card of a puzzle set, stored as ``manifest.json``.
+    """The identity card of a puzzle set, stored as `manifest.json`.
 
     Attributes:
         schema_version: which keys there are and how the shards read.
         num_puzzle_identifiers: the identities and the blank one.
-        counts: ``groups``, ``train_pairs``, ``test_pairs`` and ``identities``.
+        counts: `groups`, `train_pairs`, `test_pairs` and `identities`.
         files: each other file, to its SHA-256.
     """
 
@@ -130,23 +115,21 @@ class Manifest(_Description):
         return sorted(name for name in self.files if name.startswith(f"{split}-"))
 
     def to_json(self) -> str:
-        """Return the text of ``manifest.json``."""
+        """Return the text of `manifest.json`."""
         return json.dumps(asdict(self), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
-        """Read a manifest back; ``file`` is the name used in a refusal.
+        """Read a manifest back; `file` is the name used in a refusal.
 
-        Raises:
-            DatasetError: the text is not JSON, lacks a key, has an unknown one, or was written
-                for another schema version.
+        Raises `DatasetError` if the text is not JSON, lacks a key, has an unknown one, or was
+        written for another schema version.
         """
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
-            raise DatasetError(
-                f"{file} is not JSON ({error}); delete its folder and build the set again"
-            ) from error
+            remedy = "delete its folder and build the set again"
+            raise DatasetError.of_file(file, f"is not JSON ({error})", remedy) from error
         _check_version(content, file)
         _check_content(content, file)
         box = content["box"]
@@ -154,25 +137,23 @@ class Manifest(_Description):
         manifest = cls(**{**content, **pairs})
         fault = _contradiction(manifest)
         if fault is not None:
-            raise DatasetError(f"{file} {fault}; build the set again")
+            raise DatasetError.of_file(file, fault, _AGAIN)
         return manifest
 
 
 def canonical_json(content: Any) -> str:
-    """Return the one JSON text of ``content``: sorted keys, no spaces."""
+    """Return the one JSON text of `content`: sorted keys, no spaces."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def _check_version(content: Any, file: Path | str) -> None:
     """Refuse other versions first: their keys are not worth naming."""
     if not isinstance(content, dict):
-        raise DatasetError(f"{file} holds no JSON object; build the set again")
+        raise DatasetError.of_file(file, "holds no JSON object", _AGAIN)
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise DatasetError(
-            f"{file} has schema_version {version!r} but this version reads {SCHEMA_VERSION}; "
-            "build the set again"
-        )
+        problem = f"has schema_version {version!r} but this version reads {SCHEMA_VERSION}"
+        raise DatasetError.of_file(file, problem, _AGAIN, version)
 
 
 def _check_content(content: dict[str, Any], file: Path | str) -> None:
@@ -186,17 +167,19 @@ def _check_content(content: dict[str, Any], file: Path | str) -> None:
         if key in content and not _fits(content[key], hint)
     ]
     if faults:
-        raise DatasetError(f"{file} {', '.join(faults)}; build the set again")
+        raise DatasetError.of_file(file, ", ".join(faults), _AGAIN)
 
 
 def _contradiction(manifest: Manifest) -> str | None:
-    """Return what a manifest contradicts itself in."""
+    """Return a contradiction in a manifest, as a clause."""
     rows, columns = manifest.grid
     if set(manifest.counts) != COUNTS:
         return f"has counts other than {', '.join(sorted(COUNTS))}"
     identifiers, identities = manifest.num_puzzle_identifiers, manifest.counts["identities"]
     if rows * columns != manifest.seq_len:
         return f"says seq_len {manifest.seq_len} of a grid of {rows} by {columns}"
+    if not manifest.kind.isidentifier():
+        return f"names a kind {manifest.kind!r}, which no kind can have"
     if identifiers != identities + 1:
         return f"says {identifiers} identifiers of {identities} identities and the blank one"
     if set(manifest.tokens) != {str(token) for token in range(manifest.vocab_size)}:
@@ -210,7 +193,7 @@ def _contradiction(manifest: Manifest) -> str | None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Say whether a value read from JSON is of a type, down to the items of lists and objects."""
+    """Return True if a value read from JSON is of a type, down to its items."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         return value in arguments

@@ -1,7 +1,7 @@
 """Parquet shards: write arrays to them, read them back, and prove that a folder is whole."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
-from puzzle_datasets.storage.schema import MANIFEST_FILE, DatasetError, Manifest, Split
+from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest, Split
 
 ROW_GROUP = 8192
 GROUPS_PER_SHARD = 16
@@ -21,7 +22,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def shard_file(split: Split, number: int = 0) -> str:
-    """Return the name of a shard of ``train`` or ``test``."""
+    """Return the name of a shard of `train` or `test`."""
     return f"{split}-{number:05d}.parquet"
 
 
@@ -48,7 +49,7 @@ def to_table(columns: Columns) -> pa.Table:
 
 
 def to_columns(batch: pa.RecordBatch) -> Columns:
-    """Return a batch's columns as read-only arrays, the reverse of ``to_table``."""
+    """Return a batch's columns as read-only arrays, the reverse of `to_table`."""
     return {
         name: _bytes(values)
         if pa.types.is_fixed_size_binary(values.type)
@@ -57,18 +58,25 @@ def to_columns(batch: pa.RecordBatch) -> Columns:
     }
 
 
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Return the columns of several runs of rows as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def read_rows(file: Path) -> Iterator[Columns]:
     """Yield a shard's columns, some row groups at a time.
 
-    Raises:
-        DatasetError: the file is no whole Parquet file.
+    Raises `DatasetError` if the file is no whole Parquet file.
     """
     try:
         with pq.ParquetFile(file, memory_map=True) as parquet:
             for batch in parquet.iter_batches(_READ_ROWS):
                 yield to_columns(batch)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{file} can't be read ({error}); build the set again") from error
+        problem = f"can't be read ({error})"
+        raise DatasetError.of_file(file, problem, "build the set again") from error
 
 
 def shard_columns(file: Path) -> set[str]:
@@ -104,7 +112,7 @@ def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write ``manifest.json`` durably."""
+    """Write `manifest.json` durably."""
     file = folder / MANIFEST_FILE
     file.write_text(manifest.to_json(), encoding="utf-8")
     sync(file)
@@ -119,45 +127,46 @@ def file_hash(file: Path) -> str:
 def read_manifest(folder: Path) -> Manifest:
     """Return a folder's manifest, without a look at the other files.
 
-    Raises:
-        DatasetError: there is none, or it can't be used.
+    Raises `DatasetError` if there is none, or it can't be used.
     """
     file = folder / MANIFEST_FILE
     if not file.exists():
-        raise DatasetError(
-            f"{folder} is no puzzle set, for it has no {MANIFEST_FILE}; name a folder that "
-            "`python -m puzzle_datasets build` made"
+        raise DatasetError.of_file(
+            folder,
+            f"is no puzzle set, for it has no {MANIFEST_FILE}",
+            "name a folder that `python -m puzzle_datasets build` made",
         )
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} can't be read ({error}); {_remedy(folder)}") from error
+        raise _unreadable(file, error, folder) from error
     return Manifest.from_json(text, file)
 
 
 def verify(folder: Path) -> Manifest:
     """Return the manifest of a folder whose every file is as the manifest says.
 
-    Raises:
-        DatasetError: a file is missing, can't be read or differs from its hash.
+    Raises `DatasetError` if a file is missing, can't be read or differs from its hash.
     """
     manifest = read_manifest(folder)
     for name, expected in manifest.files.items():
         try:
             actual = file_hash(folder / name)
         except OSError as error:
-            raise DatasetError(
-                f"{folder / name} can't be read ({error}); {_remedy(folder)}"
-            ) from error
+            raise _unreadable(folder / name, error, folder) from error
         if actual != expected:
-            raise DatasetError(
-                f"{folder / name} is damaged (its hash has changed); {_remedy(folder)}"
-            )
+            problem = "is damaged (its hash has changed)"
+            raise DatasetError.of_file(folder / name, problem, rebuild(folder), actual)
     return manifest
 
 
-def _remedy(folder: Path) -> str:
+def rebuild(folder: Path) -> str:
+    """Return the remedy for a set that is damaged."""
     return f"delete {folder} and build the set again"
+
+
+def _unreadable(file: Path, error: Exception, folder: Path) -> DatasetError:
+    return DatasetError.of_file(file, f"can't be read ({error})", rebuild(folder))
 
 
 def _bytes(values: pa.Array) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """Write a puzzle set as it comes: rows of any number in, shards of one size and a manifest out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
 from puzzle_datasets.storage.schema import (
     BLANK_IDENTIFIER,
     SCHEMA_VERSION,
     SPLITS,
     Card,
-    DatasetError,
     Manifest,
     Split,
 )
@@ -24,7 +24,9 @@ from puzzle_datasets.storage.shards import (
     GROUPS_PER_SHARD,
     ROW_GROUP,
     Columns,
+    bytes_column,
     file_hash,
+    joined,
     open_shard,
     shard_file,
     to_table,
@@ -117,14 +119,12 @@ class SetWriter:
     def finish(self, card: Card) -> Manifest:
         """Write the manifest, which makes the folder a puzzle set.
 
-        Raises:
-            DatasetError: a split got no pairs.
+        Raises `DatasetError` if a split got no pairs.
         """
         for split in SPLITS:
             if not self._pairs[split]:
-                raise DatasetError(
-                    f"{card.name} would have no {split} pair; ask for other puzzles"
-                )
+                problem = f"would have no {split} pair"
+                raise DatasetError(card.name, 0, "ask for other puzzles", problem=problem)
         content = asdict(card)
         identities, groups = content.pop("identities"), content.pop("groups")
         manifest = Manifest(
@@ -154,8 +154,61 @@ class SetWriter:
         self._files.append(name)
 
 
+def group_table(names: Sequence[str]) -> pa.Table:
+    """Return the table that names the groups 0, 1, …."""
+    columns = {
+        "group": pa.array(np.arange(len(names), dtype=np.int32)),
+        "name": pa.array(names, pa.string()),
+    }
+    return pa.table(columns)
+
+
+def identity_table(
+    group: npt.NDArray[Any],
+    dihedral: npt.NDArray[np.uint8],
+    colours: Tokens,
+    names: Sequence[str] | None = None,
+) -> pa.Table:
+    """Return one row for each identifier 1, 2, ….
+
+    Args:
+        group: the number of its group [I].
+        dihedral: the index of its transform [I].
+        colours: what each colour becomes, uint8 [I, 10].
+        names: its name, where it has one.
+    """
+    columns = {
+        "identifier": pa.array(np.arange(1, len(group) + 1), pa.int32()),
+        "group": pa.array(group, pa.int32()),
+        "dihedral": pa.array(dihedral, pa.int8()),
+        "colours": bytes_column(colours),
+    }
+    if names is not None:
+        columns["name"] = pa.array(names, pa.string())
+    return pa.table(columns)
+
+
+def spread(name: str, values: npt.NDArray[Any]) -> dict[str, float]:
+    """Return mean, least, median, 90th percentile and most of values [n], for a manifest.
+
+    Rounded, as sums differ in the last digits between machines.
+
+    >>> spread("clues", np.array([20, 22]))["clues_mean"]
+    21.0
+    """
+    exact = values.astype(np.float64)
+    figures = {
+        "mean": exact.mean(),
+        "min": exact.min(),
+        "median": np.median(exact),
+        "p90": np.quantile(exact, 0.9),
+        "max": exact.max(),
+    }
+    return {f"{name}_{key}": round(float(value), 4) for key, value in figures.items()}
+
+
 def _regrouped(rows: Iterable[Rows]) -> Iterator[Columns]:
-    """Yield the same rows, ``ROW_GROUP`` at a time, so that no chunk size shows in the bytes."""
+    """Yield the same rows, `ROW_GROUP` at a time, so that no chunk size shows in the bytes."""
     held: list[Columns] = []
     count = 0
     for run in rows:
@@ -163,19 +216,13 @@ def _regrouped(rows: Iterable[Rows]) -> Iterator[Columns]:
         count += len(run.inputs)
         if count < ROW_GROUP:
             continue
-        joined = _joined(held)
+        whole_run = joined(held)
         whole = count - count % ROW_GROUP
         for begin in range(0, whole, ROW_GROUP):
-            yield _cut(joined, begin, begin + ROW_GROUP)
-        held, count = [_cut(joined, whole, count)], count - whole
+            yield _cut(whole_run, begin, begin + ROW_GROUP)
+        held, count = [_cut(whole_run, whole, count)], count - whole
     if count:
-        yield _joined(held)
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        yield joined(held)
 
 
 def _cut(columns: Columns, begin: int, end: int) -> Columns:

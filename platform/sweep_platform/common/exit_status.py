@@ -12,7 +12,7 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def guarded(work: Callable[[], int]) -> int:
     """Do the work; bad input becomes one line and status 2, Ctrl-C and SIGTERM status 130."""
     from hrm.config import ConfigError
-    from puzzle_datasets.storage.schema import DatasetError
+    from puzzle_datasets.common.errors import DatasetError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

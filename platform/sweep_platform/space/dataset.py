@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.commands.prepare import prepare as prepare_set
-from puzzle_datasets.commands.registry import PUZZLE_SETS, puzzle_set
-from puzzle_datasets.common.settings import Settings, is_folder, make_settings
-from puzzle_datasets.storage.schema import DatasetError, Manifest
+from puzzle_datasets.commands.prepare import puzzle_set, puzzle_sets
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import is_folder
+from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.settings import Settings
 from sweep_platform.common.errors import InputError, suggest
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import DatasetSpec
@@ -34,9 +36,10 @@ class DatasetAddress:
 
         dataset = PuzzleDataset.open(Path(self.folder))
         if dataset.manifest.fingerprint != self.fingerprint:
-            raise DatasetError(
-                f"{self.folder} is not the puzzle set that the sweep began with; restore that "
-                "set, or start a new sweep with another --out"
+            raise DatasetError.of_file(
+                self.folder,
+                "is not the puzzle set that the sweep began with",
+                "restore that set, or start a new sweep with another --out",
             )
         return dataset
 
@@ -57,8 +60,8 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
         InputError: the puzzles are not known or a setting is impossible; names the file, the
             line, the key and the remedy.
     """
-    if dataset.name not in PUZZLE_SETS:
-        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, PUZZLE_SETS)
+    if dataset.name not in puzzle_sets():
+        place, remedy = source.place(("dataset", "name")), suggest(dataset.name, puzzle_sets())
         raise InputError(f"{place}: unknown dataset `{dataset.name}`; {remedy}.")
     try:
         absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
@@ -91,15 +94,14 @@ def built_shape(manifest: Manifest) -> Shape:
 
 
 def _sentence(error: DatasetError, source: Source) -> str:
-    path = ("dataset", error.key) if error.key else ("dataset",)
-    said = str(error)
-    about_key = error.key is not None and said.startswith(f"{error.key} ")
-    rest = said.removeprefix(str(error.key)) if about_key else f": {said}"
-    return f"{source.place(path)}: `{'.'.join(path)}`{rest}."
+    if error.field is None:
+        return f"{source.place(('dataset',))}: `dataset`: {error}"
+    path = ("dataset", error.field)
+    return f"{source.place(path)}: {error.sentence(f'`dataset.{error.field}`')}"
 
 
 def _settings(dataset: DatasetSpec) -> Settings:
-    settings: Settings = make_settings(puzzle_set(dataset.name).settings, dataset.settings)
+    settings: Settings = puzzle_set(dataset.name).settings_from(dataset.settings)
     return settings
 
 

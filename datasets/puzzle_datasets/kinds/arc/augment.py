@@ -22,19 +22,25 @@ _FRAME = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each pair of a batch is changed.
+    """A change of each pair of a batch.
 
-    ``dihedral`` [B] is the index of the transform, ``colours`` [B, 10] the new colour of each
-    colour, ``offsets`` [B, 2] the row and column of the grid's top-left cell on the canvas.
+    `dihedral` [B] is the index of the transform, `colours` [B, 10] the new colour of each
+    colour, `offsets` [B, 2] the row and column of the grid's top-left cell on the canvas.
     """
 
     dihedral: Tensor
     colours: Tensor
     offsets: Tensor
 
+    def at(self, rows: Tensor) -> "Augmentation":
+        """Return the augmentations of some of the pairs."""
+        return Augmentation(
+            dihedral=self.dihedral[rows], colours=self.colours[rows], offsets=self.offsets[rows]
+        )
+
 
 def frame(tokens: Tensor, sizes: Tensor) -> Tensor:
-    """Return grids [B, side + 2, side + 2] with their whole border: what ``augment`` reads from.
+    """Return grids [B, side + 2, side + 2] with their whole border: what `augment` reads from.
 
     Args:
         tokens: [B, L], grids in the canvas's top-left corner; what is beyond them is dropped.
@@ -57,7 +63,7 @@ def augment(
     """Return the augmented tokens int32 [B, L] of framed grids.
 
     Args:
-        framed: grids [B, side + 2, side + 2], as ``frame`` returns them.
+        framed: grids [B, side + 2, side + 2], as `frame` returns them.
         sizes: height and width [B, 2] of the grids.
         augmentation: one for each grid; the moved grid must lie within the canvas.
         padding: what padding becomes, for labels the one that is ignored.
@@ -80,7 +86,7 @@ def augment(
 def augment_corner(tokens: Tensor, sizes: Tensor, augmentation: Augmentation) -> Tensor:
     """Return the augmented tokens int32 [B, L] of grids [B, L] in the canvas's corner.
 
-    ``frame`` and ``augment`` in one, for grids that are augmented once.
+    `frame` and `augment` in one, for grids that are augmented once.
     """
     return augment(frame(tokens, sizes), sizes, augmentation)
 
@@ -88,7 +94,7 @@ def augment_corner(tokens: Tensor, sizes: Tensor, augmentation: Augmentation) ->
 def undo(tokens: Tensor, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
     """Return base tokens int32 [B, L] and sizes [B, 2] of augmented grids: augment's inverse.
 
-    The grid is what ``crop`` finds at the augmentation's offset, so a model's prediction, whose
+    The grid is what `crop` finds at the augmentation's offset, so a model's prediction, whose
     border may be wrong, is read as the published evaluation reads it.
     """
     corner = _to_corner(tokens, augmentation.offsets)
@@ -151,7 +157,7 @@ def _source_line(new: Tensor, extent: Tensor, reverses: Tensor, stride: int) -> 
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:
-    """Return ``values.gather(1, index)`` for an int32 index, which halves the time."""
+    """Return `values.gather(1, index)` for an int32 index, which halves the time."""
     count, width = values.shape
     starts = torch.arange(0, count * width, width, dtype=torch.int32, device=values.device)
     flat = (index + starts[:, None]).flatten()

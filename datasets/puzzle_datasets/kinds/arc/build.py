@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.common.settings import settings_record
-from puzzle_datasets.kinds.arc.recipes import Grid, Pair, Recipes, draw_recipes
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.kinds.arc.grids import Pair, canvas_tokens
+from puzzle_datasets.kinds.arc.kind import KIND
+from puzzle_datasets.kinds.arc.recipes import Recipes, draw_recipes
 from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion
 from puzzle_datasets.kinds.arc.tasks import (
     Task,
@@ -21,24 +22,14 @@ from puzzle_datasets.kinds.arc.tasks import (
     read_tasks,
 )
 from puzzle_datasets.storage.leaks import refuse_leaks_by_name
-from puzzle_datasets.storage.schema import (
-    ARC_COLOURS,
-    COLOUR_OFFSET,
-    EOS,
-    GROUP_FILE,
-    IDENTITY_FILE,
-    PAD,
-    Card,
-    DatasetError,
-    Manifest,
-)
-from puzzle_datasets.storage.shards import ROW_GROUP, bytes_column
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, Card, Manifest
+from puzzle_datasets.storage.shards import ROW_GROUP
+from puzzle_datasets.storage.writer import Rows, SetWriter, group_table, identity_table
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    """One base pair of a split; ``example`` counts the pairs of its task, demonstrations first."""
+    """One base pair of a split; `example` counts the pairs of its task, demonstrations first."""
 
     task: Task
     group: int
@@ -51,24 +42,31 @@ class _Row:
 
 
 def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time.
+    """Write the puzzle set of `settings`, the same bytes every time.
 
-    Raises:
-        DatasetError: the settings ask for more tasks than fit, leave no test pair, or mix in
-            tasks that are scored.
+    Raises `DatasetError` if the settings ask for more tasks than fit, leave no test pair, or mix
+    in tasks that are scored.
     """
     tasks = chosen_tasks(version, settings)
     recipes = [_task_recipes(task, settings) for task in tasks]
     train, test = _split(tasks, recipes, settings)
     if not test:
         raise DatasetError(
-            f"the {len(tasks)} tasks chosen hold no test pair of the evaluation half; "
-            "set held_out to 'all', or raise tasks or canvas",
-            key="held_out",
+            "held_out",
+            settings.held_out,
+            "set it to 'all', or raise tasks or canvas",
+            problem=f"is {settings.held_out!r}, but the {len(tasks)} tasks chosen hold no test "
+            "pair of that half",
+            also=("tasks", "canvas"),
         )
     writer.write_split("train", _rows(train, settings.canvas))
     writer.write_split("test", _rows(test, settings.canvas))
-    writer.write_table(IDENTITY_FILE, _identity_table(recipes))
+    identities = identity_table(
+        np.repeat(np.arange(len(recipes)), [len(one) for one in recipes]),
+        np.concatenate([one.dihedral for one in recipes]),
+        np.concatenate([one.colours for one in recipes]),
+    )
+    writer.write_table(IDENTITY_FILE, identities)
     writer.write_table(GROUP_FILE, group_table([task.name for task in tasks]))
     return writer.finish(_card(version, settings, tasks, sum(map(len, recipes))))
 
@@ -77,10 +75,8 @@ def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
     """Return the tasks of a set, sorted by name.
 
     Tasks added to the version's own count as training tasks; those that the version has as well
-    are taken once.
-
-    Raises:
-        DatasetError: fewer tasks fit than are asked for, or an added task is among those scored.
+    are taken once. Raises `DatasetError` if fewer tasks fit than are asked for, or an added task
+    is among those scored.
     """
     own = read_tasks(version)
     added: list[Task] = []
@@ -90,31 +86,6 @@ def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
         added += _other_version(version, own, settings)
     mix = {task.name: task for task in [*added, *own]}
     return choose_tasks(mix.values(), settings)
-
-
-def group_table(names: Sequence[str]) -> pa.Table:
-    """Return the table that names the groups 0, 1, …."""
-    columns = {
-        "group": pa.array(np.arange(len(names), dtype=np.int32)),
-        "name": pa.array(names, pa.string()),
-    }
-    return pa.table(columns)
-
-
-def canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
-    """Return tokens [side·side] of a grid in the canvas's corner, and its border if it fits."""
-    height, width = grid.shape
-    canvas = np.full((side + 1, side + 1), PAD, np.uint8)
-    canvas[:height, :width] = grid + COLOUR_OFFSET
-    canvas[height, :width] = EOS
-    canvas[:height, width] = EOS
-    return canvas[:side, :side].ravel()
-
-
-def token_legend() -> dict[str, str]:
-    """Return what each token of an ARC grid means."""
-    colours = {str(COLOUR_OFFSET + colour): f"colour {colour}" for colour in range(ARC_COLOURS)}
-    return {str(PAD): "padding", str(EOS): "end of sequence", **colours}
 
 
 def _other_version(
@@ -129,7 +100,7 @@ def _other_version(
         {task.name for task in own if is_held_out(task, settings)},
         trained_on=settings.also,
         scored_on=version.name,
-        key="also",
+        setting="also",
     )
     return added
 
@@ -180,35 +151,18 @@ def _run(rows: Sequence[_Row], puzzles: npt.NDArray[np.int32], side: int) -> Row
     )
 
 
-def _identity_table(recipes: Sequence[Recipes]) -> pa.Table:
-    """Return one row for each identity, in the order of their identifiers 1, 2, …."""
-    sizes = [len(task_recipes) for task_recipes in recipes]
-    columns = {
-        "identifier": pa.array(np.arange(1, sum(sizes) + 1), pa.int32()),
-        "group": pa.array(np.repeat(np.arange(len(recipes)), sizes), pa.int32()),
-        "dihedral": pa.array(np.concatenate([r.dihedral for r in recipes]), pa.int8()),
-        "colours": bytes_column(np.concatenate([r.colours for r in recipes])),
-    }
-    return pa.table(columns)
-
-
 def _card(
     version: ArcVersion, settings: ArcSettings, tasks: Sequence[Task], identities: int
 ) -> Card:
-    return Card(
-        name=version.name,
-        kind="arc",
-        settings=settings_record(settings),
+    return KIND.card(
+        version.name,
+        settings,
         source=_source(version, settings),
         licence=version.licence,
-        vocab_size=settings.vocab_size,
-        seq_len=settings.seq_len,
-        grid=(settings.canvas, settings.canvas),
-        tokens=token_legend(),
-        augmentation="fresh" if settings.augmentations == "fresh" else "table",
         groups=len(tasks),
-        identities=identities,
         statistics=_statistics(tasks),
+        identities=identities,
+        augmentation="fresh" if settings.augmentations == "fresh" else "table",
     )
 
 

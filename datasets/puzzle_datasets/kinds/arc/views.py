@@ -1,4 +1,4 @@
-"""ARC's test inputs in the guises under which a model is asked to vote on them."""
+"""ARC's test inputs in the views in which a model votes on them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ from torch import Tensor
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.arc.augment import Augmentation, augment_corner
-from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.loading.picks import as_batch
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import ARC_COLOURS
@@ -21,12 +20,12 @@ _EXAMPLE_BITS = 16
 
 @dataclass(frozen=True)
 class InputIndex:
-    """Which rows of a test split show the same test input, where augmented copies are stored.
+    """The rows of a test split by test input, of which augmented copies may be stored.
 
     Attributes:
-        of_row: the input int64 [n] that each row shows.
+        of_row: the number of each row's input, int64 [n].
         rows: all rows [n], those of one input side by side, an un-augmented one first.
-        starts: where in ``rows`` each input begins, int64 [I + 1].
+        starts: where in `rows` each input begins, int64 [I + 1].
     """
 
     of_row: Tensor
@@ -53,12 +52,12 @@ class InputIndex:
 
 @dataclass(frozen=True, kw_only=True)
 class VotingBatch:
-    """Test pairs in some guise.
+    """Test pairs in some view.
 
     Attributes:
-        batch: what the model sees, and the labels in the same guise.
+        batch: what the model sees, and the labels in the same view.
         rows: rows [B] of the test split.
-        augmentation: the guise of each, as ``ArcVotes.add`` undoes it.
+        augmentation: the view of each, as `ArcVotes.add` undoes it.
     """
 
     batch: Batch
@@ -67,16 +66,16 @@ class VotingBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Guises:
-    """Test ``rows`` [n] in the order they are served, each under one identity's recipe."""
+class _Views:
+    """Test `rows` [n] in the order they are served, each under one identity's recipe."""
 
     rows: Tensor
     identifiers: Tensor
     dihedral: Tensor
     colours: Tensor
 
-    def part(self, at: slice) -> "_Guises":
-        return _Guises(**{name: values[at] for name, values in vars(self).items()})
+    def part(self, at: slice) -> "_Views":
+        return _Views(**{name: values[at] for name, values in vars(self).items()})
 
     @property
     def augmentation(self) -> Augmentation:
@@ -85,25 +84,21 @@ class _Guises:
 
 
 def voting_batches(
-    dataset: PuzzleDataset,
-    *,
-    batch_size: int,
-    identities: int,
-    share: Share | None = None,
+    dataset: PuzzleDataset, *, batch_size: int, views: int, share: Share | None = None
 ) -> Iterator[VotingBatch]:
-    """Yield every test pair in up to ``identities`` guises, grids in the canvas's corner.
+    """Yield every test pair in up to `views` views, grids in the canvas's corner.
 
-    All pairs come un-augmented first, then all in a second guise, and so on, so that a pass that
-    is cut short has asked about each. The guises are the identities of the pair's task; the
+    All pairs come un-augmented first, then all in a second view, and so on, so that a pass that
+    is cut short has seen each. The views are the identities of the pair's task; the
     copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
-    tasks have one identity only, recipes drawn from the set's own seed. With ``share``, the
-    processes take turns, guise by guise. The last batch may be short.
+    tasks have one identity only, recipes drawn from the set's own seed. With `share`, the
+    processes take turns, view by view. The last batch may be short.
     """
-    assert identities >= 1, identities
+    assert views >= 1, views
     share = share or Share()
-    plans = {"stored": _stored_guises, "table": _table_guises, "fresh": _drawn_guises}
+    plans = {"stored": _stored_views, "table": _table_views, "fresh": _drawn_views}
     plan = plans[dataset.manifest.augmentation]
-    mine = plan(dataset, identities).part(slice(share.rank, None, share.world_size))
+    mine = plan(dataset, views).part(slice(share.rank, None, share.world_size))
     for begin in range(0, len(mine.rows), batch_size):
         part = mine.part(slice(begin, begin + batch_size))
         batch = _as_seen(dataset, part)
@@ -115,10 +110,10 @@ def stored_augmentation(dataset: PuzzleDataset, rows: Tensor) -> Augmentation:
     return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1).augmentation
 
 
-def _under(dataset: PuzzleDataset, rows: Tensor, identity_rows: Tensor) -> _Guises:
+def _under(dataset: PuzzleDataset, rows: Tensor, identity_rows: Tensor) -> _Views:
     identities = dataset.identities
     assert identities is not None, f"{dataset.manifest.name} holds no ARC tasks"
-    return _Guises(
+    return _Views(
         rows=rows,
         identifiers=(identity_rows + 1).int(),
         dihedral=identities.dihedral[identity_rows],
@@ -126,42 +121,42 @@ def _under(dataset: PuzzleDataset, rows: Tensor, identity_rows: Tensor) -> _Guis
     )
 
 
-def _table_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
+def _table_views(dataset: PuzzleDataset, views: int) -> _Views:
     table = dataset.identities
     assert table is not None
     groups = dataset.test.group.long()
     starts = torch.searchsorted(table.group, groups)
     ends = torch.searchsorted(table.group, groups, right=True)
-    rows, identity_rows = _in_turns(starts, ends, identities)
+    rows, identity_rows = _in_turns(starts, ends, views)
     return _under(dataset, rows, identity_rows)
 
 
-def _stored_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
+def _stored_views(dataset: PuzzleDataset, views: int) -> _Views:
     index = InputIndex.of(dataset)
-    _, place = _in_turns(index.starts[:-1], index.starts[1:], identities)
+    _, place = _in_turns(index.starts[:-1], index.starts[1:], views)
     rows = index.rows[place]
     return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1)
 
 
 def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Walk the ranges from ``starts`` [R] to ``ends``: first of each, second of each, and so on.
+    """Walk the ranges from `starts` [R] to `ends`: first of each, second of each, and so on.
 
-    Return the range and the place [n] of each step; no range gives more than ``most``.
+    Return the range and the place [n] of each step; no range gives more than `most`.
     """
     lengths = (ends - starts).clamp_max(most)
     turn, at = (torch.arange(int(lengths.max()))[:, None] < lengths).nonzero(as_tuple=True)
     return at, starts[at] + turn
 
 
-def _drawn_guises(dataset: PuzzleDataset, identities: int) -> _Guises:
+def _drawn_views(dataset: PuzzleDataset, views: int) -> _Views:
     groups, inverse = np.unique(dataset.test.group.numpy(), return_inverse=True)
     group_at = torch.from_numpy(inverse)
     seed = dataset.manifest.settings["seed"]
-    recipes = [_draw_recipes(seed, group, identities) for group in groups.tolist()]
+    recipes = [_draw_recipes(seed, group, views) for group in groups.tolist()]
     dihedral, colours = (torch.stack(parts) for parts in zip(*recipes, strict=True))
-    rows = torch.arange(len(group_at)).repeat(identities)
-    turn = torch.arange(identities).repeat_interleave(len(group_at))
-    return _Guises(
+    rows = torch.arange(len(group_at)).repeat(views)
+    turn = torch.arange(views).repeat_interleave(len(group_at))
+    return _Views(
         rows=rows,
         identifiers=dataset.test.puzzle_identifier[rows],
         dihedral=dihedral[group_at[rows], turn],
@@ -179,10 +174,10 @@ def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(dihedral), torch.from_numpy(colours)
 
 
-def _as_seen(dataset: PuzzleDataset, guises: _Guises) -> Batch:
-    test, rows = dataset.test, guises.rows
+def _as_seen(dataset: PuzzleDataset, views: _Views) -> Batch:
+    test, rows = dataset.test, views.rows
     inputs, labels = test.inputs[rows], test.labels[rows]
     if dataset.manifest.augmentation != "stored":
-        inputs = augment_corner(inputs, test.input_sizes[rows], guises.augmentation)
-        labels = augment_corner(labels, test.label_sizes[rows], guises.augmentation)
-    return as_batch(inputs, labels, guises.identifiers)
+        inputs = augment_corner(inputs, test.input_sizes[rows], views.augmentation)
+        labels = augment_corner(labels, test.label_sizes[rows], views.augmentation)
+    return as_batch(inputs, labels, views.identifiers)

@@ -4,6 +4,7 @@ Mazes travel as token sequences [B, L] with L = side·side. The published runs t
 where several paths are equally short, a turned label may break the rule by which one was chosen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,11 +21,12 @@ from puzzle_datasets.common.dihedral import (
 from puzzle_datasets.loading.batch import Batch, send
 from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each maze of a batch is changed: ``dihedral`` int64 [B], the index of the transform."""
+    """A change of each maze of a batch: `dihedral` int64 [B], the index of the transform."""
 
     dihedral: Tensor
 
@@ -36,23 +38,30 @@ class Augmentation:
 def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
     """Return the turned tokens [B, L] of square mazes [B, L]."""
     length = tokens.shape[1]
-    cells = send(_cells_shown(length), tokens.device).index_select(0, augmentation.dihedral)
+    cells = send(_source_cells(length), tokens.device).index_select(0, augmentation.dihedral)
     first = torch.arange(0, tokens.numel(), length, dtype=torch.int32, device=tokens.device)
     flat = cells.add_(first[:, None]).flatten()
     return tokens.flatten().index_select(0, flat).view_as(tokens)
 
 
 def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return the tokens [B, L] of which ``augment`` made these."""
+    """Return the tokens [B, L] of which `augment` made these."""
     inverses = torch.tensor(INVERSE, device=tokens.device)
     return augment(tokens, Augmentation(dihedral=inverses[augmentation.dihedral]))
+
+
+def change_to_variants(
+    manifest: Manifest, rows: Tensor, variants: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return what turns tokens [B, L] of mazes into those of their variants [B], at any rows."""
+    return lambda tokens: augment(tokens, Augmentation(dihedral=variants))
 
 
 class MazePairs:
     """Pairs under fixed variants of each maze, or turned anew in every epoch.
 
     Variant k is the maze under transform k; which one an epoch shows depends on the loader's
-    ``seed``, as do fresh transforms.
+    `seed`, as do fresh transforms.
     """
 
     def __init__(self, dataset: PuzzleDataset, seed: int, device: torch.device) -> None:
@@ -77,8 +86,8 @@ class MazePairs:
 
 
 @cache
-def _cells_shown(length: int) -> Tensor:
-    """Return the cell int32 [8, L] that each place shows under each transform."""
+def _source_cells(length: int) -> Tensor:
+    """Return the cell int32 [8, L] that each cell comes from under each transform."""
     side = round(length**0.5)
     cells = torch.arange(length, dtype=torch.int32).view(side, side)
     turned = []

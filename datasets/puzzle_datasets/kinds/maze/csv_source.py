@@ -7,15 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import blaming, require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    settings_record,
-)
-from puzzle_datasets.csv_files.blocks import fault
+from puzzle_datasets.common.options import option
 from puzzle_datasets.csv_files.choice import (
     FILES,
     HubChoiceSettings,
@@ -24,17 +16,19 @@ from puzzle_datasets.csv_files.choice import (
     source_folder,
 )
 from puzzle_datasets.csv_files.importing import (
+    CsvFormat,
     Details,
-    PuzzleKind,
     SplitReport,
     import_splits,
     statistics,
 )
-from puzzle_datasets.csv_files.table import GridText, Tokens, first_question
+from puzzle_datasets.csv_files.table import GridText, Tokens, first_question, line_error
 from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
-from puzzle_datasets.storage.schema import Card, Manifest, Split
-from puzzle_datasets.storage.writer import SetWriter
+from puzzle_datasets.storage.schema import Manifest, Split
+from puzzle_datasets.storage.settings import Augmentations
+from puzzle_datasets.storage.writer import SetWriter, spread
 
 NAME = "maze-hard"
 REPO = "sapientinc/maze-30x30-hard-1k"
@@ -45,22 +39,20 @@ REMEDY = "spaces at the ends are cells too: write rows without stripping them"
 
 @dataclass(frozen=True, kw_only=True)
 class MazeHardSettings(HubChoiceSettings):
-    """Which mazes of Maze-Hard (HRM paper, section 3.1), or of files in its format."""
+    """A choice of mazes of Maze-Hard (HRM paper, section 3.1), or of files in its format."""
 
     augmentations: Augmentations = option(
-        0, "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0"
+        0,
+        "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0",
+        least=0,
+        most=MOST_VARIANTS,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_augmentations(self, MOST_VARIANTS)
 
     @property
     def side(self) -> int:
         """Rows and columns of a maze; those of the user's first one where there are files.
 
-        Raises:
-            DatasetError: there are files, and the first row is no square maze.
+        Raises `DatasetError` if there are files, and the first row is no square maze.
         """
         return PUBLISHED_SIDE if self.csv is None else _first_side(Path(self.csv))
 
@@ -78,42 +70,33 @@ class MazeHardSettings(HubChoiceSettings):
 def check(settings: MazeHardSettings) -> None:
     """Refuse a user's files at a glance; of published ones nothing is fetched.
 
-    Raises:
-        DatasetError: a file is missing, has no mazes or does not begin with a square one, as
-            large as the first one to train on.
+    Raises `DatasetError` if a file is missing, has no mazes or does not begin with a square one,
+    as large as the first one to train on.
     """
     if settings.csv is not None:
         require_files(Path(settings.csv))
-        require_first_grids(Path(settings.csv), _kind(settings.side).text)
+        require_first_grids(Path(settings.csv), _format(settings.side).text)
 
 
 def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
     """Write Maze-Hard, or the mazes of a user's files.
 
     A label whose path is valid but not shortest is kept, as published files may have some, and
-    counted in the statistics; one whose path is broken is refused.
-
-    Raises:
-        DatasetError: files are missing or can't be fetched, or a row is no maze with a path.
+    counted in the statistics; one whose path is broken is refused. Raises `DatasetError` if files
+    are missing or can't be fetched, or a row is no maze with a path.
     """
     folder, source = source_folder(settings, REPO)
     side = settings.side
-    reports = import_splits(folder, settings, _kind(side), writer)
+    reports = import_splits(folder, settings, _format(side), writer)
     figures = statistics(reports)
     for split, report in reports.items():
         figures |= _figures(split, report, side**2)
     return writer.finish(
-        Card(
-            name=NAME,
-            kind="maze",
-            settings=settings_record(settings),
+        KIND.card(
+            NAME,
+            settings,
             source=source,
             licence=LICENCE,
-            vocab_size=settings.vocab_size,
-            seq_len=side**2,
-            grid=(side, side),
-            tokens=maze.LEGEND,
-            augmentation=augmentation_mode(settings.augmentations),
             groups=sum(len(report.column("length")) for report in reports.values()),
             statistics=figures,
         )
@@ -122,19 +105,18 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
 
 def _first_side(folder: Path) -> int:
     file = folder / FILES["train"]
-    with blaming("csv"):
-        cells = len(first_question(file))
-        side = math.isqrt(cells)
-        if not cells or side**2 != cells:
-            sentence = f"question has {cells} characters, which fill no square"
-            raise fault(file, 0, f"{sentence}; {REMEDY}")
+    cells = len(first_question(file))
+    side = math.isqrt(cells)
+    if not cells or side**2 != cells:
+        problem = f"question has {cells} characters, which fill no square"
+        raise line_error(file, 0, problem, REMEDY)
     return side
 
 
-def _kind(side: int) -> PuzzleKind:
+def _format(side: int) -> CsvFormat:
     shape = (side, side)
     question = {maze.CHARACTERS[token - 1]: token for token in range(maze.WALL, maze.PATH)}
-    return PuzzleKind(
+    return CsvFormat(
         text=GridText(
             question=question,
             answer=question | {maze.CHARACTERS[maze.PATH - 1]: maze.PATH},

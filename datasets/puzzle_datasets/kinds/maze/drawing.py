@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.look import Legend
+from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid, Mask
 from puzzle_datasets.kinds.maze.rules import GOAL, OPEN, PATH, START, WALL
 
@@ -16,14 +16,14 @@ ENDS = {START: "#1a9e4b", GOAL: "#d92d20"}
 class MazeLook:
     """Walls, floor, start and goal, and the path where it is shown."""
 
-    def panel(self, puzzle: Grid, shown: Grid, cell: float) -> str:
-        """Return the maze ``shown``, with the path that it holds."""
-        height, width = (lines * cell for lines in shown.shape)
+    def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
+        """Return the maze `drawn`, with the path that it holds."""
+        height, width = (lines * cell for lines in drawn.shape)
         shapes = [
             svg.rectangle(width, height, fill=FLOOR),
-            svg.cells(shown == WALL, cell, WALLS),
-            _way(shown, cell),
-            *(_end(row, column, cell, ENDS[token]) for token, row, column in _ends(shown)),
+            svg.cells(drawn == WALL, cell, WALLS),
+            _way(drawn, cell),
+            *(_end(row, column, cell, ENDS[token]) for token, row, column in _ends(drawn)),
             svg.frame(width, height),
         ]
         return "".join(shapes)

@@ -16,7 +16,6 @@ DrawGrids = Callable[[np.random.Generator, int, int], tuple[Mask, Places]]
 LEAST_WALLS, MOST_WALLS = 77, 128
 """Walls of a random maze in 256 cells: 30 to 50 %."""
 
-_BYTE = 256
 _FRAME = 2
 # Of k free directions the number r names the (r mod k)-th: fair, as 12 is a multiple of 1 to 4.
 _TURNS = 12

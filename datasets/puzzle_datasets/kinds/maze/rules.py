@@ -1,9 +1,9 @@
-"""What a maze is: its tokens, its shortest paths, and what makes a label or a prediction right.
+"""The rules of mazes: tokens, shortest paths, and right labels and predictions.
 
 A maze is a grid of walls and open cells with one start S and one goal G; a step goes to one of
 the four neighbours of a cell. Its label is the same grid with the open cells of a shortest path
-between S and G turned to ``o``; S and G stay. The length of a path is its number of steps, so a
-shortest path of length l has l - 1 cells ``o``. Functions take many mazes of one shape at a time,
+between S and G turned to `o`; S and G stay. The length of a path is its number of steps, so a
+shortest path of length l has l - 1 cells `o`. Functions take many mazes of one shape at a time,
 as tokens [n, L] with L = rows * columns, and may be given any integer type.
 """
 
@@ -24,12 +24,12 @@ from puzzle_datasets.common.dihedral import (
 PAD, WALL, OPEN, START, GOAL, PATH = range(6)
 VOCAB_SIZE = 6
 CHARACTERS = "# SGo"
-"""How tokens 1 to 5 are written in text."""
+"""Tokens 1 to 5 as text."""
 LEGEND = {
     str(token): meaning
     for token, meaning in enumerate(("padding", "wall", "open", "start", "goal", "path"))
 }
-"""What each token means."""
+"""Meaning of each token."""
 
 Shape = tuple[int, int]
 """Rows and columns."""
@@ -47,12 +47,16 @@ _FAULTS = (
 
 
 def distances(inputs: Cells, shape: Shape, origin: int) -> npt.NDArray[np.int32]:
-    """Return the steps int32 [n, L] from the cell of token ``origin``; -1 where no way leads."""
+    """Return the steps int32 [n, L] from the cell of token `origin`; -1 where no way leads."""
     return _spread(inputs > WALL, inputs == origin, shape)[0]
 
 
 def shortest_lengths(inputs: Cells, shape: Shape) -> npt.NDArray[np.int32]:
-    """Return the steps int32 [n] of the shortest path from S to G; -1 where there is none."""
+    """Return the steps int32 [n] of the shortest path from S to G; -1 where there is none.
+
+    >>> shortest_lengths(np.array([[START, OPEN, GOAL], [START, WALL, GOAL]]), (1, 3))
+    array([ 2, -1], dtype=int32)
+    """
     return _at_goal(inputs, distances(inputs, shape, START))
 
 
@@ -82,9 +86,9 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
 
 
 def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, Mask]:
-    """Say of each prediction [n, L] whether it is valid and whether it is shortest, bool [n] each.
+    """Return which predictions [n, L] are valid and which are shortest, bool [n] each.
 
-    It is valid if it equals its maze but for open cells turned to ``o``, and these connect S with
+    It is valid if it equals its maze but for open cells turned to `o`, and these connect S with
     G. It is shortest if nothing could be left out: its path is one of the shortest.
     """
     on_path = predictions == PATH
@@ -94,12 +98,27 @@ def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, 
     return valid, valid & (on_path.sum(1) + 1 == shortest_lengths(inputs, shape))
 
 
+def score(
+    inputs: Cells, labels: Cells, predictions: Cells, shape: Shape
+) -> dict[str, npt.NDArray[Any]]:
+    """Return figures bool [n] of predicted paths [n, L].
+
+    `exact_accuracy`: every cell is the label's; `valid_paths` and `shortest_paths` as
+    `path_scores` has them. A maze can have many shortest paths and the label holds only one, so
+    that exact matches measure the label's choice as well: the HRM paper calls a prediction correct
+    that is valid and shortest (section 3.1).
+    """
+    valid, shortest = path_scores(inputs, predictions, shape)
+    exact = (predictions == labels).all(1)
+    return {"exact_accuracy": exact, "valid_paths": valid, "shortest_paths": shortest}
+
+
 def find_fault(
     inputs: Cells, labels: Cells, shape: Shape, *, must_be_shortest: bool = True
 ) -> tuple[int, str] | None:
     """Return the first row that is no maze with its solution, and what is wrong; None if all are.
 
-    A label whose path connects S with G but is not shortest passes if ``must_be_shortest`` is off.
+    A label whose path connects S with G but is not shortest passes if `must_be_shortest` is off.
     """
     valid, shortest = path_scores(inputs, labels, shape)
     faults = np.stack(

@@ -2,15 +2,76 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
-from puzzle_datasets.kinds.maze.grids import DrawGrids, any_of, draw_perfect, draw_random_walls
-from puzzle_datasets.kinds.maze.reach import far_reaching
-from puzzle_datasets.storage.schema import DatasetError
+from puzzle_datasets.kinds.maze.grids import (
+    DrawGrids,
+    Mask,
+    Places,
+    any_of,
+    draw_perfect,
+    draw_random_walls,
+)
+
+WIDEST = 64
+"""The most columns that a word holds."""
+
+Words = npt.NDArray[np.unsignedinteger[Any]]
+
+# To pick the mazes that still walk costs about as much as a step of those that do not.
+_WORTH_PICKING = 0.8
+
+
+def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tuple[Places, int]:
+    """Return the mazes that have a cell `steps` away from their start, by their numbers.
+
+    Also returns the steps to the furthest cell met, counted no further than `steps`.
+
+    Args:
+        open_cells: bool [n, side * side]; the side is 64 at most.
+        starts: the place of the start [n], an open cell.
+        steps: 1 or more.
+    """
+    start_cells = np.zeros_like(open_cells)
+    start_cells[np.arange(len(starts)), starts] = True
+    walkable, reached = _words(open_cells, side), _words(start_cells, side)
+    mazes = np.arange(len(starts))
+    for step in range(1, steps + 1):
+        spread = _with_neighbours(reached) & walkable
+        grew = (spread != reached).any(0)
+        walking = np.count_nonzero(grew)
+        if walking == 0:
+            return mazes[:0], step - 1
+        if walking < _WORTH_PICKING * len(mazes):
+            walkable, spread, mazes = walkable[:, grew], spread[:, grew], mazes[grew]
+            grew = grew[grew]
+        reached = spread
+    return mazes[grew], steps
+
+
+def _words(cells: Mask, side: int) -> Words:
+    """Return rows of cells as words [side, n], column c as bit c."""
+    word = np.dtype("<u4" if side <= WIDEST // 2 else "<u8")
+    packed = np.packbits(cells.reshape(-1, side, side), axis=2, bitorder="little")
+    padded = np.zeros((*packed.shape[:2], word.itemsize), np.uint8)
+    padded[:, :, : packed.shape[2]] = packed
+    return np.ascontiguousarray(padded.view(word)[:, :, 0].T)
+
+
+def _with_neighbours(reached: Words) -> Words:
+    """Return the cells reached and those beside, above and below them."""
+    spread: Words = np.left_shift(reached, 1)
+    spread |= np.right_shift(reached, 1)
+    spread |= reached
+    spread[1:] |= reached[:-1]
+    spread[:-1] |= reached[1:]
+    return spread
+
 
 Family = Literal["perfect", "random-walls"]
 Tokens = npt.NDArray[np.uint8]
@@ -31,10 +92,10 @@ PATIENCE = 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Which mazes to look for: those of a family and side with ``least`` to ``most`` steps.
+    """A search for mazes of a family and side whose path has `least` to `most` steps.
 
-    A grid is kept if some cell is ``least`` steps away from its random start, and the goal is
-    uniform among the cells that are ``least`` to ``most`` steps away.
+    A grid is kept if some cell is `least` steps away from its random start, and the goal is
+    uniform among the cells that are `least` to `most` steps away.
     """
 
     family: Family
@@ -45,13 +106,11 @@ class Search:
     def distinct(
         self, count: int, generator: np.random.Generator, seen: set[int]
     ) -> Iterator[Tokens]:
-        """Yield ``count`` mazes [n, L] in several runs, of which some may be empty.
+        """Yield `count` mazes [n, L] in several runs, of which some may be empty.
 
-        ``seen`` holds the hashes of mazes that must not come (again), in any orientation, and
-        grows by those that were found.
-
-        Raises:
-            DatasetError: ``PATIENCE`` grids in a row brought no new maze.
+        `seen` holds the hashes of mazes that must not come (again), in any orientation, and
+        grows by those that were found. Raises `DatasetError` if `PATIENCE` grids in a row
+        brought no new maze.
         """
         found = tries = furthest = 0
         while found < count:
@@ -93,17 +152,16 @@ class Search:
     def _refusal(self, found: int, count: int, furthest: int) -> DatasetError:
         what = f"{self.family} mazes of side {self.side}"
         if furthest < self.least:
-            return DatasetError(
-                f"{PATIENCE} {what} had no path of min_length, {self.least} steps: the longest "
-                f"seen has {furthest}; lower min_length or raise side",
-                key="min_length",
+            problem = f"is {self.least}, but the longest path in {PATIENCE} {what} has {furthest}"
+            remedy = "lower it or raise side"
+        else:
+            problem = (
+                f"is {self.least}, but only {found} different {what} with a path of {self.least} "
+                f"to {self.most} steps were found where {count} are asked for, none in the last "
+                f"{PATIENCE} grids"
             )
-        return DatasetError(
-            f"only {found} different {what} with a path of {self.least} to {self.most} steps "
-            f"were found where {count} are asked for, none in the last {PATIENCE} grids; ask for "
-            "fewer, lower min_length or raise side",
-            key="min_length",
-        )
+            remedy = "ask for fewer, lower it or raise side"
+        return DatasetError("min_length", self.least, remedy, problem=problem, also=("side",))
 
 
 def _unseen(hashes: list[int], most: int, seen: set[int]) -> list[int]:

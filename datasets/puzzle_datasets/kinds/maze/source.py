@@ -1,10 +1,10 @@
 """Generated mazes of any side, with the length of their shortest path within bounds.
 
 After the mazes of the HRM paper, section 3.1, which are 30 by 30 and whose path is longer than
-110 steps. Family ``random-walls`` is of their kind; a maze may have millions of equally short
-paths. Family ``perfect`` has one path only, so that there is just one right answer.
+110 steps. Family `random-walls` is of their kind; a maze may have millions of equally short
+paths. Family `perfect` has one path only, so that there is just one right answer.
 
-Of several shortest paths the label is the first, as ``rules.maze.solve`` orders them. A maze
+Of several shortest paths the label is the first, as `rules.solve` orders them. A maze
 alone thus decides its label; rotated or reflected, the label is a shortest path but not the first.
 """
 
@@ -17,20 +17,14 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    require,
-    settings_record,
-)
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.maze import rules as maze
-from puzzle_datasets.kinds.maze.reach import WIDEST
-from puzzle_datasets.kinds.maze.search import FAMILIES, Family, Search
-from puzzle_datasets.storage.schema import Card, Manifest, Split
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.kinds.maze.kind import KIND
+from puzzle_datasets.kinds.maze.search import WIDEST, Family, Search
+from puzzle_datasets.storage.schema import Manifest, Split
+from puzzle_datasets.storage.settings import LARGEST_SEED, MOST_PUZZLES, Augmentations
+from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "maze"
 SMALLEST = 3
@@ -42,23 +36,21 @@ Measured = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class MazeSettings:
-    """Which mazes to make.
+    """Settings of generated mazes.
 
-    Lengths are steps from S to G. If not asked for others, perfect mazes have paths of side²/9
+    Lengths are steps from S to G. By default, perfect mazes have paths of side²/9
     steps to 7/5 of the least, which is 100 to 140 at side 30. Those with random walls have paths
     over 110 steps at side 30, over 11·side/3 at larger sides and, where this is too rare, over
-    11·side²/90 at smaller ones, without an upper bound.
-
-    Raises:
-        DatasetError: a value is impossible.
+    11·side²/90 at smaller ones, without an upper bound. Raises `DatasetError` if a value is
+    impossible.
     """
 
-    side: int = option(30, f"rows and columns, {SMALLEST} to {WIDEST}")
+    side: int = option(30, "rows and columns", least=SMALLEST, most=WIDEST)
     family: Family = option(
         "perfect", "perfect: one path between any two cells; random-walls: 30 to 50 % walls"
     )
-    train: int = option(1000, "mazes to train on")
-    test: int = option(1000, "mazes to test on")
+    train: int = option(1000, "mazes to train on", least=1, most=MOST_PUZZLES)
+    test: int = option(1000, "mazes to test on", least=1, most=MOST_PUZZLES)
     min_length: int | None = option(
         None, "fewest steps from S to G; by default what suits family and side"
     )
@@ -66,25 +58,23 @@ class MazeSettings:
         None, "most steps from S to G; by default 7/5 of the fewest if perfect, else any number"
     )
     augmentations: Augmentations = option(
-        0, "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0"
+        0,
+        "rotated and reflected copies of each maze beside itself, or fresh; the field's: 0",
+        least=0,
+        most=MOST_VARIANTS,
     )
-    seed: int = option(0, "decides the mazes")
+    seed: int = option(0, "decides the mazes", least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        fits = SMALLEST <= self.side <= WIDEST
-        require(self, "side", fits, f"give {SMALLEST} to {WIDEST}")
-        known = self.family in FAMILIES
-        require(self, "family", known, f"choose from {', '.join(FAMILIES)}")
-        for split in ("train", "test"):
-            require(self, split, getattr(self, split) >= 1, "give 1 or more")
+        check(self, DatasetError)
         longest = self._longest
         possible = self.min_length is None or 1 <= self.min_length <= longest
-        require(self, "min_length", possible, f"give 1 to {longest}")
+        coupled = ("side", "family")
+        require(self, "min_length", possible, f"give 1 to {longest}", DatasetError, coupled)
         least, most = self.bounds
         between = f"give {least}, which is min_length, to {longest}"
-        require(self, "max_length", least <= most <= longest, between)
-        require_augmentations(self, MOST_VARIANTS)
-        require(self, "seed", self.seed >= 0, "give 0 or more")
+        fits = least <= most <= longest
+        require(self, "max_length", fits, between, DatasetError, ("min_length", *coupled))
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -121,13 +111,11 @@ class MazeSettings:
 
 
 def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time.
+    """Write the puzzle set of `settings`, the same bytes every time.
 
     No maze comes twice, not even rotated or reflected. The test mazes are drawn first: they are
-    the same for any number of training mazes, and more of these begin with the fewer.
-
-    Raises:
-        DatasetError: there are not enough mazes with a path of the length asked for.
+    the same for any number of training mazes, and more of these begin with the fewer. Raises
+    `DatasetError` if there are not enough mazes with a path of that length.
     """
     seen: set[int] = set()
     figures: dict[str, float] = {}
@@ -138,17 +126,11 @@ def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
         figures |= _figures(split, measured)
     least, most = settings.bounds
     return writer.finish(
-        Card(
-            name=NAME,
-            kind="maze",
-            settings=settings_record(settings),
+        KIND.card(
+            NAME,
+            settings,
             source=f"generated {settings.family} mazes with paths of {least} to {most} steps",
             licence="generated, free of rights",
-            vocab_size=settings.vocab_size,
-            seq_len=settings.seq_len,
-            grid=(settings.side, settings.side),
-            tokens=maze.LEGEND,
-            augmentation=augmentation_mode(settings.augmentations),
             groups=settings.train + settings.test,
             statistics=figures,
         )

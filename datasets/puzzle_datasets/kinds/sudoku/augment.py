@@ -4,6 +4,7 @@ Lines move with their band or stack, or within it, so that a solution stays one.
 token sequences [B, L] with L = side·side: 0 padding, 1 a blank, d + 1 the digit d.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations, product
@@ -11,8 +12,8 @@ from itertools import permutations, product
 import torch
 from torch import Tensor
 
-from puzzle_datasets.common import counters
 from puzzle_datasets.kinds.sudoku.rules import DIGIT_OFFSET
+from puzzle_datasets.loading import picks as counters
 from puzzle_datasets.loading.batch import Batch, send
 from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -24,10 +25,10 @@ _DRAWS_BESIDE_DIGITS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How each grid of a batch is changed: transposed or not, then its lines and digits moved.
+    """A change of each grid of a batch: transposed or not, then its lines and digits moved.
 
-    ``transposes`` bool [B]; ``rows`` and ``columns`` int64 [B, side], the line that comes to each
-    place; ``digits`` int64 [B, side], where ``digits[b, d - 1]`` + 1 is what digit d becomes.
+    `transposes` bool [B]; `rows` and `columns` int64 [B, side], the line that comes to each
+    place; `digits` int64 [B, side], where `digits[b, d - 1]` + 1 is what digit d becomes.
     """
 
     transposes: Tensor
@@ -58,7 +59,7 @@ def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return the tokens int32 [B, L] of which ``augment`` made these."""
+    """Return the tokens int32 [B, L] of which `augment` made these."""
     swaps = augmentation.transposes[:, None]
     rows, columns = augmentation.rows.argsort(1), augmentation.columns.argsort(1)
     inverse = Augmentation(
@@ -115,10 +116,18 @@ def variant_changes(manifest: Manifest, rows: Tensor, variants: Tensor) -> Augme
     return drawn(words, manifest.box)
 
 
+def change_to_variants(
+    manifest: Manifest, rows: Tensor, variants: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return what turns tokens [B, L] of training rows into those of their variants, both [B]."""
+    change = variant_changes(manifest, rows, variants)
+    return lambda tokens: augment(tokens, change)
+
+
 class SudokuPairs:
     """Pairs under fixed variants of each puzzle, or augmented anew in every epoch.
 
-    The variant that an epoch shows and fresh augmentations depend on the loader's ``seed``, what
+    The variant that an epoch shows and fresh augmentations depend on the loader's `seed`, what
     a variant is on the set's own.
     """
 

@@ -6,14 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    settings_record,
-)
+from puzzle_datasets.common.options import option
 from puzzle_datasets.csv_files.choice import (
     ChoiceSettings,
     HubChoiceSettings,
@@ -21,18 +14,15 @@ from puzzle_datasets.csv_files.choice import (
     require_first_grids,
     source_folder,
 )
-from puzzle_datasets.csv_files.importing import (
-    Details,
-    PuzzleKind,
-    import_splits,
-    statistics,
-)
+from puzzle_datasets.csv_files.importing import CsvFormat, Details, import_splits, statistics
 from puzzle_datasets.csv_files.table import GridText, Tokens
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
-from puzzle_datasets.kinds.sudoku.symmetry import invariant
-from puzzle_datasets.storage.schema import Card, Manifest
-from puzzle_datasets.storage.writer import SetWriter
+from puzzle_datasets.kinds.sudoku.kind import KIND
+from puzzle_datasets.kinds.sudoku.rules import invariant
+from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.settings import MOST_AUGMENTATIONS, Augmentations
+from puzzle_datasets.storage.writer import SetWriter, spread
 
 REPO = "sapientinc/sudoku-extreme"
 LICENCE = "none stated by the publisher of the files"
@@ -46,15 +36,14 @@ DIGITS = {str(digit): digit + sudoku.DIGIT_OFFSET for digit in range(1, SIDE + 1
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuCsvSettings(ChoiceSettings):
-    """What 9×9 Sudoku sets from files have in common."""
+    """Settings that all 9×9 Sudoku sets from files have."""
 
     augmentations: Augmentations = option(
-        "fresh", "variants of each puzzle beside itself, or fresh: new ones in each epoch"
+        "fresh",
+        "variants of each puzzle beside itself, or fresh: new ones in each epoch",
+        least=0,
+        most=MOST_AUGMENTATIONS,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_augmentations(self)
 
     @property
     def vocab_size(self) -> int:
@@ -69,31 +58,29 @@ class SudokuCsvSettings(ChoiceSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuExtremeSettings(SudokuCsvSettings, HubChoiceSettings):
-    """Which puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files in its format."""
+    """A choice of puzzles of Sudoku-Extreme (HRM paper, section 3.1), or of files like it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSampleSettings(SudokuCsvSettings):
-    """Which of the 1000 + 1000 hard puzzles that come with this package."""
+    """A choice of the 1000 + 1000 hard puzzles that come with this package."""
 
 
 def check_extreme(settings: SudokuExtremeSettings) -> None:
     """Refuse a user's files at a glance; of published ones nothing is fetched.
 
-    Raises:
-        DatasetError: a file is missing, has no puzzles or does not begin with a Sudoku.
+    Raises `DatasetError` if a file is missing, has no puzzles or does not begin with a Sudoku.
     """
     if settings.csv is not None:
         require_files(Path(settings.csv))
-        require_first_grids(Path(settings.csv), KIND.text)
+        require_first_grids(Path(settings.csv), FORMAT.text)
 
 
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
     """Write Sudoku-Extreme, or the puzzles of a user's files.
 
-    Raises:
-        DatasetError: files are missing or can't be fetched, or a row is no puzzle with its only
-            solution.
+    Raises `DatasetError` if files are missing or can't be fetched, or a row is no puzzle with its
+    only solution.
     """
     folder, source = source_folder(settings, REPO)
     return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
@@ -102,8 +89,7 @@ def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifes
 def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
     """Write the puzzles that come with this package.
 
-    Raises:
-        DatasetError: the settings ask for more rows than there are.
+    Raises `DatasetError` if the settings ask for more rows than there are.
     """
     return _build(
         "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer
@@ -118,24 +104,17 @@ def _build(
     settings: SudokuCsvSettings,
     writer: SetWriter,
 ) -> Manifest:
-    reports = import_splits(folder, settings, KIND, writer)
+    reports = import_splits(folder, settings, FORMAT, writer)
     figures = statistics(reports)
     for split, report in reports.items():
         figures |= spread(f"{split}_clues", report.column("clues"))
         figures[f"{split}_solved_anew"] = report.counts["deep_checked"]
     return writer.finish(
-        Card(
-            name=name,
-            kind="sudoku",
-            settings=settings_record(settings),
+        KIND.card(
+            name,
+            settings,
             source=source,
             licence=licence,
-            vocab_size=settings.vocab_size,
-            seq_len=settings.seq_len,
-            grid=(SIDE, SIDE),
-            box=sudoku.box_shape(SIDE),
-            tokens=sudoku.legend(SIDE),
-            augmentation=augmentation_mode(settings.augmentations),
             groups=sum(len(report.column("clues")) for report in reports.values()),
             statistics=figures,
         )
@@ -159,7 +138,7 @@ def _invariant(inputs: Tokens) -> npt.NDArray[np.uint64]:
     return invariant(inputs, SIDE)
 
 
-KIND = PuzzleKind(
+FORMAT = CsvFormat(
     text=GridText(
         question={".": sudoku.BLANK, "0": sudoku.BLANK, **DIGITS},
         answer=DIGITS,

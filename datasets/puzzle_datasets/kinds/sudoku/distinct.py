@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku.kernel import generate
-from puzzle_datasets.kinds.sudoku.rules import Tokens, clue_counts
-from puzzle_datasets.kinds.sudoku.symmetry import Hashes, invariant, mixed
-from puzzle_datasets.storage.schema import SPLITS, DatasetError, Split
+from puzzle_datasets.kinds.sudoku.rules import Hashes, Tokens, clue_counts, invariant, mixed
+from puzzle_datasets.storage.schema import SPLITS, Split
 
 Pairs = tuple[Tokens, Tokens]
 
@@ -42,8 +42,7 @@ class DistinctPuzzles:
     def of(self, split: Split) -> Iterator[Pairs]:
         """Yield the puzzles of a split with their solutions, tokens uint8 [n, L] each.
 
-        Raises:
-            DatasetError: new ones that have as few clues as asked for became too rare.
+        Raises `DatasetError` if new ones that have as few clues as asked for became too rare.
         """
         while True:
             yield from self._waiting[split]
@@ -90,22 +89,27 @@ class DistinctPuzzles:
         drawn = f"{self._draws} draws of puzzles of side {self._side}"
         if self._clues is not None and self._clues < self._fewest_clues:
             return DatasetError(
-                f"clues is {self._clues}, but the fewest that {drawn} came down to are "
-                f"{self._fewest_clues}; give {self._fewest_clues + 1} or more",
-                key="clues",
+                "clues",
+                self._clues,
+                f"give {self._fewest_clues + 1} or more",
+                problem=f"is {self._clues}, but the fewest that {drawn} came down to are "
+                f"{self._fewest_clues}",
             )
-        found = self._wanted[split] - self._missing[split]
+        found, wanted = self._wanted[split] - self._missing[split], self._wanted[split]
         return DatasetError(
-            f"{split} is {self._wanted[split]}, but {drawn} found only {found} distinct ones for "
-            "it, and hardly any more come; ask for fewer puzzles, or for more clues",
-            key=split,
+            split,
+            wanted,
+            "ask for fewer puzzles, or for more clues",
+            problem=f"is {wanted}, but {drawn} found only {found} distinct ones for it, and "
+            "hardly any more come",
+            also=("clues",),
         )
 
 
 class _TestProblems:
-    """Which problems the test set has. A problem is a puzzle with all that symmetry makes of it.
+    """The problems of the test set. A problem is a puzzle with all that symmetry makes of it.
 
-    The number that ``invariant`` and a key give to a problem decides: those below a mark belong to
+    The number that `invariant` and a key give to a problem decides: those below a mark belong to
     the smaller split. The mark is set by the first puzzles, for there may be few problems: 36 of
     side 4 have no clue but those they need, and some have many more puzzles than others.
     """

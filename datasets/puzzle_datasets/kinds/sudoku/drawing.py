@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.look import Legend
+from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid, Mask
 from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET
 
@@ -21,19 +21,19 @@ class SudokuLook:
 
     box: tuple[int, int]
 
-    def panel(self, puzzle: Grid, shown: Grid, cell: float) -> str:
-        """Return the grid of ``shown``, the clues of ``puzzle`` in black."""
+    def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
+        """Return the grid of `drawn`, the clues of `puzzle` in black."""
         clues = puzzle > BLANK
-        found = (shown > BLANK) & ~clues
-        side = len(shown) * cell
-        thin = [i * cell for i in range(1, len(shown))]
+        found = (drawn > BLANK) & ~clues
+        side = len(drawn) * cell
+        thin = [i * cell for i in range(1, len(drawn))]
         return "".join(
             [
                 svg.rectangle(side, side, fill=PAPER),
                 svg.lines(thin, thin, side, side, stroke="#b6bbc4", stroke_width=0.7),
-                self._box_lines(len(shown), cell),
-                _digits(shown, clues, cell, svg.INK, bold=True),
-                _digits(shown, found, cell, FOUND, bold=False),
+                self._box_lines(len(drawn), cell),
+                _digits(drawn, clues, cell, svg.INK, bold=True),
+                _digits(drawn, found, cell, FOUND, bold=False),
             ]
         )
 

@@ -22,7 +22,7 @@ They take about a minute without numba, and a fault in 1 % of a split shows.
 
 @cache
 def compiled() -> Any:
-    """Return the functions of ``sudoku_search``, compiled where numba is installed."""
+    """Return the functions of `sudoku_search`, compiled where numba is installed."""
     try:
         import numba
     except ImportError:
@@ -36,7 +36,7 @@ def compiled() -> Any:
 
 
 def count_solutions(puzzles: Tokens, side: int, most: int = 2) -> Ints:
-    """Return how many solutions puzzles uint8 [n, L] of tokens have, int64 [n], up to ``most``."""
+    """Return how many solutions puzzles uint8 [n, L] of tokens have, int64 [n], up to `most`."""
     return _search_all(puzzles, side, most)[1]
 
 
@@ -48,9 +48,9 @@ def solve(puzzles: Tokens, side: int) -> Tokens:
 def generate(
     side: int, clues: int, count: int, generator: np.random.Generator
 ) -> tuple[Tokens, Tokens]:
-    """Return ``count`` random puzzles and their only solutions, tokens uint8 [count, L].
+    """Return `count` random puzzles and their only solutions, tokens uint8 [count, L].
 
-    Clues are taken away in random order while the solution stays the only one, down to ``clues``.
+    Clues are taken away in random order while the solution stays the only one, down to `clues`.
     A puzzle left with more is minimal: it needs each of its clues.
 
     Every solution can come up. As cells and digits come in random orders throughout, solutions

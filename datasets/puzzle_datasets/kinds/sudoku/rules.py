@@ -1,9 +1,17 @@
-"""The rules of Sudoku on grids of 4×4, 6×6 and 9×9, for many grids at once.
+"""The rules of Sudoku on grids of 4×4, 6×6 and 9×9, and its symmetries, for many grids at once.
 
-A grid is a row of L = side² tokens: ``PAD`` 0 (never in a puzzle), ``BLANK`` 1, digit d at d + 1.
+A grid is a row of L = side² tokens: `PAD` 0 (never in a puzzle), `BLANK` 1, digit d at d + 1.
 A house is a row, a column or a box; a solution has every digit in every house. The functions need
 about a kilobyte a grid: give large sets in chunks.
+
+Two puzzles are the same problem when one becomes the other by exchanging digits, bands, stacks,
+rows of a band, columns of a stack and, where boxes are square, rows with columns. The clues of a
+puzzle and the rows, columns, boxes and digits they lie in form a graph. Colour refinement of it
+(of Weisfeiler and Leman: a clue's new colour is a hash of its own and of those of its neighbours)
+gives the same colours for the same problem.
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +27,8 @@ DIGIT_OFFSET = 1
 BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 """No puzzle with fewer clues has a unique solution."""
+
+_SCORED_AT_ONCE = 8192  # grids; what the rules need in memory for them stays below 10 MB
 
 
 def vocab_size(side: int) -> int:
@@ -59,7 +69,7 @@ def cell_houses(side: int) -> npt.NDArray[np.int64]:
 def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
     """Return how many digits the houses of each grid lack altogether, int64 [n].
 
-    ``grids`` uint8 [n, L] may hold any tokens, as predictions do; 0 means that the grid is a
+    `grids` uint8 [n, L] may hold any tokens, as predictions do; 0 means that the grid is a
     solution.
     """
     missing: npt.NDArray[np.int64] = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
@@ -67,7 +77,12 @@ def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
 
 
 def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
-    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n]."""
+    """Return which of the grids uint8 [n, L] have every digit in every house, bool [n].
+
+    >>> digits = "1234341221434321"
+    >>> is_solution(np.array([[int(digit) + DIGIT_OFFSET for digit in digits]], np.uint8), 4)
+    array([ True])
+    """
     solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
     return solved
 
@@ -78,10 +93,21 @@ def changed_clues(inputs: Tokens, grids: Tokens) -> npt.NDArray[np.int64]:
     return changed
 
 
-def keeps_clues(inputs: Tokens, labels: Tokens) -> npt.NDArray[np.bool_]:
-    """Return which grids leave every clue of their puzzle as it is, bool [n]."""
-    kept: npt.NDArray[np.bool_] = changed_clues(inputs, labels) == 0
-    return kept
+def score(
+    inputs: Tokens, labels: Tokens, predictions: Tokens, grid: tuple[int, int]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return figures [n] of predicted grids [n, L].
+
+    `exact_accuracy`: every cell is the solution's; `missing_digits`: the digits that rows, columns
+    and boxes lack, taken together, 0 if no rule is broken; `changed_clues`: replaced clues.
+    """
+    starts = range(0, len(predictions), _SCORED_AT_ONCE)
+    chunks = [predictions[begin : begin + _SCORED_AT_ONCE] for begin in starts]
+    return {
+        "exact_accuracy": (predictions == labels).all(1),
+        "missing_digits": np.concatenate([missing_digits(chunk, grid[0]) for chunk in chunks]),
+        "changed_clues": changed_clues(inputs, predictions),
+    }
 
 
 def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | None:
@@ -93,7 +119,7 @@ def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | N
     faulty = (
         (_is_alien(inputs, BLANK, side) | _is_alien(labels, BLANK + 1, side)).any(axis=1)
         | ~is_solution(labels, side)
-        | ~keeps_clues(inputs, labels)
+        | (changed_clues(inputs, labels) > 0)
     )
     if not faulty.any():
         return None
@@ -134,3 +160,60 @@ def _lacking(grids: Tokens, side: int) -> npt.NDArray[np.uint16]:
     cells = bit[grids][:, house_cells(side)]
     present: npt.NDArray[np.uint16] = np.bitwise_or.reduce(cells, axis=2)
     return present ^ np.uint16((1 << side) - 1)
+
+
+Hashes = npt.NDArray[np.uint64]
+
+_ROUNDS = 3
+_CHUNK = 2048  # puzzles; their clues then fit into a processor's cache
+_ROW, _COLUMN, _BOX, _DIGIT = (np.uint64(tag) for tag in (0x9E37, 0x79B9, 0x7F4A, 0x7C15))
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
+
+
+def invariant(inputs: Tokens, side: int) -> Hashes:
+    """Return uint64 [n] for puzzles uint8 [n, L]: equal for puzzles that are the same problem.
+
+    Unequal numbers prove that puzzles are different problems. Different problems with equal
+    numbers are rare, except among 4×4 puzzles.
+    """
+    numbers = np.zeros(len(inputs), np.uint64)
+    for begin in range(0, len(inputs), _CHUNK):
+        numbers[begin : begin + _CHUNK] = _refined(inputs[begin : begin + _CHUNK], side)
+    return numbers
+
+
+def mixed(values: Hashes) -> Hashes:
+    """Return numbers [n] shuffled by a bijection of uint64; near numbers become far ones."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _refined(inputs: Tokens, side: int) -> Hashes:
+    """Return the sum of the final colours of each puzzle's clues, uint64 [n]."""
+    puzzle, cell = np.nonzero(inputs > BLANK)
+    row, column, box = puzzle * 3 * side + cell_houses(side)[cell].T
+    digit = puzzle * side + inputs[puzzle, cell] - (DIGIT_OFFSET + 1)
+    height, width = box_shape(side)
+    tagged = (
+        (row, _ROW),
+        # Under transposition a column is to be taken for a row.
+        (column, _ROW if height == width else _COLUMN),
+        (box, _BOX),
+        (digit, _DIGIT),
+    )
+    colour = np.ones(len(puzzle), np.uint64)
+    for _ in range(_ROUNDS):
+        neighbours = [mixed(_sums(colour, group)[group] + tag) for group, tag in tagged]
+        colour = mixed(np.sum([colour, *neighbours], axis=0))
+    high, low = (_sums(half, puzzle, len(inputs)) for half in (colour >> _HALF, colour))
+    return (high << _HALF) + low
+
+
+def _sums(colours: Hashes, groups: npt.NDArray[np.int64], least: int = 0) -> Hashes:
+    """Return the sum of the lower halves of colours [k] in each of at least so many groups.
+
+    The sums stay below 2⁵³, so that floating point holds them exactly.
+    """
+    lower = (colours & _LOW_HALF).astype(np.float64)
+    return np.bincount(groups, lower, least).astype(np.uint64)

@@ -3,7 +3,7 @@
 These functions keep to the part of Python that numba compiles as well, and draw nothing: random
 permutations are passed in. So they make the same puzzles compiled and not.
 
-A search has one ``State``, whose fields are arrays when it is compiled and lists, which are then
+A search has one `State`, whose fields are arrays when it is compiled and lists, which are then
 faster, when it is not. The cells that a branch fills are the last ones in the order of filling, so
 blanking these undoes it.
 """
@@ -70,7 +70,7 @@ def fill(state: State, filled: int, at: int, bit: int) -> int:
 
 
 def undo(state: State, filled: int) -> None:
-    """Blank all cells but the first ``filled`` of the order."""
+    """Blank all cells but the first `filled` of the order."""
     used = state.used
     for at in range(filled, len(state.order)):
         cell = state.order[at]
@@ -162,9 +162,9 @@ def tightest(state: State, filled: int) -> int:
 
 
 def search(state: State, begun: int, most: int) -> int:
-    """Return how many solutions a grid with ``begun`` filled cells has, up to ``most``.
+    """Return how many solutions a grid with `begun` filled cells has, up to `most`.
 
-    When there are ``most`` the last one stays in the grid, otherwise the grid is as it was.
+    When there are `most` the last one stays in the grid, otherwise the grid is as it was.
     """
     order = state.order
     filled = propagate(state, begun)
@@ -188,7 +188,7 @@ def search(state: State, begun: int, most: int) -> int:
 
 
 def is_needed(state: State, cell: int) -> bool:
-    """Say whether clues with one solution have more of them without the clue of a cell."""
+    """Return True if clues with one solution have more of them without the clue of a cell."""
     bit = state.clues[cell]
     state.clues[cell] = 0
     filled = load(state)
@@ -208,7 +208,7 @@ def is_needed(state: State, cell: int) -> bool:
 
 
 def strip(state: State, removal: Sequence[int], clues: int) -> None:
-    """Take clues away, in an order of all cells, while one solution is left; keep ``clues``."""
+    """Take clues away, in an order of all cells, while one solution is left; keep `clues`."""
     left = len(removal)
     for rank in range(len(removal)):
         cell = removal[rank]
@@ -218,7 +218,7 @@ def strip(state: State, removal: Sequence[int], clues: int) -> None:
 
 
 def search_all(state: State, puzzles: Bits, most: int, solutions: Bits, counts: Ints) -> None:
-    """Count solutions of puzzles [n, L] up to ``most``; where there are, store the last one."""
+    """Count solutions of puzzles [n, L] up to `most`; where there are, store the last one."""
     for index in range(len(puzzles)):
         for cell in range(len(state.clues)):
             state.clues[cell] = puzzles[index, cell]
@@ -241,8 +241,8 @@ def generate_all(
 ) -> None:
     """Make puzzles [n, L] and their solutions, each from its own random permutations.
 
-    ``filling`` [n, L] and ``removal`` [n, L] order the cells for filling the grid and for taking
-    clues away, ``guesses`` [n, L, side] the digits, counted from 0, that each cell tries.
+    `filling` [n, L] and `removal` [n, L] order the cells for filling the grid and for taking
+    clues away, `guesses` [n, L, side] the digits, counted from 0, that each cell tries.
     """
     for index in range(len(puzzles)):
         undo(state, 0)

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.figures import spread
-from puzzle_datasets.common.setting_checks import require_augmentations
-from puzzle_datasets.common.settings import (
-    Augmentations,
-    augmentation_mode,
-    option,
-    require,
-    settings_record,
-)
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.distinct import DistinctPuzzles
-from puzzle_datasets.storage.schema import SPLITS, Card, Manifest, Split
-from puzzle_datasets.storage.writer import Rows, SetWriter
+from puzzle_datasets.kinds.sudoku.kind import KIND
+from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.settings import (
+    LARGEST_SEED,
+    MOST_AUGMENTATIONS,
+    MOST_PUZZLES,
+    Augmentations,
+)
+from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "sudoku"
 LICENCE = "generated, free of rights"
@@ -26,31 +27,31 @@ LICENCE = "generated, free of rights"
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSettings:
-    """Which Sudoku puzzles to make.
+    """Settings of generated Sudoku puzzles.
 
-    Raises:
-        DatasetError: a value is impossible.
+    Raises `DatasetError` if a value is impossible.
     """
 
-    side: int = option(9, "rows and columns: 4, 6 (boxes of 2 rows and 3 columns) or 9")
-    train: int = option(1000, "puzzles to train on")
-    test: int = option(1000, "puzzles to test on")
+    side: Literal[4, 6, 9] = option(
+        9, "rows and columns: 4, 6 (boxes of 2 rows and 3 columns) or 9"
+    )
+    train: int = option(1000, "puzzles to train on", least=1, most=MOST_PUZZLES)
+    test: int = option(1000, "puzzles to test on", least=1, most=MOST_PUZZLES)
     clues: int | None = option(None, "clues of each puzzle; none: no clue more than it needs")
     augmentations: Augmentations = option(
-        "fresh", "variants of each puzzle beside itself, or fresh: new ones in each epoch"
+        "fresh",
+        "variants of each puzzle beside itself, or fresh: new ones in each epoch",
+        least=0,
+        most=MOST_AUGMENTATIONS,
     )
-    seed: int = option(0, "decides the puzzles")
+    seed: int = option(0, "decides the puzzles", least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        sides = ", ".join(map(str, sudoku.BOX_SHAPES))
-        require(self, "side", self.side in sudoku.BOX_SHAPES, f"choose from {sides}")
-        for split in SPLITS:
-            require(self, split, getattr(self, split) >= 1, "give 1 or more")
+        check(self, DatasetError)
         fewest, most = sudoku.FEWEST_CLUES[self.side], self.seq_len - 1
         possible = self.clues is None or fewest <= self.clues <= most
-        require(self, "clues", possible, f"give {fewest} to {most}, or none")
-        require_augmentations(self)
-        require(self, "seed", self.seed >= 0, "give 0 or more")
+        remedy = f"give {fewest} to {most}, or none"
+        require(self, "clues", possible, remedy, DatasetError, also=("side",))
 
     @property
     def vocab_size(self) -> int:
@@ -64,12 +65,10 @@ class SudokuSettings:
 
 
 def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of ``settings``, the same bytes every time, with numba or without.
+    """Write the puzzle set of `settings`, the same bytes every time, with numba or without.
 
-    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry.
-
-    Raises:
-        DatasetError: there are not enough such puzzles, or they are too rare.
+    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry. Raises
+    `DatasetError` if there are not enough such puzzles, or they are too rare.
     """
     wanted: dict[Split, int] = {"train": settings.train, "test": settings.test}
     puzzles = DistinctPuzzles(
@@ -101,22 +100,15 @@ def _rows(
 
 def _card(settings: SudokuSettings, figures: dict[str, float]) -> Card:
     end = "each is needed" if settings.clues is None else f"{settings.clues} are left"
-    return Card(
-        name=NAME,
-        kind="sudoku",
-        settings=settings_record(settings),
+    return KIND.card(
+        NAME,
+        settings,
         source=(
             "random solutions, of which those equal up to symmetry are equally likely; their "
             "digits were taken away in random order, "
             f"while the solution stayed the only one, until {end}"
         ),
         licence=LICENCE,
-        vocab_size=settings.vocab_size,
-        seq_len=settings.seq_len,
-        grid=(settings.side, settings.side),
-        box=sudoku.box_shape(settings.side),
-        tokens=sudoku.legend(settings.side),
-        augmentation=augmentation_mode(settings.augmentations),
         groups=settings.train + settings.test,
         statistics=figures,
     )

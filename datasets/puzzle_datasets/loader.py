@@ -17,12 +17,13 @@ import numpy.typing as npt
 import torch
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.kinds.augmenters import augmenter
-from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.kinds.kind import augmenter
+from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.loading.picks import Picks
 from puzzle_datasets.loading.puzzle_index import PuzzleIndex
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, DatasetError
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 Integers = npt.NDArray[np.int64]
 
@@ -31,27 +32,11 @@ BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """Which part of every batch this process takes: the ``rank``-th of ``world_size``."""
-
-    rank: int = 0
-    world_size: int = 1
-
-    def __post_init__(self) -> None:
-        assert 0 <= self.rank < self.world_size, self
-
-    def of(self, rows: int) -> slice:
-        """Return the rows of a batch that are this process's."""
-        share = rows // self.world_size
-        return slice(self.rank * share, (self.rank + 1) * share)
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Epoch:
-    """An epoch's order: visit v covers pairs ``starts[v]`` to ``starts[v + 1]``.
+    """An epoch's order: visit v covers pairs `starts[v]` to `starts[v + 1]`.
 
-    ``starts`` [G + 1]; for each pair in the order of the visits its training row, ``rows`` [n],
-    and its puzzle, ``puzzles`` [n].
+    `starts` [G + 1]; for each pair in the order of the visits its training row, `rows` [n],
+    and its puzzle, `puzzles` [n].
     """
 
     starts: Integers
@@ -68,12 +53,10 @@ class _Place:
 
 
 class TrainLoader:
-    """An endless stream of training batches of ``batch_size`` puzzles, divided among processes.
+    """An endless stream of training batches of `batch_size` puzzles, divided among processes.
 
-    With ``share``, each process gets its part of the same batches, whatever their number.
-
-    Raises:
-        DatasetError: the batch can't be divided evenly.
+    With `share`, each process gets its part of the same batches, whatever their number. Raises
+    `DatasetError` if the batch can't be divided evenly.
     """
 
     def __init__(
@@ -89,9 +72,11 @@ class TrainLoader:
         share = share or Share()
         if batch_size % share.world_size:
             raise DatasetError(
-                f"a batch of {batch_size} can't be divided among {share.world_size} processes; "
+                "batch_size",
+                batch_size,
                 f"give a multiple of {share.world_size}",
-                key="batch_size",
+                problem=f"is {batch_size}, which can't be divided among {share.world_size} "
+                "processes",
             )
         self._batch_size, self._share, self._seed = batch_size, share, seed
         self._index = PuzzleIndex.of(dataset)
@@ -110,7 +95,7 @@ class TrainLoader:
         return {"epoch": self._place.epoch, "position": self._place.position}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go to a place in the stream that ``state_dict`` named, of the same set and seed."""
+        """Go to a place in the stream that `state_dict` named, of the same set and seed."""
         self._go_to(_Place(state["epoch"], state["position"]))
 
     def _go_to(self, place: _Place) -> None:
@@ -145,7 +130,7 @@ class TrainLoader:
         return self._planned, np.concatenate(parts, 1)[:, self._share.of(self._batch_size)]
 
     def _take(self, missing: int) -> slice:
-        """Return the epoch's next ``missing`` pairs, or what is left of it, and move past them."""
+        """Return the epoch's next `missing` pairs, or what is left of it, and move past them."""
         starts = self._epoch.starts
         begin = int(starts[self._planned.position])
         end = min(begin + missing, int(starts[-1]))
@@ -174,8 +159,8 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Yield test pairs in order, as stored, under the identity they are stored with.
 
-    ``limit`` takes a random subset of that many pairs, the same for equal seeds; None takes all.
-    With ``share``, the processes take turns, pair by pair. The last batch may be short.
+    `limit` takes a random subset of that many pairs, the same for equal seeds; None takes all.
+    With `share`, the processes take turns, pair by pair. The last batch may be short.
     """
     test, share = dataset.test, share or Share()
     chosen = torch.arange(len(test))
@@ -191,7 +176,7 @@ def evaluation_batches(
 def _shuffled_rows(
     first: Integers, counts: Integers, visits: Integers, generator: np.random.Generator
 ) -> Integers:
-    """Return, visit after visit, the ``counts`` rows from ``first`` on, each visit's shuffled."""
+    """Return, visit after visit, the `counts` rows from `first` on, each visit's shuffled."""
     if len(visits) == len(counts):
         return first
     before = np.repeat(counts.cumsum() - counts, counts)

@@ -1,11 +1,13 @@
-"""A page of puzzles: a heading, a legend, and sections of pairs in three columns, as one SVG."""
+"""A picture of puzzles: a heading, a legend, and sections of pairs in three columns, as SVG."""
 
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.drawing.look import Look
 from puzzle_datasets.drawing.svg import Grid
 
 WIDTH = 1100
@@ -20,7 +22,24 @@ _ARROW_SHAPE = svg.path(
     "M-6 0h12M2.5 -3.5l3.5 3.5l-3.5 3.5", fill="none", stroke=svg.FAINT, stroke_width=1.2
 )
 _CHARACTERS = 175
-"""How many letters of the running text fit in a line."""
+"""Letters of the running text that fit in a line."""
+
+
+Legend = list[tuple[str, str]]
+"""Swatches, each in a square at the origin, and what they mean."""
+
+
+class Look(Protocol):
+    """The look of one kind of puzzle."""
+
+    def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
+        """Return one canvas at the origin, its cells `cell` pixels wide and high.
+
+        `drawn` is `puzzle` itself or its solution, both tokens [rows, columns].
+        """
+
+    def legend(self, side: float) -> Legend:
+        """Return the legend, with swatches `side` pixels wide and high."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +54,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Pairs under a heading and an explanation, ``COLUMNS`` in a row."""
+    """Pairs under a heading and an explanation, `COLUMNS` in a row."""
 
     heading: str
     explanation: str
@@ -43,7 +62,7 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class Picture:
     """All that is drawn."""
 
     title: str
@@ -52,9 +71,20 @@ class Page:
     sections: Sequence[Section]
 
 
-def render(page: Page) -> str:
-    """Return the page as one SVG."""
-    blocks = [_heading(page), *(_section(section, page.look) for section in page.sections)]
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The sample of puzzles that is drawn."""
+
+    puzzles: int = option(3, "puzzles of each split", least=1, most=1000)
+    seed: int = option(0, "decides which puzzles", least=0, most=10**18)
+
+    def __post_init__(self) -> None:
+        check(self, DatasetError)
+
+
+def render(picture: Picture) -> str:
+    """Return the picture as one SVG."""
+    blocks = [_heading(picture), *(_section(one, picture.look) for one in picture.sections)]
     height: float = _MARGIN
     placed = []
     for content, block_height in blocks:
@@ -71,10 +101,10 @@ Block = tuple[str, float]
 """Shapes below the origin, and how high they are."""
 
 
-def _heading(page: Page) -> Block:
-    title = svg.text(page.title, 0, 16, size=21, bold=True)
-    subtitle = svg.text(page.subtitle, 0, 38, size=12.5, colour=svg.FAINT)
-    return f"{title}{subtitle}{svg.moved(_legend(page.look), 0, 54)}", 54 + _SWATCH + 30
+def _heading(picture: Picture) -> Block:
+    title = svg.text(picture.title, 0, 16, size=21, bold=True)
+    subtitle = svg.text(picture.subtitle, 0, 38, size=12.5, colour=svg.FAINT)
+    return f"{title}{subtitle}{svg.moved(_legend(picture.look), 0, 54)}", 54 + _SWATCH + 30
 
 
 def _legend(look: Look) -> str:
@@ -112,8 +142,8 @@ def _section(section: Section, look: Look) -> Block:
 def _pair(pair: Pair, look: Look, cell: float) -> str:
     height, width = (lines * cell for lines in pair.puzzle.shape)
     panels = [
-        svg.moved(look.panel(pair.puzzle, shown, cell), x, 2 * _LINE - 4)
-        for x, shown in ((0, pair.puzzle), (width + _ARROW, pair.solution))
+        svg.moved(look.panel(pair.puzzle, drawn, cell), x, 2 * _LINE - 4)
+        for x, drawn in ((0, pair.puzzle), (width + _ARROW, pair.solution))
     ]
     arrow = svg.moved(_ARROW_SHAPE, width + _ARROW / 2, 2 * _LINE - 4 + height / 2)
     heading = svg.text(pair.heading, 0, 8, size=12, bold=True)

@@ -1,4 +1,4 @@
-"""The guises in which test pairs are served, in each of the ways a set can be stored."""
+"""The views in which test pairs are served, in each of the ways a set can be stored."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.kinds.arc.augment import undo
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.kinds.arc.views import InputIndex, VotingBatch, voting_batches
-from puzzle_datasets.loading.loader import Share
+from puzzle_datasets.loading.batch import Share
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 PAIRS = 69
@@ -38,17 +38,17 @@ def stored(small: PuzzleDataset) -> PuzzleDataset:
     return replace(small, test=copies, manifest=replace(small.manifest, augmentation="stored"))
 
 
-def whole(dataset: PuzzleDataset, identities: int) -> VotingBatch:
-    (part,) = voting_batches(dataset, batch_size=10_000, identities=identities)
+def whole(dataset: PuzzleDataset, views: int) -> VotingBatch:
+    (part,) = voting_batches(dataset, batch_size=10_000, views=views)
     return part
 
 
 def served(
     dataset: PuzzleDataset, batch_size: int, share: Share | None = None
 ) -> list[tuple[int, int, bytes]]:
-    """Return each served row in five guises: its test row, its identifier and its tokens."""
+    """Return each served row in five views: its test row, its identifier and its tokens."""
     rows = []
-    for part in voting_batches(dataset, batch_size=batch_size, identities=5, share=share):
+    for part in voting_batches(dataset, batch_size=batch_size, views=5, share=share):
         assert len(part.rows) <= batch_size
         tokens = torch.cat([part.batch.inputs, part.batch.labels], 1).numpy()
         identifiers = part.batch.puzzle_identifiers.tolist()
@@ -58,9 +58,7 @@ def served(
 
 
 @pytest.mark.parametrize("source", ["small", "fresh"])
-def test_undoing_a_guise_gives_the_stored_pair(
-    source: str, request: pytest.FixtureRequest
-) -> None:
+def test_undoing_a_view_gives_the_stored_pair(source: str, request: pytest.FixtureRequest) -> None:
     dataset: PuzzleDataset = request.getfixturevalue(source)
     part = whole(dataset, 8)
     inputs, sizes = undo(part.batch.inputs, part.augmentation)
@@ -107,7 +105,7 @@ def test_stored_copies_are_served_as_they_are(stored: PuzzleDataset) -> None:
     )
 
 
-def test_fresh_guises_differ_but_have_one_identifier(fresh: PuzzleDataset) -> None:
+def test_fresh_views_differ_but_have_one_identifier(fresh: PuzzleDataset) -> None:
     part = whole(fresh, 20)
     assert len(set(served(fresh, 100))) > 4 * PAIRS
     assert torch.equal(part.batch.puzzle_identifiers, fresh.test.puzzle_identifier[part.rows])
@@ -116,7 +114,7 @@ def test_fresh_guises_differ_but_have_one_identifier(fresh: PuzzleDataset) -> No
 
 
 @pytest.mark.parametrize("source", ["small", "stored", "fresh"])
-def test_processes_share_the_guises(source: str, request: pytest.FixtureRequest) -> None:
+def test_processes_share_the_views(source: str, request: pytest.FixtureRequest) -> None:
     dataset: PuzzleDataset = request.getfixturevalue(source)
     alone = served(dataset, 1000)
     assert served(dataset, 64) == alone

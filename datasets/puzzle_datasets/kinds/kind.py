@@ -1,0 +1,204 @@
+"""A kind of puzzle as one record: all that the other rooms ask of it.
+
+A kind is a package below `kinds` that holds its record as `KIND` and its puzzle sets by name as
+`SETS`; nothing else has to know of it. Both are read for the command line, so that what needs
+torch is imported by the functions that use it.
+"""
+
+import math
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from puzzle_datasets import kinds
+from puzzle_datasets.checks.stored_set import StoredSet
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.text import suggest
+from puzzle_datasets.drawing.picture import Look
+from puzzle_datasets.storage.schema import AugmentationMode, Card, Manifest, Split
+from puzzle_datasets.storage.settings import Settings, augmentation_mode, settings_record
+
+if TYPE_CHECKING:
+    import torch
+
+    from puzzle_datasets.loading.picks import Augmenter
+    from puzzle_datasets.loading.served import ServedSplit
+    from puzzle_datasets.storage.dataset import PuzzleDataset
+
+Tokens = npt.NDArray[np.uint8]
+Grid = tuple[int, int]
+"""Rows and columns."""
+Refuse = Callable[[int, str], DatasetError]
+"""Returns the error for a row, from the row's number and a clause on what is wrong with it."""
+
+
+def _no_box(side: int) -> Grid | None:
+    return None
+
+
+def _any_label(label: Tokens) -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """The rules, symmetries and looks that puzzles of a kind share.
+
+    Tokens come as uint8 [n, L], with L = rows · columns of the grid.
+
+    Attributes:
+        name: the name of its folder, which manifests have as well.
+        title: its name as people write it.
+        puzzles: its puzzles in the plural.
+        columns: further columns that its shards have, with their types.
+        legend: returns the meaning of each token, for the side of a grid.
+        box: returns rows and columns of a box, for the side of a grid; None where there is none.
+        fits: returns True if puzzles of the kind can have this vocabulary size, side and number of
+            puzzle identifiers, the blank one among them.
+        recognises: returns True if a label [L] looks like one of the kind, where several fit.
+        measure: returns the kind's columns of inputs and labels that somebody else made.
+        details: returns phrases on a pair, from its row of further columns.
+        look: returns how grids are drawn.
+        has_symbols: cells hold symbols, which a mark on a wrong cell must not hide.
+        changes: says how augmentation changes a puzzle.
+        augmenter: returns what serves training pairs under the manifest's augmentation, for a
+            loader's seed and device.
+        served: returns both splits of a set under a table of variants, every variant written out.
+        check: yields a line for each check of rules that a stored set passes.
+        invariant: returns numbers uint64 [n] that are equal for puzzles that are equal up to
+            symmetry; None where puzzles are not compared.
+        rule_scores: judges predictions for inputs and labels by the rules: figures [n] by name,
+            `exact_accuracy` among them; None where predictions vote.
+        vote_scores: judges one prediction for each test row of a set by vote; None where rules do.
+        identified: groups have names, and puzzles identifiers with recipes: their tables lie
+            beside the splits, and a column `example` counts the pairs of a group.
+        published_tasks: returns the scored groups as the published layout of TRM has them.
+    """
+
+    name: str
+    title: str
+    puzzles: str
+    columns: Mapping[str, pa.DataType]
+    legend: Callable[[int], dict[str, str]]
+    box: Callable[[int], Grid | None] = _no_box
+    fits: Callable[[int, int, int], bool]
+    recognises: Callable[[Tokens], bool] = _any_label
+    measure: Callable[[Tokens, Tokens, Grid, Refuse], dict[str, npt.NDArray[Any]]]
+    details: Callable[[Mapping[str, float]], list[str]]
+    look: Callable[[Manifest], Look]
+    has_symbols: bool = False
+    changes: Callable[[Manifest], str]
+    augmenter: "Callable[[PuzzleDataset, int, torch.device], Augmenter]"
+    served: "Callable[[PuzzleDataset], dict[Split, ServedSplit]]"
+    check: Callable[[StoredSet], Iterator[str]]
+    invariant: Callable[[Tokens, Grid], npt.NDArray[np.uint64]] | None = None
+    rule_scores: Callable[[Tokens, Tokens, Tokens, Grid], dict[str, npt.NDArray[Any]]] | None = (
+        None
+    )
+    vote_scores: "Callable[[PuzzleDataset, torch.Tensor], dict[str, float]] | None" = None
+    identified: bool = False
+    published_tasks: "Callable[[PuzzleDataset], dict[str, Any]] | None" = None
+
+    def card(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        source: str,
+        licence: str,
+        groups: int,
+        statistics: dict[str, float],
+        identities: int = 0,
+        augmentation: AugmentationMode | None = None,
+    ) -> Card:
+        """Return the card of a set of square grids; see `Card` for the arguments.
+
+        `augmentation` is by default what `settings.augmentations` ask for.
+        """
+        side = math.isqrt(settings.seq_len)
+        return Card(
+            name=name,
+            kind=self.name,
+            settings=settings_record(settings),
+            source=source,
+            licence=licence,
+            vocab_size=settings.vocab_size,
+            seq_len=settings.seq_len,
+            grid=(side, side),
+            box=self.box(side),
+            tokens=self.legend(side),
+            augmentation=augmentation or augmentation_mode(getattr(settings, "augmentations", 0)),
+            groups=groups,
+            identities=identities,
+            statistics=statistics,
+        )
+
+    def mean_scores(
+        self,
+        inputs: "torch.Tensor",
+        labels: "torch.Tensor",
+        predictions: "torch.Tensor",
+        grid: Grid,
+    ) -> dict[str, float]:
+        """Return the means of `rule_scores` over puzzles [n, L] on any device; none of others."""
+        if self.rule_scores is None:
+            return {}
+        arrays = [tokens.cpu().byte().numpy() for tokens in (inputs, labels, predictions)]
+        figures = self.rule_scores(arrays[0], arrays[1], arrays[2], grid)
+        return {name: float(values.mean()) for name, values in figures.items()}
+
+
+def kind_names() -> list[str]:
+    """Return the names of all kinds, which are those of the folders below `kinds`.
+
+    >>> kind_names()
+    ['arc', 'maze', 'sudoku']
+    """
+    return sorted(item.name for item in pkgutil.iter_modules(kinds.__path__) if item.ispkg)
+
+
+def kind_named(name: str) -> Kind:
+    """Return the kind of a name.
+
+    >>> kind_named("sudoku").legend(4)["2"]
+    'digit 1'
+
+    Raises `DatasetError` if there is none.
+    """
+    known = kind_names()
+    if name not in known:
+        raise DatasetError("kind", name, suggest(name, known))
+    found: Kind = import_module(f"{kinds.__name__}.{name}").KIND
+    return found
+
+
+def augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "Augmenter":
+    """Return what makes the training batches of a set as its manifest asks, on a device.
+
+    Pairs under a table of variants depend on the set's own seed, fresh ones on `seed`, the
+    loader's, which also draws the variant that an epoch serves.
+    """
+    if dataset.manifest.augmentation == "stored":
+        from puzzle_datasets.loading.picks import StoredPairs
+
+        return StoredPairs(dataset, device)
+    return kind_named(dataset.manifest.kind).augmenter(dataset, seed, device)
+
+
+def score(dataset: "PuzzleDataset", predictions: "torch.Tensor") -> dict[str, float]:
+    """Return the metrics of predictions [n, L], one for each row of the test split, in order.
+
+    Of puzzles that are voted on, each row is one vote, whatever the confidence.
+    """
+    test = dataset.test
+    assert predictions.shape == test.labels.shape, f"{predictions.shape} are not all test rows"
+    kind = kind_named(dataset.manifest.kind)
+    if kind.vote_scores is not None:
+        return kind.vote_scores(dataset, predictions)
+    return kind.mean_scores(test.inputs, test.labels, predictions, dataset.manifest.grid)

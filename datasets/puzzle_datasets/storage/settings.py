@@ -1,0 +1,78 @@
+"""Settings of puzzle sets: what all of them know, and how a manifest records them."""
+
+import hashlib
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import is_folder
+from puzzle_datasets.storage.schema import AugmentationMode
+
+LARGEST_SEED = 10**18
+MOST_PUZZLES = 10**9
+MOST_AUGMENTATIONS = 10**6
+
+Augmentations = int | Literal["fresh"]
+"""Number of fixed variants of each puzzle beside itself, or `fresh`: new ones in each epoch."""
+
+
+class Settings(Protocol):
+    """The settings of any puzzle set, before the set is built."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens."""
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens of one grid."""
+
+
+def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
+    """Return how training pairs are varied under a setting of that name.
+
+    >>> augmentation_mode(0), augmentation_mode(7), augmentation_mode("fresh")
+    ('stored', 'table', 'fresh')
+    """
+    if augmentations == "fresh":
+        return "fresh"
+    return "table" if augmentations else "stored"
+
+
+def settings_record(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain values that are equal on all machines, as manifests hold them.
+
+    A path becomes the digest of the files that are read there. Raises `DatasetError` if a path
+    does not exist or can't be read.
+    """
+    return {item.name: _recorded(settings, item) for item in fields(settings)}
+
+
+def _recorded(settings: Settings, item: Field[Any]) -> Any:
+    value = getattr(settings, item.name)
+    if is_folder(item) and value is not None:
+        return f"sha256:{_digest(Path(value), item)}"
+    return value
+
+
+def _digest(folder: Path, item: Field[Any]) -> str:
+    """Return the SHA-256 over the names and contents of the files that are read of a folder."""
+    patterns = item.metadata["files"]
+    total = hashlib.sha256()
+    try:
+        folder.stat()
+        for file in sorted({f for pattern in patterns for f in folder.glob(pattern)}):
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            total.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+    except OSError as error:
+        raise DatasetError(
+            item.name,
+            str(folder),
+            "give a folder that exists",
+            problem=f"names {folder}, which can't be read ({error.strerror})",
+        ) from error
+    return total.hexdigest()

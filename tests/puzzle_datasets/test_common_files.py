@@ -1,0 +1,186 @@
+"""Files appear whole or not at all, lines survive a death, and one process holds a lock."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from puzzle_datasets.common.files import (
+    append_json_line,
+    drop_torn_line,
+    make_folder,
+    read_json,
+    read_json_lines,
+    write_file,
+    write_json,
+    write_whole,
+)
+from puzzle_datasets.common.locks import exclusive, exclusive_once
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def python(code: str, *words: object) -> "subprocess.Popen[str]":
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """A limit on a file's size stands for the disk: writing fails half-way.
+
+    It holds for this process as a whole, so no longer than it takes: pytest writes its own report.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_content_is_there_in_a_folder_that_was_not(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    for content in (b"one", b"another"):
+        write_file(path, content)
+        assert path.read_bytes() == content
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_file(path, b"short")
+    with full_disk(), pytest.raises(OSError, match=r"File too large: '.*file\.txt'") as refused:
+        write_file(path, b"long" * 10)
+    assert refused.value.filename == str(path)
+    assert path.read_bytes() == b"short"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_file(path, b"whole")
+
+    def interrupted(stream: BinaryIO) -> None:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, interrupted)
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@in_one_folder
+@given(content=JSON)
+def test_json_reads_back(content: Any, tmp_path: Path) -> None:
+    write_json(tmp_path / "file.json", content)
+    assert read_json(tmp_path / "file.json") == content
+
+
+@in_one_folder
+@given(lines=st.lists(JSON, max_size=4), torn=st.binary(max_size=8))
+def test_json_lines_read_back_without_a_torn_one(
+    lines: list[Any], torn: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.unlink(missing_ok=True)
+    assert list(read_json_lines(path)) == []
+    torn = torn.replace(b"\n", b"")
+    for number, line in enumerate(lines):
+        append_json_line(path, line)
+        with path.open("ab") as file:
+            file.write(torn)  # the next writer drops it, and no reader sees it
+        assert list(read_json_lines(path)) == lines[: number + 1]
+    if lines:
+        drop_torn_line(path)
+        assert path.read_text() == "".join(f"{json.dumps(x, sort_keys=True)}\n" for x in lines)
+
+
+# Another process that makes many folders, in the order in which the others make them.
+MAKE = """
+import sys
+from pathlib import Path
+from puzzle_datasets.common.files import make_folder
+
+def fill(partial):
+    (partial / "file").write_text("whole")
+    with (root / "made.txt").open("a") as log:
+        log.write(f"{partial.name}\\n")
+
+root = Path(sys.argv[1])
+for number in range(60):
+    make_folder(root / str(number), fill)
+    assert (root / str(number) / "file").read_text() == "whole"
+"""
+
+
+def test_many_processes_make_each_folder_once_and_leave_no_lock(tmp_path: Path) -> None:
+    processes = [python(MAKE, tmp_path) for _ in range(8)]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    assert {path.name for path in tmp_path.iterdir()} == {*map(str, range(60)), "made.txt"}
+    assert len((tmp_path / "made.txt").read_text().split()) == 60
+
+
+def test_a_folder_that_can_not_be_filled_is_not_there(tmp_path: Path) -> None:
+    def fail(partial: Path) -> None:
+        (partial / "file").touch()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        make_folder(tmp_path / "set", fail)
+    assert not list(tmp_path.iterdir())
+
+
+# Another process that holds a lock until it reads a line, or is killed.
+HOLD = """
+import sys
+from pathlib import Path
+from puzzle_datasets.common.locks import exclusive
+
+with exclusive(Path(sys.argv[1]), wait=False):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_lock_is_held_by_one_and_ends_with_its_process(killed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with python(HOLD, path) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BlockingIOError), exclusive(path, wait=False):
+            pass
+        if killed:
+            holder.kill()
+        else:
+            holder.communicate("let go\n")
+    with exclusive(path, wait=False):
+        assert path.exists()
+
+
+def test_a_lock_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="lock"), exclusive_once(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,143 @@
+"""How a program ends: a status and one sentence, orderly at the first signal."""
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puzzle_datasets.common import text
+from puzzle_datasets.common.errors import DatasetError, RunError, UserError
+from puzzle_datasets.common.exit_status import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    guarded,
+    outcome,
+)
+from puzzle_datasets.common.page import html_page, json_in_html, markdown_text, printable
+from puzzle_datasets.common.signals import sigterm_as_interrupt, stop_on_signal
+
+OR_ELSE = " or name another place."
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (UserError("side", 2, "give 3 or more"), BAD_INPUT, "--side is 2; give 3 or more."),
+        (
+            DatasetError.of_file("a.csv", "is empty", "mend it"),
+            BAD_INPUT,
+            "--a.csv is empty; mend it.",
+        ),
+        (
+            UserError(None, None, "did you mean b?", problem="a is none"),
+            BAD_INPUT,
+            "a is none; did you mean b?",
+        ),
+        (RunError("the loss is NaN"), FAILED, "the loss is NaN."),
+        (
+            OSError(errno.ENOSPC, "Full", "f"),
+            BAD_INPUT,
+            "f: Full; make room there or name another place.",
+        ),
+        (
+            OSError(errno.EACCES, "Denied", "f"),
+            BAD_INPUT,
+            "f: Denied; mend that or name another place.",
+        ),
+        (OSError("no number"), BAD_INPUT, "no number."),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted."),
+    ],
+)
+def test_an_error_becomes_a_status_and_a_sentence(
+    error: BaseException, status: int, said: str
+) -> None:
+    assert outcome(raising(error), lambda field: f"--{field}") == (status, said)
+
+
+def test_our_own_mistakes_are_not_hidden() -> None:
+    with pytest.raises(AssertionError):
+        outcome(raising(AssertionError()))
+
+
+def test_the_program_complains_in_one_printable_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded("tool", raising(UserError("a\x1b[31m", 1, "mend it"))) == BAD_INPUT
+    assert capsys.readouterr().err == "tool: a\\x1b[31m is 1; mend it.\n"
+    assert guarded("tool", lambda: DONE) == DONE
+    assert not capsys.readouterr().err
+
+
+def test_sigterm_interrupts_and_is_then_what_it_was() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_interrupts(number: signal.Signals) -> None:
+    before, notes = signal.getsignal(number), list[str]()
+    with pytest.raises(KeyboardInterrupt), stop_on_signal(lambda: notes.append("once")) as stop:
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+        assert notes == ["once"]
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+class Words(HTMLParser):
+    """Collects the text of a page, by the tag it stands in."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self._tag = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._tag = tag
+
+    def handle_data(self, data: str) -> None:
+        self.found.append((self._tag, data))
+
+
+@given(st.text())
+def test_no_text_leaves_its_place(content: str) -> None:
+    page = html_page(content, f"<script>{json_in_html([content])}</script>", policy="none")
+    words = Words(page)
+    title = "".join(data for tag, data in words.found if tag == "title").removesuffix("\n")
+    assert title.split() == printable(content).split()
+    assert page.count("</script>") == 1
+    assert "|" not in markdown_text(content).replace("\\|", "")
+    assert "\n" not in markdown_text(content)
+    printable(content).encode()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (text.flops(1.2e9), "1.2 GFLOP"),
+        (text.flops(0), "0 FLOP"),
+        (text.byte_size(999_600), "1 MB"),
+        (text.percent(0.125), "12.5 %"),
+        (text.seconds(3.21), "3.2 s"),
+        (text.seconds(200), "3 min 20 s"),
+        (text.seconds(90_000), "1 d 1 h"),
+    ],
+)
+def test_numbers_as_people_read_them(said: str, words: str) -> None:
+    assert said == words

@@ -4,13 +4,12 @@ Altair is loaded where a chart is made, so that commands without charts run wher
 """
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
-from puzzle_datasets.common.page import json_in_html
+from puzzle_datasets.common.page import html_page, json_in_html
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -28,16 +27,6 @@ ACCURACY = "Test puzzles solved exactly"
 Chart = Any
 """An Altair chart of any kind; naming its type would load Altair."""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<div id="chart"></div>
-<script type="application/json" id="spec">{spec}</script>
-<script>{script}</script>
-</html>
-"""
 _DRAW = """
 const spec = JSON.parse(document.getElementById("spec").textContent);
 vegaEmbed("#chart", spec, {mode: "vega-lite", renderer: "svg"}).catch(console.error);
@@ -143,5 +132,8 @@ def _render(chart: Chart, path: Path) -> bytes:
     if path.suffix == ".svg":
         return vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
     script = vl_convert.javascript_bundle(_DRAW, vl_version=version)
-    page = _PAGE.format(title=escape(path.stem), spec=json_in_html(spec), script=script)
-    return page.encode()
+    body = (
+        f'<div id="chart"></div>\n<script type="application/json" id="spec">{json_in_html(spec)}'
+        f"</script>\n<script>{script}</script>"
+    )
+    return html_page(path.stem, body).encode()

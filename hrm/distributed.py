@@ -59,6 +59,12 @@ class ProcessGroup:
             dist.all_gather(parts, sendable)
         return torch.cat(parts)
 
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            with _others_listening():
+                dist.barrier()
+
     def broadcast(self, make: Callable[[], Any]) -> Any:
         """Return what the first process makes, in each; what it raises is raised in each."""
         if self.size == 1:

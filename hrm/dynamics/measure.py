@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from hrm.config import ModelConfig
+from hrm.dynamics.covariance import CovarianceAccumulator, participation_ratio
 from hrm.dynamics.moves import forward_residual, moves
-from hrm.dynamics.participation import Cloud, participation_ratio
 from hrm.evaluation.fixed import Evaluation, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
@@ -41,7 +41,7 @@ class Participation:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """What the moves of the states come to; participation has an entry for each batch."""
+    """Summaries of the moves of the states; participation has an entry for each batch."""
 
     residuals: tuple[Residual, ...]
     participation: tuple[Participation, ...]
@@ -95,17 +95,19 @@ def follow(model: ReasoningModel, batches: Iterable[Batch], segments: int) -> Tr
     """Sum up every move of every puzzle; at least one batch is needed."""
     totals: dict[tuple[int, int, str], float] = defaultdict(float)
     width, device = model.config.hidden_size, model.device
-    clouds: dict[str, Cloud] = defaultdict(lambda: Cloud(width, device))
+    covariances = defaultdict[str, CovarianceAccumulator](
+        lambda: CovarianceAccumulator(width, device)
+    )
     growth: list[Participation] = []
     puzzles = 0
     for batch in batches:
         puzzles += len(batch.inputs)
         for move in moves(model, batch.to(device), segments):
             totals[move.number, move.segment, move.state] += float(forward_residual(move).sum())
-            clouds[move.state].add(move.after)
+            covariances[move.state].add(move.after)
         growth += [
-            Participation(puzzles, state, participation_ratio(cloud.covariance))
-            for state, cloud in sorted(clouds.items())
+            Participation(puzzles, state, participation_ratio(one.covariance))
+            for state, one in sorted(covariances.items())
         ]
     residuals = tuple(Residual(*key, total / puzzles) for key, total in totals.items())
     return Trajectories(residuals, tuple(growth))

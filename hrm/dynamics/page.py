@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,12 @@ from hrm.commands.trained_model import weights_in_words
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics
 from hrm.dynamics.pictures import picture
-from hrm.dynamics.stories import Story
+from hrm.dynamics.traces import SegmentTrace
 from puzzle_datasets.common.files import write_file, write_json
-from puzzle_datasets.common.page import markdown_text
+from puzzle_datasets.common.page import PICTURE_STYLE, html_page, markdown_text
 from puzzle_datasets.common.text import percent
 from puzzle_datasets.drawing.svg import to_png
 from puzzle_datasets.storage.schema import Manifest
-
-_HTML = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>body{{margin:0}}svg{{display:block;margin:auto;max-width:100%;height:auto}}</style>
-{image}
-</html>
-"""
-
 
 SHOWN = {
     "residuals": "Forward residuals",
@@ -91,20 +79,20 @@ def write_charts(measured: Sequence[Dynamics], folder: Path) -> dict[str, str]:
 
 
 def write_picture(
-    stories: Sequence[Story], manifest: Manifest, dynamics: Dynamics, stem: Path
+    traces: Sequence[SegmentTrace], manifest: Manifest, dynamics: Dynamics, stem: Path
 ) -> None:
     """Write the puzzles of one model, segment by segment, as `stem`.png and `stem`.html."""
     title = f"{dynamics.name}: the answer after each segment"
-    image = picture(stories, manifest, title, _choice(stories, dynamics))
+    image = picture(traces, manifest, title, _choice(traces, dynamics))
     write_file(stem.with_name(f"{stem.name}.png"), to_png(image))
-    page = _HTML.format(title=escape(title), image=image)
+    page = html_page(title, image, style=PICTURE_STYLE)
     write_file(stem.with_name(f"{stem.name}.html"), page.encode())
 
 
-def _choice(stories: Sequence[Story], dynamics: Dynamics) -> str:
+def _choice(traces: Sequence[SegmentTrace], dynamics: Dynamics) -> str:
     """Which puzzles are shown; a chosen few must not pass for all."""
     count = dynamics.evaluation.curve.puzzles
-    if dynamics.segments > 1 and all(story.solved_at for story in stories):
+    if dynamics.segments > 1 and all(trace.solved_at for trace in traces):
         return f"Of {count} test puzzles, those that took the most segments to solve."
     return f"Of {count} test puzzles; solved ones come first where there are any."
 

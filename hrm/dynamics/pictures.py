@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrm.dynamics.stories import Story
+from hrm.dynamics.traces import SegmentTrace
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Look
 from puzzle_datasets.drawing.svg import Grid, Mask
@@ -34,7 +34,7 @@ Marks = Callable[[Mask, int], str]
 """Returns marks on wrong cells, cells being so many pixels wide."""
 
 
-def picture(traces: Sequence[Story], manifest: Manifest, title: str, note: str) -> str:
+def picture(traces: Sequence[SegmentTrace], manifest: Manifest, title: str, note: str) -> str:
     """Draw each puzzle as the model reads it, its answers segment by segment, and the solution."""
     kind = kind_named(manifest.kind)
     look, marks = kind.look(manifest), _boxes if kind.has_symbols else _crosses
@@ -91,7 +91,7 @@ def _title(title: str, note: str, marks: Marks) -> str:
     return svg.moved("".join(shapes), _MARGIN, 14)
 
 
-def _columns(trace: Story, shape: tuple[int, int]) -> list[_Column]:
+def _columns(trace: SegmentTrace, shape: tuple[int, int]) -> list[_Column]:
     labels = trace.labels.numpy().reshape(shape)
     puzzle = trace.inputs.numpy().astype(np.uint8).reshape(shape)
     scored = labels != IGNORE_LABEL
@@ -114,7 +114,7 @@ def _used(mask: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _verdict(trace: Story, segment: int, wrong: Mask) -> str:
+def _verdict(trace: SegmentTrace, segment: int, wrong: Mask) -> str:
     count = int(wrong.sum())
     verdict = f"{count} wrong" if count else "right"
     return f"{verdict}, would halt" if trace.halts_at == segment else verdict

@@ -10,7 +10,7 @@ from hrm.commands.trained_model import origin_of
 from hrm.config import ConfigError
 from hrm.dynamics.measure import Batches, Dynamics, measure
 from hrm.dynamics.page import write_charts, write_numbers, write_page, write_picture
-from hrm.dynamics.stories import telling
+from hrm.dynamics.traces import hardest
 from hrm.dynamics.wording import names
 from hrm.evaluation.fixed import EVALUATION_SEED
 from hrm.model.reasoning_model import ReasoningModel
@@ -108,7 +108,7 @@ def _write_pictures(
     """Draw the puzzles of each model; what each file is called, without ending, and shows."""
     stems = []
     for number, (loaded, one) in enumerate(zip(models, measured, strict=True), start=1):
-        stories = telling(loaded.model, batches(), one.segments, options.puzzles)
+        traces = hardest(loaded.model, batches(), one.segments, options.puzzles)
         stems.append(f"segments-{number}-{one.config.model}")
-        write_picture(stories, manifest, one, out / stems[-1])
+        write_picture(traces, manifest, one, out / stems[-1])
     return dict.fromkeys(stems, "Puzzles segment by segment")

@@ -1,4 +1,4 @@
-"""What a model answers to a stream of puzzles, and when it may stop: all late, or each when sure.
+"""Answers of a model to a stream of puzzles: all after the last segment, or each when sure.
 
 Both ways take puzzles as batches and yield them back as they are finished. Shapes: B rows, S
 positions, L tokens, d hidden size.
@@ -19,11 +19,11 @@ from puzzle_datasets.storage.schema import IGNORE_LABEL
 class Answers(NamedTuple):
     """Some finished puzzles, on the model's device.
 
-    Their places `[B]` int64 in the stream, counted from 0; inputs, labels and predictions
+    Their indices `[B]` int64 in the stream, counted from 0; inputs, labels and predictions
     `[B, L]`; the Q-logit of halting `[B]` and the segments spent `[B]`, both after the last one.
     """
 
-    places: Tensor
+    indices: Tensor
     inputs: Tensor
     labels: Tensor
     predictions: Tensor
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 
 
 Observer = Callable[[Answers], object]
-"""Is told of puzzles as they are finished."""
+"""Called with puzzles as they are finished."""
 
 Answering = Callable[[ReasoningModel, Iterable[Batch], int], Iterator[Answers]]
 """Answers a stream of puzzles within so many segments each."""
@@ -55,7 +55,7 @@ class _Rows(NamedTuple):
     z_H: Tensor
     z_L: Tensor
     x: Tensor
-    places: Tensor
+    indices: Tensor
     inputs: Tensor
     labels: Tensor
     segments: Tensor
@@ -65,9 +65,9 @@ class _Rows(NamedTuple):
         return _Rows(*(field[chosen] for field in self))
 
     def answers(self, output: Output, chosen: Tensor | slice) -> Answers:
-        """What the heads say of some of the rows."""
+        """The answers of some of the rows."""
         return Answers(
-            places=self.places[chosen],
+            indices=self.indices[chosen],
             inputs=self.inputs[chosen],
             labels=self.labels[chosen],
             predictions=output.logits[chosen].argmax(-1),
@@ -96,13 +96,13 @@ def answer_when_sure(
 ) -> Iterator[Answers]:
     """Let each puzzle leave as soon as its Q-values say so, or after `segments` (HRM paper, ACT).
 
-    The place of one that leaves goes to the next of the stream, so that as many are at work as
+    The row of one that leaves goes to the next of the stream, so that as many are at work as
     there are in a batch for as long as there are any, and no segment is run for a puzzle that has
     stopped. Puzzles come back in the order in which they stop.
     """
     queue = _Queue(model, batches)
     rows = queue.next_batch()
-    size = 0 if rows is None else len(rows.places)
+    size = 0 if rows is None else len(rows.indices)
     while rows is not None:
         carry, output = model(Carry(rows.z_H, rows.z_L), rows.x)
         rows = rows._replace(z_H=carry.z_H, z_L=carry.z_L, segments=rows.segments + 1)
@@ -127,11 +127,11 @@ class _Queue:
 
     def refilled(self, rows: _Rows, size: int) -> _Rows | None:
         """Put fresh rows behind these until there are `size`; None where there are none at all."""
-        parts = [rows] if len(rows.places) else []
-        missing = size - len(rows.places)
+        parts = [rows] if len(rows.indices) else []
+        missing = size - len(rows.indices)
         while missing and (fresh := self._next(missing)) is not None:
             parts.append(fresh)
-            missing -= len(fresh.places)
+            missing -= len(fresh.indices)
         if len(parts) > 1:
             return _Rows(*map(torch.cat, zip(*parts, strict=True)))
         return parts[0] if parts else None
@@ -146,15 +146,15 @@ class _Queue:
 
     def _fresh(self, batch: Batch) -> _Rows:
         model, count = self._model, len(batch.inputs)
-        places = torch.arange(self._served, self._served + count, device=model.device)
+        indices = torch.arange(self._served, self._served + count, device=model.device)
         self._served += count
         return _Rows(
             *model.initial_carry(count),
             x=model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers)),
-            places=places,
+            indices=indices,
             inputs=batch.inputs,
             labels=batch.labels,
-            segments=torch.zeros_like(places),
+            segments=torch.zeros_like(indices),
         )
 
 

@@ -34,7 +34,7 @@ class EvaluationOptions:
             lets it leave when its Q-values say so, which gives no curve.
         batch_size: puzzles at a time.
         limit: how many test puzzles to evaluate, drawn as training draws them; None takes all.
-        voting: guises of each ARC input that vote, 0 for no vote; None takes as many as are
+        voting: views of each ARC input that vote, 0 for no vote; None takes as many as are
             published, and no vote where there is a `limit`. All test inputs are voted on.
     """
 
@@ -50,8 +50,8 @@ class EvaluationOptions:
             if value is not None and value < least:
                 raise ConfigError(name, value, f"give at least {least}")
 
-    def guises(self, manifest: Manifest) -> int:
-        """How many guises of an input vote on this set."""
+    def views(self, manifest: Manifest) -> int:
+        """Views of an input that vote on this set."""
         if manifest.kind != "arc":
             return 0
         if self.voting is not None:
@@ -74,7 +74,7 @@ def resolved(
     if options.voting and manifest.kind != "arc":
         problem = f"is {options.voting}, but {manifest.name} is no ARC"
         raise ConfigError("voting", options.voting, "give 0", problem=problem)
-    return replace(options, segments=segments, voting=options.guises(manifest))
+    return replace(options, segments=segments, voting=options.views(manifest))
 
 
 def run_evaluation(

@@ -1,4 +1,4 @@
-"""Accuracy against inference compute, and what halting makes of it, from one pass."""
+"""Accuracy against inference compute, and with each puzzle halting on its own, in one pass."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -40,8 +40,8 @@ def evaluate(
 
     No row leaves early, as in the published evaluation, so one pass yields the whole curve; the
     first segment after which a row wants to halt is noted. Rows without labels do not count. In a
-    `group`, each process gives its own batches. `observe` is told of all puzzles after the last
-    segment.
+    `group`, each process gives its own batches. `observe` is called with all puzzles after the
+    last segment.
 
     Raises:
         ConfigError: `segments` is below 1, or there is no row to score.
@@ -102,12 +102,12 @@ def _sums(output: Output, batch: Batch, stops: Tensor) -> Tensor:
 
 
 def _answers(batch: Batch, output: Output, segments: int, served: int) -> Answers:
-    places = torch.arange(served, served + len(batch.inputs), device=batch.inputs.device)
+    indices = torch.arange(served, served + len(batch.inputs), device=batch.inputs.device)
     return Answers(
-        places=places,
+        indices=indices,
         inputs=batch.inputs,
         labels=batch.labels,
         predictions=output.logits.argmax(-1),
         q_halt=output.q_halt,
-        segments=torch.full_like(places, segments),
+        segments=torch.full_like(indices, segments),
     )

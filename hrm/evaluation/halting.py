@@ -23,7 +23,7 @@ def evaluate_halting(
 
     The numbers are those that `evaluation.fixed.evaluate` derives from its fixed pass; this one
     spends `Halting.inference_flops` a puzzle and no more. Rows without labels do not count.
-    `observe` is told of all puzzles as they stop.
+    `observe` is called with puzzles as they stop.
 
     Raises:
         ConfigError: `segments` is below 1, or there is no row to score.

@@ -12,7 +12,7 @@ _IDENTIFIERS = "identifiers name the tasks of the set that a model was trained o
 
 
 def refuse_known_answers(
-    opened: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
+    loaded: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
 ) -> str | None:
     """Refuse a set whose answers the model was trained on, where names of tasks tell.
 
@@ -20,12 +20,12 @@ def refuse_known_answers(
     the evaluated `folder`. Returns what remains unknown, in a sentence, or None. Raises
     `DatasetError`, also where `trained_on` holds no set, or another than the model's.
     """
-    known, own = opened.trained_on, dataset.manifest.fingerprint
-    training = None if trained_on is None else _training_set(trained_on, opened)
+    known, own = loaded.trained_on, dataset.manifest.fingerprint
+    training = None if trained_on is None else _training_set(trained_on, loaded)
     if known == own or not dataset.group_names:
         return None
     if training is None and (found := _neighbour(folder, known)):
-        training = _training_set(found, opened)
+        training = _training_set(found, loaded)
     if training is None:
         return _unchecked(known)
     refuse_leaks(training, dataset)
@@ -40,11 +40,11 @@ def _unchecked(known: str | None) -> str:
     )
 
 
-def _training_set(folder: Path, opened: LoadedModel) -> PuzzleDataset:
+def _training_set(folder: Path, loaded: LoadedModel) -> PuzzleDataset:
     """The set in `folder`, which is not another than the model says it was trained on."""
     training = PuzzleDataset.open(folder)
-    if opened.trained_on not in (None, training.manifest.fingerprint):
-        problem = f"is not what {opened.source} was trained on"
+    if loaded.trained_on not in (None, training.manifest.fingerprint):
+        problem = f"is not what {loaded.source} was trained on"
         raise DatasetError.of_file(folder, problem, "name that one")
     return training
 

@@ -81,7 +81,7 @@ class VoteCollector:
 
     def collect(self, answers: Answers) -> None:
         """Count the votes of some finished puzzles, of whatever batches they are."""
-        positions = answers.places.cpu()
+        positions = answers.indices.cpu()
         for batch in self._pending:
             mine = (positions >= batch.begin) & (positions < batch.end)
             if mine.any():

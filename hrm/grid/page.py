@@ -34,9 +34,10 @@ def markdown(grid: Grid, columns: Sequence[int]) -> str:
 
 def _legend(grid: Grid) -> str:
     N, T, M = grid.trained
+    name = markdown_text(grid.subject["name"])
     return (
-        f"Test puzzles of {markdown_text(grid.subject['name'])} solved exactly after M segments "
-        f"of N cycles of T steps, in percent of {_puzzles(grid):,}. The model was trained with "
+        f"Test puzzles of {name} solved exactly after M segments of "
+        f"N cycles of T steps, in percent of {_puzzles(grid):,}. The model was trained with "
         f"N {N}, T {T}, M_max {M}, in bold where it is in the table; these are the "
         f"{weights_in_words(grid.checkpoint)}. {_precision(grid)}"
     )

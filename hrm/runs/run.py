@@ -98,6 +98,8 @@ class SingleRun:
         session = report.of_session(trainer)
         self.group.broadcast(partial(self.folder.begin_session, session))
         with stop_on_signal() as stop:
+            # Whoever reads the first line may send a signal, which all have to take well.
+            self.group.barrier()
             self._say_beginning()
             for progress in trainer.run(self.folder.checkpoint, seconds, stop):
                 self.group.broadcast(self._append)

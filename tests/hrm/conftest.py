@@ -1,5 +1,6 @@
 """A small set of real ARC tasks, and configurations small enough to train in a second."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,19 @@ def training_config() -> Callable[..., TrainingConfig]:
         return replace(config, training_flops=float(steps * step_flops(model, config)))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def float64() -> Any:
+    """The module `float64` beside this file, which scripts import as well."""
+    spec = importlib.util.spec_from_file_location(
+        "float64", Path(__file__).with_name("float64.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is measured of a model's states, against plain recomputation and known clouds."""
+"""What is measured of a model's states, against plain recomputation and known covariances."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hrm.config import ConfigError, ModelConfig
+from hrm.dynamics.covariance import CovarianceAccumulator, participation_ratio
 from hrm.dynamics.measure import follow, measure
 from hrm.dynamics.moves import Move, forward_residual, moves
-from hrm.dynamics.participation import Cloud, participation_ratio
-from hrm.dynamics.stories import Story, stories, telling
+from hrm.dynamics.traces import SegmentTrace, hardest, traces
 from hrm.model.reasoning_model import Carry, ReasoningModel
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
@@ -23,7 +23,7 @@ MakeModel = Callable[..., ModelConfig]
 
 
 def built(config: ModelConfig, seed: int = 0) -> ReasoningModel:
-    model = ReasoningModel(config)
+    model = ReasoningModel(config, torch.float32)
     model.initialise(torch.Generator().manual_seed(seed))
     return model
 
@@ -38,7 +38,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def ratio_of(*pieces: Tensor) -> float:
-    cloud = Cloud(pieces[0].shape[-1], torch.device("cpu"))
+    cloud = CovarianceAccumulator(pieces[0].shape[-1], torch.device("cpu"))
     for piece in pieces:
         cloud.add(piece)
     return participation_ratio(cloud.covariance)
@@ -114,15 +114,16 @@ def test_moves_of_a_transformer_are_its_blocks(
 
 
 def test_trajectories_are_means_over_puzzles_however_they_are_batched(
-    arc: PuzzleDataset, model_config: MakeModel
+    arc: PuzzleDataset, model_config: MakeModel, float64: Any
 ) -> None:
-    model = built(model_config())
-    one, three = follow(model, batches(arc, 1), 2), follow(model, batches(arc, 3), 2)
+    with float64.in_float64():
+        model = built(model_config())
+        one, three = follow(model, batches(arc, 1), 2), follow(model, batches(arc, 3), 2)
     pairs = zip(one.residuals, three.residuals, strict=True)
-    assert all(a.residual == pytest.approx(b.residual, rel=1e-4) for a, b in pairs)
+    assert all(a.residual == pytest.approx(b.residual, rel=float64.CLOSE) for a, b in pairs)
     assert [found.puzzles for found in three.participation] == [3, 3, 6, 6]
     for state in ("z_H", "z_L"):
-        assert one.dimension(state) == pytest.approx(three.dimension(state), rel=1e-4)
+        assert one.dimension(state) == pytest.approx(three.dimension(state), rel=float64.CLOSE)
         assert 1 < one.dimension(state) < 32
 
 
@@ -156,15 +157,15 @@ def test_stories_are_the_predictions_after_each_segment(
     batch = batches(arc)[0]
     carry = model.initial_carry(3)
     x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
-    found = stories(model, batch, 3)
+    found = traces(model, batch, 3)
     for segment in range(3):
         carry, output = model(carry, x)
-        said = torch.stack([story.predictions[segment] for story in found])
+        said = torch.stack([trace.predictions[segment] for trace in found])
         assert torch.equal(said, output.logits.argmax(-1).int())
-    assert all(story.halts_at == 0 for story in found)
+    assert all(trace.halts_at == 0 for trace in found)
     with torch.no_grad():
         model.q_head.bias.fill_(5)  # type: ignore[union-attr]
-    assert all(story.halts_at == 1 for story in stories(model, batch, 3))
+    assert all(trace.halts_at == 1 for trace in traces(model, batch, 3))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_stories_are_the_predictions_after_each_segment(
 def test_solved_is_what_stays_solved(exact: list[int], solved_at: int) -> None:
     tokens = torch.zeros(4, dtype=torch.int32)
     flags = torch.tensor(exact, dtype=torch.bool)
-    assert Story(tokens, tokens, tokens.expand(3, 4), flags, flags).solved_at == solved_at
+    assert SegmentTrace(tokens, tokens, tokens.expand(3, 4), flags, flags).solved_at == solved_at
 
 
 def test_the_most_telling_puzzles_are_those_solved_last(
@@ -182,12 +183,12 @@ def test_the_most_telling_puzzles_are_those_solved_last(
 ) -> None:
     given_out = iter([[1, 0, 3], [0, 2, 3]])
 
-    def made_up(model: ReasoningModel, batch: Batch, segments: int) -> list[Story]:
+    def made_up(model: ReasoningModel, batch: Batch, segments: int) -> list[SegmentTrace]:
         tokens = torch.zeros(1, dtype=torch.int32)
         rows = torch.arange(1, segments + 1)
         solved = [rows >= at if at else rows < 0 for at in next(given_out)]
-        return [Story(tokens, tokens, tokens, exact, exact) for exact in solved]
+        return [SegmentTrace(tokens, tokens, tokens, exact, exact) for exact in solved]
 
-    monkeypatch.setattr("hrm.dynamics.stories.stories", made_up)
-    found = telling(built(model_config()), batches(arc), 3, 4)
-    assert [story.solved_at for story in found] == [3, 3, 2, 1]
+    monkeypatch.setattr("hrm.dynamics.traces.traces", made_up)
+    found = hardest(built(model_config()), batches(arc), 3, 4)
+    assert [trace.solved_at for trace in found] == [3, 3, 2, 1]

@@ -17,7 +17,7 @@ from hrm.dynamics.__main__ import main
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics, Participation, Residual, Trajectories
 from hrm.dynamics.pictures import drawn_segments, picture
-from hrm.dynamics.stories import Story
+from hrm.dynamics.traces import SegmentTrace
 from hrm.dynamics.wording import names, setting
 from hrm.evaluation.fixed import Evaluation
 from hrm.progress import Curve, Halting
@@ -124,7 +124,7 @@ SOLVED = [3, 2, 5, 4, 4, 5, 3, 2, 2, 4, 5, 3, 5, 3, 4, 2]
 """Tokens of a 4 by 4 grid; that it breaks the rules does not show in a picture."""
 
 
-def told(inputs: Tensor, labels: Tensor, wrong: int) -> Story:
+def told(inputs: Tensor, labels: Tensor, wrong: int) -> SegmentTrace:
     """A puzzle `[L]` answered with so many wrong cells and then rightly; padding is not scored."""
     labels = torch.where(labels == PAD, IGNORE_LABEL, labels.int())
     scored = (labels != IGNORE_LABEL).nonzero().flatten()
@@ -133,7 +133,7 @@ def told(inputs: Tensor, labels: Tensor, wrong: int) -> Story:
     answers[0, at] = torch.where(labels[at] == 2, 3, 2).int()
     answers[:, labels == IGNORE_LABEL] = 5
     flags = torch.tensor([False, True])
-    return Story(inputs.int(), labels, answers, flags, flags)
+    return SegmentTrace(inputs.int(), labels, answers, flags, flags)
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze", "arc"])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,6 @@ SHAPES: list[dict[str, Any]] = [
     {"model": "trm", "mixing": "mlp", "puzzle_emb_len": 3},
     {"model": "trm", "mixing": "mlp", "puzzle_emb_ndim": 0},
 ]
-CLOSE = 1e-5
-"""Of the largest value: a sum of 256 float32 products is good to 256 x 6e-8, and the norms keep
-what a dozen updates make of it within that order."""
 
 
 def drawn(**changes: Any) -> ReasoningModel:
@@ -50,7 +48,7 @@ def drawn(**changes: Any) -> ReasoningModel:
         M_max=3,
         **changes,
     )
-    model = ReasoningModel(config)
+    model = ReasoningModel(config, torch.float32)  # see the module float64
     generator = torch.Generator().manual_seed(5)
     model.initialise(generator)
     for tensor in (model.puzzle_emb.weights, model.q_head.weight.data):
@@ -128,13 +126,16 @@ TOKENS = [[0, 1, 2, 3, 4], [5, 5, 0, 2, 1], [3, 0, 0, 0, 0]]
 IDENTIFIERS = [2, 0, 3]
 
 
-def assert_close(actual: Tensor, expected: Tensor) -> None:
-    assert actual.shape == expected.shape
-    assert (actual - expected).abs().max() <= CLOSE * expected.abs().max()
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_outputs_and_row_gradients_are_those_of_the_reference(shape: dict[str, Any]) -> None:
+def test_outputs_and_row_gradients_are_those_of_the_reference(
+    shape: dict[str, Any], float64: Any
+) -> None:
+    with float64.in_float64():
+        compare_with_reference(shape, float64.CLOSE)
+
+
+def compare_with_reference(shape: dict[str, Any], close: float) -> None:
+    assert_close = partial(torch.testing.assert_close, rtol=close, atol=close)
     model = drawn(gradient="bptt", **shape)
     reference, width = Reference(model), model.config.puzzle_width
     rows = model.puzzle_emb(torch.tensor(IDENTIFIERS)).requires_grad_()

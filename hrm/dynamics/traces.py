@@ -1,4 +1,4 @@
-"""What a model answers after each segment, for the puzzles that tell most.
+"""The answers of a model after each segment, for the puzzles that were hardest.
 
 Shapes: B rows, L tokens, M segments.
 """
@@ -15,7 +15,7 @@ from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 
 
-class Story(NamedTuple):
+class SegmentTrace(NamedTuple):
     """One puzzle: tokens and labels `[L]`, predictions `[M, L]`, all int32; the rest `[M]` bool.
 
     `exact` says after which segments every scored token is right, `halts` after which the Q-values
@@ -45,8 +45,8 @@ class Story(NamedTuple):
 
 
 @torch.inference_mode()
-def stories(model: ReasoningModel, batch: Batch, segments: int) -> list[Story]:
-    """Run a batch for `segments` segments and keep what the heads say after each."""
+def traces(model: ReasoningModel, batch: Batch, segments: int) -> list[SegmentTrace]:
+    """Run a batch for `segments` segments and keep the answers after each."""
     batch = batch.to(model.device)
     x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
     carry = model.initial_carry(len(batch.inputs))
@@ -58,18 +58,18 @@ def stories(model: ReasoningModel, batch: Batch, segments: int) -> list[Story]:
         halts.append(wants_to_halt(model, output))
     columns = (torch.stack(column, 1).cpu() for column in (predictions, exact, halts))
     rows = zip(batch.inputs.cpu(), batch.labels.cpu(), *columns, strict=True)
-    return [Story(*row) for row in rows]
+    return [SegmentTrace(*row) for row in rows]
 
 
-def telling(
+def hardest(
     model: ReasoningModel, batches: Iterable[Batch], segments: int, count: int
-) -> list[Story]:
+) -> list[SegmentTrace]:
     """The `count` puzzles that were solved in most segments; unsolved ones only if these run out.
 
     Among equals the earlier puzzle is taken. No more than `count` and a batch are kept at a time.
     """
-    kept: list[Story] = []
+    kept: list[SegmentTrace] = []
     for batch in batches:
-        candidates = kept + stories(model, batch, segments)
-        kept = sorted(candidates, key=lambda story: -story.solved_at)[:count]
+        candidates = kept + traces(model, batch, segments)
+        kept = sorted(candidates, key=lambda trace: -trace.solved_at)[:count]
     return kept

@@ -117,7 +117,7 @@ def save_chart(chart: Chart, path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         remedy = f"end it in {', '.join(SUFFIXES)}"
-        raise ConfigError(str(path), None, remedy, problem="is no picture's name")
+        raise ConfigError.of(path, "is no picture's name", remedy)
     write_file(path, _render(chart, path))
 
 

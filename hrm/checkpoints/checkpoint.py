@@ -21,7 +21,7 @@ class CheckpointError(UserError):
 
 def unusable(file: Path, problem: str, remedy: str) -> CheckpointError:
     """Return the error that blames a whole file or folder."""
-    return CheckpointError(str(file), None, remedy, problem=problem)
+    return CheckpointError.of(file, problem, remedy)
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:

@@ -173,10 +173,10 @@ def _stated(file: Path, arch: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         remedy = "take a checkpoint that was trained without it"
         problem = f"in {file} is no setting of the published model"
-        raise CheckpointError(f"arch.{unknown[0]}", None, remedy, problem=problem)
+        raise CheckpointError.of(f"arch.{unknown[0]}", problem, remedy)
     if lacking:
         problem = f"is missing in {file}"
-        raise CheckpointError(f"arch.{lacking[0]}", None, "restore it", problem=problem)
+        raise CheckpointError.of(f"arch.{lacking[0]}", problem, "restore it")
     if "forward_dtype" in arch:
         _require_choice(file, arch, "forward_dtype", tuple(DTYPES))
     return stated

@@ -45,7 +45,7 @@ def _training_set(folder: Path, loaded: LoadedModel) -> PuzzleDataset:
     training = PuzzleDataset.open(folder)
     if loaded.trained_on not in (None, training.manifest.fingerprint):
         problem = f"is not what {loaded.source} was trained on"
-        raise DatasetError.of_file(folder, problem, "name that one")
+        raise DatasetError.of(folder, problem, "name that one")
     return training
 
 

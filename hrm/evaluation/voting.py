@@ -45,7 +45,7 @@ def vote(
     """
     if kind_named(dataset.manifest.kind).vote_scores is None:
         problem = f"{dataset.manifest.name} can't be voted on"
-        raise ConfigError(None, None, "only ARC has views", problem=problem)
+        raise ConfigError.of(None, problem, "only ARC has views")
     for name, value in (("views", views), ("segments", segments), ("batch_size", batch_size)):
         if value < 1:
             raise ConfigError(name, value, "give at least 1")

@@ -110,7 +110,7 @@ def begin(loaded: LoadedModel, dataset: PuzzleDataset, options: GridOptions, fol
     for name, value in subject.items():
         if grid.subject.get(name) != value:
             problem = f"is a grid of {name} {grid.subject.get(name)!r}, not {value!r}"
-            raise ConfigError(str(file), None, "name another folder", problem=problem)
+            raise ConfigError.of(file, problem, "name another folder")
     return grid
 
 
@@ -168,7 +168,7 @@ def _read(file: Path, checkpoint: dict[str, Any]) -> Grid:
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
         remedy = "remove it or name another folder"
-        raise ConfigError(str(file), None, remedy, problem="is no grid") from error
+        raise ConfigError.of(file, "is no grid", remedy) from error
 
 
 def _read_cell(fields: dict[str, Any]) -> Cell:

@@ -109,4 +109,4 @@ def main_memory(model: ModelConfig, training: TrainingConfig) -> Iterator[None]:
 
 def _too_little(whose: str, remedy: str) -> ConfigError:
     problem = f"{whose} has too little memory for these settings"
-    return ConfigError(None, None, remedy, problem=problem)
+    return ConfigError.of(None, problem, remedy)

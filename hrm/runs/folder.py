@@ -167,7 +167,7 @@ class RunFiles:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             problem = f"is damaged in line {count + 1}"
             remedy = "mend or remove that line"
-            raise ConfigError(str(self.metrics), None, remedy, problem=problem) from error
+            raise ConfigError.of(self.metrics, problem, remedy) from error
 
     def begin_session(self, session: Mapping[str, Any]) -> None:
         """Note on what, and with which versions, training begins or goes on."""
@@ -193,7 +193,7 @@ class RunFiles:
         return Outcome(**{**fields, "state": RunState(fields["state"])})
 
     def _unfit(self, problem: str, remedy: str) -> ConfigError:
-        return ConfigError(str(self.root), None, remedy, problem=problem)
+        return ConfigError.of(self.root, problem, remedy)
 
 
 class RunFolder(RunFiles):
@@ -217,4 +217,4 @@ class RunFolder(RunFiles):
 
 
 def _unreadable(file: Path, problem: str) -> ConfigError:
-    return ConfigError(str(file), None, "restore it, or start anew", problem=problem)
+    return ConfigError.of(file, problem, "restore it, or start anew")

@@ -66,11 +66,11 @@ def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
     if not request.resume:
         problem = "holds a run already"
         remedy = "add --resume to go on with it, or give another --out"
-        raise ConfigError(str(folder.root), None, remedy, problem=problem)
+        raise ConfigError.of(folder.root, problem, remedy)
     outcome = folder.outcome()
     if outcome is not None and outcome.state is RunState.FAILED:
         problem = f"holds a run that failed ({outcome.reason})"
-        raise ConfigError(str(folder.root), None, "give another --out", problem=problem)
+        raise ConfigError.of(folder.root, problem, "give another --out")
     return folder.record()
 
 
@@ -100,7 +100,7 @@ def dataset_folder(request: Request, saved: Mapping[str, Any] | None) -> Path:
         return Path(saved["dataset"]["folder"])
     none = f"is missing, and {request.out} holds no run to resume" if request.resume else None
     remedy = "give a folder that `puzzle_datasets build` made"
-    raise ConfigError("dataset", None, remedy, problem=none or "is missing")
+    raise ConfigError.of("dataset", none or "is missing", remedy)
 
 
 def _model(request: Request, manifest: Manifest, before: Mapping[str, Any]) -> ModelConfig:

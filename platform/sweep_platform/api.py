@@ -85,11 +85,8 @@ class Sweep:
         """The sweep in a folder, finished or not. Raises `InputError` where there is none."""
         found = SweepFolder(Path(folder))
         if not found.exists():
-            raise InputError(
-                str(folder),
-                None,
-                "name the folder of a sweep, such as runs/arc",
-                problem="holds no sweep.json",
+            raise InputError.of(
+                folder, "holds no sweep.json", "name the folder of a sweep, such as runs/arc"
             )
         return cls(found)
 

@@ -38,7 +38,7 @@ def raising(error: BaseException) -> Callable[[], int]:
     [
         (UserError("side", 2, "give 3 or more"), BAD_INPUT, "--side is 2; give 3 or more."),
         (
-            DatasetError.of_file("a.csv", "is empty", "mend it"),
+            DatasetError.of("a.csv", "is empty", "mend it"),
             BAD_INPUT,
             "--a.csv is empty; mend it.",
         ),

@@ -74,7 +74,7 @@ class StoredSet:
         source = "mend what it was imported from and import it again"
         again = source if self.is_import else "build the set again"
         remedy = f"delete {self.folder} and {again}"
-        return DatasetError.of_file(self.folder / file, fault, remedy, value)
+        return DatasetError.of(self.folder / file, fault, remedy, value)
 
     def row_refusal(self, file: str, row: int, fault: str) -> DatasetError:
         """Return the error for a row of a shard."""

@@ -60,8 +60,8 @@ def _require_ours(html: Path, png: Path) -> None:
         ours = html.exists() and is_written_by(GENERATOR, html.read_text(errors="replace"))
     except OSError as error:
         problem = f"can't be read ({error})"
-        raise DatasetError.of_file(html, problem, "give another --out") from error
+        raise DatasetError.of(html, problem, "give another --out") from error
     for file in (html, png):
         if file.exists() and not ours:
             problem = "exists and was not drawn here"
-            raise DatasetError.of_file(file, problem, "give another --out")
+            raise DatasetError.of(file, problem, "give another --out")

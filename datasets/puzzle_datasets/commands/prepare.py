@@ -73,17 +73,17 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
     """Refuse a folder that holds anything but this set."""
     remedy = "choose another folder"
     if not (folder / MANIFEST_FILE).exists():
-        raise DatasetError.of_file(folder, "exists and is no puzzle set", remedy)
+        raise DatasetError.of(folder, "exists and is no puzzle set", remedy)
     manifest = read_manifest(folder)
     wanted = settings_record(settings)
     if manifest.name != name:
         problem = f"holds the set {manifest.name}, not {name}"
-        raise DatasetError.of_file(folder, problem, remedy, manifest.name)
+        raise DatasetError.of(folder, problem, remedy, manifest.name)
     for key, value in wanted.items():
         if manifest.settings.get(key) != value:
             held = manifest.settings.get(key)
             problem = f"holds {name} with {key} {held!r}, not {value!r}"
-            raise DatasetError.of_file(folder, problem, remedy, held)
+            raise DatasetError.of(folder, problem, remedy, held)
 
 
 def _build_once(name: str, settings: Settings, folder: Path, report: Report | None) -> None:

@@ -106,7 +106,7 @@ def _size(manifest: Manifest, folder: Path) -> int:
         return sum(file.stat().st_size for file in files)
     except OSError as error:
         problem = f"can't be read ({error.strerror})"
-        raise DatasetError.of_file(error.filename, problem, rebuild(folder)) from error
+        raise DatasetError.of(error.filename, problem, rebuild(folder)) from error
 
 
 def _aligned(values: Mapping[str, str], to: Literal["<", ">"] = "<") -> list[str]:

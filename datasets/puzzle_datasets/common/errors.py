@@ -1,8 +1,6 @@
 """Errors that a person can cause or has to hear of, as data: no code reads a sentence back."""
 
-from pathlib import Path
-
-_GIVEN = "is {!r}"
+from typing import Any, Self
 
 
 class UserError(ValueError):
@@ -14,6 +12,9 @@ class UserError(ValueError):
         >>> error.sentence("--box")
         '--box is missing; give two numbers.'
 
+        >>> str(UserError.of("a.csv", "is empty", "give at least one puzzle"))
+        'a.csv is empty; give at least one puzzle.'
+
     Attributes:
         field: the setting, option or file at fault, as the code calls it; None where the problem
             is a sentence of its own.
@@ -21,6 +22,7 @@ class UserError(ValueError):
         remedy: what to do.
         problem: what is wrong, said of the field; by default that it is `value`.
         also: other settings that take part in the fault.
+        place: where the field was written, such as a file and its line.
     """
 
     def __init__(
@@ -31,15 +33,28 @@ class UserError(ValueError):
         *,
         problem: str | None = None,
         also: tuple[str, ...] = (),
+        place: str | None = None,
     ) -> None:
         super().__init__(field, value, remedy)
         self.field, self.value, self.remedy, self.also = field, value, remedy, also
-        self.problem = _GIVEN.format(value) if problem is None else problem
+        self.problem = f"is {value!r}" if problem is None else problem
+        self.place = place
+
+    @classmethod
+    def of(
+        cls, field: object, problem: str, remedy: str, value: object = None, **more: Any
+    ) -> Self:
+        """The error of a file, folder or setting, by its problem; None for no field."""
+        name = None if field is None else str(field)
+        return cls(name, value, remedy, problem=problem, **more)
 
     def sentence(self, name: str | None = None) -> str:
         """The error in one sentence, with the field called `name` where one is given."""
         called = self.field if name is None else name
-        subject = "" if called is None else f"{called} "
+        if self.place is None:
+            subject = "" if called is None else f"{called} "
+        else:
+            subject = f"{self.place}: " + ("" if called is None else f"`{called}` ")
         end = "" if self.remedy.endswith("?") else "."
         return f"{subject}{self.problem}; {self.remedy}{end}"
 
@@ -56,14 +71,3 @@ class DatasetError(UserError):
 
     The field is a setting, or else the path of a file or folder.
     """
-
-    @classmethod
-    def of_file(
-        cls, file: Path | str, problem: str, remedy: str, value: object = None
-    ) -> "DatasetError":
-        """Return the error of a file or folder.
-
-        >>> str(DatasetError.of_file("a.csv", "is empty", "give at least one puzzle"))
-        'a.csv is empty; give at least one puzzle.'
-        """
-        return cls(str(file), value, remedy, problem=problem)

@@ -89,7 +89,7 @@ def import_splits(
     apart = _apart(train, known, form, reports["train"])
     pairs = writer.write_split("train", _pairs(apart, 0, form, reports["train"]))
     if not pairs:
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             folder / FILES["train"],
             "has no row that is not also a test puzzle, up to its symmetries",
             "give other files",

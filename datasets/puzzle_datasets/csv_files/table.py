@@ -33,12 +33,12 @@ Tokens = npt.NDArray[np.uint8]
 def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
     """Return the error of a row; its value is the number of the row's line."""
     line = row + FIRST_LINE
-    return DatasetError.of_file(file, f"has a fault in line {line}: {problem}", remedy, line)
+    return DatasetError.of(file, f"has a fault in line {line}: {problem}", remedy, line)
 
 
 def no_rows(file: Path) -> DatasetError:
     """Return the error of a file that ends with its header."""
-    return DatasetError.of_file(file, "has no row below its header", "give at least one puzzle")
+    return DatasetError.of(file, "has no row below its header", "give at least one puzzle")
 
 
 def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -72,7 +72,7 @@ def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.Re
                 first += len(batch)
     except OSError as error:
         problem = f"can't be read ({error.strerror or error})"
-        raise DatasetError.of_file(file, problem, "give a CSV file that can") from error
+        raise DatasetError.of(file, problem, "give a CSV file that can") from error
     except pa.ArrowInvalid as error:
         raise _parse_fault(file, refused, error) from error
 
@@ -106,7 +106,7 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
             f"there are {row.actual_columns} values where the header has {row.expected_columns}",
             "mend the line, or get the file again if it is cut short",
         )
-    return DatasetError.of_file(file, f"can't be parsed ({error})", "get the file again")
+    return DatasetError.of(file, f"can't be parsed ({error})", "get the file again")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ def export(folder: Path, out: Path, style: Style = "hrm") -> None:
     or `out` exists; `OSError` if `out` can't be written.
     """
     if out.exists():
-        raise DatasetError.of_file(out, "exists", "choose another folder to export to")
+        raise DatasetError.of(out, "exists", "choose another folder to export to")
     dataset = PuzzleDataset.open(folder)
     with naming(out):
         make_folder(out, lambda partial: _write(dataset, folder, partial, style))

@@ -101,10 +101,10 @@ def open_array(file: Path) -> npt.NDArray[Any]:
     try:
         array = np.lib.format.open_memmap(file, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError.of_file(file, f"can't be read ({error})", REMEDY) from error
+        raise DatasetError.of(file, f"can't be read ({error})", REMEDY) from error
     if array.dtype.name not in _DTYPES:
         remedy = f"convert it to {', '.join(_DTYPES)}"
-        raise DatasetError.of_file(file, f"holds {array.dtype}", remedy, array.dtype.name)
+        raise DatasetError.of(file, f"holds {array.dtype}", remedy, array.dtype.name)
     return array
 
 
@@ -118,7 +118,7 @@ def _read_structure(
     puzzle_starts = _read_starts(array_file(folder, name, "puzzle_indices"), "examples", examples)
     group_starts = _read_starts(array_file(folder, name, "group_indices"), "puzzles", puzzles)
     if len(puzzle_starts) != puzzles + 1:
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             array_file(folder, name, "puzzle_indices"),
             f"has {len(puzzle_starts)} entries but there are {puzzles} puzzle identifiers, which "
             f"need {puzzles + 1}",
@@ -130,7 +130,7 @@ def _read_structure(
     wrong = (identifiers < lowest) | (identifiers >= metadata.num_puzzle_identifiers)
     if wrong.any():
         index = int(wrong.argmax())
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             array_file(folder, name, "puzzle_identifiers"),
             f"has identifier {identifiers[index]} at index {index} but num_puzzle_identifiers is "
             f"{metadata.num_puzzle_identifiers}",
@@ -145,12 +145,12 @@ def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
     inputs, labels = (open_array(file).shape for file in files)
     if inputs != labels:
         problem = f"has shape {inputs} but labels have {labels}"
-        raise DatasetError.of_file(files[0], problem, REMEDY, inputs)
+        raise DatasetError.of(files[0], problem, REMEDY, inputs)
     if len(inputs) != 2 or inputs[1] != metadata.seq_len:
         problem = f"has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}"
-        raise DatasetError.of_file(files[0], problem, REMEDY, inputs)
+        raise DatasetError.of(files[0], problem, REMEDY, inputs)
     if not inputs[0]:
-        raise DatasetError.of_file(files[0], "holds no examples", REMEDY)
+        raise DatasetError.of(files[0], "holds no examples", REMEDY)
     return int(inputs[0])
 
 
@@ -158,7 +158,7 @@ def _read_integers(file: Path) -> Integers:
     array = open_array(file)
     if array.ndim != 1:
         problem = f"has shape {array.shape} where a list is due"
-        raise DatasetError.of_file(file, problem, REMEDY, array.shape)
+        raise DatasetError.of(file, problem, REMEDY, array.shape)
     return array.astype(np.int64)
 
 
@@ -167,17 +167,17 @@ def _read_starts(file: Path, things: str, count: int) -> Integers:
     starts = _read_integers(file)
     if not len(starts) or starts[0] != 0:
         begin = starts[:1].tolist()
-        raise DatasetError.of_file(file, f"starts at {begin} instead of 0", REMEDY, begin)
+        raise DatasetError.of(file, f"starts at {begin} instead of 0", REMEDY, begin)
     falls = np.diff(starts) <= 0
     if falls.any():
         index = int(falls.argmax()) + 1
         problem = f"has {starts[index]} at index {index} after {starts[index - 1]}"
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             file, f"{problem} where it has to ascend", REMEDY, int(starts[index])
         )
     if starts[-1] != count:
         problem = f"ends at {starts[-1]} but there are {count} {things}"
-        raise DatasetError.of_file(file, problem, REMEDY, int(starts[-1]))
+        raise DatasetError.of(file, problem, REMEDY, int(starts[-1]))
     return starts
 
 
@@ -193,7 +193,7 @@ def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
     chunk = open_array(file)[begin : begin + _CHUNK]
     if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
         row, position = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             file,
             f"has token {chunk[row, position]} in row {begin + row} (counted from 0) at position "
             f"{position} but vocab_size is {metadata.vocab_size}",

@@ -83,7 +83,7 @@ def _group_tasks(split: PublishedSplit, identities: Identities) -> list[str]:
     seen: dict[str, int] = {}
     for group, task in enumerate(tasks):
         if seen.setdefault(task, group) != group:
-            raise DatasetError.of_file(
+            raise DatasetError.of(
                 split.folder,
                 f"has task {task!r} in group {seen[task]} and in group {group}",
                 "build the folder from sets that share no task",
@@ -99,7 +99,7 @@ def _merge(train: Sequence[str], test: Sequence[str], folder: Path) -> list[str]
     taken = 0
     for task in test:
         if position.get(task, taken) < taken:
-            raise DatasetError.of_file(
+            raise DatasetError.of(
                 folder,
                 f"has task {task!r} after tasks that follow it in train",
                 "build the folder with its tasks in one order",

@@ -75,15 +75,15 @@ def read_metadata(folder: Path) -> Metadata:
     file = folder / METADATA_FILE
     content = _read_json(file)
     if not isinstance(content, dict):
-        raise DatasetError.of_file(file, "holds no JSON object", REMEDY)
+        raise DatasetError.of(file, "holds no JSON object", REMEDY)
     for key, value in _TOKENS.items():
         if content.get(key, value) != value:
             problem = f"has {key} {content[key]!r}"
             remedy = f"build the folder with {key} {value}"
-            raise DatasetError.of_file(file, problem, remedy, content[key])
+            raise DatasetError.of(file, problem, remedy, content[key])
     sets = content.get("sets")
     if not isinstance(sets, list) or not sets or not all(isinstance(name, str) for name in sets):
-        raise DatasetError.of_file(file, "has no list 'sets' of names", REMEDY, sets)
+        raise DatasetError.of(file, "has no list 'sets' of names", REMEDY, sets)
     sizes = ("vocab_size", "seq_len", "num_puzzle_identifiers")
     return Metadata(sets=sets, **{key: _positive(content, key, file) for key in sizes})
 
@@ -97,9 +97,9 @@ def read_names(folder: Path, count: int) -> list[str]:
     file = folder / NAMES_FILE
     names = _read_json(file)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DatasetError.of_file(file, "holds no list of names", REMEDY)
+        raise DatasetError.of(file, "holds no list of names", REMEDY)
     if len(names) != count:
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             file,
             f"has {len(names)} names but {METADATA_FILE} has num_puzzle_identifiers {count}",
             f"take the {NAMES_FILE} of the same build",
@@ -166,12 +166,12 @@ def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError.of_file(file, f"can't be read ({error})", REMEDY) from error
+        raise DatasetError.of(file, f"can't be read ({error})", REMEDY) from error
 
 
 def _positive(content: dict[str, Any], key: str, file: Path) -> int:
     value = content.get(key)
     if type(value) is not int or value < 1:
         problem = f"has {key} {value!r} where a number is due"
-        raise DatasetError.of_file(file, problem, REMEDY, value)
+        raise DatasetError.of(file, problem, REMEDY, value)
     return value

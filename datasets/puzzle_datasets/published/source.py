@@ -155,7 +155,7 @@ def _common_metadata(splits: Splits) -> Metadata:
     for key in _SIZES:
         value = getattr(test, key)
         if getattr(train, key) != value:
-            raise DatasetError.of_file(
+            raise DatasetError.of(
                 splits["test"].folder,
                 f"has {key} {value} but train has {getattr(train, key)}",
                 "take both from one build",
@@ -223,7 +223,7 @@ def _rows(
 def _example_error(folder: Path, first: int, row: int, clause: str) -> DatasetError:
     example = first + row
     problem = f"has a fault in example {example} (from 0): {clause}"
-    return DatasetError.of_file(folder, problem, REMEDY, example)
+    return DatasetError.of(folder, problem, REMEDY, example)
 
 
 def _demonstrations(train: PublishedSplit) -> Integers:

@@ -49,12 +49,12 @@ def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
             if columns["inputs"].shape[1] != manifest.seq_len:
                 length = columns["inputs"].shape[1]
                 problem = f"has grids of {length} tokens but the manifest says {manifest.seq_len}"
-                raise DatasetError.of_file(folder / name, problem, rebuild(folder), length)
+                raise DatasetError.of(folder / name, problem, rebuild(folder), length)
             found += len(columns["inputs"])
             yield columns
     if found != promised:
         problem = f"has {found} {split} pairs but its manifest says {promised}"
-        raise DatasetError.of_file(folder, problem, rebuild(folder), found)
+        raise DatasetError.of(folder, problem, rebuild(folder), found)
 
 
 def _decode(folder: Path, manifest: Manifest, into: Path) -> None:

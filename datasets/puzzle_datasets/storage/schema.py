@@ -129,7 +129,7 @@ class Manifest(_Description):
             content = json.loads(text)
         except json.JSONDecodeError as error:
             remedy = "delete its folder and build the set again"
-            raise DatasetError.of_file(file, f"is not JSON ({error})", remedy) from error
+            raise DatasetError.of(file, f"is not JSON ({error})", remedy) from error
         _check_version(content, file)
         _check_content(content, file)
         box = content["box"]
@@ -137,7 +137,7 @@ class Manifest(_Description):
         manifest = cls(**{**content, **pairs})
         fault = _contradiction(manifest)
         if fault is not None:
-            raise DatasetError.of_file(file, fault, _AGAIN)
+            raise DatasetError.of(file, fault, _AGAIN)
         return manifest
 
 
@@ -149,11 +149,11 @@ def canonical_json(content: Any) -> str:
 def _check_version(content: Any, file: Path | str) -> None:
     """Refuse other versions first: their keys are not worth naming."""
     if not isinstance(content, dict):
-        raise DatasetError.of_file(file, "holds no JSON object", _AGAIN)
+        raise DatasetError.of(file, "holds no JSON object", _AGAIN)
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         problem = f"has schema_version {version!r} but this version reads {SCHEMA_VERSION}"
-        raise DatasetError.of_file(file, problem, _AGAIN, version)
+        raise DatasetError.of(file, problem, _AGAIN, version)
 
 
 def _check_content(content: dict[str, Any], file: Path | str) -> None:
@@ -167,7 +167,7 @@ def _check_content(content: dict[str, Any], file: Path | str) -> None:
         if key in content and not _fits(content[key], hint)
     ]
     if faults:
-        raise DatasetError.of_file(file, ", ".join(faults), _AGAIN)
+        raise DatasetError.of(file, ", ".join(faults), _AGAIN)
 
 
 def _contradiction(manifest: Manifest) -> str | None:

@@ -76,7 +76,7 @@ def read_rows(file: Path) -> Iterator[Columns]:
                 yield to_columns(batch)
     except (OSError, pa.ArrowException) as error:
         problem = f"can't be read ({error})"
-        raise DatasetError.of_file(file, problem, "build the set again") from error
+        raise DatasetError.of(file, problem, "build the set again") from error
 
 
 def shard_columns(file: Path) -> set[str]:
@@ -131,7 +131,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     file = folder / MANIFEST_FILE
     if not file.exists():
-        raise DatasetError.of_file(
+        raise DatasetError.of(
             folder,
             f"is no puzzle set, for it has no {MANIFEST_FILE}",
             "name a folder that `python -m puzzle_datasets build` made",
@@ -156,7 +156,7 @@ def verify(folder: Path) -> Manifest:
             raise _unreadable(folder / name, error, folder) from error
         if actual != expected:
             problem = "is damaged (its hash has changed)"
-            raise DatasetError.of_file(folder / name, problem, rebuild(folder), actual)
+            raise DatasetError.of(folder / name, problem, rebuild(folder), actual)
     return manifest
 
 
@@ -166,7 +166,7 @@ def rebuild(folder: Path) -> str:
 
 
 def _unreadable(file: Path, error: Exception, folder: Path) -> DatasetError:
-    return DatasetError.of_file(file, f"can't be read ({error})", rebuild(folder))
+    return DatasetError.of(file, f"can't be read ({error})", rebuild(folder))
 
 
 def _bytes(values: pa.Array) -> npt.NDArray[np.uint8]:

@@ -54,11 +54,10 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
         folder = prepare(sweep.spec.dataset, data or root)
         manifest = read_manifest(folder)
     if began_with is not None and began_with["fingerprint"] != manifest.fingerprint:
-        raise InputError(
-            str(folder),
-            None,
+        raise InputError.of(
+            folder,
+            f"is not the puzzle set that {sweep.folder.root} began with",
             "restore that set, or start a new sweep with another --out",
-            problem=f"is not the puzzle set that {sweep.folder.root} began with",
         )
     address = DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
     return Puzzles(address=address, manifest=manifest)

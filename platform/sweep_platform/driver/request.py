@@ -85,30 +85,21 @@ def require_free(folder: SweepFolder) -> None:
         InputError: it does.
     """
     if _holds_a_sweep(folder):
-        raise InputError(
-            str(folder.root),
-            None,
+        raise InputError.of(
+            folder.root,
+            "already holds a sweep",
             "add --resume to go on with it, or --out FOLDER to start another",
-            problem="already holds a sweep",
         )
     if folder.root.is_dir() and set(folder.root.iterdir()) - {folder.lock}:
-        raise InputError(
-            str(folder.root),
-            None,
-            "choose another --out",
-            problem="is not empty and holds no sweep",
-        )
+        raise InputError.of(folder.root, "is not empty and holds no sweep", "choose another --out")
 
 
 def _holds_a_sweep(folder: SweepFolder) -> bool:
     try:
         return folder.exists()
     except PermissionError as error:
-        raise InputError(
-            str(folder.root),
-            None,
-            "choose another --out",
-            problem=f"cannot be read ({error.strerror})",
+        raise InputError.of(
+            folder.root, f"cannot be read ({error.strerror})", "choose another --out"
         ) from None
 
 
@@ -126,11 +117,10 @@ def _taken_up(request: Request) -> ResolvedSweep:
     """The sweep as its folder has it; of the space, only its name counts."""
     folder = SweepFolder(request.out or DEFAULT_RUNS / request.space.name)
     if not _holds_a_sweep(folder):
-        raise InputError(
-            str(folder.root),
-            None,
+        raise InputError.of(
+            folder.root,
+            "holds no sweep to resume",
             "leave out --resume to start one, or name its folder by --out",
-            problem="holds no sweep to resume",
         )
     record = folder.record()
     if request.scale not in ("auto", record.scale):
@@ -149,11 +139,10 @@ def _taken_up(request: Request) -> ResolvedSweep:
 
 def _require_adjustable(setting: str) -> None:
     if setting.partition("=")[0].strip() not in ADJUSTABLE:
-        raise InputError(
+        raise InputError.of(
             f"--set {redact(setting)}",
-            None,
+            "changes a sweep that is resumed, which keeps its settings",
             f"only {', '.join(ADJUSTABLE)} may change",
-            problem="changes a sweep that is resumed, which keeps its settings",
         )
 
 
@@ -161,17 +150,14 @@ def _require_same_storage(folder: SweepFolder, record: SweepRecord, spec: SweepS
     kept = record.spec["search"]["storage"]
     now = spec.search.storage
     if spec.public()["search"]["storage"] != kept:
-        raise InputError(
+        raise InputError.of(
             "--set search.storage",
-            None,
+            f"is not the storage that {folder.root} began with, {kept or 'a journal file'}",
             "start another sweep by --out to use another",
-            problem=f"is not the storage that {folder.root} began with, "
-            f"{kept or 'a journal file'}",
         )
     if HIDDEN in (now or ""):
-        raise InputError(
-            str(folder.root),
-            None,
+        raise InputError.of(
+            folder.root,
+            f"does not keep the password of its database {kept}",
             "give the URL again by --set search.storage=URL",
-            problem=f"does not keep the password of its database {kept}",
         )

@@ -171,12 +171,11 @@ class SweepSession:
 
 def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
     if hardware.slots(resources) == 0:
-        raise InputError(
+        raise InputError.of(
             "resources",
-            None,
-            "lower `resources` or choose another --scale",
-            problem=f"of a trial are {resources.cpus:g} CPU cores and {resources.gpus:g} GPUs, "
+            f"of a trial are {resources.cpus:g} CPU cores and {resources.gpus:g} GPUs, "
             f"but Ray has {hardware}",
+            "lower `resources` or choose another --scale",
         )
 
 
@@ -186,10 +185,9 @@ def _tracking_uri(request: Request, folder: SweepFolder) -> str:
         return anchored(request.tracking_uri)
     before = folder.record().tracking_uri if folder.exists() else None
     if before is not None and HIDDEN in before:
-        raise InputError(
-            str(folder.root),
-            None,
+        raise InputError.of(
+            folder.root,
+            f"does not keep the password of its tracking store {before}",
             "give the URI again by --tracking-uri",
-            problem=f"does not keep the password of its tracking store {before}",
         )
     return before or anchored(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI))

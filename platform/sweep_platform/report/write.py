@@ -24,11 +24,8 @@ def write_report(sweep: SweepFolder) -> Path:
         InputError: the folder holds no sweep.
     """
     if not sweep.exists():
-        raise InputError(
-            str(sweep.root),
-            None,
-            "name the folder of a sweep, such as runs/arc",
-            problem="holds no sweep.json",
+        raise InputError.of(
+            sweep.root, "holds no sweep.json", "name the folder of a sweep, such as runs/arc"
         )
     import vl_convert
 

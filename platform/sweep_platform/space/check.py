@@ -66,9 +66,7 @@ def _check_name(source: Source, path: KeyPath, known: tuple[str, ...]) -> None:
         return
     home = next((section for section, names in _SECTIONS.items() if name in names), None)
     todo = suggest(name, known) if home is None else f"write it below `{home}`"
-    raise InputError(
-        dotted(path), None, todo, problem="is no known setting", place=source.location(path)
-    )
+    raise InputError.of(dotted(path), "is no known setting", todo, place=source.location(path))
 
 
 def _check_kind(source: Source, path: KeyPath, name: str, value: Scalar) -> None:
@@ -90,19 +88,17 @@ def _check_given_once(spec: SweepSpec, source: Source) -> None:
         for name in getattr(spec, section):
             rivals = {name, "num_heads"} if name == HEAD_DIM else {name}
             for rival in rivals & spec.space.keys():
-                raise InputError(
+                raise InputError.of(
                     f"{section}.{name}",
-                    None,
+                    f"is fixed and `space.{rival}` is searched",
                     "keep one of the two",
-                    problem=f"is fixed and `space.{rival}` is searched",
                     place=source.location((section, name)),
                 )
     if {HEAD_DIM, "num_heads"} <= spec.model.keys():
-        raise InputError(
+        raise InputError.of(
             "model.head_dim",
-            None,
+            "is given, and so is `model.num_heads`",
             "keep one of the two",
-            problem="is given, and so is `model.num_heads`",
             place=source.location(("model", HEAD_DIM)),
         )
 
@@ -152,11 +148,10 @@ def _rest(error: ConfigError) -> str:
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:
     for name in sorted(unused_knobs(spec)):
-        raise InputError(
+        raise InputError.of(
             f"space.{name}",
-            None,
+            "changes nothing: with every model of this space its values come to the same",
             "leave it out",
-            problem="changes nothing: with every model of this space its values come to the same",
             place=source.location(("space", name)),
         )
 

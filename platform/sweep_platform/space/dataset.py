@@ -37,7 +37,7 @@ class DatasetAddress:
 
         dataset = PuzzleDataset.open(Path(self.folder))
         if dataset.manifest.fingerprint != self.fingerprint:
-            raise DatasetError.of_file(
+            raise DatasetError.of(
                 self.folder,
                 "is not the puzzle set that the sweep began with",
                 "restore that set, or start a new sweep with another --out",

@@ -104,11 +104,10 @@ def _with(source: Source, settings: Sequence[str]) -> Source:
 
 def _laid_over(source: Source, over: Source) -> Source:
     if "scales" in over.tree:
-        raise InputError(
+        raise InputError.of(
             "scales",
-            None,
+            "stands at the top of a file only",
             "move it there",
-            problem="stands at the top of a file only",
             place=over.location(("scales",)),
         )
     if _names_another_set(source.tree.get("dataset"), over.tree.get("dataset")):
@@ -167,7 +166,7 @@ def _complaint(source: Source, error: ValidationError) -> InputError:
     place = source.location(path)
     if details["type"] == "missing":
         missing = dotted((*path, details["loc"][-1]))
-        return InputError(missing, None, "add it", problem="is missing", place=place)
+        return InputError.of(missing, "is missing", "add it", place=place)
     if details["type"] == "extra_forbidden":
         todo = _known_key(source.tree, path)
         return InputError(dotted(path), value, todo, problem="is no known key", place=place)

@@ -7,9 +7,9 @@ decides at a rung, what goes to MLflow and how tables and charts call it all fol
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from hrm.progress import Curve, Halting, Progress
+from hrm.progress import Progress
 from puzzle_datasets.common.text import byte_size, flops, percent, seconds
 
 Direction = Literal["maximize", "minimize"]
@@ -23,168 +23,76 @@ class Role(StrEnum):
     DIAGNOSTIC = "diagnostic"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Metric:
     """One quantity that trials are measured by.
 
     Attributes:
         key: its name in spaces, records and MLflow.
-        title: on the axis of a chart.
-        column: at the head of a table.
+        column: its name at the head of a table.
+        title: its name on the axis of a chart.
+        words: a value as people read it.
+        path: where `hrm.progress.Progress` has it, the last of several values; empty for a cost
+            that a report does not have.
         unit: of its numbers; empty for counts and ratios.
         role: quality, cost or diagnostic.
         direction: which way is better; None where neither is, and so no objective.
-        read: its value in one report, None where the report does not have it.
-        words: a value as people read it.
     """
 
     key: str
-    title: str
     column: str
+    title: str
+    words: Callable[[float], str]
+    path: str
     unit: str = ""
     role: Role = Role.DIAGNOSTIC
     direction: Direction | None = None
-    read: Callable[[Progress], float | None]
-    words: Callable[[float], str] = "{:.4g}".format
+
+    def read(self, progress: Progress) -> float | None:
+        """Its value in one report, None where the report does not have it."""
+        value: Any = progress if self.path else None
+        for name in self.path.split("."):
+            value = None if value is None else getattr(value, name)
+        last = value[-1] if isinstance(value, tuple) else value
+        return None if last is None else float(last)
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
+_number, _whole = "{:.4g}".format, "{:,.0f}".format
+_GAIN: dict[str, Any] = {"role": Role.QUALITY, "direction": "maximize"}
+_COST: dict[str, Any] = {"role": Role.COST, "direction": "minimize"}
 
-
-def _field(name: str) -> Callable[[Progress], float | None]:
-    return lambda progress: float(getattr(progress, name))
-
-
-def _curve(read: Callable[[Curve], float]) -> Callable[[Progress], float | None]:
-    return lambda progress: None if progress.curve is None else float(read(progress.curve))
-
-
-def _halting(read: Callable[[Halting], float]) -> Callable[[Progress], float | None]:
-    return lambda progress: None if progress.halting is None else float(read(progress.halting))
-
-
+# fmt: off
 METRICS: tuple[Metric, ...] = (
-    Metric(
-        key="exact_accuracy",
-        title="Test puzzles solved exactly",
-        column="Solved",
-        role=Role.QUALITY,
-        direction="maximize",
-        read=_curve(lambda curve: curve.exact_accuracy[-1]),
-        words=percent,
-    ),
-    Metric(
-        key="token_accuracy",
-        title="Tokens right",
-        column="Tokens right",
-        read=_curve(lambda curve: curve.token_accuracy[-1]),
-        words=percent,
-    ),
-    Metric(
-        key="inference_flops",
-        title="Inference compute per puzzle",
-        column="Inference",
-        unit="FLOP",
-        role=Role.COST,
-        direction="minimize",
-        read=_curve(lambda curve: curve.inference_flops[-1]),
-        words=flops,
-    ),
-    Metric(
-        key="parameter_count",
-        title="Parameters without puzzle embeddings",
-        column="Parameters",
-        role=Role.COST,
-        direction="minimize",
-        read=lambda progress: None,
-        words=_count,
-    ),
-    Metric(
-        key="device_seconds",
-        title="Device time",
-        column="Device time",
-        unit="s",
-        role=Role.COST,
-        direction="minimize",
-        read=_field("device_seconds"),
-        words=seconds,
-    ),
-    Metric(
-        key="halting_exact_accuracy",
-        title="Solved when each puzzle halts on its own",
-        column="Solved when halting",
-        read=_halting(lambda halting: halting.exact_accuracy),
-        words=percent,
-    ),
-    Metric(
-        key="halting_mean_segments",
-        title="Mean segments when halting",
-        column="Mean segments",
-        read=_halting(lambda halting: halting.mean_segments),
-        words="{:.2f}".format,
-    ),
-    Metric(
-        key="halting_inference_flops",
-        title="Mean inference compute when halting",
-        column="Inference when halting",
-        unit="FLOP",
-        read=_halting(lambda halting: halting.inference_flops),
-        words=flops,
-    ),
-    Metric(key="loss", title="Loss", column="Loss", read=_field("loss")),
-    Metric(key="lm_loss", title="Token loss", column="Token loss", read=_field("lm_loss")),
-    Metric(
-        key="train_exact_accuracy",
-        title="Training puzzles solved exactly",
-        column="Solved in training",
-        read=_field("train_exact_accuracy"),
-        words=percent,
-    ),
-    Metric(
-        key="mean_segments",
-        title="Mean segments in training",
-        column="Segments in training",
-        read=_field("mean_segments"),
-    ),
-    Metric(
-        key="learning_rate",
-        title="Learning rate",
-        column="Learning rate",
-        read=_field("learning_rate"),
-    ),
-    Metric(
-        key="examples",
-        title="Fresh puzzles",
-        column="Puzzles",
-        read=_field("examples"),
-        words=_count,
-    ),
-    Metric(
-        key="examples_per_second",
-        title="Rows through one segment, per second of training",
-        column="Rows/s",
-        unit="1/s",
-        read=_field("examples_per_second"),
-        words=_count,
-    ),
-    Metric(
-        key="peak_memory_bytes",
-        title="Peak memory",
-        column="Peak memory",
-        unit="B",
-        read=_field("peak_memory_bytes"),
-        words=byte_size,
-    ),
-    Metric(
-        key="training_flops",
-        title="Training compute spent",
-        column="Training spent",
-        unit="FLOP",
-        read=_field("training_flops"),
-        words=flops,
-    ),
+    Metric("exact_accuracy", "Solved", "Test puzzles solved exactly", percent,
+           "curve.exact_accuracy", **_GAIN),
+    Metric("token_accuracy", "Tokens right", "Tokens right", percent, "curve.token_accuracy"),
+    Metric("inference_flops", "Inference", "Inference compute per puzzle", flops,
+           "curve.inference_flops", "FLOP", **_COST),
+    Metric("parameter_count", "Parameters", "Parameters without puzzle embeddings", _whole, "",
+           **_COST),
+    Metric("device_seconds", "Device time", "Device time", seconds, "device_seconds", "s",
+           **_COST),
+    Metric("halting_exact_accuracy", "Solved when halting",
+           "Solved when each puzzle halts on its own", percent, "halting.exact_accuracy"),
+    Metric("halting_mean_segments", "Mean segments", "Mean segments when halting",
+           "{:.2f}".format, "halting.mean_segments"),
+    Metric("halting_inference_flops", "Inference when halting",
+           "Mean inference compute when halting", flops, "halting.inference_flops", "FLOP"),
+    Metric("loss", "Loss", "Loss", _number, "loss"),
+    Metric("lm_loss", "Token loss", "Token loss", _number, "lm_loss"),
+    Metric("train_exact_accuracy", "Solved in training", "Training puzzles solved exactly",
+           percent, "train_exact_accuracy"),
+    Metric("mean_segments", "Segments in training", "Mean segments in training", _number,
+           "mean_segments"),
+    Metric("learning_rate", "Learning rate", "Learning rate", _number, "learning_rate"),
+    Metric("examples", "Puzzles", "Fresh puzzles", _whole, "examples"),
+    Metric("examples_per_second", "Rows/s", "Rows through one segment, per second of training",
+           _whole, "examples_per_second", "1/s"),
+    Metric("peak_memory_bytes", "Peak memory", "Peak memory", byte_size, "peak_memory_bytes", "B"),
+    Metric("training_flops", "Training spent", "Training compute spent", flops, "training_flops",
+           "FLOP"),
 )
+# fmt: on
 """In the order in which they are sent; the training FLOPs last, as the mark of a whole report."""
 
 METRIC: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}

@@ -139,7 +139,7 @@ def read_yaml(path: Path) -> Source:
 
 
 def _unreadable(path: Path, problem: str, remedy: str = "name a YAML text file") -> InputError:
-    return InputError(str(path), None, remedy, problem=problem)
+    return InputError.of(path, problem, remedy)
 
 
 def parse_yaml(text: str, name: str) -> Source:
@@ -149,16 +149,14 @@ def parse_yaml(text: str, name: str) -> Source:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise InputError(name, None, "write `key: value` lines", problem="holds no settings")
+            raise InputError.of(name, "holds no settings", "write `key: value` lines")
         _locate(loader, node, (), name, locations)
         tree = _construct(loader, node, name)
     except RecursionError:
-        raise InputError(
-            name, None, "write it out", problem="has an alias inside what it names"
-        ) from None
+        raise InputError.of(name, "has an alias inside what it names", "write it out") from None
     except yaml.YAMLError as error:
-        raise InputError(
-            name + _where(error, text), None, "correct it", problem=f"is not YAML: {_what(error)}"
+        raise InputError.of(
+            name + _where(error, text), f"is not YAML: {_what(error)}", "correct it"
         ) from None
     return Source(tree=tree, locations=locations, name=name)
 
@@ -181,8 +179,8 @@ def _construct(loader: _Loader, node: yaml.Node, name: str) -> Any:
     try:
         return loader.construct_document(node)
     except (ValueError, KeyError, AttributeError):
-        raise InputError(
-            name, None, "drop the tag", problem="has a value that does not fit its `!!` tag"
+        raise InputError.of(
+            name, "has a value that does not fit its `!!` tag", "drop the tag"
         ) from None
 
 

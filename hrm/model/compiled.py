@@ -110,7 +110,7 @@ class _CompiledCall:
 
 
 def _structure(module: nn.Module) -> tuple[object, ...]:
-    """What two modules must have in common to share a code, as far as it matters here.
+    """All that two modules must have in common to share a code, as far as it matters here.
 
     The compiler checks everything itself; this keeps apart what would crowd each other out of the
     few variants that it keeps of one function.
@@ -155,7 +155,7 @@ def _begin_segment(model: nn.Module, inputs: object) -> None:
 
 
 def _missing(device: str) -> str | None:
-    """What compilation for this type of device lacks, and the remedy; None if nothing."""
+    """Return the part that compilation for this type of device lacks, and the remedy, or None."""
     if device not in ("cpu", "cuda"):
         return f"there is no compiler for the device {device!r}; take 'cpu' or 'cuda'."
     if device == "cuda" and find_spec("triton") is None:

@@ -30,8 +30,9 @@ _OPTIONS = {
     # Else a code serves only the number of threads it was compiled under.
     "cpp.dynamic_threads": True,
     # PyTorch's own kernels have found out what the processor can do; asking again by compiling
-    # and loading a test program takes seconds.
-    "cpp.vec_isa_ok": True,
+    # and loading a test program takes seconds. Where they were told to do without vectors, the
+    # compiler has to find that out for itself.
+    "cpp.vec_isa_ok": torch.backends.cpu.get_cpu_capability() != "DEFAULT" or None,
 }
 
 _warned: set[str] = set()

@@ -90,7 +90,6 @@ def learner(shape: Shape, compiled: bool, **changes: Any) -> Learner:
 
 def reference(shape: Shape) -> tuple[ReasoningModel, Callable[[Batch], object]]:
     model = ReasoningModel(shape.model())
-    assert isinstance(model, ReasoningModel)
     model.initialise(torch.Generator().manual_seed(1))
     config = shape.training()
     rates = Rates(*(getattr(config, name) for name in Rates._fields))

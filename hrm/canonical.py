@@ -14,7 +14,7 @@ _BY_EFFECT = {
     *("N", "T", "H_layers", "L_layers", "gradient", "gradient_steps", "mode"),
     *("expansion", "puzzle_emb_ndim", "puzzle_emb_len"),
 }
-"""Settings of a model that are told by the updates, forwards and widths that they make."""
+"""Settings of a model that count by the updates, forwards and widths that they make."""
 
 
 def canonical(model: ModelConfig, training: TrainingConfig) -> dict[str, dict[str, Any]]:

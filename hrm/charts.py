@@ -83,7 +83,7 @@ def accuracy_axis(top: float | None = None, title: str | None = ACCURACY) -> Cha
 
 
 def tooltip(titles: dict[str, str]) -> list[Chart]:
-    """What a reader sees who points at a mark: fields, by name, and what they are called."""
+    """The fields that a reader sees who points at a mark, by name, and their titles."""
     alt = altair()
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 

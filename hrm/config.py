@@ -1,4 +1,4 @@
-"""What a model is and how it is trained: two frozen, checked records. Imports no torch.
+"""The configurations of a model and of its training: frozen and checked. Imports no torch.
 
 `N`, `T` and `M_max` keep the letters of the HRM paper (arXiv 2506.21734): a segment holds N
 high-level cycles of T low-level steps each, and a puzzle gets at most M_max segments (section 2,
@@ -141,7 +141,7 @@ class ModelConfig:
 
     @property
     def kind(self) -> ModelKind:
-        """What sets this model apart from the others."""
+        """The record of this model in `hrm.models`."""
         return MODELS[self.model]
 
     @property
@@ -185,7 +185,7 @@ class ModelConfig:
 
     @property
     def learns_to_continue(self) -> bool:
-        """Whether a training step runs a second forward for the target of Q-continue."""
+        """Return True if a training step runs a second forward for the target of Q-continue."""
         return self.mode == "exact" and "mode" not in self.inactive
 
     @property
@@ -242,7 +242,7 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a model is trained: `training_flops` is the budget, which gives the number of steps.
+    """A training of a model: `training_flops` is the budget, which gives the number of steps.
 
     One step is one segment of every row of the batch.
 

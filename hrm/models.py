@@ -27,7 +27,7 @@ class Update:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelKind:
-    """What sets a model apart.
+    """A model of the harness: all that sets it apart from the others.
 
     Attributes:
         title: its name in charts and pages.
@@ -52,12 +52,12 @@ class ModelKind:
 
     @property
     def continues(self) -> bool:
-        """Whether a segment continues from the states of the one before."""
+        """Return True if a segment continues from the states of the one before."""
         return any(update.state != "x" for update in self.updates.values())
 
     @property
     def has_low_state(self) -> bool:
-        """Whether there is a z_L beside z_H."""
+        """Return True if there is a z_L beside z_H."""
         return "L" in self.updates
 
 

@@ -23,12 +23,12 @@ class Updates:
 
     @property
     def H(self) -> int:
-        """How many of them update z_H."""
+        """The number of them that update z_H."""
         return math.ceil(self.length / (self.low + 1))
 
     @property
     def L(self) -> int:
-        """How many of them update z_L."""
+        """The number of them that update z_L."""
         return self.length - self.H
 
     @property
@@ -38,7 +38,7 @@ class Updates:
 
     @property
     def begins_with_H(self) -> bool:
-        """Whether the first of them updates z_H, though there is a z_L."""
+        """Return True if the first of them updates z_H, though there is a z_L."""
         return self.low > 0 and self.length % (self.low + 1) == 1
 
 

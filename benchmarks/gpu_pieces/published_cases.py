@@ -14,8 +14,7 @@ from torch import Tensor
 from gpu_pieces.setting import learner
 from gpu_pieces.tables import require
 from gpu_pieces.traces import Trace, trace
-from hrm.checkpoints import published
-from hrm.checkpoints import published_weights as weights
+from hrm.checkpoints import published, published_weights
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.published_settings import COUNTS
 from hrm.config import ModelConfig, TrainingConfig
@@ -89,7 +88,7 @@ class PublishedCase:
         settings = {name: self._meta[name] for name in sizes}
         settings |= {ours: self._meta["arch"][theirs] for theirs, ours in NAMES.items()}
         model = published.ReasoningModel(ModelConfig(**settings, halt_exploration=0.0))
-        model.load_state_dict(weights.read(weights.find(self._folder, None)))
+        model.load_state_dict(published_weights.read(published_weights.find(self._folder, None)))
         return model
 
     def _learner(self, device: torch.device, execution: str) -> Learner:

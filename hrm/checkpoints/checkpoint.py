@@ -12,7 +12,7 @@ from puzzle_datasets.common.files import write_whole
 
 FORMAT = 3
 CHECKPOINT_FILE = "checkpoint.pt"
-"""What a run and a sweep's trial call theirs."""
+"""The name of a run's checkpoint in its folder."""
 
 
 class CheckpointError(UserError):

@@ -23,7 +23,7 @@ CONFIG_FILE = "all_config.yaml"
 INITIAL_STATES = ("H_init", "L_init")
 
 PUBLISHED_TRAINING = TrainingConfig(training_flops=1.0)
-"""How an exported model says it was trained unless told; published files hold no budget."""
+"""The training that an export describes by default; published files hold no budget."""
 
 
 def load_published(

@@ -36,10 +36,10 @@ NUMBERS = {
 }
 NAMES = {**COUNTS, **NUMBERS, "puzzle_emb_ndim": "puzzle_emb_ndim"}
 DEFAULTS: dict[str, Any] = {"rope_theta": 10000.0, "rms_norm_eps": 1e-5, "puzzle_emb_ndim": 0}
-"""What the published code takes where the file leaves a setting out."""
+"""Values that the published code takes where the file leaves a setting out."""
 
 TRM_DEFAULTS: dict[str, Any] = {"puzzle_emb_len": 16, "mlp_t": False, "no_ACT_continue": True}
-"""The same for settings that TRM alone has."""
+"""The same, of settings that only TRM has."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NO_MATTER = {"name", "loss"}

@@ -19,7 +19,7 @@ COMPILED_PREFIX = "_orig_mod.model.inner."
 
 PREFIXES = (COMPILED_PREFIX, "model.inner.", "inner.", "_orig_mod.inner.", "_orig_mod.", "")
 HUB_FILE = "checkpoint"
-"""What the checkpoints on the hub call their weights, instead of `step_N`."""
+"""The name of the weights in checkpoints on the hub, instead of `step_N`."""
 
 DATASET_FILES = ("dataset.json", "manifest.json")
 """Where the published data sets, and ours, say how long a puzzle is."""

@@ -1,1 +1,1 @@
-"""What the command lines have in common: options, outcomes, units, interrupts."""
+"""Options that several command lines share."""

@@ -1,4 +1,4 @@
-"""What every command takes: a puzzle set, a device and threads; and how its errors are told."""
+"""Options of every command (a puzzle set, a device, threads) and the names of options."""
 
 from argparse import Namespace
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What commands on a trained model share: its options, loading it, describing it."""
+"""The common part of commands on a trained model: its options, loading, describing."""
 
 import sys
 import time

@@ -1,1 +1,1 @@
-"""Why it works: how a model's states move, how many directions they use, when it halts."""
+"""Analyses of a trained model: moves of its states, directions that they use, halting."""

@@ -19,7 +19,7 @@ PROGRAM = "hrm.dynamics"
 
 
 def parser() -> Parser:
-    """What the command takes."""
+    """Return the command's options."""
     top = Parser(prog=f"python -m {PROGRAM}", description="Show how trained models work.")
     # Participation is noted after each batch, so that batches are small.
     add_trained_model(top, several=True, batch_size=10, limit=100)

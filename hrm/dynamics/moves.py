@@ -13,7 +13,7 @@ from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 
 LAYERS = "layers"
-"""What stands for a state in a transformer: it has none, and its layers take the place of time."""
+"""Stands for a state in a model that continues none: its layers take the place of time."""
 
 
 class Move(NamedTuple):
@@ -55,7 +55,7 @@ def _through_layers(model: ReasoningModel, x: Tensor) -> Iterator[Move]:
 
 
 def forward_residual(move: Move) -> Tensor:
-    """How far a move went `[B]` in float64: ||after - before|| / √d, averaged over positions.
+    """The length of a move `[B]` in float64: ||after - before|| / √d, averaged over positions.
 
     The norm is Euclidean over the d values of a position (HRM paper, Figure 3). It is divided by
     √d, the norm of any state behind a post-norm block, so that widths compare: at 1 a state has

@@ -17,7 +17,7 @@ from puzzle_datasets.common.text import percent
 from puzzle_datasets.drawing.svg import to_png
 from puzzle_datasets.storage.schema import Manifest
 
-SHOWN = {
+TITLES = {
     "residuals": "Forward residuals",
     "participation": "Participation ratios",
     "halting": "Segments until a puzzle halts",
@@ -30,7 +30,7 @@ READING = {
     "covariance of a state; its samples are the state after each of its updates, at each position "
     "of each puzzle. Broken lines are the same model before training.",
 }
-"""How to read a chart, where its title does not say it."""
+"""Help to read a chart, where its title is not enough."""
 
 Origins = Sequence[dict[str, Any]]
 """Of each model, what `hrm.commands.trained_model.origin_of` says of its checkpoint."""
@@ -75,7 +75,7 @@ def write_charts(measured: Sequence[Dynamics], folder: Path) -> dict[str, str]:
     for name, chart in charts.items():
         for suffix in ("png", "html"):
             save_chart(chart, folder / f"{name}.{suffix}")
-    return {name: SHOWN[name] for name in charts}
+    return {name: TITLES[name] for name in charts}
 
 
 def write_picture(
@@ -90,7 +90,7 @@ def write_picture(
 
 
 def _choice(traces: Sequence[SegmentTrace], dynamics: Dynamics) -> str:
-    """Which puzzles are shown; a chosen few must not pass for all."""
+    """Return which puzzles are drawn; a chosen few must not pass for all."""
     count = dynamics.evaluation.curve.puzzles
     if dynamics.segments > 1 and all(trace.solved_at for trace in traces):
         return f"Of {count} test puzzles, those that took the most segments to solve."
@@ -115,8 +115,8 @@ def write_page(
         f"(fingerprint {manifest.fingerprint[:12]}).",
         _table(measured, origins),
     ]
-    for name, shown in images.items():
-        parts.append(f"![{shown}]({name}.png)")
+    for name, title in images.items():
+        parts.append(f"![{title}]({name}.png)")
         parts += [READING[name]] if name in READING else []
     write_file(folder / "dynamics.md", ("\n\n".join(parts) + "\n").encode())
 

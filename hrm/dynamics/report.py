@@ -22,7 +22,7 @@ from puzzle_datasets.storage.schema import Manifest
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """How much to look at; raises `ConfigError` where a number is below 1.
+    """Options of a report. Raises `ConfigError` where a number is below 1.
 
     Attributes:
         puzzles: drawn segment by segment, of each model.

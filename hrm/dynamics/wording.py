@@ -1,4 +1,4 @@
-"""How models and their measures are called in charts, pictures and on the page."""
+"""Names of models and their measures in charts, pictures and on the page."""
 
 from hrm.config import ModelConfig
 from hrm.recurrence import layers_of, segment_updates
@@ -14,7 +14,7 @@ def names(configs: list[ModelConfig], sources: list[str]) -> list[str]:
 
 
 def setting(config: ModelConfig, segments: int) -> str:
-    """What a model does in how many steps, as the line under its name."""
+    """Return the updates and segments of a model, as the line under its name."""
     if not config.kind.continues:
         return f"{layers_of(config, 'H')} blocks, one after the other"
     updates = _counted(segment_updates(config).length, "update")

@@ -26,7 +26,7 @@ Report = Callable[[str], object]
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """How to evaluate. Raises `ConfigError` where a number is impossible.
+    """Options of an evaluation. Raises `ConfigError` where a number is impossible.
 
     Attributes:
         segments: of each puzzle, at most; None takes the model's M_max.

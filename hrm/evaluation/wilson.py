@@ -1,4 +1,4 @@
-"""How far chance may have moved a share."""
+"""The interval in which chance leaves a share."""
 
 import math
 

@@ -55,7 +55,7 @@ class Grid:
     cells: tuple[Cell, ...] = ()
 
     def has(self, N: int, T: int) -> bool:
-        """Whether a cell is finished."""
+        """Return True if a cell is finished."""
         return any((cell.N, cell.T) == (N, T) for cell in self.cells)
 
     def plus(self, cell: Cell) -> "Grid":

@@ -54,7 +54,7 @@ def _puzzles(grid: Grid) -> int:
 
 
 def _precision(grid: Grid) -> str:
-    """How far the dice decide, at the best point: the interval knows nothing of the choice."""
+    """Return a sentence on the interval of the best point, which knows nothing of the choice."""
     points = [accuracy for cell in grid.cells for accuracy in cell.curve.exact_accuracy]
     best = share(max(points), _puzzles(grid))
     return (

@@ -30,8 +30,9 @@ _OPTIONS = {
     # Else a code serves only the number of threads it was compiled under.
     "cpp.dynamic_threads": True,
     # PyTorch's own kernels have found out what the processor can do; asking again by compiling
-    # and loading a test program takes seconds.
-    "cpp.vec_isa_ok": True,
+    # and loading a test program takes seconds. Where they were told to do without vectors, the
+    # compiler has to find that out for itself.
+    "cpp.vec_isa_ok": torch.backends.cpu.get_cpu_capability() != "DEFAULT" or None,
 }
 
 _warned: set[str] = set()
@@ -110,7 +111,7 @@ class _CompiledCall:
 
 
 def _structure(module: nn.Module) -> tuple[object, ...]:
-    """What two modules must have in common to share a code, as far as it matters here.
+    """All that two modules must have in common to share a code, as far as it matters here.
 
     The compiler checks everything itself; this keeps apart what would crowd each other out of the
     few variants that it keeps of one function.
@@ -155,7 +156,7 @@ def _begin_segment(model: nn.Module, inputs: object) -> None:
 
 
 def _missing(device: str) -> str | None:
-    """What compilation for this type of device lacks, and the remedy; None if nothing."""
+    """Return the part that compilation for this type of device lacks, and the remedy, or None."""
     if device not in ("cpu", "cuda"):
         return f"there is no compiler for the device {device!r}; take 'cpu' or 'cuda'."
     if device == "cuda" and find_spec("triton") is None:

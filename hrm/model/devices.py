@@ -40,7 +40,7 @@ def device_named(name: str) -> torch.device:
 
 
 def _found(count: int) -> tuple[str, str]:
-    """How many GPUs there are, and what to do about it."""
+    """Return the number of GPUs in words, and the remedy."""
     if count == 0:
         return "no GPU", "give cpu"
     last = f"cuda:{count - 1}"

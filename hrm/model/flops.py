@@ -1,4 +1,4 @@
-"""What a model costs before it is built: floating-point operations, parameters, memory.
+"""Costs of a model before it is built: floating-point operations, parameters, memory.
 
 A multiplication with its addition counts as two operations, and only matrix products count:
 attention with its scores written out, as `torch.utils.flop_counter` counts it on the math kernel.
@@ -99,7 +99,7 @@ def parameter_count(model: ModelConfig) -> int:
 
 
 def costs(model: ModelConfig, training: TrainingConfig) -> dict[str, int]:
-    """What a run will cost, by name: parameters, steps and FLOPs, training's and one answer's.
+    """Return the costs of a run by name: parameters, steps, FLOPs of training and of one answer.
 
     >>> sizes = {"vocab_size": 11, "seq_len": 81, "num_puzzle_identifiers": 1}
     >>> costs(ModelConfig(**sizes), TrainingConfig(training_flops=1e15))["parameter_count"]

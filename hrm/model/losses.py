@@ -70,7 +70,7 @@ class SegmentLoss(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """What is minimised."""
+        """The loss that is minimised."""
         return self.lm + Q_LOSS_WEIGHT * (self.q_halt + self.q_continue)
 
 

@@ -33,7 +33,7 @@ Q_HEAD_BIAS = -5.0
 
 
 class Carry(NamedTuple):
-    """What a segment hands to the next, without gradient: z_H and z_L, both `[B, S, d]`.
+    """The states between two segments, without gradient: z_H and z_L, both `[B, S, d]`.
 
     z_L is `[B, 0, d]` in a model of one state.
     """
@@ -43,7 +43,7 @@ class Carry(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the heads say after a segment: logits `[B, L, V]` and the Q-logits `[B]` in float32."""
+    """Outputs of the heads: logits `[B, L, V]` and the Q-logits `[B]` in float32."""
 
     logits: Tensor
     q_halt: Tensor
@@ -98,8 +98,8 @@ class ReasoningModule(nn.Module):
 class ReasoningModel(nn.Module):
     """HRM or one of its baselines: embeddings, the loop over a segment's updates, two heads.
 
-    What an update reads is told by `hrm.models`, the order of updates and which of them keep a
-    gradient by `hrm.recurrence`. Weights are undefined until `initialise` or `load_state_dict`.
+    `hrm.models` says what an update reads, `hrm.recurrence` in which order updates come and which
+    of them keep a gradient. Weights are undefined until `initialise` or `load_state_dict`.
     Modules compute in `dtype`; weights are float32 whatever it is. `config` is the effective one.
 
         >>> sizes = {"vocab_size": 11, "seq_len": 81, "num_puzzle_identifiers": 1}

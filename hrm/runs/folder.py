@@ -27,17 +27,17 @@ from puzzle_datasets.common.locks import exclusive
 
 FORMAT = 1
 SECTIONS = ("dataset", "model", "training", "costs")
-"""What `run.json` has at least."""
+"""Sections that `run.json` has at least."""
 
 _UNFINISHED = {"lock", ".run.json.partial"}
-"""What a run that died while it began may leave."""
+"""Files that a run that died while it began may leave."""
 
 _FORMER = ("config.json", "progress.jsonl", "trial.json")
 """Files of runs before there was a format."""
 
 
 class RunState(StrEnum):
-    """How a run stands. Complete, stopped and failed are final."""
+    """State of a run. Complete, stopped and failed are final."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -51,7 +51,7 @@ class RunState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether a run in this state never goes on."""
+        """Return True if a run in this state never goes on."""
         return self in (RunState.COMPLETE, RunState.STOPPED, RunState.FAILED)
 
 
@@ -82,7 +82,7 @@ class RunFiles:
         self._last_step: int | None = None
 
     def exists(self) -> bool:
-        """Whether a run was created here."""
+        """Return True if a run was created here."""
         return self._run.exists()
 
     @property

@@ -20,10 +20,10 @@ from hrm.distributed import SINGLE, LostProcess, ProcessGroup
 from puzzle_datasets.common.exit_status import DONE, INTERRUPTED, complain
 
 PATIENCE = timedelta(minutes=10)
-"""How long a process waits for another that is alive but silent, then gives the run up."""
+"""A process waits this long for another that is alive but silent, then gives the run up."""
 
 REPORT_SECONDS = 5.0
-"""How long a process with an error waits for the first process to report one."""
+"""A process with an error waits this long for the first process to report one."""
 
 FAREWELL_SECONDS = 1.0
 """By how much the other processes outlive a first process that reported an error."""
@@ -110,7 +110,7 @@ class Processes:
             dist.destroy_process_group()
 
     def _heard(self) -> bool:
-        """Whether the first process has reported an error, or does so soon."""
+        """Return True if the first process has reported an error, or does so soon."""
         until = time.monotonic() + REPORT_SECONDS
         try:
             # Asking again and again is silent; torch warns where its own wait runs out.

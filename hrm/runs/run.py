@@ -14,7 +14,7 @@ from hrm.distributed import ProcessGroup
 from hrm.model.devices import gpu_memory, main_memory
 from hrm.runs import report
 from hrm.runs.folder import Outcome, RunFolder, RunState
-from hrm.runs.settings import Request, dataset_folder, saved_run, settled
+from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_run
 from hrm.training.learner import NonFiniteLoss
 from hrm.training.trainer import Trainer
 from puzzle_datasets.common.errors import RunError, UserError
@@ -41,7 +41,7 @@ class SingleRun:
         source = dataset_folder(request, saved)
         dataset = PuzzleDataset.open(source)
         _require_same_puzzles(request, dataset, saved)
-        self.settings = settled(request, dataset.manifest, saved)
+        self.settings = resolved_settings(request, dataset.manifest, saved)
         with self._memory():
             self.trainer = Trainer(
                 self.settings.model, self.settings.training, dataset, device, group
@@ -74,7 +74,7 @@ class SingleRun:
             raise
 
     def _memory(self) -> ExitStack:
-        """A context in which too little memory is told in terms of the settings."""
+        """Return a context in which too little memory is blamed on the settings."""
         both = ExitStack()
         both.enter_context(gpu_memory("--micro-batch"))
         both.enter_context(main_memory(self.settings.model, self.settings.training))

@@ -74,7 +74,9 @@ def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
     return folder.record()
 
 
-def settled(request: Request, manifest: Manifest, saved: Mapping[str, Any] | None) -> Settings:
+def resolved_settings(
+    request: Request, manifest: Manifest, saved: Mapping[str, Any] | None
+) -> Settings:
     """Return the settings of a new run, or of the one whose `run.json` has the record `saved`.
 
     Raises:

@@ -92,7 +92,7 @@ class Trainer:
 
     @property
     def done(self) -> bool:
-        """Whether the budget is spent."""
+        """Return True if the budget is spent."""
         return self.step >= self.total_steps
 
     def run(
@@ -227,7 +227,7 @@ class Trainer:
         )
 
     def _settings(self) -> dict[str, dict[str, Any]]:
-        """What must be equal for a checkpoint to be this run's."""
+        """All that must be equal for a checkpoint to be this run's."""
         return {
             "model setting": asdict(self.model.config),
             "training setting": asdict(self.config),

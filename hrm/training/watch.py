@@ -1,7 +1,7 @@
 """Between two steps of training: is a checkpoint due, is the run to stop?
 
 All processes of a group must answer alike, so they ask each other; that makes them wait for their
-devices. A process alone looks before every step, several about once a second.
+devices. A process alone polls before every step, several about once a second.
 """
 
 import time
@@ -11,8 +11,8 @@ import torch
 
 from hrm.distributed import ProcessGroup
 
-LOOK_SECONDS = 1.0
-"""How often several processes ask each other, about."""
+POLL_SECONDS = 1.0
+"""Several processes ask each other about this often."""
 
 CHECKPOINT_SHARE = 0.05
 """Writing checkpoints takes at most about this share of a run's time."""
@@ -43,9 +43,9 @@ class Watch:
         if self._steps_left > 0:
             return False, False
         first = self.group.rank == 0
-        said = [first * overdue, self._stop(), first * self._next_stride()]
-        told = torch.tensor(said, dtype=torch.float64, device=self.device)
-        save, stop, stride = self.group.sum_(told).tolist()
+        own = [first * overdue, self._stop(), first * self._next_stride()]
+        answers = torch.tensor(own, dtype=torch.float64, device=self.device)
+        save, stop, stride = self.group.sum_(answers).tolist()
         self._stride = self._steps_left = int(stride)
         self._looked = time.monotonic()
         return bool(save), bool(stop)
@@ -60,4 +60,4 @@ class Watch:
         if self.seconds == 0:
             return 1
         seconds_per_step = max(1e-9, (time.monotonic() - self._looked) / self._stride)
-        return max(1, min(2 * self._stride, int(LOOK_SECONDS / seconds_per_step)))
+        return max(1, min(2 * self._stride, int(POLL_SECONDS / seconds_per_step)))

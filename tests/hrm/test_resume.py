@@ -129,8 +129,11 @@ def test_a_checkpoint_between_two_reports_resumes_to_the_bit(
     resumed = Trainer(model, training, arc, CPU)
     resumed.restore(path)
     assert resumed.step == fifth.step - 1 == 14
+    assert resumed.measurements == alone.measurements[:4]
     expected = [numbers(progress) for progress in (fifth, *reports)]
     assert [numbers(progress) for progress in resumed.run()] == expected
+    for one, other in zip(resumed.measurements, alone.measurements, strict=True):
+        assert numbers(one.progress) == numbers(other.progress)
     assert_same_state(saved(alone, tmp_path / "alone.pt"), saved(resumed, tmp_path / "other.pt"))
 
 
@@ -151,6 +154,20 @@ def test_checkpoints_of_other_runs_are_refused(
     manifest = replace(arc.manifest, name="other")
     with pytest.raises(CheckpointError, match=r"fingerprint \(dataset\) is"):
         Trainer(model, training, replace(arc, manifest=manifest), CPU).restore(path)
+
+
+def test_a_run_that_is_stopped_saves_at_once(
+    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
+) -> None:
+    model, path = model_config(), tmp_path / "checkpoint.pt"
+    training = training_config(model, steps=60)
+    trainer = Trainer(model, training, arc, CPU)
+    for _ in trainer.run(path, seconds=1000.0, stop=lambda: trainer.step == 7):
+        pass
+    assert trainer.step == 7
+    state = checkpoint.load(path)["state"]
+    assert state["learner"]["steps"] == 7
+    assert [one["progress"]["step"] for one in state["measurements"]] == [3, 6]
 
 
 def test_checkpoints_never_run_ahead_of_the_reports(

@@ -37,7 +37,7 @@ def of_run(trainer: Trainer, folder: str) -> dict[str, Any]:
     }
 
 
-def of_session(trainer: Trainer) -> dict[str, Any]:
+def session_record(trainer: Trainer) -> dict[str, Any]:
     """The line of `sessions.jsonl` for training that goes on from the trainer's step."""
     device = trainer.device
     return {

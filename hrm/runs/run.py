@@ -95,7 +95,7 @@ class SingleRun:
             self._say("This run is finished.")
             self._say_result()
             return DONE
-        session = report.of_session(trainer)
+        session = report.session_record(trainer)
         self.group.broadcast(partial(self.folder.begin_session, session))
         with stop_on_signal() as stop:
             # Whoever reads the first line may send a signal, which all have to take well.

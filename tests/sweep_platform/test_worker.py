@@ -1,5 +1,6 @@
 """What a worker does with a job, without Ray: one process, one job after another."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from sweep_builders import sweep_folder
 from hrm.config import MODELS
 from hrm.model import compiled
 from hrm.progress import Progress
+from hrm.train import main
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from sweep_platform.execution.worker import train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.store.messages import Replicate, TrialJob, TrialReport
-from sweep_platform.store.trial import TrialFolder
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 
 Reports = list[TrialReport]
 MakeJobs = Callable[..., list[TrialJob]]
@@ -111,6 +113,26 @@ def test_a_job_that_is_stopped_saves_and_goes_on_to_the_same_numbers(jobs: MakeJ
     first, *rest = train(cut)
     assert [numbers(m.progress) for m in first.measurements] == [numbers(p) for p in before]
     assert [numbers(p) for p in progress_of([first, *rest])] == expected
+
+
+def test_a_trial_leaves_the_files_of_a_single_run(jobs: MakeJobs, tmp_path: Path) -> None:
+    """The driver records what a worker sends, as `hrm.train` records its own run."""
+    [made] = jobs(**ONE)
+    trial = TrialFolder(tmp_path / "toy" / "trials" / made.key)
+    for report in run([made]):
+        if report.session is not None:
+            trial.begin_session(report.session)
+        trial.append(report.measurements)
+    trial.end(Outcome(state=TrialState.COMPLETE, reason="it ended", ended=0.0))
+    arguments = ["--dataset", made.dataset["folder"], "--out", str(tmp_path / "single")]
+    settings = ["--steps", "3", "--hidden-size", "16", "--num-heads", "2", "--M-max", "2"]
+    assert main([*arguments, *settings, "--batch-size", "4", "--warmup-steps", "1"]) == 0
+    names = {path.name for path in (tmp_path / "single").iterdir()}
+    assert {path.name for path in trial.root.iterdir()} == names
+    sections = json.loads((tmp_path / "single" / "run.json").read_text()).keys()
+    assert sections - {"ema_decay"} == json.loads((trial.root / "run.json").read_text()).keys() - {
+        "trial"
+    }
 
 
 def test_a_worker_writes_nothing_but_its_checkpoint(jobs: MakeJobs, tmp_path: Path) -> None:

@@ -55,10 +55,12 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
         )
 
     try:
+        from hrm.runs.report import session_record
+
         with store.hold(job.key) as checkpoint, _fallbacks() as heard:
             trainer = _trainer(job, checkpoint)
             heard += [] if heard else _shortfall(trainer)
-            yield report(*trainer.measurements)
+            yield report(*trainer.measurements, session=session_record(trainer))
             for measurement in _measurements(trainer, checkpoint, stop, store, job.key):
                 yield report(measurement, warnings=tuple(heard))
                 heard.clear()

@@ -124,6 +124,8 @@ class TrialScheduler:
             self._note_once(warning)
         if report.failure is not None:
             self._fail(live, report.failure)
+        if report.session is not None:
+            live.trial.begin_session(report.session)
         for measurement in live.trial.append(report.measurements):
             self._display.trial_measured(live.record, measurement.progress)
         for measurement in report.measurements:

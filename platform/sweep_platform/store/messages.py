@@ -97,6 +97,7 @@ class TrialReport:
         replicate: number of the replicate in the trial.
         measurements: in the order of their steps. After a resume the first report repeats those
             that the checkpoint kept; the driver drops what it has.
+        session: on what, and with which versions, training begins or goes on; in the first report.
         warnings: sentences that a person at the driver has to see.
         failure: set in the last report of a replicate that broke.
     """
@@ -104,6 +105,7 @@ class TrialReport:
     trial: int
     replicate: int
     measurements: tuple[Measurement, ...] = ()
+    session: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
 

@@ -1,4 +1,4 @@
-"""Which configurations come to the same: all that changes a result, in one form. Imports no torch.
+"""One form for configurations that come to the same: all that changes a result. Imports no torch.
 
 Sweeps count, compare and sign configurations by it, so that two that train alike are run once.
 """

@@ -1,4 +1,4 @@
-"""Which device to compute on, what it can do, and what to say where its memory is too little."""
+"""Devices: the one to compute on, its abilities, and the error where its memory is too little."""
 
 import os
 from collections.abc import Iterator

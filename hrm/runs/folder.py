@@ -57,7 +57,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended or paused: `reason` is a sentence, `ended` Unix seconds."""
+    """The end of a run, or its pause: `reason` is a sentence, `ended` Unix seconds."""
 
     state: RunState
     reason: str
@@ -186,7 +186,7 @@ class RunFiles:
         self._outcome.unlink(missing_ok=True)
 
     def outcome(self) -> Outcome | None:
-        """How the run ended or paused; None while it runs, or where its process was lost."""
+        """The end of the run, or its pause; None while it runs, or where its process was lost."""
         if not self._outcome.exists():
             return None
         fields = read_json(self._outcome)

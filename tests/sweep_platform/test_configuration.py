@@ -33,7 +33,7 @@ NAMES: dict[str, Any] = {
 
 
 def meaning(spec: SweepSpec, **parameters: Any) -> str:
-    return configured(spec, SHAPE, parameters).meaning
+    return configured(spec, SHAPE, parameters).canonical
 
 
 def refusal(spec: SweepSpec) -> str:
@@ -116,7 +116,7 @@ def test_equal_meaning_is_equal_training(make_spec) -> None:
     for name, N, T, H_layers in itertools.product(MODELS, (1, 2), (1, 2), (1, 2)):
         chosen = {"model": name, "N": N, "T": T, "H_layers": H_layers, "L_layers": 1}
         one = configured(spec, SHAPE, chosen)
-        losses.setdefault(one.meaning, set()).add(loss(one.model))
+        losses.setdefault(one.canonical, set()).add(loss(one.model))
     assert len(losses) < 2 * 2 * 2 * len(MODELS)
     assert all(len(found) == 1 for found in losses.values())
 

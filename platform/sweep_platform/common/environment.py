@@ -1,4 +1,4 @@
-"""What a sweep ran on: versions, commit and hardware, so that its numbers can be placed."""
+"""Versions, commit and hardware of a sweep, so that its numbers can be compared."""
 
 import os
 import platform
@@ -71,7 +71,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _output(command: list[str]) -> str | None:
-    """What a command prints, None if it is missing or fails."""
+    """The output of a command, None if it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What a user asks for, and the sweep that it comes to: a new one or one to take up."""
+"""The request of a user, and the sweep that it comes to: a new one or one to resume."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ ADJUSTABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asks for, on the command line or from Python.
+    """The request of a user, on the command line or from Python.
 
     Attributes:
         space: the YAML file, or its content as a mapping.

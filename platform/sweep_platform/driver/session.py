@@ -180,7 +180,7 @@ def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
 
 
 def _tracking_uri(request: Request, folder: SweepFolder) -> str:
-    """Where MLflow is: as given now, else as before, else by the environment or the default."""
+    """Address of MLflow: as given now, else as before, else by the environment or the default."""
     if request.tracking_uri is not None:
         return anchored(request.tracking_uri)
     before = folder.record().tracking_uri if folder.exists() else None

@@ -48,7 +48,7 @@ class Node:
     gpus: float
 
     def slots(self, resources: ResourceSpec) -> int:
-        """How many trials run here at the same time; a trial does not span hosts or GPUs."""
+        """Number of trials that run here at the same time; a trial does not span hosts or GPUs."""
         by_cpu = _times(self.cpus, resources.cpus)
         if not resources.gpus:
             return by_cpu
@@ -63,7 +63,7 @@ def _times(whole: float, part: float) -> int:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What trials may be placed on."""
+    """The hosts that trials may be placed on."""
 
     nodes: tuple[Node, ...]
 
@@ -78,7 +78,7 @@ class Hardware:
         return sum(node.gpus for node in self.nodes)
 
     def slots(self, resources: ResourceSpec) -> int:
-        """How many trials run at the same time."""
+        """Number of trials that run at the same time."""
         return sum(node.slots(resources) for node in self.nodes)
 
     def scales(self) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class Resources:
         self._at = 0.0
 
     def hardware(self) -> Hardware:
-        """What the cluster has, at most a few seconds old."""
+        """The resources, at most a few seconds old."""
         if self._known is None or time.monotonic() - self._at > self.REFRESH_SECONDS:
             self._known, self._at = self._look(), time.monotonic()
         return self._known

@@ -1,4 +1,4 @@
-"""How decisions reach a worker while it trains, wherever in the cluster it is.
+"""The way of decisions to a worker while it trains, wherever in the cluster it is.
 
 Ray Tune hands a trainable nothing between two reports, so decisions go through the key-value table
 of Ray's control store: the driver writes, workers look every fifth of a second (0.35 ms a look).

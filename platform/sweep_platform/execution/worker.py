@@ -1,4 +1,4 @@
-"""What a Ray worker runs: one job, from its checkpoint to its last report.
+"""The code that a Ray worker runs: one job, from its checkpoint to its last report.
 
 A worker writes checkpoints and nothing else. What it measures goes to the driver in reports, and
 into the checkpoint as well: after a resume the first report repeats it, in case a driver that died

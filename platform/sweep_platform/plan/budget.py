@@ -48,7 +48,7 @@ class Budget:
 
     @property
     def trials_left(self) -> int:
-        """How many trials may still be begun."""
+        """Number of trials that may still be begun."""
         return max(0, self.limits.trials - self.trials)
 
     @property

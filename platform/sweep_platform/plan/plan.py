@@ -1,4 +1,4 @@
-"""What a sweep will cost, before a single trial starts."""
+"""The cost of a sweep, before a single trial starts."""
 
 import math
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ EXAMPLES = {"cheapest": 0.0, "median": 0.5, "dearest": 1.0}
 """By the share of the way at which every knob with numbers stands, and of all names by cost."""
 
 CALIBRATION_FLOPS = 1e9
-"""What a timed training step may spend: a model whose single row needs more is not timed."""
+"""FLOPs that a timed training step may spend: a model whose single row needs more is not timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class PlannedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a sweep will do: its size, its examples, and how many trials run at once."""
+    """The plan of a sweep: its size, its examples, and how many trials run at once."""
 
     spec: SweepSpec
     size: Size
@@ -155,7 +155,7 @@ def _compiles(spec: SweepSpec) -> bool:
 
 
 def warnings(plan: Plan) -> list[str]:
-    """What a person should know of this plan before anything is spent."""
+    """Warnings about this plan, before anything is spent."""
     said = []
     for trial in plan.trials:
         where = f"the {trial.label} configuration"

@@ -35,7 +35,7 @@ class StoppingRule(Protocol):
         """The rung that lies at this step of so many, None between rungs."""
 
     def decide(self, values: Values, earlier: Sequence[Values]) -> Decision:
-        """What is to become of a trial with these objectives, given those who came earlier."""
+        """Decide on a trial with these objectives, given those who came earlier."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class RungLedger:
         self._study, self._rule, self._objectives = study, rule, objectives
 
     def decide(self, trial: TrialFolder, progress: Progress) -> Decision:
-        """What is to become of a trial at this report, decided once at each rung.
+        """Decide on a trial at this report, once at each rung.
 
-        Values and decision are kept, so one that meets its rung again is told the same.
+        Values and decision are kept, so one that meets its rung again gets the same.
         """
         rung = self._rule.at(progress.step, progress.total_steps)
         if rung is None or progress.curve is None or progress.step >= progress.total_steps:

@@ -17,10 +17,10 @@ from sweep_platform.store.messages import Decision, Failure, TrialReport
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 WORKER_RETRIES = 3
-"""How often a trial whose worker was lost goes on from its checkpoint."""
+"""Times that a trial whose worker was lost goes on from its checkpoint."""
 
 GRACE_SECONDS = 60.0
-"""How long trials that are to end may take to save a checkpoint."""
+"""Time that trials which are to end have for saving a checkpoint."""
 
 
 class Display(Protocol):
@@ -157,7 +157,7 @@ class TrialScheduler:
     def should_end(self) -> bool:
         """Whether Ray is to end everything now.
 
-        When the session has to end, running trials are told, and get some time to save.
+        When the session has to end, running trials hear of it, and get some time to save.
         """
         if not self.ending:
             return False
@@ -195,10 +195,12 @@ class TrialScheduler:
         decision = self._search.rungs.decide(live.trial, live.last)
         if decision is not Decision.CONTINUE:
             share = live.last.step / live.last.total_steps
-            self._tell(live, decision, f"beaten at the rung at {share:.0%} of the training budget")
+            self._decide(
+                live, decision, f"beaten at the rung at {share:.0%} of the training budget"
+            )
 
-    def _tell(self, live: _Live, decision: Decision, reason: str) -> None:
-        """Let a trial end, unless it was told before."""
+    def _decide(self, live: _Live, decision: Decision, reason: str) -> None:
+        """Let a trial end, unless that was decided before."""
         if live.decision is Decision.CONTINUE:
             live.decision, live.reason = decision, reason
             self._send(live.record.number, decision)
@@ -206,9 +208,9 @@ class TrialScheduler:
     def _end_all(self) -> None:
         for live in self._live.values():
             if self.interrupted:
-                self._tell(live, Decision.PAUSE, "the session was interrupted")
+                self._decide(live, Decision.PAUSE, "the session was interrupted")
             else:
-                self._tell(live, Decision.STOP, "the sweep's time was up")
+                self._decide(live, Decision.STOP, "the sweep's time was up")
 
     def _fail(self, live: _Live, failure: Failure) -> None:
         live.failure = failure

@@ -1,4 +1,4 @@
-"""What a point of a space comes to: its model and training, and which points come to the same.
+"""Points of a space as configurations of model and training; some points come to the same.
 
 Not every model has a use for every knob: a transformer has no cycles, so two points that differ in
 N alone are one configuration, which is run once and counted once.
@@ -34,13 +34,13 @@ class Configuration:
     training: TrainingConfig
 
     @property
-    def meaning(self) -> str:
+    def canonical(self) -> str:
         """All that changes the result, as text: equal for configurations that train alike."""
         return json.dumps(canonical(self.model, self.training), sort_keys=True)
 
     def signature(self, fingerprint: str) -> str:
         """Hash of the meaning and of the puzzles that have this fingerprint."""
-        return hashlib.sha256(f"{self.meaning} {fingerprint}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.canonical} {fingerprint}".encode()).hexdigest()
 
 
 def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configuration:
@@ -57,18 +57,19 @@ def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configu
 
 def inactive_knobs(spec: SweepSpec, shape: Shape, parameters: Parameters) -> tuple[str, ...]:
     """Knobs that this point's model has no use for: other values come to the same."""
-    own = configured(spec, shape, parameters).meaning
+    own = configured(spec, shape, parameters).canonical
     return tuple(
         name
         for name, knob in spec.space.items()
-        if (others := [value for value in _telling(knob) if value != parameters[name]])
+        if (others := [value for value in _extremes(knob) if value != parameters[name]])
         and all(
-            configured(spec, shape, {**parameters, name: value}).meaning == own for value in others
+            configured(spec, shape, {**parameters, name: value}).canonical == own
+            for value in others
         )
     )
 
 
-def _telling(knob: Knob) -> list[Scalar]:
+def _extremes(knob: Knob) -> list[Scalar]:
     """Values among which a knob that has a use shows it: all choices, or the ends of a range."""
     if isinstance(knob, Choices):
         return list(knob.choices)
@@ -88,7 +89,7 @@ def unused_knobs(spec: SweepSpec) -> set[str]:
 
 @dataclass(frozen=True)
 class Size:
-    """How many configurations a space has; if not `exact`, at most so many. May be infinite."""
+    """Number of configurations of a space; if not `exact`, at most so many. May be infinite."""
 
     count: float
     exact: bool
@@ -100,5 +101,5 @@ def size(spec: SweepSpec, shape: Shape) -> Size:
     if points > MOST_COUNTED:
         return Size(points, exact=False)
     every = space.nearest_first(spec, space.at_share(spec, 0))
-    meanings = {configured(spec, shape, point).meaning for point in every}
+    meanings = {configured(spec, shape, point).canonical for point in every}
     return Size(len(meanings), exact=True)

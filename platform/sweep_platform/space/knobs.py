@@ -1,4 +1,4 @@
-"""What a space means: the values of its knobs, and its points as model configurations.
+"""Knobs: their values, and points of a space as settings of model and training.
 
 Knobs and fixed settings are the fields of `hrm.config.ModelConfig` and `TrainingConfig`; their
 names, types and limits are known there and nowhere else.
@@ -27,7 +27,7 @@ TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not i
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What the puzzles fix about a model: vocabulary, length, number of puzzle identities."""
+    """Sizes that puzzles fix for a model: vocabulary, length, number of puzzle identities."""
 
     vocab_size: int
     seq_len: int

@@ -1,4 +1,4 @@
-"""What a user should have written, in place of pydantic's complaints about Python types."""
+"""Remedies for values of a wrong type, in place of pydantic's complaints about Python types."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -98,14 +98,14 @@ METRICS: tuple[Metric, ...] = (
 METRIC: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}
 
 OBJECTIVES: tuple[str, ...] = tuple(metric.key for metric in METRICS if metric.direction)
-"""What a sweep may optimise."""
+"""Keys of the metrics that a sweep may optimise."""
 
 QUALITY: frozenset[str] = frozenset(m.key for m in METRICS if m.role is Role.QUALITY)
 """Objectives that say how well puzzles are solved; all others are costs."""
 
 
 def direction(objective: str) -> Direction:
-    """Which way an objective is better."""
+    """The direction in which an objective is better."""
     found = METRIC[objective].direction
     assert found is not None, f"{objective} is no objective"
     return found

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do: the typed, frozen schema behind every space file."""
+"""The typed, frozen schema behind every space file."""
 
 import math
 from typing import Annotated, Any, Literal, get_args
@@ -28,7 +28,7 @@ LARGEST = 1e15
 
 
 def _fault(problem: str, remedy: str) -> InputError:
-    """What is wrong with a value; whoever validates adds the key and its place."""
+    """The fault of a value; whoever validates adds the key and its place."""
     return InputError(None, None, remedy, problem=problem)
 
 
@@ -101,7 +101,7 @@ Knob = Annotated[
 
 
 class DatasetSpec(_Frozen):
-    """Which puzzles: the name of a set of `puzzle_datasets`, and that set's settings beside it."""
+    """The puzzles: the name of a set of `puzzle_datasets`, and that set's settings beside it."""
 
     model_config = ConfigDict(
         extra="allow", frozen=True, strict=True, use_attribute_docstrings=True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 
 
 @pytest.mark.parametrize(

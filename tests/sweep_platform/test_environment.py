@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_platform.common import environment, redaction
+from sweep_platform.common import environment, text
 
 
 def test_the_description_is_whole_and_can_be_written() -> None:
@@ -57,7 +57,7 @@ def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path) -> None:
     (package / "common").mkdir(parents=True)
     for folder in (package, package / "common"):
         (folder / "__init__.py").touch()
-    for module in (environment, redaction):
+    for module in (environment, text):
         shutil.copy(str(module.__file__), package / "common")
     assert commit_of(tmp_path) == "None", "no checkout"
     git(tmp_path, "init", "-q")

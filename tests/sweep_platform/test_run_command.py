@@ -123,9 +123,9 @@ def test_a_start_that_was_killed_before_its_sweep_began_is_no_hindrance(
 def test_a_sweep_that_another_driver_made_before_the_lock(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweep_platform.store import lock
+    from sweep_platform.store import folder
 
-    make = lock._make
+    make = folder._make
 
     def make_after_another(root: Path) -> list[Path]:
         made = make(root)
@@ -133,7 +133,7 @@ def test_a_sweep_that_another_driver_made_before_the_lock(
         (root / "sessions.jsonl").write_text('{"started": 1.0}\n')
         return made
 
-    monkeypatch.setattr(lock, "_make", make_after_another)
+    monkeypatch.setattr(folder, "_make", make_after_another)
     assert "already holds a sweep" in refused()
     assert Path("runs/toy/sweep.json").read_text() == "{}"
 

@@ -2,8 +2,8 @@
 
 import yaml
 
-from sweep_platform.commands.hardware import hardware_of
 from sweep_platform.driver.request import Request, resolve
+from sweep_platform.execution.cluster import hardware_at
 from sweep_platform.plan.plan import heading, make_plan, summary, table, warnings
 from sweep_platform.space.dataset import planned_shape
 
@@ -14,7 +14,7 @@ def show_plan(request: Request) -> None:
     Raises:
         UserError: the space, the folder or an option can't be used.
     """
-    with hardware_of(request) as hardware:
+    with hardware_at(request.address) as hardware:
         sweep = resolve(request, hardware)
     slots = hardware.slots(sweep.spec.resources)
     here = request.address is None and slots > 0

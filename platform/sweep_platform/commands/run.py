@@ -3,13 +3,12 @@
 from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED, say
-from sweep_platform.commands.hardware import connected, hardware_of
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, require_free, resolve
 from sweep_platform.driver.session import SweepSession
+from sweep_platform.execution.cluster import connected, hardware_at
 from sweep_platform.plan.plan import heading, make_plan, warnings
-from sweep_platform.store.folder import SessionEnd, SweepFolder
-from sweep_platform.store.lock import owned
+from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 
 STATUS = {
     SessionEnd.DONE: DONE,
@@ -31,7 +30,7 @@ def run(request: Request) -> tuple[SweepFolder, SessionEnd]:
         UserError: the space, the folder, the puzzles or an option can't be used.
     """
     with ExitStack() as held:
-        hardware = held.enter_context(hardware_of(request))
+        hardware = held.enter_context(hardware_at(request.address))
         sweep = resolve(request, hardware)
         if not request.resume:
             require_free(sweep.folder)
@@ -44,7 +43,7 @@ def run(request: Request) -> tuple[SweepFolder, SessionEnd]:
         plan = make_plan(sweep.spec, session.puzzles.shape, slots, calibrated=False)
         for text in warnings(plan):
             say(f"warning: {text}.")
-        ray = connected(request) if request.address is None else nullcontext()
+        ray = connected(None) if request.address is None else nullcontext()
         display = ProgressDisplay(
             trials=plan.total_trials,
             training_flops_per_trial=int(sweep.spec.budget.flops_per_trial),

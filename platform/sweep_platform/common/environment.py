@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 
 PACKAGES = ("hrm-sweeps", "torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
 

@@ -1,7 +1,17 @@
-"""A trial's knobs as people read them: one wording for display, plan, MLflow and report."""
+"""Texts for people: a trial's knobs on a line, and addresses without their secrets."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+HIDDEN = "***"
+_USER = re.compile(r"://[^\s]*@")
+_QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """Hide the credentials in a text: all before the @ of an address, and passwords behind it."""
+    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(f"://{HIDDEN}@", text))
 
 
 def knobs(parameters: Mapping[str, Any]) -> str:

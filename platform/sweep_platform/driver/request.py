@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import HIDDEN, redact
+from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.space_file import SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from puzzle_datasets.common.signals import stop_on_signal
 from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import HIDDEN, redact
+from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.puzzles import prepare_puzzles
 from sweep_platform.driver.request import Request, ResolvedSweep

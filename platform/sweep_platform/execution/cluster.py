@@ -104,6 +104,28 @@ def _visible_gpus() -> int:
     return found if visible is None else min(found, len([i for i in visible.split(",") if i]))
 
 
+@contextmanager
+def hardware_at(address: str | None) -> Iterator[Hardware]:
+    """The hardware for trials; a cluster at an address stays connected, none is started here."""
+    if address is None:
+        yield this_machine()
+        return
+    with connected(address):
+        yield Resources().hardware()
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Hold a connection to Ray; one that was started here ends with its workers."""
+    connect(address)
+    try:
+        yield
+    finally:
+        import ray
+
+        ray.shutdown()
+
+
 def connect(address: str | None) -> None:
     """Join the Ray cluster at `address`, or start one on this machine.
 
@@ -144,13 +166,6 @@ def _kept_sigterm() -> Iterator[None]:
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, handler)
-
-
-def disconnect() -> None:
-    """Leave the cluster; one started here ends with its workers."""
-    import ray
-
-    ray.shutdown()
 
 
 class Resources:

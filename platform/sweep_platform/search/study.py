@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 from puzzle_datasets.common.files import drop_torn_line
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 from sweep_platform.search.samplers import distribution
 from sweep_platform.spec.metrics import direction
 from sweep_platform.spec.schema import Scalar, SweepSpec

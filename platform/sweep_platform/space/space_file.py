@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 from sweep_platform.space.check import check_space
 from sweep_platform.space.dataset import resolved_dataset
 from sweep_platform.spec.complaints import raised, remedy

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 
 Scalar = bool | int | float | str | None
 

@@ -10,13 +10,17 @@
 The driver alone writes here. Readers may come at any time, also while the sweep runs.
 """
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.common.files import append_json_line, read_json, read_json_lines, write_json
+from puzzle_datasets.common.locks import exclusive
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.trial import TrialFolder
 
@@ -159,3 +163,41 @@ class SweepFolder:
 
 def _number(folder: Path) -> int:
     return int(folder.name.partition("-")[0])
+
+
+@contextmanager
+def owned(folder: SweepFolder) -> Iterator[None]:
+    """Own a sweep's folder; it is removed again if no session comes of it.
+
+    Raises:
+        InputError: it cannot be written, or another driver owns it.
+    """
+    made = _make(folder.root)
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(folder.lock, wait=False))
+        except BlockingIOError:
+            raise InputError.of(
+                folder.root,
+                "is in use: another process runs this sweep",
+                "wait for it or choose another --out",
+            ) from None
+        try:
+            yield
+        finally:
+            if not folder.sessions():
+                folder.discard()
+                for directory in made:
+                    directory.rmdir()
+
+
+def _make(root: Path) -> list[Path]:
+    """Make a folder that can be written; returns what had to be made, innermost first."""
+    missing = [path for path in (root, *root.parents) if not path.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if not os.access(root, os.W_OK | os.X_OK):
+            raise PermissionError("permission denied")
+    except OSError as error:
+        raise InputError.of(root, f"cannot be written ({error})", "choose another --out") from None
+    return missing

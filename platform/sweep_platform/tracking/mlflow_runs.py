@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweep_platform.common.redaction import redact
-from sweep_platform.common.text import knobs
+from sweep_platform.common.text import knobs, redact
 from sweep_platform.store.folder import SweepRecord
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import TrialFolder

@@ -4,7 +4,7 @@ import textwrap
 from typing import Protocol
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 
 
 class TrackingError(InputError):

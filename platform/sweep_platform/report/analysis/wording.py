@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 from sweep_platform.spec.metrics import METRIC
 
 NOTHING = "—"

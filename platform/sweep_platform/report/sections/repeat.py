@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 from sweep_platform.report.analysis import wording
 from sweep_platform.report.pages.blocks import Block, Command, Facts, Heading, Paragraph
 from sweep_platform.store.summary import SweepSummary

@@ -10,8 +10,9 @@
 The names below are loaded where they are first used, so that what needs no torch loads none.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from puzzle_datasets.common.lazy import lazy
 
 if TYPE_CHECKING:
     from hrm.checkpoints.checkpoint import CheckpointError as CheckpointError
@@ -30,34 +31,17 @@ if TYPE_CHECKING:
     from hrm.training.learner import NonFiniteLoss as NonFiniteLoss
     from hrm.training.trainer import Trainer as Trainer
 
-_HOMES = {
-    "CheckpointError": "checkpoints.checkpoint",
-    "ConfigError": "config",
-    "Curve": "progress",
-    "Halting": "progress",
-    "LoadedModel": "checkpoints.loading",
-    "Measurement": "progress",
-    "ModelConfig": "config",
-    "NonFiniteLoss": "training.learner",
-    "Progress": "progress",
-    "ReasoningModel": "model.reasoning_model",
-    "Trainer": "training.trainer",
-    "TrainingConfig": "config",
-    "export_published": "checkpoints.published",
-    "load_model": "checkpoints.loading",
-    "load_published": "checkpoints.published",
-}
-"""Where each public name is defined, below this package."""
-
-__all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "checkpoints.checkpoint": ("CheckpointError",),
+        "checkpoints.loading": ("LoadedModel", "load_model"),
+        "checkpoints.published": ("export_published", "load_published"),
+        "config": ("ConfigError", "ModelConfig", "TrainingConfig"),
+        "model.reasoning_model": ("ReasoningModel",),
+        "progress": ("Curve", "Halting", "Measurement", "Progress"),
+        "training.learner": ("NonFiniteLoss",),
+        "training.trainer": ("Trainer",),
+    },
+)
+__all__ = __dir__()

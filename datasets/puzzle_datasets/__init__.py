@@ -12,60 +12,44 @@
 Importing the package imports nothing else; a name is found when it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from puzzle_datasets.common.lazy import lazy
 
 if TYPE_CHECKING:
-    from puzzle_datasets.commands.prepare import prepare, puzzle_set, puzzle_sets
-    from puzzle_datasets.commands.verify import verify_all
-    from puzzle_datasets.common.errors import DatasetError
-    from puzzle_datasets.kinds.kind import Kind, kind_named, kind_names, score
-    from puzzle_datasets.loader import TrainLoader, evaluation_batches
-    from puzzle_datasets.loading.batch import Batch, Share
-    from puzzle_datasets.published.export import export
-    from puzzle_datasets.storage.dataset import PuzzleDataset
-    from puzzle_datasets.storage.leaks import refuse_leaks
-    from puzzle_datasets.storage.schema import Manifest
-    from puzzle_datasets.storage.shards import read_manifest
+    from puzzle_datasets.commands.prepare import prepare as prepare
+    from puzzle_datasets.commands.prepare import puzzle_set as puzzle_set
+    from puzzle_datasets.commands.prepare import puzzle_sets as puzzle_sets
+    from puzzle_datasets.commands.verify import verify_all as verify_all
+    from puzzle_datasets.common.errors import DatasetError as DatasetError
+    from puzzle_datasets.kinds.kind import Kind as Kind
+    from puzzle_datasets.kinds.kind import kind_named as kind_named
+    from puzzle_datasets.kinds.kind import kind_names as kind_names
+    from puzzle_datasets.kinds.kind import score as score
+    from puzzle_datasets.loader import TrainLoader as TrainLoader
+    from puzzle_datasets.loader import evaluation_batches as evaluation_batches
+    from puzzle_datasets.loading.batch import Batch as Batch
+    from puzzle_datasets.loading.batch import Share as Share
+    from puzzle_datasets.published.export import export as export
+    from puzzle_datasets.storage.dataset import PuzzleDataset as PuzzleDataset
+    from puzzle_datasets.storage.leaks import refuse_leaks as refuse_leaks
+    from puzzle_datasets.storage.schema import Manifest as Manifest
+    from puzzle_datasets.storage.shards import read_manifest as read_manifest
 
-_HOMES = {
-    "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets"),
-    "commands.verify": ("verify_all",),
-    "common.errors": ("DatasetError",),
-    "kinds.kind": ("Kind", "kind_named", "kind_names", "score"),
-    "loader": ("TrainLoader", "evaluation_batches"),
-    "loading.batch": ("Batch", "Share"),
-    "published.export": ("export",),
-    "storage.dataset": ("PuzzleDataset",),
-    "storage.leaks": ("refuse_leaks",),
-    "storage.schema": ("Manifest",),
-    "storage.shards": ("read_manifest",),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "Batch",
-    "DatasetError",
-    "Kind",
-    "Manifest",
-    "PuzzleDataset",
-    "Share",
-    "TrainLoader",
-    "evaluation_batches",
-    "export",
-    "kind_named",
-    "kind_names",
-    "prepare",
-    "puzzle_set",
-    "puzzle_sets",
-    "read_manifest",
-    "refuse_leaks",
-    "score",
-    "verify_all",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets"),
+        "commands.verify": ("verify_all",),
+        "common.errors": ("DatasetError",),
+        "kinds.kind": ("Kind", "kind_named", "kind_names", "score"),
+        "loader": ("TrainLoader", "evaluation_batches"),
+        "loading.batch": ("Batch", "Share"),
+        "published.export": ("export",),
+        "storage.dataset": ("PuzzleDataset",),
+        "storage.leaks": ("refuse_leaks",),
+        "storage.schema": ("Manifest",),
+        "storage.shards": ("read_manifest",),
+    },
+)
+__all__ = __dir__()

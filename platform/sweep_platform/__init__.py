@@ -4,17 +4,13 @@
 command line answers at once.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from puzzle_datasets.common.lazy import lazy
 
 if TYPE_CHECKING:
-    from sweep_platform.api import Sweep, run_sweep
+    from sweep_platform.api import Sweep as Sweep
+    from sweep_platform.api import run_sweep as run_sweep
 
-__all__ = ["Sweep", "run_sweep"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from sweep_platform import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__, {"api": ("Sweep", "run_sweep")})
+__all__ = __dir__()

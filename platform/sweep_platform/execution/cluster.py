@@ -34,8 +34,6 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # A full cluster is normal, for the searcher always has another trial.
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
-    # A worker that is asked to end saves its checkpoint before another trial gets its process.
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
 }
 """Settings of Ray and Tune, unless the user has others."""
 

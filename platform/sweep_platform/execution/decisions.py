@@ -31,10 +31,6 @@ class DecisionChannel:
         value = internal_kv._internal_kv_get(self._key(trial), namespace=_NAMESPACE)
         return Decision.CONTINUE if value is None else Decision(value.decode())
 
-    def clear(self, trial: int) -> None:
-        """Forget what was decided on a trial that starts again."""
-        internal_kv._internal_kv_del(self._key(trial), namespace=_NAMESPACE)
-
     def _key(self, trial: int) -> bytes:
         return f"{self.name}/{trial}".encode()
 

@@ -30,9 +30,12 @@ _OPTIONS = {
     # Else a code serves only the number of threads it was compiled under.
     "cpp.dynamic_threads": True,
     # PyTorch's own kernels have found out what the processor can do; asking again by compiling
-    # and loading a test program takes seconds. Where they were told to do without vectors, the
-    # compiler has to find that out for itself.
-    "cpp.vec_isa_ok": torch.backends.cpu.get_cpu_capability() != "DEFAULT" or None,
+    # and loading a test program takes seconds. Options are part of a code's key in the cache on
+    # disk, which does not tell one processor's code from another's without this width in bits.
+    "cpp.vec_isa_ok": True,
+    "cpp.simdlen": {"AVX512": 512, "AVX2": 256, "DEFAULT": 1}.get(
+        torch.backends.cpu.get_cpu_capability()
+    ),
 }
 
 _warned: set[str] = set()

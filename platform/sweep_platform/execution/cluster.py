@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,24 +19,6 @@ CONNECT_SECONDS = 5.0
 LAST_PORT = 65535
 CLUSTER_GPUS = 8
 """From this many GPUs on, `--scale auto` takes the scale `cluster`."""
-
-_ENVIRONMENT = {
-    # The display is ours: Ray's tables and errors of trials would break it.
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    # A trial without GPUs must not see any; Ray is about to make this its default.
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Nothing about a sweep goes to others.
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # CSV and TensorBoard files of each trial would say again what its folder says.
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # Ctrl-C is ours: trials save a checkpoint and a report is written.
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # A full cluster is normal, for the searcher always has another trial.
-    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
-}
-"""Settings of Ray and Tune, unless the user has others."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +98,12 @@ def hardware_at(address: str | None) -> Iterator[Hardware]:
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
     """Hold a connection to Ray; one that was started here ends with its workers."""
-    connect(address)
     try:
+        connect(address)
         yield
     finally:
-        import ray
-
-        ray.shutdown()
+        if ray := sys.modules.get("ray"):
+            ray.shutdown()  # also what was half started when an interruption came
 
 
 def connect(address: str | None) -> None:
@@ -130,7 +112,6 @@ def connect(address: str | None) -> None:
     Raises:
         InputError: nothing answers at the address.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     if address is not None:
         _require_answer(address)
         _offer_token()

@@ -1,77 +1,70 @@
 """Sweeps from Python: run one, or open one that was run and read it as tables.
 
-from sweep_platform import Sweep, run_sweep
+    from sweep_platform import Sweep, run_sweep
 
-sweep = run_sweep("sweeps/arc.yaml", trials=8, out="runs/mine")
-sweep.trials().to_pandas()
-sweep.report()
+    sweep = run_sweep("sweeps/arc.yaml", trials=8, out="runs/mine")
+    sweep.trials().to_pandas()
+    sweep.report()
+
+The command line is a thin layer over this.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
+from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import Request
 from sweep_platform.report.analysis.front import Point, trials_front
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.spec.metrics import measured
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 
+Space = SweepSpec | Mapping[str, Any] | Path | str
+"""A space: a resolved spec, a file's content as a mapping, or the file."""
+
+_OPTIONS = ("scale", "settings", "resume", "tracking_uri", "address")
+_PATHS = ("out", "data")
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
-"""Overrides that have a short name, as on the command line."""
+"""Settings that have a short name, as on the command line."""
+
+_STATUS = {SessionEnd.DONE: DONE, SessionEnd.INTERRUPTED: INTERRUPTED, SessionEnd.FAILED: FAILED}
 
 
-def run_sweep(
-    spec_or_path: SweepSpec | Mapping[str, Any] | Path | str,
-    *,
-    scale: str = "auto",
-    out: Path | str | None = None,
-    resume: bool = False,
-    tracking_uri: str | None = None,
-    address: str | None = None,
-    data: Path | str | None = None,
-    **overrides: Any,
-) -> "Sweep":
-    """Run a sweep to its report, as `sweeps/run.py` does, and return it.
+def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
+    """Run a sweep to its report, as `sweeps/run.py` does, and return it, interrupted or not.
 
     Args:
         spec_or_path: the space: a YAML file, its content as a mapping, or a resolved spec.
-        scale: one of the space's scales; auto takes it by what Ray sees.
-        out: the sweep's folder; runs/<name> where none is given.
-        resume: go on with a sweep that was interrupted.
-        tracking_uri: MLflow's store.
-        address: a running Ray cluster; one is started here where none is given.
-        data: where puzzles are kept.
-        overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names:
-            `**{"training.learning_rate": 3e-4}`.
+        overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names,
+            `**{"training.learning_rate": 3e-4}`; and the options of `sweeps/run.py`: `scale`,
+            `out`, `resume`, `tracking_uri`, `address`, `data`, and `settings`, a sequence of
+            texts as behind `--set`.
 
     Raises:
         UserError: the space, the folder, the puzzles or an option can't be used.
-        KeyboardInterrupt: the sweep was interrupted; it can be resumed.
     """
     from sweep_platform.commands.run import run
-    from sweep_platform.store.folder import SessionEnd
 
-    request = Request(
-        space=_space(spec_or_path),
-        scale=scale,
-        settings=tuple(_setting(name, value) for name, value in overrides.items()),
-        out=None if out is None else Path(out),
-        resume=resume,
-        tracking_uri=tracking_uri,
-        address=address,
-        data=None if data is None else Path(data),
-    )
-    folder, end = run(request)
-    if end is SessionEnd.INTERRUPTED:
-        raise KeyboardInterrupt
-    return Sweep(folder)
+    return Sweep(run(_request(spec_or_path, overrides)))
+
+
+def plan_sweep(spec_or_path: Space, **overrides: Any) -> None:
+    """Print what `run_sweep` would do with the same arguments, and its cost; start nothing.
+
+    Raises:
+        UserError: the space, the folder or an option can't be used.
+    """
+    from sweep_platform.commands.plan import show_plan
+
+    show_plan(_request(spec_or_path, overrides))
 
 
 class Sweep:
@@ -94,6 +87,13 @@ class Sweep:
     def folder(self) -> Path:
         """The folder."""
         return self._folder.root
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of its last session: 0 done, 1 failed or killed, 130 interrupted."""
+        sessions = self._folder.sessions()
+        end = sessions[-1].end if sessions else None
+        return FAILED if end is None else _STATUS[end]
 
     def trials(self) -> pa.Table:
         """One row a trial: number, signature, state, reason, costs and every knob.
@@ -177,19 +177,21 @@ class Sweep:
                     }
 
 
-def _space(given: SweepSpec | Mapping[str, Any] | Path | str) -> SpaceFile:
+def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     if isinstance(given, SweepSpec):
-        return SpaceFile.of(given.model_dump(mode="json"))
-    if isinstance(given, Mapping):
-        return SpaceFile.of(given)
-    return SpaceFile.read(Path(given))
-
-
-def _setting(name: str, value: Any) -> str:
-    """An override as the command line has it; JSON is YAML."""
-    import json
-
-    return f"{_SHORT.get(name, name)}={json.dumps(value)}"
+        space = SpaceFile.of(given.model_dump(mode="json"))
+    else:
+        space = SpaceFile.of(given) if isinstance(given, Mapping) else SpaceFile.read(Path(given))
+    options = {name: overrides[name] for name in _OPTIONS if name in overrides}
+    options |= {n: Path(overrides[n]) for n in _PATHS if overrides.get(n) is not None}
+    # As the command line has them; JSON is YAML.
+    settings = [
+        f"{_SHORT.get(name, name)}={json.dumps(value)}"
+        for name, value in overrides.items()
+        if name not in (*_OPTIONS, *_PATHS)
+    ]
+    options["settings"] = (*options.get("settings", ()), *settings)
+    return Request(space=space, **options)
 
 
 def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, guarded
@@ -45,38 +44,21 @@ def report(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(folder: Path) -> int:
-    from sweep_platform.report.write import write_report
-    from sweep_platform.store.folder import SweepFolder
+    from sweep_platform.api import Sweep
 
-    print(f"Report: {write_report(SweepFolder(folder))}")
+    print(f"Report: {Sweep.open(folder).report()}")
     return DONE
 
 
 def _run(options: argparse.Namespace) -> int:
-    request = _request(options)
-    if options.dry_run:
-        from sweep_platform.commands.plan import show_plan
-
-        show_plan(request)
-        return DONE
-    from sweep_platform.commands.run import STATUS, run
-
-    return STATUS[run(request)[1]]
-
-
-def _request(options: argparse.Namespace) -> Any:
-    from sweep_platform.driver.request import Request
-    from sweep_platform.space.space_file import SpaceFile
+    from sweep_platform import api
 
     short = {"budget.trials": options.trials, "seed": options.seed}
     given = [f"{key}={value}" for key, value in short.items() if value is not None]
-    return Request(
-        space=SpaceFile.read(options.space),
-        scale=options.scale,
-        settings=(*options.set, *given),
-        out=options.out,
-        resume=options.resume,
-        tracking_uri=options.tracking_uri,
-        address=options.address,
-        data=options.data,
-    )
+    names = ("scale", "out", "resume", "tracking_uri", "address", "data")
+    wanted = {name: getattr(options, name) for name in names}
+    wanted["settings"] = (*options.set, *given)
+    if options.dry_run:
+        api.plan_sweep(options.space, **wanted)
+        return DONE
+    return api.run_sweep(options.space, **wanted).exit_status

@@ -1,12 +1,15 @@
 """Sweeps from Python: tables of what a folder holds."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweep_platform import Sweep
-from sweep_platform.api import _setting, _space
+from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.trial import TrialState
 
 STATES = (TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)
@@ -66,14 +69,36 @@ SPACE = {
 }
 
 
+def resolved(space: Space, **overrides: Any) -> SweepSpec:
+    request = _request(space, overrides)
+    return request.space.resolve(None, request.settings)
+
+
+def test_options_are_those_of_the_command_line() -> None:
+    request = _request(SPACE, {"out": "runs/x", "resume": True, "settings": ("a=1",), "seed": 2})
+    assert (request.out, request.resume) == (Path("runs/x"), True)
+    assert request.settings == ("a=1", "seed=2")
+    with pytest.raises(InputError, match="no known key"):
+        resolved(SPACE, trails=3)
+
+
+def test_the_exit_status_is_that_of_the_last_session(make_sweep) -> None:
+    folder = make_sweep()
+    assert Sweep.open(folder.root).exit_status == 1, "it was killed"
+    for end, status in ((SessionEnd.DONE, 0), (SessionEnd.INTERRUPTED, 130)):
+        folder.session_started()
+        folder.session_ended(end)
+        assert Sweep.open(folder.root).exit_status == status
+
+
 def test_a_space_may_be_a_mapping_a_spec_or_a_file(tmp_path: Path) -> None:
     import yaml
 
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(SPACE))
-    spec = _space(SPACE).resolve(None)
-    assert _space(spec).resolve(None) == spec
-    assert _space(tmp_path / "toy.yaml").resolve(None) == spec
-    assert _space(str(tmp_path / "toy.yaml")).resolve(None) == spec
+    spec = resolved(SPACE)
+    assert resolved(spec) == spec
+    assert resolved(tmp_path / "toy.yaml") == spec
+    assert resolved(str(tmp_path / "toy.yaml")) == spec
 
 
 @pytest.mark.parametrize(
@@ -87,7 +112,7 @@ def test_a_space_may_be_a_mapping_a_spec_or_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_overrides_are_settings(name: str, value: object, path: tuple[str, ...]) -> None:
-    spec = _space(SPACE).resolve(None, [_setting(name, value)])
+    spec = resolved(SPACE, **{name: value})
     found = spec.model_dump(mode="json")
     for part in path:
         found = found[part]

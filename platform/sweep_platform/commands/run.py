@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack, nullcontext
 
-from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED, say
+from puzzle_datasets.common.exit_status import say
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, require_free, resolve
 from sweep_platform.driver.session import SweepSession
@@ -10,19 +10,14 @@ from sweep_platform.execution.cluster import connected, hardware_at
 from sweep_platform.plan.plan import heading, make_plan, warnings
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 
-STATUS = {
-    SessionEnd.DONE: DONE,
-    SessionEnd.INTERRUPTED: INTERRUPTED,
-    SessionEnd.FAILED: FAILED,
-}
 _LAST_WORDS = {
     SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
     SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
 }
 
 
-def run(request: Request) -> tuple[SweepFolder, SessionEnd]:
-    """Run a sweep to its report; return its folder and how it ended.
+def run(request: Request) -> SweepFolder:
+    """Run a sweep to its report; return its folder.
 
     Bad input is refused before Ray starts on this machine.
 
@@ -53,4 +48,4 @@ def run(request: Request) -> tuple[SweepFolder, SessionEnd]:
     say(f"Report: {sweep.folder.report / 'report.html'}")
     if end in _LAST_WORDS:
         say(_LAST_WORDS[end])
-    return sweep.folder, end
+    return sweep.folder

@@ -129,7 +129,7 @@ def picture() -> str:
         lines += [_arc(index, rooms.index(a), rooms.index(b)) for a, b in sorted(own)]
         lines += [_box(index, floor, room) for floor, room in enumerate(rooms)]
     lines += _bridges(found)
-    height = TOP + STEP * max(map(len, ROOMS.values())) + 40
+    height = TOP + STEP * max(map(len, ROOMS.values())) + 56
     width = LEFT + COLUMN * (len(ROOMS) - 1) + WIDTH + 30
     body = "\n".join(lines)
     return (
@@ -173,7 +173,7 @@ def _bridges(found: Counter[Arrow]) -> list[str]:
             LEFT + columns.index(name) * COLUMN + WIDTH / 2 + 12 * (rank - 1)
             for name in (package, other)
         )
-        depth = y - 10 + 12 * rank
+        depth = y - 8 + 18 * rank
         lines.append(
             f'<path d="M{start},{depth} H{end}" stroke="#b35a00" stroke-width="1.5"/>'
             f'<circle cx="{end}" cy="{depth}" r="3.5" fill="#b35a00"/>'

@@ -8,8 +8,12 @@ import jsonschema
 import pytest
 import yaml
 
+from hrm.models import MODELS
+from puzzle_datasets.commands.prepare import puzzle_sets
 from sweep_platform.space.json_schema import space_schema
 from sweep_platform.space.knobs import MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.spec.metrics import OBJECTIVES
+from sweep_platform.spec.schema import SAMPLER_NAMES
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "sweeps").glob("*.yaml"))
@@ -72,3 +76,10 @@ def test_typos_are_marked(schema: Any, old: str, new: str) -> None:
     assert old in SPACE
     with pytest.raises(jsonschema.ValidationError):
         schema.validate(yaml.safe_load(SPACE.replace(old, new, 1)))
+
+
+def test_the_page_for_people_names_what_the_schema_has() -> None:
+    page = (ROOT / "docs" / "spaces.md").read_text()
+    settings = (*MODEL_SETTINGS, *TRAINING_SETTINGS)
+    for name in (*settings, *OBJECTIVES, *SAMPLER_NAMES, *puzzle_sets(), *MODELS):
+        assert f"`{name}`" in page, f"docs/spaces.md does not name {name}"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_builders import measurement
 
-from sweep_platform.execution.decisions import LOOK_SECONDS, Watch
+from sweep_platform.execution.decisions import LOOK_SECONDS, DecisionWatch
 from sweep_platform.store.messages import (
     Decision,
     Failure,
@@ -89,7 +89,7 @@ def test_a_watch_looks_seldom_and_remembers() -> None:
         looks.append(decisions[len(looks)])
         return looks[-1]
 
-    watch = Watch(read, clock)
+    watch = DecisionWatch(read, clock)
     assert not watch()
     assert not watch()
     assert len(looks) == 1
@@ -102,7 +102,7 @@ def test_a_watch_looks_seldom_and_remembers() -> None:
 
 def test_a_watch_looks_at_once_when_it_is_told_to() -> None:
     decision = Decision.CONTINUE
-    watch = Watch(lambda: decision, FakeClock())
+    watch = DecisionWatch(lambda: decision, FakeClock())
     assert not watch()
     decision = Decision.STOP
     assert not watch()

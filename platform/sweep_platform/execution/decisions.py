@@ -35,7 +35,7 @@ class DecisionChannel:
         return f"{self.name}/{trial}".encode()
 
 
-class Watch:
+class DecisionWatch:
     """Says whether a worker is to end its trial, and looks no more often than it has to."""
 
     def __init__(

@@ -31,11 +31,11 @@ def run_job(config: dict[str, Any]) -> None:
     """
     from ray import tune
 
-    from sweep_platform.execution.decisions import DecisionChannel, Watch
+    from sweep_platform.execution.decisions import DecisionChannel, DecisionWatch
 
     job = TrialJob.from_text(config["job"])
     channel = DecisionChannel(job.channel)
-    watch = Watch(lambda: channel.read(job.trial))
+    watch = DecisionWatch(lambda: channel.read(job.trial))
     for report in train(job, watch):
         tune.report({"report": report.to_text()})
         watch.look()

@@ -5,7 +5,7 @@ driver's one thread, and asks it once. It must keep no state but its seed and wh
 after a restart, the same study with the same seed gives the same draw. It has to take running,
 pruned and failed trials in the study, with one or more objectives, and may draw a point twice: the
 proposer asks again. To add one, give it a row in `SAMPLERS` and its name in
-`sweep_platform.spec.schema.SAMPLER_NAMES`; `SamplerConformance` in the tests then tries it.
+`Sampler` of `sweep_platform.spec.schema`; `SamplerConformance` in the tests then tries it.
 """
 
 import hashlib

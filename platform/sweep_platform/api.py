@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import Request
-from sweep_platform.report.analysis.front import Point, trials_front
+from sweep_platform.report.analysis import Point, trials_front
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.spec.metrics import measured
 from sweep_platform.spec.schema import SweepSpec

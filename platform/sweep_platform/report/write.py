@@ -6,8 +6,7 @@ from pathlib import Path
 
 from puzzle_datasets.common.files import write_file
 from sweep_platform.common.errors import InputError
-from sweep_platform.report.pages.html_page import DRAWING, report_as_html
-from sweep_platform.report.pages.markdown_page import report_as_markdown
+from sweep_platform.report.pages import DRAWING, report_as_html, report_as_markdown
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
 
@@ -29,11 +28,11 @@ def write_report(sweep: SweepFolder) -> Path:
         )
     import vl_convert
 
-    from sweep_platform.report.outline import outline
+    from sweep_platform.report.sections import outline
 
     report = outline(summarize(sweep), written=time.time())
     drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
-    contents = {
+    contents: dict[str, bytes] = {
         f"{name}.png": vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
         for name, drawing in drawings.items()
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hrm.progress import Measurement
-from sweep_platform.report.analysis.front import best_trial, final_point
+from sweep_platform.report.analysis import best_trial, final_point
 from sweep_platform.spec.metrics import METRIC, METRICS, measured
 from sweep_platform.store.folder import SessionEnd, SweepRecord
 from sweep_platform.store.summary import SweepSummary

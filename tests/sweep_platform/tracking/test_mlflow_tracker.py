@@ -194,11 +194,11 @@ def test_every_state_of_a_trial_has_a_status(state: TrialState, sweep: RunStatus
 def test_a_new_row_in_the_table_of_metrics_is_sent(
     make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = Metric(key="new", title="New", column="New", read=lambda progress: progress.step / 2)
+    row = Metric("new", "New", "New", str, "total_steps")
     monkeypatch.setattr(metrics, "METRICS", (row, *metrics.METRICS))
     report = next(make_sweep(COMPLETE).trials()[0].measurements())
     [sent] = [metric for metric in report_metrics(report) if metric.key == "new"]
-    assert (sent.step, sent.value) == (report.progress.step, report.progress.step / 2)
+    assert (sent.step, sent.value) == (report.progress.step, report.progress.total_steps)
 
 
 def test_a_value_that_is_no_number_is_left_out(make_sweep: MakeSweep) -> None:

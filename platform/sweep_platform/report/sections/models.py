@@ -1,23 +1,34 @@
-"""The section that sets models side by side, where a sweep tried more than one."""
+"""The section that sets models side by side, where a sweep tried more than one, and its chart."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from statistics import median
+from typing import Any, NamedTuple
 
+import altair as alt
+
+from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of
+from hrm.models import MODELS
 from sweep_platform.common.text import knobs
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import (
+from sweep_platform.report import chart_parts as parts
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import (
     Point,
-    best_trial,
+    best,
     compared_models,
-    final_point,
+    final_points,
+    points,
+    trials_front,
 )
-from sweep_platform.report.charts.models import models_chart
-from sweep_platform.report.pages.blocks import Block, Figure, Heading, Paragraph
+from sweep_platform.report.blocks import Block, Figure, Heading, Paragraph
+from sweep_platform.report.chart_parts import Spec
 from sweep_platform.report.sections.settings import differences
-from sweep_platform.report.sections.tables import Column, interval, metric, solved, table
+from sweep_platform.report.tables import Column, interval, metric, solved, table
 from sweep_platform.store.summary import SweepSummary, TrialSummary
+
+_COLOURS = (BLUE, ORANGE, GREEN, PINK, VERMILION)
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
+"""Of `MODELS`, in their order; a model's colour is the same in every report."""
 
 
 def models_section(sweep: SweepSummary) -> Iterator[Block]:
@@ -36,35 +47,26 @@ def models_section(sweep: SweepSummary) -> Iterator[Block]:
             f"The models differ in other settings as well: {'; '.join(differing)}. A difference "
             "in accuracy may come from these."
         )
-    yield Figure(
-        "models",
-        "Accuracy against inference FLOPs per puzzle, for each model.",
-        models_chart(sweep),
-    )
+    words = "Accuracy against inference FLOPs per puzzle, for each model."
+    yield Figure("models", words, models_chart(sweep))
     tried = Counter(trial.model for trial in sweep.trials)
-    yield table(_COLUMNS, [_Model(name, tried[name], of_it) for name, of_it in trials.items()])
+    rows = [_Model(name, tried[name], t, *(best(t) or (None, None))) for name, t in trials.items()]
+    yield table(_COLUMNS, rows)
 
 
-@dataclass(frozen=True)
-class _Model:
-    """A model, how many trials tried it, and those that are complete."""
+class _Model(NamedTuple):
+    """A model, how many trials tried it, those that are complete, and the best of these."""
 
     name: str
     tried: int
     complete: list[TrialSummary]
-
-    @property
-    def best(self) -> TrialSummary | None:
-        return best_trial(self.complete)
-
-    @property
-    def point(self) -> Point | None:
-        return final_point(self.best) if self.best else None
+    best: TrialSummary | None
+    point: Point | None
 
     @property
     def median_accuracy(self) -> float | None:
-        points = [point for trial in self.complete if (point := final_point(trial))]
-        return median(point.exact_accuracy for point in points) if points else None
+        shares = [point.exact_accuracy for _, point in final_points(self.complete)]
+        return median(shares) if shares else None
 
     @property
     def best_knobs(self) -> str:
@@ -83,3 +85,37 @@ _COLUMNS: tuple[Column[_Model], ...] = (
     metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
     metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
 )
+
+
+def models_chart(sweep: SweepSummary) -> Spec:
+    """Every point of the complete trials, in the colour and shape of its model."""
+    rows = [
+        {**parts.row(trial, point), "best": point in front}
+        for trials in compared_models(sweep).values()
+        for front in [set(trials_front(trials))]
+        for trial in trials
+        for point in points(trial)
+    ]
+    base = chart_of(rows).encode(
+        x=parts.inference_axis(),
+        y=parts.accuracy_axis(fields["accuracy"] for fields in rows),
+        color=_scaled(alt.Color, sweep, _COLOURS),
+    )
+    fronts = base.transform_filter(alt.datum.best)
+    steps = fronts.mark_line(interpolate="step-after", strokeWidth=2)
+    faint = alt.Scale(domain=[True, False], range=[1, 0.4])
+    marks = base.mark_point(filled=True, size=70).encode(
+        shape=_scaled(alt.Shape, sweep, _SHAPES),
+        opacity=alt.Opacity("best:N", legend=None, scale=faint),
+        tooltip=parts.tooltip(),
+    )
+    title = "Accuracy-compute front of each model"
+    note = "Line: the front of one model. Faint: points beside their model's front."
+    return parts.finished(alt.layer(steps, marks), title, note, **parts.WIDE)
+
+
+def _scaled(channel: Any, sweep: SweepSummary, values: tuple[str, ...]) -> Any:
+    known = dict(zip(MODELS, values, strict=True))
+    names = [name for name in MODELS if compared_models(sweep).get(name)]
+    scale = alt.Scale(domain=names, range=[known[name] for name in names])
+    return channel("model:N", title=None, scale=scale)

@@ -4,20 +4,21 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from sweep_platform.common.redaction import redact
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.pages.blocks import Block, Command, Facts, Heading, Paragraph
+from sweep_platform.report import wording
+from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
 from sweep_platform.store.summary import SweepSummary
 
 
 def repeat_section(sweep: SweepSummary) -> Iterator[Block]:
     """The commands, and what the sweep ran on."""
     record = sweep.record
-    environment = {key: text for key, text in record.environment.items() if key != "command"}
+    environment = dict(record.environment)
+    space = ["", "--space", record.space_file]
     yield Heading("Repeat it")
     yield Paragraph("This sweep was started by the line below; add --out to repeat it elsewhere.")
-    yield Command(_line(record.environment.get("command", ["", "--space", record.space_file])))
+    yield _command(environment.pop("command", space))
     yield Paragraph("To go on with it, add --resume, and --data or --address if they were given:")
-    yield Command(_line(["", "--space", record.space_file, "--out", sweep.folder, "--resume"]))
+    yield _command([*space, "--out", sweep.folder, "--resume"])
     yield from _tracking(record.tracking_uri)
     yield Facts(
         (
@@ -29,10 +30,9 @@ def repeat_section(sweep: SweepSummary) -> Iterator[Block]:
     )
 
 
-def _line(command: Sequence[str]) -> str:
+def _command(recorded: Sequence[str]) -> Command:
     """A command line to type: the script, and the arguments of a recorded command."""
-    arguments = [redact(argument) for argument in command[1:]]
-    return shlex.join(["python", "sweeps/run.py", *arguments])
+    return Command(shlex.join(["python", "sweeps/run.py", *map(redact, recorded[1:])]))
 
 
 def _tracking(uri: str | None) -> Iterator[Block]:

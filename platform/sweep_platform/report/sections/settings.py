@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from puzzle_datasets.common.text import flops
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.knobs import ordered
-from sweep_platform.report.pages.blocks import Block, Facts, Folded, Heading
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import ordered
+from sweep_platform.report.blocks import Block, Facts, Heading
 from sweep_platform.report.sections.trials import by_state
 from sweep_platform.store.summary import SweepSummary
 
@@ -23,23 +23,23 @@ even where none was written."""
 
 def settings_section(sweep: SweepSummary) -> Iterator[Block]:
     """The space, the puzzles, the budget, and all settings."""
-    record = sweep.record
-    space: Mapping[str, Any] = record.spec.get("space", {})
+    record, spec = sweep.record, sweep.record.spec
+    knobs: Mapping[str, Any] = spec.get("space", {})
     yield Heading("What was asked")
     yield Facts(
         (
             ("Space", f"{record.space_file}, scale {record.scale}"),
             ("Puzzles", _dataset(record.dataset)),
-            *((f"Knob {name}", wording.choices(knob)) for name, knob in space.items()),
+            *((f"Knob {name}", wording.choices(knob)) for name, knob in knobs.items()),
             *((name, _in_words(models_of)) for name, models_of in _constants(sweep)),
-            ("Objectives", wording.setting(record.spec.get("objectives"))),
-            ("Budget", wording.setting(record.spec.get("budget"))),
+            ("Objectives", wording.setting(spec.get("objectives"))),
+            ("Budget", wording.setting(spec.get("budget"))),
             ("Training per trial", _planned(sweep)),
-            ("Seed", wording.setting(record.spec.get("seed"))),
+            ("Seed", wording.setting(spec.get("seed"))),
             ("Trials", by_state(sweep)),
         )
     )
-    yield Folded("All settings", Facts(tuple(wording.flattened(record.spec))))
+    yield Facts(tuple(wording.flattened(spec)), folded="All settings")
 
 
 def differences(sweep: SweepSummary) -> list[str]:
@@ -73,8 +73,6 @@ def _dataset(dataset: Mapping[str, Any]) -> str:
 
 
 def _planned(sweep: SweepSummary) -> str:
-    planned = [trial.record.training_flops for trial in sweep.trials]
-    if not planned:
-        return wording.NOTHING
-    least, most = flops(min(planned)), flops(max(planned))
-    return least if least == most else f"{least} to {most}"
+    planned = sorted(trial.record.training_flops for trial in sweep.trials)
+    ends = list(dict.fromkeys(map(flops, planned[:1] + planned[-1:])))
+    return " to ".join(ends) or wording.NOTHING

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import flops, seconds
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import final_point
-from sweep_platform.report.analysis.knobs import knob_names
-from sweep_platform.report.pages.blocks import Block, Facts, Heading, Paragraph, Table
-from sweep_platform.report.sections.tables import Column, metric, solved, table
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import final_point, knob_names
+from sweep_platform.report.blocks import Block, Facts, Heading, Paragraph
+from sweep_platform.report.tables import Column, metric, solved, table
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 from sweep_platform.store.trial import TrialState
 
@@ -16,18 +15,7 @@ def trials_section(sweep: SweepSummary) -> Iterator[Block]:
     """Every trial with its knobs, its state, its result and its cost."""
     if not sweep.trials:
         return
-    yield Heading("All trials")
-    yield _table(sweep)
-    yield Paragraph(
-        "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
-        "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
-        "embeddings, device time is with evaluations; speed is rows through one segment. Peak "
-        "memory is the device's on a GPU; on a CPU it is that of the worker process, which may "
-        "have run other trials before."
-    )
 
-
-def _table(sweep: SweepSummary) -> Table:
     def state(trial: TrialSummary) -> str:
         name = _state(sweep, trial.state)
         return name if trial.complete else f"{name}: {trial.reason}"
@@ -37,11 +25,19 @@ def _table(sweep: SweepSummary) -> Table:
 
     columns: tuple[Column[TrialSummary], ...] = (
         Column("Trial", lambda trial: str(trial.number)),
-        *(knob(name) for name in knob_names(trial.knobs for trial in sweep.trials)),
+        *map(knob, knob_names(trial.knobs for trial in sweep.trials)),
         Column("State", state, words=True),
         *_RESULTS,
     )
-    return table(columns, sweep.trials, muted=lambda trial: not trial.complete)
+    yield Heading("All trials")
+    yield table(columns, sweep.trials, muted=lambda trial: not trial.complete)
+    yield Paragraph(
+        "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
+        "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
+        "embeddings, device time is with evaluations; speed is rows through one segment. Peak "
+        "memory is the device's on a GPU; on a CPU it is that of the worker process, which may "
+        "have run other trials before."
+    )
 
 
 _RESULTS: tuple[Column[TrialSummary], ...] = (
@@ -59,18 +55,15 @@ _RESULTS: tuple[Column[TrialSummary], ...] = (
 
 def cost_section(sweep: SweepSummary) -> Iterator[Block]:
     """The cost of the sweep: training, device time, time on the clock, trials."""
-    killed = sum(session.ended is None for session in sweep.sessions)
+    killed = any(session.ended is None for session in sweep.sessions)
     note = ", those without a recorded end up to their last measurement" if killed else ""
+    sessions = wording.count(len(sweep.sessions), "session")
     yield Heading("What it cost")
     yield Facts(
         (
             ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
             ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
-            (
-                "Time on the clock",
-                f"{seconds(sweep.wall_seconds)} over "
-                f"{wording.count(len(sweep.sessions), 'session')}{note}",
-            ),
+            ("Time on the clock", f"{seconds(sweep.wall_seconds)} over {sessions}{note}"),
             ("Trials", by_state(sweep)),
         )
     )
@@ -85,6 +78,4 @@ def by_state(sweep: SweepSummary) -> str:
 
 def _state(sweep: SweepSummary, state: TrialState) -> str:
     """A state's name; a trial without an outcome runs only where a driver may be at work."""
-    if state is TrialState.RUNNING and not sweep.open:
-        return "unfinished"
-    return str(state)
+    return "unfinished" if state is TrialState.RUNNING and not sweep.open else str(state)

@@ -16,7 +16,7 @@ def count(number: int, noun: str) -> str:
     >>> count(1, "trial"), count(1200, "trial")
     ('1 trial', '1,200 trials')
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def metric(key: str, value: float | None) -> str:
@@ -37,15 +37,6 @@ def accuracy(share: float, puzzles: int) -> str:
     return f"{metric('exact_accuracy', share)} ({round(share * puzzles)} of {puzzles})"
 
 
-def interval(low: float, high: float) -> str:
-    """Word an interval of shares.
-
-    >>> interval(0.087, 0.32)
-    '8.7 to 32.0 %'
-    """
-    return f"{100 * low:.1f} to {100 * high:.1f} %"
-
-
 def setting(value: Any) -> str:
     """Word a setting's value in one line, without the credentials an address may carry.
 
@@ -55,12 +46,10 @@ def setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {setting(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(setting(item) for item in value) or "none"
+        return ", ".join(map(setting, value)) or "none"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if value is None:
-        return NOTHING
-    return redact(str(value))
+    return NOTHING if value is None else redact(str(value))
 
 
 def knob(knobs: Mapping[str, Any], name: str) -> str:
@@ -80,7 +69,7 @@ def choices(knob: Mapping[str, Any]) -> str:
     ('1, 2', '1 to 8 (log)')
     """
     if "choices" in knob:
-        return ", ".join(knob_value(choice) for choice in knob["choices"])
+        return ", ".join(map(knob_value, knob["choices"]))
     if "low" in knob and "high" in knob:
         scale = " (log)" if knob.get("log") else ""
         return f"{setting(knob['low'])} to {setting(knob['high'])}{scale}"

@@ -38,26 +38,23 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Facts:
-    """Terms and what they are."""
+    """Terms and what they are; folded below a title where most readers skip them."""
 
     rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Cells of a table; a muted row is not to be compared with the others."""
-
-    cells: tuple[str, ...]
-    muted: bool = False
+    folded: str | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under the names of columns; columns named in `words` hold words, the others numbers."""
+    """Rows under the names of columns; columns named in `words` hold words, the others numbers.
+
+    A muted row is not to be compared with the others.
+    """
 
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    words: frozenset[str] = frozenset()
+    rows: tuple[tuple[str, ...], ...]
+    muted: tuple[bool, ...]
+    words: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -76,15 +73,7 @@ class Command:
     line: str
 
 
-@dataclass(frozen=True)
-class Folded:
-    """Facts that most readers skip."""
-
-    title: str
-    facts: Facts
-
-
-Block = Heading | Paragraph | Headline | Bullets | Facts | Table | Figure | Command | Folded
+Block = Heading | Paragraph | Headline | Bullets | Facts | Table | Figure | Command
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import Point
-from sweep_platform.report.pages.blocks import Row, Table
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import Point
+from sweep_platform.report.blocks import Table
 from sweep_platform.spec.metrics import METRIC
 
 T = TypeVar("T")
@@ -37,19 +37,15 @@ def metric(key: str, read: Callable[[T], float | None], name: str = "{}") -> Col
 
 def solved(read: Callable[[T], Point | None], name: str = "{}") -> Column[T]:
     """Column of the share of puzzles solved, with its count."""
-    return Column(
-        _name("exact_accuracy", name),
-        lambda subject: wording.NOTHING if (point := read(subject)) is None else point.words,
-    )
+    name = _name("exact_accuracy", name)
+    return Column(name, lambda one: point.words if (point := read(one)) else wording.NOTHING)
 
 
 def interval(read: Callable[[T], Point | None]) -> Column[T]:
     """Column of the 95 % interval of the share of puzzles solved."""
     return Column(
         "95 % interval",
-        lambda subject: (
-            wording.NOTHING if (point := read(subject)) is None else point.interval_words
-        ),
+        lambda one: point.interval_words if (point := read(one)) else wording.NOTHING,
     )
 
 
@@ -59,12 +55,11 @@ def table(
     muted: Callable[[T], bool] = lambda subject: False,
 ) -> Table:
     """Table with one row for each subject; those that are `muted` are not to be compared."""
+    shown = list(subjects)
     return Table(
         columns=tuple(column.name for column in columns),
-        rows=tuple(
-            Row(tuple(column.cell(subject) for column in columns), muted=muted(subject))
-            for subject in subjects
-        ),
+        rows=tuple(tuple(column.cell(subject) for column in columns) for subject in shown),
+        muted=tuple(map(muted, shown)),
         words=frozenset(column.name for column in columns if column.words),
     )
 

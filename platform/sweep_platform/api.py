@@ -130,7 +130,7 @@ class Sweep:
 
     def report(self) -> Path:
         """Write the report and return the path of report.html."""
-        from sweep_platform.report.write import write_report
+        from sweep_platform.report import write_report
 
         return write_report(self._folder)
 

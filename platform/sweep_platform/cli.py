@@ -45,7 +45,7 @@ def report(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(folder: Path) -> int:
-    from sweep_platform.report.write import write_report
+    from sweep_platform.report import write_report
     from sweep_platform.store.folder import SweepFolder
 
     print(f"Report: {write_report(SweepFolder(folder))}")

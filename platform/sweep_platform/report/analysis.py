@@ -1,6 +1,6 @@
 """What a sweep found: its accuracy-compute front, its best trials, its models and knobs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -11,7 +11,7 @@ from sweep_platform.report import wording
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Point:
     """The accuracy of the trial of a number after so many segments M, and its FLOPs a puzzle."""
 
@@ -52,13 +52,7 @@ def curve_points(trial: int, curve: Curve) -> list[Point]:
     """A curve of the trial with this number, point by point."""
     pairs = zip(curve.exact_accuracy, curve.inference_flops, strict=True)
     return [
-        Point(
-            trial=trial,
-            segments=segments,
-            exact_accuracy=accuracy,
-            inference_flops=flops,
-            puzzles=curve.puzzles,
-        )
+        Point(trial, segments, accuracy, flops, curve.puzzles)
         for segments, (accuracy, flops) in enumerate(pairs, start=1)
     ]
 
@@ -129,7 +123,7 @@ def compared_models(sweep: SweepSummary) -> dict[str, list[TrialSummary]]:
     return {name: [t for t in sweep.complete if t.model == name] for name in names}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class KnobValue:
     """The complete trials that share one value of one knob, each after all its segments."""
 
@@ -144,23 +138,14 @@ class KnobValue:
 def knob_values(trials: Iterable[TrialSummary]) -> list[KnobValue]:
     """Every value of every knob, values in ascending order; trials without a curve are skipped."""
     finals = [(trial.knobs, point) for trial, point in final_points(trials)]
-    return [
-        _knob_value(knob, value, [p for k, p in finals if knob in k and k[knob] == value])
-        for knob in knob_names(knobs for knobs, _ in finals)
-        for value in ordered({knobs[knob] for knobs, _ in finals if knob in knobs})
-    ]
-
-
-def _knob_value(knob: str, value: Any, at_value: Sequence[Point]) -> KnobValue:
-    accuracies = [point.exact_accuracy for point in at_value]
-    return KnobValue(
-        knob=knob,
-        value=value,
-        trials=len(at_value),
-        median_accuracy=median(accuracies),
-        best_accuracy=max(accuracies),
-        median_inference_flops=median(point.inference_flops for point in at_value),
-    )
+    found = []
+    for knob in knob_names(knobs for knobs, _ in finals):
+        for value in ordered({knobs[knob] for knobs, _ in finals if knob in knobs}):
+            same = [p for knobs, p in finals if knob in knobs and knobs[knob] == value]
+            shares = [point.exact_accuracy for point in same]
+            cost = median(point.inference_flops for point in same)
+            found.append(KnobValue(knob, value, len(same), median(shares), max(shares), cost))
+    return found
 
 
 def knob_names(configurations: Iterable[dict[str, Any]]) -> list[str]:

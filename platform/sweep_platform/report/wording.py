@@ -76,13 +76,18 @@ def choices(knob: Mapping[str, Any]) -> str:
     return setting(knob)
 
 
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Word every leaf of nested settings, under its dotted key."""
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of nested settings, under its dotted key."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", setting(value)
+            yield f"{prefix}{key}", value
+
+
+def flattened(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Word every leaf of nested settings."""
+    return [(key, setting(value)) for key, value in leaves(tree)]
 
 
 def moment(unix_seconds: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from hrm.config import ModelConfig
 from hrm.progress import Curve, Halting, Progress
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,6 @@ class TrialSummary:
     """One trial: its configuration, how it stands, and what it told.
 
     Attributes:
-        record: the configuration and its planned cost.
-        state: how the trial stands.
         reason: why it ended, or a sentence on why it has not.
         ended: Unix seconds, None while it may go on.
         last: its latest report, None before the first.
@@ -93,11 +91,9 @@ class SweepSummary:
 
     Attributes:
         folder: the sweep's folder, as it was named by the caller.
-        record: what was asked and where it ran.
         trials: by number.
         sessions: every driver's work, oldest first.
-        wall_seconds: time on the clock over all sessions; one without a recorded end counts up
-            to the last thing a trial wrote in it.
+        wall_seconds: time on the clock over all sessions, see `wall_seconds`.
     """
 
     folder: str
@@ -149,12 +145,8 @@ def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
 def summarize(folder: SweepFolder) -> SweepSummary:
     """Read a sweep's folder as it is now."""
     sessions = tuple(folder.sessions())
-    trials: list[TrialSummary] = []
     moments: list[float] = []
-    for trial in folder.trials():
-        summary, written = _summarize_trial(trial, _open(sessions))
-        trials.append(summary)
-        moments += written
+    trials = [_summarize_trial(trial, _open(sessions), moments) for trial in folder.trials()]
     return SweepSummary(
         folder=str(folder.root),
         record=folder.record(),
@@ -164,38 +156,31 @@ def summarize(folder: SweepFolder) -> SweepSummary:
     )
 
 
-def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary, list[float]]:
-    """The trial, and the moments (Unix seconds) at which something was written about it."""
-    outcome = folder.outcome()
-    measurements = list(folder.measurements())
-    evaluations = tuple(
-        Evaluation(
-            training_flops=m.progress.training_flops,
-            curve=m.progress.curve,
-            halting=m.progress.halting,
-        )
-        for m in measurements
-        if m.progress.curve
-    )
-    summary = TrialSummary(
+def _summarize_trial(folder: TrialFolder, under_way: bool, moments: list[float]) -> TrialSummary:
+    """The trial; adds the moments (Unix seconds) at which something was written about it."""
+    outcome, measurements = folder.outcome(), list(folder.measurements())
+    reports = [measurement.progress for measurement in measurements]
+    moments += [measurement.time_ms / 1000 for measurement in measurements]
+    moments += [outcome.ended] if outcome else []
+    state, reason, ended = TrialState.RUNNING, "cut short; --resume goes on with it", None
+    if under_way:
+        reason = "under way, no outcome yet"
+    if outcome:
+        state = outcome.state
+    if outcome and state.is_final:
+        reason, ended = outcome.reason, outcome.ended
+    return TrialSummary(
         record=folder.record(),
-        state=TrialState.RUNNING if outcome is None else outcome.state,
-        reason=_reason(outcome, under_way),
-        ended=outcome.ended if outcome and outcome.state.is_final else None,
-        last=measurements[-1].progress if measurements else None,
-        evaluations=evaluations,
+        state=state,
+        reason=reason,
+        ended=ended,
+        last=reports[-1] if reports else None,
+        evaluations=tuple(
+            Evaluation(training_flops=one.training_flops, curve=one.curve, halting=one.halting)
+            for one in reports
+            if one.curve
+        ),
     )
-    return summary, [m.time_ms / 1000 for m in measurements] + _ended(outcome)
-
-
-def _reason(outcome: Outcome | None, under_way: bool) -> str:
-    if outcome is not None and outcome.state.is_final:
-        return outcome.reason
-    return "under way, no outcome yet" if under_way else "cut short; --resume goes on with it"
-
-
-def _ended(outcome: Outcome | None) -> list[float]:
-    return [outcome.ended] if outcome else []
 
 
 def wall_seconds(sessions: Iterable[Session], moments: Iterable[float]) -> float:

@@ -14,9 +14,8 @@ from sweep_platform.report.sections.front import front_section
 from sweep_platform.report.sections.halting import halting_section
 from sweep_platform.report.sections.knobs import knobs_section
 from sweep_platform.report.sections.models import models_section
-from sweep_platform.report.sections.repeat import repeat_section
 from sweep_platform.report.sections.result import result_section
-from sweep_platform.report.sections.settings import settings_section
+from sweep_platform.report.sections.settings import repeat_section, settings_section
 from sweep_platform.report.sections.trials import by_state, cost_section, trials_section
 from sweep_platform.store.summary import SweepSummary, last_end
 

@@ -6,45 +6,42 @@ import altair as alt
 
 from hrm.charts import chart_of, compute_axis
 from puzzle_datasets.common.text import flops
-from sweep_platform.report import chart_parts as parts
-from sweep_platform.report import wording
+from sweep_platform.report import blocks, parts, wording
 from sweep_platform.report.analysis import curve_points, knob_names, points, trials_front
-from sweep_platform.report.blocks import Block, Figure, Heading, Paragraph
-from sweep_platform.report.chart_parts import Spec
 from sweep_platform.store.summary import SweepSummary
 
 
-def segments_section(sweep: SweepSummary) -> Iterator[Block]:
+def segments_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Accuracy after each number of segments, where a trial was evaluated."""
     if sweep.evaluated:
-        yield Heading("What another segment buys")
-        yield Paragraph(
+        yield blocks.Heading("What another segment buys")
+        yield blocks.Paragraph(
             "One line per trial: its accuracy after 1, 2, … M_max segments. Where a line is "
             "flat, further segments cost FLOPs and solve nothing more."
         )
         words = "Accuracy after 1 to M_max segments, for every trial."
-        yield Figure("curves", words, segments_chart(sweep))
+        yield blocks.Figure("curves", words, segments_chart(sweep))
 
 
-def training_section(sweep: SweepSummary) -> Iterator[Block]:
+def training_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Accuracy in the course of training, where a trial was evaluated."""
     if sweep.evaluated:
-        yield Heading("What training buys")
-        yield Paragraph(
+        yield blocks.Heading("What training buys")
+        yield blocks.Paragraph(
             "Every evaluation of every trial, after all its segments, against the training FLOPs "
             "spent by then. A line that still climbs at its end asks for a larger budget."
         )
         words = "Accuracy against training FLOPs, for every trial."
-        yield Figure("training", words, training_chart(sweep))
+        yield blocks.Figure("training", words, training_chart(sweep))
 
 
-def segments_chart(sweep: SweepSummary) -> Spec:
+def segments_chart(sweep: SweepSummary) -> parts.Spec:
     """Each trial after 1 to M_max segments, against inference FLOPs."""
     rows = [parts.row(trial, point) for trial in sweep.trials for point in points(trial)]
     return _lines(sweep, rows, parts.inference_axis(), "Each trial after 1 to M_max segments")
 
 
-def training_chart(sweep: SweepSummary) -> Spec:
+def training_chart(sweep: SweepSummary) -> parts.Spec:
     """Every evaluation of each trial, against training FLOPs."""
     rows = [
         {
@@ -59,7 +56,7 @@ def training_chart(sweep: SweepSummary) -> Spec:
     return _lines(sweep, rows, x, "Each trial in the course of its training")
 
 
-def _lines(sweep: SweepSummary, rows: list[Spec], x: alt.X, text: str) -> Spec:
+def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> parts.Spec:
     """One line per trial, coloured by the knob that the reader chooses."""
     options = [*knob_names(trial.knobs for trial in sweep.trials), "trial"]
     menu = alt.binding_select(options=options, name="Colour by ")

@@ -7,47 +7,44 @@ import altair as alt
 
 from hrm.charts import BLUE, GREY, SKY, chart_of
 from sweep_platform.common.text import knobs
-from sweep_platform.report import chart_parts as parts
+from sweep_platform.report import blocks, parts
 from sweep_platform.report.analysis import Point, points, trials_front
-from sweep_platform.report.blocks import Block, Figure, Heading, Paragraph
-from sweep_platform.report.chart_parts import Spec
-from sweep_platform.report.tables import Column, interval, metric, solved, table
 from sweep_platform.store.summary import SweepSummary
 
 FRONT = "on the front"
 _KINDS = [FRONT, parts.COMPLETE, parts.OTHER]
 
 
-def front_section(sweep: SweepSummary) -> Iterator[Block]:
+def front_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Every trial's accuracy after each number of segments, and the points of the front."""
-    yield Heading("Accuracy against compute")
+    yield blocks.Heading("Accuracy against compute")
     if not sweep.evaluated:
-        yield Paragraph("No trial has been evaluated yet.")
+        yield blocks.Paragraph("No trial has been evaluated yet.")
         return
-    yield Paragraph(
+    yield blocks.Paragraph(
         "Each point is a trial read after M segments, from 1 to its M_max, at its last "
         "evaluation. The front holds the points of complete trials for which no other solves "
         "as many puzzles for fewer FLOPs or more for as many. Points that solve nothing are "
         "left out of it."
     )
     words = "Share of test puzzles solved against inference FLOPs per puzzle."
-    yield Figure("front", words, front_chart(sweep))
+    yield blocks.Figure("front", words, front_chart(sweep))
     named = {trial.number: knobs(trial.knobs) for trial in sweep.trials}
-    columns: tuple[Column[Point], ...] = (
-        Column("Trial", lambda point: str(point.trial)),
-        Column("Segments M", lambda point: str(point.segments)),
-        Column("Knobs", lambda point: named[point.trial], words=True),
-        solved(lambda point: point),
-        interval(lambda point: point),
-        metric("inference_flops", lambda point: point.inference_flops),
+    columns: tuple[blocks.Column[Point], ...] = (
+        blocks.Column("Trial", lambda point: str(point.trial)),
+        blocks.Column("Segments M", lambda point: str(point.segments)),
+        blocks.Column("Knobs", lambda point: named[point.trial], words=True),
+        blocks.solved(lambda point: point),
+        blocks.interval(lambda point: point),
+        blocks.metric("inference_flops", lambda point: point.inference_flops),
     )
     if best := trials_front(sweep.complete):
-        yield table(columns, best)
+        yield blocks.table(columns, best)
     else:
-        yield Paragraph("The front is empty: no complete trial has solved a puzzle.")
+        yield blocks.Paragraph("The front is empty: no complete trial has solved a puzzle.")
 
 
-def front_chart(sweep: SweepSummary) -> Spec:
+def front_chart(sweep: SweepSummary) -> parts.Spec:
     """Every point of every trial, those on the front joined and with their intervals.
 
     States differ in shape as well as in colour.
@@ -65,7 +62,7 @@ def front_chart(sweep: SweepSummary) -> Spec:
     return parts.finished(drawn, "Accuracy-compute front", note, **parts.WIDE)
 
 
-def _rows(sweep: SweepSummary) -> list[Spec]:
+def _rows(sweep: SweepSummary) -> list[parts.Spec]:
     """Every point of every trial; those on the front come last, so that none covers them."""
     best = set(trials_front(sweep.complete))
     rows = [

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hrm.progress import Halting
 from sweep_platform.common.text import knobs
-from sweep_platform.report import wording
+from sweep_platform.report import blocks, wording
 from sweep_platform.report.analysis import (
     Point,
     best_trial,
@@ -13,25 +13,23 @@ from sweep_platform.report.analysis import (
     final_points,
     trials_front,
 )
-from sweep_platform.report.blocks import Block, Heading, Paragraph
-from sweep_platform.report.tables import Column, metric, solved, table
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
-def halting_section(sweep: SweepSummary) -> Iterator[Block]:
+def halting_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The section, where a trial of the front had a choice of segments."""
     pairs = final_points(_best(sweep))
     rows = [_Row(t, p, t.halting) for t, p in pairs if t.halting and p.segments > 1]
     if not rows:
         return
-    yield Heading("If each puzzle stops on its own")
-    yield Paragraph(
+    yield blocks.Heading("If each puzzle stops on its own")
+    yield blocks.Paragraph(
         "The same evaluation of the best complete trials, with each puzzle stopped as soon as its "
         "Q-values say so, after M_max segments at the latest. Where as many are solved in fewer "
         "segments, halting saves their FLOPs."
     )
-    yield table(_COLUMNS, rows)
+    yield blocks.table(_COLUMNS, rows)
 
 
 def _best(sweep: SweepSummary) -> list[TrialSummary]:
@@ -55,15 +53,15 @@ class _Row(NamedTuple):
         return f"{mean} of {self.point.segments}"
 
 
-_COLUMNS: tuple[Column[_Row], ...] = (
-    Column("Trial", lambda row: str(row.trial.number)),
-    Column("Knobs", lambda row: knobs(row.trial.knobs), words=True),
-    solved(lambda row: row.point, "{} at M_max"),
-    metric("inference_flops", lambda row: row.point.inference_flops, "{} at M_max"),
-    Column(
+_COLUMNS: tuple[blocks.Column[_Row], ...] = (
+    blocks.Column("Trial", lambda row: str(row.trial.number)),
+    blocks.Column("Knobs", lambda row: knobs(row.trial.knobs), words=True),
+    blocks.solved(lambda row: row.point, "{} at M_max"),
+    blocks.metric("inference_flops", lambda row: row.point.inference_flops, "{} at M_max"),
+    blocks.Column(
         METRIC["halting_exact_accuracy"].column,
         lambda row: wording.accuracy(row.halting.exact_accuracy, row.point.puzzles),
     ),
-    Column(METRIC["halting_mean_segments"].column, lambda row: row.mean_segments),
-    metric("halting_inference_flops", lambda row: row.halting.inference_flops),
+    blocks.Column(METRIC["halting_mean_segments"].column, lambda row: row.mean_segments),
+    blocks.metric("halting_inference_flops", lambda row: row.halting.inference_flops),
 )

@@ -6,31 +6,27 @@ from typing import Any
 import altair as alt
 
 from hrm.charts import VERMILION, chart_of
-from sweep_platform.report import chart_parts as parts
-from sweep_platform.report import wording
+from sweep_platform.report import blocks, parts, wording
 from sweep_platform.report.analysis import KnobValue, final_points, knob_names, knob_values
-from sweep_platform.report.blocks import Block, Figure, Heading, Paragraph
-from sweep_platform.report.chart_parts import Spec
-from sweep_platform.report.tables import Column, metric, table
 from sweep_platform.store.summary import SweepSummary
 
-_COLUMNS: tuple[Column[KnobValue], ...] = (
-    Column("Knob", lambda row: row.knob, words=True),
-    Column("Value", lambda row: wording.knob_value(row.value)),
-    Column("Trials", lambda row: str(row.trials)),
-    metric("exact_accuracy", lambda row: row.median_accuracy, "Median {}"),
-    metric("exact_accuracy", lambda row: row.best_accuracy, "Best"),
-    metric("inference_flops", lambda row: row.median_inference_flops, "Median {}"),
+_COLUMNS: tuple[blocks.Column[KnobValue], ...] = (
+    blocks.Column("Knob", lambda row: row.knob, words=True),
+    blocks.Column("Value", lambda row: wording.knob_value(row.value)),
+    blocks.Column("Trials", lambda row: str(row.trials)),
+    blocks.metric("exact_accuracy", lambda row: row.median_accuracy, "Median {}"),
+    blocks.metric("exact_accuracy", lambda row: row.best_accuracy, "Best"),
+    blocks.metric("inference_flops", lambda row: row.median_inference_flops, "Median {}"),
 )
 
 
-def knobs_section(sweep: SweepSummary) -> Iterator[Block]:
+def knobs_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The complete trials by the value of each knob, where there are any."""
     rows = knob_values(sweep.complete)
     if not rows:
         return
-    yield Heading("Knobs")
-    yield Paragraph(
+    yield blocks.Heading("Knobs")
+    yield blocks.Paragraph(
         f"Complete trials by the value of each knob ({len(sweep.complete)} in all), after all "
         "their segments; a trial whose model has no use for a knob is left out of it. This is "
         "association, not effect: the knobs varied together, the "
@@ -39,11 +35,11 @@ def knobs_section(sweep: SweepSummary) -> Iterator[Block]:
         "over several seeds."
     )
     words = "Accuracy by the value of each knob; the bar is the median."
-    yield Figure("knobs", words, knobs_chart(sweep))
-    yield table(_COLUMNS, rows)
+    yield blocks.Figure("knobs", words, knobs_chart(sweep))
+    yield blocks.table(_COLUMNS, rows)
 
 
-def knobs_chart(sweep: SweepSummary) -> Spec:
+def knobs_chart(sweep: SweepSummary) -> parts.Spec:
     """The complete trials' accuracy by the value of each knob."""
     names = knob_names(trial.knobs for trial in sweep.complete)
     panels = [_strip(sweep, name, titled=name == names[0]) for name in names]
@@ -73,9 +69,9 @@ def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
     return alt.layer(bars, circles).properties(width=165, height=260)
 
 
-def _rows(sweep: SweepSummary, name: str) -> list[Spec]:
+def _rows(sweep: SweepSummary, name: str) -> list[parts.Spec]:
     """The complete trials' final points; equal ones are set aside so that none hides another."""
-    groups: dict[tuple[str, float], list[Spec]] = {}
+    groups: dict[tuple[str, float], list[parts.Spec]] = {}
     for trial, point in final_points(sweep.complete):
         if name in trial.knobs:
             fields = {**parts.row(trial, point), "value": parts.chart_value(trial.knobs[name])}

@@ -10,8 +10,7 @@ import altair as alt
 from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of
 from hrm.models import MODELS
 from sweep_platform.common.text import knobs
-from sweep_platform.report import chart_parts as parts
-from sweep_platform.report import wording
+from sweep_platform.report import blocks, parts, wording
 from sweep_platform.report.analysis import (
     Point,
     best,
@@ -20,10 +19,7 @@ from sweep_platform.report.analysis import (
     points,
     trials_front,
 )
-from sweep_platform.report.blocks import Block, Figure, Heading, Paragraph
-from sweep_platform.report.chart_parts import Spec
 from sweep_platform.report.sections.settings import differences
-from sweep_platform.report.tables import Column, interval, metric, solved, table
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, VERMILION)
@@ -31,27 +27,27 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 """Of `MODELS`, in their order; a model's colour is the same in every report."""
 
 
-def models_section(sweep: SweepSummary) -> Iterator[Block]:
+def models_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The section, where models are compared."""
     trials = compared_models(sweep)
     if not trials:
         return
-    yield Heading("Models")
-    yield Paragraph(
+    yield blocks.Heading("Models")
+    yield blocks.Paragraph(
         "Complete trials by model, all after about the same training FLOPs, each point read after "
         "M segments. A line is the front of one model. The best trial of a model is the best of "
         "as many as it has, so a model with more trials had more chances."
     )
     if differing := differences(sweep):
-        yield Paragraph(
+        yield blocks.Paragraph(
             f"The models differ in other settings as well: {'; '.join(differing)}. A difference "
             "in accuracy may come from these."
         )
     words = "Accuracy against inference FLOPs per puzzle, for each model."
-    yield Figure("models", words, models_chart(sweep))
+    yield blocks.Figure("models", words, models_chart(sweep))
     tried = Counter(trial.model for trial in sweep.trials)
     rows = [_Model(name, tried[name], t, *(best(t) or (None, None))) for name, t in trials.items()]
-    yield table(_COLUMNS, rows)
+    yield blocks.table(_COLUMNS, rows)
 
 
 class _Model(NamedTuple):
@@ -74,20 +70,20 @@ class _Model(NamedTuple):
         return knobs({k: v for k, v in settings.items() if k != "model"}) or wording.NOTHING
 
 
-_COLUMNS: tuple[Column[_Model], ...] = (
-    Column("Model", lambda model: model.name, words=True),
-    Column("Complete trials", lambda model: f"{len(model.complete)} of {model.tried}"),
-    metric("exact_accuracy", lambda model: model.median_accuracy, "Median {}"),
-    Column("Best trial", lambda m: str(m.best.number) if m.best else wording.NOTHING),
-    Column("Knobs", lambda model: model.best_knobs, words=True),
-    solved(lambda model: model.point),
-    interval(lambda model: model.point),
-    metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
-    metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
+_COLUMNS: tuple[blocks.Column[_Model], ...] = (
+    blocks.Column("Model", lambda model: model.name, words=True),
+    blocks.Column("Complete trials", lambda model: f"{len(model.complete)} of {model.tried}"),
+    blocks.metric("exact_accuracy", lambda model: model.median_accuracy, "Median {}"),
+    blocks.Column("Best trial", lambda m: str(m.best.number) if m.best else wording.NOTHING),
+    blocks.Column("Knobs", lambda model: model.best_knobs, words=True),
+    blocks.solved(lambda model: model.point),
+    blocks.interval(lambda model: model.point),
+    blocks.metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
+    blocks.metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
 )
 
 
-def models_chart(sweep: SweepSummary) -> Spec:
+def models_chart(sweep: SweepSummary) -> parts.Spec:
     """Every point of the complete trials, in the colour and shape of its model."""
     rows = [
         {**parts.row(trial, point), "best": point in front}

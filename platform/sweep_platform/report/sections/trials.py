@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import flops, seconds
-from sweep_platform.report import wording
+from sweep_platform.report import blocks, wording
 from sweep_platform.report.analysis import final_point, knob_names
-from sweep_platform.report.blocks import Block, Facts, Heading, Paragraph
-from sweep_platform.report.tables import Column, metric, solved, table
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 from sweep_platform.store.trial import TrialState
 
 
-def trials_section(sweep: SweepSummary) -> Iterator[Block]:
+def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Every trial with its knobs, its state, its result and its cost."""
     if not sweep.trials:
         return
@@ -20,18 +18,18 @@ def trials_section(sweep: SweepSummary) -> Iterator[Block]:
         name = _state(sweep, trial.state)
         return name if trial.complete else f"{name}: {trial.reason}"
 
-    def knob(name: str) -> Column[TrialSummary]:
-        return Column(name, lambda trial: wording.knob(trial.knobs, name))
+    def knob(name: str) -> blocks.Column[TrialSummary]:
+        return blocks.Column(name, lambda trial: wording.knob(trial.knobs, name))
 
-    columns: tuple[Column[TrialSummary], ...] = (
-        Column("Trial", lambda trial: str(trial.number)),
+    columns: tuple[blocks.Column[TrialSummary], ...] = (
+        blocks.Column("Trial", lambda trial: str(trial.number)),
         *map(knob, knob_names(trial.knobs for trial in sweep.trials)),
-        Column("State", state, words=True),
+        blocks.Column("State", state, words=True),
         *_RESULTS,
     )
-    yield Heading("All trials")
-    yield table(columns, sweep.trials, muted=lambda trial: not trial.complete)
-    yield Paragraph(
+    yield blocks.Heading("All trials")
+    yield blocks.table(columns, sweep.trials, muted=lambda trial: not trial.complete)
+    yield blocks.Paragraph(
         "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
         "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
         "embeddings, device time is with evaluations; speed is rows through one segment. Peak "
@@ -40,26 +38,26 @@ def trials_section(sweep: SweepSummary) -> Iterator[Block]:
     )
 
 
-_RESULTS: tuple[Column[TrialSummary], ...] = (
-    solved(final_point),
-    metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
-    metric("inference_flops", lambda t: t.record.inference_flops),
-    metric("parameter_count", lambda t: t.record.parameter_count),
-    metric("training_flops", lambda t: t.training_flops),
-    metric("training_flops", lambda t: t.record.training_flops, "Planned"),
-    metric("device_seconds", lambda t: t.device_seconds),
-    metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
-    metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
+_RESULTS: tuple[blocks.Column[TrialSummary], ...] = (
+    blocks.solved(final_point),
+    blocks.metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
+    blocks.metric("inference_flops", lambda t: t.record.inference_flops),
+    blocks.metric("parameter_count", lambda t: t.record.parameter_count),
+    blocks.metric("training_flops", lambda t: t.training_flops),
+    blocks.metric("training_flops", lambda t: t.record.training_flops, "Planned"),
+    blocks.metric("device_seconds", lambda t: t.device_seconds),
+    blocks.metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
+    blocks.metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
 )
 
 
-def cost_section(sweep: SweepSummary) -> Iterator[Block]:
+def cost_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The cost of the sweep: training, device time, time on the clock, trials."""
     killed = any(session.ended is None for session in sweep.sessions)
     note = ", those without a recorded end up to their last measurement" if killed else ""
     sessions = wording.count(len(sweep.sessions), "session")
-    yield Heading("What it cost")
-    yield Facts(
+    yield blocks.Heading("What it cost")
+    yield blocks.Facts(
         (
             ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
             ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),

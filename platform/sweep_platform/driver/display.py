@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self, TextIO
@@ -29,12 +30,7 @@ _STATES = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.STOPPED, TrialSta
 class ProgressDisplay:
     """Counts, best accuracy, budget and time left of a sweep; events may come from any thread.
 
-    Args:
-        trials: how many the sweep will run in all.
-        training_flops_per_trial: FLOPs that one trial may spend on training.
-        time_limit: seconds that this session may take, None for no limit.
-        stream: where to write; standard output by default.
-        clock: seconds from any starting point.
+    The arguments are those of `SweepProgress`, and where to write: standard output by default.
     """
 
     def __init__(
@@ -141,7 +137,8 @@ def _totals(sweep: SweepProgress) -> list[str]:
 
 def _rows(sweep: SweepProgress) -> dict[str, str]:
     """The totals of the block, by their names."""
-    counts, left, accuracy = sweep.states, sweep.time_left(), "none yet"
+    counts = Counter(trial.state for trial in sweep.trials.values())
+    left, accuracy = sweep.time_left(), "none yet"
     states = [*_STATES, *([TrialState.PAUSED] if counts[TrialState.PAUSED] else [])]
     if (best := sweep.best) and best.curve:
         cost = flops(best.curve.inference_flops[-1])

@@ -1,6 +1,5 @@
 """Progress of a sweep: the states of its trials, the FLOPs they spent, the best of them."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,13 +9,10 @@ from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
 @dataclass
 class TrialProgress:
-    """Progress of one trial.
+    """Progress of one trial: its state, latest report, latest evaluation, and training FLOPs.
 
-    Attributes:
-        state: None for a trial of an earlier session that does not run yet.
-        last: its latest report.
-        curve: of its latest evaluation.
-        spent: most training FLOPs reported; steps repeated after a loss are spent once.
+    The state is None for a trial of an earlier session that does not run yet. What is spent is the
+    most that was reported: steps repeated after a loss are spent once.
     """
 
     record: TrialRecord
@@ -69,11 +65,6 @@ class SweepProgress:
     def trial(self, record: TrialRecord) -> TrialProgress:
         """The trial of this record."""
         return self.trials.setdefault(record.number, TrialProgress(record))
-
-    @property
-    def states(self) -> Counter[TrialState | None]:
-        """Number of trials in each state."""
-        return Counter(trial.state for trial in self.trials.values())
 
     @property
     def going_on(self) -> list[TrialProgress]:

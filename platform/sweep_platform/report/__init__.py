@@ -21,10 +21,8 @@ def write_report(sweep: SweepFolder) -> Path:
     """Write report.html, report.md and a PNG of each chart; return the path of report.html.
 
     The sweep is read as it is now and only its report folder is written. All is made before the
-    first file is written, and each file is replaced whole: what was there stays readable.
-
-    Raises:
-        InputError: the folder holds no sweep.
+    first file is written, and each file is replaced whole: what was there stays readable. Raises
+    `InputError` where the folder holds no sweep.
     """
     if not sweep.exists():
         raise InputError.of(

@@ -28,10 +28,8 @@ def report_as_html(
 ) -> str:
     """Return the HTML page.
 
-    Args:
-        report: its outline.
-        drawings: its charts as SVG, by their names, for readers without scripts.
-        script: makes `DRAWING` bundled with the libraries it uses; called if there is a chart.
+    It needs the charts as SVG, by their names, for readers without scripts, and a function, called
+    if there is a chart, that makes `DRAWING` bundled with the libraries it uses.
     """
     content = "\n".join(_html(block, drawings) for block in report.blocks)
     body = f"""<main>

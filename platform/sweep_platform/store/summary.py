@@ -94,6 +94,7 @@ class SweepSummary:
         trials: by number.
         sessions: every driver's work, oldest first.
         wall_seconds: time on the clock over all sessions, see `wall_seconds`.
+        open: whether a driver may be at work: the last session has no recorded end.
     """
 
     folder: str
@@ -101,6 +102,7 @@ class SweepSummary:
     trials: tuple[TrialSummary, ...]
     sessions: tuple[Session, ...]
     wall_seconds: float
+    open: bool
 
     @property
     def complete(self) -> tuple[TrialSummary, ...]:
@@ -127,15 +129,6 @@ class SweepSummary:
         """Seconds that all trials spent on their devices."""
         return sum(trial.device_seconds for trial in self.trials)
 
-    @property
-    def open(self) -> bool:
-        """Whether a driver may be at work: the last session has no recorded end."""
-        return _open(self.sessions)
-
-
-def _open(sessions: Sequence[Session]) -> bool:
-    return bool(sessions) and sessions[-1].ended is None
-
 
 def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
     """Return how the last session ended; None if there is none or its end is not recorded."""
@@ -145,35 +138,32 @@ def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
 def summarize(folder: SweepFolder) -> SweepSummary:
     """Read a sweep's folder as it is now."""
     sessions = tuple(folder.sessions())
+    at_work = bool(sessions) and sessions[-1].ended is None
     moments: list[float] = []
-    trials = [_summarize_trial(trial, _open(sessions), moments) for trial in folder.trials()]
+    trials = [_summarize_trial(trial, at_work, moments) for trial in folder.trials()]
     return SweepSummary(
         folder=str(folder.root),
         record=folder.record(),
         trials=tuple(sorted(trials, key=lambda trial: trial.number)),
         sessions=sessions,
         wall_seconds=wall_seconds(sessions, moments),
+        open=at_work,
     )
 
 
-def _summarize_trial(folder: TrialFolder, under_way: bool, moments: list[float]) -> TrialSummary:
+def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -> TrialSummary:
     """The trial; adds the moments (Unix seconds) at which something was written about it."""
     outcome, measurements = folder.outcome(), list(folder.measurements())
     reports = [measurement.progress for measurement in measurements]
     moments += [measurement.time_ms / 1000 for measurement in measurements]
     moments += [outcome.ended] if outcome else []
-    state, reason, ended = TrialState.RUNNING, "cut short; --resume goes on with it", None
-    if under_way:
-        reason = "under way, no outcome yet"
-    if outcome:
-        state = outcome.state
-    if outcome and state.is_final:
-        reason, ended = outcome.reason, outcome.ended
+    end = outcome if outcome and outcome.state.is_final else None
+    waiting = "under way, no outcome yet" if at_work else "cut short; --resume goes on with it"
     return TrialSummary(
         record=folder.record(),
-        state=state,
-        reason=reason,
-        ended=ended,
+        state=outcome.state if outcome else TrialState.RUNNING,
+        reason=end.reason if end else waiting,
+        ended=end.ended if end else None,
         last=reports[-1] if reports else None,
         evaluations=tuple(
             Evaluation(training_flops=one.training_flops, curve=one.curve, halting=one.halting)

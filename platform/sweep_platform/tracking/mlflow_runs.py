@@ -34,10 +34,8 @@ class SweepRuns:
     """One parent run for the sweep, and one child run for each trial, by its signature.
 
     The experiment and the parent run are made here if the open store lacks them. Everything here
-    raises what MLflow raises where its store is away.
-
-    Raises:
-        TrackingError: the experiment was deleted.
+    raises what MLflow raises where its store is away; `TrackingError` if the experiment was
+    deleted.
     """
 
     def __init__(self, client: "MlflowClient", uri: str, record: SweepRecord) -> None:
@@ -56,7 +54,8 @@ class SweepRuns:
 
     def create_trial(self, folder: TrialFolder, record: TrialRecord) -> KnownRun:
         """Make a trial's run."""
-        tags = view.trial_tags(self._record, record, self.parent.id)
+        own = {view.TRIAL_TAG: record.signature, view.PARENT_TAG: self.parent.id}
+        tags = {**view.sweep_tags(self._record), **own}
         name = f"{record.number:04d} {knobs(record.knobs)}"
         trial = self._create(tags, name, int(folder.created * 1000))
         self.trials[record.signature] = trial
@@ -72,7 +71,7 @@ class SweepRuns:
         trial.described = True
 
     def set_status(
-        self, run: KnownRun, status: view.RunStatus, tags: dict[str, str], end: int | None
+        self, run: KnownRun, status: view.RunStatus, end: int | None, reason: str | None = None
     ) -> None:
         """Set a run's status, then its tags: they tell the next session that all was sent."""
         from mlflow.entities import RunTag
@@ -81,7 +80,10 @@ class SweepRuns:
             self._client.update_run(run.id, status=view.RUNNING)
         else:
             self._client.set_terminated(run.id, status.status, end)
-        self._client.log_batch(run.id, tags=[RunTag(key, value) for key, value in tags.items()])
+        tags = [RunTag(view.STATE_TAG, status.state)]
+        if reason is not None:
+            tags.append(RunTag(view.REASON_TAG, reason[: view.LONGEST_REASON]))
+        self._client.log_batch(run.id, tags=tags)
         run.status = status
 
     def _find_experiment(self) -> str:

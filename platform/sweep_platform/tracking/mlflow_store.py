@@ -36,10 +36,8 @@ def open_store(uri: str) -> "MlflowClient":
     """Return a client for the store at `uri`, after the store has answered.
 
     A database gets its schema here, before trials start, and an SQLite file is put in WAL mode,
-    so that readers such as `mlflow ui` and the writer do not wait for each other.
-
-    Raises:
-        TrackingError: if `uri` is of an unknown kind, or the store is away or not writable.
+    so that readers such as `mlflow ui` and the writer do not wait for each other. Raises
+    `TrackingError` if `uri` is of an unknown kind, or the store is away or not writable.
     """
     scheme = re.split(r"[:+]", uri, maxsplit=1)[0] if "://" in uri else ""
     if scheme not in ("http", "https", *_DATABASES):

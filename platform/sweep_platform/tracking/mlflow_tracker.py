@@ -35,11 +35,7 @@ class MlflowTracker:
         return f"MLflow at {redact(self._uri)}"
 
     def check(self) -> None:
-        """Reach the store and find or make the experiment and the parent run.
-
-        Raises:
-            TrackingError: the store is away, unusable or not writable.
-        """
+        """Reach the store and find or make the experiment and the parent run; see `Tracker`."""
         self._client = open_store(self._uri)
         from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
 
@@ -107,7 +103,7 @@ class MlflowTracker:
             self._send_reports(trial, folder, ended)
         if trial.status != status:
             end = int(outcome.ended * 1000) if outcome else None
-            runs.set_status(trial, status, view.state_tags(status.state, outcome), end)
+            runs.set_status(trial, status, end, outcome.reason if outcome else "")
         if ended:
             self._complete.add(folder.root)
 
@@ -130,4 +126,4 @@ class MlflowTracker:
             end = int((self._sweep.sessions()[-1].ended or 0) * 1000)
             metrics = view.summary_metrics(summarize(self._sweep), end)
             self._client.log_batch(runs.parent.id, metrics=metrics)
-        runs.set_status(runs.parent, status, {view.STATE_TAG: status.state}, end)
+        runs.set_status(runs.parent, status, end)

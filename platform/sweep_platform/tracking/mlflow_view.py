@@ -34,7 +34,7 @@ _STATUS: Mapping[str, str] = {
 }
 """MLflow's status of what has ended; a sweep's failure is called as a trial's is."""
 _ACCURACY, _COST = METRIC["exact_accuracy"].key, METRIC["inference_flops"].key
-_LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
+LONGEST_REASON, _LONGEST_DIGEST = 5_000, 36
 
 
 class RunStatus(NamedTuple):
@@ -67,7 +67,7 @@ def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
 
 
 def sweep_tags(record: SweepRecord) -> dict[str, str]:
-    """Tags of the parent run, and of each trial's run."""
+    """Tags of every run of a sweep."""
     tags = {
         SWEEP_TAG: record.id,
         STATE_TAG: "running",
@@ -79,16 +79,6 @@ def sweep_tags(record: SweepRecord) -> dict[str, str]:
     if commit := record.environment.get("git_commit"):
         tags["mlflow.source.git.commit"] = str(commit)
     return tags
-
-
-def trial_tags(sweep: SweepRecord, record: TrialRecord, parent: str) -> dict[str, str]:
-    """Tags of a trial's run."""
-    return {**sweep_tags(sweep), TRIAL_TAG: record.signature, PARENT_TAG: parent}
-
-
-def state_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
-    """Tags of a trial's state and the reason for it."""
-    return {STATE_TAG: state, REASON_TAG: outcome.reason[:_LONGEST_REASON] if outcome else ""}
 
 
 def parameters(record: TrialRecord) -> dict[str, str]:

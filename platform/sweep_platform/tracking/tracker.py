@@ -44,8 +44,7 @@ class Tracker(Protocol):
     def check(self) -> None:
         """Reach the service and prepare it for the sweep, whose record is in its folder.
 
-        Raises:
-            TrackingError: the service is away, unusable or not writable. Nothing else is raised.
+        Raises `TrackingError`, and nothing else, if it is away, unusable or not writable.
         """
 
     def sync(self) -> None:

@@ -5,21 +5,14 @@ from typing import NamedTuple
 
 from hrm.progress import Halting
 from sweep_platform.common.text import knobs
-from sweep_platform.report import blocks, wording
-from sweep_platform.report.analysis import (
-    Point,
-    best_trial,
-    compared_models,
-    final_points,
-    trials_front,
-)
+from sweep_platform.report import analysis, blocks, wording
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
 def halting_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The section, where a trial of the front had a choice of segments."""
-    pairs = final_points(_best(sweep))
+    pairs = analysis.final_points(_best(sweep))
     rows = [_Row(t, p, t.halting) for t, p in pairs if t.halting and p.segments > 1]
     if not rows:
         return
@@ -34,9 +27,9 @@ def halting_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
 
 def _best(sweep: SweepSummary) -> list[TrialSummary]:
     """The trials of the front and the best of all, or of each model where models are compared."""
-    groups = [sweep.complete, *compared_models(sweep).values()]
-    named = [best for trials in groups if (best := best_trial(trials))]
-    chosen = {point.trial for point in trials_front(sweep.complete)}
+    groups = [sweep.complete, *analysis.compared_models(sweep).values()]
+    named = [best for trials in groups if (best := analysis.best_trial(trials))]
+    chosen = {point.trial for point in analysis.trials_front(sweep.complete)}
     return [trial for trial in sweep.complete if trial.number in chosen or trial in named]
 
 
@@ -44,7 +37,7 @@ class _Row(NamedTuple):
     """A trial, its final point, and halting in the same evaluation."""
 
     trial: TrialSummary
-    point: Point
+    point: analysis.Point
     halting: Halting
 
     @property

@@ -10,15 +10,7 @@ import altair as alt
 from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of
 from hrm.models import MODELS
 from sweep_platform.common.text import knobs
-from sweep_platform.report import blocks, parts, wording
-from sweep_platform.report.analysis import (
-    Point,
-    best,
-    compared_models,
-    final_points,
-    points,
-    trials_front,
-)
+from sweep_platform.report import analysis, blocks, parts, wording
 from sweep_platform.report.sections.settings import differences
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
@@ -29,7 +21,7 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 
 def models_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The section, where models are compared."""
-    trials = compared_models(sweep)
+    trials = analysis.compared_models(sweep)
     if not trials:
         return
     yield blocks.Heading("Models")
@@ -46,7 +38,8 @@ def models_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     words = "Accuracy against inference FLOPs per puzzle, for each model."
     yield blocks.Figure("models", words, models_chart(sweep))
     tried = Counter(trial.model for trial in sweep.trials)
-    rows = [_Model(name, tried[name], t, *(best(t) or (None, None))) for name, t in trials.items()]
+    none = None, None
+    rows = [_Model(n, tried[n], t, *(analysis.best(t) or none)) for n, t in trials.items()]
     yield blocks.table(_COLUMNS, rows)
 
 
@@ -57,11 +50,11 @@ class _Model(NamedTuple):
     tried: int
     complete: list[TrialSummary]
     best: TrialSummary | None
-    point: Point | None
+    point: analysis.Point | None
 
     @property
     def median_accuracy(self) -> float | None:
-        shares = [point.exact_accuracy for _, point in final_points(self.complete)]
+        shares = [point.exact_accuracy for _, point in analysis.final_points(self.complete)]
         return median(shares) if shares else None
 
     @property
@@ -87,10 +80,10 @@ def models_chart(sweep: SweepSummary) -> parts.Spec:
     """Every point of the complete trials, in the colour and shape of its model."""
     rows = [
         {**parts.row(trial, point), "best": point in front}
-        for trials in compared_models(sweep).values()
-        for front in [set(trials_front(trials))]
+        for trials in analysis.compared_models(sweep).values()
+        for front in [set(analysis.trials_front(trials))]
         for trial in trials
-        for point in points(trial)
+        for point in analysis.points(trial)
     ]
     base = chart_of(rows).encode(
         x=parts.inference_axis(),
@@ -112,6 +105,6 @@ def models_chart(sweep: SweepSummary) -> parts.Spec:
 
 def _scaled(channel: Any, sweep: SweepSummary, values: tuple[str, ...]) -> Any:
     known = dict(zip(MODELS, values, strict=True))
-    names = [name for name in MODELS if compared_models(sweep).get(name)]
+    names = [name for name in MODELS if analysis.compared_models(sweep).get(name)]
     scale = alt.Scale(domain=names, range=[known[name] for name in names])
     return channel("model:N", title=None, scale=scale)

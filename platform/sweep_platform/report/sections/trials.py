@@ -57,14 +57,13 @@ def cost_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     note = ", those without a recorded end up to their last measurement" if killed else ""
     sessions = wording.count(len(sweep.sessions), "session")
     yield blocks.Heading("What it cost")
-    yield blocks.Facts(
-        (
-            ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
-            ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
-            ("Time on the clock", f"{seconds(sweep.wall_seconds)} over {sessions}{note}"),
-            ("Trials", by_state(sweep)),
-        )
+    rows = (
+        ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
+        ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
+        ("Time on the clock", f"{seconds(sweep.wall_seconds)} over {sessions}{note}"),
+        ("Trials", by_state(sweep)),
     )
+    yield blocks.Facts(rows)
 
 
 def by_state(sweep: SweepSummary) -> str:

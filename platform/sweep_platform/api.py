@@ -19,7 +19,7 @@ import pyarrow as pa
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import Request
-from sweep_platform.report.analysis.front import Point, trials_front
+from sweep_platform.report.analysis import Point, trials_front
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.spec.metrics import measured
 from sweep_platform.spec.schema import SweepSpec
@@ -130,7 +130,7 @@ class Sweep:
 
     def report(self) -> Path:
         """Write the report and return the path of report.html."""
-        from sweep_platform.report.write import write_report
+        from sweep_platform.report import write_report
 
         return write_report(self._folder)
 

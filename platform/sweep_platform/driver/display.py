@@ -3,9 +3,9 @@
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console, Group
@@ -30,12 +30,7 @@ _STATES = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.STOPPED, TrialSta
 class ProgressDisplay:
     """Counts, best accuracy, budget and time left of a sweep; events may come from any thread.
 
-    Args:
-        trials: how many the sweep will run in all.
-        training_flops_per_trial: FLOPs that one trial may spend on training.
-        time_limit: seconds that this session may take, None for no limit.
-        stream: where to write; standard output by default.
-        clock: seconds from any starting point.
+    The arguments are those of `SweepProgress`, and where to write: standard output by default.
     """
 
     def __init__(
@@ -47,31 +42,22 @@ class ProgressDisplay:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sweep = SweepProgress(
-            trials=trials,
-            training_flops_per_trial=training_flops_per_trial,
-            time_limit=time_limit,
-            clock=clock,
-        )
+        each = training_flops_per_trial
+        self._sweep = SweepProgress(trials, each, time_limit, clock, began=clock())
         self._stream = stream or sys.stdout
         self._lock = threading.RLock()
         self._exit = ExitStack()
         self._console: Console | None = None
 
     def __enter__(self) -> Self:
-        self._sweep.begin()
+        self._sweep.began = self._sweep.clock()
         if self._stream.isatty():
             self._console = Console(file=self._stream)
             live = Live(console=self._console, get_renderable=self._block, refresh_per_second=4)
             self._exit.enter_context(live)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._exit.close()
 
     def restore(self, folder: TrialFolder) -> None:
@@ -126,9 +112,9 @@ class ProgressDisplay:
     def _block(self) -> Group:
         with self._lock:
             table = Table.grid(padding=(0, 2))
-            for name, text in _rows(self._sweep):
+            for name, text in _rows(self._sweep).items():
                 table.add_row(Text(name, style="bold"), Text(text))
-            running = self._sweep.running
+            running = [t for t in self._sweep.trials.values() if t.state is TrialState.RUNNING]
             lines = [_trial_line(trial) for trial in running[:_MOST_LINES]]
             if len(running) > _MOST_LINES:
                 lines.append(f"  and {len(running) - _MOST_LINES} more")
@@ -139,7 +125,7 @@ def _totals(sweep: SweepProgress) -> list[str]:
     """The totals that go with each line."""
     totals = [
         seconds(sweep.elapsed),
-        f"{sweep.ended}/{sweep.total} trials",
+        f"{len(sweep.trials) - len(sweep.going_on)}/{sweep.total} trials",
         f"{percent(sweep.share)} of the budget",
     ]
     if (best := sweep.best) and best.curve:
@@ -149,23 +135,23 @@ def _totals(sweep: SweepProgress) -> list[str]:
     return totals
 
 
-def _rows(sweep: SweepProgress) -> list[tuple[str, str]]:
-    """The totals of the block: name and text."""
-    counts, best, left = sweep.states, sweep.best, sweep.time_left()
+def _rows(sweep: SweepProgress) -> dict[str, str]:
+    """The totals of the block, by their names."""
+    counts = Counter(trial.state for trial in sweep.trials.values())
+    left, accuracy = sweep.time_left(), "none yet"
     states = [*_STATES, *([TrialState.PAUSED] if counts[TrialState.PAUSED] else [])]
-    accuracy = "none yet"
-    if best and best.curve:
+    if (best := sweep.best) and best.curve:
         cost = flops(best.curve.inference_flops[-1])
         accuracy = f"{percent(best.accuracy)} exact at {cost} per puzzle, "
         accuracy += knobs(best.record.knobs)
-    spent = f"{flops(sweep.spent)} of {flops(sweep.budget)} for training, {percent(sweep.share)}"
+    spent = f"{flops(sweep.spent)} of {flops(sweep.budget)} for training"
     remaining = "" if left is None else f", about {seconds(left)} left"
-    return [
-        ("trials", f"{', '.join(f'{counts[s]} {s}' for s in states)} of {sweep.total}"),
-        ("best", accuracy),
-        ("budget", spent),
-        ("time", f"{seconds(sweep.elapsed)}{remaining}"),
-    ]
+    return {
+        "trials": f"{', '.join(f'{counts[s]} {s}' for s in states)} of {sweep.total}",
+        "best": accuracy,
+        "budget": f"{spent}, {percent(sweep.share)}",
+        "time": f"{seconds(sweep.elapsed)}{remaining}",
+    }
 
 
 def _trial_line(trial: TrialProgress) -> str:

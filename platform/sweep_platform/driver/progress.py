@@ -1,23 +1,18 @@
 """Progress of a sweep: the states of its trials, the FLOPs they spent, the best of them."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hrm.progress import Curve, Progress
 from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
 
-@dataclass(kw_only=True)
+@dataclass
 class TrialProgress:
-    """Progress of one trial.
+    """Progress of one trial: its state, latest report, latest evaluation, and training FLOPs.
 
-    Attributes:
-        record: its configuration.
-        state: None for a trial of an earlier session that does not run yet.
-        last: its latest report.
-        curve: of its latest evaluation.
-        spent: most training FLOPs reported; steps repeated after a loss are spent once.
+    The state is None for a trial of an earlier session that does not run yet. What is spent is the
+    most that was reported: steps repeated after a loss are spent once.
     """
 
     record: TrialRecord
@@ -31,11 +26,6 @@ class TrialProgress:
         """Exact accuracy in the last evaluation, after all segments; -1 before the first."""
         return self.curve.exact_accuracy[-1] if self.curve else -1.0
 
-    @property
-    def ended(self) -> bool:
-        """True if the trial has ended for good."""
-        return self.state is not None and self.state.is_final
-
     def measured(self, progress: Progress) -> None:
         """Take in a report."""
         self.last = progress
@@ -43,40 +33,30 @@ class TrialProgress:
         self.curve = progress.curve or self.curve
 
 
+@dataclass
 class SweepProgress:
     """Progress of a sweep, kept up to date by the events of its trials.
 
-    Args:
-        trials: how many the sweep will run in all.
-        training_flops_per_trial: FLOPs that one trial may spend on training.
+    Attributes:
+        total: trials that the sweep will run in all.
+        each: FLOPs that one trial may spend on training.
         time_limit: seconds that this session may take, None for no limit.
         clock: seconds from any starting point.
+        began: when the session did, by the clock.
+        trials: those that are known, by number.
     """
 
-    def __init__(
-        self,
-        *,
-        trials: int,
-        training_flops_per_trial: int,
-        time_limit: float | None,
-        clock: Callable[[], float],
-    ) -> None:
-        self.total = trials
-        self.budget = trials * training_flops_per_trial
-        self._time_limit = time_limit
-        self._clock = clock
-        self._began = clock()
-        self._spent_before = 0
-        self._trials: dict[int, TrialProgress] = {}
-
-    def begin(self) -> None:
-        """Count the session's time from here on."""
-        self._began = self._clock()
+    total: int
+    each: int
+    time_limit: float | None
+    clock: Callable[[], float]
+    began: float
+    trials: dict[int, TrialProgress] = field(default_factory=dict)
+    _spent_before: int = 0
 
     def restore(self, folder: TrialFolder) -> None:
         """Count what a trial did in an earlier session."""
-        outcome = folder.outcome()
-        trial = self.trial(folder.record())
+        outcome, trial = folder.outcome(), self.trial(folder.record())
         trial.state = outcome.state if outcome else None
         for measurement in folder.measurements():
             trial.measured(measurement.progress)
@@ -84,33 +64,28 @@ class SweepProgress:
 
     def trial(self, record: TrialRecord) -> TrialProgress:
         """The trial of this record."""
-        return self._trials.setdefault(record.number, TrialProgress(record=record))
+        return self.trials.setdefault(record.number, TrialProgress(record))
 
     @property
-    def running(self) -> list[TrialProgress]:
-        """The trials that run, in the order of their first start."""
-        return [t for t in self._trials.values() if t.state is TrialState.RUNNING]
-
-    @property
-    def states(self) -> Counter[TrialState | None]:
-        """Number of trials in each state."""
-        return Counter(trial.state for trial in self._trials.values())
-
-    @property
-    def ended(self) -> int:
-        """Number of trials that have ended for good."""
-        return sum(trial.ended for trial in self._trials.values())
+    def going_on(self) -> list[TrialProgress]:
+        """The trials that have not ended for good."""
+        return [t for t in self.trials.values() if t.state is None or not t.state.is_final]
 
     @property
     def best(self) -> TrialProgress | None:
         """The most accurate trial of those that were evaluated."""
-        evaluated = [trial for trial in self._trials.values() if trial.curve]
+        evaluated = [trial for trial in self.trials.values() if trial.curve]
         return max(evaluated, key=lambda trial: trial.accuracy, default=None)
+
+    @property
+    def budget(self) -> int:
+        """Training FLOPs of all trials."""
+        return self.total * self.each
 
     @property
     def spent(self) -> int:
         """Training FLOPs spent, in earlier sessions as well."""
-        return sum(trial.spent for trial in self._trials.values())
+        return sum(trial.spent for trial in self.trials.values())
 
     @property
     def share(self) -> float:
@@ -120,7 +95,7 @@ class SweepProgress:
     @property
     def elapsed(self) -> float:
         """Seconds of this session."""
-        return self._clock() - self._began
+        return self.clock() - self.began
 
     def time_left(self) -> float | None:
         """Seconds left, by this session's pace or by its limit, whichever is less.
@@ -128,15 +103,10 @@ class SweepProgress:
         None where there is neither: no limit, and nothing spent yet.
         """
         spans = []
-        if self._time_limit is not None:
-            spans.append(self._time_limit - self.elapsed)
+        if self.time_limit is not None:
+            spans.append(self.time_limit - self.elapsed)
         if (spent := self.spent - self._spent_before) > 0:
-            spans.append(self.elapsed * self._to_spend() / spent)
+            to_spend = self.each * max(0, self.total - len(self.trials))
+            to_spend += sum(max(0, self.each - trial.spent) for trial in self.going_on)
+            spans.append(self.elapsed * to_spend / spent)
         return max(0.0, min(spans)) if spans else None
-
-    def _to_spend(self) -> int:
-        """FLOPs still to come: none from trials that ended early."""
-        each = self.budget // self.total if self.total else 0
-        unstarted = max(0, self.total - len(self._trials))
-        going_on = [trial for trial in self._trials.values() if not trial.ended]
-        return each * unstarted + sum(max(0, each - trial.spent) for trial in going_on)

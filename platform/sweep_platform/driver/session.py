@@ -17,7 +17,7 @@ from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.ray_tune import WorkersLost, run_trials
 from sweep_platform.plan.budget import Budget
-from sweep_platform.report.write import write_report
+from sweep_platform.report import write_report
 from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
@@ -28,7 +28,7 @@ from sweep_platform.store.summary import wall_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
 from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
-from sweep_platform.tracking.thread import TrackerThread
+from sweep_platform.tracking.tracker import TrackerThread
 
 
 class SweepSession:

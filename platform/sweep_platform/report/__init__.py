@@ -4,6 +4,51 @@ It is written from the sweep's folder alone, so at any time: before the first tr
 trials run, after an interruption. Drawing libraries are imported when a report is written.
 """
 
-from sweep_platform.report.write import write_report
+import time
+from functools import cache
+from pathlib import Path
 
-__all__ = ["write_report"]
+from puzzle_datasets.common.files import write_file
+from sweep_platform.common.errors import InputError
+from sweep_platform.report.pages import DRAWING, report_as_html, report_as_markdown
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import summarize
+
+_PIXELS_PER_POINT = 2.0
+
+
+def write_report(sweep: SweepFolder) -> Path:
+    """Write report.html, report.md and a PNG of each chart; return the path of report.html.
+
+    The sweep is read as it is now and only its report folder is written. All is made before the
+    first file is written, and each file is replaced whole: what was there stays readable. Raises
+    `InputError` where the folder holds no sweep.
+    """
+    if not sweep.exists():
+        raise InputError.of(
+            sweep.root, "holds no sweep.json", "name the folder of a sweep, such as runs/arc"
+        )
+    import vl_convert
+
+    from sweep_platform.report.sections import outline
+
+    report = outline(summarize(sweep), written=time.time())
+    drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
+    contents: dict[str, bytes] = {
+        f"{name}.png": vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
+        for name, drawing in drawings.items()
+    }
+    contents["report.md"] = report_as_markdown(report).encode()
+    contents["report.html"] = report_as_html(report, drawings, _script).encode()
+    for name, content in contents.items():
+        write_file(sweep.report / name, content)
+    return sweep.report / "report.html"
+
+
+@cache
+def _script() -> str:
+    """JavaScript that draws the charts, with its libraries: seconds of work, always the same."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle(DRAWING)
+    return script

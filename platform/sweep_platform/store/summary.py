@@ -9,7 +9,7 @@ from typing import Any
 from hrm.config import ModelConfig
 from hrm.progress import Curve, Halting, Progress
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,6 @@ class TrialSummary:
     """One trial: its configuration, how it stands, and what it told.
 
     Attributes:
-        record: the configuration and its planned cost.
-        state: how the trial stands.
         reason: why it ended, or a sentence on why it has not.
         ended: Unix seconds, None while it may go on.
         last: its latest report, None before the first.
@@ -93,11 +91,10 @@ class SweepSummary:
 
     Attributes:
         folder: the sweep's folder, as it was named by the caller.
-        record: what was asked and where it ran.
         trials: by number.
         sessions: every driver's work, oldest first.
-        wall_seconds: time on the clock over all sessions; one without a recorded end counts up
-            to the last thing a trial wrote in it.
+        wall_seconds: time on the clock over all sessions, see `wall_seconds`.
+        open: whether a driver may be at work: the last session has no recorded end.
     """
 
     folder: str
@@ -105,6 +102,7 @@ class SweepSummary:
     trials: tuple[TrialSummary, ...]
     sessions: tuple[Session, ...]
     wall_seconds: float
+    open: bool
 
     @property
     def complete(self) -> tuple[TrialSummary, ...]:
@@ -131,15 +129,6 @@ class SweepSummary:
         """Seconds that all trials spent on their devices."""
         return sum(trial.device_seconds for trial in self.trials)
 
-    @property
-    def open(self) -> bool:
-        """Whether a driver may be at work: the last session has no recorded end."""
-        return _open(self.sessions)
-
-
-def _open(sessions: Sequence[Session]) -> bool:
-    return bool(sessions) and sessions[-1].ended is None
-
 
 def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
     """Return how the last session ended; None if there is none or its end is not recorded."""
@@ -149,53 +138,39 @@ def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
 def summarize(folder: SweepFolder) -> SweepSummary:
     """Read a sweep's folder as it is now."""
     sessions = tuple(folder.sessions())
-    trials: list[TrialSummary] = []
+    at_work = bool(sessions) and sessions[-1].ended is None
     moments: list[float] = []
-    for trial in folder.trials():
-        summary, written = _summarize_trial(trial, _open(sessions))
-        trials.append(summary)
-        moments += written
+    trials = [_summarize_trial(trial, at_work, moments) for trial in folder.trials()]
     return SweepSummary(
         folder=str(folder.root),
         record=folder.record(),
         trials=tuple(sorted(trials, key=lambda trial: trial.number)),
         sessions=sessions,
         wall_seconds=wall_seconds(sessions, moments),
+        open=at_work,
     )
 
 
-def _summarize_trial(folder: TrialFolder, under_way: bool) -> tuple[TrialSummary, list[float]]:
-    """The trial, and the moments (Unix seconds) at which something was written about it."""
-    outcome = folder.outcome()
-    measurements = list(folder.measurements())
-    evaluations = tuple(
-        Evaluation(
-            training_flops=m.progress.training_flops,
-            curve=m.progress.curve,
-            halting=m.progress.halting,
-        )
-        for m in measurements
-        if m.progress.curve
-    )
-    summary = TrialSummary(
+def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -> TrialSummary:
+    """The trial; adds the moments (Unix seconds) at which something was written about it."""
+    outcome, measurements = folder.outcome(), list(folder.measurements())
+    reports = [measurement.progress for measurement in measurements]
+    moments += [measurement.time_ms / 1000 for measurement in measurements]
+    moments += [outcome.ended] if outcome else []
+    end = outcome if outcome and outcome.state.is_final else None
+    waiting = "under way, no outcome yet" if at_work else "cut short; --resume goes on with it"
+    return TrialSummary(
         record=folder.record(),
-        state=TrialState.RUNNING if outcome is None else outcome.state,
-        reason=_reason(outcome, under_way),
-        ended=outcome.ended if outcome and outcome.state.is_final else None,
-        last=measurements[-1].progress if measurements else None,
-        evaluations=evaluations,
+        state=outcome.state if outcome else TrialState.RUNNING,
+        reason=end.reason if end else waiting,
+        ended=end.ended if end else None,
+        last=reports[-1] if reports else None,
+        evaluations=tuple(
+            Evaluation(training_flops=one.training_flops, curve=one.curve, halting=one.halting)
+            for one in reports
+            if one.curve
+        ),
     )
-    return summary, [m.time_ms / 1000 for m in measurements] + _ended(outcome)
-
-
-def _reason(outcome: Outcome | None, under_way: bool) -> str:
-    if outcome is not None and outcome.state.is_final:
-        return outcome.reason
-    return "under way, no outcome yet" if under_way else "cut short; --resume goes on with it"
-
-
-def _ended(outcome: Outcome | None) -> list[float]:
-    return [outcome.ended] if outcome else []
 
 
 def wall_seconds(sessions: Iterable[Session], moments: Iterable[float]) -> float:

@@ -19,56 +19,45 @@ if TYPE_CHECKING:
 class KnownRun:
     """A run, as far as MLflow is known to have it.
 
-    Attributes:
-        id: MLflow's name of it.
-        status: as it was last set.
-        parent: the run that MLflow files it under.
-        described: True if parameters and dataset were sent.
-        sent: optimizer step of the last report sent.
+    It is `described` if parameters and dataset were sent, and `sent` is the optimizer step of
+    the last report sent.
     """
 
     id: str
     status: view.RunStatus
-    parent: str = ""
     described: bool = False
     sent: int = 0
 
 
 class SweepRuns:
-    """One parent run for the sweep and one child run for each trial.
+    """One parent run for the sweep, and one child run for each trial, by its signature.
 
-    Everything here raises what MLflow raises where its store is away.
-
-    Args:
-        client: of an open store.
-        uri: of that store.
-        record: of the sweep; its experiment and parent run are made here if they are missing.
-
-    Attributes:
-        parent: the sweep's run.
-        trials: those of its trials, by signature.
-
-    Raises:
-        TrackingError: the experiment was deleted.
+    The experiment and the parent run are made here if the open store lacks them. Everything here
+    raises what MLflow raises where its store is away; `TrackingError` if the experiment was
+    deleted.
     """
 
     def __init__(self, client: "MlflowClient", uri: str, record: SweepRecord) -> None:
-        self._client = client
-        self._uri = uri
-        self._record = record
+        self._client, self._uri, self._record = client, uri, record
         self._experiment = self._find_experiment()
-        self.trials = self._find()
-        parent = self.trials.pop("", None)
-        self.parent = parent or self._create_parent()
-        for trial in self.trials.values():
-            self._adopt(trial)
+        found = self._find()
+        if parent := found.pop("", None):
+            self.parent = self._known(parent)
+        else:
+            tags, start = view.sweep_tags(record), int(record.created * 1000)
+            self.parent = self._create(tags, record.name, start)
+        for run in found.values():  # the parent of some may have been a double that was dropped
+            if run.data.tags.get(view.PARENT_TAG) != self.parent.id:
+                client.set_tag(run.info.run_id, view.PARENT_TAG, self.parent.id)
+        self.trials = {signature: self._known(run) for signature, run in found.items()}
 
     def create_trial(self, folder: TrialFolder, record: TrialRecord) -> KnownRun:
         """Make a trial's run."""
-        tags = view.trial_tags(self._record, record, self.parent.id)
-        start = int(folder.created * 1000)
+        own = {view.TRIAL_TAG: record.signature, view.PARENT_TAG: self.parent.id}
+        tags = {**view.sweep_tags(self._record), **own}
         name = f"{record.number:04d} {knobs(record.knobs)}"
-        trial = self.trials[record.signature] = self._create(tags, name, start)
+        trial = self._create(tags, name, int(folder.created * 1000))
+        self.trials[record.signature] = trial
         return trial
 
     def describe(self, trial: KnownRun, record: TrialRecord) -> None:
@@ -81,7 +70,7 @@ class SweepRuns:
         trial.described = True
 
     def set_status(
-        self, run: KnownRun, status: view.RunStatus, tags: dict[str, str], end: int | None
+        self, run: KnownRun, status: view.RunStatus, end: int | None, reason: str | None = None
     ) -> None:
         """Set a run's status, then its tags: they tell the next session that all was sent."""
         from mlflow.entities import RunTag
@@ -90,31 +79,34 @@ class SweepRuns:
             self._client.update_run(run.id, status=view.RUNNING)
         else:
             self._client.set_terminated(run.id, status.status, end)
-        self._client.log_batch(run.id, tags=[RunTag(key, value) for key, value in tags.items()])
+        tags = [RunTag(view.STATE_TAG, status.state)]
+        if reason is not None:
+            tags.append(RunTag(view.REASON_TAG, reason[: view.LONGEST_REASON]))
+        self._client.log_batch(run.id, tags=tags)
         run.status = status
 
     def _find_experiment(self) -> str:
         """The experiment that holds all sweeps of this name; artifacts go beside its database."""
         name = self._record.name
         found = self._client.get_experiment_by_name(name)
-        if found is not None and found.lifecycle_stage == "deleted":
-            raise TrackingError(
+        if found is None:
+            database = database_file(self._uri)
+            location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
+            return str(self._client.create_experiment(name, artifact_location=location))
+        if found.lifecycle_stage == "deleted":
+            raise TrackingError.of(
                 "name",
-                name,
+                f"{name!r} is that of an experiment that was deleted from MLflow at"
+                f" {redact(self._uri)}",
                 f"restore it with `mlflow experiments restore -x {found.experiment_id}`, or give"
                 " the sweep another name",
-                problem=f"{name!r} is that of an experiment that was deleted from MLflow at"
-                f" {redact(self._uri)}",
+                name,
             )
-        if found is not None:
-            return str(found.experiment_id)
-        database = database_file(self._uri)
-        location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
-        return str(self._client.create_experiment(name, artifact_location=location))
+        return str(found.experiment_id)
 
-    def _find(self) -> dict[str, KnownRun]:
+    def _find(self) -> dict[str, "Run"]:
         """Runs of this sweep by their trial's signature; the parent's is empty."""
-        found: dict[str, KnownRun] = {}
+        found: dict[str, Run] = {}
         token: str | None = ""
         while token is not None:
             page = self._client.search_runs(
@@ -124,37 +116,23 @@ class SweepRuns:
                 page_token=token or None,
             )
             for run in page:
-                signature = run.data.tags.get(view.TRIAL_TAG, "")
-                if signature in found:
+                if found.setdefault(run.data.tags.get(view.TRIAL_TAG, ""), run) is not run:
                     # A request to make it was carried out after it had been given up.
                     self._client.delete_run(run.info.run_id)
-                else:
-                    found[signature] = self._known(run)
             token = page.token or None
         return found
 
     def _known(self, run: "Run") -> KnownRun:
-        tags = run.data.tags
-        known = KnownRun(
+        tags, sent = run.data.tags, 0
+        if view.CURSOR in run.data.metrics and view.TRIAL_TAG in tags:
+            history = self._client.get_metric_history(run.info.run_id, view.CURSOR)
+            sent = max(metric.step for metric in history)
+        return KnownRun(
             id=run.info.run_id,
             status=view.RunStatus(run.info.status, tags.get(view.STATE_TAG, "")),
-            parent=tags.get(view.PARENT_TAG, ""),
             described=view.LAST_PARAMETER in run.data.params,
+            sent=sent,
         )
-        if view.CURSOR in run.data.metrics and view.TRIAL_TAG in tags:
-            history = self._client.get_metric_history(known.id, view.CURSOR)
-            known.sent = max(metric.step for metric in history)
-        return known
-
-    def _adopt(self, trial: KnownRun) -> None:
-        """File a trial under the parent: its own may have been a double that was dropped."""
-        if trial.parent != self.parent.id:
-            self._client.set_tag(trial.id, view.PARENT_TAG, self.parent.id)
-            trial.parent = self.parent.id
-
-    def _create_parent(self) -> KnownRun:
-        tags, start = view.sweep_tags(self._record), int(self._record.created * 1000)
-        return self._create(tags, self._record.name, start)
 
     def _create(self, tags: dict[str, str], name: str, start: int) -> KnownRun:
         run = self._client.create_run(self._experiment, start, tags, name)

@@ -5,6 +5,8 @@ MLflow takes seconds to import, so everything of it is imported by the functions
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 """A database file in the current directory, where `mlflow ui` finds it."""
 
-_SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 # A user's own settings win. A request is tried once: a second try of one whose answer was lost
@@ -35,13 +36,11 @@ def open_store(uri: str) -> "MlflowClient":
     """Return a client for the store at `uri`, after the store has answered.
 
     A database gets its schema here, before trials start, and an SQLite file is put in WAL mode,
-    so that readers such as `mlflow ui` and the writer do not wait for each other.
-
-    Raises:
-        TrackingError: if `uri` is of an unknown kind, or the store is away or not writable.
+    so that readers such as `mlflow ui` and the writer do not wait for each other. Raises
+    `TrackingError` if `uri` is of an unknown kind, or the store is away or not writable.
     """
     scheme = re.split(r"[:+]", uri, maxsplit=1)[0] if "://" in uri else ""
-    if scheme not in _SERVERS + _DATABASES:
+    if scheme not in ("http", "https", *_DATABASES):
         raise TrackingError.of_address(
             uri,
             "is no address of MLflow that can be used here",
@@ -51,7 +50,14 @@ def open_store(uri: str) -> "MlflowClient":
         os.environ.setdefault(name, value)
     if scheme in _DATABASES:
         _open_database(uri)
-    return _answering_client(uri)
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    remedy = f"start or repair it, or name another, such as {DEFAULT_TRACKING_URI}"
+    with refused(uri, "does not answer as MLflow should", remedy, MlflowException):
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    return client
 
 
 def _open_database(uri: str) -> None:
@@ -59,7 +65,9 @@ def _open_database(uri: str) -> None:
     import sqlalchemy
 
     path = database_file(uri)
-    try:
+    errors = (OSError, ImportError, sqlalchemy.exc.SQLAlchemyError)
+    remedy = "repair this database or name another"
+    with refused(uri, "can't be opened for writing", remedy, *errors):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         engine = sqlalchemy.create_engine(uri)
@@ -67,28 +75,16 @@ def _open_database(uri: str) -> None:
             if path is not None:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         engine.dispose()
-    except (OSError, ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise TrackingError.of_address(
-            uri,
-            f"can't be opened for writing ({root_cause(error)})",
-            "repair this database or name another",
-        ) from error
 
 
-def _answering_client(uri: str) -> "MlflowClient":
-    from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
-
+@contextmanager
+def refused(uri: str, problem: str, remedy: str, *errors: type[Exception]) -> Iterator[None]:
+    """Make these errors `TrackingError`s of the address, with what began the trouble."""
     try:
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    except MlflowException as error:
-        raise TrackingError.of_address(
-            uri,
-            f"does not answer as MLflow should ({root_cause(error)})",
-            f"start or repair it, or name another, such as {DEFAULT_TRACKING_URI}",
-        ) from error
-    return client
+        yield
+    except errors as error:
+        problem = f"{problem} ({root_cause(error)})"
+        raise TrackingError.of_address(uri, problem, remedy) from error
 
 
 def database_file(uri: str) -> Path | None:

@@ -9,8 +9,7 @@ from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import TrialFolder
 from sweep_platform.tracking import mlflow_view as view
 from sweep_platform.tracking.mlflow_runs import KnownRun, SweepRuns
-from sweep_platform.tracking.mlflow_store import open_store
-from sweep_platform.tracking.tracker import TrackingError, root_cause
+from sweep_platform.tracking.mlflow_store import open_store, refused
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -20,16 +19,11 @@ class MlflowTracker:
     """A `Tracker` that sends what a sweep's folder has and its runs in MLflow lack.
 
     Metrics of a report carry its step and the time it was made, so that MLflow drops what it
-    already has.
-
-    Args:
-        sweep: the folder to mirror.
-        tracking_uri: a database or a server, see `open_store`.
+    already has. The URI is that of a database or a server, see `open_store`.
     """
 
     def __init__(self, sweep: SweepFolder, tracking_uri: str) -> None:
-        self._uri = tracking_uri
-        self._sweep = sweep
+        self._uri, self._sweep = tracking_uri, sweep
         self._connected = False
         self._client: MlflowClient
         self._runs: SweepRuns | None = None
@@ -41,22 +35,13 @@ class MlflowTracker:
         return f"MLflow at {redact(self._uri)}"
 
     def check(self) -> None:
-        """Reach the store and find or make the experiment and the parent run.
-
-        Raises:
-            TrackingError: the store is away, unusable or not writable.
-        """
+        """Reach the store and find or make the experiment and the parent run; see `Tracker`."""
         self._client = open_store(self._uri)
         from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
 
-        try:
+        problem, remedy = "does not take this sweep", "repair it or name another"
+        with refused(self._uri, problem, remedy, MlflowException):
             self._connect()
-        except MlflowException as error:
-            raise TrackingError.of_address(
-                self._uri,
-                f"does not take this sweep ({root_cause(error)})",
-                "repair it or name another",
-            ) from error
 
     def sync(self) -> None:
         """Send all that MLflow lacks. Raises what MLflow raises where the store is away."""
@@ -66,9 +51,8 @@ class MlflowTracker:
         assert self._runs is not None
         try:
             status = self._status()
-            for folder in self._sweep.trials():
-                if folder.root not in self._complete:
-                    self._send_trial(self._runs, folder, status)
+            for folder in self._unfinished():
+                self._send_trial(self._runs, folder, status)
             self._send_sweep(self._runs, status)
         except BaseException:
             # What a lost answer was about is unknown: ask MLflow again before anything is made.
@@ -87,15 +71,17 @@ class MlflowTracker:
         """Count the reports and changes of state that MLflow is not known to have."""
         runs, sweep = self._runs, self._status()
         missing = int(runs is None or runs.parent.status != sweep)
-        for folder in self._sweep.trials():
-            if folder.root in self._complete:
-                continue
+        for folder in self._unfinished():
             trial = runs.trials.get(folder.record().signature) if runs else None
             steps = [m.progress.step for m in folder.measurements()]
             missing += sum(trial is None or step > trial.sent for step in steps)
             status = view.trial_status(folder.outcome(), sweep)
             missing += trial is None or trial.status != status
         return missing
+
+    def _unfinished(self) -> list[TrialFolder]:
+        """Trials of which MLflow may lack something."""
+        return [folder for folder in self._sweep.trials() if folder.root not in self._complete]
 
     def _status(self) -> view.RunStatus:
         return view.sweep_status(last_end(self._sweep.sessions()))
@@ -117,7 +103,7 @@ class MlflowTracker:
             self._send_reports(trial, folder, ended)
         if trial.status != status:
             end = int(outcome.ended * 1000) if outcome else None
-            runs.set_status(trial, status, view.state_tags(status.state, outcome), end)
+            runs.set_status(trial, status, end, outcome.reason if outcome else "")
         if ended:
             self._complete.add(folder.root)
 
@@ -140,4 +126,4 @@ class MlflowTracker:
             end = int((self._sweep.sessions()[-1].ended or 0) * 1000)
             metrics = view.summary_metrics(summarize(self._sweep), end)
             self._client.log_batch(runs.parent.id, metrics=metrics)
-        runs.set_status(runs.parent, status, {view.STATE_TAG: status.state}, end)
+        runs.set_status(runs.parent, status, end)

@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from hrm.progress import Measurement
-from sweep_platform.report.analysis.front import best_trial, final_point
+from sweep_platform.report.analysis import best, curve_points, final_points
+from sweep_platform.report.wording import leaves
 from sweep_platform.spec.metrics import METRIC, METRICS, measured
 from sweep_platform.store.folder import SessionEnd, SweepRecord
 from sweep_platform.store.summary import SweepSummary
@@ -15,10 +16,8 @@ from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
 
-SWEEP_TAG = "sweep.id"
-TRIAL_TAG = "sweep.trial"
-STATE_TAG = "sweep.state"
-REASON_TAG = "sweep.reason"
+SWEEP_TAG, TRIAL_TAG = "sweep.id", "sweep.trial"
+STATE_TAG, REASON_TAG = "sweep.state", "sweep.reason"
 PARENT_TAG = "mlflow.parentRunId"
 CURSOR = METRICS[-1].key
 """Sent as the last metric of a report, so that its newest step is that of a whole report."""
@@ -26,18 +25,16 @@ LAST_PARAMETER = "parameter_count"
 """Sent after all other parameters, so that a run that has it has them all."""
 
 RUNNING = "RUNNING"
-_TRIAL_STATUS = {
+_STATUS: Mapping[str, str] = {
     TrialState.COMPLETE: "FINISHED",
     TrialState.STOPPED: "KILLED",
     TrialState.FAILED: "FAILED",
-}
-_SWEEP_STATUS = {
     SessionEnd.DONE: "FINISHED",
     SessionEnd.INTERRUPTED: "KILLED",
-    SessionEnd.FAILED: "FAILED",
 }
+"""MLflow's status of what has ended; a sweep's failure is called as a trial's is."""
 _ACCURACY, _COST = METRIC["exact_accuracy"].key, METRIC["inference_flops"].key
-_LONGEST_DIGEST, _LONGEST_REASON = 36, 5_000
+LONGEST_REASON, _LONGEST_DIGEST = 5_000, 36
 
 
 class RunStatus(NamedTuple):
@@ -53,7 +50,7 @@ def sweep_status(end: SessionEnd | None) -> RunStatus:
     >>> sweep_status(SessionEnd.INTERRUPTED)
     RunStatus(status='KILLED', state='interrupted')
     """
-    return RunStatus(_SWEEP_STATUS[end], end.value) if end else RunStatus(RUNNING, "running")
+    return RunStatus(_STATUS[end], end.value) if end else RunStatus(RUNNING, "running")
 
 
 def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
@@ -63,14 +60,14 @@ def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
     interrupted, until it is resumed.
     """
     if outcome is not None and outcome.state.is_final:
-        return RunStatus(_TRIAL_STATUS[outcome.state], outcome.state.value)
+        return RunStatus(_STATUS[outcome.state], outcome.state.value)
     if sweep.status == RUNNING:
         return RunStatus(RUNNING, "running")
     return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
 
 
 def sweep_tags(record: SweepRecord) -> dict[str, str]:
-    """Tags of the parent run, and of each trial's run."""
+    """Tags of every run of a sweep."""
     tags = {
         SWEEP_TAG: record.id,
         STATE_TAG: "running",
@@ -84,36 +81,14 @@ def sweep_tags(record: SweepRecord) -> dict[str, str]:
     return tags
 
 
-def trial_tags(sweep: SweepRecord, record: TrialRecord, parent: str) -> dict[str, str]:
-    """Tags of a trial's run."""
-    return {
-        **sweep_tags(sweep),
-        TRIAL_TAG: record.signature,
-        PARENT_TAG: parent,
-    }
-
-
-def state_tags(state: str, outcome: Outcome | None) -> dict[str, str]:
-    """Tags of a trial's state and the reason for it."""
-    return {STATE_TAG: state, REASON_TAG: outcome.reason[:_LONGEST_REASON] if outcome else ""}
-
-
 def parameters(record: TrialRecord) -> dict[str, str]:
     """Parameters of a trial's run, `LAST_PARAMETER` at the end.
 
     Knobs stand under their own names, the whole configuration below `model.` and `training.`.
     """
-    settings = _flat({"model": record.model, "training": record.training})
+    settings = leaves({"model": record.model, "training": record.training})
     fields = {**record.knobs, **dict(settings), LAST_PARAMETER: record.parameter_count}
     return {key: str(value) for key, value in fields.items()}
-
-
-def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in fields.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def dataset_input(record: SweepRecord) -> "DatasetInput":
@@ -143,18 +118,15 @@ def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
     against compute.
     """
     evaluated = [(m.time_ms, m.progress.curve) for m in measurements if m.progress.curve]
-    if not evaluated:
-        return []
-    time_ms, curve = evaluated[-1]
-    points = zip(curve.exact_accuracy, curve.inference_flops, strict=True)
     metrics: list[Metric] = []
-    for segments, (accuracy, flops) in enumerate(points, start=1):
-        values = {
-            f"curve_{_ACCURACY}": accuracy,
-            f"curve_{_COST}": flops,
-            "curve_segments": segments,
-        }
-        metrics += _metrics(values, time_ms, flops)
+    for time_ms, curve in evaluated[-1:]:
+        for point in curve_points(0, curve):
+            values = {
+                f"curve_{_ACCURACY}": point.exact_accuracy,
+                f"curve_{_COST}": point.inference_flops,
+                "curve_segments": point.segments,
+            }
+            metrics += _metrics(values, time_ms, point.inference_flops)
     return metrics
 
 
@@ -165,19 +137,13 @@ def summary_metrics(sweep: SweepSummary, time_ms: int) -> list["Metric"]:
     so that the chart that MLflow draws of the parent by itself has compute as its axis.
     """
     metrics: list[Metric] = []
-    for trial in sweep.complete:
-        point = final_point(trial)
-        assert point is not None and trial.ended is not None, "complete trials have both"
+    for trial, point in final_points(sweep.complete):
+        assert trial.ended is not None, "complete trials have ended"
         value = {f"trials_{_ACCURACY}": point.exact_accuracy}
         metrics += _metrics(value, int(trial.ended * 1000), point.inference_flops)
-    best = best_trial(sweep.complete)
-    point = final_point(best) if best else None
-    totals: dict[str, float] = {
-        "trials_complete": len(sweep.complete),
-        CURSOR: sweep.training_flops,
-    }
-    if point is not None:
-        totals[f"best_{_ACCURACY}"] = point.exact_accuracy
+    totals = {"trials_complete": float(len(sweep.complete)), CURSOR: sweep.training_flops}
+    if found := best(sweep.complete):
+        totals[f"best_{_ACCURACY}"] = found[1].exact_accuracy
     return metrics + _metrics(totals, time_ms, 0)
 
 

@@ -1,6 +1,9 @@
-"""The interface of trackers, and the error of one that can't be used."""
+"""The interface of trackers, the thread that calls one, and the error where it can't be used."""
 
 import textwrap
+import threading
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from sweep_platform.common.errors import InputError
@@ -19,7 +22,7 @@ class TrackingError(InputError):
         '--tracking-uri http://***@host does not answer; start it.'
         """
         address = redact(uri)
-        return cls("--tracking-uri", address, remedy, problem=f"{address} {problem}")
+        return cls.of("--tracking-uri", f"{address} {problem}", remedy, address)
 
 
 class Tracker(Protocol):
@@ -30,7 +33,7 @@ class Tracker(Protocol):
     `sync`, of this session or a later one, makes up for it.
 
     The driver makes one tracker a session and calls `check` once, before trials start. From then
-    on a single thread, that of `sweep_platform.tracking.thread`, calls `sync` and `send_files`.
+    on a single thread, that of `TrackerThread`, calls `sync` and `send_files`.
     `unsent` may be called by any thread at any time, also while another one is in `sync`.
     """
 
@@ -41,8 +44,7 @@ class Tracker(Protocol):
     def check(self) -> None:
         """Reach the service and prepare it for the sweep, whose record is in its folder.
 
-        Raises:
-            TrackingError: the service is away, unusable or not writable. Nothing else is raised.
+        Raises `TrackingError`, and nothing else, if it is away, unusable or not writable.
         """
 
     def sync(self) -> None:
@@ -76,3 +78,65 @@ def root_cause(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = redact(text).splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[0], 200, placeholder=" ...").rstrip(".")
+
+
+class TrackerThread:
+    """Keeps a tracker up to date off the driver's loop; trouble with it never stops the training.
+
+    The tracker's `check` has passed. `note` is called from the thread with one line when the
+    service fails, and one when it works again; `period` is in seconds.
+    """
+
+    def __init__(self, tracker: Tracker, note: Callable[[str], None], period: float = 2.0) -> None:
+        self._tracker, self._note, self._period = tracker, note, period
+        self._failing = False
+        self._stopping = threading.Event()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sync."""
+        self._thread.start()
+
+    def stop(self, patience: float = 20.0) -> int:
+        """Send what is left and stop, after `patience` seconds at the latest.
+
+        How the sweep ended is read from its folder, like all else: note the session's end and
+        write the report there first. Returns how many reports and endings the service lacks; a
+        later session sends them.
+        """
+        self._deadline = time.monotonic() + patience
+        self._stopping.set()
+        self._thread.join(patience)
+        return self._tracker.unsent()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._sync()
+            self._stopping.wait(self._period)
+        while not self._sync():
+            if time.monotonic() + self._period > self._deadline:
+                return
+            time.sleep(self._period)
+        try:
+            self._tracker.send_files()
+        except Exception as error:  # an artifact store may want rights that the driver lacks
+            self._note(
+                f"{self._tracker.name} does not take the report ({root_cause(error)}); it is in"
+                " the sweep's folder."
+            )
+
+    def _sync(self) -> bool:
+        """Sync once; return True if that succeeded."""
+        trouble = ""
+        try:
+            self._tracker.sync()
+        except Exception as error:  # whatever fails here, the folder has it and training goes on
+            trouble = (
+                f"takes nothing ({root_cause(error)}); training goes on, and what is missed is"
+                " sent when it is back."
+            )
+        if bool(trouble) != self._failing:
+            self._note(f"{self._tracker.name} {trouble or 'is back and has what was missed.'}")
+        self._failing = bool(trouble)
+        return not trouble

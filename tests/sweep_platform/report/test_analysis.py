@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.report.analysis.front import (
+from sweep_platform.report.analysis import (
     Point,
     best_trial,
     final_point,
     front,
+    knob_values,
     points,
 )
-from sweep_platform.report.analysis.knobs import knob_values
 from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from trackers import report_again
 
-from sweep_platform.report.analysis.caveats import caveats
+from sweep_platform.report.sections.result import caveats
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState

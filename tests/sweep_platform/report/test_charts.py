@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.report.analysis.front import points, trials_front
-from sweep_platform.report.charts.front import front_chart
-from sweep_platform.report.charts.knobs import knobs_chart
-from sweep_platform.report.charts.lines import segments_chart, training_chart
-from sweep_platform.report.charts.models import models_chart
+from sweep_platform.report.analysis import points, trials_front
+from sweep_platform.report.sections.curves import segments_chart, training_chart
+from sweep_platform.report.sections.front import front_chart
+from sweep_platform.report.sections.knobs import knobs_chart
+from sweep_platform.report.sections.models import models_chart
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.report.outline import outline
-from sweep_platform.report.pages.markdown_page import report_as_markdown
+from sweep_platform.report.pages import report_as_markdown
+from sweep_platform.report.sections import outline
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import Evaluation, SweepSummary, summarize
 from sweep_platform.store.trial import Outcome, TrialState

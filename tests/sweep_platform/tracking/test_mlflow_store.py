@@ -38,7 +38,7 @@ tracker.sync()
 
 def test_importing_the_tracker_leaves_mlflow_for_later() -> None:
     code = (
-        "import sys, sweep_platform.tracking.mlflow_tracker, sweep_platform.tracking.thread;"
+        "import sys, sweep_platform.tracking.mlflow_tracker, sweep_platform.tracking.tracker;"
         "print({'mlflow', 'torch', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

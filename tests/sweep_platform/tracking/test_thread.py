@@ -8,7 +8,7 @@ from typing import Any
 from trackers import report_again
 
 from sweep_platform.store.folder import SessionEnd, SweepFolder
-from sweep_platform.tracking.thread import TrackerThread
+from sweep_platform.tracking.tracker import TrackerThread
 
 MakeSweep = Callable[..., SweepFolder]
 PATIENCE = 120.0

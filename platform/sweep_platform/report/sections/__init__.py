@@ -1,1 +1,48 @@
-"""Sections of the report, one file each; `report/outline.py` has their order."""
+"""The report's outline: its sections in their order, before a page is made of them.
+
+A section is a function that reads a sweep's summary and yields blocks, or none where it has
+nothing to say. To add one, write it in a file of this folder, with its chart if it has one, and
+name it in `SECTIONS`. Importing this package loads Altair.
+"""
+
+from collections.abc import Callable, Iterable
+
+from sweep_platform.report import wording
+from sweep_platform.report.blocks import Block, Outline
+from sweep_platform.report.sections.curves import segments_section, training_section
+from sweep_platform.report.sections.front import front_section
+from sweep_platform.report.sections.halting import halting_section
+from sweep_platform.report.sections.knobs import knobs_section
+from sweep_platform.report.sections.models import models_section
+from sweep_platform.report.sections.result import result_section
+from sweep_platform.report.sections.settings import repeat_section, settings_section
+from sweep_platform.report.sections.trials import by_state, cost_section, trials_section
+from sweep_platform.store.summary import SweepSummary, last_end
+
+SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block]], ...] = (
+    result_section,
+    settings_section,
+    front_section,
+    models_section,
+    segments_section,
+    halting_section,
+    training_section,
+    knobs_section,
+    trials_section,
+    cost_section,
+    repeat_section,
+)
+
+
+def outline(sweep: SweepSummary, written: float) -> Outline:
+    """The whole report; `written` is the moment of writing in Unix seconds."""
+    status = "Not started."
+    if sweep.sessions:
+        killed = "running, or killed: its last session has no recorded end"
+        end = last_end(sweep.sessions) or killed
+        status = f"{end[0].upper()}{end[1:]}. {by_state(sweep)}."
+    return Outline(
+        title=f"Sweep {sweep.record.name}",
+        status=f"{status} Written {wording.moment(written)}.",
+        blocks=tuple(block for section in SECTIONS for block in section(sweep)),
+    )

@@ -1,37 +1,92 @@
-"""The sections on what more segments and more training buy: one line per trial."""
+"""The sections on what more segments and more training buy, with charts of a line per trial."""
 
 from collections.abc import Iterator
 
-from sweep_platform.report.charts.lines import segments_chart, training_chart
-from sweep_platform.report.pages.blocks import Block, Figure, Heading, Paragraph
+import altair as alt
+
+from hrm.charts import chart_of, compute_axis
+from puzzle_datasets.common.text import flops
+from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report.analysis import curve_points, knob_names, points, trials_front
 from sweep_platform.store.summary import SweepSummary
 
 
-def segments_section(sweep: SweepSummary) -> Iterator[Block]:
+def segments_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Accuracy after each number of segments, where a trial was evaluated."""
     if sweep.evaluated:
-        yield Heading("What another segment buys")
-        yield Paragraph(
+        yield blocks.Heading("What another segment buys")
+        yield blocks.Paragraph(
             "One line per trial: its accuracy after 1, 2, … M_max segments. Where a line is "
             "flat, further segments cost FLOPs and solve nothing more."
         )
-        yield Figure(
-            "curves",
-            "Accuracy after 1 to M_max segments, for every trial.",
-            segments_chart(sweep),
-        )
+        words = "Accuracy after 1 to M_max segments, for every trial."
+        yield blocks.Figure("curves", words, segments_chart(sweep))
 
 
-def training_section(sweep: SweepSummary) -> Iterator[Block]:
+def training_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Accuracy in the course of training, where a trial was evaluated."""
     if sweep.evaluated:
-        yield Heading("What training buys")
-        yield Paragraph(
+        yield blocks.Heading("What training buys")
+        yield blocks.Paragraph(
             "Every evaluation of every trial, after all its segments, against the training FLOPs "
             "spent by then. A line that still climbs at its end asks for a larger budget."
         )
-        yield Figure(
-            "training",
-            "Accuracy against training FLOPs, for every trial.",
-            training_chart(sweep),
-        )
+        words = "Accuracy against training FLOPs, for every trial."
+        yield blocks.Figure("training", words, training_chart(sweep))
+
+
+def segments_chart(sweep: SweepSummary) -> parts.Spec:
+    """Each trial after 1 to M_max segments, against inference FLOPs."""
+    rows = [parts.row(trial, point) for trial in sweep.trials for point in points(trial)]
+    return _lines(sweep, rows, parts.inference_axis(), "Each trial after 1 to M_max segments")
+
+
+def training_chart(sweep: SweepSummary) -> parts.Spec:
+    """Every evaluation of each trial, against training FLOPs."""
+    rows = [
+        {
+            **parts.row(trial, curve_points(trial.number, evaluation.curve)[-1]),
+            "flops": evaluation.training_flops,
+            "cost": f"{flops(evaluation.training_flops)} of training",
+        }
+        for trial in sweep.trials
+        for evaluation in trial.evaluations
+    ]
+    x = compute_axis(parts.axis_title("training_flops"), log=False)
+    return _lines(sweep, rows, x, "Each trial in the course of its training")
+
+
+def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> parts.Spec:
+    """One line per trial, coloured by the knob that the reader chooses."""
+    options = [*knob_names(trial.knobs for trial in sweep.trials), "trial"]
+    menu = alt.binding_select(options=options, name="Colour by ")
+    by = alt.param(name="by", value=_first_varied(sweep, options), bind=menu)
+    hovered = alt.selection_point(name="hovered", on="pointerover", fields=["trial"])
+    y = parts.accuracy_axis(fields["accuracy"] for fields in rows)
+    base = chart_of(rows).transform_calculate(value="datum.values[by]")
+    dashes = alt.Scale(domain=[parts.COMPLETE, parts.OTHER], range=[[1, 0], [4, 3]])
+    lines = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=45)).encode(
+        x=x,
+        y=y,
+        detail="trial:N",
+        color=alt.Color("value:O", title=None, scale=alt.Scale(scheme="viridis")),
+        strokeDash=alt.StrokeDash("kind:N", title=None, scale=dashes),
+        opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
+        tooltip=parts.tooltip(),
+    )
+    best = {point.trial for point in trials_front(sweep.complete)}
+    ends = {fields["trial"]: fields for fields in rows if fields["trial"] in best}
+    names = parts.labels(list(ends.values()), "#{trial}").encode(x=x, y=y)
+    title = alt.ExprRef(f"'{text}, coloured by ' + by")
+    note = "Number: trial on the front. Dashed: less training."
+    return parts.finished(
+        alt.layer(lines.add_params(by, hovered), names), title, note, **parts.WIDE
+    )
+
+
+def _first_varied(sweep: SweepSummary, options: list[str]) -> str:
+    """The first knob with more than one value; the trial's number if there is none."""
+    for name in options[:-1]:
+        if len({wording.knob(trial.knobs, name) for trial in sweep.trials}) > 1:
+            return name
+    return options[-1]

@@ -1,46 +1,85 @@
-"""The section on the accuracy-compute front."""
+"""The section on the accuracy-compute front, and its chart."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import altair as alt
+
+from hrm.charts import BLUE, GREY, SKY, chart_of
 from sweep_platform.common.text import knobs
-from sweep_platform.report.analysis.front import Point, trials_front
-from sweep_platform.report.charts.front import front_chart
-from sweep_platform.report.pages.blocks import Block, Figure, Heading, Paragraph, Table
-from sweep_platform.report.sections.tables import Column, interval, metric, solved, table
+from sweep_platform.report import blocks, parts
+from sweep_platform.report.analysis import Point, points, trials_front
 from sweep_platform.store.summary import SweepSummary
 
+FRONT = "on the front"
+_KINDS = [FRONT, parts.COMPLETE, parts.OTHER]
 
-def front_section(sweep: SweepSummary) -> Iterator[Block]:
+
+def front_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Every trial's accuracy after each number of segments, and the points of the front."""
-    yield Heading("Accuracy against compute")
+    yield blocks.Heading("Accuracy against compute")
     if not sweep.evaluated:
-        yield Paragraph("No trial has been evaluated yet.")
+        yield blocks.Paragraph("No trial has been evaluated yet.")
         return
-    yield Paragraph(
+    yield blocks.Paragraph(
         "Each point is a trial read after M segments, from 1 to its M_max, at its last "
         "evaluation. The front holds the points of complete trials for which no other solves "
         "as many puzzles for fewer FLOPs or more for as many. Points that solve nothing are "
         "left out of it."
     )
-    yield Figure(
-        "front",
-        "Share of test puzzles solved against inference FLOPs per puzzle.",
-        front_chart(sweep),
+    words = "Share of test puzzles solved against inference FLOPs per puzzle."
+    yield blocks.Figure("front", words, front_chart(sweep))
+    named = {trial.number: knobs(trial.knobs) for trial in sweep.trials}
+    columns: tuple[blocks.Column[Point], ...] = (
+        blocks.Column("Trial", lambda point: str(point.trial)),
+        blocks.Column("Segments M", lambda point: str(point.segments)),
+        blocks.Column("Knobs", lambda point: named[point.trial], words=True),
+        blocks.solved(lambda point: point),
+        blocks.interval(lambda point: point),
+        blocks.metric("inference_flops", lambda point: point.inference_flops),
     )
     if best := trials_front(sweep.complete):
-        yield _table(sweep, best)
+        yield blocks.table(columns, best)
     else:
-        yield Paragraph("The front is empty: no complete trial has solved a puzzle.")
+        yield blocks.Paragraph("The front is empty: no complete trial has solved a puzzle.")
 
 
-def _table(sweep: SweepSummary, best: list[Point]) -> Table:
-    named = {trial.number: knobs(trial.knobs) for trial in sweep.trials}
-    columns: tuple[Column[Point], ...] = (
-        Column("Trial", lambda point: str(point.trial)),
-        Column("Segments M", lambda point: str(point.segments)),
-        Column("Knobs", lambda point: named[point.trial], words=True),
-        solved(lambda point: point),
-        interval(lambda point: point),
-        metric("inference_flops", lambda point: point.inference_flops),
+def front_chart(sweep: SweepSummary) -> parts.Spec:
+    """Every point of every trial, those on the front joined and with their intervals.
+
+    States differ in shape as well as in colour.
+    """
+    rows = _rows(sweep)
+    shown = (fields["high" if fields["kind"] == FRONT else "accuracy"] for fields in rows)
+    x, y = parts.inference_axis(), parts.accuracy_axis(shown)
+    base = chart_of(rows).encode(x=x, y=y)
+    best = base.transform_filter(alt.datum.kind == FRONT)
+    steps = best.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
+    intervals = best.mark_rule(color=BLUE, opacity=0.3).encode(y="low:Q", y2="high:Q")
+    names = parts.labels([fields for fields in rows if fields["kind"] == FRONT], "#{trial} M{M}")
+    note = "Label: trial and segments M. Upright line: 95 % interval."
+    drawn = alt.layer(intervals, steps, _marks(base), names.encode(x=x, y=y))
+    return parts.finished(drawn, "Accuracy-compute front", note, **parts.WIDE)
+
+
+def _rows(sweep: SweepSummary) -> list[parts.Spec]:
+    """Every point of every trial; those on the front come last, so that none covers them."""
+    best = set(trials_front(sweep.complete))
+    rows = [
+        parts.row(trial, point) | ({"kind": FRONT} if point in best else {})
+        for trial in sweep.trials
+        for point in points(trial)
+    ]
+    return sorted(rows, key=lambda fields: -_KINDS.index(fields["kind"]))
+
+
+def _marks(base: alt.Chart) -> Any:
+    def by_kind(channel: Any, *values: Any) -> Any:
+        return channel("kind:N", title=None, scale=alt.Scale(domain=_KINDS, range=list(values)))
+
+    return base.mark_point(filled=True, opacity=1).encode(
+        color=by_kind(alt.Color, BLUE, SKY, GREY),
+        shape=by_kind(alt.Shape, "circle", "circle", "cross"),
+        size=by_kind(alt.Size, 95, 45, 45),
+        tooltip=parts.tooltip(),
     )
-    return table(columns, best)

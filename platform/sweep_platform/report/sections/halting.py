@@ -1,75 +1,60 @@
 """The section on halting: the best trials if each puzzle stops by itself, and if none does."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from hrm.progress import Halting
 from sweep_platform.common.text import knobs
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import (
-    best_trial,
-    compared_models,
-    final_point,
-    trials_front,
-)
-from sweep_platform.report.pages.blocks import Block, Heading, Paragraph
-from sweep_platform.report.sections.tables import Column, metric, solved, table
+from sweep_platform.report import analysis, blocks, wording
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
-def halting_section(sweep: SweepSummary) -> Iterator[Block]:
+def halting_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The section, where a trial of the front had a choice of segments."""
-    trials = [trial for trial in _best(sweep) if trial.halting and _segments(trial) > 1]
-    if not trials:
+    pairs = analysis.final_points(_best(sweep))
+    rows = [_Row(t, p, t.halting) for t, p in pairs if t.halting and p.segments > 1]
+    if not rows:
         return
-    yield Heading("If each puzzle stops on its own")
-    yield Paragraph(
+    yield blocks.Heading("If each puzzle stops on its own")
+    yield blocks.Paragraph(
         "The same evaluation of the best complete trials, with each puzzle stopped as soon as its "
         "Q-values say so, after M_max segments at the latest. Where as many are solved in fewer "
         "segments, halting saves their FLOPs."
     )
-    yield table(_COLUMNS, trials)
+    yield blocks.table(_COLUMNS, rows)
 
 
 def _best(sweep: SweepSummary) -> list[TrialSummary]:
     """The trials of the front and the best of all, or of each model where models are compared."""
-    groups = [sweep.complete, *compared_models(sweep).values()]
-    named = [best for trials in groups if (best := best_trial(trials))]
-    chosen = {point.trial for point in trials_front(sweep.complete)}
+    groups = [sweep.complete, *analysis.compared_models(sweep).values()]
+    named = [best for trials in groups if (best := analysis.best_trial(trials))]
+    chosen = {point.trial for point in analysis.trials_front(sweep.complete)}
     return [trial for trial in sweep.complete if trial.number in chosen or trial in named]
 
 
-def _segments(trial: TrialSummary) -> int:
-    point = final_point(trial)
-    return point.segments if point else 0
+class _Row(NamedTuple):
+    """A trial, its final point, and halting in the same evaluation."""
+
+    trial: TrialSummary
+    point: analysis.Point
+    halting: Halting
+
+    @property
+    def mean_segments(self) -> str:
+        mean = wording.metric("halting_mean_segments", self.halting.mean_segments)
+        return f"{mean} of {self.point.segments}"
 
 
-def _halting(trial: TrialSummary) -> Halting:
-    assert trial.halting, f"trial {trial.number} was chosen without a measurement of halting"
-    return trial.halting
-
-
-def _solved(trial: TrialSummary) -> str:
-    """The accuracy when halting with its count, of the puzzles of the evaluation."""
-    puzzles = trial.final.puzzles if trial.final else 0
-    return wording.accuracy(_halting(trial).exact_accuracy, puzzles)
-
-
-def _mean_segments(trial: TrialSummary) -> str:
-    mean = wording.metric("halting_mean_segments", _halting(trial).mean_segments)
-    return f"{mean} of {_segments(trial)}"
-
-
-_COLUMNS: tuple[Column[TrialSummary], ...] = (
-    Column("Trial", lambda trial: str(trial.number)),
-    Column("Knobs", lambda trial: knobs(trial.knobs), words=True),
-    solved(final_point, "{} at M_max"),
-    metric(
-        "inference_flops",
-        lambda trial: point.inference_flops if (point := final_point(trial)) else None,
-        "{} at M_max",
+_COLUMNS: tuple[blocks.Column[_Row], ...] = (
+    blocks.Column("Trial", lambda row: str(row.trial.number)),
+    blocks.Column("Knobs", lambda row: knobs(row.trial.knobs), words=True),
+    blocks.solved(lambda row: row.point, "{} at M_max"),
+    blocks.metric("inference_flops", lambda row: row.point.inference_flops, "{} at M_max"),
+    blocks.Column(
+        METRIC["halting_exact_accuracy"].column,
+        lambda row: wording.accuracy(row.halting.exact_accuracy, row.point.puzzles),
     ),
-    Column(METRIC["halting_exact_accuracy"].column, _solved),
-    Column(METRIC["halting_mean_segments"].column, _mean_segments),
-    metric("halting_inference_flops", lambda trial: _halting(trial).inference_flops),
+    blocks.Column(METRIC["halting_mean_segments"].column, lambda row: row.mean_segments),
+    blocks.metric("halting_inference_flops", lambda row: row.halting.inference_flops),
 )

@@ -1,31 +1,32 @@
-"""The section on the values of each knob."""
+"""The section on the knobs, and its chart: a strip of trials for each value of each knob."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.knobs import KnobValue, knob_values
-from sweep_platform.report.charts.knobs import knobs_chart
-from sweep_platform.report.pages.blocks import Block, Figure, Heading, Paragraph
-from sweep_platform.report.sections.tables import Column, metric, table
+import altair as alt
+
+from hrm.charts import VERMILION, chart_of
+from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report.analysis import KnobValue, final_points, knob_names, knob_values
 from sweep_platform.store.summary import SweepSummary
 
-_COLUMNS: tuple[Column[KnobValue], ...] = (
-    Column("Knob", lambda row: row.knob, words=True),
-    Column("Value", lambda row: wording.knob_value(row.value)),
-    Column("Trials", lambda row: str(row.trials)),
-    metric("exact_accuracy", lambda row: row.median_accuracy, "Median {}"),
-    metric("exact_accuracy", lambda row: row.best_accuracy, "Best"),
-    metric("inference_flops", lambda row: row.median_inference_flops, "Median {}"),
+_COLUMNS: tuple[blocks.Column[KnobValue], ...] = (
+    blocks.Column("Knob", lambda row: row.knob, words=True),
+    blocks.Column("Value", lambda row: wording.knob_value(row.value)),
+    blocks.Column("Trials", lambda row: str(row.trials)),
+    blocks.metric("exact_accuracy", lambda row: row.median_accuracy, "Median {}"),
+    blocks.metric("exact_accuracy", lambda row: row.best_accuracy, "Best"),
+    blocks.metric("inference_flops", lambda row: row.median_inference_flops, "Median {}"),
 )
 
 
-def knobs_section(sweep: SweepSummary) -> Iterator[Block]:
+def knobs_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The complete trials by the value of each knob, where there are any."""
     rows = knob_values(sweep.complete)
     if not rows:
         return
-    yield Heading("Knobs")
-    yield Paragraph(
+    yield blocks.Heading("Knobs")
+    yield blocks.Paragraph(
         f"Complete trials by the value of each knob ({len(sweep.complete)} in all), after all "
         "their segments; a trial whose model has no use for a knob is left out of it. This is "
         "association, not effect: the knobs varied together, the "
@@ -33,7 +34,50 @@ def knobs_section(sweep: SweepSummary) -> Iterator[Block]:
         "well, and few trials share a value. To claim an effect, vary one knob at equal FLOPs "
         "over several seeds."
     )
-    yield Figure(
-        "knobs", "Accuracy by the value of each knob; the bar is the median.", knobs_chart(sweep)
+    words = "Accuracy by the value of each knob; the bar is the median."
+    yield blocks.Figure("knobs", words, knobs_chart(sweep))
+    yield blocks.table(_COLUMNS, rows)
+
+
+def knobs_chart(sweep: SweepSummary) -> parts.Spec:
+    """The complete trials' accuracy by the value of each knob."""
+    names = knob_names(trial.knobs for trial in sweep.complete)
+    panels = [_strip(sweep, name, titled=name == names[0]) for name in names]
+    note = "Complete trials after all segments, equal ones side by side. Bar: median."
+    strips = alt.concat(*panels, columns=4, spacing=14).resolve_scale(xOffset="independent")
+    return parts.finished(strips, "Accuracy by the value of each knob", note)
+
+
+def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
+    rows = _rows(sweep, name)
+    words = any(isinstance(fields["value"], str) for fields in rows)
+    axis = alt.Axis(labelAngle=-35 if words else 0)
+    y = parts.accuracy_axis((fields["accuracy"] for fields in rows), titled=titled)
+    base = chart_of(rows).encode(x=alt.X("value:O", title=name, axis=axis), y=y)
+    widest = max(2.0, *(abs(fields["aside"]) for fields in rows)) + 0.5
+    circles = base.mark_circle(size=60, opacity=0.9).encode(
+        xOffset=alt.XOffset("aside:Q", scale=alt.Scale(domain=[-widest, widest])),
+        color=alt.Color(
+            "flops:Q",
+            title=parts.axis_title("inference_flops"),
+            scale=alt.Scale(type="log", scheme="viridis"),
+            legend=alt.Legend(format="~s", gradientLength=220, tickCount=3, titleLimit=320),
+        ),
+        tooltip=parts.tooltip(),
     )
-    yield table(_COLUMNS, rows)
+    bars = base.mark_tick(thickness=3, size=30, color=VERMILION).encode(y="median(accuracy):Q")
+    return alt.layer(bars, circles).properties(width=165, height=260)
+
+
+def _rows(sweep: SweepSummary, name: str) -> list[parts.Spec]:
+    """The complete trials' final points; equal ones are set aside so that none hides another."""
+    groups: dict[tuple[str, float], list[parts.Spec]] = {}
+    for trial, point in final_points(sweep.complete):
+        if name in trial.knobs:
+            fields = {**parts.row(trial, point), "value": parts.chart_value(trial.knobs[name])}
+            groups.setdefault((str(fields["value"]), point.exact_accuracy), []).append(fields)
+    return [
+        {**fields, "aside": index - (len(group) - 1) / 2}
+        for group in groups.values()
+        for index, fields in enumerate(group)
+    ]

@@ -1,70 +1,61 @@
-"""The section that sets models side by side, where a sweep tried more than one."""
+"""The section that sets models side by side, where a sweep tried more than one, and its chart."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from statistics import median
+from typing import Any, NamedTuple
 
+import altair as alt
+
+from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of
+from hrm.models import MODELS
 from sweep_platform.common.text import knobs
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import (
-    Point,
-    best_trial,
-    compared_models,
-    final_point,
-)
-from sweep_platform.report.charts.models import models_chart
-from sweep_platform.report.pages.blocks import Block, Figure, Heading, Paragraph
+from sweep_platform.report import analysis, blocks, parts, wording
 from sweep_platform.report.sections.settings import differences
-from sweep_platform.report.sections.tables import Column, interval, metric, solved, table
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
+_COLOURS = (BLUE, ORANGE, GREEN, PINK, VERMILION)
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
+"""Of `MODELS`, in their order; a model's colour is the same in every report."""
 
-def models_section(sweep: SweepSummary) -> Iterator[Block]:
+
+def models_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The section, where models are compared."""
-    trials = compared_models(sweep)
+    trials = analysis.compared_models(sweep)
     if not trials:
         return
-    yield Heading("Models")
-    yield Paragraph(
+    yield blocks.Heading("Models")
+    yield blocks.Paragraph(
         "Complete trials by model, all after about the same training FLOPs, each point read after "
         "M segments. A line is the front of one model. The best trial of a model is the best of "
         "as many as it has, so a model with more trials had more chances."
     )
     if differing := differences(sweep):
-        yield Paragraph(
+        yield blocks.Paragraph(
             f"The models differ in other settings as well: {'; '.join(differing)}. A difference "
             "in accuracy may come from these."
         )
-    yield Figure(
-        "models",
-        "Accuracy against inference FLOPs per puzzle, for each model.",
-        models_chart(sweep),
-    )
+    words = "Accuracy against inference FLOPs per puzzle, for each model."
+    yield blocks.Figure("models", words, models_chart(sweep))
     tried = Counter(trial.model for trial in sweep.trials)
-    yield table(_COLUMNS, [_Model(name, tried[name], of_it) for name, of_it in trials.items()])
+    none = None, None
+    rows = [_Model(n, tried[n], t, *(analysis.best(t) or none)) for n, t in trials.items()]
+    yield blocks.table(_COLUMNS, rows)
 
 
-@dataclass(frozen=True)
-class _Model:
-    """A model, how many trials tried it, and those that are complete."""
+class _Model(NamedTuple):
+    """A model, how many trials tried it, those that are complete, and the best of these."""
 
     name: str
     tried: int
     complete: list[TrialSummary]
-
-    @property
-    def best(self) -> TrialSummary | None:
-        return best_trial(self.complete)
-
-    @property
-    def point(self) -> Point | None:
-        return final_point(self.best) if self.best else None
+    best: TrialSummary | None
+    point: analysis.Point | None
 
     @property
     def median_accuracy(self) -> float | None:
-        points = [point for trial in self.complete if (point := final_point(trial))]
-        return median(point.exact_accuracy for point in points) if points else None
+        shares = [point.exact_accuracy for _, point in analysis.final_points(self.complete)]
+        return median(shares) if shares else None
 
     @property
     def best_knobs(self) -> str:
@@ -72,14 +63,48 @@ class _Model:
         return knobs({k: v for k, v in settings.items() if k != "model"}) or wording.NOTHING
 
 
-_COLUMNS: tuple[Column[_Model], ...] = (
-    Column("Model", lambda model: model.name, words=True),
-    Column("Complete trials", lambda model: f"{len(model.complete)} of {model.tried}"),
-    metric("exact_accuracy", lambda model: model.median_accuracy, "Median {}"),
-    Column("Best trial", lambda m: str(m.best.number) if m.best else wording.NOTHING),
-    Column("Knobs", lambda model: model.best_knobs, words=True),
-    solved(lambda model: model.point),
-    interval(lambda model: model.point),
-    metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
-    metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
+_COLUMNS: tuple[blocks.Column[_Model], ...] = (
+    blocks.Column("Model", lambda model: model.name, words=True),
+    blocks.Column("Complete trials", lambda model: f"{len(model.complete)} of {model.tried}"),
+    blocks.metric("exact_accuracy", lambda model: model.median_accuracy, "Median {}"),
+    blocks.Column("Best trial", lambda m: str(m.best.number) if m.best else wording.NOTHING),
+    blocks.Column("Knobs", lambda model: model.best_knobs, words=True),
+    blocks.solved(lambda model: model.point),
+    blocks.interval(lambda model: model.point),
+    blocks.metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
+    blocks.metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
 )
+
+
+def models_chart(sweep: SweepSummary) -> parts.Spec:
+    """Every point of the complete trials, in the colour and shape of its model."""
+    rows = [
+        {**parts.row(trial, point), "best": point in front}
+        for trials in analysis.compared_models(sweep).values()
+        for front in [set(analysis.trials_front(trials))]
+        for trial in trials
+        for point in analysis.points(trial)
+    ]
+    base = chart_of(rows).encode(
+        x=parts.inference_axis(),
+        y=parts.accuracy_axis(fields["accuracy"] for fields in rows),
+        color=_scaled(alt.Color, sweep, _COLOURS),
+    )
+    fronts = base.transform_filter(alt.datum.best)
+    steps = fronts.mark_line(interpolate="step-after", strokeWidth=2)
+    faint = alt.Scale(domain=[True, False], range=[1, 0.4])
+    marks = base.mark_point(filled=True, size=70).encode(
+        shape=_scaled(alt.Shape, sweep, _SHAPES),
+        opacity=alt.Opacity("best:N", legend=None, scale=faint),
+        tooltip=parts.tooltip(),
+    )
+    title = "Accuracy-compute front of each model"
+    note = "Line: the front of one model. Faint: points beside their model's front."
+    return parts.finished(alt.layer(steps, marks), title, note, **parts.WIDE)
+
+
+def _scaled(channel: Any, sweep: SweepSummary, values: tuple[str, ...]) -> Any:
+    known = dict(zip(MODELS, values, strict=True))
+    names = [name for name in MODELS if analysis.compared_models(sweep).get(name)]
+    scale = alt.Scale(domain=names, range=[known[name] for name in names])
+    return channel("model:N", title=None, scale=scale)

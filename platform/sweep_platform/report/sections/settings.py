@@ -1,12 +1,14 @@
-"""The section on what was searched: puzzles, knobs, constants, objectives and budget."""
+"""The sections on what was searched, and on how to repeat it, go on with it and find its runs."""
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from puzzle_datasets.common.text import flops
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.knobs import ordered
-from sweep_platform.report.pages.blocks import Block, Facts, Folded, Heading
+from sweep_platform.common.redaction import redact
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import ordered
+from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
 from sweep_platform.report.sections.trials import by_state
 from sweep_platform.store.summary import SweepSummary
 
@@ -23,23 +25,23 @@ even where none was written."""
 
 def settings_section(sweep: SweepSummary) -> Iterator[Block]:
     """The space, the puzzles, the budget, and all settings."""
-    record = sweep.record
-    space: Mapping[str, Any] = record.spec.get("space", {})
+    record, spec = sweep.record, sweep.record.spec
+    knobs: Mapping[str, Any] = spec.get("space", {})
     yield Heading("What was asked")
     yield Facts(
         (
             ("Space", f"{record.space_file}, scale {record.scale}"),
             ("Puzzles", _dataset(record.dataset)),
-            *((f"Knob {name}", wording.choices(knob)) for name, knob in space.items()),
+            *((f"Knob {name}", wording.choices(knob)) for name, knob in knobs.items()),
             *((name, _in_words(models_of)) for name, models_of in _constants(sweep)),
-            ("Objectives", wording.setting(record.spec.get("objectives"))),
-            ("Budget", wording.setting(record.spec.get("budget"))),
+            ("Objectives", wording.setting(spec.get("objectives"))),
+            ("Budget", wording.setting(spec.get("budget"))),
             ("Training per trial", _planned(sweep)),
-            ("Seed", wording.setting(record.spec.get("seed"))),
+            ("Seed", wording.setting(spec.get("seed"))),
             ("Trials", by_state(sweep)),
         )
     )
-    yield Folded("All settings", Facts(tuple(wording.flattened(record.spec))))
+    yield Facts(tuple(wording.flattened(spec)), folded="All settings")
 
 
 def differences(sweep: SweepSummary) -> list[str]:
@@ -73,8 +75,42 @@ def _dataset(dataset: Mapping[str, Any]) -> str:
 
 
 def _planned(sweep: SweepSummary) -> str:
-    planned = [trial.record.training_flops for trial in sweep.trials]
-    if not planned:
-        return wording.NOTHING
-    least, most = flops(min(planned)), flops(max(planned))
-    return least if least == most else f"{least} to {most}"
+    planned = sorted(trial.record.training_flops for trial in sweep.trials)
+    ends = list(dict.fromkeys(map(flops, planned[:1] + planned[-1:])))
+    return " to ".join(ends) or wording.NOTHING
+
+
+def repeat_section(sweep: SweepSummary) -> Iterator[Block]:
+    """The commands, and what the sweep ran on."""
+    record = sweep.record
+    environment = dict(record.environment)
+    space = ["", "--space", record.space_file]
+    yield Heading("Repeat it")
+    yield Paragraph("This sweep was started by the line below; add --out to repeat it elsewhere.")
+    yield _command(environment.pop("command", space))
+    yield Paragraph("To go on with it, add --resume, and --data or --address if they were given:")
+    yield _command([*space, "--out", sweep.folder, "--resume"])
+    yield from _tracking(record.tracking_uri)
+    yield Facts(
+        (
+            ("Folder", sweep.folder),
+            ("Sweep", record.id),
+            ("Created", wording.moment(record.created)),
+            *wording.flattened(environment),
+        )
+    )
+
+
+def _command(recorded: Sequence[str]) -> Command:
+    """A command line to type: the script, and the arguments of a recorded command."""
+    return Command(shlex.join(["python", "sweeps/run.py", *map(redact, recorded[1:])]))
+
+
+def _tracking(uri: str | None) -> Iterator[Block]:
+    if uri is None:
+        yield Paragraph("Its runs are in MLflow; the address holds a password and is not kept.")
+    elif uri.startswith("http"):
+        yield Paragraph(f"Its runs are in MLflow at {redact(uri)}.")
+    else:
+        yield Paragraph("To see its runs in MLflow, from where the sweep was started:")
+        yield Command(shlex.join(["mlflow", "ui", "--backend-store-uri", redact(uri)]))

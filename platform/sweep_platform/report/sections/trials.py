@@ -3,22 +3,33 @@
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import flops, seconds
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import final_point
-from sweep_platform.report.analysis.knobs import knob_names
-from sweep_platform.report.pages.blocks import Block, Facts, Heading, Paragraph, Table
-from sweep_platform.report.sections.tables import Column, metric, solved, table
+from sweep_platform.report import blocks, wording
+from sweep_platform.report.analysis import final_point, knob_names
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 from sweep_platform.store.trial import TrialState
 
 
-def trials_section(sweep: SweepSummary) -> Iterator[Block]:
+def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """Every trial with its knobs, its state, its result and its cost."""
     if not sweep.trials:
         return
-    yield Heading("All trials")
-    yield _table(sweep)
-    yield Paragraph(
+
+    def state(trial: TrialSummary) -> str:
+        name = _state(sweep, trial.state)
+        return name if trial.complete else f"{name}: {trial.reason}"
+
+    def knob(name: str) -> blocks.Column[TrialSummary]:
+        return blocks.Column(name, lambda trial: wording.knob(trial.knobs, name))
+
+    columns: tuple[blocks.Column[TrialSummary], ...] = (
+        blocks.Column("Trial", lambda trial: str(trial.number)),
+        *map(knob, knob_names(trial.knobs for trial in sweep.trials)),
+        blocks.Column("State", state, words=True),
+        *_RESULTS,
+    )
+    yield blocks.Heading("All trials")
+    yield blocks.table(columns, sweep.trials, muted=lambda trial: not trial.complete)
+    yield blocks.Paragraph(
         "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
         "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
         "embeddings, device time is with evaluations; speed is rows through one segment. Peak "
@@ -27,53 +38,32 @@ def trials_section(sweep: SweepSummary) -> Iterator[Block]:
     )
 
 
-def _table(sweep: SweepSummary) -> Table:
-    def state(trial: TrialSummary) -> str:
-        name = _state(sweep, trial.state)
-        return name if trial.complete else f"{name}: {trial.reason}"
-
-    def knob(name: str) -> Column[TrialSummary]:
-        return Column(name, lambda trial: wording.knob(trial.knobs, name))
-
-    columns: tuple[Column[TrialSummary], ...] = (
-        Column("Trial", lambda trial: str(trial.number)),
-        *(knob(name) for name in knob_names(trial.knobs for trial in sweep.trials)),
-        Column("State", state, words=True),
-        *_RESULTS,
-    )
-    return table(columns, sweep.trials, muted=lambda trial: not trial.complete)
-
-
-_RESULTS: tuple[Column[TrialSummary], ...] = (
-    solved(final_point),
-    metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
-    metric("inference_flops", lambda t: t.record.inference_flops),
-    metric("parameter_count", lambda t: t.record.parameter_count),
-    metric("training_flops", lambda t: t.training_flops),
-    metric("training_flops", lambda t: t.record.training_flops, "Planned"),
-    metric("device_seconds", lambda t: t.device_seconds),
-    metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
-    metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
+_RESULTS: tuple[blocks.Column[TrialSummary], ...] = (
+    blocks.solved(final_point),
+    blocks.metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
+    blocks.metric("inference_flops", lambda t: t.record.inference_flops),
+    blocks.metric("parameter_count", lambda t: t.record.parameter_count),
+    blocks.metric("training_flops", lambda t: t.training_flops),
+    blocks.metric("training_flops", lambda t: t.record.training_flops, "Planned"),
+    blocks.metric("device_seconds", lambda t: t.device_seconds),
+    blocks.metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
+    blocks.metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
 )
 
 
-def cost_section(sweep: SweepSummary) -> Iterator[Block]:
+def cost_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The cost of the sweep: training, device time, time on the clock, trials."""
-    killed = sum(session.ended is None for session in sweep.sessions)
+    killed = any(session.ended is None for session in sweep.sessions)
     note = ", those without a recorded end up to their last measurement" if killed else ""
-    yield Heading("What it cost")
-    yield Facts(
-        (
-            ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
-            ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
-            (
-                "Time on the clock",
-                f"{seconds(sweep.wall_seconds)} over "
-                f"{wording.count(len(sweep.sessions), 'session')}{note}",
-            ),
-            ("Trials", by_state(sweep)),
-        )
+    sessions = wording.count(len(sweep.sessions), "session")
+    yield blocks.Heading("What it cost")
+    rows = (
+        ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
+        ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
+        ("Time on the clock", f"{seconds(sweep.wall_seconds)} over {sessions}{note}"),
+        ("Trials", by_state(sweep)),
     )
+    yield blocks.Facts(rows)
 
 
 def by_state(sweep: SweepSummary) -> str:
@@ -85,6 +75,4 @@ def by_state(sweep: SweepSummary) -> str:
 
 def _state(sweep: SweepSummary, state: TrialState) -> str:
     """A state's name; a trial without an outcome runs only where a driver may be at work."""
-    if state is TrialState.RUNNING and not sweep.open:
-        return "unfinished"
-    return str(state)
+    return "unfinished" if state is TrialState.RUNNING and not sweep.open else str(state)

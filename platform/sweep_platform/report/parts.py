@@ -3,27 +3,33 @@
 Fields have our names, never a knob's, so that no knob's name is read as a path into the data.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from hrm import charts
 from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
-from sweep_platform.report.analysis import wording
-from sweep_platform.report.analysis.front import Point
+from sweep_platform.report import wording
+from sweep_platform.report.analysis import Point
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import TrialSummary
 
 Spec = dict[str, Any]
-WIDTH, HEIGHT = 680, 380
+WIDE: Spec = {"width": 680, "height": 380}
 COMPLETE, OTHER = "complete trial", "not complete"
 
 
 def row(trial: TrialSummary, point: Point) -> Spec:
-    """One point of a trial, with the texts of its tooltip."""
+    """One point of a trial, with the texts of its tooltip.
+
+    Its `values` are those that the reader may colour by; a knob without effect has none.
+    """
     low, high = point.interval
+    known = {name: chart_value(value) for name, value in trial.knobs.items()}
+    inactive = dict.fromkeys(trial.record.inactive, wording.NOTHING)
     return {
         "trial": trial.number,
-        "values": _values(trial),
+        "values": {**inactive, **known, "trial": trial.number},
         "knobs": knobs(trial.knobs),
         "model": trial.model,
         "state": str(trial.state),
@@ -38,13 +44,6 @@ def row(trial: TrialSummary, point: Point) -> Spec:
     }
 
 
-def _values(trial: TrialSummary) -> Spec:
-    """Values that the reader may colour by; a knob without effect has none."""
-    known = {name: chart_value(value) for name, value in trial.knobs.items()}
-    inactive = dict.fromkeys(trial.record.inactive, wording.NOTHING)
-    return {**inactive, **known, "trial": trial.number}
-
-
 def chart_value(value: Any) -> Any:
     """A knob's value as a chart takes it: numbers as they are, all else as words."""
     return value if isinstance(value, int | float) else wording.knob_value(value)
@@ -52,15 +51,9 @@ def chart_value(value: Any) -> Any:
 
 def tooltip() -> list[Any]:
     """The fields of `row` that a reader asks about when pointing at a mark."""
-    fields = {
-        "trial": "Trial",
-        "knobs": "Knobs",
-        "M": "Segments M",
-        "state": "State",
-        "solved": METRIC["exact_accuracy"].column,
-        "cost": "Compute",
-    }
-    return charts.tooltip(fields)
+    fields = {"trial": "Trial", "knobs": "Knobs", "M": "Segments M", "state": "State"}
+    solved = METRIC["exact_accuracy"].column
+    return charts.tooltip({**fields, "solved": solved, "cost": "Compute"})
 
 
 def labels(rows: list[Spec], name: str) -> Any:
@@ -87,23 +80,14 @@ def inference_axis() -> Any:
     return charts.compute_axis(axis_title("inference_flops", "log scale"), padding=60)
 
 
-def training_axis() -> Any:
-    """Training FLOPs from left to right, from zero."""
-    return charts.compute_axis(axis_title("training_flops"), log=False)
+def accuracy_axis(shown: Iterable[float], *, titled: bool = True) -> Any:
+    """Exact accuracy from zero to the greatest shown, or to a tenth where that is less."""
+    return charts.accuracy_axis(max(shown), METRIC["exact_accuracy"].title if titled else None)
 
 
-def accuracy_axis(top: float, *, titled: bool = True) -> Any:
-    """Exact accuracy from zero to `top`, or to a tenth where `top` is less."""
-    return charts.accuracy_axis(top, METRIC["exact_accuracy"].title if titled else None)
-
-
-def highest(rows: list[Spec]) -> float:
-    """The greatest accuracy in the rows."""
-    return max(float(fields["accuracy"]) for fields in rows)
-
-
-def finished(drawn: Any) -> Spec:
-    """A chart's specification in the look that all our charts share."""
-    spec: Spec = charts.styled(drawn, orient="top", columnPadding=14).to_dict()
+def finished(drawn: Any, title: Any, note: str, **size: Any) -> Spec:
+    """A chart's specification in the look that all our charts share, `note` below its title."""
+    titled = drawn.properties(title=charts.heading(title, note), **size)
+    spec: Spec = charts.styled(titled, orient="top", columnPadding=14).to_dict()
     del spec["$schema"]
     return spec

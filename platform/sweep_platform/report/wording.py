@@ -16,7 +16,7 @@ def count(number: int, noun: str) -> str:
     >>> count(1, "trial"), count(1200, "trial")
     ('1 trial', '1,200 trials')
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def metric(key: str, value: float | None) -> str:
@@ -37,15 +37,6 @@ def accuracy(share: float, puzzles: int) -> str:
     return f"{metric('exact_accuracy', share)} ({round(share * puzzles)} of {puzzles})"
 
 
-def interval(low: float, high: float) -> str:
-    """Word an interval of shares.
-
-    >>> interval(0.087, 0.32)
-    '8.7 to 32.0 %'
-    """
-    return f"{100 * low:.1f} to {100 * high:.1f} %"
-
-
 def setting(value: Any) -> str:
     """Word a setting's value in one line, without the credentials an address may carry.
 
@@ -55,12 +46,10 @@ def setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {setting(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(setting(item) for item in value) or "none"
+        return ", ".join(map(setting, value)) or "none"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if value is None:
-        return NOTHING
-    return redact(str(value))
+    return NOTHING if value is None else redact(str(value))
 
 
 def knob(knobs: Mapping[str, Any], name: str) -> str:
@@ -80,20 +69,25 @@ def choices(knob: Mapping[str, Any]) -> str:
     ('1, 2', '1 to 8 (log)')
     """
     if "choices" in knob:
-        return ", ".join(knob_value(choice) for choice in knob["choices"])
+        return ", ".join(map(knob_value, knob["choices"]))
     if "low" in knob and "high" in knob:
         scale = " (log)" if knob.get("log") else ""
         return f"{setting(knob['low'])} to {setting(knob['high'])}{scale}"
     return setting(knob)
 
 
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Word every leaf of nested settings, under its dotted key."""
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of nested settings, under its dotted key."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", setting(value)
+            yield f"{prefix}{key}", value
+
+
+def flattened(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Word every leaf of nested settings."""
+    return [(key, setting(value)) for key, value in leaves(tree)]
 
 
 def moment(unix_seconds: float) -> str:

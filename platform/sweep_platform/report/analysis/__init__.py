@@ -1,1 +1,0 @@
-"""Results that follow from the data of a sweep, apart from their presentation."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import cycle
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -104,7 +105,7 @@ def models_chart(sweep: SweepSummary) -> parts.Spec:
 
 
 def _scaled(channel: Any, sweep: SweepSummary, values: tuple[str, ...]) -> Any:
-    known = dict(zip(MODELS, values, strict=True))
+    known = dict(zip(MODELS, cycle(values), strict=False))
     names = [name for name in MODELS if analysis.compared_models(sweep).get(name)]
     scale = alt.Scale(domain=names, range=[known[name] for name in names])
     return channel("model:N", title=None, scale=scale)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from puzzle_datasets.common.text import flops
-from sweep_platform.common.redaction import redact
+from sweep_platform.common.text import redact
 from sweep_platform.report import wording
 from sweep_platform.report.analysis import ordered
 from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph

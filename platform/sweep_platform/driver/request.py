@@ -23,18 +23,9 @@ ADJUSTABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The request of a user, on the command line or from Python.
+    """The request of a user, by the options of `sweeps/run.py`.
 
-    Attributes:
-        space: the YAML file, or its content as a mapping.
-        scale: a scale's name, or auto.
-        settings: `key=value` on top of the file, in order.
-        out: the sweep's folder, None for runs/<name>.
-        resume: whether to take up a sweep that was interrupted.
-        tracking_uri: MLflow's store, None for the default or, at resume, the sweep's own.
-        address: Ray's address, None to start Ray here.
-        data: below which folder the puzzles are kept, None for the default or, at resume, the
-            sweep's own.
+    None stands for the default or, at resume, the sweep's own; an `address` of None starts Ray.
     """
 
     space: SpaceFile

@@ -1,19 +1,12 @@
 """The cost of a sweep, before a single trial starts."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.model.flops import (
-    inference_flops,
-    parameter_count,
-    step_flops,
-    total_steps,
-    training_flops,
-    training_memory,
-)
+from hrm.model.flops import costs, step_flops, training_flops, training_memory
 from puzzle_datasets.common import text
 from sweep_platform.common.text import knobs
 from sweep_platform.space import knobs as space
@@ -37,18 +30,12 @@ CALIBRATION_FLOPS = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTrial:
-    """One configuration and its cost; `seconds` is None where it was not measured.
-
-    Its model has no use for the knobs that are `inactive`.
-    """
+    """One configuration and its cost; `seconds` is None where it was not measured."""
 
     label: str
     parameters: Parameters
     inactive: tuple[str, ...]
-    parameter_count: int
-    inference_flops: int
-    training_flops: int
-    steps: int
+    costs: Mapping[str, int]
     warmup_steps: int
     memory_bytes: int
     seconds: float | None
@@ -96,22 +83,15 @@ def make_plan(spec: SweepSpec, shape: Shape, slots: int, calibrated: bool) -> Pl
     return Plan(spec=spec, size=size(spec, shape), trials=trials, slots=slots)
 
 
-class _Example(NamedTuple):
-    cost: tuple[int, int]
-    parameters: Parameters
-    configuration: Configuration
-
-
-def _example(spec: SweepSpec, shape: Shape, share: float) -> _Example:
+def _example(spec: SweepSpec, shape: Shape, share: float) -> tuple[Parameters, Configuration]:
     """Numbers at this share of their way, and the names at this share of their order by cost."""
-    examples = []
-    for parameters in space.corners(spec, share):
-        configuration = configured(spec, shape, parameters)
-        model, training = configuration.model, configuration.training
-        cost = _inference(model), step_flops(model, training)
-        examples.append(_Example(cost, parameters, configuration))
-    examples.sort(key=lambda example: example.cost)
-    return examples[round(share * (len(examples) - 1))]
+    points = [(point, configured(spec, shape, point)) for point in space.corners(spec, share)]
+    points.sort(key=lambda example: _cost(example[1]))
+    return points[round(share * (len(points) - 1))]
+
+
+def _cost(one: Configuration) -> tuple[int, int]:
+    return costs(one.model, one.training)["inference_flops"], step_flops(one.model, one.training)
 
 
 def heading(spec: SweepSpec, scale: str, hardware: str, folder: Path) -> str:
@@ -158,42 +138,39 @@ def warnings(plan: Plan) -> list[str]:
     """Warnings about this plan, before anything is spent."""
     said = []
     for trial in plan.trials:
-        where = f"the {trial.label} configuration"
-        if trial.warmup_steps >= trial.steps:
+        where, steps = f"the {trial.label} configuration", trial.costs["total_steps"]
+        if trial.warmup_steps >= steps:
             said.append(
-                f"{where} has {trial.steps:,} steps and never leaves its warm-up of "
+                f"{where} has {steps:,} steps and never leaves its warm-up of "
                 f"{trial.warmup_steps:,}; lower training.warmup_steps or raise "
                 "budget.flops_per_trial"
             )
-        if trial.training_flops > plan.spec.budget.flops_per_trial:
+        if (spent := trial.costs["training_flops"]) > plan.spec.budget.flops_per_trial:
             said.append(
-                f"one step of {where} costs {text.flops(trial.training_flops)}, more than the "
+                f"one step of {where} costs {text.flops(spent)}, more than the "
                 "budget of a trial; raise budget.flops_per_trial or lower training.batch_size"
             )
     return said
 
 
-def _inference(model: ModelConfig) -> int:
-    return inference_flops(model, model.M_max)
-
-
 def _planned(
-    label: str, spec: SweepSpec, shape: Shape, example: _Example, calibrated: bool
+    label: str,
+    spec: SweepSpec,
+    shape: Shape,
+    example: tuple[Parameters, Configuration],
+    timed: bool,
 ) -> PlannedTrial:
-    model, training = example.configuration.model, example.configuration.training
-    spent = total_steps(model, training) * step_flops(model, training)
-    rate = flops_per_second(model, training, spec.resources.device) if calibrated else None
+    parameters, (model, training) = example[0], (example[1].model, example[1].training)
+    rate = flops_per_second(model, training, spec.resources.device) if timed else None
+    cost = costs(model, training)
     return PlannedTrial(
         label=label,
-        parameters=example.parameters,
-        inactive=inactive_knobs(spec, shape, example.parameters),
-        parameter_count=parameter_count(model),
-        inference_flops=_inference(model),
-        training_flops=spent,
-        steps=total_steps(model, training),
+        parameters=parameters,
+        inactive=inactive_knobs(spec, shape, parameters),
+        costs=cost,
         warmup_steps=training.warmup_steps,
         memory_bytes=training_memory(model, training),
-        seconds=None if rate is None else spent / rate,
+        seconds=None if rate is None else cost["training_flops"] / rate,
     )
 
 
@@ -201,10 +178,10 @@ def _cells(trial: PlannedTrial) -> tuple[str, ...]:
     return (
         trial.label,
         knobs({k: v for k, v in trial.parameters.items() if k not in trial.inactive}),
-        f"{trial.parameter_count:,}",
-        f"{text.flops(trial.inference_flops)} a puzzle",
-        text.flops(trial.training_flops),
-        f"{trial.steps:,}",
+        f"{trial.costs['parameter_count']:,}",
+        f"{text.flops(trial.costs['inference_flops'])} a puzzle",
+        text.flops(trial.costs["training_flops"]),
+        f"{trial.costs['total_steps']:,}",
         text.byte_size(trial.memory_bytes),
         "not measured" if trial.seconds is None else text.seconds(trial.seconds),
     )

@@ -48,8 +48,7 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
             `out`, `resume`, `tracking_uri`, `address`, `data`, and `settings`, a sequence of
             texts as behind `--set`.
 
-    Raises:
-        UserError: the space, the folder, the puzzles or an option can't be used.
+    Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
     from sweep_platform.commands.run import run
 
@@ -59,8 +58,7 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
 def plan_sweep(spec_or_path: Space, **overrides: Any) -> None:
     """Print what `run_sweep` would do with the same arguments, and its cost; start nothing.
 
-    Raises:
-        UserError: the space, the folder or an option can't be used.
+    Raises `UserError`: the space, the folder or an option can't be used.
     """
     from sweep_platform.commands.plan import show_plan
 

@@ -21,8 +21,7 @@ def run(request: Request) -> SweepFolder:
 
     Bad input is refused before Ray starts on this machine.
 
-    Raises:
-        UserError: the space, the folder, the puzzles or an option can't be used.
+    Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
     with ExitStack() as held:
         hardware = held.enter_context(hardware_at(request.address))

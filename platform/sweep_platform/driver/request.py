@@ -50,8 +50,7 @@ class ResolvedSweep:
 def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
     """The sweep to run: a new one on this hardware, or the one to take up.
 
-    Raises:
-        InputError: the space is bad, or there is nothing to resume.
+    Raises `InputError`: the space is bad, or there is nothing to resume.
     """
     return _taken_up(request) if request.resume else resolve_new(request, hardware)
 
@@ -59,8 +58,7 @@ def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
 def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
     """The sweep that the space means on this hardware, whether it was begun or not.
 
-    Raises:
-        InputError: the space is bad.
+    Raises `InputError`: the space is bad.
     """
     request.space.check()
     scale = _scale(request, hardware)
@@ -72,8 +70,7 @@ def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
 def require_free(folder: SweepFolder) -> None:
     """Refuse to start a new sweep in a folder that holds something.
 
-    Raises:
-        InputError: it does.
+    Raises `InputError`: it does.
     """
     if _holds_a_sweep(folder):
         raise InputError.of(

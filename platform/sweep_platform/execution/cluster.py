@@ -109,8 +109,7 @@ def connected(address: str | None) -> Iterator[None]:
 def connect(address: str | None) -> None:
     """Join the Ray cluster at `address`, or start one on this machine.
 
-    Raises:
-        InputError: nothing answers at the address.
+    Raises `InputError`: nothing answers at the address.
     """
     if address is not None:
         _require_answer(address)
@@ -135,8 +134,7 @@ def connect(address: str | None) -> None:
 def _kept_sigterm() -> Iterator[None]:
     """Keep the handler of SIGTERM, which Ray would take over.
 
-    Raises:
-        KeyboardInterrupt: Ray heard a SIGTERM meanwhile.
+    Raises `KeyboardInterrupt`: Ray heard a SIGTERM meanwhile.
     """
     handler = signal.getsignal(signal.SIGTERM)
     try:

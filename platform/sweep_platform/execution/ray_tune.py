@@ -111,8 +111,7 @@ def run_trials(
         slots: how many workers may be in the making at once.
         storage: a folder for Ray's own files, removed at the end: nothing there is needed again.
 
-    Raises:
-        WorkersLost: Ray gave up; the same call may be made again.
+    Raises `WorkersLost`: Ray gave up; the same call may be made again.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     needs = {"cpu": resources.cpus, "gpu": resources.gpus}

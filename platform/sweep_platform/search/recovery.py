@@ -15,8 +15,7 @@ def recover(
 ) -> list[TrialFolder]:
     """Make up for the steps that a former driver did not come to; return trials that go on.
 
-    Raises:
-        InputError: the folder has a trial that the study lacks.
+    Raises `InputError`: the folder has a trial that the study lacks.
     """
     folders = {trial.record().study_number: trial for trial in folder.trials()}
     _refuse_unknown(folder, folders, study)

@@ -34,8 +34,7 @@ def open_search(
         shape: the sizes that the puzzles fix for a model.
         dataset: folder and fingerprint of the puzzles.
 
-    Raises:
-        InputError: the study cannot be opened, or is not the one of the folder's trials.
+    Raises `InputError`: the study cannot be opened, or is not the one of the folder's trials.
     """
     study = open_study(folder, spec)
     factory = TrialFactory(folder, spec, shape, dataset)

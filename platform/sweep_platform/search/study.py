@@ -83,8 +83,7 @@ class Study:
 def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
     """The study of a sweep, made if it is not there yet.
 
-    Raises:
-        InputError: its database cannot be opened, or not be written.
+    Raises `InputError`: its database cannot be opened, or not be written.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec.search.storage is None:

@@ -36,8 +36,7 @@ _SECTIONS = {"model": (*MODEL_SETTINGS, HEAD_DIM), "training": TRAINING_SETTINGS
 def check_space(spec: SweepSpec, source: Source) -> None:
     """Refuse a space some of whose configurations cannot be built.
 
-    Raises:
-        InputError: names the file, the line, the key and the remedy.
+    Raises `InputError`: names the file, the line, the key and the remedy.
     """
     for section, known in _SECTIONS.items():
         for key, value in getattr(spec, section).items():

@@ -44,11 +44,7 @@ class Configuration:
 
 
 def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configuration:
-    """The configuration of one point.
-
-    Raises:
-        ConfigError: the settings do not go together.
-    """
+    """The configuration of one point. Raises `ConfigError`: the settings do not go together."""
     model = space.model_config(spec, shape, parameters)
     training = space.training_config(spec, parameters)
     decay = float(ema_decay(model, training))

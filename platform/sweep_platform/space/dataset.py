@@ -30,8 +30,7 @@ class DatasetAddress:
     def open(self) -> "PuzzleDataset":
         """The puzzle set, verified by hash.
 
-        Raises:
-            DatasetError: it is not there, is damaged, or is not the one of the sweep.
+        Raises `DatasetError`: it is not there, is damaged, or is not the one of the sweep.
         """
         from puzzle_datasets.storage.dataset import PuzzleDataset
 
@@ -48,8 +47,7 @@ class DatasetAddress:
 def prepare(dataset: DatasetSpec, root: Path) -> Path:
     """The folder below `root` that holds the puzzles of a spec, built where it is missing.
 
-    Raises:
-        DatasetError: it cannot be built, or is damaged.
+    Raises `DatasetError`: it cannot be built, or is damaged.
     """
     return prepare_set(dataset.name, _settings(dataset), root.absolute())
 

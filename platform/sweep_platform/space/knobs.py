@@ -136,8 +136,7 @@ def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
 def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
     """The model of one configuration, without the settings that it has no use for.
 
-    Raises:
-        ConfigError: the settings do not go together.
+    Raises `ConfigError`: the settings do not go together.
     """
     settings: dict[str, Any] = {**spec.model, **_of(parameters, MODEL_SETTINGS)}
     head_dim = settings.pop(HEAD_DIM, None)
@@ -150,8 +149,7 @@ def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Model
 def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
     """The training of one configuration; its budget is that of every trial of the sweep.
 
-    Raises:
-        ConfigError: the settings do not go together.
+    Raises `ConfigError`: the settings do not go together.
     """
     settings: dict[str, Any] = {**spec.training, **_of(parameters, TRAINING_SETTINGS)}
     puzzles = None if spec.evaluation.puzzles == "all" else spec.evaluation.puzzles

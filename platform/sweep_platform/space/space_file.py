@@ -62,8 +62,7 @@ class SpaceFile:
     def resolve(self, scale: str | None, settings: Sequence[str] = ()) -> SweepSpec:
         """The specification at a scale, with `key=value` settings on top.
 
-        Raises:
-            InputError: the scale is unknown, or a key or value is wrong.
+        Raises `InputError`: the scale is unknown, or a key or value is wrong.
         """
         source = self.base
         if scale is not None:
@@ -78,8 +77,7 @@ class SpaceFile:
     def check(self) -> None:
         """Resolve every scale, so that a typo is found before the file reaches the cluster.
 
-        Raises:
-            InputError: as `resolve`.
+        Raises `InputError`: as `resolve`.
         """
         for scale in self.scales or [None]:
             self.resolve(scale)
@@ -90,8 +88,7 @@ def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> Swee
 
     Its puzzles are not checked again: the sweep has them, though their source may be gone.
 
-    Raises:
-        InputError: a key or value is wrong; `name` says where the rest was read.
+    Raises `InputError`: a key or value is wrong; `name` says where the rest was read.
     """
     return _validated(_with(Source(tree=tree, locations={}, name=name), settings))
 

@@ -124,8 +124,7 @@ def _forget(locations: dict[KeyPath, str], path: KeyPath) -> None:
 def read_yaml(path: Path) -> Source:
     """Parse a YAML file that holds one mapping.
 
-    Raises:
-        InputError: the file is missing, unreadable, not YAML, not a mapping, or names a key twice.
+    Raises `InputError`: the file is missing, unreadable, not YAML, not a mapping, or names a key twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -164,8 +163,7 @@ def parse_yaml(text: str, name: str) -> Source:
 def parse_scalar(text: str, name: str) -> Any:
     """A value from the command line, read as YAML: 3, 1e-4, true, [1, 2], word.
 
-    Raises:
-        InputError: the text is no YAML value; `name` says where it stands.
+    Raises `InputError`: the text is no YAML value; `name` says where it stands.
     """
     try:
         return parse_yaml(f"value: {text}", name).tree["value"]

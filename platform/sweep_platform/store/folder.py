@@ -117,8 +117,7 @@ class SweepFolder:
     def record(self) -> SweepRecord:
         """Read what is swept.
 
-        Raises:
-            InputError: the sweep was begun by code that kept its records otherwise.
+        Raises `InputError`: the sweep was begun by code that kept its records otherwise.
         """
         fields = read_json(self.root / "sweep.json")
         found = fields.get("format", 1)
@@ -169,8 +168,7 @@ def _number(folder: Path) -> int:
 def owned(folder: SweepFolder) -> Iterator[None]:
     """Own a sweep's folder; it is removed again if no session comes of it.
 
-    Raises:
-        InputError: it cannot be written, or another driver owns it.
+    Raises `InputError`: it cannot be written, or another driver owns it.
     """
     made = _make(folder.root)
     with ExitStack() as held:

@@ -124,7 +124,7 @@ def _forget(locations: dict[KeyPath, str], path: KeyPath) -> None:
 def read_yaml(path: Path) -> Source:
     """Parse a YAML file that holds one mapping.
 
-    Raises `InputError`: the file is missing, unreadable, not YAML, not a mapping, or names a key twice.
+    Raises `InputError`: it is missing, unreadable, no YAML, no mapping, or names a key twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from hrm.config import ModelConfig, TrainingConfig, heads_of_width
+from hrm.config import DATASET_FIELDS, ModelConfig, TrainingConfig, heads_of_width
 from sweep_platform.spec.schema import Choices, Knob, Range, Scalar, SweepSpec
 
 Parameters = Mapping[str, Scalar]
@@ -19,9 +19,8 @@ Parameters = Mapping[str, Scalar]
 HEAD_DIM = "head_dim"
 """Setting of `model` that stands for num_heads: heads of this width, as many as fit."""
 
-_GIVEN_BY_DATA = {"vocab_size", "seq_len", "num_puzzle_identifiers"}
 _GIVEN_BY_SPEC = {"training_flops", "seed", "evaluate_at", "eval_puzzles"}
-MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in _GIVEN_BY_DATA)
+MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in DATASET_FIELDS)
 TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)
 
 

@@ -6,6 +6,7 @@ high-level cycles of T low-level steps each, and a puzzle gets at most M_max seg
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -173,6 +174,18 @@ class ModelConfig:
             for name in names if applies else ():
                 causes.setdefault(name, cause)
         return causes
+
+    def ignored(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """Settings of the model and its training that were given and that change nothing here.
+
+        Each with its cause; one that was given the value that the model acts by does not count.
+        """
+        own = self.effective
+        return {
+            name: cause
+            for name, cause in self.inactive.items()
+            if name in given and getattr(own, name, None) != given[name]
+        }
 
     @property
     def effective(self) -> "ModelConfig":

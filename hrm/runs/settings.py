@@ -15,6 +15,7 @@ from hrm.config import (
 )
 from hrm.model.flops import step_flops, total_steps
 from hrm.runs.folder import RunFolder, RunState
+from puzzle_datasets.common.command_line import flag
 from puzzle_datasets.common.options import make, plain
 from puzzle_datasets.storage.schema import Manifest
 
@@ -119,13 +120,10 @@ def _model(request: Request, manifest: Manifest, before: Mapping[str, Any]) -> M
 
 def _require_active(request: Request, model: ModelConfig) -> None:
     """Refuse a setting that was given though the model has no use for it."""
-    effective = model.effective
-    for name, value in {**request.model, **request.training}.items():
-        cause = model.inactive.get(name)
-        if cause is not None and getattr(effective, name, None) != value:
-            because = f"--{cause.replace('_', '-')} {getattr(model, cause)}"
-            problem = f"is {value}, which {because} has no use for"
-            raise ConfigError(name, value, "leave it out", problem=problem, also=(cause,))
+    given = {**request.model, **request.training}
+    for name, cause in model.ignored(given).items():
+        problem = f"is {given[name]}, which {flag(cause)} {getattr(model, cause)} has no use for"
+        raise ConfigError(name, given[name], "leave it out", problem=problem, also=(cause,))
 
 
 def _training(request: Request, model: ModelConfig, before: Mapping[str, Any]) -> TrainingConfig:
@@ -143,8 +141,7 @@ def _training(request: Request, model: ModelConfig, before: Mapping[str, Any]) -
 
 
 def _refuse_both(field: str, value: object, other: str) -> NoReturn:
-    option = f"--{other.replace('_', '-')}"
-    problem = f"is {value}, and {option} is given too"
+    problem = f"is {value}, and {flag(other)} is given too"
     raise ConfigError(field, value, "keep one of them", problem=problem, also=(other,))
 
 

@@ -73,12 +73,9 @@ class Sweep:
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
-        """The sweep in a folder, finished or not. Raises `InputError` where there is none."""
+        """The sweep in a folder, finished or not. Raises `InputError` where none can be read."""
         found = SweepFolder(Path(folder))
-        if not found.exists():
-            raise InputError.of(
-                folder, "holds no sweep.json", "name the folder of a sweep, such as runs/arc"
-            )
+        found.record()
         return cls(found)
 
     @property
@@ -88,7 +85,7 @@ class Sweep:
 
     @property
     def exit_status(self) -> int:
-        """The exit status of its last session: 0 done, 1 failed or killed, 130 interrupted."""
+        """That of its last session: 0 done, 130 interrupted, 1 failed, killed, or at work."""
         sessions = self._folder.sessions()
         end = sessions[-1].end if sessions else None
         return FAILED if end is None else _STATUS[end]
@@ -149,9 +146,9 @@ class Sweep:
                 "state": trial.state.value,
                 "reason": trial.reason,
                 "exact_accuracy": trial.final.exact_accuracy[-1] if trial.final else None,
-                "training_flops": trial.training_flops,
+                "training_flops": float(trial.training_flops),
                 "device_seconds": trial.device_seconds,
-                "inference_flops": record.inference_flops,
+                "inference_flops": float(record.inference_flops),
                 "parameter_count": record.parameter_count,
                 **{name: trial.knobs.get(name) for name in record.parameters},
             }
@@ -166,11 +163,11 @@ class Sweep:
                     yield {
                         "trial": record.number,
                         "step": progress.step,
-                        "training_flops": progress.training_flops,
+                        "training_flops": float(progress.training_flops),
                         "M": segments,
                         "exact_accuracy": accuracy,
                         "token_accuracy": curve.token_accuracy[segments - 1],
-                        "inference_flops": curve.inference_flops[segments - 1],
+                        "inference_flops": float(curve.inference_flops[segments - 1]),
                         "puzzles": curve.puzzles,
                     }
 
@@ -184,12 +181,20 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     options |= {n: Path(overrides[n]) for n in _PATHS if overrides.get(n) is not None}
     # As the command line has them; JSON is YAML.
     settings = [
-        f"{_SHORT.get(name, name)}={json.dumps(value)}"
+        f"{_SHORT.get(name, name)}={_as_json(name, value)}"
         for name, value in overrides.items()
         if name not in (*_OPTIONS, *_PATHS)
     ]
     options["settings"] = (*options.get("settings", ()), *settings)
     return Request(space=space, **options)
+
+
+def _as_json(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value)
+    except TypeError:
+        remedy = "give a number, a text, a truth value, a list or a mapping"
+        raise InputError(name, value, remedy) from None
 
 
 def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:

@@ -1,11 +1,13 @@
 """Sweeps from Python: tables of what a folder holds."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sweep_platform import Sweep
+from sweep_platform import Sweep, cli
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
 from sweep_platform.spec.schema import SweepSpec
@@ -117,3 +119,29 @@ def test_overrides_are_settings(name: str, value: object, path: tuple[str, ...])
     for part in path:
         found = found[part]
     assert found == value or found.items() >= value.items()
+
+
+def test_a_folder_of_old_code_is_refused_everywhere(make_sweep, capsys) -> None:
+    folder = make_sweep(TrialState.COMPLETE)
+    record = json.loads((folder.root / "sweep.json").read_text())
+    del record["format"]
+    (folder.root / "sweep.json").write_text(json.dumps(record))
+    (folder.root / "sessions.jsonl").write_text(
+        '{"started": 1.0}\n{"ended": 2.0, "how": "done"}\n'
+    )
+    with pytest.raises(InputError, match="is a sweep of format 1"):
+        Sweep.open(folder.root)
+    assert cli.report([str(folder.root)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_costs_beyond_64_bits_are_numbers(make_sweep) -> None:
+    folder = make_sweep(TrialState.COMPLETE)
+    [trial] = folder.trials()
+    trial.create(replace(trial.record(), inference_flops=10**20))
+    assert Sweep.open(folder.root).trials().to_pylist()[0]["inference_flops"] == 1e20
+
+
+def test_an_override_that_is_no_value_is_refused() -> None:
+    with pytest.raises(InputError, match="trials is <object"):
+        _request(SPACE, {"trials": object()})

@@ -57,7 +57,3 @@ def test_a_trial_has_to_end_in_time() -> None:
     left.complete_trial(1.0)
     left.complete_trial(1.0)
     assert left.forbids(new=True) is None, "the median is 10 s now"
-
-
-def test_flops_of_all_trials() -> None:
-    assert budget()[0].training_flops == 3_000_000

@@ -40,16 +40,6 @@ class CheckpointStoreConformance:
         with store.hold("b") as path:
             assert not path.exists()
 
-    def test_what_is_deleted_is_gone(self, reopen: Reopen) -> None:
-        store = reopen()
-        with store.hold("a") as path:
-            path.write_bytes(b"a")
-            store.publish("a")
-        store.delete("a")
-        store.delete("a")
-        with reopen().hold("a") as path:
-            assert not path.exists()
-
     def test_a_key_has_one_holder(self, reopen: Reopen) -> None:
         waiting, held = threading.Event(), threading.Event()
 
@@ -90,9 +80,6 @@ class CopyingCheckpoints:
 
     def publish(self, key: str) -> None:
         self._published[key] = (self._root / key).read_bytes()
-
-    def delete(self, key: str) -> None:
-        self._published.pop(key, None)
 
 
 class TestCopying(CheckpointStoreConformance):

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -62,10 +61,8 @@ def test_hidden_gpus_do_not_count(
 
 
 def refusal(address: str) -> str:
-    started = time.monotonic()
     with pytest.raises(InputError) as caught:
         cluster.connect(address)
-    assert time.monotonic() - started < 3 * cluster.CONNECT_SECONDS
     message = str(caught.value)
     assert "\n" not in message
     assert address in message

@@ -92,7 +92,7 @@ def test_names_have_no_order_so_all_are_tried(make_spec) -> None:
     )
     cheapest, median, dearest = plan.make_plan(spec, SHAPE, 1, calibrated=False).trials
     points = space.nearest_first(spec, cheapest.parameters)
-    models = [space.model_config(spec, SHAPE, point) for point in points]
+    models = [space.model_config(spec, SHAPE, point).effective for point in points]
     costs = [inference_flops(model, model.M_max) for model in models]
     assert cheapest.costs["inference_flops"] == min(costs)
     assert dearest.costs["inference_flops"] == max(costs)
@@ -179,3 +179,18 @@ def test_calibration_leaves_the_threads_as_they_were(make_spec) -> None:
         assert torch.get_num_threads() == THREADS + 1
     finally:
         torch.set_num_threads(1)
+
+
+def test_fixed_settings_without_use_are_warned_of(make_spec) -> None:
+    fixed = {"model": "trm", "H_layers": 1, "L_layers": 1, "hidden_size": 32, "num_heads": 2}
+    spec = make_spec(model=fixed)
+    made = plan.make_plan(spec, SHAPE, slots=1, calibrated=False)
+    assert [text for text in plan.warnings(made) if "changes nothing" in text] == [
+        "model.H_layers changes nothing: no model of this space has a use for it"
+    ]
+    both = make_spec(model={k: v for k, v in fixed.items() if k != "model"}, space=BOTH)
+    made = plan.make_plan(both, SHAPE, slots=1, calibrated=False)
+    assert not [text for text in plan.warnings(made) if "changes nothing" in text]
+
+
+BOTH = {"model": {"choices": ["trm", "hrm"]}}

@@ -170,3 +170,11 @@ def test_a_file_in_the_way_holds_no_sweep(here: Path) -> None:
     assert not SweepFolder(here / "file" / "below").exists()
     with pytest.raises(InputError, match="holds no sweep to resume"):
         ask(resume=True, out=here / "file" / "below")
+
+
+def test_a_sweep_is_resumed_in_its_folder_whatever_the_space_says_by_then(here: Path) -> None:
+    create(ask())
+    gone = Request(space=SpaceFile.read(here / "gone.yaml"), resume=True, out=Path("runs/toy"))
+    assert resolve(gone, LAPTOP).spec.name == "toy"
+    with pytest.raises(InputError, match="does not exist"):
+        resolve(Request(space=gone.space, resume=True), LAPTOP)

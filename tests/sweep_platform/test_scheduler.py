@@ -365,3 +365,46 @@ def test_what_every_trial_warns_of_is_said_once(drive) -> None:
     for _ in range(2):
         driver.report("a", warnings=("there is no compiler",))
     assert driver.display.events[1:] == [("note", "there is no compiler")]
+
+
+def test_what_a_trial_reported_outweighs_the_loss_of_all_workers(drive) -> None:
+    driver = drive(capacity=3)
+    for key in "abc":
+        driver.start(key)
+    driver.report("a", measurement(TOTAL, 0.5))
+    driver.report("b", failure=Failure(reason="the loss was nan"))
+    driver.scheduler.all_lost("Ray ran out of memory")
+    assert driver.states() == ["complete", "failed", None]
+
+
+def test_a_trial_that_was_done_when_time_was_up_is_complete(drive, monkeypatch) -> None:
+    monkeypatch.setattr(scheduler_module, "GRACE_SECONDS", 0.0)
+    driver = drive(minutes=1)
+    driver.start("a")
+    driver.report("a", measurement(TOTAL, 0.5))
+    driver.clock.now = 61.0
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["complete"]
+
+
+def test_decisions_are_forgotten_when_a_trial_ends(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.scheduler.interrupt()
+    driver.scheduler.should_end()
+    assert driver.told(0) is Decision.PAUSE
+    driver.scheduler.ended("a")
+    assert driver.told(0) is Decision.CONTINUE
+
+
+def test_a_full_disk_loses_a_traceback_and_nothing_else(drive, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    driver = drive()
+    driver.start("a")
+    monkeypatch.setattr(TrialFolder, "write_error", full)
+    driver.report("a", failure=Failure(reason="KeyError: 'x'", traceback="Traceback ..."))
+    driver.scheduler.ended("a")
+    assert driver.states() == ["failed"]

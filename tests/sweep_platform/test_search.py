@@ -18,6 +18,7 @@ from sweep_builders import SHAPE, TOTAL, OpenedSearch, measurement, opened, prog
 from sweep_platform.common.errors import InputError
 from sweep_platform.search import proposer as proposer_module
 from sweep_platform.search.outcomes import complete_seconds
+from sweep_platform.search.rungs import RungLedger
 from sweep_platform.search.trial_factory import TrialFactory
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import SweepSpec
@@ -536,3 +537,20 @@ def test_what_does_not_leaves_it(make_spec, key: str) -> None:
 def test_signatures_tell_configurations_apart(make_spec, one: Any, other: Any) -> None:
     spec = make_spec()
     assert (signature(spec, one) == signature(spec, other)) == (one == other)
+
+
+def test_a_trial_that_a_rule_paused_passes_its_rung_when_it_goes_on(
+    restart: Open, make_spec
+) -> None:
+    class Pausing:
+        def at(self, step: int, total_steps: int) -> float | None:
+            return 0.5 if step == 50 else None
+
+        def decide(self, values: Any, earlier: Any) -> Decision:
+            return Decision.PAUSE
+
+    search = restart(make_spec(objectives=["exact_accuracy"]))
+    trial = search.propose()
+    ledger = RungLedger(search.search.proposer._study, Pausing(), ("exact_accuracy",))
+    assert ledger.decide(trial, progress(50, 0.5)) is Decision.PAUSE
+    assert ledger.decide(trial, progress(50, 0.5)) is Decision.CONTINUE

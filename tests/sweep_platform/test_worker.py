@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray import tune
 from sweep_builders import sweep_folder
 
 from hrm.config import MODELS
@@ -14,7 +15,7 @@ from hrm.model import compiled
 from hrm.progress import Progress
 from hrm.train import main
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from sweep_platform.execution.worker import train
+from sweep_platform.execution.worker import run_job, train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.store.messages import Replicate, TrialJob, TrialReport
@@ -192,9 +193,32 @@ def test_a_trial_that_diverges_says_why(jobs: MakeJobs) -> None:
     assert failure.traceback is None
 
 
-def test_a_fault_of_ours_comes_with_its_traceback(jobs: MakeJobs) -> None:
+def test_a_fault_of_the_user_is_one_sentence(jobs: MakeJobs) -> None:
     [made] = jobs(**ONE)
     [report] = train(replace(made, dataset={"folder": "/nowhere", "fingerprint": "0"}))
     assert report.failure
-    assert "/nowhere" in report.failure.reason
+    assert report.failure.reason.startswith("/nowhere")
+    assert report.failure.traceback is None
+
+
+def test_a_fault_of_ours_comes_with_its_traceback(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    [made] = jobs(**ONE)
+    monkeypatch.setattr("hrm.training.trainer.Trainer.run", broken)
+    _, report = train(made)
+    assert report.failure
+    assert report.failure.reason == "ZeroDivisionError: a bug"
     assert "Traceback" in (report.failure.traceback or "")
+
+
+def test_a_job_of_other_code_fails_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, str]] = []
+    monkeypatch.setattr(tune, "report", sent.append)
+    run_job({"job": '{"version": 99}'})
+    [report] = [TrialReport.from_text(message["report"]) for message in sent]
+    assert report.failure
+    assert "install the same version" in report.failure.reason

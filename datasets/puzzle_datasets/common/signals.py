@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: an orderly end at the first, an end at once at the second."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,7 +26,8 @@ class StopRequest:
 def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
     """Yield a flag that Ctrl-C or SIGTERM sets; `notify` is called at the first.
 
-    A second signal raises `KeyboardInterrupt`.
+    A second signal raises `KeyboardInterrupt`. Only the main thread hears of signals; in another
+    nothing comes.
     """
     stop = StopRequest()
 
@@ -35,8 +37,11 @@ def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRe
         stop.request()
         notify()
 
-    former = {one: signal.signal(one, first) for one in (signal.SIGINT, signal.SIGTERM)}
+    here = threading.current_thread() is threading.main_thread()
+    former = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM) if here}
     try:
+        for one in former:
+            signal.signal(one, first)
         yield stop
     finally:
         for one, handler in former.items():

@@ -1,1 +1,1 @@
-"""Common."""
+"""The lowest room: errors, texts without secrets, and the environment."""

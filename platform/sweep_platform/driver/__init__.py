@@ -1,1 +1,1 @@
-"""Driver."""
+"""One session of a sweep: its request, its life, its display."""

@@ -24,7 +24,7 @@ from sweep_platform.search.search import open_search
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.messages import Replicate, TrialJob
-from sweep_platform.store.summary import wall_seconds
+from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
 from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
@@ -125,11 +125,10 @@ class SweepSession:
 
     def _open_budget(self) -> Budget:
         trials = self.folder.trials()
-        written = [m.time_ms / 1000 for trial in trials for m in trial.measurements()]
         return Budget(
             self.spec.budget,
             trials=len(trials),
-            seconds=wall_seconds(self.folder.sessions(), written),
+            seconds=clock_seconds(self.folder),
             trial_seconds=complete_seconds(trials),
         )
 

@@ -7,6 +7,7 @@ of Ray's control store: the driver writes, workers look every fifth of a second 
 import time
 from collections.abc import Callable
 
+from ray.exceptions import RayError
 from ray.experimental import internal_kv
 
 from sweep_platform.store.messages import Decision
@@ -22,13 +23,23 @@ class DecisionChannel:
         self.name = name
 
     def send(self, trial: int, decision: Decision) -> None:
-        """Let the worker of a trial know. The driver calls."""
+        """Let the worker of a trial know; CONTINUE forgets what was decided. The driver calls."""
+        if decision is Decision.CONTINUE:
+            internal_kv._internal_kv_del(self._key(trial), namespace=_NAMESPACE)
+            return
         value = decision.value.encode()
         internal_kv._internal_kv_put(self._key(trial), value, True, namespace=_NAMESPACE)
 
     def read(self, trial: int) -> Decision:
-        """Return the newest decision on a trial; CONTINUE where there is none. A worker calls."""
-        value = internal_kv._internal_kv_get(self._key(trial), namespace=_NAMESPACE)
+        """Return the newest decision on a trial; CONTINUE where there is none. A worker calls.
+
+        A control store that does not answer has decided nothing: the trial goes on, and whether
+        its worker is lost is for Ray to find out.
+        """
+        try:
+            value = internal_kv._internal_kv_get(self._key(trial), namespace=_NAMESPACE)
+        except RayError:
+            return Decision.CONTINUE
         return Decision.CONTINUE if value is None else Decision(value.decode())
 
     def _key(self, trial: int) -> bytes:

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from puzzle_datasets.common.errors import RunError
+from puzzle_datasets.common.errors import RunError, UserError
 from sweep_platform.space.dataset import DatasetAddress
-from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
-from sweep_platform.store.messages import Failure, TrialJob, TrialReport
+from sweep_platform.store.checkpoints import open_checkpoints
+from sweep_platform.store.messages import Failure, MessageError, TrialJob, TrialReport
 
 if TYPE_CHECKING:
+    from hrm.progress import Measurement
     from hrm.training.trainer import Trainer
 
 
@@ -33,7 +34,12 @@ def run_job(config: dict[str, Any]) -> None:
 
     from sweep_platform.execution.decisions import DecisionChannel, DecisionWatch
 
-    job = TrialJob.from_text(config["job"])
+    try:
+        job = TrialJob.from_text(config["job"])
+    except MessageError as error:
+        failure = Failure(reason=str(error))
+        tune.report({"report": TrialReport(trial=-1, replicate=0, failure=failure).to_text()})
+        return
     channel = DecisionChannel(job.channel)
     watch = DecisionWatch(lambda: channel.read(job.trial))
     for report in train(job, watch):
@@ -48,39 +54,32 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
     """
     store = open_checkpoints(job.checkpoints)
     [replicate] = job.replicates
+    from hrm.runs.report import session_record
 
-    def report(*measurements: Any, **fields: Any) -> TrialReport:
-        return TrialReport(
-            trial=job.trial, replicate=replicate.number, measurements=measurements, **fields
-        )
+    with _fallbacks() as heard:
 
-    try:
-        from hrm.runs.report import session_record
+        def report(*measurements: Measurement, **fields: Any) -> TrialReport:
+            warnings, heard[:] = tuple(heard), []
+            return TrialReport(
+                trial=job.trial,
+                replicate=replicate.number,
+                measurements=measurements,
+                warnings=warnings,
+                **fields,
+            )
 
-        with store.hold(job.key) as checkpoint, _fallbacks() as heard:
-            trainer = _trainer(job, checkpoint)
-            heard += [] if heard else _shortfall(trainer)
-            yield report(*trainer.measurements, session=session_record(trainer))
-            for measurement in _measurements(trainer, checkpoint, stop, store, job.key):
-                yield report(measurement, warnings=tuple(heard))
-                heard.clear()
-    except RunError as error:
-        yield report(failure=Failure(reason=str(error)))
-    except Exception as error:
-        sentence = f"{type(error).__name__}: {error}".splitlines()[0]
-        yield report(failure=Failure(reason=sentence, traceback=traceback.format_exc()))
-
-
-def _measurements(
-    trainer: Trainer,
-    checkpoint: Path,
-    stop: Callable[[], bool],
-    store: CheckpointStore,
-    key: str,
-) -> Iterator[Any]:
-    """Train to the end; yield what is measured."""
-    for _ in trainer.run(checkpoint, stop=stop, saved=lambda: store.publish(key)):
-        yield trainer.measurements[-1]
+        try:
+            with store.hold(job.key) as checkpoint:
+                trainer = _trainer(job, checkpoint)
+                heard += [] if heard else _shortfall(trainer)
+                yield report(*trainer.measurements, session=session_record(trainer))
+                for _ in trainer.run(checkpoint, stop=stop, saved=lambda: store.publish(job.key)):
+                    yield report(trainer.measurements[-1])
+        except (RunError, UserError) as error:
+            yield report(failure=Failure(reason=str(error)))
+        except Exception as error:
+            sentence = f"{type(error).__name__}: {error}".splitlines()[0]
+            yield report(failure=Failure(reason=sentence, traceback=traceback.format_exc()))
 
 
 @contextmanager

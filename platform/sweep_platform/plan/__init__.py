@@ -1,1 +1,1 @@
-"""Plan."""
+"""The cost of a sweep before it starts, and its budget while it runs."""

@@ -42,11 +42,6 @@ class Budget:
         self._trial_seconds = list(trial_seconds)
 
     @property
-    def training_flops(self) -> int:
-        """FLOPs that all trials together may spend on training."""
-        return self.limits.trials * int(self.limits.flops_per_trial)
-
-    @property
     def trials_left(self) -> int:
         """Number of trials that may still be begun."""
         return max(0, self.limits.trials - self.trials)

@@ -14,6 +14,7 @@ from sweep_platform.space.configuration import (
     Configuration,
     Size,
     configured,
+    ignored_settings,
     inactive_knobs,
     size,
 )
@@ -136,7 +137,10 @@ def _compiles(spec: SweepSpec) -> bool:
 
 def warnings(plan: Plan) -> list[str]:
     """Warnings about this plan, before anything is spent."""
-    said = []
+    said = [
+        f"{name} changes nothing: no model of this space has a use for it"
+        for name in ignored_settings(plan.spec)
+    ]
     for trial in plan.trials:
         where, steps = f"the {trial.label} configuration", trial.costs["total_steps"]
         if trial.warmup_steps >= steps:

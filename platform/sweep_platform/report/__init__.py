@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 from puzzle_datasets.common.files import write_file
-from sweep_platform.common.errors import InputError
 from sweep_platform.report.pages import DRAWING, report_as_html, report_as_markdown
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
@@ -24,15 +23,12 @@ def write_report(sweep: SweepFolder) -> Path:
     first file is written, and each file is replaced whole: what was there stays readable. Raises
     `InputError` where the folder holds no sweep.
     """
-    if not sweep.exists():
-        raise InputError.of(
-            sweep.root, "holds no sweep.json", "name the folder of a sweep, such as runs/arc"
-        )
+    summary = summarize(sweep)
     import vl_convert
 
     from sweep_platform.report.sections import outline
 
-    report = outline(summarize(sweep), written=time.time())
+    report = outline(summary, written=time.time())
     drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
     contents: dict[str, bytes] = {
         f"{name}.png": vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)

@@ -1,1 +1,1 @@
-"""Search."""
+"""The search: proposals, rungs, recovery, outcomes, and the scheduler."""

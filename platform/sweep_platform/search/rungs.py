@@ -106,7 +106,9 @@ class RungLedger:
         record = trial.record()
         kept = self._kept(rung)
         if before := kept.get(record.study_number):
-            return Decision(before["decision"])
+            # A trial that was paused here and reports again was let go on.
+            stopped = Decision(before["decision"]) is Decision.STOP
+            return Decision.STOP if stopped else Decision.CONTINUE
         values = objective_values(self._objectives, progress, record.costs)
         decision = self._rule.decide(values, [tuple(other["values"]) for other in kept.values()])
         self._keep(record.study_number, rung, values, decision, progress.step)

@@ -134,21 +134,18 @@ class TrialScheduler:
     def ended(self, key: str, lost: bool = False) -> None:
         """Settle a trial that Ray is done with; `lost` if its worker is gone."""
         live = self._live.pop(key)
-        if live.failure is not None:
-            self._settle(live, TrialState.FAILED, live.failure.reason)
-        elif live.spent:
-            self._settle(live, TrialState.COMPLETE, "the training budget was spent")
-        elif live.decision is Decision.STOP:
-            self._settle(live, TrialState.STOPPED, live.reason)
-        elif live.decision is Decision.PAUSE and not lost:
+        self._send(live.record.number, Decision.CONTINUE)
+        if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
             self._settle(live, TrialState.PAUSED, live.reason)
-        else:
-            self._lose(live, "its worker was lost")
+        elif not self._settle_as_reported(live):
+            self._lose(live, "its worker was lost" if lost else "its worker ended early")
 
     def all_lost(self, reason: str) -> None:
         """Take note that every worker is gone."""
         for key in list(self._live):
-            self._lose(self._live.pop(key), reason)
+            live = self._live.pop(key)
+            if not self._settle_as_reported(live):
+                self._lose(live, reason)
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
@@ -169,11 +166,25 @@ class TrialScheduler:
 
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
-        if not self.interrupted:
-            waiting = [_Live(trial, trial.record()) for trial in self._search.proposer.unfinished]
-            for live in (*self._live.values(), *waiting):
+        for live in self._live.values():
+            if not self._settle_as_reported(live) and not self.interrupted:
                 self._settle(live, TrialState.STOPPED, "the sweep's time was up")
         self._live.clear()
+        for trial in () if self.interrupted else self._search.proposer.unfinished:
+            waiting = _Live(trial, trial.record())
+            self._settle(waiting, TrialState.STOPPED, "the sweep's time was up")
+
+    def _settle_as_reported(self, live: _Live) -> bool:
+        """End a trial by its own reports and what was decided on it; False if they do not tell."""
+        if live.failure is not None:
+            self._settle(live, TrialState.FAILED, live.failure.reason)
+        elif live.spent:
+            self._settle(live, TrialState.COMPLETE, "the training budget was spent")
+        elif live.decision is Decision.STOP:
+            self._settle(live, TrialState.STOPPED, live.reason)
+        else:
+            return False
+        return True
 
     def _next(self) -> TrialFolder | None:
         """The next trial to run; None where the budget or the space has no more."""
@@ -215,7 +226,10 @@ class TrialScheduler:
     def _fail(self, live: _Live, failure: Failure) -> None:
         live.failure = failure
         if failure.traceback is not None:
-            live.trial.write_error(failure.traceback)
+            try:
+                live.trial.write_error(failure.traceback)
+            except OSError as error:  # the reason is recorded all the same
+                self._display.note(f"the traceback of trial {live.record.number} is lost: {error}")
 
     def _lose(self, live: _Live, reason: str) -> None:
         """Let a trial whose worker is gone go on, but not for ever."""
@@ -226,7 +240,8 @@ class TrialScheduler:
             return
         self._search.proposer.requeue(live.trial)
         self._exhausted = False
-        self._display.note(f"trial {number} goes on from its checkpoint: {reason}")
+        when = " at the next --resume" if self.ending else ""
+        self._display.note(f"trial {number} goes on from its checkpoint{when}: {reason}")
 
     def _settle(self, live: _Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end(live.trial, state, reason)

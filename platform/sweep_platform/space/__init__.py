@@ -1,1 +1,1 @@
-"""Space."""
+"""The space: knobs, configurations, the space file and its checks."""

@@ -147,12 +147,9 @@ def _rest(error: ConfigError) -> str:
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:
     for name in sorted(unused_knobs(spec)):
-        raise InputError.of(
-            f"space.{name}",
-            "changes nothing: with every model of this space its values come to the same",
-            "leave it out",
-            place=source.location(("space", name)),
-        )
+        problem = "changes nothing: with every model of this space its values come to the same"
+        place = source.location(("space", name))
+        raise InputError.of(f"space.{name}", problem, "leave it out", place=place)
 
 
 def _extremes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:

@@ -39,13 +39,13 @@ class Configuration:
         return json.dumps(canonical(self.model, self.training), sort_keys=True)
 
     def signature(self, fingerprint: str) -> str:
-        """Hash of the meaning and of the puzzles that have this fingerprint."""
+        """Hash of the canonical form and of the puzzles that have this fingerprint."""
         return hashlib.sha256(f"{self.canonical} {fingerprint}".encode()).hexdigest()
 
 
 def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configuration:
     """The configuration of one point. Raises `ConfigError`: the settings do not go together."""
-    model = space.model_config(spec, shape, parameters)
+    model = space.model_config(spec, shape, parameters).effective
     training = space.training_config(spec, parameters)
     decay = float(ema_decay(model, training))
     return Configuration(model=model, training=replace(training, ema=decay))
@@ -83,6 +83,21 @@ def unused_knobs(spec: SweepSpec) -> set[str]:
     return useless
 
 
+def ignored_settings(spec: SweepSpec) -> list[str]:
+    """Fixed settings that no model of the space has a use for, such as "model.N".
+
+    They are told by the policy of single runs, `ModelConfig.ignored`; those refuse them, while a
+    space may be written for models of several kinds.
+    """
+    models = [space.model_config(spec, ANY_SHAPE, point) for point in space.corners(spec, 0)]
+    return [
+        f"{section}.{name}"
+        for section, fixed in (("model", spec.model), ("training", spec.training))
+        for name in fixed
+        if all(name in model.ignored(fixed) for model in models)
+    ]
+
+
 @dataclass(frozen=True)
 class Size:
     """Number of configurations of a space; if not `exact`, at most so many. May be infinite."""
@@ -97,5 +112,5 @@ def size(spec: SweepSpec, shape: Shape) -> Size:
     if points > MOST_COUNTED:
         return Size(points, exact=False)
     every = space.nearest_first(spec, space.at_share(spec, 0))
-    meanings = {configured(spec, shape, point).canonical for point in every}
-    return Size(len(meanings), exact=True)
+    distinct = {configured(spec, shape, point).canonical for point in every}
+    return Size(len(distinct), exact=True)

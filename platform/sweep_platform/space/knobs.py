@@ -133,7 +133,7 @@ def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
 
 
 def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
-    """The model of one configuration, without the settings that it has no use for.
+    """The model of one configuration.
 
     Raises `ConfigError`: the settings do not go together.
     """
@@ -142,7 +142,7 @@ def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Model
     if head_dim is not None:
         hidden_size = settings.get("hidden_size", ModelConfig.hidden_size)
         settings["num_heads"] = heads_of_width(head_dim, hidden_size)
-    return ModelConfig(**asdict(shape), **settings).effective
+    return ModelConfig(**asdict(shape), **settings)
 
 
 def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:

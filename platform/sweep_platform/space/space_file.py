@@ -1,6 +1,7 @@
 """From a space's YAML file, a scale and `--set` options to one resolved `SweepSpec`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,37 +23,46 @@ REPLACED_WHOLE = frozenset({"space"})
 class SpaceFile:
     """A parsed space: its base settings and its scales, each validated when resolved.
 
-    Raises `InputError` where it holds no settings.
+    It is read when it is first needed: a sweep that goes on in a folder does without.
 
     Attributes:
         source: the file as it was named.
-        base: settings that all scales share.
-        scales: by name, what each sets on top.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.source = source.name
-        scales = source.tree.get("scales") or {}
-        if not isinstance(scales, dict):
-            raise InputError(
-                "scales",
-                scales,
-                "write scale names below it",
-                problem="holds no settings",
-                place=source.location(("scales",)),
-            )
-        self.scales = {name: _scale(source, name) for name in scales}
-        self.base = source.without("scales")
+    def __init__(self, source: str, read: Callable[[], Source]) -> None:
+        self.source, self._read = source, read
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """A space from its YAML file. Raises `InputError` where it can't be read."""
-        return cls(read_yaml(path))
+        """A space from its YAML file."""
+        return cls(str(path), lambda: read_yaml(path))
 
     @classmethod
     def of(cls, content: Mapping[str, Any], name: str = "the space") -> Self:
         """A space from plain values; `name` stands for it in messages."""
-        return cls(Source(tree=dict(content), locations={}, name=name))
+        return cls(name, lambda: Source(tree=dict(content), locations={}, name=name))
+
+    @cached_property
+    def base(self) -> Source:
+        """Settings that all scales share. Raises `InputError` where the file can't be read."""
+        return self._content.without("scales")
+
+    @cached_property
+    def scales(self) -> dict[str, Source]:
+        """Settings of each scale, by name. Raises `InputError` where they hold none."""
+        scales = self._content.tree.get("scales") or {}
+        if not isinstance(scales, dict):
+            raise InputError.of(
+                "scales",
+                "holds no settings",
+                "write scale names below it",
+                place=self._content.location(("scales",)),
+            )
+        return {name: _scale(self._content, name) for name in scales}
+
+    @cached_property
+    def _content(self) -> Source:
+        return self._read()
 
     @property
     def name(self) -> str:

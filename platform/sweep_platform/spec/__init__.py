@@ -1,1 +1,1 @@
-"""Spec."""
+"""The schema of a space, its YAML, and the table of metrics."""

@@ -31,9 +31,9 @@ def remedy(problems: Sequence[Mapping[str, Any]]) -> str:
     first = problems[0]
     if first["type"] not in _WANTED:
         return str(first["msg"])
-    ways = {_WANTED[p["type"]].format(**p.get("ctx", {})): None for p in problems}
-    if _WANTED["float_type"] in ways:
-        ways.pop(_WANTED["int_type"], None)
+    types = {problem["type"] for problem in problems}
+    told = [p for p in problems if p["type"] != "int_type" or "float_type" not in types]
+    ways = dict.fromkeys(_WANTED[p["type"]].format(**p.get("ctx", {})) for p in told)
     return "write " + " or ".join(ways)
 
 

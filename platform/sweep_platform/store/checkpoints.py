@@ -26,9 +26,6 @@ class CheckpointStore(Protocol):
     def publish(self, key: str) -> None:
         """Make the checkpoint at the held path the newest."""
 
-    def delete(self, key: str) -> None:
-        """Forget a key's checkpoint; nothing happens where there is none."""
-
 
 class FolderCheckpoints:
     """Checkpoints in a folder that all hosts see: `KEY/checkpoint.pt` below `root`."""
@@ -46,10 +43,6 @@ class FolderCheckpoints:
 
     def publish(self, key: str) -> None:
         """Do nothing: what stands at the path is the newest."""
-
-    def delete(self, key: str) -> None:
-        """Remove the key's checkpoint."""
-        (self._root / key / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def open_checkpoints(address: str) -> CheckpointStore:

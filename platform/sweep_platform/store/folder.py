@@ -119,15 +119,15 @@ class SweepFolder:
 
         Raises `InputError`: the sweep was begun by code that kept its records otherwise.
         """
+        if not self.exists():
+            remedy = "name the folder of a sweep, such as runs/arc"
+            raise InputError.of(self.root, "holds no sweep.json", remedy)
         fields = read_json(self.root / "sweep.json")
         found = fields.get("format", 1)
         if found != FORMAT:
-            raise InputError(
-                str(self.root),
-                found,
-                "go on with the code that began it, or start another sweep by --out",
-                problem=f"is a sweep of format {found}, and this code reads format {FORMAT}",
-            )
+            problem = f"is a sweep of format {found}, and this code reads format {FORMAT}"
+            remedy = "go on with the code that began it, or start another sweep by --out"
+            raise InputError.of(self.root, problem, remedy, found)
         return SweepRecord(**fields)
 
     def trial(self, number: int, signature: str) -> TrialFolder:

@@ -136,19 +136,27 @@ def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
 
 
 def summarize(folder: SweepFolder) -> SweepSummary:
-    """Read a sweep's folder as it is now."""
-    sessions = tuple(folder.sessions())
+    """Read a sweep's folder as it is now. Raises `InputError` where it holds none that we know."""
+    record, sessions = folder.record(), tuple(folder.sessions())
     at_work = bool(sessions) and sessions[-1].ended is None
     moments: list[float] = []
     trials = [_summarize_trial(trial, at_work, moments) for trial in folder.trials()]
     return SweepSummary(
         folder=str(folder.root),
-        record=folder.record(),
+        record=record,
         trials=tuple(sorted(trials, key=lambda trial: trial.number)),
         sessions=sessions,
         wall_seconds=wall_seconds(sessions, moments),
         open=at_work,
     )
+
+
+def clock_seconds(folder: SweepFolder) -> float:
+    """Time on the clock that a sweep's sessions have taken; see `wall_seconds`."""
+    moments: list[float] = []
+    for trial in folder.trials():
+        _summarize_trial(trial, False, moments)
+    return wall_seconds(folder.sessions(), moments)
 
 
 def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -> TrialSummary:

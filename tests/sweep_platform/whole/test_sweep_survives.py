@@ -125,14 +125,14 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     minutes = (wall_seconds(sweep.sessions(), written) + 15) / 60
     third = start(*here, "--resume", "--set", f"budget.minutes={minutes}", "--address", cluster)
     assert third.wait() == 0, third.said()
-    assert states(sweep) == [TrialState.STOPPED] * 2
+    assert set(states(sweep)) == {TrialState.STOPPED}
     reasons = {trial.outcome().reason for trial in sweep.trials()}
     assert reasons == {"the sweep's time was up"}
     assert "the sweep's time was up" in (sweep.report / "report.md").read_text()
     assert sum(len(numbers(trial)) for trial in sweep.trials()) > 0
     mlflow = mlflow_of(sweep)
     assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
-    assert len(mlflow.by_signature()) == 2
+    assert len(mlflow.by_signature()) == len(sweep.trials())
 
 
 def test_a_sweep_none_of_whose_trials_learned_has_failed(

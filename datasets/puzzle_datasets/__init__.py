@@ -16,8 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from puzzle_datasets.commands.prepare import prepare, puzzle_set, puzzle_sets
-    from puzzle_datasets.commands.verify import verify_all
+    from puzzle_datasets.commands.prepare import prepare, puzzle_set, puzzle_sets, verify_all
     from puzzle_datasets.common.errors import DatasetError
     from puzzle_datasets.kinds.kind import Kind, kind_named, kind_names, score
     from puzzle_datasets.loader import TrainLoader, evaluation_batches
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from puzzle_datasets.storage.shards import read_manifest
 
 _HOMES = {
-    "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets"),
-    "commands.verify": ("verify_all",),
+    "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets", "verify_all"),
     "common.errors": ("DatasetError",),
     "kinds.kind": ("Kind", "kind_named", "kind_names", "score"),
     "loader": ("TrainLoader", "evaluation_batches"),

@@ -10,22 +10,18 @@ import numpy.typing as npt
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
 from puzzle_datasets.csv_files.table import GridText, first_question, line_error
-from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.storage.schema import Mask, Split
 from puzzle_datasets.storage.settings import LARGEST_SEED
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
-Mask = npt.NDArray[np.bool_]
 
 LOCAL_FILES = "or give files of your own with --csv DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings:
-    """Settings that choose the rows which become pairs.
-
-    Raises `DatasetError` if a value is impossible.
-    """
+    """Settings that choose the rows which become pairs; `DatasetError` if one is impossible."""
 
     subsample: int | None = option(
         None,
@@ -53,10 +49,7 @@ class HubChoiceSettings(ChoiceSettings):
 
 
 def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
-    """Return the folder of the files, and in words where they come from.
-
-    Raises `DatasetError` if the user's folder lacks a file, or the hub's can't be fetched.
-    """
+    """Return the folder of the files, fetched if published, and in words where they come from."""
     if settings.csv is None:
         folder = fetch(repo, list(FILES.values()), settings.revision)
         return folder, f"{repo} on the Hugging Face hub at {folder.name}"
@@ -65,10 +58,7 @@ def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
 
 
 def require_files(folder: Path) -> None:
-    """Refuse a user's folder that lacks a file.
-
-    Raises `DatasetError` if it does.
-    """
+    """Raise `DatasetError` if a user's folder lacks a file."""
     for file in FILES.values():
         if not (folder / file).is_file():
             raise DatasetError(
@@ -80,10 +70,7 @@ def require_files(folder: Path) -> None:
 
 
 def require_first_grids(folder: Path, text: GridText) -> None:
-    """Refuse a user's files whose first puzzles have another number of cells.
-
-    Raises `DatasetError` if they have, or a file has no puzzles.
-    """
+    """Raise `DatasetError` if first puzzles of a user's files have another number of cells."""
     for file in FILES.values():
         found = len(first_question(folder / file))
         if found != text.cells:
@@ -100,7 +87,7 @@ def choose(
 ) -> Mask:
     """Return which rows [rows] are rated high enough, and among these drawn.
 
-    Raises `DatasetError` if there are fewer such rows than wanted for, or none.
+    Raises `DatasetError` if there are fewer such rows than wanted, or none.
     """
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low

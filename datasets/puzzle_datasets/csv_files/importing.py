@@ -16,15 +16,8 @@ import numpy.typing as npt
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
-from puzzle_datasets.csv_files.table import (
-    CsvRows,
-    GridText,
-    Tokens,
-    line_error,
-    read_ratings,
-    read_rows,
-)
-from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.csv_files.table import CsvRows, GridText, line_error, read_ratings, read_rows
+from puzzle_datasets.storage.schema import Hashes, Split, Tokens
 from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 SOURCES_NAMED = 20
@@ -37,17 +30,14 @@ FindFault = Callable[[Tokens, Tokens], tuple[int, str] | None]
 class CsvFormat:
     """The format of a kind of puzzle, and its checks and measures.
 
-    Attributes:
-        text: how its grids are written.
-        invariant: uint64 [n] of inputs [n, L]; different for different puzzles only.
-        measure: the kind's columns [n] of inputs and labels, and counts for the statistics.
-        find_fault: the first row whose label does not solve its input.
-        find_deep_fault: a check too slow for all rows of a large file.
-        most_deep_checks: rows of a split that it is made on; of more rows, a random sample.
+    Equal puzzles have equal numbers `invariant`, uint64 [n] of inputs [n, L]. `measure` returns
+    the kind's columns [n], and counts for the statistics. `find_fault` returns the first row whose
+    label does not solve its input; `find_deep_fault` is too slow for a large file, and made on a
+    random sample of `most_deep_checks` rows of a split.
     """
 
     text: GridText
-    invariant: Callable[[Tokens], npt.NDArray[np.uint64]]
+    invariant: Callable[[Tokens], Hashes]
     measure: Callable[[Tokens, Tokens], tuple[Details, dict[str, int]]]
     find_fault: FindFault
     find_deep_fault: FindFault | None = None
@@ -137,7 +127,7 @@ def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
 
 
 def _apart(
-    train: Iterator[Rated], known: npt.NDArray[np.uint64], form: CsvFormat, report: SplitReport
+    train: Iterator[Rated], known: Hashes, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
     """Leave out training rows whose invariant is among the sorted `known` of the test rows."""
     for rows, ratings in train:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.storage.schema import PAD
+from puzzle_datasets.storage.schema import PAD, Integers, Mask, Tokens
 
 COLUMNS = ("source", "question", "answer", "rating")
 BLOCK_BYTES = 1 << 20
@@ -27,7 +27,6 @@ AS_UTF8 = "save the file as UTF-8"
 
 LARGEST_RATING = float(np.finfo(np.float32).max)
 """Ratings are stored as float32."""
-Tokens = npt.NDArray[np.uint8]
 
 
 def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
@@ -44,8 +43,7 @@ def no_rows(file: Path) -> DatasetError:
 def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield blocks of some columns, as bytes, each with the number of its first row.
 
-    Raises `DatasetError` if the file can't be read, lacks a column or a row, or has a row that is
-    no row of its columns.
+    Raises `DatasetError` if the file can't be read, or lacks a column, a row or a value of a row.
     """
     refused: list[Any] = []
 
@@ -113,11 +111,8 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
 class GridText:
     """The alphabet and size of the grids of a kind of puzzle.
 
-    Attributes:
-        question: token of each character that a question may hold.
-        answer: token of each character that an answer may hold.
-        cells: characters of a grid.
-        remedy: what to do about a grid of another length.
+    `question` and `answer` have the token of each character that one may hold; `remedy` says what
+    to do about a grid that does not have `cells` characters.
     """
 
     question: Mapping[str, int]
@@ -128,17 +123,14 @@ class GridText:
 
 @dataclass(frozen=True, kw_only=True)
 class CsvRows:
-    """Some rows of a file, in its order.
+    """Some rows of a file, in its order: their numbers [n], sources [n], and tokens [n, L]."""
 
-    `row` int64 [n], `source` strings [n], `inputs` and `labels` tokens uint8 [n, L].
-    """
-
-    row: npt.NDArray[np.int64]
+    row: Integers
     source: pa.Array
     inputs: Tokens
     labels: Tokens
 
-    def take(self, mask: npt.NDArray[np.bool_]) -> "CsvRows":
+    def take(self, mask: Mask) -> "CsvRows":
         """Return the rows where `mask` bool [n] holds."""
         if mask.all():
             return self
@@ -151,11 +143,7 @@ class CsvRows:
 
 
 def read_ratings(file: Path) -> npt.NDArray[np.float64]:
-    """Return the rating of every row, float64 [rows].
-
-    Raises `DatasetError` if the file can't be read, lacks a column or a row, has a row that is no
-    row of its columns or a rating that is no number or too large.
-    """
+    """Return each row's rating, float64 [rows]; `DatasetError` as `read_blocks`, or for others."""
     parts = [
         _numbers(batch.column(0), file, first) for first, batch in read_blocks(file, ["rating"])
     ]
@@ -164,11 +152,10 @@ def read_ratings(file: Path) -> npt.NDArray[np.float64]:
     return np.concatenate(parts)
 
 
-def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iterator[CsvRows]:
+def read_rows(file: Path, text: GridText, chosen: Mask) -> Iterator[CsvRows]:
     """Yield the rows where `chosen` bool [rows] holds, some thousands at a time.
 
-    Raises `DatasetError` as `read_ratings`, or a chosen row is not UTF-8, has a grid of another
-    length or an unknown character.
+    Raises `DatasetError` if one is not UTF-8, or has a grid of another length or alphabet.
     """
     for first, batch in read_blocks(file, ["source", "question", "answer"]):
         here = chosen[first : first + len(batch)]
@@ -184,10 +171,7 @@ def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iter
 
 
 def first_question(file: Path) -> bytes:
-    """Return the question of the first row, from which the size of the grids can be told.
-
-    Raises `DatasetError` as `read_ratings`.
-    """
+    """Return the question of the first row, from which the size of the grids can be told."""
     for _, batch in read_blocks(file, ["question"]):
         question: bytes = batch.column(0)[0].as_py()
         return question
@@ -214,7 +198,7 @@ def _number(value: bytes) -> float:
         return np.nan
 
 
-def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Array:
+def _strings(values: pa.Array, file: Path, row: Integers) -> pa.Array:
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid as error:
@@ -222,9 +206,7 @@ def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Arr
         raise line_error(file, int(row[next(lines)]), "source is not UTF-8", AS_UTF8) from error
 
 
-def _tokens(
-    values: pa.Array, column: str, text: GridText, file: Path, row: npt.NDArray[np.int64]
-) -> Tokens:
+def _tokens(values: pa.Array, column: str, text: GridText, file: Path, row: Integers) -> Tokens:
     """Return a column of grids as tokens uint8 [n, cells], through a table of all 256 bytes."""
     alphabet: Mapping[str, int] = getattr(text, column)
     table = np.full(256, PAD, np.uint8)

@@ -42,26 +42,19 @@ def refuse_leaks_by_name(
     scored_on: str,
     setting: str | None = None,
 ) -> None:
-    """Refuse to score tasks that were trained on.
+    """Refuse to score tasks, by name, whose test pairs are in training.
 
-    Args:
-        trained: names of the tasks whose test pairs are in training.
-        scored: names of the tasks whose test pairs are to be predicted.
-        trained_on: the set that `trained` come from.
-        scored_on: the set that `scored` come from.
-        setting: the setting that asks for `trained`, if one does.
-
-    Raises `DatasetError` if a task is in both.
+    `trained` come from the set `trained_on`, for which a `setting` may ask, `scored` from
+    `scored_on`. Raises `DatasetError` if a task is in both.
     """
     leaked = sorted(set(trained) & set(scored))
     if leaked:
-        raise DatasetError(
-            setting or trained_on,
-            trained_on,
-            f"leave {trained_on} out of the training or score other tasks",
-            problem=f"trains on {len(leaked)} of the {len(set(scored))} tasks that {scored_on} "
-            f"scores, such as {leaked[0]}, with their test pairs",
+        problem = (
+            f"trains on {len(leaked)} of the {len(set(scored))} tasks that {scored_on} "
+            f"scores, such as {leaked[0]}, with their test pairs"
         )
+        remedy = f"leave {trained_on} out of the training or score other tasks"
+        raise DatasetError.of(setting or trained_on, problem, remedy, trained_on)
 
 
 def _names(dataset: "PuzzleDataset", groups: "Tensor") -> set[str]:

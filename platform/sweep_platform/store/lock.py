@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from puzzle_datasets.common.locks import exclusive
+from puzzle_datasets.common.files import exclusive
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.folder import SweepFolder
 

@@ -5,7 +5,7 @@ from functools import partial
 from puzzle_datasets.kinds.arc import build
 from puzzle_datasets.kinds.arc.kind import KIND
 from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion, most_identifiers
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+from puzzle_datasets.kinds.kind import PuzzleSet
 
 
 def _set(version: ArcVersion) -> PuzzleSet:

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.checks.stored_set import Fault, Masks, Piece, StoredSet, first_fault
-from puzzle_datasets.storage.schema import ARC_COLOURS, COLOUR_OFFSET, EOS, PAD, SPLITS
+from puzzle_datasets.checks import Fault, Masks, Piece, StoredSet, first_fault
+from puzzle_datasets.storage.schema import (
+    ARC_COLOURS,
+    COLOUR_OFFSET,
+    EOS,
+    PAD,
+    SPLITS,
+    Integers,
+    Mask,
+)
 
 Grid = npt.NDArray[np.uint8]
 """Colours [h, w]."""
 Pair = tuple[Grid, Grid]
 
-Integers = npt.NDArray[np.int64]
-Tokens = npt.NDArray[np.uint8]
 _SIZES = {"inputs": ("h_in", "w_in"), "labels": ("h_out", "w_out")}
 
 
@@ -37,8 +43,7 @@ def grid_sizes(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return heights and widths uint8 [n] of the grids on canvases [n, L]; 0 where broken.
 
-    A grid is a full rectangle, so its first and last coloured cells are opposite corners. They
-    also say where it lies.
+    A full rectangle's first and last coloured cells are opposite corners, and say where it lies.
     """
     side = math.isqrt(tokens.shape[1])
     is_colour = tokens >= COLOUR_OFFSET
@@ -56,10 +61,7 @@ def token_legend() -> dict[str, str]:
 
 
 def check_grids(stored: StoredSet) -> Iterator[str]:
-    """Check the grids of all rows; in sets built here also that they lie in the corner, bordered.
-
-    Raises `DatasetError` if a canvas holds anything else.
-    """
+    """Check the grids of all rows, which in sets built here lie in the corner, bordered."""
     for split in SPLITS:
         rows = 0
         for piece in stored.pieces(split):
@@ -105,9 +107,7 @@ def _faults(piece: Piece, column: str, in_corner: bool) -> Masks:
     return faults
 
 
-def _frame(
-    side: int, first: Integers, height: Integers, width: Integers
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _frame(side: int, first: Integers, height: Integers, width: Integers) -> tuple[Mask, Mask]:
     """Return where grids and their borders are, [n, side · side] each, from their first cells."""
     rows = np.arange(side) - (first // side)[:, None]
     columns = np.arange(side) - (first % side)[:, None]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
 from puzzle_datasets.kinds.arc.grids import Grid, Pair
-from puzzle_datasets.storage.schema import ARC_COLOURS
+from puzzle_datasets.storage.schema import ARC_COLOURS, Integers
 
 TRIES_PER_RECIPE = 5
 _BITS_PER_COLOUR = 4
@@ -58,16 +58,13 @@ def draw_recipes(pairs: Sequence[Pair], count: int, generator: np.random.Generat
 
 
 def _random_recipes(count: int, generator: np.random.Generator) -> Recipes:
-    free = np.tile(np.arange(1, ARC_COLOURS, dtype=np.uint8), (count, 1))
     dihedral = generator.integers(0, NUM_DIHEDRAL, count, dtype=np.uint8)
-    shuffled = generator.permuted(free, axis=1)
-    return Recipes(
-        dihedral=dihedral,
-        colours=np.concatenate([np.zeros((count, 1), np.uint8), shuffled], axis=1),
-    )
+    colours = np.tile(np.arange(ARC_COLOURS, dtype=np.uint8), (count, 1))
+    colours[:, 1:] = generator.permuted(colours[:, 1:], axis=1)
+    return Recipes(dihedral=dihedral, colours=colours)
 
 
-def _pair_signatures(pairs: Sequence[Pair]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pair_signatures(pairs: Sequence[Pair]) -> tuple[Integers, Integers]:
     """Return weights [8, P, 10] and classes [8, P] that name every augmented pair exactly.
 
     Relabelling the colours of a transformed pair in order of first appearance gives its class.
@@ -79,13 +76,13 @@ def _pair_signatures(pairs: Sequence[Pair]) -> tuple[npt.NDArray[np.int64], npt.
     known: dict[bytes, int] = {}
     for dihedral in range(NUM_DIHEDRAL):
         for index, pair in enumerate(pairs):
-            relabelled, order = _relabel([transform_grid(grid, dihedral) for grid in pair])
+            relabelled, order = relabel([transform_grid(grid, dihedral) for grid in pair])
             classes[dihedral, index] = known.setdefault(relabelled, len(known))
             weights[dihedral, index, order] = 1 << _BITS_PER_COLOUR * np.arange(len(order))
     return weights, classes
 
 
-def _relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
+def relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
     """Return the grids with colours numbered as they appear, and the colours in that order."""
     cells = np.concatenate([grid.ravel() for grid in grids])
     matches = cells == np.arange(ARC_COLOURS, dtype=np.uint8)[:, None]
@@ -97,9 +94,7 @@ def _relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
     return shapes.tobytes() + number[cells].tobytes(), order
 
 
-def _first_distinct(
-    recipes: Recipes, weights: npt.NDArray[np.int64], classes: npt.NDArray[np.int64], most: int
-) -> Recipes:
+def _first_distinct(recipes: Recipes, weights: Integers, classes: Integers, most: int) -> Recipes:
     """Keep the first recipe of every augmented task, `most` of them at most."""
     keys = np.zeros((len(recipes), classes.shape[1]), np.int64)
     for dihedral in range(NUM_DIHEDRAL):

@@ -22,6 +22,7 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation, undo
 from puzzle_datasets.kinds.arc.views import InputIndex, stored_augmentation
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Mask
 
 _CONFIDENCE_STEPS = 2**32
 _EMPTY = b""
@@ -31,10 +32,8 @@ _EMPTY = b""
 class PassRates:
     """Shares, from 0 to 1, that K guesses for each test input solve.
 
-    Attributes:
-        per_input: share of the test inputs whose grid is among the guesses.
-        per_task: share of the tasks with every test input solved, as HRM is scored.
-        task_mean: mean over the tasks of the share of their inputs solved, as TRM is scored.
+    `per_input` of the inputs; `per_task` of the tasks with every input solved, as HRM is scored;
+    `task_mean` the mean over the tasks of the share of their inputs solved, as TRM is scored.
     """
 
     per_input: float
@@ -46,12 +45,8 @@ class PassRates:
 class ArcScores:
     """Pass@K of a whole test split; inputs that got no vote count as not solved.
 
-    Attributes:
-        inputs: number of test inputs.
-        inputs_voted: how many of them got a vote.
-        tasks: number of tasks with test inputs.
-        votes: predictions counted.
-        pass_at: the rates for each K.
+    `inputs` and `tasks` are numbers of those with tests, `inputs_voted` of those that got a vote,
+    `votes` of predictions counted; `pass_at` has the rates for each K.
     """
 
     inputs: int
@@ -87,13 +82,10 @@ class ArcVotes:
     def add(
         self, predictions: Tensor, confidence: Tensor, rows: Tensor, augmentation: Augmentation
     ) -> None:
-        """Count a batch of predictions, on any device.
+        """Count predictions [B, L] of rows [B] of the test split, seen under augmentations.
 
-        Args:
-            predictions: tokens [B, L]; one without a grid at its place votes for the empty one.
-            confidence: probability of halting [B]; NaN, as of a diverged model, counts as 0.
-            rows: the rows [B] of the test split that were predicted.
-            augmentation: under which each of them was seen.
+        One without a grid at its place votes for the empty one. `confidence` is the probability of
+        halting [B]; NaN, as of a diverged model, counts as 0. All may be on any device.
         """
         probability = confidence.cpu().double().nan_to_num(0.0)
         assert ((probability >= 0) & (probability <= 1)).all(), "confidences are no probabilities"
@@ -135,7 +127,7 @@ class ArcVotes:
         # Where votes are equal, the sum of the confidences sorts as their mean does.
         return -self._votes[key], -self._confidence[key], key[1]
 
-    def _rates(self, solved: npt.NDArray[np.bool_]) -> PassRates:
+    def _rates(self, solved: Mask) -> PassRates:
         task = np.unique(self._task_of_input, return_inverse=True)[1]
         shares = np.bincount(task, solved) / np.bincount(task)
         return PassRates(
@@ -153,10 +145,7 @@ def score_once(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:
 
 
 def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
-    """Return the hashes of the true grids of test rows.
-
-    Raises `DatasetError` if a label has no grid in its corner.
-    """
+    """Return the hashes of the true grids of test rows; `DatasetError` if a corner has none."""
     stored = stored_augmentation(dataset, rows)
     hashes: list[bytes] = []
     for row, grid in zip(

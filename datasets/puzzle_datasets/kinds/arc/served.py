@@ -9,7 +9,7 @@ from torch import Tensor
 
 from puzzle_datasets.kinds.arc.augment import Augmentation, augment_corner
 from puzzle_datasets.kinds.arc.augment_batches import TablePairs
-from puzzle_datasets.loading.picks import Picks
+from puzzle_datasets.loading.batch import Picks
 from puzzle_datasets.loading.served import ServedSplit
 from puzzle_datasets.storage.dataset import IdentityTable, PairTable, PuzzleDataset
 from puzzle_datasets.storage.schema import ARC_COLOURS, BLANK_IDENTIFIER, COLOUR_OFFSET, Split
@@ -20,8 +20,7 @@ Task = dict[str, list[dict[str, list[list[int]]]]]
 def served_splits(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
     """Return both splits under every identity, one identity after another.
 
-    Training pairs are as the training loader serves them, test pairs in the canvas's corner as
-    published.
+    Training pairs are as the training loader serves them, test pairs in the corner as published.
     """
     identities = dataset.identities
     assert identities is not None, f"{dataset.manifest.name} has no identities"
@@ -40,11 +39,7 @@ def served_splits(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
 
 
 def scored_tasks(dataset: PuzzleDataset) -> dict[str, Task]:
-    """Return every task that has test pairs, by name: all its pairs, un-augmented.
-
-    Demonstrations are `train`, test pairs `test`; a pair has `input` and `output`, grids
-    as lists of rows of colours.
-    """
+    """Return all pairs of each task with test pairs, un-augmented, by name, in ARC's JSON form."""
     assert dataset.identities is not None, f"{dataset.manifest.name} has no identities"
     tasks: dict[str, Task] = {}
     for table, part in ((dataset.test, "test"), (dataset.train, "train")):

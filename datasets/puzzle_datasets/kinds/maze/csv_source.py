@@ -22,11 +22,11 @@ from puzzle_datasets.csv_files.importing import (
     import_splits,
     statistics,
 )
-from puzzle_datasets.csv_files.table import GridText, Tokens, first_question, line_error
+from puzzle_datasets.csv_files.table import GridText, first_question, line_error
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
-from puzzle_datasets.storage.schema import Manifest, Split
+from puzzle_datasets.storage.schema import Manifest, Split, Tokens
 from puzzle_datasets.storage.settings import Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
@@ -50,10 +50,7 @@ class MazeHardSettings(HubChoiceSettings):
 
     @property
     def side(self) -> int:
-        """Rows and columns of a maze; those of the user's first one where there are files.
-
-        Raises `DatasetError` if there are files, and the first row is no square maze.
-        """
+        """Rows and columns of a maze; `DatasetError` if a user's first one is not square."""
         return PUBLISHED_SIDE if self.csv is None else _first_side(Path(self.csv))
 
     @property
@@ -68,11 +65,7 @@ class MazeHardSettings(HubChoiceSettings):
 
 
 def check(settings: MazeHardSettings) -> None:
-    """Refuse a user's files at a glance; of published ones nothing is fetched.
-
-    Raises `DatasetError` if a file is missing, has no mazes or does not begin with a square one,
-    as large as the first one to train on.
-    """
+    """Raise `DatasetError` for a user's files that do not begin with square mazes of one size."""
     if settings.csv is not None:
         require_files(Path(settings.csv))
         require_first_grids(Path(settings.csv), _format(settings.side).text)
@@ -81,9 +74,8 @@ def check(settings: MazeHardSettings) -> None:
 def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
     """Write Maze-Hard, or the mazes of a user's files.
 
-    A label whose path is valid but not shortest is kept, as published files may have some, and
-    counted in the statistics; one whose path is broken is refused. Raises `DatasetError` if files
-    are missing or can't be fetched, or a row is no maze with a path.
+    A label whose path is valid but not shortest is kept, and counted. Raises `DatasetError` if
+    files are missing or can't be fetched, or a row is no maze with a path.
     """
     folder, source = source_folder(settings, REPO)
     side = settings.side

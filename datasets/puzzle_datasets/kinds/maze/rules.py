@@ -14,12 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.dihedral import (
-    NUM_DIHEDRAL,
-    REVERSES_COLUMNS,
-    REVERSES_ROWS,
-    SWAPS_AXES,
-)
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, SWAPS_AXES, transform_grid
+from puzzle_datasets.storage.schema import Hashes, Integers, Mask
 
 PAD, WALL, OPEN, START, GOAL, PATH = range(6)
 VOCAB_SIZE = 6
@@ -34,7 +30,6 @@ LEGEND = {
 Shape = tuple[int, int]
 """Rows and columns."""
 Cells = npt.NDArray[np.integer[Any]]
-Mask = npt.NDArray[np.bool_]
 
 _UNSEEN, _CLOSED = -1, -2
 _FAULTS = (
@@ -137,7 +132,7 @@ def find_fault(
     return row, _FAULTS[int(faults[:, row].argmax())]
 
 
-def canonical_hash(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint64]:
+def canonical_hash(inputs: npt.NDArray[np.uint8], shape: Shape) -> Hashes:
     """Return a hash uint64 [n] that is equal for mazes equal up to rotation and reflection.
 
     It is that of the smallest of the maze's symmetric copies, of which a grid with unequal sides
@@ -157,7 +152,7 @@ def _bordered(cells: npt.NDArray[Any], shape: Shape, border: int = 0) -> npt.NDA
     return grids.reshape(-1, (shape[0] + 2) * (shape[1] + 2))
 
 
-def _moves(shape: Shape) -> npt.NDArray[np.int64]:
+def _moves(shape: Shape) -> Integers:
     """Return what up, left, right and down add to a cell's number in a grid with a border."""
     width = shape[1] + 2
     return np.array((-width, -1, 1, width))
@@ -211,9 +206,6 @@ def _symmetric_copy(
     inputs: npt.NDArray[np.uint8], shape: Shape, dihedral: int
 ) -> npt.NDArray[np.bytes_]:
     """Return mazes under one symmetry as byte strings [n], which compare as a whole."""
-    row_step = -1 if REVERSES_ROWS[dihedral] else 1
-    column_step = -1 if REVERSES_COLUMNS[dihedral] else 1
-    grids = inputs.reshape(-1, *shape)[:, ::row_step, ::column_step]
-    oriented = grids.swapaxes(1, 2) if SWAPS_AXES[dihedral] else grids
+    oriented = transform_grid(inputs.reshape(-1, *shape), dihedral)
     rows = np.ascontiguousarray(oriented.reshape(inputs.shape))
     return rows.view(f"S{inputs.shape[1]}").reshape(-1)

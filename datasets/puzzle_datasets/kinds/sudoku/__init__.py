@@ -1,6 +1,6 @@
 """Sudoku, generated and published."""
 
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+from puzzle_datasets.kinds.kind import PuzzleSet
 from puzzle_datasets.kinds.sudoku import csv_source, source
 from puzzle_datasets.kinds.sudoku.kind import KIND
 

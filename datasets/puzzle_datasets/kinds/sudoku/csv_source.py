@@ -15,12 +15,12 @@ from puzzle_datasets.csv_files.choice import (
     source_folder,
 )
 from puzzle_datasets.csv_files.importing import CsvFormat, import_splits, statistics
-from puzzle_datasets.csv_files.table import GridText, Tokens
+from puzzle_datasets.csv_files.table import GridText
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.kind import KIND
 from puzzle_datasets.kinds.sudoku.rules import invariant
-from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.schema import Manifest, Tokens
 from puzzle_datasets.storage.settings import MOST_AUGMENTATIONS, Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
@@ -67,10 +67,7 @@ class SudokuSampleSettings(SudokuCsvSettings):
 
 
 def check_extreme(settings: SudokuExtremeSettings) -> None:
-    """Refuse a user's files at a glance; of published ones nothing is fetched.
-
-    Raises `DatasetError` if a file is missing, has no puzzles or does not begin with a Sudoku.
-    """
+    """Raise `DatasetError` for a user's files that are missing or do not begin with a Sudoku."""
     if settings.csv is not None:
         require_files(Path(settings.csv))
         require_first_grids(Path(settings.csv), FORMAT.text)
@@ -79,18 +76,14 @@ def check_extreme(settings: SudokuExtremeSettings) -> None:
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
     """Write Sudoku-Extreme, or the puzzles of a user's files.
 
-    Raises `DatasetError` if files are missing or can't be fetched, or a row is no puzzle with its
-    only solution.
+    Raises `DatasetError` if files can't be had, or a row is no puzzle with its only solution.
     """
     folder, source = source_folder(settings, REPO)
     return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
 
 
 def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzles that come with this package.
-
-    Raises `DatasetError` if the settings ask for more rows than there are.
-    """
+    """Write the puzzles of this package; `DatasetError` if there are fewer than asked for."""
     return _build(
         "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer
     )

@@ -4,13 +4,12 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku.kernel import generate
-from puzzle_datasets.kinds.sudoku.rules import Hashes, Tokens, clue_counts, invariant, mixed
-from puzzle_datasets.storage.schema import SPLITS, Split
+from puzzle_datasets.kinds.sudoku.rules import clue_counts, invariant, mixed
+from puzzle_datasets.storage.schema import SPLITS, Hashes, Integers, Mask, Split, Tokens
 
 Pairs = tuple[Tokens, Tokens]
 
@@ -40,10 +39,7 @@ class DistinctPuzzles:
         self._fewest_clues = side * side
 
     def of(self, split: Split) -> Iterator[Pairs]:
-        """Yield the puzzles of a split with their solutions, tokens uint8 [n, L] each.
-
-        Raises `DatasetError` if new ones that have as few clues as asked for became too rare.
-        """
+        """Yield a split's puzzles and solutions, uint8 [n, L]; `DatasetError` if too few come."""
         while True:
             yield from self._waiting[split]
             self._waiting[split].clear()
@@ -121,12 +117,12 @@ class _TestProblems:
         self._share = max(min(wanted.values()) / sum(wanted.values()), _LEAST_SHARE)
         self._mark: int | None = None
 
-    def include(self, inputs: Tokens) -> npt.NDArray[np.bool_]:
+    def include(self, inputs: Tokens) -> Mask:
         """Return which puzzles [n, L] belong to the test set, bool [n]."""
         numbers = mixed(invariant(inputs, self._side) ^ self._key)
         if self._mark is None and len(numbers):
             self._mark = self._place_mark(np.sort(numbers))
-        below: npt.NDArray[np.bool_] = numbers < np.uint64(self._mark or 0)
+        below: Mask = numbers < np.uint64(self._mark or 0)
         return below if self._test_is_smaller else ~below
 
     def _place_mark(self, numbers: Hashes) -> int:
@@ -138,16 +134,13 @@ class _TestProblems:
 
 
 class _Seen:
-    """The puzzles there are already, as sorted hashes.
-
-    Two puzzles with one hash count as one, at worst dropping a new one.
-    """
+    """The puzzles there are already, as sorted hashes; two with one hash count as one."""
 
     def __init__(self) -> None:
         # Ends with a number above all others, so that every search ends at an element.
         self._hashes: Hashes = np.array([_ALL - 1], np.uint64)
 
-    def add(self, inputs: Tokens) -> npt.NDArray[np.int64]:
+    def add(self, inputs: Tokens) -> Integers:
         """Return which rows of puzzles [n, L] are new, in order."""
         hashes = np.zeros(len(inputs), np.uint64)
         for tokens in inputs.T:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
-from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET, Tokens, cell_houses
+from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET, cell_houses
 from puzzle_datasets.kinds.sudoku.solver import Bits, Ints, State
+from puzzle_datasets.storage.schema import Tokens
 
 MOST_SOLVED_ANEW = 1_000
 """Puzzles of a split whose solution is shown to be the only one; of a larger split, a sample.

@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.storage.schema import PAD
-
-Tokens = npt.NDArray[np.uint8]
+from puzzle_datasets.storage.schema import PAD, Hashes, Integers, Mask, Tokens
 
 BLANK = 1
 DIGIT_OFFSET = 1
@@ -30,7 +28,6 @@ FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 
 _SCORED_AT_ONCE = 8192  # grids; what the rules need in memory for them stays below 10 MB
 
-Hashes = npt.NDArray[np.uint64]
 _ROUNDS = 3
 _CHUNK = 2048  # puzzles; their clues then fit into a processor's cache
 _ROW, _COLUMN, _BOX, _DIGIT = (np.uint64(tag) for tag in (0x9E37, 0x79B9, 0x7F4A, 0x7C15))
@@ -59,7 +56,7 @@ def box_shape(side: int) -> tuple[int, int]:
     return BOX_SHAPES[side]
 
 
-def house_cells(side: int) -> npt.NDArray[np.int64]:
+def house_cells(side: int) -> Integers:
     """Return the cells int64 [3·side, side] of the rows, then the columns, then the boxes."""
     height, width = box_shape(side)
     rows = np.arange(side * side).reshape(side, side)
@@ -67,35 +64,31 @@ def house_cells(side: int) -> npt.NDArray[np.int64]:
     return np.concatenate([rows, rows.T, boxes.reshape(side, side)])
 
 
-def cell_houses(side: int) -> npt.NDArray[np.int64]:
+def cell_houses(side: int) -> Integers:
     """Return the row, the column and the box int64 [L, 3] of every cell, as house numbers."""
     return np.argsort(house_cells(side).ravel(), kind="stable").reshape(-1, 3) // side
 
 
-def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
-    """Return how many digits the houses of each grid lack altogether, int64 [n].
-
-    `grids` uint8 [n, L] may hold any tokens, as predictions do; 0 means that the grid is a
-    solution.
-    """
-    missing: npt.NDArray[np.int64] = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
+def missing_digits(grids: Tokens, side: int) -> Integers:
+    """Return how many digits all houses lack, int64 [n]; grids uint8 [n, L] hold any tokens."""
+    missing: Integers = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
     return missing
 
 
-def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
+def is_solution(grids: Tokens, side: int) -> Mask:
     """Return which of the grids uint8 [n, L] have every digit in every house, bool [n].
 
     >>> digits = "1234341221434321"
     >>> is_solution(np.array([[int(digit) + DIGIT_OFFSET for digit in digits]], np.uint8), 4)
     array([ True])
     """
-    solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
+    solved: Mask = missing_digits(grids, side) == 0
     return solved
 
 
-def changed_clues(inputs: Tokens, grids: Tokens) -> npt.NDArray[np.int64]:
+def changed_clues(inputs: Tokens, grids: Tokens) -> Integers:
     """Return how many clues of each puzzle differ in the grid given for it, int64 [n]."""
-    changed: npt.NDArray[np.int64] = ((inputs > BLANK) & (inputs != grids)).sum(1, np.int64)
+    changed: Integers = ((inputs > BLANK) & (inputs != grids)).sum(1, np.int64)
     return changed
 
 
@@ -155,7 +148,7 @@ def _place(cell: int, side: int) -> str:
     return f"row {cell // side + 1}, column {cell % side + 1}"
 
 
-def _is_alien(grids: Tokens, lowest: int, side: int) -> npt.NDArray[np.bool_]:
+def _is_alien(grids: Tokens, lowest: int, side: int) -> Mask:
     return (grids < lowest) | (grids > side + DIGIT_OFFSET)
 
 
@@ -208,10 +201,7 @@ def _refined(inputs: Tokens, side: int) -> Hashes:
     return (high << _HALF) + low
 
 
-def _sums(colours: Hashes, groups: npt.NDArray[np.int64], least: int = 0) -> Hashes:
-    """Return the sum of the lower halves of colours [k] in each of at least so many groups.
-
-    The sums stay below 2⁵³, so that floating point holds them exactly.
-    """
+def _sums(colours: Hashes, groups: Integers, least: int = 0) -> Hashes:
+    """Return sums of the lower halves of colours [k] by group: below 2⁵³, floats are exact."""
     lower = (colours & _LOW_HALF).astype(np.float64)
     return np.bincount(groups, lower, least).astype(np.uint64)

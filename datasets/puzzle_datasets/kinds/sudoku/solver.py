@@ -25,17 +25,12 @@ FIRST: Any = np.int64(1)
 class State(NamedTuple):
     """A grid amid a search.
 
-    Attributes:
-        row: the number of the row among the houses, for each cell [L].
-        column: likewise, of the column.
-        box: likewise, of the box.
-        used: the digits in each house [3·side]: rows, then columns, then boxes.
-        digits: what is in each cell [L].
-        order: all cells [L], the filled ones first, in the order of filling.
-        guesses: the order in which each cell tries digits, counted from 0 [L, side].
-        clues: the clues of a puzzle [L].
-        once: scratch, the digits that have a place in each house [3·side].
-        twice: scratch, those that have several [3·side].
+    `row`, `column` and `box` are the numbers of each cell's houses [L]; `used` the digits in each
+    house [3·side]: rows, then columns, then boxes; `digits` what is in each cell [L], and `clues`
+    the puzzle's. `order` has all cells [L], the filled ones first, in the order of filling;
+    `guesses` is the order in which each cell tries digits, counted from 0 [L, side]. `once` and
+    `twice` are scratch: the digits that have a place in each house, and those that have several
+    [3·side].
     """
 
     row: list[int]

@@ -27,10 +27,7 @@ LICENCE = "generated, free of rights"
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSettings:
-    """Settings of generated Sudoku puzzles.
-
-    Raises `DatasetError` if a value is impossible.
-    """
+    """Settings of generated Sudoku puzzles; `DatasetError` if a value is impossible."""
 
     side: Literal[4, 6, 9] = option(
         9, "rows and columns: 4, 6 (boxes of 2 rows and 3 columns) or 9"

@@ -77,7 +77,6 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> Parser:
-    """Return the parser of all commands; each leaves its function as `run`."""
     top = Parser(prog="python -m puzzle_datasets", description="Puzzle sets as Parquet shards.")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_build(commands.add_parser("build", help="build a puzzle set"))

@@ -1,11 +1,9 @@
 """Batches for training and evaluation, seeded and resumable.
 
-Training walks an endless stream of epochs. An epoch visits every group once, in random order; a
-visit draws one puzzle of the group and takes its pairs in random order. Pairs fill a batch until
-it is full, across epoch borders; what is left of a cut visit is dropped and the next batch starts
-with the next group. The order of an epoch comes from the key (seed, epoch) and each pair's
-augmentation from (seed, epoch, row), so a batch depends on nothing but seed, epoch and position:
-not on how often training was interrupted, nor on how many processes share the batch.
+An epoch visits every group once, in random order; a visit draws one puzzle of the group and takes
+its pairs in random order. Pairs fill a batch across epoch borders; what is left of a cut visit is
+dropped. A batch depends on nothing but seed, epoch and position: not on how often training was
+interrupted, nor on how many processes share it.
 """
 
 from collections import deque

@@ -30,10 +30,9 @@ GENERATOR = "puzzle_datasets"
 def draw(folder: Path, into: Path, sample: Sample) -> list[Path]:
     """Write `<into>.html` and, where vl-convert is installed, `<into>.png`; return them.
 
-    Shows a sample of each split; of puzzles to train on also what the loader of the sample's seed
-    makes of them in two epochs. Replaces an earlier page of the same name. Raises `DatasetError`
-    if the set is damaged, or files of these names are none of ours; `OSError` if they can't be
-    written.
+    Shows a sample of each split, and what the loader of its seed makes of training puzzles in two
+    epochs. Replaces what it drew before. Raises `DatasetError` if the set is damaged, or files of
+    these names are none of ours; `OSError` if they can't be written.
     """
     html, png = (into.with_name(f"{into.name}.{ending}") for ending in ("html", "png"))
     _require_ours(html, png)
@@ -115,7 +114,6 @@ def test_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
 
 
 def _sample(count: int, wanted: int, generator: np.random.Generator) -> Integers:
-    """Return up to `wanted` of the numbers below `count`, in order."""
     return np.sort(generator.choice(count, min(count, wanted), replace=False))
 
 
@@ -130,7 +128,6 @@ def _picks(
 
 
 def _served_pairs(dataset: PuzzleDataset, picks: Picks, seed: int) -> Iterator[Pair]:
-    """Yield picked pairs as the training loader serves them."""
     batch = augmenter(dataset, seed, torch.device("cpu")).batch(picks)
     grids = zip(batch.inputs, batch.labels.clamp(min=PAD), strict=True)
     numbers = zip(picks.epochs.tolist(), batch.puzzle_identifiers.tolist(), strict=True)

@@ -67,7 +67,6 @@ def folder_name(name: str, settings: Settings) -> str:
 
 
 def _require_same(name: str, settings: Settings, folder: Path) -> None:
-    """Refuse a folder that holds anything but this set."""
     remedy = "choose another folder"
     if not (folder / MANIFEST_FILE).exists():
         raise DatasetError.of(folder, "exists and is no puzzle set", remedy)

@@ -83,7 +83,6 @@ def _add(into: Any, item: Field[Any], hint: Any) -> None:
 
 
 def _placeholder(hint: Any) -> str:
-    """Return a value of the type as help writes it."""
     parts = [part for part in alternatives(hint) if part is not NoneType]
     if not any(part in _PLACEHOLDERS for part in parts):
         return "{" + ",".join(map(str, parts)) + "}"

@@ -82,10 +82,9 @@ def read_json_lines(path: Path) -> Iterator[Any]:
 
 
 def make_folder(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Have `folder` exist, filled by `fill` if it does not yet.
+    """Have `folder` exist, filled by `fill` if it does not yet, by one process; others wait.
 
-    One process fills, under another name, and others wait for it. What a killed process left is
-    cleared by the next one. Raises `OSError` where the folder can't be written.
+    What a killed process left is cleared by the next one. Raises `OSError` if it can't be written.
     """
     if folder.exists():
         return

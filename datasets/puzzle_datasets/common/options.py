@@ -72,20 +72,17 @@ def option(
     default: Any,
     help: str,  # noqa: A002
     *,
-    least: float | None = None,
-    most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
     files: Sequence[str] = (),
+    **bounds: float,
 ) -> Any:
-    """Return a field of a dataclass of settings, with bounds of its number or numbers.
+    """Return a field of a dataclass of settings, with `Bounds` of its number or numbers.
 
     Without a `default`, which is then `MISSING` of dataclasses, a value has to be given. A setting
     that names a folder of the user has patterns of the `files` that are read there: what depends
     on the setting is known by their content, not by their place.
     """
-    bounds = Bounds(least=least, most=most, above=above, below=below)
-    return field(default=default, metadata={"help": help, "bounds": bounds, "files": tuple(files)})
+    about = {"help": help, "bounds": Bounds(**bounds), "files": tuple(files)}
+    return field(default=default, metadata=about)
 
 
 def help_of(item: Field[Any]) -> str:

@@ -61,12 +61,9 @@ def require_files(folder: Path) -> None:
     """Raise `DatasetError` if a user's folder lacks a file."""
     for file in FILES.values():
         if not (folder / file).is_file():
-            raise DatasetError(
-                "csv",
-                str(folder),
-                f"give a folder that holds {' and '.join(FILES.values())}",
-                problem=f"is {folder}, where there is no {file}",
-            )
+            remedy = f"give a folder that holds {' and '.join(FILES.values())}"
+            problem = f"is {folder}, where there is no {file}"
+            raise DatasetError.of("csv", problem, remedy, str(folder))
 
 
 def require_first_grids(folder: Path, text: GridText) -> None:
@@ -95,15 +92,13 @@ def choose(
     wanted = getattr(settings, setting)
     there = int(chosen.sum())
     if not there:
-        highest = f"the highest in {file} is {ratings.max():g}"
-        rating = settings.min_rating
-        problem = f"is {rating} but {highest}"
-        raise DatasetError("min_rating", rating, "give less", problem=problem)
+        problem = f"is {settings.min_rating} but the highest in {file} is {ratings.max():g}"
+        raise DatasetError.of("min_rating", problem, "give less", settings.min_rating)
     if wanted is None:
         return chosen
     if wanted > there:
         problem = f"is {wanted} but {file} has {there} such rows"
-        raise DatasetError(setting, wanted, f"give at most {there}", problem=problem)
+        raise DatasetError.of(setting, problem, f"give at most {there}", wanted)
     return draw(chosen, wanted, generator)
 
 
@@ -118,19 +113,17 @@ def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
 
 
 def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
-    """Return the folder that holds the files of a dataset repository, all of one commit.
+    """Return the folder, named by their commit, that holds files of a dataset repository.
 
-    The folder is named by the commit. `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work as
-    everywhere; files in the cache are not fetched again. Raises `DatasetError` if
-    `huggingface_hub` is not installed, the hub can't be reached, or it does not hold the
-    repository, the revision or a file.
+    `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work as everywhere, and so does the cache. Raises
+    `DatasetError` without `huggingface_hub`, or if the hub or a file can't be had.
     """
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         problem = "is fetched by huggingface_hub, which is not installed"
         remedy = f'pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
-        raise DatasetError(repo, revision, remedy, problem=problem) from error
+        raise DatasetError.of(repo, problem, remedy, revision) from error
     folder = None
     for file in files:
         # After the first file its commit: the branch may move between two downloads.

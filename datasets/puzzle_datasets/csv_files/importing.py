@@ -52,14 +52,6 @@ class SplitReport:
     sources: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, rows: CsvRows, details: Details, counts: Mapping[str, int]) -> None:
-        """Take note of rows that become pairs."""
-        for name, values in details.items():
-            self.columns.setdefault(name, []).append(values)
-        for entry in rows.source.value_counts():
-            self.sources[entry["values"].as_py()] += entry["counts"].as_py()
-        self.counts.update(counts)
-
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a detail of all pairs, [n]."""
         return np.concatenate(self.columns[name])
@@ -79,11 +71,8 @@ def import_splits(
     apart = _apart(train, known, form, reports["train"])
     pairs = writer.write_split("train", _pairs(apart, 0, form, reports["train"]))
     if not pairs:
-        raise DatasetError.of(
-            folder / FILES["train"],
-            "has no row that is not also a test puzzle, up to its symmetries",
-            "give other files",
-        )
+        problem = "has no row that is not also a test puzzle, up to its symmetries"
+        raise DatasetError.of(folder / FILES["train"], problem, "give other files")
     writer.write_split("test", _pairs(iter(test), pairs, form, reports["test"]))
     return reports
 
@@ -120,8 +109,7 @@ def _read(
 
 
 def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
-    found = find_fault(rows.inputs, rows.labels)
-    if found is not None:
+    if (found := find_fault(rows.inputs, rows.labels)) is not None:
         at, problem = found
         raise line_error(file, int(rows.row[at]), problem, "mend the line or leave it out")
 
@@ -141,10 +129,15 @@ def _apart(
 def _pairs(
     read: Iterator[Rated], first_group: int, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rows]:
+    """Yield rows as pairs; take note of them in the report."""
     puzzle = 0
     for rows, ratings in read:
         measured, counts = form.measure(rows.inputs, rows.labels)
         details = {"rating": ratings, **measured}
-        report.add(rows, details, counts)
+        for name, values in details.items():
+            report.columns.setdefault(name, []).append(values)
+        for entry in rows.source.value_counts():
+            report.sources[entry["values"].as_py()] += entry["counts"].as_py()
+        report.counts.update(counts)
         yield Rows.singles(rows.inputs, rows.labels, first_group + puzzle, puzzle, **details)
         puzzle += len(rows.row)

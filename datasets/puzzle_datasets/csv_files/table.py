@@ -97,13 +97,10 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
     if line is not None:
         return line_error(file, line - FIRST_LINE, "a quote is left open", "close it")
     if refused:
-        row = refused[0]
-        return line_error(
-            file,
-            row.number - FIRST_LINE,
-            f"there are {row.actual_columns} values where the header has {row.expected_columns}",
-            "mend the line, or get the file again if it is cut short",
-        )
+        actual, expected = refused[0].actual_columns, refused[0].expected_columns
+        problem = f"there are {actual} values where the header has {expected}"
+        remedy = "mend the line, or get the file again if it is cut short"
+        return line_error(file, refused[0].number - FIRST_LINE, problem, remedy)
     return DatasetError.of(file, f"can't be parsed ({error})", "get the file again")
 
 
@@ -185,8 +182,8 @@ def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64
         numbers = np.array([_number(value) for value in values.to_pylist()])
     wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST_RATING))
     if wrong.size:
-        text = _shown(values[int(wrong[0])].as_py())
-        problem = f"rating {text} is no number up to {LARGEST_RATING:.2g}"
+        text = values[int(wrong[0])].as_py().decode(errors="replace")
+        problem = f"rating {text!r} is no number up to {LARGEST_RATING:.2g}"
         raise line_error(file, first + int(wrong[0]), problem, "give a finite one")
     return np.asarray(numbers, np.float64)
 
@@ -235,7 +232,3 @@ def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> tu
     if unknown:
         return f"has the unknown character {unknown[0]!r}", f"use only {''.join(alphabet)!r}"
     return f"has {len(value)} characters in place of {text.cells}", text.remedy
-
-
-def _shown(value: bytes) -> str:
-    return repr(value.decode(errors="replace"))

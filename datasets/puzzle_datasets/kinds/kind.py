@@ -180,8 +180,7 @@ def later(module: str, name: str) -> Callable[..., Any]:
 def augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "Augmenter":
     """Return what makes the training batches of a set as its manifest asks, on a device.
 
-    Pairs under a table of variants depend on the set's own seed, fresh ones on `seed`, the
-    loader's, which also draws the variant that an epoch serves.
+    Fixed variants depend on the set's own seed; fresh ones, and which variant comes, on `seed`.
     """
     if dataset.manifest.augmentation == "stored":
         from puzzle_datasets.loading.batch import StoredPairs

@@ -1,9 +1,7 @@
 """Write a puzzle set as a folder that the published training scripts read.
 
-Sets whose pairs are stored are written as they are. Sets under a table of fixed variants are
-written with every variant, token for token what the training loader serves; this is what makes the
-published folders a thousand times larger. A set with fresh augmentations has no variants that
-could be written: its base pairs are.
+Sets under a table of variants are written with every variant, token for token what the training
+loader serves: a thousand times larger. Of fresh augmentations the base pairs are written.
 """
 
 from pathlib import Path
@@ -97,15 +95,7 @@ def _names(dataset: PuzzleDataset, folder: Path, style: Style) -> list[str]:
         return []
     table = pq.read_table(folder / IDENTITY_FILE)
     if "name" in table.column_names:
-        names: list[str] = table.column("name").to_pylist()
-        return names
-    recipes = zip(
-        dataset.identities.group.tolist(),
-        dataset.identities.dihedral.tolist(),
-        dataset.identities.colours.tolist(),
-        strict=True,
-    )
-    return [
-        augmented_name(dataset.group_names[group], dihedral, colours, style)
-        for group, dihedral, colours in recipes
-    ]
+        return list(table.column("name").to_pylist())
+    recipes = zip(*(column.tolist() for column in vars(dataset.identities).values()), strict=True)
+    tasks = dataset.group_names
+    return [augmented_name(tasks[group], dihedral, new, style) for group, dihedral, new in recipes]

@@ -1,8 +1,7 @@
 """The groups of a published folder, numbered through both splits, and ARC's identities.
 
-A published split counts its own groups and does not name them. In ARC a task's demonstrations
-lie in `train` and its held-out pairs in `test`; the names of their identifiers bring them
-together under one number.
+In ARC a task's demonstrations lie in `train` and its held-out pairs in `test`; the names of their
+identifiers bring them together under one number.
 """
 
 from collections.abc import Mapping, Sequence

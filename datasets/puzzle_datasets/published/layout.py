@@ -1,10 +1,9 @@
 """The published layout of HRM and TRM, the same for reading and writing: files, sizes, names.
 
 Below a folder lie `train` and `test`, each with a `dataset.json` and, for every name in its
-`sets`, five arrays: `inputs` and `labels` [N, L], `puzzle_identifiers` [P], `puzzle_indices`
-[P + 1] where each puzzle's examples start, and `group_indices` [G + 1] where each group's puzzles
-start. `identifiers.json` beside them names the identifiers; of ARC, a name says task and
-augmentation.
+`sets`, five arrays: `inputs` and `labels` [N, L], `puzzle_identifiers` [P], and where each
+puzzle's examples start, `puzzle_indices` [P + 1], and each group's puzzles, `group_indices`
+[G + 1]. `identifiers.json` beside them names the identifiers.
 """
 
 import json
@@ -147,7 +146,6 @@ def _parse(name: str) -> tuple[str, int, str]:
 
 
 def _read_json(file: Path) -> Any:
-    """Return what a JSON file holds; `DatasetError` if it is missing or no JSON."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -80,13 +80,8 @@ def most_identifiers(settings: OfficialSettings) -> int:
     return read_metadata(Path(settings.folder) / "train").num_puzzle_identifiers
 
 
-def check(settings: OfficialSettings) -> None:
-    """Raise `DatasetError` if a folder can't be used, before tokens, names and grids are read."""
-    _read(settings)
-
-
 def build(settings: OfficialSettings, writer: SetWriter) -> Manifest:
-    """Write the set that a folder holds; `DatasetError` as `check`, or for tokens and grids."""
+    """Write the set that a published folder holds; `DatasetError` if it is damaged."""
     splits, names, kind = _read(settings)
     numbers = number_on(splits)
     if kind.identified:
@@ -115,7 +110,7 @@ OFFICIAL = PuzzleSet(
     summary="a folder in the layout that the published training scripts read",
     settings=OfficialSettings,
     build=build,
-    quick_check=check,
+    quick_check=lambda settings: _read(settings),
     most_identifiers=most_identifiers,
 )
 

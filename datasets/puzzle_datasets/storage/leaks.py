@@ -1,7 +1,6 @@
 """Refuse to score tasks whose test pairs were trained on.
 
-ARC-2's training half holds 376 of the 400 evaluation tasks of ARC-1, test pairs included, so a
-model that learned from it has seen the answers.
+ARC-2's training half holds 376 of the 400 evaluation tasks of ARC-1, test pairs included.
 """
 
 from collections.abc import Collection
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 def refuse_leaks(trained_on: "PuzzleDataset", scored: "PuzzleDataset") -> None:
     """Refuse to score a set after training on another one that gives its answers away.
 
-    A set holds back the test pairs of the groups that have rows in its test split; every other
-    group of its train split is trained on whole. So a set never leaks into itself. Groups are
-    compared by name; puzzles without names, as Sudoku and mazes are, have none to compare. Raises
-    `DatasetError` if tasks that `scored` scores are trained on whole.
+    A set holds back the test pairs of groups in its test split; others of its train split are
+    trained on whole, so that it never leaks into itself. Groups are compared by name, which Sudoku
+    and mazes lack. Raises `DatasetError` if tasks that `scored` scores are trained on whole.
     """
     held_out = _names(trained_on, trained_on.test.group)
     refuse_leaks_by_name(

@@ -1,8 +1,7 @@
 """The form of a stored puzzle set: its tokens and its manifest.
 
-A puzzle set is a folder of Parquet shards beside one `manifest.json`. The manifest says where
-the puzzles come from, how they were chosen and how their tokens read, and holds the hash of every
-other file, so that one fingerprint stands for the whole content.
+A puzzle set is a folder of Parquet shards beside one `manifest.json`, which holds the hash of
+every other file, so that one fingerprint stands for the whole content.
 """
 
 import hashlib
@@ -164,7 +163,6 @@ def _check_content(content: Any, file: Path | str) -> None:
 
 
 def _contradiction(manifest: Manifest) -> str | None:
-    """Return a contradiction in a manifest, as a clause."""
     rows, columns = manifest.grid
     if set(manifest.counts) != COUNTS:
         return f"has counts other than {', '.join(sorted(COUNTS))}"

@@ -55,7 +55,6 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 
 
 def _digest(folder: Path, item: Field[Any]) -> str:
-    """Return the SHA-256 over the names and contents of the files that are read of a folder."""
     total = hashlib.sha256()
     try:
         folder.stat()

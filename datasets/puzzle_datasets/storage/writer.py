@@ -39,7 +39,7 @@ Report = Callable[[Split, int], None]
 """Called with the pairs of a split written so far."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rows:
     """A run of pairs of one split, in the order in which they are stored.
 
@@ -71,14 +71,8 @@ class Rows:
     ) -> "Rows":
         """Return pairs that are a group and a puzzle each, numbered on from the given ones."""
         numbers = np.arange(len(inputs), dtype=np.int32)
-        return cls(
-            inputs=inputs,
-            labels=labels,
-            group=numbers + np.int32(first_group),
-            puzzle=numbers + np.int32(first_puzzle),
-            puzzle_identifier=np.full(len(inputs), BLANK_IDENTIFIER, np.int32),
-            details=details,
-        )
+        group, puzzle = numbers + np.int32(first_group), numbers + np.int32(first_puzzle)
+        return cls(inputs, labels, group, puzzle, np.full_like(group, BLANK_IDENTIFIER), details)
 
     def columns(self) -> Columns:
         """Return all columns by the names they have in a shard."""
@@ -114,7 +108,7 @@ class SetWriter:
         for split in SPLITS:
             if not self._pairs[split]:
                 problem = f"would have no {split} pair"
-                raise DatasetError(card.name, 0, "ask for other puzzles", problem=problem)
+                raise DatasetError.of(card.name, problem, "ask for other puzzles", 0)
         content = asdict(card)
         identities, groups = content.pop("identities"), content.pop("groups")
         manifest = Manifest(
@@ -122,8 +116,7 @@ class SetWriter:
             num_puzzle_identifiers=identities + 1,
             counts={
                 "groups": groups,
-                "train_pairs": self._pairs["train"],
-                "test_pairs": self._pairs["test"],
+                **{f"{split}_pairs": count for split, count in self._pairs.items()},
                 "identities": identities,
             },
             files={name: file_hash(self._folder / name) for name in sorted(self._files)},

@@ -1,9 +1,8 @@
 """Augmentation of ARC grids on their canvas, for whole batches on any device.
 
-An augmented pair is its base pair after a dihedral transform, a permutation of the colours and
-a translation on the canvas, the same for input and label. Grids travel as token sequences
-[B, L] with L = side·side: the colours, an end-of-sequence border one row below and one column
-right of the grid where the canvas has room, and padding elsewhere (HRM paper, section 3.1).
+Grids travel as tokens [B, L] with L = side·side: the colours, an end-of-sequence border one row
+below and one column right of the grid where the canvas has room, and padding elsewhere. They are
+turned, recoloured and moved (HRM paper, section 3.1).
 """
 
 import math

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.checks import Fault, Masks, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Masks, Piece, StoredSet, first_fault
 from puzzle_datasets.storage.schema import (
     ARC_COLOURS,
     COLOUR_OFFSET,
@@ -65,7 +65,8 @@ def check_grids(stored: StoredSet) -> Iterator[str]:
     for split in SPLITS:
         rows = 0
         for piece in stored.pieces(split):
-            stored.require_none(piece, _find_fault(piece, in_corner=not stored.is_import))
+            inputs, labels = (_faults(piece, column, not stored.is_import) for column in _SIZES)
+            stored.require_none(piece, first_fault(inputs | labels))
             rows += piece.rows
         yield f"{split} grids: {2 * rows:,} full rectangles of the sizes that are stored"
 
@@ -83,10 +84,6 @@ def _crop(piece: Piece, row: int, column: str) -> Grid:
     canvas = tokens.reshape(side, side) - COLOUR_OFFSET
     grid: Grid = canvas[top : top + height, left : left + width]
     return grid
-
-
-def _find_fault(piece: Piece, *, in_corner: bool) -> Fault | None:
-    return first_fault(_faults(piece, "inputs", in_corner) | _faults(piece, "labels", in_corner))
 
 
 def _faults(piece: Piece, column: str, in_corner: bool) -> Masks:

@@ -1,8 +1,6 @@
 """The identities of ARC tasks: which dihedral transform and colours make each augmented task.
 
-Every identity has its own row of puzzle embeddings, so which augmentations a task has is part of
-the data. A recipe table holds them in place of the augmented grids, which would be a thousand
-times larger.
+A table of them, as each has its own row of puzzle embeddings, stands for the augmented grids.
 """
 
 from collections.abc import Sequence
@@ -36,10 +34,8 @@ class Recipes:
 def draw_recipes(pairs: Sequence[Pair], count: int, generator: np.random.Generator) -> Recipes:
     """Return the identity recipe and up to `count` others that give distinct augmented tasks.
 
-    Transforms are uniform over the dihedral group, colours over the permutations that keep
-    colour 0. As in the published builder, two augmented tasks are the same when they hold the
-    same pairs in whatever order, and after five tries for each recipe wanted a task with too few
-    distinct ones stays short.
+    Transforms and colours other than 0 are uniform. As in the published builder, two tasks are the
+    same that hold the same pairs in whatever order; after five tries a recipe a task stays short.
     """
     weights, classes = _pair_signatures(pairs)
     recipes = Recipes(
@@ -67,9 +63,8 @@ def _random_recipes(count: int, generator: np.random.Generator) -> Recipes:
 def _pair_signatures(pairs: Sequence[Pair]) -> tuple[Integers, Integers]:
     """Return weights [8, P, 10] and classes [8, P] that name every augmented pair exactly.
 
-    Relabelling the colours of a transformed pair in order of first appearance gives its class.
-    The augmented pair is that class with the new colours filled in, in the same order; the
-    weights pack these into one integer.
+    A class is a transformed pair with colours in order of first appearance. The augmented pair is
+    that class with the new colours in the same order, which the weights pack into one integer.
     """
     weights = np.zeros((NUM_DIHEDRAL, len(pairs), ARC_COLOURS), np.int64)
     classes = np.zeros((NUM_DIHEDRAL, len(pairs)), np.int64)

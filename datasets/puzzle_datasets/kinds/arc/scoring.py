@@ -1,11 +1,9 @@
 """ARC by vote: a task's puzzles are predicted in many views, and the commonest grids are guesses.
 
-Every prediction is cropped at its grid's place on the canvas and brought back to the task's own
-orientation and colours. Equal grids of one test input are counted; a guess ranks by its votes,
-then by the mean halting confidence behind them (HRM paper, section 3.2; the confidence is its
-evaluation code's). Where both are equal, the smaller hash of the grid comes first: arbitrary, but
-the same on every machine. A prediction without a grid votes for the empty grid, which is never
-right but may take the place of a guess, as in the published evaluation.
+A prediction is cropped at its grid's place and brought back to the task's own orientation and
+colours. A guess ranks by its votes, then by the mean halting confidence behind them (HRM paper,
+section 3.2), then by its hash, which is the same on every machine. A prediction without a grid
+votes for the empty one, which may take the place of a guess, as in the published evaluation.
 """
 
 import hashlib
@@ -146,20 +144,13 @@ def score_once(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:
 
 def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
     """Return the hashes of the true grids of test rows; `DatasetError` if a corner has none."""
-    stored = stored_augmentation(dataset, rows)
-    hashes: list[bytes] = []
-    for row, grid in zip(
-        rows.tolist(), _own_grids(dataset.test.labels[rows], stored), strict=True
-    ):
-        if grid == _EMPTY:
-            raise DatasetError(
-                dataset.manifest.name,
-                row,
-                "import a folder whose test pairs are not translated",
-                problem=f"has no label grid in the canvas's corner in row {row} of its test split",
-            )
-        hashes.append(grid)
-    return hashes
+    grids = list(_own_grids(dataset.test.labels[rows], stored_augmentation(dataset, rows)))
+    if _EMPTY in grids:
+        row = int(rows[grids.index(_EMPTY)])
+        problem = f"has no label grid in the canvas's corner in row {row} of its test split"
+        remedy = "import a folder whose test pairs are not translated"
+        raise DatasetError.of(dataset.manifest.name, problem, remedy, row)
+    return grids
 
 
 def _own_grids(tokens: Tensor, augmentation: Augmentation) -> Iterator[bytes]:

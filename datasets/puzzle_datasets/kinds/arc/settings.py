@@ -84,6 +84,7 @@ class ArcSettings:
         None, "another ARC set whose tasks are trained on as well, if none of them is scored"
     )
     seed: int = option(0, "decides the augmentations", least=0, most=LARGEST_SEED)
+    vocab_size = ARC_VOCAB_SIZE
 
     def __post_init__(self) -> None:
         check(self, DatasetError)
@@ -94,11 +95,6 @@ class ArcSettings:
     def seq_len(self) -> int:
         """Tokens of one grid on its canvas."""
         return self.canvas**2
-
-    @property
-    def vocab_size(self) -> int:
-        """Padding, end of sequence and ten colours."""
-        return ARC_VOCAB_SIZE
 
     @property
     def variants(self) -> int:

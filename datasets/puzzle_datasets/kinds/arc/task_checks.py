@@ -172,7 +172,6 @@ def _symmetric_key(pair: Pair) -> bytes:
 
 
 def _check_forms(stored: StoredSet, train: TaskPairs, test: TaskPairs) -> int:
-    """Return of how many tasks the augmented forms were made, all of them different."""
     identities = read_identities(stored)
     order = keyed_generator("verify tasks").permutation(list(train))
     for group in order[:MOST_COMPARED].tolist():

@@ -2,9 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,8 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
         Task(
             name=name,
             in_evaluation_half=half == "eval",
-            demonstrations=[_pair(raw) for raw in task["train"]],
-            tests=[_pair(raw) for raw in task["test"]],
+            demonstrations=_pairs(task["train"], partial(np.array, dtype=np.uint8)),
+            tests=_pairs(task["test"], partial(np.array, dtype=np.uint8)),
         )
         for half in ("train", "eval")
         for name, task in halves[half].items()
@@ -93,13 +93,9 @@ def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
     fitting = [task for task in tasks if task.largest_side <= settings.canvas]
     wanted = len(fitting) if settings.tasks == "all" else settings.tasks
     if wanted > len(fitting) or not fitting:
-        raise DatasetError(
-            "tasks",
-            settings.tasks,
-            "raise canvas or lower it",
-            problem=f"is {settings.tasks}, but {len(fitting)} tasks fit canvas {settings.canvas}",
-            also=("canvas",),
-        )
+        problem = f"is {settings.tasks}, but {len(fitting)} tasks fit canvas {settings.canvas}"
+        remedy = "raise canvas or lower it"
+        raise DatasetError.of("tasks", problem, remedy, settings.tasks, also=("canvas",))
     by_size = sorted(fitting, key=lambda task: (task.largest_side, task.cells, task.name))
     return sorted(by_size[:wanted], key=lambda task: task.name)
 
@@ -112,8 +108,7 @@ def is_held_out(task: Task, settings: ArcSettings) -> bool:
 def _read_task_file(file: Path) -> Task:
     try:
         raw = json.loads(file.read_bytes())
-        demonstrations = [_checked_pair(pair) for pair in raw["train"]]
-        tests = [_checked_pair(pair) for pair in raw["test"]]
+        demonstrations, tests = (_pairs(raw[half], _checked_grid) for half in ("train", "test"))
         if not demonstrations:
             raise ValueError("it has no demonstration")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -124,12 +119,8 @@ def _read_task_file(file: Path) -> Task:
     )
 
 
-def _pair(raw: Mapping[str, Any]) -> Pair:
-    return np.array(raw["input"], np.uint8), np.array(raw["output"], np.uint8)
-
-
-def _checked_pair(raw: Mapping[str, Any]) -> Pair:
-    return _checked_grid(raw["input"]), _checked_grid(raw["output"])
+def _pairs(raw: Any, grid: Callable[[Any], Grid]) -> list[Pair]:
+    return [(grid(pair["input"]), grid(pair["output"])) for pair in raw]
 
 
 def _checked_grid(raw: Any) -> Grid:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from puzzle_datasets.csv_files.choice import (
 from puzzle_datasets.csv_files.importing import (
     CsvFormat,
     Details,
-    SplitReport,
     import_splits,
     statistics,
 )
@@ -26,7 +26,7 @@ from puzzle_datasets.csv_files.table import GridText, first_question, line_error
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
-from puzzle_datasets.storage.schema import Manifest, Split, Tokens
+from puzzle_datasets.storage.schema import Manifest, Tokens
 from puzzle_datasets.storage.settings import Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
@@ -47,16 +47,12 @@ class MazeHardSettings(HubChoiceSettings):
         least=0,
         most=MOST_VARIANTS,
     )
+    vocab_size = maze.VOCAB_SIZE
 
     @property
     def side(self) -> int:
         """Rows and columns of a maze; `DatasetError` if a user's first one is not square."""
         return PUBLISHED_SIDE if self.csv is None else _first_side(Path(self.csv))
-
-    @property
-    def vocab_size(self) -> int:
-        """Padding, wall, open, start, goal and path."""
-        return maze.VOCAB_SIZE
 
     @property
     def seq_len(self) -> int:
@@ -82,17 +78,16 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
     reports = import_splits(folder, settings, _format(side), writer)
     figures = statistics(reports)
     for split, report in reports.items():
-        figures |= _figures(split, report, side**2)
-    return writer.finish(
-        KIND.card(
-            NAME,
-            settings,
-            source=source,
-            licence=LICENCE,
-            groups=sum(len(report.column("length")) for report in reports.values()),
-            statistics=figures,
-        )
-    )
+        length, ways = report.column("length"), report.column("n_shortest")
+        figures |= {
+            **spread(f"{split}_length", length),
+            f"{split}_walls": round(report.counts["walls"] / (side**2 * len(length)), 4),
+            f"{split}_unique_path": round(float((ways == 1).mean()), 4),
+            f"{split}_labels_not_shortest": report.counts["not_shortest"],
+        }
+    groups = sum(len(report.column("length")) for report in reports.values())
+    about: dict[str, Any] = {"source": source, "licence": LICENCE}
+    return writer.finish(KIND.card(NAME, settings, groups=groups, statistics=figures, **about))
 
 
 def _first_side(folder: Path) -> int:
@@ -123,21 +118,8 @@ def _format(side: int) -> CsvFormat:
 
 def _measure(inputs: Tokens, labels: Tokens, shape: maze.Shape) -> tuple[Details, dict[str, int]]:
     """Return steps and number of the shortest paths; and walls, and labels that are longer."""
-    length = maze.shortest_lengths(inputs, shape)
+    length, ways = maze.shortest_lengths(inputs, shape), maze.count_shortest(inputs, shape)
     longer = (labels == maze.PATH).sum(axis=1) + 1 > length
-    details: Details = {
-        "length": length.astype(np.int16),
-        "n_shortest": maze.count_shortest(inputs, shape),
-    }
+    details: Details = {"length": length.astype(np.int16), "n_shortest": ways}
     counts = {"walls": int((inputs == maze.WALL).sum()), "not_shortest": int(longer.sum())}
     return details, counts
-
-
-def _figures(split: Split, report: SplitReport, cells: int) -> dict[str, float]:
-    length, ways = report.column("length"), report.column("n_shortest")
-    return {
-        **spread(f"{split}_length", length),
-        f"{split}_walls": round(report.counts["walls"] / (cells * len(length)), 4),
-        f"{split}_unique_path": round(float((ways == 1).mean()), 4),
-        f"{split}_labels_not_shortest": report.counts["not_shortest"],
-    }

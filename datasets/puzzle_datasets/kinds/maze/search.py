@@ -1,4 +1,4 @@
-"""KEEP"""
+"""Draw grids of either family of mazes until enough different ones have a path of some length."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
-from puzzle_datasets.storage.schema import Integers, Mask, Tokens
+from puzzle_datasets.storage.schema import Mask, Tokens
 
+Family = Literal["perfect", "random-walls"]
+Words = npt.NDArray[np.unsignedinteger[Any]]
 Places = npt.NDArray[np.int64]
 DrawGrids = Callable[[np.random.Generator, int, int], tuple[Mask, Places]]
 """Open cells [n, side * side] and starts [n], from a generator, the number n and the side."""
@@ -18,10 +20,24 @@ DrawGrids = Callable[[np.random.Generator, int, int], tuple[Mask, Places]]
 LEAST_WALLS, MOST_WALLS = 77, 128
 """Walls of a random maze in 256 cells: 30 to 50 %."""
 
+WIDEST = 64
+"""The most columns that a word holds."""
+
+PATIENCE = 200_000
+"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
+
+# To pick the mazes that still walk costs about as much as a step of those that do not.
+_WORTH_PICKING = 0.8
+# Grids of random walls that reach far are rare; this many are finished together, for speed.
+_AT_ONCE = 64
 _FRAME = 2
 # Of k free directions the number r names the (r mod k)-th: fair, as 12 is a multiple of 1 to 4.
 _TURNS = 12
 _DIRECTIONS = 4
+_BITS = 1 << np.arange(_DIRECTIONS)
+_CHOSEN = np.zeros((1 << _DIRECTIONS, _TURNS), np.uint8)
+for _free in range(1, len(_CHOSEN)):
+    _CHOSEN[_free] = np.resize(np.flatnonzero(_free & _BITS), _TURNS)
 
 
 def draw_random_walls(
@@ -50,7 +66,7 @@ def draw_perfect(generator: np.random.Generator, count: int, side: int) -> tuple
     start is uniform among the open cells.
     """
     width = side + 2 * _FRAME
-    rooms = (side + 1) // 2
+    rooms, moves = (side + 1) // 2, maze.moves(width)
     unvisited, cell = _rooms(generator, count, side)
     dug = np.zeros_like(unvisited)
     trail = np.zeros((rooms**2, count), np.int64)
@@ -61,9 +77,9 @@ def draw_perfect(generator: np.random.Generator, count: int, side: int) -> tuple
     trail[0] = cell
     unvisited[cell], dug[cell] = False, True
     for turn in turns:
-        free = unvisited[cell + 2 * _moves(width)[:, None]]
+        free = unvisited[cell + 2 * moves[:, None]]
         digs = free.any(0)
-        move = _moves(width)[_CHOSEN[_BITS @ free, turn]]
+        move = moves[_CHOSEN[_BITS @ free, turn]]
         depth += np.where(digs, 1, -1)
         dug[(cell + move)[digs]] = True
         cell = np.where(digs, cell + 2 * move, trail[depth, mazes])
@@ -93,42 +109,12 @@ def _rooms(generator: np.random.Generator, count: int, side: int) -> tuple[Mask,
     return grids.ravel(), first + np.arange(count) * width**2
 
 
-def _moves(width: int) -> Integers:
-    return np.array((-width, -1, 1, width))
-
-
-def _chosen() -> npt.NDArray[np.uint8]:
-    """Return the direction uint8 [16, 12] that a draw names, for each set of free ones as bits."""
-    table = np.zeros((1 << _DIRECTIONS, _TURNS), np.uint8)
-    for free_bits in range(1, 1 << _DIRECTIONS):
-        free = [d for d in range(_DIRECTIONS) if free_bits >> d & 1]
-        table[free_bits] = np.resize(free, _TURNS)
-    return table
-
-
-_BITS = 1 << np.arange(_DIRECTIONS)
-_CHOSEN = _chosen()
-
-
-WIDEST = 64
-"""The most columns that a word holds."""
-
-Words = npt.NDArray[np.unsignedinteger[Any]]
-
-# To pick the mazes that still walk costs about as much as a step of those that do not.
-_WORTH_PICKING = 0.8
-
-Family = Literal["perfect", "random-walls"]
 # How many grids to draw at a time: enough that numpy computes more than it dispatches, and few
 # enough that they stay in a processor's cache.
 FAMILIES: dict[Family, tuple[DrawGrids, int]] = {
     "perfect": (draw_perfect, 1024),
     "random-walls": (draw_random_walls, 4096),
 }
-# Grids of random walls that reach far are rare; this many are finished together, for speed.
-_AT_ONCE = 64
-PATIENCE = 200_000
-"""Grids to draw without a new maze before giving up; the field's random walls need some 2,500."""
 
 
 def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tuple[Places, int]:
@@ -142,7 +128,10 @@ def far_reaching(open_cells: Mask, starts: Places, side: int, steps: int) -> tup
     walkable, reached = _words(open_cells, side), _words(start_cells, side)
     mazes = np.arange(len(starts))
     for step in range(1, steps + 1):
-        spread = _with_neighbours(reached) & walkable
+        spread = reached | np.left_shift(reached, 1) | np.right_shift(reached, 1)
+        spread[1:] |= reached[:-1]
+        spread[:-1] |= reached[1:]
+        spread &= walkable
         grew = (spread != reached).any(0)
         walking = np.count_nonzero(grew)
         if walking == 0:
@@ -161,16 +150,6 @@ def _words(cells: Mask, side: int) -> Words:
     padded = np.zeros((*packed.shape[:2], word.itemsize), np.uint8)
     padded[:, :, : packed.shape[2]] = packed
     return np.ascontiguousarray(padded.view(word)[:, :, 0].T)
-
-
-def _with_neighbours(reached: Words) -> Words:
-    """Return the cells reached and those beside, above and below them."""
-    spread: Words = np.left_shift(reached, 1)
-    spread |= np.right_shift(reached, 1)
-    spread |= reached
-    spread[1:] |= reached[:-1]
-    spread[:-1] |= reached[1:]
-    return spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +172,7 @@ class Search:
         found = tries = furthest = 0
         while found < count:
             mazes, drawn, reached = self._draw(generator)
-            hashes = maze.canonical_hash(mazes, self._shape).tolist()
+            hashes = maze.canonical_hash(mazes, (self.side, self.side)).tolist()
             new = mazes[_unseen(hashes, count - found, seen)]
             found += len(new)
             furthest = max(furthest, reached)
@@ -201,10 +180,6 @@ class Search:
             if tries >= PATIENCE:
                 raise self._refusal(found, count, furthest)
             yield new
-
-    @property
-    def _shape(self) -> maze.Shape:
-        return self.side, self.side
 
     def _draw(self, generator: np.random.Generator) -> tuple[Tokens, int, int]:
         """Return mazes [n, L], how many grids were drawn for them, and the furthest cell met."""
@@ -219,27 +194,23 @@ class Search:
             kept.append(inputs)
             drawn += batch
             furthest = max(furthest, reached)
-        return self._with_goals(np.concatenate(kept), generator), drawn, furthest
-
-    def _with_goals(self, inputs: Tokens, generator: np.random.Generator) -> Tokens:
-        steps = maze.distances(inputs, self._shape, maze.START)
+        inputs = np.concatenate(kept)
+        steps = maze.distances(inputs, (self.side, self.side), maze.START)
         goals = any_of(generator, (steps >= self.least) & (steps <= self.most))
         inputs[np.arange(len(inputs)), goals] = maze.GOAL
-        return inputs
+        return inputs, drawn, furthest
 
     def _refusal(self, found: int, count: int, furthest: int) -> DatasetError:
         what = f"{self.family} mazes of side {self.side}"
-        if furthest < self.least:
-            problem = f"is {self.least}, but the longest path in {PATIENCE} {what} has {furthest}"
-            remedy = "lower it or raise side"
-        else:
+        problem, remedy = f"the longest path in {PATIENCE} {what} has {furthest}", ""
+        if furthest >= self.least:
             problem = (
-                f"is {self.least}, but only {found} different {what} with a path of {self.least} "
-                f"to {self.most} steps were found where {count} are asked for, none in the last "
-                f"{PATIENCE} grids"
+                f"only {found} different {what} with a path of {self.least} to {self.most} steps "
+                f"were found where {count} are asked for, none in the last {PATIENCE} grids"
             )
-            remedy = "ask for fewer, lower it or raise side"
-        return DatasetError("min_length", self.least, remedy, problem=problem, also=("side",))
+            remedy = "ask for fewer, "
+        problem, remedy = f"is {self.least}, but {problem}", f"{remedy}lower it or raise side"
+        return DatasetError.of("min_length", problem, remedy, self.least, also=("side",))
 
 
 def _unseen(hashes: list[int], most: int, seen: set[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,15 +46,8 @@ class SudokuCsvSettings(ChoiceSettings):
         most=MOST_AUGMENTATIONS,
     )
 
-    @property
-    def vocab_size(self) -> int:
-        """Padding, blank and nine digits."""
-        return sudoku.vocab_size(SIDE)
-
-    @property
-    def seq_len(self) -> int:
-        """Tokens of one grid."""
-        return SIDE**2
+    vocab_size = sudoku.vocab_size(SIDE)
+    seq_len = SIDE**2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,39 +73,26 @@ def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifes
     Raises `DatasetError` if files can't be had, or a row is no puzzle with its only solution.
     """
     folder, source = source_folder(settings, REPO)
-    return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
+    return _build("sudoku-extreme", folder, settings, writer, source=source, licence=LICENCE)
 
 
 def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
     """Write the puzzles of this package; `DatasetError` if there are fewer than asked for."""
-    return _build(
-        "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer
-    )
+    about = {"source": SAMPLE_SOURCE, "licence": SAMPLE_LICENCE}
+    return _build("sudoku-hard-sample", SAMPLE_FOLDER, settings, writer, **about)
 
 
 def _build(
-    name: str,
-    folder: Path,
-    source: str,
-    licence: str,
-    settings: SudokuCsvSettings,
-    writer: SetWriter,
+    name: str, folder: Path, settings: SudokuCsvSettings, writer: SetWriter, **about: Any
 ) -> Manifest:
     reports = import_splits(folder, settings, FORMAT, writer)
     figures = statistics(reports)
     for split, report in reports.items():
         figures |= spread(f"{split}_clues", report.column("clues"))
         figures[f"{split}_solved_anew"] = report.counts["deep_checked"]
-    return writer.finish(
-        KIND.card(
-            name,
-            settings,
-            source=source,
-            licence=licence,
-            groups=sum(len(report.column("clues")) for report in reports.values()),
-            statistics=figures,
-        )
-    )
+    groups = sum(len(report.column("clues")) for report in reports.values())
+    card = KIND.card(name, settings, groups=groups, statistics=figures, **about)
+    return writer.finish(card)
 
 
 def _find_second_solution(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:

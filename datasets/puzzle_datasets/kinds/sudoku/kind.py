@@ -92,7 +92,6 @@ def _find_fault(piece: Piece, side: int) -> Fault | None:
 
 
 def _check_uniqueness(stored: StoredSet, split: Split, side: int) -> int:
-    """Return how many puzzles were solved, each of which has one solution."""
     count = stored.manifest.counts[f"{split}_pairs"]
     chosen = np.zeros(count, np.bool_)
     chosen[keyed_generator("verify", split).permutation(count)[:MOST_SOLVED_ANEW]] = True

@@ -1,14 +1,11 @@
 """The rules of Sudoku on grids of 4×4, 6×6 and 9×9, and its symmetries, for many grids at once.
 
-A grid is a row of L = side² tokens: `PAD` 0 (never in a puzzle), `BLANK` 1, digit d at d + 1.
-A house is a row, a column or a box; a solution has every digit in every house. The functions need
-about a kilobyte a grid: give large sets in chunks.
-
-Two puzzles are the same problem when one becomes the other by exchanging digits, bands, stacks,
-rows of a band, columns of a stack and, where boxes are square, rows with columns. The clues of a
-puzzle and the rows, columns, boxes and digits they lie in form a graph. Colour refinement of it
-(of Weisfeiler and Leman: a clue's new colour is a hash of its own and of those of its neighbours)
-gives the same colours for the same problem.
+A grid is a row of L = side² tokens: `PAD` 0 (never in a puzzle), `BLANK` 1, digit d at d + 1. A
+house is a row, a column or a box. Two puzzles are the same problem when one becomes the other by
+exchanging digits, bands, stacks, rows of a band, columns of a stack and, where boxes are square,
+rows with columns. Clues and the houses and digits they lie in form a graph, whose colour
+refinement (of Weisfeiler and Leman: a clue's new colour is a hash of its own and of those of its
+neighbours) gives the same colours for the same problem.
 """
 
 from typing import Any
@@ -47,18 +44,12 @@ def legend(side: int) -> dict[str, str]:
 
 def clue_counts(inputs: Tokens) -> Tokens:
     """Return how many clues puzzles uint8 [n, L] have, uint8 [n]."""
-    counts: Tokens = (inputs > BLANK).sum(axis=1, dtype=np.uint8)
-    return counts
-
-
-def box_shape(side: int) -> tuple[int, int]:
-    """Return the rows and columns of a box of a grid with this side: 4, 6 or 9."""
-    return BOX_SHAPES[side]
+    return np.asarray((inputs > BLANK).sum(axis=1, dtype=np.uint8))
 
 
 def house_cells(side: int) -> Integers:
     """Return the cells int64 [3·side, side] of the rows, then the columns, then the boxes."""
-    height, width = box_shape(side)
+    height, width = BOX_SHAPES[side]
     rows = np.arange(side * side).reshape(side, side)
     boxes = rows.reshape(side // height, height, side // width, width).swapaxes(1, 2)
     return np.concatenate([rows, rows.T, boxes.reshape(side, side)])
@@ -71,8 +62,7 @@ def cell_houses(side: int) -> Integers:
 
 def missing_digits(grids: Tokens, side: int) -> Integers:
     """Return how many digits all houses lack, int64 [n]; grids uint8 [n, L] hold any tokens."""
-    missing: Integers = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
-    return missing
+    return np.asarray(np.bitwise_count(_lacking(grids, side)).sum(1, np.int64))
 
 
 def is_solution(grids: Tokens, side: int) -> Mask:
@@ -82,14 +72,12 @@ def is_solution(grids: Tokens, side: int) -> Mask:
     >>> is_solution(np.array([[int(digit) + DIGIT_OFFSET for digit in digits]], np.uint8), 4)
     array([ True])
     """
-    solved: Mask = missing_digits(grids, side) == 0
-    return solved
+    return np.asarray(missing_digits(grids, side) == 0)
 
 
 def changed_clues(inputs: Tokens, grids: Tokens) -> Integers:
     """Return how many clues of each puzzle differ in the grid given for it, int64 [n]."""
-    changed: Integers = ((inputs > BLANK) & (inputs != grids)).sum(1, np.int64)
-    return changed
+    return np.asarray(((inputs > BLANK) & (inputs != grids)).sum(1, np.int64))
 
 
 def score(
@@ -127,7 +115,6 @@ def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | N
 
 
 def _describe(puzzle: Tokens, solution: Tokens, side: int) -> str:
-    """Say in a clause what is wrong with a faulty pair."""
     for name, grid, lowest in (("puzzle", puzzle, BLANK), ("solution", solution, BLANK + 1)):
         alien = _is_alien(grid, lowest, side)
         if alien.any():
@@ -185,7 +172,7 @@ def _refined(inputs: Tokens, side: int) -> Hashes:
     puzzle, cell = np.nonzero(inputs > BLANK)
     row, column, box = puzzle * 3 * side + cell_houses(side)[cell].T
     digit = puzzle * side + inputs[puzzle, cell] - (DIGIT_OFFSET + 1)
-    height, width = box_shape(side)
+    height, width = BOX_SHAPES[side]
     tagged = (
         (row, _ROW),
         # Under transposition a column is to be taken for a row.

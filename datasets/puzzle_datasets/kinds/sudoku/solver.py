@@ -1,11 +1,9 @@
 """Search Sudoku grids for solutions, and take clues away while there is but one.
 
-These functions keep to the part of Python that numba compiles as well, and draw nothing: random
-permutations are passed in. So they make the same puzzles compiled and not.
-
-A search has one `State`, whose fields are arrays when it is compiled and lists, which are then
-faster, when it is not. The cells that a branch fills are the last ones in the order of filling, so
-blanking these undoes it.
+These functions keep to what numba compiles as well, and draw nothing: they make the same puzzles
+compiled and not. The fields of a search's `State` are arrays when it is compiled and lists, which
+are then faster, when not. The cells that a branch fills are the last ones in the order of filling,
+so blanking these undoes it.
 """
 
 from collections.abc import Sequence

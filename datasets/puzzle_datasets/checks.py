@@ -140,22 +140,18 @@ def check_structure(
         fault = "names other files than shards and the tables of its kind"
         raise stored.refusal(MANIFEST_FILE, fault)
     yield f"manifest: agrees with itself and with {len(manifest.files)} files"
-    for file in shards:
-        _check_columns(stored, file, columns)
-    yield f"columns: {len(shards)} shards have those of kind {manifest.kind}, with their types"
-
-
-def _check_columns(stored: StoredSet, file: str, columns: Mapping[str, pa.DataType]) -> None:
-    tokens = pa.binary(stored.manifest.seq_len)
+    tokens = pa.binary(manifest.seq_len)
     expected = {"inputs": tokens, "labels": tokens, **_NUMBERS, **columns}
-    with unreadable(stored.folder / file, stored.remedy):
-        schema = pq.read_schema(stored.folder / file)
-    actual = dict(zip(schema.names, schema.types, strict=True))
-    for name, expected_type in expected.items():
-        if name not in actual:
-            raise stored.refusal(file, f"lacks the column {name}")
-        if actual[name] != expected_type:
-            raise stored.refusal(file, f"has {name} as {actual[name]}, not {expected_type}")
+    for file in shards:
+        with unreadable(stored.folder / file, stored.remedy):
+            schema = pq.read_schema(stored.folder / file)
+        actual = dict(zip(schema.names, schema.types, strict=True))
+        for name, expected_type in expected.items():
+            if name not in actual:
+                raise stored.refusal(file, f"lacks the column {name}")
+            if actual[name] != expected_type:
+                raise stored.refusal(file, f"has {name} as {actual[name]}, not {expected_type}")
+    yield f"columns: {len(shards)} shards have those of kind {manifest.kind}, with their types"
 
 
 def check_rows(stored: StoredSet) -> Iterator[str]:

@@ -76,8 +76,8 @@ class _Position(NamedTuple):
 class TrainLoader:
     """An endless stream of training batches of `batch_size` puzzles, divided among processes.
 
-    With `share`, each process gets its part of the same batches, whatever their number. Raises
-    `DatasetError` if the batch can't be divided evenly.
+    With `share`, each gets its part of the same batches. Raises `DatasetError` if the batch can't
+    be divided evenly.
     """
 
     def __init__(

@@ -50,10 +50,7 @@ def prepare(name: str, settings: Settings, root: Path, report: Report | None = N
 
 
 def build_at(name: str, settings: Settings, folder: Path, report: Report | None = None) -> None:
-    """Have the set at `folder`, whole, as `prepare` does, with its errors.
-
-    Raises `DatasetError` if something else lies at `folder` too.
-    """
+    """Have the set at `folder`, whole, as `prepare` does; also refuse whatever else lies there."""
     _build_once(name, settings, folder, report)
     _require_same(name, settings, folder)
     verify(folder)

@@ -124,10 +124,7 @@ def require(
 
 
 def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
-    """Return settings of a class from plain values, such as a file's.
-
-    Raises `UserError` of the kind `error`: a setting is unknown, missing or impossible.
-    """
+    """Return settings of a class from plain values, such as a file's; raise `error` for others."""
     hints = get_type_hints(cls)
     known = {item.name: hints[item.name] for item in fields(cls)}
     for name in values:

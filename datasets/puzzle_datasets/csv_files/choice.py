@@ -82,10 +82,7 @@ def choose(
     settings: ChoiceSettings,
     generator: np.random.Generator,
 ) -> Mask:
-    """Return which rows [rows] are rated high enough, and among these drawn.
-
-    Raises `DatasetError` if there are fewer such rows than wanted, or none.
-    """
+    """Return which rows are rated high enough and drawn, [rows]; `DatasetError` if too few are."""
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low
     setting = "subsample" if split == "train" else "test_subsample"

@@ -46,7 +46,7 @@ class CsvFormat:
 
 @dataclass(kw_only=True)
 class SplitReport:
-    """A report on an imported split: the details of its pairs, their sources, and counts."""
+    """Details of an imported split's pairs, their sources, and counts."""
 
     columns: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
@@ -60,10 +60,7 @@ class SplitReport:
 def import_splits(
     folder: Path, settings: ChoiceSettings, form: CsvFormat, writer: SetWriter
 ) -> dict[Split, SplitReport]:
-    """Write both splits; hold the test rows in memory and some thousands of the training rows.
-
-    Raises `DatasetError` if a file is none of the format, or a row no puzzle with its solution.
-    """
+    """Write both splits, with only test rows held in memory; `DatasetError` if a row is wrong."""
     reports: dict[Split, SplitReport] = {"train": SplitReport(), "test": SplitReport()}
     test = list(_read(folder, "test", settings, form, reports["test"]))
     known = np.unique(np.concatenate([form.invariant(rows.inputs) for rows, _ in test]))

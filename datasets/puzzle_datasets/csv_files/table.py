@@ -150,10 +150,7 @@ def read_ratings(file: Path) -> npt.NDArray[np.float64]:
 
 
 def read_rows(file: Path, text: GridText, chosen: Mask) -> Iterator[CsvRows]:
-    """Yield the rows where `chosen` bool [rows] holds, some thousands at a time.
-
-    Raises `DatasetError` if one is not UTF-8, or has a grid of another length or alphabet.
-    """
+    """Yield rows where `chosen` bool [rows] holds; `DatasetError` if a grid has another size."""
     for first, batch in read_blocks(file, ["source", "question", "answer"]):
         here = chosen[first : first + len(batch)]
         row = first + np.flatnonzero(here)

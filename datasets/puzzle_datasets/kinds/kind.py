@@ -51,8 +51,7 @@ class Kind:
 
     Attributes:
         name: the name of its folder, which manifests have as well.
-        title: its name as people write it.
-        puzzles: its puzzles in the plural.
+        title, puzzles: its name, and its puzzles in the plural, as people write them.
         columns: further columns that its shards have, with their types.
         legend: returns the meaning of each token, for the side of a grid.
         box: returns rows and columns of a box, for the side of a grid; None where there is none.
@@ -66,10 +65,9 @@ class Kind:
         changes: says how augmentation changes a puzzle.
         augmenter: returns what serves training pairs under the manifest's augmentation, for a
             loader's seed and device.
-        served: returns both splits of a set under a table of variants, every variant written out.
+        served: returns both splits of a set under a table, every variant written out.
         check: yields a line for each check of rules that a stored set passes.
-        invariant: returns numbers uint64 [n] that are equal for puzzles that are equal up to
-            symmetry; None where puzzles are not compared.
+        invariant: returns uint64 [n], equal for puzzles equal up to symmetry; None for no number.
         rule_scores: judges predictions for inputs and labels by the rules: figures [n] by name,
             `exact_accuracy` among them; None where predictions vote.
         vote_scores: judges one prediction for each test row of a set by vote; None where rules do.
@@ -178,10 +176,7 @@ def later(module: str, name: str) -> Callable[..., Any]:
 
 
 def augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "Augmenter":
-    """Return what makes the training batches of a set as its manifest asks, on a device.
-
-    Fixed variants depend on the set's own seed; fresh ones, and which variant comes, on `seed`.
-    """
+    """Return what makes training batches; `seed` decides fresh variants, and which one comes."""
     if dataset.manifest.augmentation == "stored":
         from puzzle_datasets.loading.batch import StoredPairs
 
@@ -227,11 +222,7 @@ class PuzzleSet:
         return make(self.settings, values, DatasetError)
 
     def check(self, settings: Any) -> None:
-        """Refuse what can be refused quickly, before anything is built.
-
-        Raises `DatasetError`, whose field is a setting: a fault in a file of the user is one of
-        the setting that names the folder.
-        """
+        """Raise `DatasetError`, of a setting, for what shows before anything is built."""
         try:
             self.quick_check(settings)
         except DatasetError as error:

@@ -77,8 +77,7 @@ def with_variants(
 ) -> dict[Split, ServedSplit]:
     """Return both splits of a set under a table, every training pair followed by its variants.
 
-    `change_to` returns what turns training rows [B] into variants of these numbers [B]; number 0
-    is the pair itself.
+    `change_to` returns what turns training rows [B] into variants [B]; number 0 is the pair.
     """
     train, count = dataset.train, dataset.manifest.settings["augmentations"] + 1
     rows = torch.arange(len(train)).repeat_interleave(count)

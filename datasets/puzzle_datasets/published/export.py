@@ -17,6 +17,7 @@ from puzzle_datasets.published.layout import (
     BLANK_NAME,
     METADATA_FILE,
     NAMES_FILE,
+    SIZES,
     TASKS_FILE,
     Metadata,
     Style,
@@ -34,9 +35,9 @@ SET = "all"
 def export(folder: Path, out: Path, style: Style = "hrm") -> None:
     """Write the puzzle set in `folder` to `out` in the published npy layout, tokens as uint8.
 
-    `style` is how augmented identities are named; sets that were imported keep their names. With
-    `trm` the scored tasks of ARC are written as well. Raises `DatasetError` if the set is damaged,
-    or `out` exists; `OSError` if `out` can't be written.
+    `style` is how augmented identities are named that have no names; `trm` also writes the scored
+    tasks of ARC. Raises `DatasetError` if the set is damaged or `out` exists; `OSError` if it
+    can't be written.
     """
     if out.exists():
         raise DatasetError.of(out, "exists", "choose another folder to export to")
@@ -47,12 +48,7 @@ def export(folder: Path, out: Path, style: Style = "hrm") -> None:
 
 def _write(dataset: PuzzleDataset, folder: Path, out: Path, style: Style) -> None:
     manifest, kind = dataset.manifest, kind_named(dataset.manifest.kind)
-    metadata = Metadata(
-        vocab_size=manifest.vocab_size,
-        seq_len=manifest.seq_len,
-        num_puzzle_identifiers=manifest.num_puzzle_identifiers,
-        sets=[SET],
-    )
+    metadata = Metadata(sets=[SET], **{key: getattr(manifest, key) for key in SIZES})
     stored: dict[Split, ServedSplit] = {
         "train": stored_split(dataset.train),
         "test": stored_split(dataset.test),

@@ -54,10 +54,7 @@ class PublishedSplit:
         return np.diff(self.group_starts)
 
     def chunks(self) -> Iterator[tuple[int, Tokens, Tokens]]:
-        """Yield runs of examples in their order: the first one's number, inputs and labels [n, L].
-
-        Raises `DatasetError` if a token is outside the vocabulary.
-        """
+        """Yield runs: the first example's number, inputs and labels [n, L]; tokens are checked."""
         first = 0
         for name in self.metadata.sets:
             files = [array_file(self.folder, name, part) for part in ("inputs", "labels")]

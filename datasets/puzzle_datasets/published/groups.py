@@ -33,10 +33,7 @@ def number_on(splits: Splits) -> Numbers:
 
 
 def number_tasks(splits: Splits, identities: Identities) -> tuple[Numbers, list[str]]:
-    """Give the groups of one ARC task, that of their first puzzle, one number, ascending.
-
-    Raises `DatasetError` if a task has two groups in a split, or the splits differ in their order.
-    """
+    """Give groups of one ARC task one number; `DatasetError` if they are not in one order."""
     tasks = {split: _group_tasks(content, identities) for split, content in splits.items()}
     merged = _merge(tasks["train"], tasks["test"], splits["test"].folder)
     number = {task: index for index, task in enumerate(merged)}
@@ -50,10 +47,7 @@ def table_of_identities(
     numbers: Numbers,
     tasks: Sequence[str],
 ) -> pa.Table:
-    """Return one row for each identifier 1, 2, …, with its name as it is in the folder.
-
-    Its group is that of the puzzles that bear it, or else of its task.
-    """
+    """Return a row for each identifier 1, 2, …: its name, and the group of its puzzles or task."""
     number = {task: index for index, task in enumerate(tasks)}
     groups = np.array([number.get(task, NO_GROUP) for task in identities.tasks])
     for split, content in splits.items():

@@ -8,7 +8,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +172,12 @@ def _rows(
         overlap.add(split, inputs, labels)
         run = slice(first, first + len(inputs))
         counted = {"example": example[run].astype(np.int16)} if kind.identified else {}
-        refuse = partial(_example_error, content.folder, first)
+
+        def refuse(row: int, clause: str, first: int = first) -> DatasetError:
+            example = first + row
+            problem = f"has a fault in example {example} (from 0): {clause}"
+            return fault(content.folder, problem, example)
+
         measured = kind.measure(inputs, labels, (content.side, content.side), refuse)
         yield Rows(
             inputs=inputs,
@@ -185,11 +189,6 @@ def _rows(
         )
 
 
-def _example_error(folder: Path, first: int, row: int, clause: str) -> DatasetError:
-    example = first + row
-    return fault(folder, f"has a fault in example {example} (from 0): {clause}", example)
-
-
 class _Overlap:
     """Counts test pairs that are training pairs too, holding eight or sixteen bytes of each."""
 
@@ -199,7 +198,9 @@ class _Overlap:
 
     def add(self, split: Split, inputs: Tokens, labels: Tokens) -> None:
         """Take note of pairs of tokens [n, L]."""
-        self._hashes["", split].append(_pair_hashes(inputs, labels))
+        pairs = np.concatenate([inputs, labels], axis=1)
+        digests = b"".join(hashlib.blake2b(pair, digest_size=8).digest() for pair in pairs)
+        self._hashes["", split].append(np.frombuffer(digests, "<u8").astype(np.uint64))
         if self._invariant is not None:
             invariants = self._invariant(inputs, self._grid)
             self._hashes["_up_to_symmetry", split].append(invariants)
@@ -211,9 +212,3 @@ class _Overlap:
             train, test = (np.concatenate(self._hashes[sense, s]) for s in SPLITS)
             figures[f"test_pairs_trained_on{sense}"] = int(np.isin(test, train).sum())
         return figures
-
-
-def _pair_hashes(inputs: Tokens, labels: Tokens) -> Hashes:
-    pairs = np.concatenate([inputs, labels], axis=1)
-    digests = b"".join(hashlib.blake2b(pair, digest_size=8).digest() for pair in pairs)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)

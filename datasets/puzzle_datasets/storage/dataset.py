@@ -60,10 +60,7 @@ class PairTable:
 
 @dataclass(frozen=True)
 class IdentityTable:
-    """The recipe of every identity; row k belongs to puzzle identifier k + 1, ordered by group.
-
-    Of int64 [I], [I] and uint8 [I, 10]; `colours[k, c]` is what colour c becomes.
-    """
+    """Groups and transforms int64 [I] of identifiers 1, 2, …, and new colours uint8 [I, 10]."""
 
     group: Tensor
     dihedral: Tensor
@@ -75,10 +72,7 @@ class IdentityTable:
 
 @dataclass(frozen=True, kw_only=True)
 class PuzzleDataset:
-    """A whole puzzle set, proven against its manifest.
-
-    `identities` and `group_names` (a task's name for each group number) are ARC's.
-    """
+    """A whole puzzle set, proven against its manifest; only ARC has identities and group names."""
 
     manifest: Manifest
     train: PairTable

@@ -119,10 +119,7 @@ class Manifest(_Description):
 
     @classmethod
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
-        """Read a manifest back; `file` is the name used in a refusal.
-
-        Raises `DatasetError` if it is none, or was written for another schema version.
-        """
+        """Read a manifest of this schema version back; `DatasetError` of `file` if it is none."""
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:

@@ -43,10 +43,7 @@ def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain values, equal on all machines: of a folder the digest of its files.
-
-    Raises `DatasetError` if it can't be read.
-    """
+    """Return settings as plain values, equal on all machines: of a folder, its files' digest."""
     record = {item.name: getattr(settings, item.name) for item in fields(settings)}
     for item in fields(settings):
         if is_folder(item) and record[item.name] is not None:

@@ -181,10 +181,9 @@ class _PairCanvases:
 
 
 class _Translation:
-    """Where the grids of a pair are put on their canvas.
+    """Where the grids of a pair are put on their canvas: uniform over the room there.
 
-    Offsets are uniform over the room that the larger grid leaves on either axis. Of the pairs of
-    a group one at a time, any of them as likely, stays in the corner.
+    Of the pairs of a group one at a time, any of them as likely, stays in the corner.
     """
 
     def __init__(self, train: PairTable, seed: int) -> None:

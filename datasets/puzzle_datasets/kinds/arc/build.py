@@ -57,10 +57,15 @@ def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Mani
     )
     writer.write_table(IDENTITY_FILE, identities)
     writer.write_table(GROUP_FILE, group_table([task.name for task in tasks]))
+    sources = [version.source]
+    if settings.also is not None:
+        sources.append(f"training tasks of {VERSIONS[settings.also].source}")
+    if settings.concept_arc is not None:
+        sources.append("ConceptARC (MIT) from a folder of the user")
     card = KIND.card(
         version.name,
         settings,
-        source=_source(version, settings),
+        source="; ".join(sources),
         licence=version.licence,
         groups=len(tasks),
         statistics=_statistics(tasks),
@@ -136,15 +141,6 @@ def _rows(rows: Sequence[_Row], side: int) -> Iterator[Rows]:
                 **dict(zip(names, sizes, strict=True)),
             },
         )
-
-
-def _source(version: ArcVersion, settings: ArcSettings) -> str:
-    parts = [version.source]
-    if settings.also is not None:
-        parts.append(f"training tasks of {VERSIONS[settings.also].source}")
-    if settings.concept_arc is not None:
-        parts.append("ConceptARC (MIT) from a folder of the user")
-    return "; ".join(parts)
 
 
 def _statistics(tasks: Sequence[Task]) -> dict[str, float]:

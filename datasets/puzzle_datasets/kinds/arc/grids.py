@@ -41,10 +41,7 @@ def canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
 def grid_sizes(
     tokens: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return heights and widths uint8 [n] of the grids on canvases [n, L]; 0 where broken.
-
-    A full rectangle's first and last coloured cells are opposite corners, and say where it lies.
-    """
+    """Return heights and widths uint8 [n] of grids on canvases [n, L]; 0 where they are broken."""
     side = math.isqrt(tokens.shape[1])
     is_colour = tokens >= COLOUR_OFFSET
     first = is_colour.argmax(axis=1)

@@ -53,8 +53,7 @@ class ArcLook:
 
     def legend(self, side: float) -> Legend:
         """Return padding, the border and the ten colours by their numbers."""
-        tokens = range(COLOUR_OFFSET, COLOUR_OFFSET + len(COLOURS))
-        meanings = {str(token - COLOUR_OFFSET): token for token in tokens}
+        meanings = {str(colour): colour + COLOUR_OFFSET for colour in range(len(COLOURS))}
         meanings |= {"end of sequence": EOS, "padding": PAD}
         one_cell = {name: np.array([[token]], np.uint8) for name, token in meanings.items()}
         return [(self.panel(grid, grid, side), name) for name, grid in one_cell.items()]
@@ -66,15 +65,9 @@ def _cell_lines(is_colour: Mask, cell: float) -> str:
     if not len(rows):
         return ""
     height, width = len(rows) * cell, len(columns) * cell
-    inner = svg.lines(
-        [i * cell for i in range(1, len(columns))],
-        [i * cell for i in range(1, len(rows))],
-        width,
-        height,
-        stroke="#8b9099",
-        stroke_width=svg.short(cell * 0.08),
-        stroke_opacity=0.7,
-    )
+    xs, ys = ([i * cell for i in range(1, len(lines))] for lines in (columns, rows))
+    style = {"stroke": "#8b9099", "stroke_width": svg.short(cell * 0.08), "stroke_opacity": 0.7}
+    inner = svg.lines(xs, ys, width, height, **style)
     return svg.moved(inner, columns[0] * cell, rows[0] * cell)
 
 

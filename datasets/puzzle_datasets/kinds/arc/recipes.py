@@ -19,10 +19,7 @@ _BITS_PER_COLOUR = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Recipes:
-    """Augmentations of one task: `dihedral` uint8 [R] and `colours` uint8 [R, 10].
-
-    `colours[r, c]` is what colour c becomes. The first recipe changes nothing.
-    """
+    """A task's transforms uint8 [R] and new colours uint8 [R, 10]; the first change nothing."""
 
     dihedral: npt.NDArray[np.uint8]
     colours: npt.NDArray[np.uint8]

@@ -1,7 +1,7 @@
 """ARC's pairs under every identity of a table, and the scored tasks in ARC's own JSON form."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,10 +18,7 @@ Task = dict[str, list[dict[str, list[list[int]]]]]
 
 
 def served_splits(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
-    """Return both splits under every identity, one identity after another.
-
-    Training pairs are as the training loader serves them, test pairs in the corner as published.
-    """
+    """Return both splits under one identity after another: train as loaded, test in the corner."""
     identities = dataset.identities
     assert identities is not None, f"{dataset.manifest.name} has no identities"
     serve, test = TablePairs(dataset, torch.device("cpu")), dataset.test
@@ -47,9 +44,11 @@ def served_splits(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
 def scored_tasks(dataset: PuzzleDataset) -> dict[str, Task]:
     """Return all pairs of each task with test pairs, un-augmented, by name, in ARC's JSON form."""
     assert dataset.identities is not None, f"{dataset.manifest.name} has no identities"
+    keeps_colours = (dataset.identities.colours.numpy() == np.arange(ARC_COLOURS)).all(1)
+    unchanged = (dataset.identities.dihedral.numpy() == 0) & keeps_colours
     tasks: dict[str, Task] = {}
     for table, part in ((dataset.test, "test"), (dataset.train, "train")):
-        for row in _unchanged_rows(table, dataset.identities):
+        for row in np.flatnonzero(unchanged[table.puzzle_identifier.numpy() - 1]).tolist():
             name = dataset.group_names[int(table.group[row])]
             if part == "test":
                 tasks.setdefault(name, {"train": [], "test": []})
@@ -77,12 +76,6 @@ def _under_identities(
         puzzle_identifier=puzzle + BLANK_IDENTIFIER + 1,
         make=lambda run: make(row[run], identity[run]),
     )
-
-
-def _unchanged_rows(table: PairTable, identities: IdentityTable) -> Iterator[int]:
-    keeps_colours = (identities.colours.long() == torch.arange(ARC_COLOURS)).all(1)
-    unchanged = (identities.dihedral == 0) & keeps_colours
-    yield from torch.nonzero(unchanged[table.puzzle_identifier.long() - 1]).flatten().tolist()
 
 
 def _grid(tokens: Tensor) -> list[list[int]]:

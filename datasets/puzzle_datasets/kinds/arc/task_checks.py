@@ -51,7 +51,11 @@ def check_identities(stored: StoredSet) -> Iterator[str]:
         raise stored.refusal(GROUP_FILE, "gives two groups one name")
     yield f"group names: {len(names):,}, all different"
     identities = read_identities(stored)
-    faults = _recipe_faults(identities)
+    colours, dihedral = np.sort(identities.colours, axis=1), identities.dihedral
+    faults = {
+        "its dihedral transform is none": (dihedral < 0) | (dihedral >= NUM_DIHEDRAL),
+        "its colours are no permutation": (colours != np.arange(ARC_COLOURS)).any(1),
+    }
     if not stored.is_import:
         faults |= _order_faults(identities)
     if (fault := first_fault(faults)) is not None:
@@ -89,14 +93,6 @@ def _read(stored: StoredSet, file: str, number: str, first: int, count: int) -> 
     return table
 
 
-def _recipe_faults(identities: Identities) -> Masks:
-    dihedral, colours = identities.dihedral, np.sort(identities.colours, axis=1)
-    return {
-        "its dihedral transform is none": (dihedral < 0) | (dihedral >= NUM_DIHEDRAL),
-        "its colours are no permutation": (colours != np.arange(ARC_COLOURS)).any(1),
-    }
-
-
 def _order_faults(identities: Identities) -> Masks:
     """Return which recipes are out of order, by group and the unchanged one first, or repeated."""
     recipe = np.column_stack(
@@ -122,8 +118,7 @@ def _order_faults(identities: Identities) -> Masks:
 def check_tasks(stored: StoredSet) -> Iterator[str]:
     """Check that identities are different tasks; count the test pairs that other tasks train on.
 
-    The published sets have some of these, so they are counted and not refused. Raises
-    `DatasetError` if two identities of a task come out the same.
+    These are not refused, as published sets have some. Raises `DatasetError` if forms are equal.
     """
     train, test = (_task_pairs(stored, split) for split in ("train", "test"))
     if not stored.is_import:

@@ -79,10 +79,7 @@ _ROUNDING = 1e-9
 
 
 def check_maze(stored: StoredSet) -> Iterator[str]:
-    """Check the paths of all rows, and what the columns say of them, or raise `DatasetError`.
-
-    Files of others may have labels that are not shortest; the manifest counts these.
-    """
+    """Check paths and columns of all rows, and the count of labels that are not shortest."""
     shape = stored.manifest.grid
     for split in SPLITS:
         rows = longer = 0

@@ -77,11 +77,7 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
 
 
 def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, Mask]:
-    """Return which predictions [n, L] are valid and which are shortest, bool [n] each.
-
-    It is valid if it equals its maze but for open cells turned to `o`, and these connect S with
-    G. It is shortest if nothing could be left out: its path is one of the shortest.
-    """
+    """Return which predictions [n, L] are valid paths from S to G, and which shortest ones."""
     on_path = predictions == PATH
     kept = _changes_open_cells_only(inputs, predictions)
     walkable = (on_path | (inputs == START) | (inputs == GOAL)) & kept[:, None]
@@ -92,12 +88,10 @@ def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, 
 def score(
     inputs: Cells, labels: Cells, predictions: Cells, shape: Shape
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return figures bool [n] of predicted paths [n, L].
+    """Return figures bool [n] of predicted paths [n, L], as `path_scores` has them.
 
-    `exact_accuracy`: every cell is the label's; `valid_paths` and `shortest_paths` as
-    `path_scores` has them. A maze can have many shortest paths and the label holds only one, so
-    that exact matches measure the label's choice as well: the HRM paper calls a prediction correct
-    that is valid and shortest (section 3.1).
+    `exact_accuracy`, every cell as in the label, measures its choice among shortest paths as well:
+    the HRM paper calls a prediction correct that is valid and shortest (section 3.1).
     """
     valid, shortest = path_scores(inputs, predictions, shape)
     exact = (predictions == labels).all(1)

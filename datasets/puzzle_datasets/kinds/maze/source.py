@@ -33,13 +33,11 @@ Measured = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class MazeSettings:
-    """Settings of generated mazes.
+    """Settings of generated mazes; `DatasetError` if a value is impossible.
 
-    Lengths are steps from S to G. By default, perfect mazes have paths of side²/9
-    steps to 7/5 of the least, which is 100 to 140 at side 30. Those with random walls have paths
-    over 110 steps at side 30, over 11·side/3 at larger sides and, where this is too rare, over
-    11·side²/90 at smaller ones, without an upper bound. Raises `DatasetError` if a value is
-    impossible.
+    Lengths are steps from S to G. By default, perfect mazes have paths of side²/9 steps to 7/5 of
+    these, 100 to 140 at side 30. With random walls, paths have over 110 steps at side 30, over
+    11·side/3 at larger sides and, where this is too rare, over 11·side²/90 at smaller ones.
     """
 
     side: int = option(30, "rows and columns", least=SMALLEST, most=WIDEST)
@@ -110,7 +108,12 @@ def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
     for split, first_group in first_groups.items():
         measured: list[Measured] = []
         writer.write_split(split, _rows(settings, split, first_group, seen, measured))
-        figures |= _figures(split, measured)
+        walls, length, ways = map(np.concatenate, zip(*measured, strict=True))
+        figures |= {
+            **spread(f"{split}_length", length),
+            f"{split}_walls": round(float(walls.mean()), 4),
+            f"{split}_unique_path": round(float((ways == 1).mean()), 4),
+        }
     least, most = settings.bounds
     card = KIND.card(
         NAME,
@@ -145,12 +148,3 @@ def _rows(
         details["rating"] = length.astype(np.float32)
         yield Rows.singles(inputs, labels, first_group + first, first, **details)
         first += len(inputs)
-
-
-def _figures(split: Split, measured: list[Measured]) -> dict[str, float]:
-    walls, length, n_shortest = (np.concatenate(column) for column in zip(*measured, strict=True))
-    return {
-        **spread(f"{split}_length", length),
-        f"{split}_walls": round(float(walls.mean()), 4),
-        f"{split}_unique_path": round(float((n_shortest == 1).mean()), 4),
-    }

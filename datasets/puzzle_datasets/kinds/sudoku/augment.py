@@ -75,10 +75,7 @@ def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def drawn(words: Tensor, box: tuple[int, int]) -> Augmentation:
-    """Return uniform augmentations for uniform draws, and ones that change nothing for zeros.
-
-    The draws are int64 [B, side + 3] in [0, 2**32); a box has rows and columns `box`.
-    """
+    """Return uniform augmentations for draws [B, side + 3] in [0, 2**32); zeros change nothing."""
     height, width = box
     row_orders, column_orders = line_orders(width, height), line_orders(height, width)
     transposes = below(words[:, 0], 2).bool()

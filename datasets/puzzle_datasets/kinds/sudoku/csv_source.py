@@ -68,10 +68,7 @@ def check_extreme(settings: SudokuExtremeSettings) -> None:
 
 
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
-    """Write Sudoku-Extreme, or the puzzles of a user's files.
-
-    Raises `DatasetError` if files can't be had, or a row is no puzzle with its only solution.
-    """
+    """Write Sudoku-Extreme, or the puzzles of a user's files; `DatasetError` if one is wrong."""
     folder, source = source_folder(settings, REPO)
     return _build("sudoku-extreme", folder, settings, writer, source=source, licence=LICENCE)
 

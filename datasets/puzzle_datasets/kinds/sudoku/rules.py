@@ -98,11 +98,7 @@ def score(
 
 
 def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | None:
-    """Return the first row that is no puzzle with its solution, counted from 0, and what is wrong.
-
-    Tells of wrong tokens, broken rules and contradicted clues. Whether the solution is the only
-    one takes a solver to say.
-    """
+    """Return the first row that is no puzzle with its solution, from 0, and what is wrong."""
     faulty = (
         (_is_alien(inputs, BLANK, side) | _is_alien(labels, BLANK + 1, side)).any(axis=1)
         | ~is_solution(labels, side)

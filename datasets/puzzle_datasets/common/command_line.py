@@ -44,8 +44,9 @@ def add_settings(into: Any, settings: type[Any], without: Collection[str] = ()) 
 
 def given(arguments: argparse.Namespace, settings: type[Any]) -> dict[str, Any]:
     """Return the fields of a dataclass of settings that were given on the command line."""
-    known, values = {item.name for item in fields(settings)}, vars(arguments).items()
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in values if n in known}
+    values = vars(arguments)
+    names = [item.name for item in fields(settings) if item.name in values]
+    return {n: tuple(v) if isinstance(v := values[n], list) else v for n in names}
 
 
 def parsed(text: str, hint: Any) -> Any:

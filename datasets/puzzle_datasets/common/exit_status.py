@@ -22,8 +22,7 @@ def guarded(
 ) -> int:
     """Do the work and return its exit status; what a person can mend becomes one sentence.
 
-    `program` complains on standard error, and `named` tells what its user calls a field of a
-    `UserError`, such as its option.
+    `program` complains, and `named` tells what its user calls a field, such as its option.
     """
     with sigterm_as_interrupt():
         status, sentence = outcome(work, named)

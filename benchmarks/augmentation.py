@@ -25,7 +25,7 @@ from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.kinds.maze.source import MazeSettings
 from puzzle_datasets.kinds.sudoku.csv_source import SudokuSampleSettings
-from puzzle_datasets.loading.picks import Picks
+from puzzle_datasets.loading.batch import Picks
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import EOS, IGNORE_LABEL, PAD
 

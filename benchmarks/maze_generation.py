@@ -20,8 +20,13 @@ import numpy as np
 from measuring import conditions, spread
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.kinds.maze.grids import LEAST_WALLS, MOST_WALLS
-from puzzle_datasets.kinds.maze.search import FAMILIES, Family, far_reaching
+from puzzle_datasets.kinds.maze.search import (
+    FAMILIES,
+    LEAST_WALLS,
+    MOST_WALLS,
+    Family,
+    far_reaching,
+)
 from puzzle_datasets.kinds.maze.source import MazeSettings, build
 from puzzle_datasets.storage.writer import SetWriter
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from puzzle_datasets.commands.prepare import prepare as prepare
     from puzzle_datasets.commands.prepare import puzzle_set as puzzle_set
     from puzzle_datasets.commands.prepare import puzzle_sets as puzzle_sets
-    from puzzle_datasets.commands.verify import verify_all as verify_all
+    from puzzle_datasets.commands.prepare import verify_all as verify_all
     from puzzle_datasets.common.errors import DatasetError as DatasetError
     from puzzle_datasets.kinds.kind import Kind as Kind
     from puzzle_datasets.kinds.kind import kind_named as kind_named
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets"),
-        "commands.verify": ("verify_all",),
+        "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets", "verify_all"),
         "common.errors": ("DatasetError",),
         "kinds.kind": ("Kind", "kind_named", "kind_names", "score"),
         "loader": ("TrainLoader", "evaluation_batches"),

@@ -26,7 +26,13 @@ DEFAULT_DATA = Path("data")
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; return the exit status: 2 where the user can mend what went wrong."""
-    return guarded("puzzle_datasets", lambda: _run(words), _option_of)
+
+    def run() -> int:
+        arguments = _parser().parse_args(words)
+        arguments.run(arguments)
+        return DONE
+
+    return guarded("puzzle_datasets", run, _option_of)
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -56,7 +62,7 @@ def inspect(arguments: argparse.Namespace) -> None:
 
 def verify(arguments: argparse.Namespace) -> None:
     """Check every hash and every invariant of a puzzle set."""
-    from puzzle_datasets.commands.verify import verify_all
+    from puzzle_datasets.commands.prepare import verify_all
 
     for line in verify_all(arguments.folder):
         print(line)
@@ -70,33 +76,28 @@ def export(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
-def _run(words: list[str] | None) -> int:
-    arguments = _parser().parse_args(words)
-    arguments.run(arguments)
-    return DONE
-
-
 def _parser() -> Parser:
-    """Return the parser of all commands; each leaves its function as `run`."""
     top = Parser(prog="python -m puzzle_datasets", description="Puzzle sets as Parquet shards.")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_build(commands.add_parser("build", help="build a puzzle set"))
 
-    looking = commands.add_parser("inspect", help="summarise a puzzle set and draw some puzzles")
-    looking.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
-    looking.add_argument("--out", type=Path, help="name of the pictures, without an ending")
-    add_settings(looking, Sample)
-    looking.set_defaults(run=inspect)
-
-    checking = commands.add_parser("verify", help="check every hash and every invariant")
-    checking.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
-    checking.set_defaults(run=verify)
-
-    writing = commands.add_parser("export", help="write a puzzle set in the published layout")
-    writing.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
-    writing.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
-    writing.add_argument("--style", choices=("hrm", "trm"), default="hrm", help="whose layout")
-    writing.set_defaults(run=export)
+    helps = {
+        inspect: "summarise a puzzle set and draw some puzzles",
+        verify: "check every hash and every invariant",
+        export: "write a puzzle set in the published layout",
+    }
+    parsers = {run: commands.add_parser(run.__name__, help=text) for run, text in helps.items()}
+    for run, parser in parsers.items():
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
+        parser.set_defaults(run=run)
+    parsers[inspect].add_argument(
+        "--out", type=Path, help="name of the pictures, without an ending"
+    )
+    add_settings(parsers[inspect], Sample)
+    parsers[export].add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    parsers[export].add_argument(
+        "--style", choices=("hrm", "trm"), default="hrm", help="whose layout"
+    )
     return top
 
 
@@ -122,7 +123,7 @@ def _add_build(into: argparse.ArgumentParser) -> None:
 def _option_of(field: str) -> str:
     """Return how the command line calls the field of an error: a setting's option, or itself."""
     settings: list[type[Any]] = [Sample, *(chosen.settings for chosen in puzzle_sets().values())]
-    items = [item for one in settings for item in fields(one) if item.default is not MISSING]
+    items = (item for one in settings for item in fields(one) if item.default is not MISSING)
     return flag(field) if field in {item.name for item in items} else field
 
 

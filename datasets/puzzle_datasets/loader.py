@@ -1,52 +1,73 @@
 """Batches for training and evaluation, seeded and resumable.
 
-Training walks an endless stream of epochs. An epoch visits every group once, in random order; a
-visit draws one puzzle of the group and takes its pairs in random order. Pairs fill a batch until
-it is full, across epoch borders; what is left of a cut visit is dropped and the next batch starts
-with the next group. The order of an epoch comes from the key (seed, epoch) and each pair's
-augmentation from (seed, epoch, row), so a batch depends on nothing but seed, epoch and position:
-not on how often training was interrupted, nor on how many processes share the batch.
+An epoch visits every group once, in random order; a visit draws one puzzle of the group and takes
+its pairs in random order. Pairs fill a batch across epoch borders; what is left of a cut visit is
+dropped. A batch depends on nothing but seed, epoch and position: not on how often training was
+interrupted, nor on how many processes share it.
 """
 
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.kind import augmenter
-from puzzle_datasets.loading.batch import Batch, Share
-from puzzle_datasets.loading.picks import Picks
-from puzzle_datasets.loading.puzzle_index import PuzzleIndex
+from puzzle_datasets.loading.batch import Batch, Picks, Share
+from puzzle_datasets.loading.served import run_starts
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
-
-Integers = npt.NDArray[np.int64]
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Integers
 
 BLOCK = 1024
 """About how many pairs are made at once: small batches would cost mostly calls one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Epoch:
-    """An epoch's order: visit v covers pairs `starts[v]` to `starts[v + 1]`.
+class PuzzleIndex:
+    """The puzzles of a training split, ordered by group: runs of rows under one identifier.
 
-    `starts` [G + 1]; for each pair in the order of the visits its training row, `rows` [n],
-    and its puzzle, `puzzles` [n].
+    Of ARC's base sets each identity of a task is one, and all of a task share its rows. Group g
+    has puzzles `starts[g]` to `starts[g + 1]`, int64 [G + 1]; a puzzle has so many `rows` from its
+    `first_row` on, int64 [P].
     """
+
+    starts: Integers
+    first_row: Integers
+    rows: Integers
+
+    @classmethod
+    def of(cls, dataset: PuzzleDataset) -> "PuzzleIndex":
+        """Return the index of a puzzle set."""
+        train, identities = dataset.train, dataset.identities
+        if dataset.manifest.augmentation != "stored" and identities is not None:
+            borders = np.arange(int(identities.group[-1]) + 2)
+            row_starts = np.searchsorted(train.group.numpy(), borders)
+            groups = identities.group.numpy()
+            starts, first_row = np.searchsorted(groups, borders), row_starts[groups]
+            rows = np.diff(row_starts)[groups]
+        else:
+            row_starts = run_starts(train.puzzle.numpy())
+            first_row, rows = row_starts[:-1], np.diff(row_starts)
+            starts = run_starts(train.group.numpy()[first_row])
+        # A visit without pairs at the end of an epoch would be waited for without end.
+        assert (rows > 0).all(), f"{dataset.manifest.name} has puzzles without training rows"
+        return cls(starts=starts, first_row=first_row, rows=rows)
+
+
+class _Epoch(NamedTuple):
+    """An epoch's pairs [n]; visit v has those from `starts[v]` to `starts[v + 1]`, [G + 1]."""
 
     starts: Integers
     rows: Integers
     puzzles: Integers
 
 
-@dataclass(frozen=True)
-class _StreamPosition:
-    """A position in the stream: the epoch, and the number of its groups that were visited."""
+class _Position(NamedTuple):
+    """The epoch, and the number of its groups that were visited."""
 
     epoch: int
     position: int
@@ -55,8 +76,8 @@ class _StreamPosition:
 class TrainLoader:
     """An endless stream of training batches of `batch_size` puzzles, divided among processes.
 
-    With `share`, each process gets its part of the same batches, whatever their number. Raises
-    `DatasetError` if the batch can't be divided evenly.
+    With `share`, each gets its part of the same batches. Raises `DatasetError` if the batch can't
+    be divided evenly.
     """
 
     def __init__(
@@ -70,18 +91,14 @@ class TrainLoader:
     ) -> None:
         assert batch_size >= 1, batch_size
         share = share or Share()
-        if batch_size % share.world_size:
-            raise DatasetError(
-                "batch_size",
-                batch_size,
-                f"give a multiple of {share.world_size}",
-                problem=f"is {batch_size}, which can't be divided among {share.world_size} "
-                "processes",
-            )
+        if batch_size % (count := share.world_size):
+            problem = f"is {batch_size}, which can't be divided among {count} processes"
+            remedy = f"give a multiple of {count}"
+            raise DatasetError.of("batch_size", problem, remedy, batch_size)
         self._batch_size, self._share, self._seed = batch_size, share, seed
         self._index = PuzzleIndex.of(dataset)
         self._augmenter = augmenter(dataset, seed, torch.device(device))
-        self._seek(_StreamPosition(0, 0))
+        self._seek(_Position(0, 0))
 
     def next_batch(self) -> Batch:
         """Return the next batch and move on."""
@@ -92,36 +109,32 @@ class TrainLoader:
 
     def state_dict(self) -> dict[str, int]:
         """Return the position: the epoch, and the number of its groups that were visited."""
-        return {"epoch": self._position.epoch, "position": self._position.position}
+        return self._position._asdict()
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go to a position that `state_dict` returned, of the same set and seed."""
-        self._seek(_StreamPosition(state["epoch"], state["position"]))
+        self._seek(_Position(state["epoch"], state["position"]))
 
-    def _seek(self, position: _StreamPosition) -> None:
+    def _seek(self, position: _Position) -> None:
         self._position = self._planned = position
         self._epoch = self._draw_epoch(position.epoch)
-        self._made: deque[tuple[_StreamPosition, Batch]] = deque()
+        self._made: deque[tuple[_Position, Batch]] = deque()
 
     def _make_block(self) -> None:
         """Make the next few batches together, and note the position behind each."""
         rows = self._batch_size // self._share.world_size
         plans = [self._plan_batch() for _ in range(max(1, BLOCK // rows))]
-        picks = Picks(
-            rows=torch.from_numpy(np.concatenate([plan[0] for _, plan in plans])),
-            puzzles=torch.from_numpy(np.concatenate([plan[1] for _, plan in plans])),
-            epochs=torch.from_numpy(np.concatenate([plan[2] for _, plan in plans])),
-        )
+        picks = Picks.of(*np.concatenate([plan for _, plan in plans], 1))
         batches = self._augmenter.batch(picks).split(rows)
         self._made.extend(zip((position for position, _ in plans), batches, strict=True))
 
-    def _plan_batch(self) -> tuple[_StreamPosition, Integers]:
+    def _plan_batch(self) -> tuple[_Position, Integers]:
         """Return the position behind the next batch, and this share's rows, puzzles, epochs."""
         parts = []
         missing = self._batch_size
         while missing:
             if self._planned.position == len(self._epoch.starts) - 1:
-                self._planned = _StreamPosition(self._planned.epoch + 1, 0)
+                self._planned = _Position(self._planned.epoch + 1, 0)
                 self._epoch = self._draw_epoch(self._planned.epoch)
             taken = self._take(missing)
             rows, puzzles = self._epoch.rows[taken], self._epoch.puzzles[taken]
@@ -134,12 +147,13 @@ class TrainLoader:
         starts = self._epoch.starts
         begin = int(starts[self._planned.position])
         end = min(begin + missing, int(starts[-1]))
-        self._planned = _StreamPosition(self._planned.epoch, int(np.searchsorted(starts, end)))
+        self._planned = _Position(self._planned.epoch, int(np.searchsorted(starts, end)))
         return slice(begin, end)
 
     def _draw_epoch(self, epoch: int) -> _Epoch:
         generator = keyed_generator("epoch", self._seed, epoch)
-        puzzles = self._index.draw_puzzles(generator)
+        groups = generator.permutation(len(self._index.starts) - 1)
+        puzzles = generator.integers(self._index.starts[groups], self._index.starts[groups + 1])
         counts = self._index.rows[puzzles]
         visits = np.repeat(np.arange(len(puzzles)), counts)
         return _Epoch(

@@ -22,8 +22,13 @@ from typing import Any
 
 from hrm.config import ConfigError
 from hrm.progress import Measurement, measurement_from
-from puzzle_datasets.common.files import append_json_line, read_json, read_json_lines, write_json
-from puzzle_datasets.common.locks import exclusive
+from puzzle_datasets.common.files import (
+    append_json_line,
+    exclusive,
+    read_json,
+    read_json_lines,
+    write_json,
+)
 
 FORMAT = 1
 SECTIONS = ("dataset", "model", "training", "costs")

@@ -18,9 +18,8 @@ from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_
 from hrm.training.learner import NonFiniteLoss
 from hrm.training.trainer import Trainer
 from puzzle_datasets.common.errors import RunError, UserError
-from puzzle_datasets.common.exit_status import DONE, INTERRUPTED, say
+from puzzle_datasets.common.exit_status import DONE, INTERRUPTED, say, stop_on_signal
 from puzzle_datasets.common.files import write_file
-from puzzle_datasets.common.signals import stop_on_signal
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 

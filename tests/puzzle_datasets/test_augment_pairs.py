@@ -17,8 +17,7 @@ from puzzle_datasets.kinds.maze import augment as maze
 from puzzle_datasets.kinds.maze.augment import MazePairs
 from puzzle_datasets.kinds.sudoku import augment as sudoku
 from puzzle_datasets.kinds.sudoku.augment import SudokuPairs
-from puzzle_datasets.loading.batch import Batch
-from puzzle_datasets.loading.picks import Augmenter, Picks
+from puzzle_datasets.loading.batch import Augmenter, Batch, Picks
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Card
 from puzzle_datasets.storage.writer import Rows, SetWriter
@@ -233,9 +232,7 @@ def test_the_seed_decides_offsets_and_which_pair_stays_in_the_corner(
     assert (offsets[0][moved] != offsets[1][moved]).any(1).float().mean() > 0.3
 
 
-def test_translations_reach_every_place_there_is_room_for(
-    sets: dict[str, PuzzleDataset],
-) -> None:
+def test_translations_reach_every_place_there_is_room_for(sets: dict[str, PuzzleDataset]) -> None:
     dataset, picks = sets["fresh"], picks_of(sets["fresh"], 150)
     pairs = augmenter(dataset, 0, CPU)
     assert isinstance(pairs, FreshPairs)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from puzzle_datasets.kinds.sudoku.augment import Augmentation, augment, drawn, line_orders, undo
 from puzzle_datasets.kinds.sudoku.rules import is_solution
-from puzzle_datasets.loading.picks import counter_draws, counter_key
+from puzzle_datasets.loading.batch import counter_draws, counter_key
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 SIDES = st.sampled_from([*BOXES])

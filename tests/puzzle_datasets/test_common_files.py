@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from puzzle_datasets.common.files import (
     append_json_line,
     drop_torn_line,
+    exclusive,
+    exclusive_once,
     make_folder,
     read_json,
     read_json_lines,
@@ -24,7 +26,6 @@ from puzzle_datasets.common.files import (
     write_json,
     write_whole,
 )
-from puzzle_datasets.common.locks import exclusive, exclusive_once
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -155,7 +156,7 @@ def test_a_folder_that_can_not_be_filled_is_not_there(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from puzzle_datasets.common.locks import exclusive
+from puzzle_datasets.common.files import exclusive
 
 with exclusive(Path(sys.argv[1]), wait=False):
     print("held", flush=True)

@@ -19,9 +19,10 @@ from puzzle_datasets.common.exit_status import (
     INTERRUPTED,
     guarded,
     outcome,
+    sigterm_as_interrupt,
+    stop_on_signal,
 )
 from puzzle_datasets.common.page import html_page, json_in_html, markdown_text, printable
-from puzzle_datasets.common.signals import sigterm_as_interrupt, stop_on_signal
 
 OR_ELSE = " or name another place."
 
@@ -37,11 +38,7 @@ def raising(error: BaseException) -> Callable[[], int]:
     ("error", "status", "said"),
     [
         (UserError("side", 2, "give 3 or more"), BAD_INPUT, "--side is 2; give 3 or more."),
-        (
-            DatasetError.of("a.csv", "is empty", "mend it"),
-            BAD_INPUT,
-            "--a.csv is empty; mend it.",
-        ),
+        (DatasetError.of("a.csv", "is empty", "mend it"), BAD_INPUT, "--a.csv is empty; mend it."),
         (
             UserError(None, None, "did you mean b?", problem="a is none"),
             BAD_INPUT,

@@ -80,10 +80,7 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [
-        (
-            b"",
-            r"line 1: there are 0 columns 'source'; have the header source,question",
-        ),
+        (b"", r"line 1: there are 0 columns 'source'; have the header source,question"),
         (b"source,question,answer\nx,S  G,SooG\n", "line 1: there are 0 columns 'rating'"),
         (b"source,question,question,answer,rating\n", "line 1: there are 2 columns 'question'"),
         ("ü,rating\n".encode("latin-1"), "line 1: it is not UTF-8; save the file as UTF-8"),

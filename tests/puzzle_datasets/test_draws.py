@@ -5,13 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.loading.picks import (
-    below,
-    counter_draws,
-    counter_key,
-    permutations,
-    philox,
-)
+from puzzle_datasets.loading.batch import below, counter_draws, counter_key, permutations, philox
 
 LARGEST = 2**32 - 1
 WORDS = st.integers(0, LARGEST)

@@ -32,7 +32,7 @@ from puzzle_datasets import (
     score,
     verify_all,
 )
-from puzzle_datasets.checks.stored_set import Piece, StoredSet
+from puzzle_datasets.checks import Piece, StoredSet
 from puzzle_datasets.commands.pictures import draw
 from puzzle_datasets.commands.summary import summary
 from puzzle_datasets.common.errors import DatasetError

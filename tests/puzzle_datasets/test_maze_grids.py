@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.maze import rules as maze
-from puzzle_datasets.kinds.maze.grids import (
+from puzzle_datasets.kinds.maze.search import (
     DrawGrids,
     Mask,
     any_of,
     draw_perfect,
     draw_random_walls,
+    far_reaching,
 )
-from puzzle_datasets.kinds.maze.search import far_reaching
 
 SEEDS = st.integers(0, 2**16)
 

@@ -388,20 +388,14 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
         r"test/dataset\.json can't be read",
     ),
     "no JSON": (cut("train/dataset.json", 9), r"train/dataset\.json can't be read"),
-    "no object": (
-        lambda folder: replace_metadata(folder, []),
-        "no JSON object",
-    ),
+    "no object": (lambda folder: replace_metadata(folder, []), "no JSON object"),
     "other padding": (described("pad_id", 3), "pad_id 3"),
     "other ignored label": (described("ignore_label_id", -100), "ignore_label_id -100"),
     "no size": (described("vocab_size", None), "vocab_size None"),
     "no sets": (described("sets", []), "no list 'sets'"),
     "unknown set": (described("sets", ["other"]), r"other__inputs\.npy can't be read"),
     "sizes differ": (described("vocab_size", 11, "test"), "vocab_size 11 but train has 12"),
-    "vocabulary of no kind": (
-        described("vocab_size", 13),
-        "vocab_size 13",
-    ),
+    "vocabulary of no kind": (described("vocab_size", 13), "vocab_size 13"),
     "other length": (
         described("seq_len", 36),
         r"inputs\.npy has shape \(4, 25\) but .* seq_len 36",

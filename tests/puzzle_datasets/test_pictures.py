@@ -14,22 +14,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.commands.pictures import Sample, draw
+from puzzle_datasets.commands.pictures import Sample, draw, train_section
+from puzzle_datasets.commands.pictures import test_section as scored_section
 from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.sections import test_section as scored_section
-from puzzle_datasets.commands.sections import train_section
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import COLUMNS
 from puzzle_datasets.drawing.svg import packed
-from puzzle_datasets.kinds.arc.drawing import COLOURS, ArcLook
+from puzzle_datasets.kinds.arc.kind import COLOURS, ArcLook
 from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.kinds.maze import rules as maze
-from puzzle_datasets.kinds.maze.drawing import WAY, MazeLook
+from puzzle_datasets.kinds.maze.kind import WAY, MazeLook
 from puzzle_datasets.kinds.maze.source import MazeSettings
 from puzzle_datasets.kinds.sudoku.csv_source import SudokuSampleSettings
-from puzzle_datasets.kinds.sudoku.drawing import FOUND, SudokuLook
-from puzzle_datasets.loading.picks import Picks
+from puzzle_datasets.kinds.sudoku.kind import FOUND, SudokuLook
+from puzzle_datasets.loading.batch import Picks
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 

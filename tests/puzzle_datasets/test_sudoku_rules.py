@@ -11,7 +11,7 @@ SIDES = (4, 6, 9)
 
 def solved(side: int) -> npt.NDArray[np.uint8]:
     """Return one solution [1, L]: rows shifted by a box's width, bands by one more."""
-    height, width = sudoku.box_shape(side)
+    height, width = sudoku.BOX_SHAPES[side]
     row, column = np.indices((side, side))
     digits = (row % height * width + row // height + column) % side + 1
     return (digits + 1).astype(np.uint8).reshape(1, -1)

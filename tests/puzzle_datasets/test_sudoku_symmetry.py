@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.sudoku.augment import augment, drawn
-from puzzle_datasets.kinds.sudoku.rules import BLANK, Tokens, box_shape, invariant, mixed
+from puzzle_datasets.kinds.sudoku.rules import BLANK, BOX_SHAPES, Tokens, invariant, mixed
 
 SIDES = (4, 6, 9)
 
@@ -29,7 +29,7 @@ def transposed(puzzles: Tokens, side: int) -> Tokens:
 def test_symmetries_keep_it(side: int, seed: int) -> None:
     puzzles = random_puzzles(side, 8, seed)
     words = torch.from_numpy(keyed_generator("words", seed).integers(0, 2**32, (8, side + 3)))
-    changed = augment(torch.from_numpy(puzzles), drawn(words, box_shape(side)))
+    changed = augment(torch.from_numpy(puzzles), drawn(words, BOX_SHAPES[side]))
     changed_tokens = changed.numpy().astype(np.uint8)
     assert np.array_equal(invariant(puzzles, side), invariant(changed_tokens, side))
 

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from puzzle_datasets.commands.prepare import prepare
-from puzzle_datasets.commands.verify import verify_all
+from puzzle_datasets.commands.prepare import prepare, verify_all
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.source import MazeSettings

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.storage import decoded
-from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.decoded import decoded_columns
+from puzzle_datasets.storage import dataset as decoded
+from puzzle_datasets.storage.dataset import PuzzleDataset, decoded_columns
 from puzzle_datasets.storage.schema import Card, Manifest, Split
 from puzzle_datasets.storage.shards import GROUPS_PER_SHARD, ROW_GROUP, verify
 from puzzle_datasets.storage.writer import Rows, SetWriter

@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from sweep_builders import sweep_record
 
-from puzzle_datasets.common.locks import exclusive
+from puzzle_datasets.common.files import exclusive
 from sweep_platform.cli import main
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder

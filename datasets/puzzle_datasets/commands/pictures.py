@@ -1,16 +1,27 @@
 """Draw some puzzles of a set as people know them, and as the model gets to see them."""
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from puzzle_datasets.commands.sections import test_section, train_section
-from puzzle_datasets.commands.summary import SHORT_FINGERPRINT
+import numpy as np
+import torch
+from torch import Tensor
+
+from puzzle_datasets.commands.summary import SHORT_FINGERPRINT, augmentation_in_words
+from puzzle_datasets.common.dihedral import DIHEDRAL_NAMES
+from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.page import PICTURE_STYLE, html_page, is_written_by
-from puzzle_datasets.drawing.picture import Picture, Sample, render
-from puzzle_datasets.drawing.svg import has_png, to_png
-from puzzle_datasets.kinds.kind import kind_named
+from puzzle_datasets.drawing.picture import COLUMNS, Pair, Picture, Sample, Section, render
+from puzzle_datasets.drawing.svg import Grid, has_png, to_png
+from puzzle_datasets.kinds.kind import augmenter, kind_named
+from puzzle_datasets.loader import PuzzleIndex
+from puzzle_datasets.loading.batch import Picks
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import PAD, Integers, Split
+from puzzle_datasets.storage.shards import unreadable
 
 GENERATOR = "puzzle_datasets"
 """A page that names it may be replaced."""
@@ -19,19 +30,16 @@ GENERATOR = "puzzle_datasets"
 def draw(folder: Path, into: Path, sample: Sample) -> list[Path]:
     """Write `<into>.html` and, where vl-convert is installed, `<into>.png`; return them.
 
-    Shows a sample of each split; of puzzles to train on also what the loader of the sample's seed
-    makes of them in two epochs. Replaces an earlier page of the same name. Raises `DatasetError`
-    if the set is damaged, or files of these names are none of ours; `OSError` if they can't be
-    written.
+    Shows a sample of each split, and what the loader of its seed makes of training puzzles in two
+    epochs. Replaces what it drew before. Raises `DatasetError` if the set is damaged, or files of
+    these names are none of ours; `OSError` if they can't be written.
     """
     html, png = (into.with_name(f"{into.name}.{ending}") for ending in ("html", "png"))
     _require_ours(html, png)
     picture = picture_of(PuzzleDataset.open(folder), sample)
     image = render(picture)
     whole = html_page(picture.title, image, style=PICTURE_STYLE, generator=GENERATOR)
-    files = {html: whole.encode()}
-    if has_png():
-        files[png] = to_png(image)
+    files = {html: whole.encode()} | ({png: to_png(image)} if has_png() else {})
     for file, content in files.items():
         write_file(file, content)
     return list(files)
@@ -56,12 +64,105 @@ def picture_of(dataset: PuzzleDataset, sample: Sample) -> Picture:
 
 def _require_ours(html: Path, png: Path) -> None:
     """Refuse to replace what no earlier call has written: a picture is ours if its page is."""
-    try:
+    remedy = "give another --out"
+    with unreadable(html, remedy):
         ours = html.exists() and is_written_by(GENERATOR, html.read_text(errors="replace"))
-    except OSError as error:
-        problem = f"can't be read ({error})"
-        raise DatasetError.of(html, problem, "give another --out") from error
     for file in (html, png):
         if file.exists() and not ours:
-            problem = "exists and was not drawn here"
-            raise DatasetError.of(file, problem, "give another --out")
+            raise DatasetError.of(file, "exists and was not drawn here", remedy)
+
+
+EPOCHS = COLUMNS - 1
+"""Epochs in which a training puzzle is drawn."""
+
+
+def train_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
+    """Return training puzzles, with variants of them that a loader of this seed would serve."""
+    generator = keyed_generator("pictures", "train", seed)
+    index = PuzzleIndex.of(dataset)
+    groups = _sample(len(index.starts) - 1, puzzles, generator)
+    firsts = index.starts[groups]
+    offsets = generator.integers(index.rows[firsts])
+    rows = index.first_row[firsts] + offsets
+    stored = [_stored_pair(dataset, "train", row) for row in rows.tolist()]
+    several = bool((np.diff(index.starts) > 1).any())
+    pairs, explanation = stored, "Training pairs are served as they are stored."
+    if several or dataset.manifest.augmentation != "stored":
+        picks = _picks(index, groups, offsets, generator)
+        served = _served_pairs(dataset, picks, seed)
+        pairs = [pair for one in stored for pair in (one, *islice(served, EPOCHS))]
+        explanation = (
+            "On the left a group's first puzzle, then others of it, served as they are stored."
+        )
+    if dataset.manifest.augmentation != "stored":
+        explanation = (
+            f"On the left as stored, then as a loader with seed {seed} serves it in two epochs. "
+            f"Augmentation: {augmentation_in_words(dataset.manifest)}."
+        )
+    return Section(heading="To train on", explanation=explanation, pairs=pairs)
+
+
+def test_section(dataset: PuzzleDataset, puzzles: int, seed: int) -> Section:
+    """Return `puzzles` test pairs."""
+    generator = keyed_generator("pictures", "test", seed)
+    rows = _sample(len(dataset.test), puzzles, generator)
+    return Section(
+        heading="To be scored on",
+        explanation="Test pairs are served as they are stored.",
+        pairs=[_stored_pair(dataset, "test", row) for row in rows.tolist()],
+    )
+
+
+def _sample(count: int, wanted: int, generator: np.random.Generator) -> Integers:
+    return np.sort(generator.choice(count, min(count, wanted), replace=False))
+
+
+def _picks(
+    index: PuzzleIndex, groups: Integers, offsets: Integers, generator: np.random.Generator
+) -> Picks:
+    """Return `EPOCHS` picks of each group: of its variants if it has any, the same pair."""
+    begins, ends = (np.repeat(index.starts[groups + end], EPOCHS) for end in (0, 1))
+    puzzles = generator.integers(np.minimum(begins + 1, ends - 1), ends)
+    rows = index.first_row[puzzles] + np.repeat(offsets, EPOCHS) % index.rows[puzzles]
+    return Picks.of(rows, puzzles, np.tile(np.arange(EPOCHS), len(groups)))
+
+
+def _served_pairs(dataset: PuzzleDataset, picks: Picks, seed: int) -> Iterator[Pair]:
+    batch = augmenter(dataset, seed, torch.device("cpu")).batch(picks)
+    grids = zip(batch.inputs, batch.labels.clamp(min=PAD), strict=True)
+    numbers = zip(picks.epochs.tolist(), batch.puzzle_identifiers.tolist(), strict=True)
+    for (puzzle, solution), (epoch, identifier) in zip(grids, numbers, strict=True):
+        yield Pair(
+            puzzle=_grid(dataset, puzzle),
+            solution=_grid(dataset, solution),
+            heading="as trained on",
+            details=f"epoch {epoch}{_identity(dataset, identifier)}",
+        )
+
+
+def _identity(dataset: PuzzleDataset, identifier: int) -> str:
+    """Return how an identity differs from its task, empty where there is no table of them."""
+    if dataset.identities is None or dataset.manifest.augmentation == "fresh":
+        return ""
+    dihedral = int(dataset.identities.dihedral[identifier - 1])
+    colours = dataset.identities.colours[identifier - 1].tolist()
+    recoloured = ", recoloured" if colours != sorted(colours) else ""
+    return f", identity {identifier:,}: {DIHEDRAL_NAMES[dihedral]}{recoloured}"
+
+
+def _stored_pair(dataset: PuzzleDataset, split: Split, row: int) -> Pair:
+    table = dataset.train if split == "train" else dataset.test
+    columns = {name: values[row].item() for name, values in table.details.items()}
+    heading = f"row {row:,}"
+    if names := dataset.group_names:
+        heading = f"{names[int(table.group[row])]}, pair {columns['example'] + 1}"
+    return Pair(
+        puzzle=_grid(dataset, table.inputs[row]),
+        solution=_grid(dataset, table.labels[row]),
+        heading=heading,
+        details=", ".join(kind_named(dataset.manifest.kind).details(columns)),
+    )
+
+
+def _grid(dataset: PuzzleDataset, tokens: Tensor) -> Grid:
+    return tokens.numpy().astype(np.uint8).reshape(dataset.manifest.grid)

@@ -1,12 +1,14 @@
 """The puzzle sets there are, and how one is made ready: built where missing, else proven."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
+from puzzle_datasets.checks import StoredSet, check_rows, check_sharing, check_structure
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, naming
 from puzzle_datasets.common.text import suggest
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet, sets_of_kinds
+from puzzle_datasets.kinds.kind import PuzzleSet, kind_named, sets_of_kinds
 from puzzle_datasets.published.source import OFFICIAL
 from puzzle_datasets.storage.schema import IMPORTED, MANIFEST_FILE, SCHEMA_VERSION, canonical_json
 from puzzle_datasets.storage.settings import Settings, settings_record
@@ -29,8 +31,7 @@ def puzzle_set(name: str) -> PuzzleSet:
     """
     known = puzzle_sets()
     if name not in known:
-        problem = f"{name!r} is no puzzle set"
-        raise DatasetError(None, name, suggest(name, known), problem=problem)
+        raise DatasetError.of(None, f"{name!r} is no puzzle set", suggest(name, known), name)
     return known[name]
 
 
@@ -49,39 +50,29 @@ def prepare(name: str, settings: Settings, root: Path, report: Report | None = N
 
 
 def build_at(name: str, settings: Settings, folder: Path, report: Report | None = None) -> None:
-    """Have the puzzle set of these settings at `folder`, whole, as `prepare` does.
-
-    Raises `DatasetError` as `prepare`, or something else lies at `folder`; `OSError` if `folder`
-    can't be written.
-    """
+    """Have the set at `folder`, whole, as `prepare` does; also refuse whatever else lies there."""
     _build_once(name, settings, folder, report)
     _require_same(name, settings, folder)
     verify(folder)
 
 
 def folder_name(name: str, settings: Settings) -> str:
-    """Return the folder's name: equal for equal settings under one schema version only.
-
-    Raises `DatasetError` if a file that the settings name can't be read.
-    """
+    """Return the folder's name: equal for equal settings under one schema version only."""
     record = settings_record(settings)
     identity = {"name": name, "schema_version": SCHEMA_VERSION, "settings": record}
     return f"{name}-{hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:12]}"
 
 
 def _require_same(name: str, settings: Settings, folder: Path) -> None:
-    """Refuse a folder that holds anything but this set."""
     remedy = "choose another folder"
     if not (folder / MANIFEST_FILE).exists():
         raise DatasetError.of(folder, "exists and is no puzzle set", remedy)
     manifest = read_manifest(folder)
-    wanted = settings_record(settings)
     if manifest.name != name:
         problem = f"holds the set {manifest.name}, not {name}"
         raise DatasetError.of(folder, problem, remedy, manifest.name)
-    for key, value in wanted.items():
-        if manifest.settings.get(key) != value:
-            held = manifest.settings.get(key)
+    for key, value in settings_record(settings).items():
+        if (held := manifest.settings.get(key)) != value:
             problem = f"holds {name} with {key} {held!r}, not {value!r}"
             raise DatasetError.of(folder, problem, remedy, held)
 
@@ -90,3 +81,19 @@ def _build_once(name: str, settings: Settings, folder: Path, report: Report | No
     build = puzzle_set(name).build
     with naming(folder):
         make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
+
+
+def verify_all(folder: Path) -> Iterator[str]:
+    """Yield a line for every check that a puzzle set passes, in order; later ones build on it.
+
+    Raises `DatasetError` if a check fails; the message names file, row and remedy.
+    """
+    manifest = verify(folder)
+    yield f"hashes: {len(manifest.files):,} files are as the manifest says"
+    stored, kind = StoredSet(folder=folder, manifest=manifest), kind_named(manifest.kind)
+    box = kind.box(manifest.grid[0])
+    yield from check_structure(stored, columns=kind.columns, box=box, identified=kind.identified)
+    yield from check_rows(stored)
+    yield from kind.check(stored)
+    if (invariant := kind.invariant) is not None:
+        yield from check_sharing(stored, lambda inputs: invariant(inputs, manifest.grid))

@@ -5,27 +5,26 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import byte_size
 from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest
-from puzzle_datasets.storage.shards import rebuild
+from puzzle_datasets.storage.shards import rebuild, unreadable
 
 SHORT_FINGERPRINT = 12
 
 
 def summary(manifest: Manifest, folder: Path) -> str:
-    """Return some lines of text on a puzzle set: what it is, how much of it, and its figures.
-
-    Raises `DatasetError` if a file that the manifest names is missing.
-    """
+    """Return some lines of text on a puzzle set; `DatasetError` if a file of it is missing."""
+    figures = {name: _number(value) for name, value in manifest.statistics.items()}
+    of_splits = {name: text for name, text in figures.items() if name.split("_")[0] in SPLITS}
+    others = {name: text for name, text in figures.items() if name not in of_splits}
     blocks = [
         [str(folder)],
         _aligned(dict(_identity(manifest))),
         _aligned(dict(_amounts(manifest, folder)), to=">"),
-        _aligned(_whole_figures(manifest.statistics), to=">"),
-        _aligned(_split_figures(manifest.statistics)),
+        _aligned(others, to=">"),
+        _aligned(_side_by_side(of_splits)),
     ]
     return printable("\n\n".join("\n".join(lines) for lines in blocks if lines))
 
@@ -52,10 +51,8 @@ def _identity(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "box", "{} rows by {} columns".format(*manifest.box)
     yield "vocabulary", f"{manifest.vocab_size} tokens: {', '.join(_legend(manifest))}"
     yield "augmentation", augmentation_in_words(manifest)
-    yield (
-        "settings",
-        ", ".join(f"{key}={_value(value)}" for key, value in manifest.settings.items()),
-    )
+    items = manifest.settings.items()
+    yield "settings", ", ".join(f"{k}={'none' if v is None else v}" for k, v in items)
     yield "fingerprint", manifest.fingerprint[:SHORT_FINGERPRINT]
 
 
@@ -65,18 +62,13 @@ def _amounts(manifest: Manifest, folder: Path) -> Iterator[tuple[str, str]]:
         yield f"{split} pairs", _number(manifest.counts[f"{split}_pairs"])
     if manifest.counts["identities"]:
         yield "identities", _number(manifest.counts["identities"])
-    yield "size on disk", byte_size(_size(manifest, folder))
+    with unreadable(folder, rebuild(folder)):
+        size = sum((folder / n).stat().st_size for n in (MANIFEST_FILE, *manifest.files))
+    yield "size on disk", byte_size(size)
 
 
-def _whole_figures(statistics: Mapping[str, float]) -> dict[str, str]:
-    """Return the figures that are not a split's, written out."""
-    split_free = (item for item in statistics.items() if _split_of(item[0]) is None)
-    return {name: _number(value) for name, value in split_free}
-
-
-def _split_figures(statistics: Mapping[str, float]) -> dict[str, str]:
+def _side_by_side(values: Mapping[str, str]) -> dict[str, str]:
     """Return the figures of the splits side by side, below a heading; nothing if none has any."""
-    values = {name: _number(value) for name, value in statistics.items() if _split_of(name)}
     figures = dict.fromkeys(name.partition("_")[2] for name in values)
     width = max(map(len, (*values.values(), *SPLITS)))
     rows = {
@@ -87,26 +79,12 @@ def _split_figures(statistics: Mapping[str, float]) -> dict[str, str]:
     return {"": heading, **rows} if rows else {}
 
 
-def _split_of(figure: str) -> str | None:
-    split = figure.partition("_")[0]
-    return split if split in SPLITS else None
-
-
 def _legend(manifest: Manifest) -> Iterator[str]:
     """Yield the meaning of the tokens in their order, numbered ones such as colours together."""
     meanings = [manifest.tokens[token] for token in sorted(manifest.tokens, key=int)]
     for word, alike in groupby(meanings, lambda meaning: meaning.rstrip("0123456789 ")):
         numbers = [meaning.removeprefix(word).strip() for meaning in alike]
         yield f"{word}s {numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else word
-
-
-def _size(manifest: Manifest, folder: Path) -> int:
-    files = [folder / name for name in (MANIFEST_FILE, *manifest.files)]
-    try:
-        return sum(file.stat().st_size for file in files)
-    except OSError as error:
-        problem = f"can't be read ({error.strerror})"
-        raise DatasetError.of(error.filename, problem, rebuild(folder)) from error
 
 
 def _aligned(values: Mapping[str, str], to: Literal["<", ">"] = "<") -> list[str]:
@@ -118,10 +96,6 @@ def _aligned(values: Mapping[str, str], to: Literal["<", ">"] = "<") -> list[str
         f"  {label:<{width}}  {value:{to}{value_width}}"
         for label, value in zip(labels, values.values(), strict=True)
     ]
-
-
-def _value(value: object) -> str:
-    return "none" if value is None else str(value)
 
 
 def _number(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields
 from functools import partial
 from types import NoneType
@@ -61,35 +62,29 @@ def parsed(text: str, hint: Any) -> Any:
             return literal
     if NoneType in admitted and text == "none":
         return None
-    for kind in (kind for kind in (int, float, str) if kind in admitted):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
+    for kind in (int, float, str):
+        if kind in admitted:
+            with suppress(ValueError):
+                return kind(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no value; give {described(hint)}")
 
 
 def _add(into: Any, item: Field[Any], hint: Any) -> None:
     several = get_origin(hint) is tuple
+    one = get_args(hint)[0] if several else hint
     positional = item.default is MISSING and is_folder(item)
-    options: dict[str, Any] = (
-        {} if positional else {"dest": item.name, "default": argparse.SUPPRESS}
-    )
-    if several:
-        options["nargs"] = "*"
+    options = {} if positional else {"dest": item.name, "default": argparse.SUPPRESS}
     into.add_argument(
         item.name if positional else flag(item.name),
-        metavar="DIR" if is_folder(item) else _placeholder(hint),
-        type=partial(parsed, hint=get_args(hint)[0] if several else hint),
+        metavar="DIR" if is_folder(item) else _placeholder(one),
+        type=partial(parsed, hint=one),
         help=_help(item, hint),
-        **options,
+        **options | ({"nargs": "*"} if several else {}),
     )
 
 
 def _placeholder(hint: Any) -> str:
-    """Return a value of the type as help writes it."""
-    inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
-    parts = [part for part in alternatives(inner) if part is not NoneType]
+    parts = [part for part in alternatives(hint) if part is not NoneType]
     if not any(part in _PLACEHOLDERS for part in parts):
         return "{" + ",".join(map(str, parts)) + "}"
     return "|".join(_PLACEHOLDERS.get(part, str(part)) for part in parts)
@@ -99,8 +94,8 @@ def _help(item: Field[Any], hint: Any) -> str:
     text = help_of(item).replace("%", "%%")
     if item.default is MISSING:
         return text
-    default = item.default
+    default = "none" if item.default is None else item.default
     if isinstance(default, tuple):
         default = " ".join(map(str, default))
     limits = f"{described(hint, bounds_of(item))}; " if str(bounds_of(item)) else ""
-    return f"{text} ({limits}default: {'none' if default is None else default})"
+    return f"{text} ({limits}default: {default})"

@@ -5,8 +5,12 @@
 may swap the two axes; the tables say which.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
+
+_Cell = TypeVar("_Cell", bound=np.generic)
 
 DIHEDRAL_NAMES = (
     "upright",
@@ -25,13 +29,13 @@ SWAPS_AXES = (False, True, False, True, False, False, True, True)
 INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)
 
 
-def transform_grid(grid: npt.NDArray[np.uint8], dihedral: int) -> npt.NDArray[np.uint8]:
-    """Return a view of the grid [h, w] under one symmetry.
+def transform_grid(grid: npt.NDArray[_Cell], dihedral: int) -> npt.NDArray[_Cell]:
+    """Return a view of the grid [h, w], or of grids [..., h, w], under one symmetry.
 
     >>> transform_grid(np.array([[1, 2]], np.uint8), 1).tolist()
     [[2], [1]]
     """
     row_step = -1 if REVERSES_ROWS[dihedral] else 1
     column_step = -1 if REVERSES_COLUMNS[dihedral] else 1
-    reversed_grid = grid[::row_step, ::column_step]
-    return reversed_grid.T if SWAPS_AXES[dihedral] else reversed_grid
+    reversed_grid = grid[..., ::row_step, ::column_step]
+    return reversed_grid.swapaxes(-1, -2) if SWAPS_AXES[dihedral] else reversed_grid

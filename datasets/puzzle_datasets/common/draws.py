@@ -6,10 +6,7 @@ import numpy as np
 
 
 def keyed_generator(purpose: str, *key: int | str) -> np.random.Generator:
-    """Return the Philox generator of `(purpose, *key)`.
-
-    Equal keys give equal streams whatever was drawn before; different keys give independent ones.
-    """
+    """Return the Philox generator of `(purpose, *key)`, independent of those of other keys."""
     return np.random.Generator(np.random.Philox(key=key_digest(16, purpose, *key)))
 
 

@@ -15,14 +15,9 @@ class UserError(ValueError):
         >>> str(UserError.of("a.csv", "is empty", "give at least one puzzle"))
         'a.csv is empty; give at least one puzzle.'
 
-    Attributes:
-        field: the setting, option or file at fault, as the code calls it; None where the problem
-            is a sentence of its own.
-        value: what was given.
-        remedy: what to do.
-        problem: what is wrong, said of the field; by default that it is `value`.
-        also: other settings that take part in the fault.
-        place: where the field was written, such as a file and its line.
+    `field` is the setting, option or file at fault, as the code calls it, or None where `problem`,
+    which is said of it, is a sentence of its own; `value` is what was given. `also` names other
+    settings that take part in the fault, `place` a file and line where the field was written.
     """
 
     def __init__(
@@ -51,12 +46,10 @@ class UserError(ValueError):
     def sentence(self, name: str | None = None) -> str:
         """The error in one sentence, with the field called `name` where one is given."""
         called = self.field if name is None else name
-        if self.place is None:
-            subject = "" if called is None else f"{called} "
-        else:
-            subject = f"{self.place}: " + ("" if called is None else f"`{called}` ")
+        subject = "" if called is None else f"`{called}` " if self.place else f"{called} "
+        place = f"{self.place}: " if self.place else ""
         end = "" if self.remedy.endswith("?") else "."
-        return f"{subject}{self.problem}; {self.remedy}{end}"
+        return f"{place}{subject}{self.problem}; {self.remedy}{end}"
 
     def __str__(self) -> str:
         return self.sentence()

@@ -1,13 +1,16 @@
-"""Exit statuses, and how an error becomes one sentence and a status."""
+"""Exit statuses, signals, and how an error becomes one sentence and a status."""
 
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from puzzle_datasets.common.errors import RunError, UserError
 from puzzle_datasets.common.page import printable
-from puzzle_datasets.common.signals import sigterm_as_interrupt
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -20,10 +23,7 @@ def guarded(
 ) -> int:
     """Do the work and return its exit status; what a person can mend becomes one sentence.
 
-    Args:
-        program: who complains on standard error.
-        work: returns an exit status.
-        named: what the program's user calls a field of a `UserError`, such as its option.
+    `program` complains, and `named` tells what its user calls a field, such as its option.
     """
     with sigterm_as_interrupt():
         status, sentence = outcome(work, named)
@@ -81,3 +81,54 @@ def _of_the_system(error: OSError) -> str:
 
 def _ended(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
+
+
+class StopRequest:
+    """A flag that a signal sets; calling it returns True once this process is to stop."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def __call__(self) -> bool:
+        """Return True if the process is to stop."""
+        return self._requested
+
+    def request(self) -> None:
+        """Ask for an orderly end."""
+        self._requested = True
+
+
+@contextmanager
+def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
+    """Yield a flag that Ctrl-C or SIGTERM sets; `notify` is called at the first.
+
+    A second signal raises `KeyboardInterrupt`. Only the main thread hears of signals; in another
+    nothing comes.
+    """
+    stop = StopRequest()
+
+    def first(number: int, frame: FrameType | None) -> None:
+        for one in former:
+            signal.signal(one, signal.default_int_handler)
+        stop.request()
+        notify()
+
+    here = threading.current_thread() is threading.main_thread()
+    former = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM) if here}
+    try:
+        for one in former:
+            signal.signal(one, first)
+        yield stop
+    finally:
+        for one, handler in former.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, with which schedulers end a process, raise `KeyboardInterrupt`."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

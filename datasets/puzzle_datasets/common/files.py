@@ -1,5 +1,6 @@
-"""Files and folders that appear whole or not at all, and what a process that died may leave."""
+"""Files and folders that appear whole or not at all, and locks that end with their process."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
-
-from puzzle_datasets.common.locks import exclusive_once
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -83,17 +82,26 @@ def read_json_lines(path: Path) -> Iterator[Any]:
 
 
 def make_folder(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Have `folder` exist, filled by `fill` if it does not yet.
+    """Have `folder` exist, filled by `fill` if it does not yet, by one process; others wait.
 
-    One process fills, under another name, and others wait for it. What a killed process left is
-    cleared by the next one. Raises `OSError` where the folder can't be written.
+    What a killed process left is cleared by the next one. Raises `OSError` if it can't be written.
     """
     if folder.exists():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial")
     with exclusive_once(folder.with_name(f".{folder.name}.lock")):
-        if not folder.exists():
-            _fill(folder, fill)
+        if folder.exists():
+            return
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            fill(partial)
+            sync(partial)
+            partial.rename(folder)
+            sync(folder.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
@@ -116,14 +124,41 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _fill(folder: Path, fill: Callable[[Path], object]) -> None:
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+@contextmanager
+def exclusive(path: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the lock file `path` alone; it is made where it is missing, and stays.
+
+    Raises `BlockingIOError` if another process holds it and `wait` is false.
+    """
+    with _opened(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+@contextmanager
+def exclusive_once(path: Path) -> Iterator[None]:
+    """Wait for the lock file `path`, hold it alone, and remove it in the end."""
+    while True:
+        with _opened(path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Whoever held the lock before may have removed the file that this one waited at.
+            try:
+                if not os.path.samestat(path.stat(), os.fstat(file)):
+                    continue
+            except FileNotFoundError:
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The lock file, never what a symbolic link in its place points to."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        fill(partial)
-        sync(partial)
-        partial.rename(folder)
-        sync(folder.parent)
+        yield descriptor
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)

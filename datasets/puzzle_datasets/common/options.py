@@ -72,23 +72,17 @@ def option(
     default: Any,
     help: str,  # noqa: A002
     *,
-    least: float | None = None,
-    most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
     files: Sequence[str] = (),
+    **bounds: float,
 ) -> Any:
-    """Return a field of a dataclass of settings.
+    """Return a field of a dataclass of settings, with `Bounds` of its number or numbers.
 
-    Args:
-        default: its value where none is given; `MISSING` from dataclasses if one has to be.
-        help: what it means, in a line.
-        least, most, above, below: bounds of its number or numbers.
-        files: for a setting that names a folder of the user, patterns of the files that are read
-            there: what depends on the setting is known by their content, not by their place.
+    Without a `default`, which is then `MISSING` of dataclasses, a value has to be given. A setting
+    that names a folder of the user has patterns of the `files` that are read there: what depends
+    on the setting is known by their content, not by their place.
     """
-    bounds = Bounds(least=least, most=most, above=above, below=below)
-    return field(default=default, metadata={"help": help, "bounds": bounds, "files": tuple(files)})
+    about = {"help": help, "bounds": Bounds(**bounds), "files": tuple(files)}
+    return field(default=default, metadata=about)
 
 
 def help_of(item: Field[Any]) -> str:
@@ -108,10 +102,7 @@ def is_folder(item: Field[Any]) -> bool:
 
 
 def check(settings: Any, error: type[UserError]) -> None:
-    """Refuse a setting whose value is not of its type, not finite or out of bounds.
-
-    Raises `UserError` of the kind `error`; its field is the setting.
-    """
+    """Raise `error` of the setting whose value is not of its type, not finite or out of bounds."""
     hints = get_type_hints(type(settings))
     for item in fields(settings):
         value, hint = getattr(settings, item.name), hints[item.name]
@@ -127,19 +118,13 @@ def require(
     error: type[UserError],
     also: tuple[str, ...] = (),
 ) -> None:
-    """Refuse a setting that is not `possible`, together with those that it has to go `also` with.
-
-    Raises `UserError` of the kind `error`; its field is the setting `name`.
-    """
+    """Raise `error`, of the setting `name`, unless `possible`; it has to go `also` with others."""
     if not possible:
         raise error(name, getattr(settings, name), remedy, also=also)
 
 
 def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
-    """Return settings of a class from plain values, such as a file's.
-
-    Raises `UserError` of the kind `error`: a setting is unknown, missing or impossible.
-    """
+    """Return settings of a class from plain values, such as a file's; raise `error` for others."""
     hints = get_type_hints(cls)
     known = {item.name: hints[item.name] for item in fields(cls)}
     for name in values:

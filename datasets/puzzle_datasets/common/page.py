@@ -14,17 +14,12 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 def html_page(
     title: str, body: str, *, style: str = "", policy: str = "", generator: str = ""
 ) -> str:
-    r"""Return an HTML page.
+    r"""Return an HTML page of a title in plain text, escaped here, and a body taken as it is.
 
-        >>> html_page("1 < 2", "<p>yes</p>").splitlines()[-3:]
-        ['<p>yes</p>', '</body>', '</html>']
+    `policy` is a content security policy, `generator` the program that wrote the page.
 
-    Args:
-        title: plain text, escaped here.
-        body: HTML, taken as it is.
-        style: CSS.
-        policy: a content security policy.
-        generator: which program wrote the page; see `is_written_by`.
+    >>> html_page("1 < 2", "<p>yes</p>").splitlines()[-3:]
+    ['<p>yes</p>', '</body>', '</html>']
     """
     meta = [
         '<meta charset="utf-8">',

@@ -10,22 +10,18 @@ import numpy.typing as npt
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
 from puzzle_datasets.csv_files.table import GridText, first_question, line_error
-from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.storage.schema import Mask, Split
 from puzzle_datasets.storage.settings import LARGEST_SEED
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
-Mask = npt.NDArray[np.bool_]
 
 LOCAL_FILES = "or give files of your own with --csv DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings:
-    """Settings that choose the rows which become pairs.
-
-    Raises `DatasetError` if a value is impossible.
-    """
+    """Settings that choose the rows which become pairs; `DatasetError` if one is impossible."""
 
     subsample: int | None = option(
         None,
@@ -53,10 +49,7 @@ class HubChoiceSettings(ChoiceSettings):
 
 
 def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
-    """Return the folder of the files, and in words where they come from.
-
-    Raises `DatasetError` if the user's folder lacks a file, or the hub's can't be fetched.
-    """
+    """Return the folder of the files, fetched if published, and in words where they come from."""
     if settings.csv is None:
         folder = fetch(repo, list(FILES.values()), settings.revision)
         return folder, f"{repo} on the Hugging Face hub at {folder.name}"
@@ -65,25 +58,16 @@ def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
 
 
 def require_files(folder: Path) -> None:
-    """Refuse a user's folder that lacks a file.
-
-    Raises `DatasetError` if it does.
-    """
+    """Raise `DatasetError` if a user's folder lacks a file."""
     for file in FILES.values():
         if not (folder / file).is_file():
-            raise DatasetError(
-                "csv",
-                str(folder),
-                f"give a folder that holds {' and '.join(FILES.values())}",
-                problem=f"is {folder}, where there is no {file}",
-            )
+            remedy = f"give a folder that holds {' and '.join(FILES.values())}"
+            problem = f"is {folder}, where there is no {file}"
+            raise DatasetError.of("csv", problem, remedy, str(folder))
 
 
 def require_first_grids(folder: Path, text: GridText) -> None:
-    """Refuse a user's files whose first puzzles have another number of cells.
-
-    Raises `DatasetError` if they have, or a file has no puzzles.
-    """
+    """Raise `DatasetError` if first puzzles of a user's files have another number of cells."""
     for file in FILES.values():
         found = len(first_question(folder / file))
         if found != text.cells:
@@ -98,25 +82,20 @@ def choose(
     settings: ChoiceSettings,
     generator: np.random.Generator,
 ) -> Mask:
-    """Return which rows [rows] are rated high enough, and among these drawn.
-
-    Raises `DatasetError` if there are fewer such rows than wanted for, or none.
-    """
+    """Return which rows are rated high enough and drawn, [rows]; `DatasetError` if too few are."""
     low = -np.inf if settings.min_rating is None else settings.min_rating
     chosen: Mask = ratings >= low
     setting = "subsample" if split == "train" else "test_subsample"
     wanted = getattr(settings, setting)
     there = int(chosen.sum())
     if not there:
-        highest = f"the highest in {file} is {ratings.max():g}"
-        rating = settings.min_rating
-        problem = f"is {rating} but {highest}"
-        raise DatasetError("min_rating", rating, "give less", problem=problem)
+        problem = f"is {settings.min_rating} but the highest in {file} is {ratings.max():g}"
+        raise DatasetError.of("min_rating", problem, "give less", settings.min_rating)
     if wanted is None:
         return chosen
     if wanted > there:
         problem = f"is {wanted} but {file} has {there} such rows"
-        raise DatasetError(setting, wanted, f"give at most {there}", problem=problem)
+        raise DatasetError.of(setting, problem, f"give at most {there}", wanted)
     return draw(chosen, wanted, generator)
 
 
@@ -131,19 +110,17 @@ def draw(chosen: Mask, count: int, generator: np.random.Generator) -> Mask:
 
 
 def fetch(repo: str, files: Sequence[str], revision: str) -> Path:
-    """Return the folder that holds the files of a dataset repository, all of one commit.
+    """Return the folder, named by their commit, that holds files of a dataset repository.
 
-    The folder is named by the commit. `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work as
-    everywhere; files in the cache are not fetched again. Raises `DatasetError` if
-    `huggingface_hub` is not installed, the hub can't be reached, or it does not hold the
-    repository, the revision or a file.
+    `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` work as everywhere, and so does the cache. Raises
+    `DatasetError` without `huggingface_hub`, or if the hub or a file can't be had.
     """
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         problem = "is fetched by huggingface_hub, which is not installed"
         remedy = f'pip install "hrm-sweeps[hub]", {LOCAL_FILES}'
-        raise DatasetError(repo, revision, remedy, problem=problem) from error
+        raise DatasetError.of(repo, problem, remedy, revision) from error
     folder = None
     for file in files:
         # After the first file its commit: the branch may move between two downloads.

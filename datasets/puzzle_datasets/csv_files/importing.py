@@ -16,15 +16,8 @@ import numpy.typing as npt
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
-from puzzle_datasets.csv_files.table import (
-    CsvRows,
-    GridText,
-    Tokens,
-    line_error,
-    read_ratings,
-    read_rows,
-)
-from puzzle_datasets.storage.schema import Split
+from puzzle_datasets.csv_files.table import CsvRows, GridText, line_error, read_ratings, read_rows
+from puzzle_datasets.storage.schema import Hashes, Split, Tokens
 from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 SOURCES_NAMED = 20
@@ -37,17 +30,14 @@ FindFault = Callable[[Tokens, Tokens], tuple[int, str] | None]
 class CsvFormat:
     """The format of a kind of puzzle, and its checks and measures.
 
-    Attributes:
-        text: how its grids are written.
-        invariant: uint64 [n] of inputs [n, L]; different for different puzzles only.
-        measure: the kind's columns [n] of inputs and labels, and counts for the statistics.
-        find_fault: the first row whose label does not solve its input.
-        find_deep_fault: a check too slow for all rows of a large file.
-        most_deep_checks: rows of a split that it is made on; of more rows, a random sample.
+    Equal puzzles have equal numbers `invariant`, uint64 [n] of inputs [n, L]. `measure` returns
+    the kind's columns [n], and counts for the statistics. `find_fault` returns the first row whose
+    label does not solve its input; `find_deep_fault` is too slow for a large file, and made on a
+    random sample of `most_deep_checks` rows of a split.
     """
 
     text: GridText
-    invariant: Callable[[Tokens], npt.NDArray[np.uint64]]
+    invariant: Callable[[Tokens], Hashes]
     measure: Callable[[Tokens, Tokens], tuple[Details, dict[str, int]]]
     find_fault: FindFault
     find_deep_fault: FindFault | None = None
@@ -56,19 +46,11 @@ class CsvFormat:
 
 @dataclass(kw_only=True)
 class SplitReport:
-    """A report on an imported split: the details of its pairs, their sources, and counts."""
+    """Details of an imported split's pairs, their sources, and counts."""
 
     columns: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, rows: CsvRows, details: Details, counts: Mapping[str, int]) -> None:
-        """Take note of rows that become pairs."""
-        for name, values in details.items():
-            self.columns.setdefault(name, []).append(values)
-        for entry in rows.source.value_counts():
-            self.sources[entry["values"].as_py()] += entry["counts"].as_py()
-        self.counts.update(counts)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a detail of all pairs, [n]."""
@@ -78,10 +60,7 @@ class SplitReport:
 def import_splits(
     folder: Path, settings: ChoiceSettings, form: CsvFormat, writer: SetWriter
 ) -> dict[Split, SplitReport]:
-    """Write both splits; hold the test rows in memory and some thousands of the training rows.
-
-    Raises `DatasetError` if a file is none of the format, or a row no puzzle with its solution.
-    """
+    """Write both splits, with only test rows held in memory; `DatasetError` if a row is wrong."""
     reports: dict[Split, SplitReport] = {"train": SplitReport(), "test": SplitReport()}
     test = list(_read(folder, "test", settings, form, reports["test"]))
     known = np.unique(np.concatenate([form.invariant(rows.inputs) for rows, _ in test]))
@@ -89,11 +68,8 @@ def import_splits(
     apart = _apart(train, known, form, reports["train"])
     pairs = writer.write_split("train", _pairs(apart, 0, form, reports["train"]))
     if not pairs:
-        raise DatasetError.of(
-            folder / FILES["train"],
-            "has no row that is not also a test puzzle, up to its symmetries",
-            "give other files",
-        )
+        problem = "has no row that is not also a test puzzle, up to its symmetries"
+        raise DatasetError.of(folder / FILES["train"], problem, "give other files")
     writer.write_split("test", _pairs(iter(test), pairs, form, reports["test"]))
     return reports
 
@@ -130,14 +106,13 @@ def _read(
 
 
 def _check(file: Path, rows: CsvRows, find_fault: FindFault) -> None:
-    found = find_fault(rows.inputs, rows.labels)
-    if found is not None:
+    if (found := find_fault(rows.inputs, rows.labels)) is not None:
         at, problem = found
         raise line_error(file, int(rows.row[at]), problem, "mend the line or leave it out")
 
 
 def _apart(
-    train: Iterator[Rated], known: npt.NDArray[np.uint64], form: CsvFormat, report: SplitReport
+    train: Iterator[Rated], known: Hashes, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
     """Leave out training rows whose invariant is among the sorted `known` of the test rows."""
     for rows, ratings in train:
@@ -151,10 +126,15 @@ def _apart(
 def _pairs(
     read: Iterator[Rated], first_group: int, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rows]:
+    """Yield rows as pairs; take note of them in the report."""
     puzzle = 0
     for rows, ratings in read:
         measured, counts = form.measure(rows.inputs, rows.labels)
         details = {"rating": ratings, **measured}
-        report.add(rows, details, counts)
+        for name, values in details.items():
+            report.columns.setdefault(name, []).append(values)
+        for entry in rows.source.value_counts():
+            report.sources[entry["values"].as_py()] += entry["counts"].as_py()
+        report.counts.update(counts)
         yield Rows.singles(rows.inputs, rows.labels, first_group + puzzle, puzzle, **details)
         puzzle += len(rows.row)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.storage.schema import PAD
+from puzzle_datasets.storage.schema import PAD, Integers, Mask, Tokens
 
 COLUMNS = ("source", "question", "answer", "rating")
 BLOCK_BYTES = 1 << 20
@@ -27,7 +27,6 @@ AS_UTF8 = "save the file as UTF-8"
 
 LARGEST_RATING = float(np.finfo(np.float32).max)
 """Ratings are stored as float32."""
-Tokens = npt.NDArray[np.uint8]
 
 
 def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
@@ -44,8 +43,7 @@ def no_rows(file: Path) -> DatasetError:
 def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield blocks of some columns, as bytes, each with the number of its first row.
 
-    Raises `DatasetError` if the file can't be read, lacks a column or a row, or has a row that is
-    no row of its columns.
+    Raises `DatasetError` if the file can't be read, or lacks a column, a row or a value of a row.
     """
     refused: list[Any] = []
 
@@ -99,13 +97,10 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
     if line is not None:
         return line_error(file, line - FIRST_LINE, "a quote is left open", "close it")
     if refused:
-        row = refused[0]
-        return line_error(
-            file,
-            row.number - FIRST_LINE,
-            f"there are {row.actual_columns} values where the header has {row.expected_columns}",
-            "mend the line, or get the file again if it is cut short",
-        )
+        actual, expected = refused[0].actual_columns, refused[0].expected_columns
+        problem = f"there are {actual} values where the header has {expected}"
+        remedy = "mend the line, or get the file again if it is cut short"
+        return line_error(file, refused[0].number - FIRST_LINE, problem, remedy)
     return DatasetError.of(file, f"can't be parsed ({error})", "get the file again")
 
 
@@ -113,11 +108,8 @@ def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> 
 class GridText:
     """The alphabet and size of the grids of a kind of puzzle.
 
-    Attributes:
-        question: token of each character that a question may hold.
-        answer: token of each character that an answer may hold.
-        cells: characters of a grid.
-        remedy: what to do about a grid of another length.
+    `question` and `answer` have the token of each character that one may hold; `remedy` says what
+    to do about a grid that does not have `cells` characters.
     """
 
     question: Mapping[str, int]
@@ -128,17 +120,14 @@ class GridText:
 
 @dataclass(frozen=True, kw_only=True)
 class CsvRows:
-    """Some rows of a file, in its order.
+    """Some rows of a file, in its order: their numbers [n], sources [n], and tokens [n, L]."""
 
-    `row` int64 [n], `source` strings [n], `inputs` and `labels` tokens uint8 [n, L].
-    """
-
-    row: npt.NDArray[np.int64]
+    row: Integers
     source: pa.Array
     inputs: Tokens
     labels: Tokens
 
-    def take(self, mask: npt.NDArray[np.bool_]) -> "CsvRows":
+    def take(self, mask: Mask) -> "CsvRows":
         """Return the rows where `mask` bool [n] holds."""
         if mask.all():
             return self
@@ -151,11 +140,7 @@ class CsvRows:
 
 
 def read_ratings(file: Path) -> npt.NDArray[np.float64]:
-    """Return the rating of every row, float64 [rows].
-
-    Raises `DatasetError` if the file can't be read, lacks a column or a row, has a row that is no
-    row of its columns or a rating that is no number or too large.
-    """
+    """Return each row's rating, float64 [rows]; `DatasetError` as `read_blocks`, or for others."""
     parts = [
         _numbers(batch.column(0), file, first) for first, batch in read_blocks(file, ["rating"])
     ]
@@ -164,12 +149,8 @@ def read_ratings(file: Path) -> npt.NDArray[np.float64]:
     return np.concatenate(parts)
 
 
-def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iterator[CsvRows]:
-    """Yield the rows where `chosen` bool [rows] holds, some thousands at a time.
-
-    Raises `DatasetError` as `read_ratings`, or a chosen row is not UTF-8, has a grid of another
-    length or an unknown character.
-    """
+def read_rows(file: Path, text: GridText, chosen: Mask) -> Iterator[CsvRows]:
+    """Yield rows where `chosen` bool [rows] holds; `DatasetError` if a grid has another size."""
     for first, batch in read_blocks(file, ["source", "question", "answer"]):
         here = chosen[first : first + len(batch)]
         row = first + np.flatnonzero(here)
@@ -184,10 +165,7 @@ def read_rows(file: Path, text: GridText, chosen: npt.NDArray[np.bool_]) -> Iter
 
 
 def first_question(file: Path) -> bytes:
-    """Return the question of the first row, from which the size of the grids can be told.
-
-    Raises `DatasetError` as `read_ratings`.
-    """
+    """Return the question of the first row, from which the size of the grids can be told."""
     for _, batch in read_blocks(file, ["question"]):
         question: bytes = batch.column(0)[0].as_py()
         return question
@@ -201,8 +179,8 @@ def _numbers(values: pa.Array, file: Path, first: int) -> npt.NDArray[np.float64
         numbers = np.array([_number(value) for value in values.to_pylist()])
     wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST_RATING))
     if wrong.size:
-        text = _shown(values[int(wrong[0])].as_py())
-        problem = f"rating {text} is no number up to {LARGEST_RATING:.2g}"
+        text = values[int(wrong[0])].as_py().decode(errors="replace")
+        problem = f"rating {text!r} is no number up to {LARGEST_RATING:.2g}"
         raise line_error(file, first + int(wrong[0]), problem, "give a finite one")
     return np.asarray(numbers, np.float64)
 
@@ -214,7 +192,7 @@ def _number(value: bytes) -> float:
         return np.nan
 
 
-def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Array:
+def _strings(values: pa.Array, file: Path, row: Integers) -> pa.Array:
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid as error:
@@ -222,9 +200,7 @@ def _strings(values: pa.Array, file: Path, row: npt.NDArray[np.int64]) -> pa.Arr
         raise line_error(file, int(row[next(lines)]), "source is not UTF-8", AS_UTF8) from error
 
 
-def _tokens(
-    values: pa.Array, column: str, text: GridText, file: Path, row: npt.NDArray[np.int64]
-) -> Tokens:
+def _tokens(values: pa.Array, column: str, text: GridText, file: Path, row: Integers) -> Tokens:
     """Return a column of grids as tokens uint8 [n, cells], through a table of all 256 bytes."""
     alphabet: Mapping[str, int] = getattr(text, column)
     table = np.full(256, PAD, np.uint8)
@@ -253,7 +229,3 @@ def _grid_fault(value: bytes, alphabet: Mapping[str, int], text: GridText) -> tu
     if unknown:
         return f"has the unknown character {unknown[0]!r}", f"use only {''.join(alphabet)!r}"
     return f"has {len(value)} characters in place of {text.cells}", text.remedy
-
-
-def _shown(value: bytes) -> str:
-    return repr(value.decode(errors="replace"))

@@ -102,17 +102,12 @@ def render(picture: Picture) -> str:
 def _heading(picture: Picture) -> Block:
     title = svg.text(picture.title, 0, 16, size=21, bold=True)
     subtitle = svg.text(picture.subtitle, 0, 38, size=12.5, colour=svg.FAINT)
-    return f"{title}{subtitle}{svg.moved(_legend(picture.look), 0, 54)}", 54 + _SWATCH + 30
-
-
-def _legend(look: Look) -> str:
-    shapes = []
-    x = 0.0
-    for swatch, meaning in look.legend(_SWATCH):
+    legend, x = "", 0.0
+    for swatch, meaning in picture.look.legend(_SWATCH):
         label = svg.text(meaning, _SWATCH + 5, _SWATCH - 3, size=12)
-        shapes.append(svg.moved(swatch + label, x, 0))
+        legend += svg.moved(swatch + label, x, 0)
         x += _SWATCH + 5 + 5.7 * len(meaning) + 16
-    return "".join(shapes)
+    return f"{title}{subtitle}{svg.moved(legend, 0, 54)}", 54 + _SWATCH + 30
 
 
 def _section(section: Section, look: Look) -> Block:
@@ -123,7 +118,8 @@ def _section(section: Section, look: Look) -> Block:
         for number, line in enumerate(explanation, 1)
     ]
     top = 14 + _LINE * len(explanation) + 20
-    cell = _cell(section.pairs[0])
+    # Whole pixels, so that equal cells look equal.
+    cell = min(_LARGEST_CELL, max(1, int(_PANEL) // max(section.pairs[0].puzzle.shape)))
     row_height = 2 * _LINE + len(section.pairs[0].puzzle) * cell + 22
     pairs = [
         svg.moved(
@@ -147,9 +143,3 @@ def _pair(pair: Pair, look: Look, cell: float) -> str:
     heading = svg.text(pair.heading, 0, 8, size=12, bold=True)
     details = svg.text(pair.details, 0, 8 + _LINE - 2, size=11.5, colour=svg.FAINT)
     return "".join([heading, details, *panels, arrow])
-
-
-def _cell(pair: Pair) -> int:
-    """Return the size of a cell: whole pixels, so that equal cells look equal."""
-    lines: int = max(pair.puzzle.shape)
-    return min(_LARGEST_CELL, max(1, int(_PANEL) // lines))

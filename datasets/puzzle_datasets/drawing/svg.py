@@ -140,7 +140,6 @@ def packed(png: bytes) -> bytes:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and content of each part of the file."""
     position = _SIGNATURE_SIZE
     while position < len(png):
         length, kind = _HEADER.unpack_from(png, position)

@@ -1,8 +1,8 @@
-"""A kind of puzzle as one record: all that the other rooms ask of it.
+"""A kind of puzzle as one record, all that the other rooms ask of it, and the sets that it lists.
 
 A kind is a package below `kinds` that holds its record as `KIND` and its puzzle sets by name as
 `SETS`; nothing else has to know of it. Both are read for the command line, so that what needs
-torch is imported by the functions that use it.
+torch is imported `later`.
 """
 
 import math
@@ -12,28 +12,33 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from puzzle_datasets import kinds
-from puzzle_datasets.checks.stored_set import StoredSet
+from puzzle_datasets.checks import StoredSet
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.drawing.picture import Look
-from puzzle_datasets.storage.schema import AugmentationMode, Card, Manifest, Split
+from puzzle_datasets.storage.schema import AugmentationMode, Card, Hashes, Manifest, Split, Tokens
 from puzzle_datasets.storage.settings import Settings, augmentation_mode, settings_record
 
 if TYPE_CHECKING:
     import torch
 
-    from puzzle_datasets.loading.picks import Augmenter
+    from puzzle_datasets.loading.batch import Augmenter
     from puzzle_datasets.loading.served import ServedSplit
     from puzzle_datasets.storage.dataset import PuzzleDataset
 
-Tokens = npt.NDArray[np.uint8]
-Grid = tuple[int, int]
-"""Rows and columns."""
+from dataclasses import fields
+
+from puzzle_datasets.common.options import is_folder, make
+from puzzle_datasets.storage.writer import SetWriter
+
+Shape = tuple[int, int]
+"""Rows and columns of a grid."""
+Figures = dict[str, npt.NDArray[Any]]
+"""Columns or scores [n] by name."""
 Refuse = Callable[[int, str], DatasetError]
 """Returns the error for a row, from the row's number and a clause on what is wrong with it."""
 
@@ -46,8 +51,7 @@ class Kind:
 
     Attributes:
         name: the name of its folder, which manifests have as well.
-        title: its name as people write it.
-        puzzles: its puzzles in the plural.
+        title, puzzles: its name, and its puzzles in the plural, as people write them.
         columns: further columns that its shards have, with their types.
         legend: returns the meaning of each token, for the side of a grid.
         box: returns rows and columns of a box, for the side of a grid; None where there is none.
@@ -61,10 +65,9 @@ class Kind:
         changes: says how augmentation changes a puzzle.
         augmenter: returns what serves training pairs under the manifest's augmentation, for a
             loader's seed and device.
-        served: returns both splits of a set under a table of variants, every variant written out.
+        served: returns both splits of a set under a table, every variant written out.
         check: yields a line for each check of rules that a stored set passes.
-        invariant: returns numbers uint64 [n] that are equal for puzzles that are equal up to
-            symmetry; None where puzzles are not compared.
+        invariant: returns uint64 [n], equal for puzzles equal up to symmetry; None for no number.
         rule_scores: judges predictions for inputs and labels by the rules: figures [n] by name,
             `exact_accuracy` among them; None where predictions vote.
         vote_scores: judges one prediction for each test row of a set by vote; None where rules do.
@@ -78,10 +81,10 @@ class Kind:
     puzzles: str
     columns: Mapping[str, pa.DataType]
     legend: Callable[[int], dict[str, str]]
-    box: Callable[[int], Grid | None] = lambda side: None
+    box: Callable[[int], Shape | None] = lambda side: None
     fits: Callable[[int, int, int], bool]
     recognises: Callable[[Tokens], bool] = lambda label: True
-    measure: Callable[[Tokens, Tokens, Grid, Refuse], dict[str, npt.NDArray[Any]]]
+    measure: Callable[[Tokens, Tokens, Shape, Refuse], Figures]
     details: Callable[[Mapping[str, float]], list[str]]
     look: Callable[[Manifest], Look]
     has_symbols: bool = False
@@ -89,10 +92,8 @@ class Kind:
     augmenter: "Callable[[PuzzleDataset, int, torch.device], Augmenter]"
     served: "Callable[[PuzzleDataset], dict[Split, ServedSplit]]"
     check: Callable[[StoredSet], Iterator[str]]
-    invariant: Callable[[Tokens, Grid], npt.NDArray[np.uint64]] | None = None
-    rule_scores: Callable[[Tokens, Tokens, Tokens, Grid], dict[str, npt.NDArray[Any]]] | None = (
-        None
-    )
+    invariant: Callable[[Tokens, Shape], Hashes] | None = None
+    rule_scores: Callable[[Tokens, Tokens, Tokens, Shape], Figures] | None = None
     vote_scores: "Callable[[PuzzleDataset, torch.Tensor], dict[str, float]] | None" = None
     identified: bool = False
     published_tasks: "Callable[[PuzzleDataset], dict[str, Any]] | None" = None
@@ -109,10 +110,7 @@ class Kind:
         identities: int = 0,
         augmentation: AugmentationMode | None = None,
     ) -> Card:
-        """Return the card of a set of square grids; see `Card` for the arguments.
-
-        `augmentation` is by default what `settings.augmentations` ask for.
-        """
+        """Return the card of a set of square grids, augmented as its settings ask by default."""
         side = math.isqrt(settings.seq_len)
         return Card(
             name=name,
@@ -136,7 +134,7 @@ class Kind:
         inputs: "torch.Tensor",
         labels: "torch.Tensor",
         predictions: "torch.Tensor",
-        grid: Grid,
+        grid: Shape,
     ) -> dict[str, float]:
         """Return the means of `rule_scores` over puzzles [n, L] on any device; none of others."""
         if self.rule_scores is None:
@@ -170,14 +168,17 @@ def kind_named(name: str) -> Kind:
     return found
 
 
-def augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "Augmenter":
-    """Return what makes the training batches of a set as its manifest asks, on a device.
+def later(module: str, name: str) -> Callable[..., Any]:
+    """Return a function of a module below `kinds`, which is imported when it is first called."""
+    return lambda *arguments: getattr(import_module(f"{kinds.__name__}.{module}"), name)(
+        *arguments
+    )
 
-    Pairs under a table of variants depend on the set's own seed, fresh ones on `seed`, the
-    loader's, which also draws the variant that an epoch serves.
-    """
+
+def augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "Augmenter":
+    """Return what makes training batches; `seed` decides fresh variants, and which one comes."""
     if dataset.manifest.augmentation == "stored":
-        from puzzle_datasets.loading.picks import StoredPairs
+        from puzzle_datasets.loading.batch import StoredPairs
 
         return StoredPairs(dataset, device)
     return kind_named(dataset.manifest.kind).augmenter(dataset, seed, device)
@@ -194,3 +195,47 @@ def score(dataset: "PuzzleDataset", predictions: "torch.Tensor") -> dict[str, fl
     if kind.vote_scores is not None:
         return kind.vote_scores(dataset, predictions)
     return kind.mean_scores(test.inputs, test.labels, predictions, dataset.manifest.grid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PuzzleSet:
+    """A puzzle set that can be built, with the class of its settings.
+
+    `quick_check` raises `DatasetError` for what shows before anything is built;
+    `most_identifiers` are those that a set may have, the blank one among them.
+    """
+
+    summary: str
+    settings: type[Any]
+    build: Callable[[Any, SetWriter], Manifest]
+    quick_check: Callable[[Any], object] = lambda settings: None
+    most_identifiers: Callable[[Any], int] = lambda settings: 1
+
+    def settings_from(self, values: Mapping[str, Any]) -> Any:
+        """Return settings of this set from plain values, such as a file's.
+
+        >>> sets_of_kinds()["sudoku"].settings_from({"side": 4}).seq_len
+        16
+
+        Raises `DatasetError` if a setting is unknown, missing or impossible.
+        """
+        return make(self.settings, values, DatasetError)
+
+    def check(self, settings: Any) -> None:
+        """Raise `DatasetError`, of a setting, for what shows before anything is built."""
+        try:
+            self.quick_check(settings)
+        except DatasetError as error:
+            items = {item.name: item for item in fields(settings)}
+            if error.field is None or error.field in items:
+                raise
+            folder = next(name for name, item in items.items() if is_folder(item))
+            problem = f"can't be used, for {error.field} {error.problem}"
+            value = getattr(settings, folder)
+            raise DatasetError(folder, value, error.remedy, problem=problem) from error
+
+
+def sets_of_kinds() -> dict[str, PuzzleSet]:
+    """Return the puzzle sets that every kind lists, by name."""
+    modules = [import_module(f"{kinds.__name__}.{name}") for name in kind_names()]
+    return {name: made for module in modules for name, made in module.SETS.items()}

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from puzzle_datasets.loading.puzzle_index import run_starts
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
-from puzzle_datasets.storage.schema import PAD, Manifest, Split
+from puzzle_datasets.storage.schema import PAD, Integers, Manifest, Split, Tokens
 
-Integers = npt.NDArray[np.int64]
-Tokens = npt.NDArray[np.uint8]
 Change = Callable[[Tensor], Tensor]
 """Turns tokens [B, L] into those of variants."""
 
@@ -24,11 +22,8 @@ _CHUNK = 4096
 class ServedSplit:
     """The pairs of a split as they are served.
 
-    Attributes:
-        group: int64 [n], the group of each pair, ascending.
-        puzzle: int64 [n], its puzzle, ascending.
-        puzzle_identifier: int64 [n].
-        make: returns inputs and labels [m, L] of the pairs of a slice; padding is 0 or negative.
+    `group` and `puzzle` int64 [n] ascend; `make` returns inputs and labels [m, L] of the pairs of
+    a slice, whose padding is 0 or negative.
     """
 
     group: Integers
@@ -61,6 +56,12 @@ class ServedSplit:
             yield _as_stored(inputs), _as_stored(labels)
 
 
+def run_starts(values: npt.NDArray[np.integer[Any]]) -> Integers:
+    """Return where each run of equal values [n] starts, and n, int64 [runs + 1]."""
+    changes = np.flatnonzero(np.diff(values)) + 1
+    return np.concatenate([[0], changes, [len(values)]])
+
+
 def stored_split(table: PairTable) -> ServedSplit:
     """Return the pairs of a split as they are stored."""
     return ServedSplit(
@@ -74,12 +75,9 @@ def stored_split(table: PairTable) -> ServedSplit:
 def with_variants(
     dataset: PuzzleDataset, change_to: Callable[[Manifest, Tensor, Tensor], Change]
 ) -> dict[Split, ServedSplit]:
-    """Return both splits, every training pair followed by its fixed variants.
+    """Return both splits of a set under a table, every training pair followed by its variants.
 
-    Args:
-        dataset: a set under a table of variants.
-        change_to: returns what turns training rows [B] into variants of these numbers [B]; number
-            0 is the pair itself.
+    `change_to` returns what turns training rows [B] into variants [B]; number 0 is the pair.
     """
     train, count = dataset.train, dataset.manifest.settings["augmentations"] + 1
     rows = torch.arange(len(train)).repeat_interleave(count)

@@ -1,9 +1,7 @@
 """Write a puzzle set as a folder that the published training scripts read.
 
-Sets whose pairs are stored are written as they are. Sets under a table of fixed variants are
-written with every variant, token for token what the training loader serves; this is what makes the
-published folders a thousand times larger. A set with fresh augmentations has no variants that
-could be written: its base pairs are.
+Sets under a table of variants are written with every variant, token for token what the training
+loader serves: a thousand times larger. Of fresh augmentations the base pairs are written.
 """
 
 from pathlib import Path
@@ -19,6 +17,7 @@ from puzzle_datasets.published.layout import (
     BLANK_NAME,
     METADATA_FILE,
     NAMES_FILE,
+    SIZES,
     TASKS_FILE,
     Metadata,
     Style,
@@ -36,9 +35,9 @@ SET = "all"
 def export(folder: Path, out: Path, style: Style = "hrm") -> None:
     """Write the puzzle set in `folder` to `out` in the published npy layout, tokens as uint8.
 
-    `style` is how augmented identities are named; sets that were imported keep their names. With
-    `trm` the scored tasks of ARC are written as well. Raises `DatasetError` if the set is damaged,
-    or `out` exists; `OSError` if `out` can't be written.
+    `style` is how augmented identities are named that have no names; `trm` also writes the scored
+    tasks of ARC. Raises `DatasetError` if the set is damaged or `out` exists; `OSError` if it
+    can't be written.
     """
     if out.exists():
         raise DatasetError.of(out, "exists", "choose another folder to export to")
@@ -49,12 +48,7 @@ def export(folder: Path, out: Path, style: Style = "hrm") -> None:
 
 def _write(dataset: PuzzleDataset, folder: Path, out: Path, style: Style) -> None:
     manifest, kind = dataset.manifest, kind_named(dataset.manifest.kind)
-    metadata = Metadata(
-        vocab_size=manifest.vocab_size,
-        seq_len=manifest.seq_len,
-        num_puzzle_identifiers=manifest.num_puzzle_identifiers,
-        sets=[SET],
-    )
+    metadata = Metadata(sets=[SET], **{key: getattr(manifest, key) for key in SIZES})
     stored: dict[Split, ServedSplit] = {
         "train": stored_split(dataset.train),
         "test": stored_split(dataset.test),
@@ -97,15 +91,7 @@ def _names(dataset: PuzzleDataset, folder: Path, style: Style) -> list[str]:
         return []
     table = pq.read_table(folder / IDENTITY_FILE)
     if "name" in table.column_names:
-        names: list[str] = table.column("name").to_pylist()
-        return names
-    recipes = zip(
-        dataset.identities.group.tolist(),
-        dataset.identities.dihedral.tolist(),
-        dataset.identities.colours.tolist(),
-        strict=True,
-    )
-    return [
-        augmented_name(dataset.group_names[group], dihedral, colours, style)
-        for group, dihedral, colours in recipes
-    ]
+        return list(table.column("name").to_pylist())
+    recipes = zip(*(column.tolist() for column in vars(dataset.identities).values()), strict=True)
+    tasks = dataset.group_names
+    return [augmented_name(tasks[group], dihedral, new, style) for group, dihedral, new in recipes]

@@ -12,15 +12,12 @@ import numpy.typing as npt
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.layout import (
     METADATA_FILE,
-    REMEDY,
     Metadata,
     array_file,
+    fault,
     read_metadata,
 )
-from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Split
-
-Integers = npt.NDArray[np.int64]
-Tokens = npt.NDArray[np.uint8]
+from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Integers, Split, Tokens
 
 _CHUNK = 8192
 _DTYPES = ("uint8", "int32", "int64")
@@ -28,16 +25,10 @@ _DTYPES = ("uint8", "int32", "int64")
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSplit:
-    """One split: its structure in memory, its tokens on disk.
+    """One split: its structure in memory, its tokens on disk; several sets of it are as if one.
 
-    Several sets of a split are one after another, as if they were one.
-
-    Attributes:
-        folder: where its arrays lie.
-        metadata: its `dataset.json`.
-        puzzle_identifiers: int64 [P].
-        puzzle_starts: int64 [P + 1], the first example of each puzzle, and the examples' number.
-        group_starts: int64 [G + 1], the first puzzle of each group, and the puzzles' number.
+    `puzzle_starts` int64 [P + 1] has the first example of each puzzle, and the examples' number;
+    `group_starts` int64 [G + 1] the first puzzle of each group, and the puzzles' number.
     """
 
     folder: Path
@@ -63,10 +54,7 @@ class PublishedSplit:
         return np.diff(self.group_starts)
 
     def chunks(self) -> Iterator[tuple[int, Tokens, Tokens]]:
-        """Yield runs of examples in their order: the first one's number, inputs and labels [n, L].
-
-        Raises `DatasetError` if a token is outside the vocabulary.
-        """
+        """Yield runs: the first example's number, inputs and labels [n, L]; tokens are checked."""
         first = 0
         for name in self.metadata.sets:
             files = [array_file(self.folder, name, part) for part in ("inputs", "labels")]
@@ -77,10 +65,7 @@ class PublishedSplit:
 
 
 def read_split(folder: Path, split: Split) -> PublishedSplit:
-    """Return a split whose structure is sound; its tokens are checked as they are read.
-
-    Raises `DatasetError` if a file is missing or cut off, or arrays disagree.
-    """
+    """Return a split whose structure is sound, else `DatasetError`; tokens are checked as read."""
     metadata = read_metadata(folder / split)
     parts = [_read_structure(folder / split, name, metadata) for name in metadata.sets]
     identifiers, puzzle_starts, group_starts = zip(*parts, strict=True)
@@ -94,14 +79,11 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
 
 
 def open_array(file: Path) -> npt.NDArray[Any]:
-    """Return an npy file's array, mapped into memory.
-
-    Raises `DatasetError` if the file is missing, cut off, or holds no whole numbers.
-    """
+    """Return an npy file's array, mapped into memory; `DatasetError` if it holds no integers."""
     try:
         array = np.lib.format.open_memmap(file, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError.of(file, f"can't be read ({error})", REMEDY) from error
+        raise fault(file, f"can't be read ({error})") from error
     if array.dtype.name not in _DTYPES:
         remedy = f"convert it to {', '.join(_DTYPES)}"
         raise DatasetError.of(file, f"holds {array.dtype}", remedy, array.dtype.name)
@@ -112,31 +94,23 @@ def _read_structure(
     folder: Path, name: str, metadata: Metadata
 ) -> tuple[Integers, Integers, Integers]:
     """Return identifiers [P], starts of puzzles [P + 1] and of groups [G + 1] of one set."""
+    parts = ("puzzle_identifiers", "puzzle_indices", "group_indices")
+    identifiers_file, puzzles_file, groups_file = (array_file(folder, name, p) for p in parts)
     examples = _count_examples(folder, name, metadata)
-    identifiers = _read_integers(array_file(folder, name, "puzzle_identifiers"))
-    puzzles = len(identifiers)
-    puzzle_starts = _read_starts(array_file(folder, name, "puzzle_indices"), "examples", examples)
-    group_starts = _read_starts(array_file(folder, name, "group_indices"), "puzzles", puzzles)
-    if len(puzzle_starts) != puzzles + 1:
-        raise DatasetError.of(
-            array_file(folder, name, "puzzle_indices"),
-            f"has {len(puzzle_starts)} entries but there are {puzzles} puzzle identifiers, which "
-            f"need {puzzles + 1}",
-            REMEDY,
-            len(puzzle_starts),
-        )
+    identifiers = _read_integers(identifiers_file)
+    puzzles, count = len(identifiers), metadata.num_puzzle_identifiers
+    puzzle_starts = _read_starts(puzzles_file, "examples", examples)
+    group_starts = _read_starts(groups_file, "puzzles", puzzles)
+    if (entries := len(puzzle_starts)) != puzzles + 1:
+        there = f"there are {puzzles} puzzle identifiers, which need {puzzles + 1}"
+        raise fault(puzzles_file, f"has {entries} entries but {there}", entries)
     # The blank identifier is that of puzzles only where there is no other.
-    lowest = min(BLANK_IDENTIFIER + 1, metadata.num_puzzle_identifiers - 1)
-    wrong = (identifiers < lowest) | (identifiers >= metadata.num_puzzle_identifiers)
+    wrong = (identifiers < min(BLANK_IDENTIFIER + 1, count - 1)) | (identifiers >= count)
     if wrong.any():
         index = int(wrong.argmax())
-        raise DatasetError.of(
-            array_file(folder, name, "puzzle_identifiers"),
-            f"has identifier {identifiers[index]} at index {index} but num_puzzle_identifiers is "
-            f"{metadata.num_puzzle_identifiers}",
-            REMEDY,
-            int(identifiers[index]),
-        )
+        found = int(identifiers[index])
+        problem = f"has identifier {found} at index {index} but num_puzzle_identifiers is {count}"
+        raise fault(identifiers_file, problem, found)
     return identifiers, puzzle_starts, group_starts
 
 
@@ -144,21 +118,19 @@ def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
     files = [array_file(folder, name, part) for part in ("inputs", "labels")]
     inputs, labels = (open_array(file).shape for file in files)
     if inputs != labels:
-        problem = f"has shape {inputs} but labels have {labels}"
-        raise DatasetError.of(files[0], problem, REMEDY, inputs)
+        raise fault(files[0], f"has shape {inputs} but labels have {labels}", inputs)
     if len(inputs) != 2 or inputs[1] != metadata.seq_len:
         problem = f"has shape {inputs} but {METADATA_FILE} has seq_len {metadata.seq_len}"
-        raise DatasetError.of(files[0], problem, REMEDY, inputs)
+        raise fault(files[0], problem, inputs)
     if not inputs[0]:
-        raise DatasetError.of(files[0], "holds no examples", REMEDY)
+        raise fault(files[0], "holds no examples")
     return int(inputs[0])
 
 
 def _read_integers(file: Path) -> Integers:
     array = open_array(file)
     if array.ndim != 1:
-        problem = f"has shape {array.shape} where a list is due"
-        raise DatasetError.of(file, problem, REMEDY, array.shape)
+        raise fault(file, f"has shape {array.shape} where a list is due", array.shape)
     return array.astype(np.int64)
 
 
@@ -167,17 +139,14 @@ def _read_starts(file: Path, things: str, count: int) -> Integers:
     starts = _read_integers(file)
     if not len(starts) or starts[0] != 0:
         begin = starts[:1].tolist()
-        raise DatasetError.of(file, f"starts at {begin} instead of 0", REMEDY, begin)
+        raise fault(file, f"starts at {begin} instead of 0", begin)
     falls = np.diff(starts) <= 0
     if falls.any():
-        index = int(falls.argmax()) + 1
-        problem = f"has {starts[index]} at index {index} after {starts[index - 1]}"
-        raise DatasetError.of(
-            file, f"{problem} where it has to ascend", REMEDY, int(starts[index])
-        )
-    if starts[-1] != count:
-        problem = f"ends at {starts[-1]} but there are {count} {things}"
-        raise DatasetError.of(file, problem, REMEDY, int(starts[-1]))
+        at = int(falls.argmax()) + 1
+        problem = f"has {starts[at]} at index {at} after {starts[at - 1]} where it has to ascend"
+        raise fault(file, problem, int(starts[at]))
+    if (end := int(starts[-1])) != count:
+        raise fault(file, f"ends at {end} but there are {count} {things}", end)
     return starts
 
 
@@ -193,11 +162,8 @@ def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
     chunk = open_array(file)[begin : begin + _CHUNK]
     if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
         row, position = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
-        raise DatasetError.of(
-            file,
-            f"has token {chunk[row, position]} in row {begin + row} (counted from 0) at position "
-            f"{position} but vocab_size is {metadata.vocab_size}",
-            REMEDY,
-            int(chunk[row, position]),
-        )
+        token = int(chunk[row, position])
+        place = f"in row {begin + row} (counted from 0) at position {position}"
+        problem = f"has token {token} {place} but vocab_size is {metadata.vocab_size}"
+        raise fault(file, problem, token)
     return chunk.astype(np.uint8)

@@ -1,10 +1,9 @@
 """The published layout of HRM and TRM, the same for reading and writing: files, sizes, names.
 
 Below a folder lie `train` and `test`, each with a `dataset.json` and, for every name in its
-`sets`, five arrays: `inputs` and `labels` [N, L], `puzzle_identifiers` [P], `puzzle_indices`
-[P + 1] where each puzzle's examples start, and `group_indices` [G + 1] where each group's puzzles
-start. `identifiers.json` beside them names the identifiers; of ARC, a name says task and
-augmentation.
+`sets`, five arrays: `inputs` and `labels` [N, L], `puzzle_identifiers` [P], and where each
+puzzle's examples start, `puzzle_indices` [P + 1], and each group's puzzles, `group_indices`
+[G + 1]. `identifiers.json` beside them names the identifiers.
 """
 
 import json
@@ -25,6 +24,7 @@ NAMES_FILE = "identifiers.json"
 TASKS_FILE = "test_puzzles.json"
 BLANK_NAME = "<blank>"
 REMEDY = "build or copy the folder again"
+SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 
 Style = Literal["hrm", "trm"]
 """The way augmented identities are named, which the scoring of HRM and TRM reads."""
@@ -48,17 +48,16 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """Tasks and augmentations of identities, one entry a name.
-
-    Attributes:
-        tasks: the task's own name.
-        dihedral: uint8 [I], the index of the transform.
-        colours: uint8 [I, 10], what each colour becomes.
-    """
+    """Tasks and augmentations of names: `dihedral` uint8 [I], and new colours uint8 [I, 10]."""
 
     tasks: list[str]
     dihedral: npt.NDArray[np.uint8]
     colours: npt.NDArray[np.uint8]
+
+
+def fault(file: Path, problem: str, value: object = None) -> DatasetError:
+    """Return the error of a file that is damaged."""
+    return DatasetError.of(file, problem, REMEDY, value)
 
 
 def array_file(folder: Path, name: str, part: str) -> Path:
@@ -67,44 +66,34 @@ def array_file(folder: Path, name: str, part: str) -> Path:
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """Read the `dataset.json` of a split's folder.
-
-    Raises `DatasetError` if it is missing, no JSON, lacks a key, or numbers its tokens in another
-    way.
-    """
+    """Read a split's `dataset.json`; `DatasetError` if it can't be used."""
     file = folder / METADATA_FILE
     content = _read_json(file)
     if not isinstance(content, dict):
-        raise DatasetError.of(file, "holds no JSON object", REMEDY)
+        raise fault(file, "holds no JSON object")
     for key, value in _TOKENS.items():
-        if content.get(key, value) != value:
-            problem = f"has {key} {content[key]!r}"
+        if (found := content.get(key, value)) != value:
             remedy = f"build the folder with {key} {value}"
-            raise DatasetError.of(file, problem, remedy, content[key])
+            raise DatasetError.of(file, f"has {key} {found!r}", remedy, found)
     sets = content.get("sets")
     if not isinstance(sets, list) or not sets or not all(isinstance(name, str) for name in sets):
-        raise DatasetError.of(file, "has no list 'sets' of names", REMEDY, sets)
-    sizes = ("vocab_size", "seq_len", "num_puzzle_identifiers")
-    return Metadata(sets=sets, **{key: _positive(content, key, file) for key in sizes})
+        raise fault(file, "has no list 'sets' of names", sets)
+    for key in SIZES:
+        size = content.get(key)
+        if type(size) is not int or size < 1:
+            raise fault(file, f"has {key} {size!r} where a number is due", size)
+    return Metadata(sets=sets, **{key: content[key] for key in SIZES})
 
 
 def read_names(folder: Path, count: int) -> list[str]:
-    """Return the names of all `count` identifiers, that of the blank one first.
-
-    Raises `DatasetError` if `identifiers.json` is missing, no list of names, or of another
-    length.
-    """
+    """Return the names of `count` identifiers, the blank one first, or raise `DatasetError`."""
     file = folder / NAMES_FILE
     names = _read_json(file)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DatasetError.of(file, "holds no list of names", REMEDY)
-    if len(names) != count:
-        raise DatasetError.of(
-            file,
-            f"has {len(names)} names but {METADATA_FILE} has num_puzzle_identifiers {count}",
-            f"take the {NAMES_FILE} of the same build",
-            len(names),
-        )
+        raise fault(file, "holds no list of names")
+    if (found := len(names)) != count:
+        problem = f"has {found} names but {METADATA_FILE} has num_puzzle_identifiers {count}"
+        raise DatasetError.of(file, problem, f"take the {NAMES_FILE} of the same build", found)
     return names
 
 
@@ -112,9 +101,7 @@ def metadata_record(metadata: Metadata, groups: int, puzzles: int, pairs: int) -
     """Return all keys of `dataset.json` that scripts of HRM or TRM look for."""
     return {
         **_TOKENS,
-        "vocab_size": metadata.vocab_size,
-        "seq_len": metadata.seq_len,
-        "num_puzzle_identifiers": metadata.num_puzzle_identifiers,
+        **{key: getattr(metadata, key) for key in SIZES},
         "total_groups": groups,
         "total_puzzles": puzzles,
         "mean_puzzle_examples": pairs / puzzles,
@@ -124,12 +111,12 @@ def metadata_record(metadata: Metadata, groups: int, puzzles: int, pairs: int) -
 
 def parse_names(names: Sequence[str]) -> Identities:
     """Read identities from their names; a name of another form is a task's, un-augmented."""
-    parts = [_parse(name) for name in names]
-    digits = "".join(colours for _, _, colours in parts).encode()
+    tasks, dihedral, colours = zip(*map(_parse, names), strict=True)
+    digits = np.frombuffer("".join(colours).encode(), np.uint8) - ord("0")
     return Identities(
-        tasks=[task for task, _, _ in parts],
-        dihedral=np.array([dihedral for _, dihedral, _ in parts], np.uint8),
-        colours=(np.frombuffer(digits, np.uint8) - ord("0")).reshape(-1, ARC_COLOURS),
+        tasks=list(tasks),
+        dihedral=np.array(dihedral, np.uint8),
+        colours=digits.reshape(-1, ARC_COLOURS),
     )
 
 
@@ -159,19 +146,7 @@ def _parse(name: str) -> tuple[str, int, str]:
 
 
 def _read_json(file: Path) -> Any:
-    """Return what a JSON file holds.
-
-    Raises `DatasetError` if it is missing or no JSON.
-    """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError.of(file, f"can't be read ({error})", REMEDY) from error
-
-
-def _positive(content: dict[str, Any], key: str, file: Path) -> int:
-    value = content.get(key)
-    if type(value) is not int or value < 1:
-        problem = f"has {key} {value!r} where a number is due"
-        raise DatasetError.of(file, problem, REMEDY, value)
-    return value
+        raise fault(file, f"can't be read ({error})") from error

@@ -1,17 +1,28 @@
 """A puzzle set at hand: base pairs of both splits and the recipes of all identities."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from puzzle_datasets.storage.decoded import decoded_columns
-from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, Manifest
-from puzzle_datasets.storage.shards import Columns, read_bytes_column, verify
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.files import make_folder, sync
+from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, SPLITS, Manifest, Split
+from puzzle_datasets.storage.shards import (
+    Columns,
+    joined,
+    read_bytes_column,
+    read_rows,
+    rebuild,
+    verify,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +30,7 @@ class PairTable:
     """The base pairs of one split, rows ordered by group and puzzle.
 
     Attributes:
-        inputs: tokens uint8 [n, L], as `labels`; of ARC, grids in the canvas's corner.
-        labels: tokens uint8 [n, L].
+        inputs, labels: tokens uint8 [n, L]; of ARC, grids in the canvas's corner.
         group: int32 [n], the number of each pair's group.
         puzzle: int32 [n], the number of each pair's puzzle within the split.
         puzzle_identifier: int32 [n]; of ARC, the task's un-augmented identity.
@@ -48,13 +58,9 @@ class PairTable:
         return torch.stack([self.details["h_out"], self.details["w_out"]], 1).long()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class IdentityTable:
-    """The recipe of every identity; row k belongs to puzzle identifier k + 1, ordered by group.
-
-    `group` int64 [I], `dihedral` int64 [I] and `colours` uint8 [I, 10], where
-    `colours[k, c]` is what colour c becomes.
-    """
+    """Groups and transforms int64 [I] of identifiers 1, 2, …, and new colours uint8 [I, 10]."""
 
     group: Tensor
     dihedral: Tensor
@@ -66,10 +72,7 @@ class IdentityTable:
 
 @dataclass(frozen=True, kw_only=True)
 class PuzzleDataset:
-    """A whole puzzle set, proven against its manifest.
-
-    `identities` and `group_names` (a task's name for each group number) are ARC's.
-    """
+    """A whole puzzle set, proven against its manifest; only ARC has identities and group names."""
 
     manifest: Manifest
     train: PairTable
@@ -91,7 +94,9 @@ class PuzzleDataset:
             train=_pairs(columns["train"]),
             test=_pairs(columns["test"]),
             identities=_read_identities(folder / IDENTITY_FILE) if has_identities else None,
-            group_names=_read_names(folder / GROUP_FILE) if has_names else [],
+            group_names=pq.read_table(folder / GROUP_FILE)["name"].to_pylist()
+            if has_names
+            else [],
         )
 
 
@@ -105,17 +110,87 @@ def _pairs(columns: Columns) -> PairTable:
 
 def _read_identities(file: Path) -> IdentityTable:
     table = pq.read_table(file)
-    return IdentityTable(
-        group=_integers(table, "group"),
-        dihedral=_integers(table, "dihedral"),
-        colours=torch.from_numpy(read_bytes_column(table, "colours")),
-    )
+    group, dihedral = (table[name].to_numpy().astype(np.int64) for name in ("group", "dihedral"))
+    colours = read_bytes_column(table, "colours")
+    return IdentityTable(*map(torch.from_numpy, (group, dihedral, colours)))
 
 
-def _read_names(file: Path) -> list[str]:
-    names: list[str] = pq.read_table(file).column("name").to_pylist()
-    return names
+FOLDER = ".decoded"
 
 
-def _integers(table: pa.Table, column: str) -> Tensor:
-    return torch.from_numpy(table.column(column).to_numpy().astype(np.int64))
+def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
+    """Return every column of both splits as arrays that are mapped from disk, copied on write.
+
+    Parquet has to be decompressed to be indexed. Doing so in every trial would cost each its own
+    copy; so the first reader writes the columns as plain arrays beside the set, under its
+    fingerprint, and all processes of the host map these. Where nothing can be written, they are
+    decoded into this process's own memory. Raises `DatasetError` if a shard is unreadable or
+    disagrees with the manifest.
+    """
+    copy = folder.absolute().parent / FOLDER / manifest.fingerprint[:16]
+    for _ in range(2):
+        try:
+            make_folder(copy, lambda partial: _decode(folder, manifest, partial))
+        except OSError:
+            break
+        columns = {split: _mapped(copy / split) for split in SPLITS}
+        if all(_is_whole(columns[split], folder, manifest, split) for split in SPLITS):
+            return columns
+        shutil.rmtree(copy, ignore_errors=True)
+    return {split: joined(list(_rows(folder, manifest, split))) for split in SPLITS}
+
+
+def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
+    """Yield a split's columns piece by piece; refuse at the end if their number is wrong."""
+    promised, found = manifest.counts[f"{split}_pairs"], 0
+    for name in manifest.shards(split):
+        for columns in read_rows(folder / name):
+            if columns["inputs"].shape[1] != manifest.seq_len:
+                length = columns["inputs"].shape[1]
+                problem = f"has grids of {length} tokens but the manifest says {manifest.seq_len}"
+                raise DatasetError.of(folder / name, problem, rebuild(folder), length)
+            found += len(columns["inputs"])
+            yield columns
+    if found != promised:
+        problem = f"has {found} {split} pairs but its manifest says {promised}"
+        raise DatasetError.of(folder, problem, rebuild(folder), found)
+
+
+def _decode(folder: Path, manifest: Manifest, into: Path) -> None:
+    for split in SPLITS:
+        (into / split).mkdir()
+        count = manifest.counts[f"{split}_pairs"]
+        _write(_rows(folder, manifest, split), count, into / split)
+
+
+def _write(pieces: Iterator[Columns], count: int, into: Path) -> None:
+    """Append each column to a file of its own, of `count` rows in the end."""
+    with ExitStack() as stack:
+        streams: dict[str, Any] = {}
+        for columns in pieces:
+            for name, values in columns.items():
+                if name not in streams:
+                    streams[name] = stack.enter_context((into / f"{name}.npy").open("wb"))
+                    kind, shape = values.dtype.str, (count, *values.shape[1:])
+                    header = {"descr": kind, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(streams[name], header)
+                streams[name].write(np.ascontiguousarray(values).data)
+    for file in into.iterdir():
+        sync(file)
+
+
+def _mapped(folder: Path) -> Columns:
+    """Return the arrays of a copy; those that are damaged are missing."""
+    # Copy on write: PyTorch warns of arrays that can't be written, and nobody may change the file.
+    columns: Columns = {}
+    for file in sorted(folder.glob("*.npy")):
+        with suppress(ValueError, OSError, EOFError):
+            columns[file.stem] = np.load(file, mmap_mode="c")
+    return columns
+
+
+def _is_whole(columns: Columns, folder: Path, manifest: Manifest, split: Split) -> bool:
+    """Return True if a copy, which anybody may have deleted in part, has all columns and rows."""
+    names = set(pq.read_schema(folder / manifest.shards(split)[0]).names)
+    count = manifest.counts[f"{split}_pairs"]
+    return set(columns) == names and all(len(values) == count for values in columns.values())

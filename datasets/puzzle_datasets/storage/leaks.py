@@ -1,7 +1,6 @@
 """Refuse to score tasks whose test pairs were trained on.
 
-ARC-2's training half holds 376 of the 400 evaluation tasks of ARC-1, test pairs included, so a
-model that learned from it has seen the answers.
+ARC-2's training half holds 376 of the 400 evaluation tasks of ARC-1, test pairs included.
 """
 
 from collections.abc import Collection
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 def refuse_leaks(trained_on: "PuzzleDataset", scored: "PuzzleDataset") -> None:
     """Refuse to score a set after training on another one that gives its answers away.
 
-    A set holds back the test pairs of the groups that have rows in its test split; every other
-    group of its train split is trained on whole. So a set never leaks into itself. Groups are
-    compared by name; puzzles without names, as Sudoku and mazes are, have none to compare. Raises
-    `DatasetError` if tasks that `scored` scores are trained on whole.
+    A set holds back the test pairs of groups in its test split; others of its train split are
+    trained on whole, so that it never leaks into itself. Groups are compared by name, which Sudoku
+    and mazes lack. Raises `DatasetError` if tasks that `scored` scores are trained on whole.
     """
     held_out = _names(trained_on, trained_on.test.group)
     refuse_leaks_by_name(
@@ -42,26 +40,19 @@ def refuse_leaks_by_name(
     scored_on: str,
     setting: str | None = None,
 ) -> None:
-    """Refuse to score tasks that were trained on.
+    """Refuse to score tasks, by name, whose test pairs are in training.
 
-    Args:
-        trained: names of the tasks whose test pairs are in training.
-        scored: names of the tasks whose test pairs are to be predicted.
-        trained_on: the set that `trained` come from.
-        scored_on: the set that `scored` come from.
-        setting: the setting that asks for `trained`, if one does.
-
-    Raises `DatasetError` if a task is in both.
+    `trained` come from the set `trained_on`, for which a `setting` may ask, `scored` from
+    `scored_on`. Raises `DatasetError` if a task is in both.
     """
     leaked = sorted(set(trained) & set(scored))
     if leaked:
-        raise DatasetError(
-            setting or trained_on,
-            trained_on,
-            f"leave {trained_on} out of the training or score other tasks",
-            problem=f"trains on {len(leaked)} of the {len(set(scored))} tasks that {scored_on} "
-            f"scores, such as {leaked[0]}, with their test pairs",
+        problem = (
+            f"trains on {len(leaked)} of the {len(set(scored))} tasks that {scored_on} "
+            f"scores, such as {leaked[0]}, with their test pairs"
         )
+        remedy = f"leave {trained_on} out of the training or score other tasks"
+        raise DatasetError.of(setting or trained_on, problem, remedy, trained_on)
 
 
 def _names(dataset: "PuzzleDataset", groups: "Tensor") -> set[str]:

@@ -1,8 +1,7 @@
 """The form of a stored puzzle set: its tokens and its manifest.
 
-A puzzle set is a folder of Parquet shards beside one `manifest.json`. The manifest says where
-the puzzles come from, how they were chosen and how their tokens read, and holds the hash of every
-other file, so that one fingerprint stands for the whole content.
+A puzzle set is a folder of Parquet shards beside one `manifest.json`, which holds the hash of
+every other file, so that one fingerprint stands for the whole content.
 """
 
 import hashlib
@@ -12,6 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
 
@@ -34,6 +36,11 @@ BLANK_IDENTIFIER = 0
 IMPORTED = "official"
 """Name of the set that holds a published folder as it is."""
 
+Tokens = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 _AGAIN = "build the set again"
@@ -52,13 +59,9 @@ class _Description:
         kind: name of the kind whose rules, symmetries and looks the puzzles have.
         settings: the builder's, without anything that differs between machines.
         source: where the puzzles come from, for people.
-        licence: on what terms.
-        vocab_size: number of tokens.
-        seq_len: tokens of one grid.
-        grid: rows and columns of the canvas.
+        seq_len: tokens of one grid, which has rows and columns `grid`.
         box: rows and columns of a Sudoku's box; None for other kinds.
         tokens: the legend, token to meaning.
-        augmentation: how training pairs are varied.
         statistics: figures a person may want to compare with other sets.
     """
 
@@ -80,9 +83,8 @@ class _Description:
 class Card(_Description):
     """The description of a puzzle set by the source that made it.
 
-    Attributes:
-        groups: base puzzles with all their variants: tasks of ARC, single grids elsewhere.
-        identities: rows of the puzzle embedding that puzzles have; none for Sudoku and mazes.
+    `groups` are base puzzles with all their variants: tasks of ARC, single grids elsewhere;
+    `identities` the rows of the puzzle embedding that puzzles have, none for Sudoku and mazes.
     """
 
     groups: int
@@ -93,11 +95,8 @@ class Card(_Description):
 class Manifest(_Description):
     """The identity card of a puzzle set, stored as `manifest.json`.
 
-    Attributes:
-        schema_version: which keys there are and how the shards read.
-        num_puzzle_identifiers: the identities and the blank one.
-        counts: `groups`, `train_pairs`, `test_pairs` and `identities`.
-        files: each other file, to its SHA-256.
+    `num_puzzle_identifiers` are the identities and the blank one; `counts` has `groups`,
+    `train_pairs`, `test_pairs` and `identities`; `files` maps each other file to its SHA-256.
     """
 
     schema_version: int
@@ -120,23 +119,17 @@ class Manifest(_Description):
 
     @classmethod
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
-        """Read a manifest back; `file` is the name used in a refusal.
-
-        Raises `DatasetError` if the text is not JSON, lacks a key, has an unknown one, or was
-        written for another schema version.
-        """
+        """Read a manifest of this schema version back; `DatasetError` of `file` if it is none."""
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
             remedy = "delete its folder and build the set again"
             raise DatasetError.of(file, f"is not JSON ({error})", remedy) from error
-        _check_version(content, file)
         _check_content(content, file)
         box = content["box"]
         pairs = {"grid": tuple(content["grid"]), "box": None if box is None else tuple(box)}
         manifest = cls(**{**content, **pairs})
-        fault = _contradiction(manifest)
-        if fault is not None:
+        if (fault := _contradiction(manifest)) is not None:
             raise DatasetError.of(file, fault, _AGAIN)
         return manifest
 
@@ -146,18 +139,14 @@ def canonical_json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _check_version(content: Any, file: Path | str) -> None:
-    """Refuse other versions first: their keys are not worth naming."""
+def _check_content(content: Any, file: Path | str) -> None:
+    """Refuse what is no manifest: every key has to be there, with a value of its type."""
     if not isinstance(content, dict):
         raise DatasetError.of(file, "holds no JSON object", _AGAIN)
     version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:  # first, for keys of other versions are not worth naming
         problem = f"has schema_version {version!r} but this version reads {SCHEMA_VERSION}"
         raise DatasetError.of(file, problem, _AGAIN, version)
-
-
-def _check_content(content: dict[str, Any], file: Path | str) -> None:
-    """Refuse what is no manifest: every key has to be there, with a value of its type."""
     hints = get_type_hints(Manifest)
     faults = [f"lacks {key!r}" for key in hints if key not in content]
     faults += [f"has unknown {key!r}" for key in content if key not in hints]
@@ -171,7 +160,6 @@ def _check_content(content: dict[str, Any], file: Path | str) -> None:
 
 
 def _contradiction(manifest: Manifest) -> str | None:
-    """Return a contradiction in a manifest, as a clause."""
     rows, columns = manifest.grid
     if set(manifest.counts) != COUNTS:
         return f"has counts other than {', '.join(sorted(COUNTS))}"

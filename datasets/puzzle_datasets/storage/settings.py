@@ -43,36 +43,24 @@ def augmentation_mode(augmentations: Augmentations) -> AugmentationMode:
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain values that are equal on all machines, as manifests hold them.
-
-    A path becomes the digest of the files that are read there. Raises `DatasetError` if a path
-    does not exist or can't be read.
-    """
-    return {item.name: _recorded(settings, item) for item in fields(settings)}
-
-
-def _recorded(settings: Settings, item: Field[Any]) -> Any:
-    value = getattr(settings, item.name)
-    if is_folder(item) and value is not None:
-        return f"sha256:{_digest(Path(value), item)}"
-    return value
+    """Return settings as plain values, equal on all machines: of a folder, its files' digest."""
+    record = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    for item in fields(settings):
+        if is_folder(item) and record[item.name] is not None:
+            record[item.name] = f"sha256:{_digest(Path(record[item.name]), item)}"
+    return record
 
 
 def _digest(folder: Path, item: Field[Any]) -> str:
-    """Return the SHA-256 over the names and contents of the files that are read of a folder."""
-    patterns = item.metadata["files"]
     total = hashlib.sha256()
     try:
         folder.stat()
-        for file in sorted({f for pattern in patterns for f in folder.glob(pattern)}):
+        for file in sorted({f for glob in item.metadata["files"] for f in folder.glob(glob)}):
             with file.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
             total.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
     except OSError as error:
-        raise DatasetError(
-            item.name,
-            str(folder),
-            "give a folder that exists",
-            problem=f"names {folder}, which can't be read ({error.strerror})",
-        ) from error
+        problem = f"names {folder}, which can't be read ({error.strerror})"
+        remedy = "give a folder that exists"
+        raise DatasetError.of(item.name, problem, remedy, str(folder)) from error
     return total.hexdigest()

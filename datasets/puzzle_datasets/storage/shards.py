@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +67,19 @@ def joined(parts: Sequence[Columns]) -> Columns:
 
 
 def read_rows(file: Path) -> Iterator[Columns]:
-    """Yield a shard's columns, some row groups at a time.
+    """Yield a shard's columns, some row groups at a time; `DatasetError` if it can't be read."""
+    with unreadable(file, "build the set again"), pq.ParquetFile(file, memory_map=True) as parquet:
+        for batch in parquet.iter_batches(_READ_ROWS):
+            yield to_columns(batch)
 
-    Raises `DatasetError` if the file is no whole Parquet file.
-    """
+
+@contextmanager
+def unreadable(file: Path, remedy: str) -> Iterator[None]:
+    """Raise `DatasetError` where a file can't be read, or is not what it is read as."""
     try:
-        with pq.ParquetFile(file, memory_map=True) as parquet:
-            for batch in parquet.iter_batches(_READ_ROWS):
-                yield to_columns(batch)
-    except (OSError, pa.ArrowException) as error:
-        problem = f"can't be read ({error})"
-        raise DatasetError.of(file, problem, "build the set again") from error
-
-
-def shard_columns(file: Path) -> set[str]:
-    """Return the names of a shard's columns."""
-    return set(pq.read_schema(file).names)
+        yield
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise DatasetError.of(file, f"can't be read ({error})", remedy) from error
 
 
 def write_shard(table: pa.Table, file: Path) -> None:
@@ -111,13 +109,6 @@ def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
     )
 
 
-def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write `manifest.json` durably."""
-    file = folder / MANIFEST_FILE
-    file.write_text(manifest.to_json(), encoding="utf-8")
-    sync(file)
-
-
 def file_hash(file: Path) -> str:
     """Return the SHA-256 of a file as hex digits."""
     with file.open("rb") as stream:
@@ -125,10 +116,7 @@ def file_hash(file: Path) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return a folder's manifest, without a look at the other files.
-
-    Raises `DatasetError` if there is none, or it can't be used.
-    """
+    """Return a folder's manifest, the other files unseen; `DatasetError` if none can be used."""
     file = folder / MANIFEST_FILE
     if not file.exists():
         raise DatasetError.of(
@@ -136,24 +124,17 @@ def read_manifest(folder: Path) -> Manifest:
             f"is no puzzle set, for it has no {MANIFEST_FILE}",
             "name a folder that `python -m puzzle_datasets build` made",
         )
-    try:
+    with unreadable(file, rebuild(folder)):
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(file, error, folder) from error
     return Manifest.from_json(text, file)
 
 
 def verify(folder: Path) -> Manifest:
-    """Return the manifest of a folder whose every file is as the manifest says.
-
-    Raises `DatasetError` if a file is missing, can't be read or differs from its hash.
-    """
+    """Return a folder's manifest; raise `DatasetError` if a file is not as it says."""
     manifest = read_manifest(folder)
     for name, expected in manifest.files.items():
-        try:
+        with unreadable(folder / name, rebuild(folder)):
             actual = file_hash(folder / name)
-        except OSError as error:
-            raise _unreadable(folder / name, error, folder) from error
         if actual != expected:
             problem = "is damaged (its hash has changed)"
             raise DatasetError.of(folder / name, problem, rebuild(folder), actual)
@@ -163,10 +144,6 @@ def verify(folder: Path) -> Manifest:
 def rebuild(folder: Path) -> str:
     """Return the remedy for a set that is damaged."""
     return f"delete {folder} and build the set again"
-
-
-def _unreadable(file: Path, error: Exception, folder: Path) -> DatasetError:
-    return DatasetError.of(file, f"can't be read ({error})", rebuild(folder))
 
 
 def _bytes(values: pa.Array) -> npt.NDArray[np.uint8]:

@@ -14,11 +14,13 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
 from puzzle_datasets.storage.schema import (
     BLANK_IDENTIFIER,
+    MANIFEST_FILE,
     SCHEMA_VERSION,
     SPLITS,
     Card,
     Manifest,
     Split,
+    Tokens,
 )
 from puzzle_datasets.storage.shards import (
     GROUPS_PER_SHARD,
@@ -30,22 +32,19 @@ from puzzle_datasets.storage.shards import (
     open_shard,
     shard_file,
     to_table,
-    write_manifest,
     write_shard,
 )
 
-Tokens = npt.NDArray[np.uint8]
 Report = Callable[[Split, int], None]
 """Called with the pairs of a split written so far."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rows:
     """A run of pairs of one split, in the order in which they are stored.
 
     Attributes:
-        inputs: tokens uint8 [n, L].
-        labels: tokens uint8 [n, L].
+        inputs, labels: tokens uint8 [n, L].
         group: int32 [n], the number of the group within the set, ascending; pairs of both splits
             that share a rule share a group.
         puzzle: int32 [n], the number of the puzzle within the split, ascending; pairs under one
@@ -72,25 +71,13 @@ class Rows:
     ) -> "Rows":
         """Return pairs that are a group and a puzzle each, numbered on from the given ones."""
         numbers = np.arange(len(inputs), dtype=np.int32)
-        return cls(
-            inputs=inputs,
-            labels=labels,
-            group=numbers + np.int32(first_group),
-            puzzle=numbers + np.int32(first_puzzle),
-            puzzle_identifier=np.full(len(inputs), BLANK_IDENTIFIER, np.int32),
-            details=details,
-        )
+        group, puzzle = numbers + np.int32(first_group), numbers + np.int32(first_puzzle)
+        return cls(inputs, labels, group, puzzle, np.full_like(group, BLANK_IDENTIFIER), details)
 
     def columns(self) -> Columns:
         """Return all columns by the names they have in a shard."""
-        return {
-            "inputs": self.inputs,
-            "labels": self.labels,
-            "group": self.group,
-            "puzzle": self.puzzle,
-            "puzzle_identifier": self.puzzle_identifier,
-            **self.details,
-        }
+        own = {name: values for name, values in vars(self).items() if name != "details"}
+        return {**own, **self.details}
 
 
 class SetWriter:
@@ -117,14 +104,11 @@ class SetWriter:
         self._files.append(file)
 
     def finish(self, card: Card) -> Manifest:
-        """Write the manifest, which makes the folder a puzzle set.
-
-        Raises `DatasetError` if a split got no pairs.
-        """
+        """Write the manifest, which makes a puzzle set; `DatasetError` if a split is empty."""
         for split in SPLITS:
             if not self._pairs[split]:
                 problem = f"would have no {split} pair"
-                raise DatasetError(card.name, 0, "ask for other puzzles", problem=problem)
+                raise DatasetError.of(card.name, problem, "ask for other puzzles", 0)
         content = asdict(card)
         identities, groups = content.pop("identities"), content.pop("groups")
         manifest = Manifest(
@@ -132,14 +116,15 @@ class SetWriter:
             num_puzzle_identifiers=identities + 1,
             counts={
                 "groups": groups,
-                "train_pairs": self._pairs["train"],
-                "test_pairs": self._pairs["test"],
+                **{f"{split}_pairs": count for split, count in self._pairs.items()},
                 "identities": identities,
             },
             files={name: file_hash(self._folder / name) for name in sorted(self._files)},
             **content,
         )
-        write_manifest(manifest, self._folder)
+        file = self._folder / MANIFEST_FILE
+        file.write_text(manifest.to_json(), encoding="utf-8")
+        sync(file)
         return manifest
 
     def _write_shard(self, split: Split, name: str, row_groups: Iterator[Columns]) -> None:
@@ -156,11 +141,8 @@ class SetWriter:
 
 def group_table(names: Sequence[str]) -> pa.Table:
     """Return the table that names the groups 0, 1, …."""
-    columns = {
-        "group": pa.array(np.arange(len(names), dtype=np.int32)),
-        "name": pa.array(names, pa.string()),
-    }
-    return pa.table(columns)
+    numbers = np.arange(len(names), dtype=np.int32)
+    return pa.table({"group": pa.array(numbers), "name": pa.array(names, pa.string())})
 
 
 def identity_table(
@@ -169,14 +151,7 @@ def identity_table(
     colours: Tokens,
     names: Sequence[str] | None = None,
 ) -> pa.Table:
-    """Return one row for each identifier 1, 2, ….
-
-    Args:
-        group: the number of its group [I].
-        dihedral: the index of its transform [I].
-        colours: what each colour becomes, uint8 [I, 10].
-        names: its name, where it has one.
-    """
+    """Return rows 1, 2, … of groups and transforms [I], new colours [I, 10] and names, if any."""
     columns = {
         "identifier": pa.array(np.arange(1, len(group) + 1), pa.int32()),
         "group": pa.array(group, pa.int32()),

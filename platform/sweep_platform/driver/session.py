@@ -6,7 +6,7 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 
-from puzzle_datasets.common.signals import stop_on_signal
+from puzzle_datasets.common.exit_status import stop_on_signal
 from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact

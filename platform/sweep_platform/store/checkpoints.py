@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from puzzle_datasets.common.locks import exclusive
+from puzzle_datasets.common.files import exclusive
 
 
 class CheckpointStore(Protocol):

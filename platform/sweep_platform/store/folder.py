@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.common.files import append_json_line, read_json, read_json_lines, write_json
-from puzzle_datasets.common.locks import exclusive
+from puzzle_datasets.common.files import exclusive
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.trial import TrialFolder
 

@@ -3,21 +3,17 @@
 from functools import partial
 
 from puzzle_datasets.kinds.arc import build
-from puzzle_datasets.kinds.arc.kind import KIND
-from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion, most_identifiers
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+from puzzle_datasets.kinds.arc.kind import KIND as KIND
+from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, most_identifiers
+from puzzle_datasets.kinds.kind import PuzzleSet
 
-
-def _set(version: ArcVersion) -> PuzzleSet:
-    return PuzzleSet(
+SETS = {
+    name: PuzzleSet(
         summary=version.summary,
         settings=ArcSettings,
         build=partial(build.build, version),
         quick_check=partial(build.chosen_tasks, version),
         most_identifiers=partial(most_identifiers, version),
     )
-
-
-SETS = {name: _set(version) for name, version in VERSIONS.items()}
-
-__all__ = ["KIND", "SETS"]
+    for name, version in VERSIONS.items()
+}

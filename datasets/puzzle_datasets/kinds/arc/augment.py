@@ -1,9 +1,8 @@
 """Augmentation of ARC grids on their canvas, for whole batches on any device.
 
-An augmented pair is its base pair after a dihedral transform, a permutation of the colours and
-a translation on the canvas, the same for input and label. Grids travel as token sequences
-[B, L] with L = side·side: the colours, an end-of-sequence border one row below and one column
-right of the grid where the canvas has room, and padding elsewhere (HRM paper, section 3.1).
+Grids travel as tokens [B, L] with L = side·side: the colours, an end-of-sequence border one row
+below and one column right of the grid where the canvas has room, and padding elsewhere. They are
+turned, recoloured and moved (HRM paper, section 3.1).
 """
 
 import math
@@ -32,19 +31,15 @@ class Augmentation:
     colours: Tensor
     offsets: Tensor
 
-    def at(self, rows: Tensor) -> "Augmentation":
+    def at(self, rows: Tensor | slice) -> "Augmentation":
         """Return the augmentations of some of the pairs."""
-        return Augmentation(
-            dihedral=self.dihedral[rows], colours=self.colours[rows], offsets=self.offsets[rows]
-        )
+        return Augmentation(**{name: values[rows] for name, values in vars(self).items()})
 
 
 def frame(tokens: Tensor, sizes: Tensor) -> Tensor:
     """Return grids [B, side + 2, side + 2] with their whole border: what `augment` reads from.
 
-    Args:
-        tokens: [B, L], grids in the canvas's top-left corner; what is beyond them is dropped.
-        sizes: height and width [B, 2] of those grids.
+    `tokens` [B, L] has grids of `sizes` [B, 2] in the corner; what is beyond them is dropped.
     """
     side = canvas_side(tokens)
     padded = torch.nn.functional.pad(tokens.view(-1, side, side), (0, _FRAME, 0, _FRAME))
@@ -60,13 +55,10 @@ def frame(tokens: Tensor, sizes: Tensor) -> Tensor:
 def augment(
     framed: Tensor, sizes: Tensor, augmentation: Augmentation, padding: int = PAD
 ) -> Tensor:
-    """Return the augmented tokens int32 [B, L] of framed grids.
+    """Return the augmented tokens int32 [B, L] of grids that `frame` made, of `sizes` [B, 2].
 
-    Args:
-        framed: grids [B, side + 2, side + 2], as `frame` returns them.
-        sizes: height and width [B, 2] of the grids.
-        augmentation: one for each grid; the moved grid must lie within the canvas.
-        padding: what padding becomes, for labels the one that is ignored.
+    A moved grid must lie within the canvas. `padding` is what padding becomes, for labels the one
+    that is ignored.
     """
     stride = framed.shape[2]
     dihedral = augmentation.dihedral
@@ -84,10 +76,7 @@ def augment(
 
 
 def augment_corner(tokens: Tensor, sizes: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return the augmented tokens int32 [B, L] of grids [B, L] in the canvas's corner.
-
-    `frame` and `augment` in one, for grids that are augmented once.
-    """
+    """Return `augment` of the `frame` of grids [B, L] in the canvas's corner, int32 [B, L]."""
     return augment(frame(tokens, sizes), sizes, augmentation)
 
 
@@ -147,10 +136,7 @@ def _lookup(table: tuple[int, ...], dihedral: Tensor) -> Tensor:
 
 
 def _source_line(new: Tensor, extent: Tensor, reverses: Tensor, stride: int) -> Tensor:
-    """Return the frame's line [B, side] that each new line shows.
-
-    Lines of the grid may come in reverse, the one after them is the border, others are padding.
-    """
+    """Return the frame's line [B, side] for each new one: the grid's, its border or padding."""
     in_grid = torch.where(reverses, extent - 1 - new, new)
     beyond = torch.where(new == extent, extent, stride - 1)
     return torch.where((new >= 0) & (new < extent), in_grid, beyond)

@@ -16,14 +16,16 @@ from puzzle_datasets.kinds.arc.augment import (
     token_table,
     transformed_sizes,
 )
-from puzzle_datasets.loading.batch import Batch, send
-from puzzle_datasets.loading.picks import (
+from puzzle_datasets.loading.batch import (
+    Augmenter,
+    Batch,
     Picks,
     Words,
     below,
     counter_draws,
     counter_key,
     permutations,
+    send,
 )
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.storage.schema import (
@@ -52,7 +54,9 @@ class Orientations:
         self._side = canvas_side(tokens)
         self._stride = self._side + _MARGIN
         self._grids = len(tokens)
-        tops = torch.cat([self._tops(sizes, dihedral) for dihedral in range(NUM_DIHEDRAL)])
+        transforms = torch.arange(NUM_DIHEDRAL).repeat_interleave(len(sizes))
+        heights = transformed_sizes(sizes.repeat(NUM_DIHEDRAL, 1), transforms)[:, 0]
+        tops = self._stride - 1 - heights  # the line of its square where an oriented grid begins
         positions = tops.argsort(stable=True).argsort()
         squares = self._squares(tokens, sizes, tops, positions)
         flat = squares.flatten().to(device)
@@ -61,12 +65,10 @@ class Orientations:
         self._starts = positions * squares.shape[1] + tops * self._stride
 
     def augmented(self, grids: Tensor, augmentation: Augmentation, paddings: Tensor) -> Tensor:
-        """Return what `augment` makes of some grids, int32 [B, L].
+        """Return what `augment` makes of some grids, int32 [B, L]; all arguments are on the host.
 
-        Args:
-            grids: their numbers, int64 [B] on the host, as the augmentation.
-            augmentation: one for each grid; the moved grid must lie within the canvas.
-            paddings: int32 [B], what padding becomes.
+        `grids` int64 [B] are their numbers, `paddings` int32 [B] what padding becomes; the moved
+        grid must lie within the canvas.
         """
         shifts = augmentation.offsets[:, 0] * self._stride + augmentation.offsets[:, 1]
         starts = self._starts[augmentation.dihedral * self._grids + grids] - shifts
@@ -78,11 +80,6 @@ class Orientations:
         first = torch.arange(0, count, ARC_VOCAB_SIZE, dtype=torch.int32, device=device)
         index = tokens.add_(first[:, None, None]).flatten()
         return new_tokens.flatten().index_select(0, index).view(len(grids), -1)
-
-    def _tops(self, sizes: Tensor, dihedral: int) -> Tensor:
-        """Return the line [n] of its square where each oriented grid begins."""
-        transforms = torch.full((len(sizes),), dihedral)
-        return self._stride - 1 - transformed_sizes(sizes, transforms)[:, 0]
 
     def _squares(self, tokens: Tensor, sizes: Tensor, tops: Tensor, positions: Tensor) -> Tensor:
         """Return the squares uint8 [8·n + 1, stride²] of all orientations, and a blank one last.
@@ -105,11 +102,7 @@ class Orientations:
 
 
 class TablePairs:
-    """Pairs under the fixed identities of the set, as in the published build.
-
-    An identity's colours, orientation and translations are part of the set: drawn from the set's
-    seed, and the same in all epochs of all runs.
-    """
+    """Pairs under the set's fixed identities, as in the published build: the same in all runs."""
 
     def __init__(self, dataset: PuzzleDataset, device: torch.device) -> None:
         assert dataset.identities is not None, f"{dataset.manifest.name} has no identities"
@@ -159,6 +152,13 @@ class FreshPairs:
         return self._canvases.batch(picks.rows, self.augmentation(picks), identifiers)
 
 
+def augmenter(dataset: PuzzleDataset, seed: int, device: torch.device) -> Augmenter:
+    """Return what serves training pairs under the set's augmentation."""
+    if dataset.manifest.augmentation == "table":
+        return TablePairs(dataset, device)
+    return FreshPairs(dataset, seed, device)
+
+
 class _PairCanvases:
     """Inputs and labels of all training pairs, kept where they are augmented."""
 
@@ -172,11 +172,7 @@ class _PairCanvases:
 
     def batch(self, rows: Tensor, augmentation: Augmentation, identifiers: Tensor) -> Batch:
         """Return the pairs of some rows; all arguments [B] are on the host."""
-        for_both = Augmentation(
-            dihedral=augmentation.dihedral.repeat(2),
-            colours=augmentation.colours.repeat(2, 1),
-            offsets=augmentation.offsets.repeat(2, 1),
-        )
+        for_both = augmentation.at(torch.arange(len(rows)).repeat(2))
         grids = torch.cat([rows, rows + self._pairs])
         paddings = torch.tensor([PAD, IGNORE_LABEL]).repeat_interleave(len(rows))
         tokens = self._grids.augmented(grids, for_both, paddings)
@@ -185,10 +181,9 @@ class _PairCanvases:
 
 
 class _Translation:
-    """Where the grids of a pair are put on their canvas.
+    """Where the grids of a pair are put on their canvas: uniform over the room there.
 
-    Offsets are uniform over the room that the larger grid leaves on either axis. Of the pairs of
-    a group one at a time, any of them as likely, stays in the corner.
+    Of the pairs of a group one at a time, any of them as likely, stays in the corner.
     """
 
     def __init__(self, train: PairTable, seed: int) -> None:
@@ -199,13 +194,9 @@ class _Translation:
         self._count = torch.searchsorted(train.group, train.group, right=True) - self._first
 
     def offsets(self, draws: Tensor, variants: Tensor, rows: Tensor, dihedral: Tensor) -> Tensor:
-        """Return the offsets [B, 2] of pairs; a group's `variants` each have one in the corner.
+        """Return the offsets [B, 2] of pairs at `rows`, turned by `dihedral`, from draws [B, 2].
 
-        Args:
-            draws: what decides the offsets, int64 [B, 2], uniform in [0, 2**32).
-            variants: identity or epoch, int64 [B].
-            rows: the pairs' rows in the training table, int64 [B].
-            dihedral: how they are turned, int64 [B].
+        A group's `variants`, identities or epochs int64 [B], each have one pair in the corner.
         """
         room = self._side - transformed_sizes(self._sizes[rows], dihedral)
         offsets = below(draws, room + 1)

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
@@ -22,43 +21,33 @@ from puzzle_datasets.kinds.arc.tasks import (
     read_tasks,
 )
 from puzzle_datasets.storage.leaks import refuse_leaks_by_name
-from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, Card, Manifest
+from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, Manifest
 from puzzle_datasets.storage.shards import ROW_GROUP
 from puzzle_datasets.storage.writer import Rows, SetWriter, group_table, identity_table
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
+class _Row(NamedTuple):
     """One base pair of a split; `example` counts the pairs of its task, demonstrations first."""
 
-    task: Task
+    pair: Pair
     group: int
     example: int
     puzzle_identifier: int
 
-    @property
-    def pair(self) -> Pair:
-        return self.task.pairs[self.example]
-
 
 def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of `settings`, the same bytes every time.
-
-    Raises `DatasetError` if the settings ask for more tasks than fit, leave no test pair, or mix
-    in tasks that are scored.
-    """
+    """Write the set of `settings`, the same bytes every time; `DatasetError` if none fits them."""
     tasks = chosen_tasks(version, settings)
-    recipes = [_task_recipes(task, settings) for task in tasks]
+    # Keyed by the task's name, so that a task's identities do not depend on its company.
+    generators = (keyed_generator("recipes", settings.seed, task.name) for task in tasks)
+    others = settings.variants - 1
+    recipes = [draw_recipes(t.pairs, others, g) for t, g in zip(tasks, generators, strict=True)]
     train, test = _split(tasks, recipes, settings)
     if not test:
-        raise DatasetError(
-            "held_out",
-            settings.held_out,
-            "set it to 'all', or raise tasks or canvas",
-            problem=f"is {settings.held_out!r}, but the {len(tasks)} tasks chosen hold no test "
-            "pair of that half",
-            also=("tasks", "canvas"),
-        )
+        there = f"the {len(tasks)} tasks chosen hold no test pair of that half"
+        problem = f"is {settings.held_out!r}, but {there}"
+        remedy, also = "set it to 'all', or raise tasks or canvas", ("tasks", "canvas")
+        raise DatasetError.of("held_out", problem, remedy, settings.held_out, also=also)
     writer.write_split("train", _rows(train, settings.canvas))
     writer.write_split("test", _rows(test, settings.canvas))
     identities = identity_table(
@@ -68,15 +57,28 @@ def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Mani
     )
     writer.write_table(IDENTITY_FILE, identities)
     writer.write_table(GROUP_FILE, group_table([task.name for task in tasks]))
-    return writer.finish(_card(version, settings, tasks, sum(map(len, recipes))))
+    sources = [version.source]
+    if settings.also is not None:
+        sources.append(f"training tasks of {VERSIONS[settings.also].source}")
+    if settings.concept_arc is not None:
+        sources.append("ConceptARC (MIT) from a folder of the user")
+    card = KIND.card(
+        version.name,
+        settings,
+        source="; ".join(sources),
+        licence=version.licence,
+        groups=len(tasks),
+        statistics=_statistics(tasks),
+        identities=sum(map(len, recipes)),
+        augmentation="fresh" if settings.augmentations == "fresh" else "table",
+    )
+    return writer.finish(card)
 
 
 def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
-    """Return the tasks of a set, sorted by name.
+    """Return the tasks of a set by name; added ones count as training tasks, and common ones once.
 
-    Tasks added to the version's own count as training tasks; those that the version has as well
-    are taken once. Raises `DatasetError` if fewer tasks fit than are asked for, or an added task
-    is among those scored.
+    Raises `DatasetError` if fewer fit than are asked for, or an added task is among those scored.
     """
     own = read_tasks(version)
     added: list[Task] = []
@@ -105,12 +107,6 @@ def _other_version(
     return added
 
 
-def _task_recipes(task: Task, settings: ArcSettings) -> Recipes:
-    # Keyed by the task's name, so that a task's identities do not depend on its company.
-    generator = keyed_generator("recipes", settings.seed, task.name)
-    return draw_recipes(task.pairs, settings.variants - 1, generator)
-
-
 def _split(
     tasks: Sequence[Task], recipes: Sequence[Recipes], settings: ArcSettings
 ) -> tuple[list[_Row], list[_Row]]:
@@ -119,10 +115,9 @@ def _split(
     test: list[_Row] = []
     identifier = 1
     for group, (task, task_recipes) in enumerate(zip(tasks, recipes, strict=True)):
-        for example in range(len(task.pairs)):
+        for example, pair in enumerate(task.pairs):
             is_test = example >= len(task.demonstrations) and is_held_out(task, settings)
-            row = _Row(task=task, group=group, example=example, puzzle_identifier=identifier)
-            (test if is_test else train).append(row)
+            (test if is_test else train).append(_Row(pair, group, example, identifier))
         identifier += len(task_recipes)
     return train, test
 
@@ -130,49 +125,22 @@ def _split(
 def _rows(rows: Sequence[_Row], side: int) -> Iterator[Rows]:
     puzzles = np.unique([row.group for row in rows], return_inverse=True)[1]
     for begin in range(0, len(rows), ROW_GROUP):
-        end = begin + ROW_GROUP
-        yield _run(rows[begin:end], puzzles[begin:end].astype(np.int32), side)
-
-
-def _run(rows: Sequence[_Row], puzzles: npt.NDArray[np.int32], side: int) -> Rows:
-    inputs, labels = zip(*(row.pair for row in rows), strict=True)
-    sizes = np.array([[*x.shape, *y.shape] for x, y in zip(inputs, labels, strict=True)], np.uint8)
-    names = ("h_in", "w_in", "h_out", "w_out")
-    return Rows(
-        inputs=np.stack([canvas_tokens(grid, side) for grid in inputs]),
-        labels=np.stack([canvas_tokens(grid, side) for grid in labels]),
-        group=np.array([row.group for row in rows], np.int32),
-        puzzle=puzzles,
-        puzzle_identifier=np.array([row.puzzle_identifier for row in rows], np.int32),
-        details={
-            "example": np.array([row.example for row in rows], np.int16),
-            **{name: sizes[:, column] for column, name in enumerate(names)},
-        },
-    )
-
-
-def _card(
-    version: ArcVersion, settings: ArcSettings, tasks: Sequence[Task], identities: int
-) -> Card:
-    return KIND.card(
-        version.name,
-        settings,
-        source=_source(version, settings),
-        licence=version.licence,
-        groups=len(tasks),
-        statistics=_statistics(tasks),
-        identities=identities,
-        augmentation="fresh" if settings.augmentations == "fresh" else "table",
-    )
-
-
-def _source(version: ArcVersion, settings: ArcSettings) -> str:
-    parts = [version.source]
-    if settings.also is not None:
-        parts.append(f"training tasks of {VERSIONS[settings.also].source}")
-    if settings.concept_arc is not None:
-        parts.append("ConceptARC (MIT) from a folder of the user")
-    return "; ".join(parts)
+        run = slice(begin, begin + ROW_GROUP)
+        pairs, group, example, identifier = zip(*rows[run], strict=True)
+        inputs, labels = zip(*pairs, strict=True)
+        sizes = np.array([[*x.shape, *y.shape] for x, y in pairs], np.uint8).T
+        names = ("h_in", "w_in", "h_out", "w_out")
+        yield Rows(
+            inputs=np.stack([canvas_tokens(grid, side) for grid in inputs]),
+            labels=np.stack([canvas_tokens(grid, side) for grid in labels]),
+            group=np.array(group, np.int32),
+            puzzle=puzzles[run].astype(np.int32),
+            puzzle_identifier=np.array(identifier, np.int32),
+            details={
+                "example": np.array(example, np.int16),
+                **dict(zip(names, sizes, strict=True)),
+            },
+        )
 
 
 def _statistics(tasks: Sequence[Task]) -> dict[str, float]:

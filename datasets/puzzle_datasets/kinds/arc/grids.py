@@ -6,15 +6,21 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.checks.stored_set import Fault, Masks, Piece, StoredSet, first_fault
-from puzzle_datasets.storage.schema import ARC_COLOURS, COLOUR_OFFSET, EOS, PAD, SPLITS
+from puzzle_datasets.checks import Masks, Piece, StoredSet, first_fault
+from puzzle_datasets.storage.schema import (
+    ARC_COLOURS,
+    COLOUR_OFFSET,
+    EOS,
+    PAD,
+    SPLITS,
+    Integers,
+    Mask,
+)
 
 Grid = npt.NDArray[np.uint8]
 """Colours [h, w]."""
 Pair = tuple[Grid, Grid]
 
-Integers = npt.NDArray[np.int64]
-Tokens = npt.NDArray[np.uint8]
 _SIZES = {"inputs": ("h_in", "w_in"), "labels": ("h_out", "w_out")}
 
 
@@ -35,11 +41,7 @@ def canvas_tokens(grid: Grid, side: int) -> npt.NDArray[np.uint8]:
 def grid_sizes(
     tokens: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return heights and widths uint8 [n] of the grids on canvases [n, L]; 0 where broken.
-
-    A grid is a full rectangle, so its first and last coloured cells are opposite corners. They
-    also say where it lies.
-    """
+    """Return heights and widths uint8 [n] of grids on canvases [n, L]; 0 where they are broken."""
     side = math.isqrt(tokens.shape[1])
     is_colour = tokens >= COLOUR_OFFSET
     first = is_colour.argmax(axis=1)
@@ -56,14 +58,12 @@ def token_legend() -> dict[str, str]:
 
 
 def check_grids(stored: StoredSet) -> Iterator[str]:
-    """Check the grids of all rows; in sets built here also that they lie in the corner, bordered.
-
-    Raises `DatasetError` if a canvas holds anything else.
-    """
+    """Check the grids of all rows, which in sets built here lie in the corner, bordered."""
     for split in SPLITS:
         rows = 0
         for piece in stored.pieces(split):
-            stored.require_none(piece, _find_fault(piece, in_corner=not stored.is_import))
+            inputs, labels = (_faults(piece, column, not stored.is_import) for column in _SIZES)
+            stored.require_none(piece, first_fault(inputs | labels))
             rows += piece.rows
         yield f"{split} grids: {2 * rows:,} full rectangles of the sizes that are stored"
 
@@ -81,10 +81,6 @@ def _crop(piece: Piece, row: int, column: str) -> Grid:
     canvas = tokens.reshape(side, side) - COLOUR_OFFSET
     grid: Grid = canvas[top : top + height, left : left + width]
     return grid
-
-
-def _find_fault(piece: Piece, *, in_corner: bool) -> Fault | None:
-    return first_fault(_faults(piece, "inputs", in_corner) | _faults(piece, "labels", in_corner))
 
 
 def _faults(piece: Piece, column: str, in_corner: bool) -> Masks:
@@ -105,9 +101,7 @@ def _faults(piece: Piece, column: str, in_corner: bool) -> Masks:
     return faults
 
 
-def _frame(
-    side: int, first: Integers, height: Integers, width: Integers
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _frame(side: int, first: Integers, height: Integers, width: Integers) -> tuple[Mask, Mask]:
     """Return where grids and their borders are, [n, side · side] each, from their first cells."""
     rows = np.arange(side) - (first // side)[:, None]
     columns = np.arange(side) - (first % side)[:, None]

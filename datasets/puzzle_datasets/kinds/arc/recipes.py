@@ -1,8 +1,6 @@
 """The identities of ARC tasks: which dihedral transform and colours make each augmented task.
 
-Every identity has its own row of puzzle embeddings, so which augmentations a task has is part of
-the data. A recipe table holds them in place of the augmented grids, which would be a thousand
-times larger.
+A table of them, as each has its own row of puzzle embeddings, stands for the augmented grids.
 """
 
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
 from puzzle_datasets.kinds.arc.grids import Grid, Pair
-from puzzle_datasets.storage.schema import ARC_COLOURS
+from puzzle_datasets.storage.schema import ARC_COLOURS, Integers
 
 TRIES_PER_RECIPE = 5
 _BITS_PER_COLOUR = 4
@@ -21,10 +19,7 @@ _BITS_PER_COLOUR = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Recipes:
-    """Augmentations of one task: `dihedral` uint8 [R] and `colours` uint8 [R, 10].
-
-    `colours[r, c]` is what colour c becomes. The first recipe changes nothing.
-    """
+    """A task's transforms uint8 [R] and new colours uint8 [R, 10]; the first change nothing."""
 
     dihedral: npt.NDArray[np.uint8]
     colours: npt.NDArray[np.uint8]
@@ -36,10 +31,8 @@ class Recipes:
 def draw_recipes(pairs: Sequence[Pair], count: int, generator: np.random.Generator) -> Recipes:
     """Return the identity recipe and up to `count` others that give distinct augmented tasks.
 
-    Transforms are uniform over the dihedral group, colours over the permutations that keep
-    colour 0. As in the published builder, two augmented tasks are the same when they hold the
-    same pairs in whatever order, and after five tries for each recipe wanted a task with too few
-    distinct ones stays short.
+    Transforms and colours other than 0 are uniform. As in the published builder, two tasks are the
+    same that hold the same pairs in whatever order; after five tries a recipe a task stays short.
     """
     weights, classes = _pair_signatures(pairs)
     recipes = Recipes(
@@ -58,34 +51,30 @@ def draw_recipes(pairs: Sequence[Pair], count: int, generator: np.random.Generat
 
 
 def _random_recipes(count: int, generator: np.random.Generator) -> Recipes:
-    free = np.tile(np.arange(1, ARC_COLOURS, dtype=np.uint8), (count, 1))
     dihedral = generator.integers(0, NUM_DIHEDRAL, count, dtype=np.uint8)
-    shuffled = generator.permuted(free, axis=1)
-    return Recipes(
-        dihedral=dihedral,
-        colours=np.concatenate([np.zeros((count, 1), np.uint8), shuffled], axis=1),
-    )
+    colours = np.tile(np.arange(ARC_COLOURS, dtype=np.uint8), (count, 1))
+    colours[:, 1:] = generator.permuted(colours[:, 1:], axis=1)
+    return Recipes(dihedral=dihedral, colours=colours)
 
 
-def _pair_signatures(pairs: Sequence[Pair]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pair_signatures(pairs: Sequence[Pair]) -> tuple[Integers, Integers]:
     """Return weights [8, P, 10] and classes [8, P] that name every augmented pair exactly.
 
-    Relabelling the colours of a transformed pair in order of first appearance gives its class.
-    The augmented pair is that class with the new colours filled in, in the same order; the
-    weights pack these into one integer.
+    A class is a transformed pair with colours in order of first appearance. The augmented pair is
+    that class with the new colours in the same order, which the weights pack into one integer.
     """
     weights = np.zeros((NUM_DIHEDRAL, len(pairs), ARC_COLOURS), np.int64)
     classes = np.zeros((NUM_DIHEDRAL, len(pairs)), np.int64)
     known: dict[bytes, int] = {}
     for dihedral in range(NUM_DIHEDRAL):
         for index, pair in enumerate(pairs):
-            relabelled, order = _relabel([transform_grid(grid, dihedral) for grid in pair])
+            relabelled, order = relabel([transform_grid(grid, dihedral) for grid in pair])
             classes[dihedral, index] = known.setdefault(relabelled, len(known))
             weights[dihedral, index, order] = 1 << _BITS_PER_COLOUR * np.arange(len(order))
     return weights, classes
 
 
-def _relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
+def relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
     """Return the grids with colours numbered as they appear, and the colours in that order."""
     cells = np.concatenate([grid.ravel() for grid in grids])
     matches = cells == np.arange(ARC_COLOURS, dtype=np.uint8)[:, None]
@@ -97,9 +86,7 @@ def _relabel(grids: Sequence[Grid]) -> tuple[bytes, npt.NDArray[np.intp]]:
     return shapes.tobytes() + number[cells].tobytes(), order
 
 
-def _first_distinct(
-    recipes: Recipes, weights: npt.NDArray[np.int64], classes: npt.NDArray[np.int64], most: int
-) -> Recipes:
+def _first_distinct(recipes: Recipes, weights: Integers, classes: Integers, most: int) -> Recipes:
     """Keep the first recipe of every augmented task, `most` of them at most."""
     keys = np.zeros((len(recipes), classes.shape[1]), np.int64)
     for dihedral in range(NUM_DIHEDRAL):

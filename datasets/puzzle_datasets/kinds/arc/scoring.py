@@ -1,11 +1,9 @@
 """ARC by vote: a task's puzzles are predicted in many views, and the commonest grids are guesses.
 
-Every prediction is cropped at its grid's place on the canvas and brought back to the task's own
-orientation and colours. Equal grids of one test input are counted; a guess ranks by its votes,
-then by the mean halting confidence behind them (HRM paper, section 3.2; the confidence is its
-evaluation code's). Where both are equal, the smaller hash of the grid comes first: arbitrary, but
-the same on every machine. A prediction without a grid votes for the empty grid, which is never
-right but may take the place of a guess, as in the published evaluation.
+A prediction is cropped at its grid's place and brought back to the task's own orientation and
+colours. A guess ranks by its votes, then by the mean halting confidence behind them (HRM paper,
+section 3.2), then by its hash, which is the same on every machine. A prediction without a grid
+votes for the empty one, which may take the place of a guess, as in the published evaluation.
 """
 
 import hashlib
@@ -22,6 +20,7 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation, undo
 from puzzle_datasets.kinds.arc.views import InputIndex, stored_augmentation
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import Mask
 
 _CONFIDENCE_STEPS = 2**32
 _EMPTY = b""
@@ -31,10 +30,8 @@ _EMPTY = b""
 class PassRates:
     """Shares, from 0 to 1, that K guesses for each test input solve.
 
-    Attributes:
-        per_input: share of the test inputs whose grid is among the guesses.
-        per_task: share of the tasks with every test input solved, as HRM is scored.
-        task_mean: mean over the tasks of the share of their inputs solved, as TRM is scored.
+    `per_input` of the inputs; `per_task` of the tasks with every input solved, as HRM is scored;
+    `task_mean` the mean over the tasks of the share of their inputs solved, as TRM is scored.
     """
 
     per_input: float
@@ -46,12 +43,8 @@ class PassRates:
 class ArcScores:
     """Pass@K of a whole test split; inputs that got no vote count as not solved.
 
-    Attributes:
-        inputs: number of test inputs.
-        inputs_voted: how many of them got a vote.
-        tasks: number of tasks with test inputs.
-        votes: predictions counted.
-        pass_at: the rates for each K.
+    `inputs` and `tasks` are numbers of those with tests, `inputs_voted` of those that got a vote,
+    `votes` of predictions counted; `pass_at` has the rates for each K.
     """
 
     inputs: int
@@ -87,13 +80,10 @@ class ArcVotes:
     def add(
         self, predictions: Tensor, confidence: Tensor, rows: Tensor, augmentation: Augmentation
     ) -> None:
-        """Count a batch of predictions, on any device.
+        """Count predictions [B, L] of rows [B] of the test split, seen under augmentations.
 
-        Args:
-            predictions: tokens [B, L]; one without a grid at its place votes for the empty one.
-            confidence: probability of halting [B]; NaN, as of a diverged model, counts as 0.
-            rows: the rows [B] of the test split that were predicted.
-            augmentation: under which each of them was seen.
+        One without a grid at its place votes for the empty one. `confidence` is the probability of
+        halting [B]; NaN, as of a diverged model, counts as 0. All may be on any device.
         """
         probability = confidence.cpu().double().nan_to_num(0.0)
         assert ((probability >= 0) & (probability <= 1)).all(), "confidences are no probabilities"
@@ -135,7 +125,7 @@ class ArcVotes:
         # Where votes are equal, the sum of the confidences sorts as their mean does.
         return -self._votes[key], -self._confidence[key], key[1]
 
-    def _rates(self, solved: npt.NDArray[np.bool_]) -> PassRates:
+    def _rates(self, solved: Mask) -> PassRates:
         task = np.unique(self._task_of_input, return_inverse=True)[1]
         shares = np.bincount(task, solved) / np.bincount(task)
         return PassRates(
@@ -153,24 +143,14 @@ def score_once(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:
 
 
 def _true_grids(dataset: PuzzleDataset, rows: Tensor) -> list[bytes]:
-    """Return the hashes of the true grids of test rows.
-
-    Raises `DatasetError` if a label has no grid in its corner.
-    """
-    stored = stored_augmentation(dataset, rows)
-    hashes: list[bytes] = []
-    for row, grid in zip(
-        rows.tolist(), _own_grids(dataset.test.labels[rows], stored), strict=True
-    ):
-        if grid == _EMPTY:
-            raise DatasetError(
-                dataset.manifest.name,
-                row,
-                "import a folder whose test pairs are not translated",
-                problem=f"has no label grid in the canvas's corner in row {row} of its test split",
-            )
-        hashes.append(grid)
-    return hashes
+    """Return the hashes of the true grids of test rows; `DatasetError` if a corner has none."""
+    grids = list(_own_grids(dataset.test.labels[rows], stored_augmentation(dataset, rows)))
+    if _EMPTY in grids:
+        row = int(rows[grids.index(_EMPTY)])
+        problem = f"has no label grid in the canvas's corner in row {row} of its test split"
+        remedy = "import a folder whose test pairs are not translated"
+        raise DatasetError.of(dataset.manifest.name, problem, remedy, row)
+    return grids
 
 
 def _own_grids(tokens: Tensor, augmentation: Augmentation) -> Iterator[bytes]:

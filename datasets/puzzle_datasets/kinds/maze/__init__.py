@@ -1,8 +1,8 @@
 """Mazes, generated and published."""
 
+from puzzle_datasets.kinds.kind import PuzzleSet
 from puzzle_datasets.kinds.maze import csv_source, source
-from puzzle_datasets.kinds.maze.kind import KIND
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+from puzzle_datasets.kinds.maze.kind import KIND as KIND
 
 SETS = {
     "maze": PuzzleSet(
@@ -17,5 +17,3 @@ SETS = {
         quick_check=csv_source.check,
     ),
 }
-
-__all__ = ["KIND", "SETS"]

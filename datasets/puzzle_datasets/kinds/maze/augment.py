@@ -4,24 +4,18 @@ Mazes travel as token sequences [B, L] with L = side·side. The published runs t
 where several paths are equally short, a turned label may break the rule by which one was chosen.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from puzzle_datasets.common.dihedral import (
-    INVERSE,
-    NUM_DIHEDRAL,
-    REVERSES_COLUMNS,
-    REVERSES_ROWS,
-    SWAPS_AXES,
-)
-from puzzle_datasets.loading.batch import Batch, send
-from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
+from puzzle_datasets.common.dihedral import INVERSE, NUM_DIHEDRAL, transform_grid
+from puzzle_datasets.loading.batch import Batch, Picks, Variants, changed_pairs, send
+from puzzle_datasets.loading.served import Change, ServedSplit, with_variants
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.schema import Manifest, Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +44,17 @@ def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
     return augment(tokens, Augmentation(dihedral=inverses[augmentation.dihedral]))
 
 
-def change_to_variants(
-    manifest: Manifest, rows: Tensor, variants: Tensor
-) -> Callable[[Tensor], Tensor]:
-    """Return what turns tokens [B, L] of mazes into those of their variants [B], at any rows."""
-    return lambda tokens: augment(tokens, Augmentation(dihedral=variants))
+def served(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
+    """Return both splits of a set under a table, every maze followed by its variants."""
+
+    def turn(manifest: Manifest, rows: Tensor, variants: Tensor) -> Change:
+        return partial(augment, augmentation=Augmentation(dihedral=variants))
+
+    return with_variants(dataset, turn)
 
 
 class MazePairs:
-    """Pairs under fixed variants of each maze, or turned anew in every epoch.
-
-    Variant k is the maze under transform k; which one an epoch shows depends on the loader's
-    `seed`, as do fresh transforms.
-    """
+    """Pairs under variants of each maze, fixed or fresh; variant k has transform k."""
 
     def __init__(self, dataset: PuzzleDataset, seed: int, device: torch.device) -> None:
         manifest = dataset.manifest
@@ -79,20 +71,15 @@ class MazePairs:
 
     def batch(self, picks: Picks) -> Batch:
         """Return the picked pairs, turned, under the identifiers that they are stored with."""
-        inputs, labels = stored_tokens(self._train, picks.rows, self._device)
         change = self.augmentation(picks).to(self._device)
-        identifiers = self._train.puzzle_identifier[picks.rows]
-        return as_batch(augment(inputs, change), augment(labels, change), identifiers)
+        turned = partial(augment, augmentation=change)
+        return changed_pairs(self._train, picks.rows, self._device, turned)
 
 
 @cache
 def _source_cells(length: int) -> Tensor:
     """Return the cell int32 [8, L] that each cell comes from under each transform."""
     side = round(length**0.5)
-    cells = torch.arange(length, dtype=torch.int32).view(side, side)
-    turned = []
-    for dihedral in range(NUM_DIHEDRAL):
-        reverses = (REVERSES_ROWS[dihedral], REVERSES_COLUMNS[dihedral])
-        reversed_cells = cells.flip([axis for axis in (0, 1) if reverses[axis]])
-        turned.append(reversed_cells.T if SWAPS_AXES[dihedral] else reversed_cells)
-    return torch.stack([grid.flatten() for grid in turned])
+    cells = np.arange(length, dtype=np.int32).reshape(side, side)
+    turned = [transform_grid(cells, dihedral).ravel() for dihedral in range(NUM_DIHEDRAL)]
+    return torch.from_numpy(np.stack(turned))

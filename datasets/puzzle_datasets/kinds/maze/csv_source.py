@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +19,14 @@ from puzzle_datasets.csv_files.choice import (
 from puzzle_datasets.csv_files.importing import (
     CsvFormat,
     Details,
-    SplitReport,
     import_splits,
     statistics,
 )
-from puzzle_datasets.csv_files.table import GridText, Tokens, first_question, line_error
+from puzzle_datasets.csv_files.table import GridText, first_question, line_error
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.source import MOST_VARIANTS
-from puzzle_datasets.storage.schema import Manifest, Split
+from puzzle_datasets.storage.schema import Manifest, Tokens
 from puzzle_datasets.storage.settings import Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
@@ -47,19 +47,12 @@ class MazeHardSettings(HubChoiceSettings):
         least=0,
         most=MOST_VARIANTS,
     )
+    vocab_size = maze.VOCAB_SIZE
 
     @property
     def side(self) -> int:
-        """Rows and columns of a maze; those of the user's first one where there are files.
-
-        Raises `DatasetError` if there are files, and the first row is no square maze.
-        """
+        """Rows and columns of a maze; `DatasetError` if a user's first one is not square."""
         return PUBLISHED_SIDE if self.csv is None else _first_side(Path(self.csv))
-
-    @property
-    def vocab_size(self) -> int:
-        """Padding, wall, open, start, goal and path."""
-        return maze.VOCAB_SIZE
 
     @property
     def seq_len(self) -> int:
@@ -68,11 +61,7 @@ class MazeHardSettings(HubChoiceSettings):
 
 
 def check(settings: MazeHardSettings) -> None:
-    """Refuse a user's files at a glance; of published ones nothing is fetched.
-
-    Raises `DatasetError` if a file is missing, has no mazes or does not begin with a square one,
-    as large as the first one to train on.
-    """
+    """Raise `DatasetError` for a user's files that do not begin with square mazes of one size."""
     if settings.csv is not None:
         require_files(Path(settings.csv))
         require_first_grids(Path(settings.csv), _format(settings.side).text)
@@ -81,26 +70,24 @@ def check(settings: MazeHardSettings) -> None:
 def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
     """Write Maze-Hard, or the mazes of a user's files.
 
-    A label whose path is valid but not shortest is kept, as published files may have some, and
-    counted in the statistics; one whose path is broken is refused. Raises `DatasetError` if files
-    are missing or can't be fetched, or a row is no maze with a path.
+    A label whose path is valid but not shortest is kept, and counted. Raises `DatasetError` if
+    files are missing or can't be fetched, or a row is no maze with a path.
     """
     folder, source = source_folder(settings, REPO)
     side = settings.side
     reports = import_splits(folder, settings, _format(side), writer)
     figures = statistics(reports)
     for split, report in reports.items():
-        figures |= _figures(split, report, side**2)
-    return writer.finish(
-        KIND.card(
-            NAME,
-            settings,
-            source=source,
-            licence=LICENCE,
-            groups=sum(len(report.column("length")) for report in reports.values()),
-            statistics=figures,
-        )
-    )
+        length, ways = report.column("length"), report.column("n_shortest")
+        figures |= {
+            **spread(f"{split}_length", length),
+            f"{split}_walls": round(report.counts["walls"] / (side**2 * len(length)), 4),
+            f"{split}_unique_path": round(float((ways == 1).mean()), 4),
+            f"{split}_labels_not_shortest": report.counts["not_shortest"],
+        }
+    groups = sum(len(report.column("length")) for report in reports.values())
+    about: dict[str, Any] = {"source": source, "licence": LICENCE}
+    return writer.finish(KIND.card(NAME, settings, groups=groups, statistics=figures, **about))
 
 
 def _first_side(folder: Path) -> int:
@@ -131,21 +118,8 @@ def _format(side: int) -> CsvFormat:
 
 def _measure(inputs: Tokens, labels: Tokens, shape: maze.Shape) -> tuple[Details, dict[str, int]]:
     """Return steps and number of the shortest paths; and walls, and labels that are longer."""
-    length = maze.shortest_lengths(inputs, shape)
+    length, ways = maze.shortest_lengths(inputs, shape), maze.count_shortest(inputs, shape)
     longer = (labels == maze.PATH).sum(axis=1) + 1 > length
-    details: Details = {
-        "length": length.astype(np.int16),
-        "n_shortest": maze.count_shortest(inputs, shape),
-    }
+    details: Details = {"length": length.astype(np.int16), "n_shortest": ways}
     counts = {"walls": int((inputs == maze.WALL).sum()), "not_shortest": int(longer.sum())}
     return details, counts
-
-
-def _figures(split: Split, report: SplitReport, cells: int) -> dict[str, float]:
-    length, ways = report.column("length"), report.column("n_shortest")
-    return {
-        **spread(f"{split}_length", length),
-        f"{split}_walls": round(report.counts["walls"] / (cells * len(length)), 4),
-        f"{split}_unique_path": round(float((ways == 1).mean()), 4),
-        f"{split}_labels_not_shortest": report.counts["not_shortest"],
-    }

@@ -1,10 +1,9 @@
 """The rules of mazes: tokens, shortest paths, and right labels and predictions.
 
 A maze is a grid of walls and open cells with one start S and one goal G; a step goes to one of
-the four neighbours of a cell. Its label is the same grid with the open cells of a shortest path
-between S and G turned to `o`; S and G stay. The length of a path is its number of steps, so a
-shortest path of length l has l - 1 cells `o`. Functions take many mazes of one shape at a time,
-as tokens [n, L] with L = rows * columns, and may be given any integer type.
+four neighbours. Its label has the open cells of a shortest path turned to `o`: l - 1 of them for a
+path of l steps. Functions take many mazes of one shape at a time, as tokens [n, L] of any integer
+type with L = rows * columns.
 """
 
 import hashlib
@@ -14,27 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.common.dihedral import (
-    NUM_DIHEDRAL,
-    REVERSES_COLUMNS,
-    REVERSES_ROWS,
-    SWAPS_AXES,
-)
+from puzzle_datasets.checks import first_fault
+from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, SWAPS_AXES, transform_grid
+from puzzle_datasets.storage.schema import Hashes, Integers, Mask
 
 PAD, WALL, OPEN, START, GOAL, PATH = range(6)
 VOCAB_SIZE = 6
 CHARACTERS = "# SGo"
 """Tokens 1 to 5 as text."""
-LEGEND = {
-    str(token): meaning
-    for token, meaning in enumerate(("padding", "wall", "open", "start", "goal", "path"))
-}
-"""Meaning of each token."""
+MEANINGS = ("padding", "wall", "open", "start", "goal", "path")
+LEGEND = {str(token): meaning for token, meaning in enumerate(MEANINGS)}
 
 Shape = tuple[int, int]
 """Rows and columns."""
 Cells = npt.NDArray[np.integer[Any]]
-Mask = npt.NDArray[np.bool_]
 
 _UNSEEN, _CLOSED = -1, -2
 _FAULTS = (
@@ -67,10 +59,9 @@ def count_shortest(inputs: Cells, shape: Shape) -> npt.NDArray[np.float64]:
 
 
 def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
-    """Return the label uint8 [n, L]: of all shortest paths the first.
+    """Return the label uint8 [n, L]: of all shortest paths the first; the maze if there is none.
 
-    From S on, that path takes at each cell the first of up, left, right and down that lies on a
-    shortest path. A maze without one is returned as it is.
+    From S on, it takes at each cell the first of up, left, right and down on a shortest path.
     """
     to_goal = _bordered(distances(inputs, shape, GOAL), shape, -1)
     labels = _bordered(inputs, shape)
@@ -78,7 +69,7 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
     cell = (labels == START).argmax(1)
     for left in range(int(to_goal[mazes, cell].max(initial=0)) - 1, 0, -1):
         walks = to_goal[mazes, cell] == left + 1
-        around = cell[:, None] + _moves(shape)
+        around = cell[:, None] + moves(shape[1] + 2)
         onward = to_goal[mazes[:, None], around] == left
         cell = np.where(walks, around[mazes, onward.argmax(1)], cell)
         labels[mazes[walks], cell[walks]] = PATH
@@ -86,11 +77,7 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
 
 
 def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, Mask]:
-    """Return which predictions [n, L] are valid and which are shortest, bool [n] each.
-
-    It is valid if it equals its maze but for open cells turned to `o`, and these connect S with
-    G. It is shortest if nothing could be left out: its path is one of the shortest.
-    """
+    """Return which predictions [n, L] are valid paths from S to G, and which shortest ones."""
     on_path = predictions == PATH
     kept = _changes_open_cells_only(inputs, predictions)
     walkable = (on_path | (inputs == START) | (inputs == GOAL)) & kept[:, None]
@@ -101,12 +88,10 @@ def path_scores(inputs: Cells, predictions: Cells, shape: Shape) -> tuple[Mask, 
 def score(
     inputs: Cells, labels: Cells, predictions: Cells, shape: Shape
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return figures bool [n] of predicted paths [n, L].
+    """Return figures bool [n] of predicted paths [n, L], as `path_scores` has them.
 
-    `exact_accuracy`: every cell is the label's; `valid_paths` and `shortest_paths` as
-    `path_scores` has them. A maze can have many shortest paths and the label holds only one, so
-    that exact matches measure the label's choice as well: the HRM paper calls a prediction correct
-    that is valid and shortest (section 3.1).
+    `exact_accuracy`, every cell as in the label, measures its choice among shortest paths as well:
+    the HRM paper calls a prediction correct that is valid and shortest (section 3.1).
     """
     valid, shortest = path_scores(inputs, predictions, shape)
     exact = (predictions == labels).all(1)
@@ -121,23 +106,17 @@ def find_fault(
     A label whose path connects S with G but is not shortest passes if `must_be_shortest` is off.
     """
     valid, shortest = path_scores(inputs, labels, shape)
-    faults = np.stack(
-        [
-            ((inputs < WALL) | (inputs > GOAL)).any(1),
-            ((inputs == START).sum(1) != 1) | ((inputs == GOAL).sum(1) != 1),
-            ~_changes_open_cells_only(inputs, labels),
-            ~valid,
-            ~shortest & must_be_shortest,
-        ]
+    faults: tuple[Any, ...] = (
+        ((inputs < WALL) | (inputs > GOAL)).any(1),
+        ((inputs == START).sum(1) != 1) | ((inputs == GOAL).sum(1) != 1),
+        ~_changes_open_cells_only(inputs, labels),
+        ~valid,
+        ~shortest & must_be_shortest,
     )
-    faulty = faults.any(0)
-    if not faulty.any():
-        return None
-    row = int(faulty.argmax())
-    return row, _FAULTS[int(faults[:, row].argmax())]
+    return first_fault(dict(zip(_FAULTS, faults, strict=True)))
 
 
-def canonical_hash(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint64]:
+def canonical_hash(inputs: npt.NDArray[np.uint8], shape: Shape) -> Hashes:
     """Return a hash uint64 [n] that is equal for mazes equal up to rotation and reflection.
 
     It is that of the smallest of the maze's symmetric copies, of which a grid with unequal sides
@@ -157,9 +136,8 @@ def _bordered(cells: npt.NDArray[Any], shape: Shape, border: int = 0) -> npt.NDA
     return grids.reshape(-1, (shape[0] + 2) * (shape[1] + 2))
 
 
-def _moves(shape: Shape) -> npt.NDArray[np.int64]:
-    """Return what up, left, right and down add to a cell's number in a grid with a border."""
-    width = shape[1] + 2
+def moves(width: int) -> Integers:
+    """Return what up, left, right and down add to a cell's number in grids of a width."""
     return np.array((-width, -1, 1, width))
 
 
@@ -179,7 +157,7 @@ def _spread(
     while len(frontier):
         step += 1
         found = []
-        for move in _moves(shape):
+        for move in moves(shape[1] + 2):
             # No cell comes twice within one direction, so indexed addition counts them all.
             cells = frontier + move
             before = steps[cells]
@@ -193,7 +171,6 @@ def _spread(
 
 
 def _inner(cells: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
-    """Return the cells [n, L] of bordered grids."""
     grids = cells.reshape(-1, shape[0] + 2, shape[1] + 2)[:, 1:-1, 1:-1]
     return grids.reshape(-1, shape[0] * shape[1])
 
@@ -211,9 +188,6 @@ def _symmetric_copy(
     inputs: npt.NDArray[np.uint8], shape: Shape, dihedral: int
 ) -> npt.NDArray[np.bytes_]:
     """Return mazes under one symmetry as byte strings [n], which compare as a whole."""
-    row_step = -1 if REVERSES_ROWS[dihedral] else 1
-    column_step = -1 if REVERSES_COLUMNS[dihedral] else 1
-    grids = inputs.reshape(-1, *shape)[:, ::row_step, ::column_step]
-    oriented = grids.swapaxes(1, 2) if SWAPS_AXES[dihedral] else grids
+    oriented = transform_grid(inputs.reshape(-1, *shape), dihedral)
     rows = np.ascontiguousarray(oriented.reshape(inputs.shape))
     return rows.view(f"S{inputs.shape[1]}").reshape(-1)

@@ -1,11 +1,8 @@
 """Generated mazes of any side, with the length of their shortest path within bounds.
 
-After the mazes of the HRM paper, section 3.1, which are 30 by 30 and whose path is longer than
-110 steps. Family `random-walls` is of their kind; a maze may have millions of equally short
-paths. Family `perfect` has one path only, so that there is just one right answer.
-
-Of several shortest paths the label is the first, as `rules.solve` orders them. A maze
-alone thus decides its label; rotated or reflected, the label is a shortest path but not the first.
+Family `random-walls` is of the kind of the HRM paper, section 3.1, with up to millions of equally
+short paths; in family `perfect` there is just one. Of several the label is the first, as
+`rules.solve` orders them, so that a maze alone decides its label; rotated, it may be another.
 """
 
 from collections.abc import Iterator
@@ -36,13 +33,11 @@ Measured = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class MazeSettings:
-    """Settings of generated mazes.
+    """Settings of generated mazes; `DatasetError` if a value is impossible.
 
-    Lengths are steps from S to G. By default, perfect mazes have paths of side²/9
-    steps to 7/5 of the least, which is 100 to 140 at side 30. Those with random walls have paths
-    over 110 steps at side 30, over 11·side/3 at larger sides and, where this is too rare, over
-    11·side²/90 at smaller ones, without an upper bound. Raises `DatasetError` if a value is
-    impossible.
+    Lengths are steps from S to G. By default, perfect mazes have paths of side²/9 steps to 7/5 of
+    these, 100 to 140 at side 30. With random walls, paths have over 110 steps at side 30, over
+    11·side/3 at larger sides and, where this is too rare, over 11·side²/90 at smaller ones.
     """
 
     side: int = option(30, "rows and columns", least=SMALLEST, most=WIDEST)
@@ -64,6 +59,7 @@ class MazeSettings:
         most=MOST_VARIANTS,
     )
     seed: int = option(0, "decides the mazes", least=0, most=LARGEST_SEED)
+    vocab_size = maze.VOCAB_SIZE
 
     def __post_init__(self) -> None:
         check(self, DatasetError)
@@ -79,30 +75,20 @@ class MazeSettings:
     @property
     def bounds(self) -> tuple[int, int]:
         """Fewest and most steps from S to G."""
-        area = self.side**2
-        if self.family == "perfect":
-            usual = max(2, area // 9)
-        else:
-            usual = min(11 * area // 90, 11 * self.side // 3) + 1
-        least = usual if self.min_length is None else self.min_length
+        area, least = self.side**2, self.min_length
+        if least is None:
+            random_walls = min(11 * area // 90, 11 * self.side // 3) + 1
+            least = max(2, area // 9) if self.family == "perfect" else random_walls
         if self.max_length is not None:
             return least, self.max_length
-        if self.family == "perfect":
-            return least, min(max(7 * least // 5, least + 2), self._longest)
-        return least, self._longest
+        most = max(7 * least // 5, least + 2) if self.family == "perfect" else self._longest
+        return least, min(most, self._longest)
 
     @property
     def _longest(self) -> int:
         """Steps that no path exceeds: those of one through all cells that may be open."""
-        if self.family == "perfect":
-            rooms = ((self.side + 1) // 2) ** 2
-            return 2 * (rooms - 1)
-        return self.side**2 - 1
-
-    @property
-    def vocab_size(self) -> int:
-        """Padding, wall, open, start, goal and path."""
-        return maze.VOCAB_SIZE
+        rooms = ((self.side + 1) // 2) ** 2
+        return 2 * (rooms - 1) if self.family == "perfect" else self.side**2 - 1
 
     @property
     def seq_len(self) -> int:
@@ -111,11 +97,10 @@ class MazeSettings:
 
 
 def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzle set of `settings`, the same bytes every time.
+    """Write the puzzle set of `settings`, the same bytes every time; no maze comes twice.
 
-    No maze comes twice, not even rotated or reflected. The test mazes are drawn first: they are
-    the same for any number of training mazes, and more of these begin with the fewer. Raises
-    `DatasetError` if there are not enough mazes with a path of that length.
+    Test mazes are drawn first, and are the same for any number of training mazes, of which more
+    begin with the fewer. Raises `DatasetError` if there are not enough.
     """
     seen: set[int] = set()
     figures: dict[str, float] = {}
@@ -123,18 +108,22 @@ def build(settings: MazeSettings, writer: SetWriter) -> Manifest:
     for split, first_group in first_groups.items():
         measured: list[Measured] = []
         writer.write_split(split, _rows(settings, split, first_group, seen, measured))
-        figures |= _figures(split, measured)
+        walls, length, ways = map(np.concatenate, zip(*measured, strict=True))
+        figures |= {
+            **spread(f"{split}_length", length),
+            f"{split}_walls": round(float(walls.mean()), 4),
+            f"{split}_unique_path": round(float((ways == 1).mean()), 4),
+        }
     least, most = settings.bounds
-    return writer.finish(
-        KIND.card(
-            NAME,
-            settings,
-            source=f"generated {settings.family} mazes with paths of {least} to {most} steps",
-            licence="generated, free of rights",
-            groups=settings.train + settings.test,
-            statistics=figures,
-        )
+    card = KIND.card(
+        NAME,
+        settings,
+        source=f"generated {settings.family} mazes with paths of {least} to {most} steps",
+        licence="generated, free of rights",
+        groups=settings.train + settings.test,
+        statistics=figures,
     )
+    return writer.finish(card)
 
 
 def _rows(
@@ -153,24 +142,9 @@ def _rows(
     for inputs in search.distinct(count, keyed_generator("maze", split, settings.seed), seen):
         labels = maze.solve(inputs, shape)
         length = (labels == maze.PATH).sum(1) + 1
-        n_shortest = maze.count_shortest(inputs, shape)
-        measured.append(((inputs == maze.WALL).mean(1), length, n_shortest))
-        yield Rows.singles(
-            inputs,
-            labels,
-            first_group + first,
-            first,
-            length=length.astype(np.int16),
-            n_shortest=n_shortest,
-            rating=length.astype(np.float32),
-        )
+        ways = maze.count_shortest(inputs, shape)
+        measured.append(((inputs == maze.WALL).mean(1), length, ways))
+        details = {"length": length.astype(np.int16), "n_shortest": ways}
+        details["rating"] = length.astype(np.float32)
+        yield Rows.singles(inputs, labels, first_group + first, first, **details)
         first += len(inputs)
-
-
-def _figures(split: Split, measured: list[Measured]) -> dict[str, float]:
-    walls, length, n_shortest = (np.concatenate(column) for column in zip(*measured, strict=True))
-    return {
-        **spread(f"{split}_length", length),
-        f"{split}_walls": round(float(walls.mean()), 4),
-        f"{split}_unique_path": round(float((n_shortest == 1).mean()), 4),
-    }

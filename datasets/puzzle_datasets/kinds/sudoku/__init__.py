@@ -1,8 +1,8 @@
 """Sudoku, generated and published."""
 
-from puzzle_datasets.kinds.puzzle_set import PuzzleSet
+from puzzle_datasets.kinds.kind import PuzzleSet
 from puzzle_datasets.kinds.sudoku import csv_source, source
-from puzzle_datasets.kinds.sudoku.kind import KIND
+from puzzle_datasets.kinds.sudoku.kind import KIND as KIND
 
 SETS = {
     "sudoku": PuzzleSet(
@@ -22,5 +22,3 @@ SETS = {
         build=csv_source.build_sample,
     ),
 }
-
-__all__ = ["KIND", "SETS"]

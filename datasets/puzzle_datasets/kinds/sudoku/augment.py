@@ -4,20 +4,28 @@ Lines move with their band or stack, or within it, so that a solution stays one.
 token sequences [B, L] with L = side·side: 0 padding, 1 a blank, d + 1 the digit d.
 """
 
-from collections.abc import Callable
+import itertools
 from dataclasses import dataclass
-from functools import cache
-from itertools import permutations, product
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from puzzle_datasets.kinds.sudoku.rules import DIGIT_OFFSET
-from puzzle_datasets.loading import picks as counters
-from puzzle_datasets.loading.batch import Batch, send
-from puzzle_datasets.loading.picks import Picks, Variants, as_batch, stored_tokens
+from puzzle_datasets.loading.batch import (
+    Batch,
+    Picks,
+    Variants,
+    below,
+    changed_pairs,
+    counter_draws,
+    counter_key,
+    permutations,
+    send,
+)
+from puzzle_datasets.loading.served import Change, ServedSplit, with_variants
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.schema import Manifest, Split
 
 _FIRST_DIGIT = DIGIT_OFFSET + 1
 _DRAWS_BESIDE_DIGITS = 3
@@ -38,12 +46,7 @@ class Augmentation:
 
     def to(self, device: torch.device) -> "Augmentation":
         """Return the augmentation on another device."""
-        return Augmentation(
-            transposes=send(self.transposes, device),
-            rows=send(self.rows, device),
-            columns=send(self.columns, device),
-            digits=send(self.digits, device),
-        )
+        return Augmentation(**{name: send(part, device) for name, part in vars(self).items()})
 
 
 def augment(tokens: Tensor, augmentation: Augmentation) -> Tensor:
@@ -72,63 +75,53 @@ def undo(tokens: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def drawn(words: Tensor, box: tuple[int, int]) -> Augmentation:
-    """Return uniform augmentations for uniform draws, and ones that change nothing for zeros.
-
-    Args:
-        words: the draws, int64 [B, side + 3] in [0, 2**32).
-        box: rows and columns of a box.
-    """
+    """Return uniform augmentations for draws [B, side + 3] in [0, 2**32); zeros change nothing."""
     height, width = box
     row_orders, column_orders = line_orders(width, height), line_orders(height, width)
-    transposes = counters.below(words[:, 0], 2).bool()
+    transposes = below(words[:, 0], 2).bool()
     return Augmentation(
         transposes=transposes & (height == width),
-        rows=row_orders[counters.below(words[:, 1], len(row_orders))],
-        columns=column_orders[counters.below(words[:, 2], len(column_orders))],
-        digits=counters.permutations(words[:, _DRAWS_BESIDE_DIGITS:]),
+        rows=row_orders[below(words[:, 1], len(row_orders))],
+        columns=column_orders[below(words[:, 2], len(column_orders))],
+        digits=permutations(words[:, _DRAWS_BESIDE_DIGITS:]),
     )
 
 
 @cache
 def line_orders(bands: int, lines: int) -> Tensor:
-    """Return every order, int64 [K, bands·lines], of so many bands of so many lines each.
-
-    There are K = 1,296 for a grid of side 9; the first one changes nothing.
-    """
-    within = list(permutations(range(lines)))
+    """Return every order, int64 [K, bands·lines], of bands of lines; the first changes nothing."""
+    within = list(itertools.permutations(range(lines)))
     orders = [
         [band * lines + line for band, inner in zip(order, inners, strict=True) for line in inner]
-        for order in permutations(range(bands))
-        for inners in product(within, repeat=bands)
+        for order in itertools.permutations(range(bands))
+        for inners in itertools.product(within, repeat=bands)
     ]
     return torch.tensor(orders)
 
 
 def variant_changes(manifest: Manifest, rows: Tensor, variants: Tensor) -> Augmentation:
-    """Return what makes the fixed variants of training rows, both int64 [B]; 0 is the row itself.
-
-    What a variant is depends on the set's own seed.
-    """
+    """Return the variants int64 [B] of training rows, by the set's own seed; 0 changes nothing."""
     assert manifest.box is not None, f"{manifest.name} has no boxes"
-    key = counters.counter_key("variants of Sudoku pairs", manifest.settings["seed"])
-    words = counters.counter_draws(key, (variants, rows), _draws(manifest))
+    key = counter_key("variants of Sudoku pairs", manifest.settings["seed"])
+    words = counter_draws(key, (variants, rows), manifest.grid[0] + _DRAWS_BESIDE_DIGITS)
     words[variants == 0] = 0
     return drawn(words, manifest.box)
 
 
-def change_to_variants(
-    manifest: Manifest, rows: Tensor, variants: Tensor
-) -> Callable[[Tensor], Tensor]:
-    """Return what turns tokens [B, L] of training rows into those of their variants, both [B]."""
-    change = variant_changes(manifest, rows, variants)
-    return lambda tokens: augment(tokens, change)
+def served(dataset: PuzzleDataset) -> dict[Split, ServedSplit]:
+    """Return both splits of a set under a table, every puzzle followed by its variants."""
+
+    def change(manifest: Manifest, rows: Tensor, variants: Tensor) -> Change:
+        return partial(augment, augmentation=variant_changes(manifest, rows, variants))
+
+    return with_variants(dataset, change)
 
 
 class SudokuPairs:
     """Pairs under fixed variants of each puzzle, or augmented anew in every epoch.
 
-    The variant that an epoch shows and fresh augmentations depend on the loader's `seed`, what
-    a variant is on the set's own.
+    The variant that an epoch shows and fresh augmentations depend on the loader's `seed`, what a
+    variant is on the set's own.
     """
 
     def __init__(self, dataset: PuzzleDataset, seed: int, device: torch.device) -> None:
@@ -136,7 +129,7 @@ class SudokuPairs:
         assert manifest.box is not None, f"{manifest.name} has no boxes"
         self._train, self._manifest, self._device = dataset.train, manifest, device
         self._box = manifest.box
-        self._key = counters.counter_key("fresh Sudoku pairs", seed)
+        self._key = counter_key("fresh Sudoku pairs", seed)
         self._variants: Variants | None = None
         if manifest.augmentation == "table":
             self._variants = Variants(manifest.settings["augmentations"], seed)
@@ -145,18 +138,12 @@ class SudokuPairs:
         """Return how each picked pair is changed."""
         if self._variants is not None:
             return variant_changes(self._manifest, picks.rows, self._variants.of(picks))
-        counted = (picks.epochs, picks.rows)
-        words = counters.counter_draws(self._key, counted, _draws(self._manifest))
+        count = self._manifest.grid[0] + _DRAWS_BESIDE_DIGITS
+        words = counter_draws(self._key, (picks.epochs, picks.rows), count)
         return drawn(words, self._box)
 
     def batch(self, picks: Picks) -> Batch:
         """Return the picked pairs, augmented, under the identifiers that they are stored with."""
-        inputs, labels = stored_tokens(self._train, picks.rows, self._device)
         change = self.augmentation(picks).to(self._device)
-        identifiers = self._train.puzzle_identifier[picks.rows]
-        return as_batch(augment(inputs, change), augment(labels, change), identifiers)
-
-
-def _draws(manifest: Manifest) -> int:
-    """Return how many draws an augmentation takes."""
-    return manifest.grid[0] + _DRAWS_BESIDE_DIGITS
+        changed = partial(augment, augmentation=change)
+        return changed_pairs(self._train, picks.rows, self._device, changed)

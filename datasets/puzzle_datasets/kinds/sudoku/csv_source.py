@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,12 @@ from puzzle_datasets.csv_files.choice import (
     source_folder,
 )
 from puzzle_datasets.csv_files.importing import CsvFormat, import_splits, statistics
-from puzzle_datasets.csv_files.table import GridText, Tokens
+from puzzle_datasets.csv_files.table import GridText
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.kind import KIND
 from puzzle_datasets.kinds.sudoku.rules import invariant
-from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.schema import Manifest, Tokens
 from puzzle_datasets.storage.settings import MOST_AUGMENTATIONS, Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
@@ -45,15 +46,8 @@ class SudokuCsvSettings(ChoiceSettings):
         most=MOST_AUGMENTATIONS,
     )
 
-    @property
-    def vocab_size(self) -> int:
-        """Padding, blank and nine digits."""
-        return sudoku.vocab_size(SIDE)
-
-    @property
-    def seq_len(self) -> int:
-        """Tokens of one grid."""
-        return SIDE**2
+    vocab_size = sudoku.vocab_size(SIDE)
+    seq_len = SIDE**2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,58 +61,35 @@ class SudokuSampleSettings(SudokuCsvSettings):
 
 
 def check_extreme(settings: SudokuExtremeSettings) -> None:
-    """Refuse a user's files at a glance; of published ones nothing is fetched.
-
-    Raises `DatasetError` if a file is missing, has no puzzles or does not begin with a Sudoku.
-    """
+    """Raise `DatasetError` for a user's files that are missing or do not begin with a Sudoku."""
     if settings.csv is not None:
         require_files(Path(settings.csv))
         require_first_grids(Path(settings.csv), FORMAT.text)
 
 
 def build_extreme(settings: SudokuExtremeSettings, writer: SetWriter) -> Manifest:
-    """Write Sudoku-Extreme, or the puzzles of a user's files.
-
-    Raises `DatasetError` if files are missing or can't be fetched, or a row is no puzzle with its
-    only solution.
-    """
+    """Write Sudoku-Extreme, or the puzzles of a user's files; `DatasetError` if one is wrong."""
     folder, source = source_folder(settings, REPO)
-    return _build("sudoku-extreme", folder, source, LICENCE, settings, writer)
+    return _build("sudoku-extreme", folder, settings, writer, source=source, licence=LICENCE)
 
 
 def build_sample(settings: SudokuSampleSettings, writer: SetWriter) -> Manifest:
-    """Write the puzzles that come with this package.
-
-    Raises `DatasetError` if the settings ask for more rows than there are.
-    """
-    return _build(
-        "sudoku-hard-sample", SAMPLE_FOLDER, SAMPLE_SOURCE, SAMPLE_LICENCE, settings, writer
-    )
+    """Write the puzzles of this package; `DatasetError` if there are fewer than asked for."""
+    about = {"source": SAMPLE_SOURCE, "licence": SAMPLE_LICENCE}
+    return _build("sudoku-hard-sample", SAMPLE_FOLDER, settings, writer, **about)
 
 
 def _build(
-    name: str,
-    folder: Path,
-    source: str,
-    licence: str,
-    settings: SudokuCsvSettings,
-    writer: SetWriter,
+    name: str, folder: Path, settings: SudokuCsvSettings, writer: SetWriter, **about: Any
 ) -> Manifest:
     reports = import_splits(folder, settings, FORMAT, writer)
     figures = statistics(reports)
     for split, report in reports.items():
         figures |= spread(f"{split}_clues", report.column("clues"))
         figures[f"{split}_solved_anew"] = report.counts["deep_checked"]
-    return writer.finish(
-        KIND.card(
-            name,
-            settings,
-            source=source,
-            licence=licence,
-            groups=sum(len(report.column("clues")) for report in reports.values()),
-            statistics=figures,
-        )
-    )
+    groups = sum(len(report.column("clues")) for report in reports.values())
+    card = KIND.card(name, settings, groups=groups, statistics=figures, **about)
+    return writer.finish(card)
 
 
 def _find_second_solution(inputs: Tokens, labels: Tokens) -> tuple[int, str] | None:

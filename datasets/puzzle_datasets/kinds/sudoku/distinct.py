@@ -4,13 +4,12 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku.kernel import generate
-from puzzle_datasets.kinds.sudoku.rules import Hashes, Tokens, clue_counts, invariant, mixed
-from puzzle_datasets.storage.schema import SPLITS, Split
+from puzzle_datasets.kinds.sudoku.rules import clue_counts, invariant, mixed
+from puzzle_datasets.storage.schema import SPLITS, Hashes, Integers, Mask, Split, Tokens
 
 Pairs = tuple[Tokens, Tokens]
 
@@ -40,10 +39,7 @@ class DistinctPuzzles:
         self._fewest_clues = side * side
 
     def of(self, split: Split) -> Iterator[Pairs]:
-        """Yield the puzzles of a split with their solutions, tokens uint8 [n, L] each.
-
-        Raises `DatasetError` if new ones that have as few clues as asked for became too rare.
-        """
+        """Yield a split's puzzles and solutions, uint8 [n, L]; `DatasetError` if too few come."""
         while True:
             yield from self._waiting[split]
             self._waiting[split].clear()
@@ -58,52 +54,35 @@ class DistinctPuzzles:
         lacking = sum(self._missing.values())
         count = min(max(lacking, _FEWEST_DRAWS), _MOST_DRAWS)
         generator = keyed_generator("sudoku", self._seed, self._batches)
-        inputs, labels = self._with_few_clues(
-            generate(self._side, self._clues or 0, count, generator)
-        )
+        inputs, labels = generate(self._side, self._clues or 0, count, generator)
+        clues = clue_counts(inputs)
+        self._fewest_clues = min(self._fewest_clues, int(clues.min()))
+        few = clues <= (self._clues or self._side**2)
+        inputs, labels = inputs[few], labels[few]
         new = self._seen.add(inputs)
         inputs, labels = inputs[new], labels[new]
         in_test = self._test_problems.include(inputs)
-        self._keep("train", inputs[~in_test], labels[~in_test])
-        self._keep("test", inputs[in_test], labels[in_test])
+        parts: dict[Split, Mask] = {"train": ~in_test, "test": in_test}
+        for split, here in parts.items():
+            kept = self._missing[split]
+            self._waiting[split].append((inputs[here][:kept], labels[here][:kept]))
+            self._missing[split] -= min(kept, int(here.sum()))
         self._batches += 1
         self._draws += count
         gain = DRAWS_PER_PUZZLE * (lacking - sum(self._missing.values()))
         self._patience = min(self._patience + gain - count, _PATIENCE)
 
-    def _with_few_clues(self, pairs: Pairs) -> Pairs:
-        """Leave out puzzles that need more clues than asked for."""
-        inputs, labels = pairs
-        clues = clue_counts(inputs)
-        self._fewest_clues = min(self._fewest_clues, int(clues.min()))
-        if self._clues is None:
-            return pairs
-        return inputs[clues <= self._clues], labels[clues <= self._clues]
-
-    def _keep(self, split: Split, inputs: Tokens, labels: Tokens) -> None:
-        lacking = self._missing[split]
-        self._waiting[split].append((inputs[:lacking], labels[:lacking]))
-        self._missing[split] -= len(inputs[:lacking])
-
     def _shortage(self, split: Split) -> DatasetError:
         drawn = f"{self._draws} draws of puzzles of side {self._side}"
-        if self._clues is not None and self._clues < self._fewest_clues:
-            return DatasetError(
-                "clues",
-                self._clues,
-                f"give {self._fewest_clues + 1} or more",
-                problem=f"is {self._clues}, but the fewest that {drawn} came down to are "
-                f"{self._fewest_clues}",
-            )
-        found, wanted = self._wanted[split] - self._missing[split], self._wanted[split]
-        return DatasetError(
-            split,
-            wanted,
-            "ask for fewer puzzles, or for more clues",
-            problem=f"is {wanted}, but {drawn} found only {found} distinct ones for it, and "
-            "hardly any more come",
-            also=("clues",),
-        )
+        clues, fewest = self._clues, self._fewest_clues
+        if clues is not None and clues < fewest:
+            problem = f"is {clues}, but the fewest that {drawn} came down to are {fewest}"
+            return DatasetError.of("clues", problem, f"give {fewest + 1} or more", clues)
+        wanted = self._wanted[split]
+        found = f"found only {wanted - self._missing[split]} distinct ones for it"
+        problem = f"is {wanted}, but {drawn} {found}, and hardly any more come"
+        remedy = "ask for fewer puzzles, or for more clues"
+        return DatasetError.of(split, problem, remedy, wanted, also=("clues",))
 
 
 class _TestProblems:
@@ -121,12 +100,12 @@ class _TestProblems:
         self._share = max(min(wanted.values()) / sum(wanted.values()), _LEAST_SHARE)
         self._mark: int | None = None
 
-    def include(self, inputs: Tokens) -> npt.NDArray[np.bool_]:
+    def include(self, inputs: Tokens) -> Mask:
         """Return which puzzles [n, L] belong to the test set, bool [n]."""
         numbers = mixed(invariant(inputs, self._side) ^ self._key)
         if self._mark is None and len(numbers):
             self._mark = self._place_mark(np.sort(numbers))
-        below: npt.NDArray[np.bool_] = numbers < np.uint64(self._mark or 0)
+        below: Mask = numbers < np.uint64(self._mark or 0)
         return below if self._test_is_smaller else ~below
 
     def _place_mark(self, numbers: Hashes) -> int:
@@ -138,16 +117,13 @@ class _TestProblems:
 
 
 class _Seen:
-    """The puzzles there are already, as sorted hashes.
-
-    Two puzzles with one hash count as one, at worst dropping a new one.
-    """
+    """The puzzles there are already, as sorted hashes; two with one hash count as one."""
 
     def __init__(self) -> None:
         # Ends with a number above all others, so that every search ends at an element.
         self._hashes: Hashes = np.array([_ALL - 1], np.uint64)
 
-    def add(self, inputs: Tokens) -> npt.NDArray[np.int64]:
+    def add(self, inputs: Tokens) -> Integers:
         """Return which rows of puzzles [n, L] are new, in order."""
         hashes = np.zeros(len(inputs), np.uint64)
         for tokens in inputs.T:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
-from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET, Tokens, cell_houses
+from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET, cell_houses
 from puzzle_datasets.kinds.sudoku.solver import Bits, Ints, State
+from puzzle_datasets.storage.schema import Tokens
 
 MOST_SOLVED_ANEW = 1_000
 """Puzzles of a split whose solution is shown to be the only one; of a larger split, a sample.
@@ -50,11 +51,9 @@ def generate(
 ) -> tuple[Tokens, Tokens]:
     """Return `count` random puzzles and their only solutions, tokens uint8 [count, L].
 
-    Clues are taken away in random order while the solution stays the only one, down to `clues`.
-    A puzzle left with more is minimal: it needs each of its clues.
-
-    Every solution can come up. As cells and digits come in random orders throughout, solutions
-    that are equal up to symmetry are equally likely, and so are puzzles; others need not be.
+    Clues are taken away in random order while the solution stays the only one, down to `clues`; a
+    puzzle left with more is minimal. Solutions equal up to symmetry are equally likely, and so are
+    puzzles; others need not be.
     """
     cells = side * side
     filling, removal = (_permutations(generator, (count, cells)) for _ in range(2))
@@ -93,7 +92,6 @@ def _new_state(side: int, kernels: Any) -> State:
 
 
 def _permutations(generator: np.random.Generator, shape: tuple[int, ...]) -> Ints:
-    """Return independent random permutations along the last axis."""
     ordered = np.tile(np.arange(shape[-1]), (*shape[:-1], 1))
     return generator.permuted(ordered, axis=-1)
 

@@ -1,33 +1,78 @@
-"""Sudoku as a kind of puzzle, and the check that stored pairs are puzzles with one solution."""
+"""Sudoku as a kind of puzzle: its record, the check of stored pairs, and grids as in print."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from puzzle_datasets.checks.stored_set import Fault, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Fault, Piece, StoredSet, first_fault
 from puzzle_datasets.common.draws import keyed_generator
-from puzzle_datasets.kinds.kind import Kind
+from puzzle_datasets.drawing import svg
+from puzzle_datasets.drawing.picture import Legend
+from puzzle_datasets.drawing.svg import Grid
+from puzzle_datasets.kinds.kind import Kind, later
 from puzzle_datasets.kinds.sudoku import rules
-from puzzle_datasets.kinds.sudoku.drawing import SudokuLook
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
-from puzzle_datasets.storage.schema import SPLITS, Manifest, Split
+from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET
+from puzzle_datasets.storage.schema import SPLITS, Manifest, Mask, Split
 
-if TYPE_CHECKING:
-    import torch
+PAPER, FOUND = "#ffffff", "#1f6fd6"
 
-    from puzzle_datasets.loading.picks import Augmenter
-    from puzzle_datasets.loading.served import ServedSplit
-    from puzzle_datasets.storage.dataset import PuzzleDataset
+# Of the height of a cell: digits are 0.72 as high as their font, and stand centred.
+_FONT, _BASELINE = 0.66, 0.735
+
+
+@dataclass(frozen=True)
+class SudokuLook:
+    """Digits in a grid whose boxes have these rows and columns."""
+
+    box: tuple[int, int]
+
+    def panel(self, puzzle: Grid, drawn: Grid, cell: float) -> str:
+        """Return the grid of `drawn`, the clues of `puzzle` in black."""
+        clues = puzzle > BLANK
+        found = (drawn > BLANK) & ~clues
+        side = len(drawn) * cell
+        thin = [i * cell for i in range(1, len(drawn))]
+        ys, xs = ([i * cell for i in range(0, len(drawn) + 1, step)] for step in self.box)
+        thick = {"stroke": svg.INK, "stroke_width": 1.6, "stroke_linecap": "square"}
+        return "".join(
+            [
+                svg.rectangle(side, side, fill=PAPER),
+                svg.lines(thin, thin, side, side, stroke="#b6bbc4", stroke_width=0.7),
+                svg.lines(xs, ys, side, side, **thick),
+                _digits(drawn, clues, cell, svg.INK, bold=True),
+                _digits(drawn, found, cell, FOUND, bold=False),
+            ]
+        )
+
+    def legend(self, side: float) -> Legend:
+        """Return a clue, a digit that was found, and an empty cell."""
+        digit, blank = (np.array([[token]], np.uint8) for token in (5 + DIGIT_OFFSET, BLANK))
+        pairs = (digit, digit), (blank, digit), (blank, blank)
+        names = "clue", "digit of the solution", "blank"
+        cell = SudokuLook((1, 1))
+        return [(cell.panel(*p, side), name) for p, name in zip(pairs, names, strict=True)]
+
+
+def _digits(grid: Grid, mask: Mask, cell: float, colour: str, *, bold: bool) -> str:
+    """Return the digits of the marked cells as one text, each placed on its own."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return ""
+    return svg.placed_letters(
+        "".join(str(token - DIGIT_OFFSET) for token in grid[mask].tolist()),
+        xs=(columns + 0.5) * cell,
+        ys=(rows + _BASELINE) * cell,
+        size=_FONT * cell,
+        colour=colour,
+        bold=bold,
+    )
 
 
 def check_sudoku(stored: StoredSet) -> Iterator[str]:
-    """Check solutions and clues of all rows, and that solutions are the only ones of a sample.
-
-    Raises `DatasetError` if a row breaks a rule.
-    """
+    """Check solutions and clues of all rows, and of a sample that solutions are the only ones."""
     side = stored.manifest.grid[0]
     for split in SPLITS:
         rows = 0
@@ -47,8 +92,9 @@ def _find_fault(piece: Piece, side: int) -> Fault | None:
 
 
 def _check_uniqueness(stored: StoredSet, split: Split, side: int) -> int:
-    """Return how many puzzles were solved, each of which has one solution."""
-    chosen = _sample(stored.manifest.counts[f"{split}_pairs"], split)
+    count = stored.manifest.counts[f"{split}_pairs"]
+    chosen = np.zeros(count, np.bool_)
+    chosen[keyed_generator("verify", split).permutation(count)[:MOST_SOLVED_ANEW]] = True
     first = 0
     for piece in stored.pieces(split):
         rows = np.flatnonzero(chosen[first : first + piece.rows])
@@ -60,17 +106,8 @@ def _check_uniqueness(stored: StoredSet, split: Split, side: int) -> int:
     return int(chosen.sum())
 
 
-def _sample(count: int, split: Split) -> npt.NDArray[np.bool_]:
-    """Return which of `count` rows are in the sample, [count]."""
-    chosen = np.zeros(count, np.bool_)
-    order = keyed_generator("verify", split).permutation(count)
-    chosen[order[:MOST_SOLVED_ANEW]] = True
-    return chosen
-
-
 def _fits(vocab_size: int, side: int, identifiers: int) -> bool:
-    has_boxes = side in rules.BOX_SHAPES and vocab_size == rules.vocab_size(side)
-    return has_boxes and identifiers == 1
+    return side in rules.BOX_SHAPES and (vocab_size, identifiers) == (rules.vocab_size(side), 1)
 
 
 def _details(columns: Mapping[str, float]) -> list[str]:
@@ -89,19 +126,6 @@ def _changes(manifest: Manifest) -> str:
     return f"{swapped}, or the grid transposed" if is_square else swapped
 
 
-def _augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "Augmenter":
-    from puzzle_datasets.kinds.sudoku.augment import SudokuPairs
-
-    return SudokuPairs(dataset, seed, device)
-
-
-def _served(dataset: "PuzzleDataset") -> "dict[Split, ServedSplit]":
-    from puzzle_datasets.kinds.sudoku.augment import change_to_variants
-    from puzzle_datasets.loading.served import with_variants
-
-    return with_variants(dataset, change_to_variants)
-
-
 KIND = Kind(
     name="sudoku",
     title="Sudoku",
@@ -115,8 +139,8 @@ KIND = Kind(
     look=_look,
     has_symbols=True,
     changes=_changes,
-    augmenter=_augmenter,
-    served=_served,
+    augmenter=later("sudoku.augment", "SudokuPairs"),
+    served=later("sudoku.augment", "served"),
     check=check_sudoku,
     invariant=lambda inputs, grid: rules.invariant(inputs, grid[0]),
     rule_scores=rules.score,

@@ -1,14 +1,11 @@
 """The rules of Sudoku on grids of 4×4, 6×6 and 9×9, and its symmetries, for many grids at once.
 
-A grid is a row of L = side² tokens: `PAD` 0 (never in a puzzle), `BLANK` 1, digit d at d + 1.
-A house is a row, a column or a box; a solution has every digit in every house. The functions need
-about a kilobyte a grid: give large sets in chunks.
-
-Two puzzles are the same problem when one becomes the other by exchanging digits, bands, stacks,
-rows of a band, columns of a stack and, where boxes are square, rows with columns. The clues of a
-puzzle and the rows, columns, boxes and digits they lie in form a graph. Colour refinement of it
-(of Weisfeiler and Leman: a clue's new colour is a hash of its own and of those of its neighbours)
-gives the same colours for the same problem.
+A grid is a row of L = side² tokens: `PAD` 0 (never in a puzzle), `BLANK` 1, digit d at d + 1. A
+house is a row, a column or a box. Two puzzles are the same problem when one becomes the other by
+exchanging digits, bands, stacks, rows of a band, columns of a stack and, where boxes are square,
+rows with columns. Clues and the houses and digits they lie in form a graph, whose colour
+refinement (of Weisfeiler and Leman: a clue's new colour is a hash of its own and of those of its
+neighbours) gives the same colours for the same problem.
 """
 
 from typing import Any
@@ -16,9 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.storage.schema import PAD
-
-Tokens = npt.NDArray[np.uint8]
+from puzzle_datasets.storage.schema import PAD, Hashes, Integers, Mask, Tokens
 
 BLANK = 1
 DIGIT_OFFSET = 1
@@ -30,7 +25,6 @@ FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 
 _SCORED_AT_ONCE = 8192  # grids; what the rules need in memory for them stays below 10 MB
 
-Hashes = npt.NDArray[np.uint64]
 _ROUNDS = 3
 _CHUNK = 2048  # puzzles; their clues then fit into a processor's cache
 _ROW, _COLUMN, _BOX, _DIGIT = (np.uint64(tag) for tag in (0x9E37, 0x79B9, 0x7F4A, 0x7C15))
@@ -50,53 +44,40 @@ def legend(side: int) -> dict[str, str]:
 
 def clue_counts(inputs: Tokens) -> Tokens:
     """Return how many clues puzzles uint8 [n, L] have, uint8 [n]."""
-    counts: Tokens = (inputs > BLANK).sum(axis=1, dtype=np.uint8)
-    return counts
+    return np.asarray((inputs > BLANK).sum(axis=1, dtype=np.uint8))
 
 
-def box_shape(side: int) -> tuple[int, int]:
-    """Return the rows and columns of a box of a grid with this side: 4, 6 or 9."""
-    return BOX_SHAPES[side]
-
-
-def house_cells(side: int) -> npt.NDArray[np.int64]:
+def house_cells(side: int) -> Integers:
     """Return the cells int64 [3·side, side] of the rows, then the columns, then the boxes."""
-    height, width = box_shape(side)
+    height, width = BOX_SHAPES[side]
     rows = np.arange(side * side).reshape(side, side)
     boxes = rows.reshape(side // height, height, side // width, width).swapaxes(1, 2)
     return np.concatenate([rows, rows.T, boxes.reshape(side, side)])
 
 
-def cell_houses(side: int) -> npt.NDArray[np.int64]:
+def cell_houses(side: int) -> Integers:
     """Return the row, the column and the box int64 [L, 3] of every cell, as house numbers."""
     return np.argsort(house_cells(side).ravel(), kind="stable").reshape(-1, 3) // side
 
 
-def missing_digits(grids: Tokens, side: int) -> npt.NDArray[np.int64]:
-    """Return how many digits the houses of each grid lack altogether, int64 [n].
-
-    `grids` uint8 [n, L] may hold any tokens, as predictions do; 0 means that the grid is a
-    solution.
-    """
-    missing: npt.NDArray[np.int64] = np.bitwise_count(_lacking(grids, side)).sum(1, np.int64)
-    return missing
+def missing_digits(grids: Tokens, side: int) -> Integers:
+    """Return how many digits all houses lack, int64 [n]; grids uint8 [n, L] hold any tokens."""
+    return np.asarray(np.bitwise_count(_lacking(grids, side)).sum(1, np.int64))
 
 
-def is_solution(grids: Tokens, side: int) -> npt.NDArray[np.bool_]:
+def is_solution(grids: Tokens, side: int) -> Mask:
     """Return which of the grids uint8 [n, L] have every digit in every house, bool [n].
 
     >>> digits = "1234341221434321"
     >>> is_solution(np.array([[int(digit) + DIGIT_OFFSET for digit in digits]], np.uint8), 4)
     array([ True])
     """
-    solved: npt.NDArray[np.bool_] = missing_digits(grids, side) == 0
-    return solved
+    return np.asarray(missing_digits(grids, side) == 0)
 
 
-def changed_clues(inputs: Tokens, grids: Tokens) -> npt.NDArray[np.int64]:
+def changed_clues(inputs: Tokens, grids: Tokens) -> Integers:
     """Return how many clues of each puzzle differ in the grid given for it, int64 [n]."""
-    changed: npt.NDArray[np.int64] = ((inputs > BLANK) & (inputs != grids)).sum(1, np.int64)
-    return changed
+    return np.asarray(((inputs > BLANK) & (inputs != grids)).sum(1, np.int64))
 
 
 def score(
@@ -117,11 +98,7 @@ def score(
 
 
 def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | None:
-    """Return the first row that is no puzzle with its solution, counted from 0, and what is wrong.
-
-    Tells of wrong tokens, broken rules and contradicted clues. Whether the solution is the only
-    one takes a solver to say.
-    """
+    """Return the first row that is no puzzle with its solution, from 0, and what is wrong."""
     faulty = (
         (_is_alien(inputs, BLANK, side) | _is_alien(labels, BLANK + 1, side)).any(axis=1)
         | ~is_solution(labels, side)
@@ -134,7 +111,6 @@ def find_fault(inputs: Tokens, labels: Tokens, side: int) -> tuple[int, str] | N
 
 
 def _describe(puzzle: Tokens, solution: Tokens, side: int) -> str:
-    """Say in a clause what is wrong with a faulty pair."""
     for name, grid, lowest in (("puzzle", puzzle, BLANK), ("solution", solution, BLANK + 1)):
         alien = _is_alien(grid, lowest, side)
         if alien.any():
@@ -155,7 +131,7 @@ def _place(cell: int, side: int) -> str:
     return f"row {cell // side + 1}, column {cell % side + 1}"
 
 
-def _is_alien(grids: Tokens, lowest: int, side: int) -> npt.NDArray[np.bool_]:
+def _is_alien(grids: Tokens, lowest: int, side: int) -> Mask:
     return (grids < lowest) | (grids > side + DIGIT_OFFSET)
 
 
@@ -192,7 +168,7 @@ def _refined(inputs: Tokens, side: int) -> Hashes:
     puzzle, cell = np.nonzero(inputs > BLANK)
     row, column, box = puzzle * 3 * side + cell_houses(side)[cell].T
     digit = puzzle * side + inputs[puzzle, cell] - (DIGIT_OFFSET + 1)
-    height, width = box_shape(side)
+    height, width = BOX_SHAPES[side]
     tagged = (
         (row, _ROW),
         # Under transposition a column is to be taken for a row.
@@ -208,10 +184,7 @@ def _refined(inputs: Tokens, side: int) -> Hashes:
     return (high << _HALF) + low
 
 
-def _sums(colours: Hashes, groups: npt.NDArray[np.int64], least: int = 0) -> Hashes:
-    """Return the sum of the lower halves of colours [k] in each of at least so many groups.
-
-    The sums stay below 2⁵³, so that floating point holds them exactly.
-    """
+def _sums(colours: Hashes, groups: Integers, least: int = 0) -> Hashes:
+    """Return sums of the lower halves of colours [k] by group: below 2⁵³, floats are exact."""
     lower = (colours & _LOW_HALF).astype(np.float64)
     return np.bincount(groups, lower, least).astype(np.uint64)

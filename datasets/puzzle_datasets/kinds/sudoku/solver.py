@@ -1,11 +1,9 @@
 """Search Sudoku grids for solutions, and take clues away while there is but one.
 
-These functions keep to the part of Python that numba compiles as well, and draw nothing: random
-permutations are passed in. So they make the same puzzles compiled and not.
-
-A search has one `State`, whose fields are arrays when it is compiled and lists, which are then
-faster, when it is not. The cells that a branch fills are the last ones in the order of filling, so
-blanking these undoes it.
+These functions keep to what numba compiles as well, and draw nothing: they make the same puzzles
+compiled and not. The fields of a search's `State` are arrays when it is compiled and lists, which
+are then faster, when not. The cells that a branch fills are the last ones in the order of filling,
+so blanking these undoes it.
 """
 
 from collections.abc import Sequence
@@ -25,17 +23,12 @@ FIRST: Any = np.int64(1)
 class State(NamedTuple):
     """A grid amid a search.
 
-    Attributes:
-        row: the number of the row among the houses, for each cell [L].
-        column: likewise, of the column.
-        box: likewise, of the box.
-        used: the digits in each house [3·side]: rows, then columns, then boxes.
-        digits: what is in each cell [L].
-        order: all cells [L], the filled ones first, in the order of filling.
-        guesses: the order in which each cell tries digits, counted from 0 [L, side].
-        clues: the clues of a puzzle [L].
-        once: scratch, the digits that have a place in each house [3·side].
-        twice: scratch, those that have several [3·side].
+    `row`, `column` and `box` are the numbers of each cell's houses [L]; `used` the digits in each
+    house [3·side]: rows, then columns, then boxes; `digits` what is in each cell [L], and `clues`
+    the puzzle's. `order` has all cells [L], the filled ones first, in the order of filling;
+    `guesses` is the order in which each cell tries digits, counted from 0 [L, side]. `once` and
+    `twice` are scratch: the digits that have a place in each house, and those that have several
+    [3·side].
     """
 
     row: list[int]

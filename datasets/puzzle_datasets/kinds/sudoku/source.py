@@ -12,7 +12,7 @@ from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.distinct import DistinctPuzzles
 from puzzle_datasets.kinds.sudoku.kind import KIND
-from puzzle_datasets.storage.schema import Card, Manifest, Split
+from puzzle_datasets.storage.schema import Manifest, Split
 from puzzle_datasets.storage.settings import (
     LARGEST_SEED,
     MOST_AUGMENTATIONS,
@@ -27,10 +27,7 @@ LICENCE = "generated, free of rights"
 
 @dataclass(frozen=True, kw_only=True)
 class SudokuSettings:
-    """Settings of generated Sudoku puzzles.
-
-    Raises `DatasetError` if a value is impossible.
-    """
+    """Settings of generated Sudoku puzzles; `DatasetError` if a value is impossible."""
 
     side: Literal[4, 6, 9] = option(
         9, "rows and columns: 4, 6 (boxes of 2 rows and 3 columns) or 9"
@@ -68,7 +65,7 @@ def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
     """Write the puzzle set of `settings`, the same bytes every time, with numba or without.
 
     No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry. Raises
-    `DatasetError` if there are not enough such puzzles, or they are too rare.
+    `DatasetError` if there are not enough.
     """
     wanted: dict[Split, int] = {"train": settings.train, "test": settings.test}
     puzzles = DistinctPuzzles(
@@ -80,7 +77,18 @@ def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
         clues: list[npt.NDArray[np.uint8]] = []
         writer.write_split(split, _rows(puzzles, split, first_group, clues))
         figures |= spread(f"{split}_clues", np.concatenate(clues))
-    return writer.finish(_card(settings, figures))
+    end = "each is needed" if settings.clues is None else f"{settings.clues} are left"
+    card = KIND.card(
+        NAME,
+        settings,
+        source="random solutions, of which those equal up to symmetry are equally likely; their "
+        "digits were taken away in random order, while the solution stayed the only one, until "
+        f"{end}",
+        licence=LICENCE,
+        groups=settings.train + settings.test,
+        statistics=figures,
+    )
+    return writer.finish(card)
 
 
 def _rows(
@@ -96,19 +104,3 @@ def _rows(
         clue_counts.append(clues)
         yield Rows.singles(inputs, labels, first_group + first, first, clues=clues)
         first += len(inputs)
-
-
-def _card(settings: SudokuSettings, figures: dict[str, float]) -> Card:
-    end = "each is needed" if settings.clues is None else f"{settings.clues} are left"
-    return KIND.card(
-        NAME,
-        settings,
-        source=(
-            "random solutions, of which those equal up to symmetry are equally likely; their "
-            "digits were taken away in random order, "
-            f"while the solution stayed the only one, until {end}"
-        ),
-        licence=LICENCE,
-        groups=settings.train + settings.test,
-        statistics=figures,
-    )

@@ -7,8 +7,8 @@ from typing import Literal
 
 from hrm.checkpoints.loading import LoadedModel, require_fit, require_segments
 from hrm.config import ConfigError
+from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
-from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
 from hrm.evaluation.halting import evaluate_halting
 from hrm.evaluation.result import EvaluationResult
 from hrm.evaluation.rules import RuleScores

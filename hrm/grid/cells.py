@@ -15,7 +15,7 @@ from typing import Any
 from hrm.checkpoints.loading import LoadedModel, require_segments, with_steps
 from hrm.commands.trained_model import description_of
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
+from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting, curve_from, halting_from
 from puzzle_datasets.common.files import write_json

@@ -15,7 +15,7 @@ import torch
 from hrm.checkpoints import checkpoint
 from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig
 from hrm.distributed import SINGLE, ProcessGroup
-from hrm.evaluation.fixed import EVALUATION_SEED, Evaluation, evaluate
+from hrm.evaluation.accuracy import EVALUATION_SEED, Evaluation, evaluate
 from hrm.model.devices import require_precision
 from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel

@@ -14,12 +14,11 @@ from torch import Tensor
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.__main__ import main
-from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
+from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart, setting
 from hrm.dynamics.measure import Dynamics, Participation, Residual, Trajectories
-from hrm.dynamics.pictures import drawn_segments, picture
-from hrm.dynamics.traces import SegmentTrace
-from hrm.dynamics.wording import names, setting
-from hrm.evaluation.fixed import Evaluation
+from hrm.dynamics.pictures import SegmentTrace, drawn_segments, picture
+from hrm.dynamics.report import names
+from hrm.evaluation.accuracy import Evaluation
 from hrm.progress import Curve, Halting
 from hrm.training.trainer import Trainer
 from puzzle_datasets.commands.prepare import prepare

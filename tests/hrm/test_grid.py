@@ -13,7 +13,7 @@ import torch
 
 from hrm.charts import altair, save_chart
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.grid import cells as grid_cells
 from hrm.grid.__main__ import main
 from hrm.grid.cells import Cell, GridOptions, whole_numbers

@@ -100,7 +100,13 @@ def write_report(
             title = f"{one.name}: the answer after each segment"
             traces = hardest(loaded.model, batches(), one.segments, options.puzzles)
             solved = all(trace.solved_at for trace in traces)
-            image = picture(traces, dataset.manifest, title, _choice(one, solved))
+            # A chosen few must not pass for all.
+            note = f"Of {one.evaluation.curve.puzzles} test puzzles"
+            if one.segments > 1 and solved:
+                note += ", those that took the most segments to solve."
+            else:
+                note += "; solved ones come first where there are any."
+            image = picture(traces, dataset.manifest, title, note)
             stem = f"segments-{number}-{one.config.model}"
             write_file(out / f"{stem}.png", to_png(image))
             page = html_page(title, image, style=PICTURE_STYLE)
@@ -159,14 +165,6 @@ def _write_charts(measured: Sequence[Dynamics], folder: Path) -> dict[str, str]:
             for suffix in ("png", "html"):
                 save_chart(made, folder / f"{name}.{suffix}")
     return drawn
-
-
-def _choice(dynamics: Dynamics, solved: bool) -> str:
-    """Return which puzzles are drawn; a chosen few must not pass for all."""
-    count = dynamics.evaluation.curve.puzzles
-    if dynamics.segments > 1 and solved:
-        return f"Of {count} test puzzles, those that took the most segments to solve."
-    return f"Of {count} test puzzles; solved ones come first where there are any."
 
 
 def _write_page(

@@ -1,4 +1,4 @@
-"""Accuracy against inference compute, and with each puzzle halting on its own, in one pass."""
+"""Accuracy against inference compute, and with each puzzle halting on its own."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -6,14 +6,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm.config import ConfigError
+from hrm.config import ConfigError, ModelConfig
 from hrm.distributed import SINGLE, ProcessGroup
-from hrm.evaluation.answers import Answers, Observer
-from hrm.evaluation.halting import halting_of, without_labels
+from hrm.evaluation.answers import Answers, Observer, answer_when_sure
 from hrm.model.act import wants_to_halt
-from hrm.model.flops import inference_flops
+from hrm.model.flops import inference_flops, segment_flops
 from hrm.model.losses import score_rows
-from hrm.model.reasoning_model import Output, ReasoningModel
+from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting
 from puzzle_datasets.loading.batch import Batch
 
@@ -41,10 +40,7 @@ def evaluate(
     No row leaves early, as in the published evaluation, so one pass yields the whole curve; the
     first segment after which a row wants to halt is noted. Rows without labels do not count. In a
     `group`, each process gives its own batches. `observe` is called with all puzzles after the
-    last segment.
-
-    Raises:
-        ConfigError: `segments` is below 1, or there is no row to score.
+    last segment. Raises `ConfigError` where `segments` is below 1, or there is no row to score.
     """
     if segments < 1:
         raise ConfigError("segments", segments, "evaluate at least 1")
@@ -54,24 +50,18 @@ def evaluate(
         totals += _run(model, batch.to(model.device), segments, served, observe)
         served += len(batch.inputs)
     sums = dict(zip(_SUMS, group.sum_(totals).cpu().unbind(-1), strict=True))
+    halting = _halting(model.config, sums["stops"], int(sums["stops_exact"].sum()))
     count = int(sums["puzzles"][0])
-    if count == 0:
-        raise without_labels()
-    halting = halting_of(model.config, sums["stops"], int(sums["stops_exact"].sum()))
-    return Evaluation(_curve(model, sums, count), halting)
-
-
-_SUMS = ("exact", "tokens", "puzzles", "stops", "stops_exact")
-
-
-def _curve(model: ReasoningModel, sums: dict[str, Tensor], count: int) -> Curve:
-    segments = len(sums["exact"])
-    return Curve(
+    curve = Curve(
         exact_accuracy=tuple((sums["exact"] / count).tolist()),
         token_accuracy=tuple((sums["tokens"] / count).tolist()),
         inference_flops=tuple(inference_flops(model.config, m + 1) for m in range(segments)),
         puzzles=count,
     )
+    return Evaluation(curve, halting)
+
+
+_SUMS = ("exact", "tokens", "puzzles", "stops", "stops_exact")
 
 
 def _run(
@@ -87,27 +77,52 @@ def _run(
         carry, output = model(carry, x)
         stops = running & (wants_to_halt(model, output) | (segment == segments))
         running = running & ~stops
-        sums.append(_sums(output, batch, stops))
+        scores = score_rows(output.logits, batch.labels)
+        counts = scores.labelled > 0
+        exact = scores.exact & counts
+        columns = (exact, scores.token_accuracy * counts, counts, stops & counts, stops & exact)
+        sums.append(torch.stack([column.double().sum() for column in columns]))
     if observe is not None:
-        observe(_answers(batch, output, segments, served))
+        indices = torch.arange(served, served + rows, device=model.device)
+        spent = torch.full_like(indices, segments)
+        predictions = output.logits.argmax(-1)
+        observe(Answers(indices, batch.inputs, batch.labels, predictions, output.q_halt, spent))
     return torch.stack(sums)
 
 
-def _sums(output: Output, batch: Batch, stops: Tensor) -> Tensor:
-    scores = score_rows(output.logits, batch.labels)
-    counts = scores.labelled > 0
-    exact = scores.exact & counts
-    columns = (exact, scores.token_accuracy * counts, counts, stops & counts, stops & exact)
-    return torch.stack([column.double().sum() for column in columns])
+def evaluate_halting(
+    model: ReasoningModel, batches: Iterable[Batch], segments: int, observe: Observer | None = None
+) -> Halting:
+    """Score every puzzle when it stops, after `segments` at the latest.
+
+    The numbers are those that `evaluate` derives from its fixed pass; this one spends
+    `Halting.inference_flops` a puzzle and no more. Rows without labels do not count. `observe` is
+    called with puzzles as they stop. Raises `ConfigError` where `segments` is below 1, or there is
+    no row to score.
+    """
+    if segments < 1:
+        raise ConfigError("segments", segments, "evaluate at least 1")
+    stops = torch.zeros(segments, dtype=torch.int64, device=model.device)
+    exact = torch.zeros((), dtype=torch.int64, device=model.device)
+    for answers in answer_when_sure(model, batches, segments):
+        labelled = answers.segments[answers.labelled]
+        stops += torch.bincount(labelled - 1, minlength=segments)
+        exact += answers.exact.sum()
+        if observe is not None:
+            observe(answers)
+    return _halting(model.config, stops, int(exact))
 
 
-def _answers(batch: Batch, output: Output, segments: int, served: int) -> Answers:
-    indices = torch.arange(served, served + len(batch.inputs), device=batch.inputs.device)
-    return Answers(
-        indices=indices,
-        inputs=batch.inputs,
-        labels=batch.labels,
-        predictions=output.logits.argmax(-1),
-        q_halt=output.q_halt,
-        segments=torch.full_like(indices, segments),
-    )
+def _halting(config: ModelConfig, stops: Tensor, exact: int) -> Halting:
+    """Statistics of puzzles of which `stops` `[M]` stopped after 1, …, M segments, `exact` right.
+
+    Raises `ConfigError` where there are none.
+    """
+    count = int(stops.sum())
+    if count == 0:
+        problem = "no puzzle to evaluate has labels"
+        raise ConfigError.of(None, problem, "choose another test set")
+    shares = tuple((stops.double() / count).tolist())
+    mean = sum(m * share for m, share in enumerate(shares, start=1))
+    flops = mean * segment_flops(config)
+    return Halting(exact_accuracy=exact / count, segments=shares, inference_flops=flops)

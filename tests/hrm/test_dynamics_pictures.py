@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -158,17 +159,24 @@ def test_wrong_cells_are_counted_and_marked(kind: str, arc: PuzzleDataset, tmp_p
     assert ">a note<" in image
 
 
-@pytest.fixture
-def trained(
-    tmp_path: Path,
+@pytest.fixture(scope="module")
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory,
     arc: PuzzleDataset,
     model_config: MakeModel,
     training_config: MakeTraining,
 ) -> Path:
-    """The folder of a run of two steps."""
     model = model_config(mode="lean")
     trainer = Trainer(model, training_config(model, 2), arc, torch.device("cpu"))
-    list(trainer.run(tmp_path / "checkpoint.pt"))
+    file = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    list(trainer.run(file))
+    return file
+
+
+@pytest.fixture
+def trained(checkpoint: Path, tmp_path: Path) -> Path:
+    """The folder of a run of two steps."""
+    shutil.copy(checkpoint, tmp_path)
     return tmp_path
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any, get_type_hints
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
-from hrm.recurrence import kept_updates, networks, segment_updates
+from hrm.recurrence import kept_updates, segment_updates
 from puzzle_datasets.common.options import alternatives
 
 _BY_EFFECT = {
@@ -33,13 +33,9 @@ def canonical(model: ModelConfig, training: TrainingConfig) -> dict[str, dict[st
         >>> canonical(one, training) == canonical(other, training)
         True
     """
-    return {"model": _model(model), "training": _training(model, training)}
-
-
-def _model(model: ModelConfig) -> dict[str, Any]:
-    return {
+    of_model = {
         **_plain(model, {*_BY_EFFECT, *model.inactive}),
-        "networks": networks(model),
+        "networks": model.kind.networks(model),
         "updates": asdict(segment_updates(model)),
         "kept": kept_updates(model).length,
         "learns_to_continue": model.learns_to_continue,
@@ -48,14 +44,12 @@ def _model(model: ModelConfig) -> dict[str, Any]:
         "puzzle_width": model.puzzle_width,
         "puzzle_positions": model.puzzle_positions,
     }
-
-
-def _training(model: ModelConfig, training: TrainingConfig) -> dict[str, Any]:
-    return {
+    of_training = {
         **_plain(training, {"eval_batch_size", *model.inactive}),
         "micro_batch": training.micro_batch or training.batch_size,
         "ema": float(ema_decay(model, training)),
     }
+    return {"model": of_model, "training": of_training}
 
 
 def _plain(settings: ModelConfig | TrainingConfig, without: set[str]) -> dict[str, Any]:

@@ -36,8 +36,7 @@ vegaEmbed("#chart", spec, {mode: "vega-lite", renderer: "svg"}).catch(console.er
 def altair() -> Any:
     """Return the module `altair`, loaded where it is needed.
 
-    Raises:
-        ConfigError: this or what renders its charts is not installed.
+    Raises `ConfigError` where this or what renders its charts is not installed.
     """
     try:
         import altair
@@ -45,7 +44,7 @@ def altair() -> Any:
     except ModuleNotFoundError as error:
         problem = f"charts need {error.name}, which is not installed"
         remedy = "pip install altair vl-convert-python"
-        raise ConfigError(None, error.name, remedy, problem=problem) from error
+        raise ConfigError.of(None, problem, remedy, error.name) from error
     return altair
 
 

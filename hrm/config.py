@@ -25,6 +25,11 @@ SWIGLU_MULTIPLE = 256
 DATASET_FIELDS = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 """Fields of `ModelConfig` that follow from the puzzles."""
 
+_OF_EMBEDDINGS = (
+    *("num_puzzle_identifiers", "puzzle_emb_len"),
+    *("puzzle_learning_rate", "puzzle_weight_decay"),
+)
+
 
 class ConfigError(UserError):
     """A setting is impossible, alone or with others; see `UserError`."""
@@ -42,8 +47,7 @@ class ModelConfig:
         >>> config.tokens, config.swiglu_width
         (82, 1536)
 
-    Raises:
-        ConfigError: a value is impossible, or values do not go together.
+    Raises `ConfigError` where a value is impossible, or values do not go together.
     """
 
     vocab_size: int = option(MISSING, "number of tokens", least=1, most=1e6)
@@ -106,18 +110,22 @@ class ModelConfig:
         check(self, ConfigError)
         inactive = self.inactive
         if "num_heads" not in inactive:
-            self._require_whole_heads()
+            heads = self.num_heads
+            remedy = f"give a multiple of num_heads={heads}"
+            self._require("hidden_size", self.hidden_size % heads == 0, remedy, "num_heads")
+            if self.positions == "rope":
+                remedy, parts = f"rope needs a multiple of {2 * heads}", ("num_heads", "positions")
+                self._require("hidden_size", self.head_dim % 2 == 0, remedy, *parts)
         if "puzzle_emb_len" not in inactive:
-            self._require_room_for_embedding()
+            fits = self.puzzle_emb_len in (0, self.puzzle_positions)
+            remedy = f"give at least {self.puzzle_positions}, or 0"
+            self._require("puzzle_emb_len", fits, remedy, "puzzle_emb_ndim", "hidden_size")
         if "gradient_steps" not in inactive and self.kind.has_low_state:
-            require(
-                self,
-                "gradient_steps",
-                self.gradient_steps >= 2,
-                "give at least 2: the last of z_L and of z_H",
-                ConfigError,
-                also=("gradient", "model"),
-            )
+            remedy = "give at least 2: the last of z_L and of z_H"
+            self._require("gradient_steps", self.gradient_steps >= 2, remedy, "gradient", "model")
+
+    def _require(self, name: str, fits: bool, remedy: str, *also: str) -> None:
+        require(self, name, fits, remedy, ConfigError, also=also)
 
     @classmethod
     def for_dataset(cls, dataset: Any, **settings: Any) -> "ModelConfig":
@@ -128,13 +136,8 @@ class ModelConfig:
             >>> ModelConfig.for_dataset(sizes, hidden_size=128).vocab_size
             11
 
-        Args:
-            dataset: a `PuzzleDataset` or its manifest, which fix vocabulary, length and number of
-                puzzle identities.
-            settings: any other field.
-
-        Raises:
-            ConfigError: a value is impossible.
+        The `dataset`, a `PuzzleDataset` or its manifest, fixes vocabulary, length and number of
+        puzzle identities. Raises `ConfigError` where a value is impossible.
         """
         manifest = getattr(dataset, "manifest", dataset)
         sizes = {name: getattr(manifest, name) for name in DATASET_FIELDS}
@@ -161,14 +164,7 @@ class ModelConfig:
             (self.M_max == 1, "M_max", ("mode", "halt_exploration")),
             (self.mixing == "mlp", "mixing", ("num_heads", "rope_theta")),
             (self.positions == "learned", "positions", ("rope_theta",)),
-            (
-                self.puzzle_emb_ndim == 0,
-                "puzzle_emb_ndim",
-                (
-                    *("num_puzzle_identifiers", "puzzle_emb_len"),
-                    *("puzzle_learning_rate", "puzzle_weight_decay"),
-                ),
-            ),
+            (self.puzzle_emb_ndim == 0, "puzzle_emb_ndim", _OF_EMBEDDINGS),
         )
         for applies, cause, names in reasons:
             for name in names if applies else ():
@@ -232,21 +228,6 @@ class ModelConfig:
         """Positions the blocks see: those of the puzzle's embedding, then the puzzle's tokens."""
         return self.seq_len + self.puzzle_positions
 
-    def _require_room_for_embedding(self) -> None:
-        fits = self.puzzle_emb_len in (0, self.puzzle_positions)
-        remedy = f"give at least {self.puzzle_positions}, or 0"
-        parts = ("puzzle_emb_ndim", "hidden_size")
-        require(self, "puzzle_emb_len", fits, remedy, ConfigError, also=parts)
-
-    def _require_whole_heads(self) -> None:
-        heads = self.num_heads
-        fits, remedy = self.hidden_size % heads == 0, f"give a multiple of num_heads={heads}"
-        require(self, "hidden_size", fits, remedy, ConfigError, also=("num_heads",))
-        if self.positions == "rope":
-            fits, remedy = self.head_dim % 2 == 0, f"rope needs a multiple of {2 * heads}"
-            parts = ("num_heads", "positions")
-            require(self, "hidden_size", fits, remedy, ConfigError, also=parts)
-
 
 _DEFAULTS = {
     item.name: item.default for item in fields(ModelConfig) if item.default is not MISSING
@@ -262,8 +243,7 @@ class TrainingConfig:
         >>> TrainingConfig(training_flops=1e15, batch_size=64).learning_rate
         0.0001
 
-    Raises:
-        ConfigError: a value is impossible, or values do not go together.
+    Raises `ConfigError` where a value is impossible, or values do not go together.
     """
 
     training_flops: float = option(
@@ -288,10 +268,7 @@ class TrainingConfig:
     beta2: float = option(0.95, "of Adam-atan2", least=0, below=1)
     warmup_steps: int = option(2000, "steps in which the learning rates rise", least=0, most=1e15)
     lr_min_ratio: float = option(
-        1.0,
-        "share of the learning rates that the cosine ends at; 1 keeps them",
-        least=0,
-        most=1,
+        1.0, "share of the learning rates that the cosine ends at; 1 keeps them", least=0, most=1
     )
     evaluate_at: tuple[float, ...] = option(
         (0.25, 0.5, 0.75, 1.0), "when to evaluate, as fractions of the budget", above=0, most=1
@@ -340,8 +317,7 @@ def heads_of_width(head_dim: int, hidden_size: int) -> int:
         >>> heads_of_width(64, 512)
         8
 
-    Raises:
-        ConfigError: the hidden size is no multiple of it, which blames `hidden_size`.
+    Raises `ConfigError` where the hidden size is no multiple of it, which blames `hidden_size`.
     """
     if head_dim < 1:
         raise ConfigError("head_dim", head_dim, "give a whole number of at least 1")
@@ -349,6 +325,18 @@ def heads_of_width(head_dim: int, hidden_size: int) -> int:
         remedy = f"give a multiple of head_dim={head_dim}"
         raise ConfigError("hidden_size", hidden_size, remedy, also=("head_dim",))
     return hidden_size // head_dim
+
+
+def require_sizes(config: ModelConfig, manifest: Any, whose: str = "", remedy: str = "") -> None:
+    """Refuse puzzles that the model, of a file `whose` it may be, can't read.
+
+    Raises `ConfigError`, whose field is the size that differs.
+    """
+    for field in DATASET_FIELDS:
+        has, needed = getattr(config, field), getattr(manifest, field)
+        if has != needed and field not in config.inactive:
+            problem = f"{whose}is {has}, but the dataset {manifest.name!r} has {needed}"
+            raise ConfigError.of(field, problem, remedy or f"give {needed}", has)
 
 
 def _swiglu_width(expansion: float, outer: int) -> int:

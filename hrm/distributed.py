@@ -1,7 +1,4 @@
-"""The processes that train one model together: sums over them, and what each has, gathered.
-
-A process alone is a group of one, in which nothing is sent.
-"""
+"""The processes that train one model together: sums over them, and what each has, gathered."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +21,8 @@ class LostProcess(RunError):
 class ProcessGroup:
     """This process's place among `size` processes, each of which takes its share of a batch.
 
-    What is sent raises `LostProcess` where another process is gone.
+    Alone it is a group of one, in which nothing is sent. What is sent raises `LostProcess` where
+    another process is gone.
     """
 
     rank: int = 0
@@ -50,13 +48,11 @@ class ProcessGroup:
         """The rows of all processes, in the order of their ranks, in each process."""
         if self.size == 1:
             return tensor
-        parts = [torch.empty_like(tensor) for _ in range(self.size)]
-        # Gloo and NCCL know no boolean tensors.
-        sendable = tensor.contiguous()
-        if tensor.dtype == torch.bool:
+        if tensor.dtype == torch.bool:  # which neither Gloo nor NCCL knows
             return self.gather(tensor.byte()).bool()
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
         with _others_listening():
-            dist.all_gather(parts, sendable)
+            dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
     def barrier(self) -> None:
@@ -88,9 +84,8 @@ def _others_listening() -> Iterator[None]:
         yield
     except RuntimeError as error:
         first_line = str(error).partition("\n")[0].rstrip(".")
-        raise LostProcess(f"another process has ended or no longer answers ({first_line})") from (
-            error
-        )
+        problem = f"another process has ended or no longer answers ({first_line})"
+        raise LostProcess(problem) from error
 
 
 SINGLE = ProcessGroup()

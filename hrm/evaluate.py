@@ -26,11 +26,6 @@ PROGRAM = "hrm.evaluate"
 
 def main(words: list[str] | None = None) -> int:
     """Do what the command line asks; return the exit status."""
-    parser = _parser()
-    return guarded(PROGRAM, lambda: _evaluate(parser.parse_args(words)), option_names(parser))
-
-
-def _parser() -> Parser:
     text = "Evaluate a trained model on the test puzzles."
     parser = Parser(prog=f"python -m {PROGRAM}", description=text)
     add_trained_model(parser)
@@ -46,7 +41,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--voting", help=voting, **number)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
-    return parser
+    return guarded(PROGRAM, lambda: _evaluate(parser.parse_args(words)), option_names(parser))
 
 
 def _evaluate(arguments: Namespace) -> int:
@@ -72,7 +67,7 @@ def _evaluate(arguments: Namespace) -> int:
         record = description_of(loaded, dataset) | {
             "evaluated": steps,
             "options": asdict(options),
-            "result": found.record(),
+            "result": asdict(found),
         }
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(arguments.json, record)

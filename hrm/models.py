@@ -12,12 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Update:
-    """One update of a state: what the network reads, by name: `z_H`, `z_L` or the input `x`.
+    """One update of a state: the letter of its network, and what that reads.
 
-    Attributes:
-        network: letter of the network that computes it.
-        state: what the network continues from.
-        injected: what is added to that; nothing where it is empty.
+    It continues from `state`, to which all that is `injected` is added, by name: `z_H`, `z_L` or
+    the input `x`.
     """
 
     network: str

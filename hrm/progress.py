@@ -54,20 +54,17 @@ class Progress:
 
     Attributes:
         step: optimizer steps (segments of the whole batch) done so far.
-        total_steps: steps that the training budget pays for.
         training_flops: FLOPs spent on training so far, without evaluations.
         loss: mean loss per row, halting terms included.
         lm_loss: mean token loss per row.
         train_exact_accuracy: share of halted rows whose every scored token is right.
         mean_segments: mean segments spent by halted rows.
-        learning_rate: of the weights, at this step.
         examples: fresh puzzles taken from the loader so far.
         device_seconds: seconds spent in training and evaluation, over all restores.
         examples_per_second: batch rows through one segment, per second of training.
         peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
             on CPU.
-        curve: set when this line comes with an evaluation.
-        halting: set together with the curve.
+        curve, halting: set when this line comes with an evaluation.
     """
 
     step: int
@@ -100,19 +97,11 @@ class Measurement:
 
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
-    return Measurement(time_ms=fields["time_ms"], progress=progress_from(fields["progress"]))
-
-
-def progress_from(fields: Mapping[str, Any]) -> Progress:
-    """The progress whose `asdict` these fields are, as JSON or Python has them."""
-    curve, halting = fields["curve"], fields.get("halting")
-    return Progress(
-        **{
-            **fields,
-            "curve": curve_from(curve) if curve else None,
-            "halting": halting_from(halting) if halting else None,
-        }
-    )
+    values = dict(fields["progress"])
+    curve, halting = values["curve"], values.get("halting")
+    values["curve"] = curve_from(curve) if curve else None
+    values["halting"] = halting_from(halting) if halting else None
+    return Measurement(time_ms=fields["time_ms"], progress=Progress(**values))
 
 
 def curve_from(fields: Mapping[str, Any]) -> Curve:

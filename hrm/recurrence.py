@@ -55,8 +55,7 @@ def segment_updates(config: ModelConfig) -> Updates:
 
 def kept_updates(config: ModelConfig) -> Updates:
     """The updates at the end of a segment that keep their gradient."""
-    whole = segment_updates(config)
-    named = config.gradient
+    whole, named = segment_updates(config), config.gradient
     lengths = {
         "one_step": min(2, whole.low + 1),
         "cycle": whole.low + 1,
@@ -69,15 +68,10 @@ def kept_updates(config: ModelConfig) -> Updates:
 
 def layers_of(config: ModelConfig, update: str) -> int:
     """Blocks that an update of this letter passes through."""
-    return networks(config)[config.kind.updates[update].network]
+    return config.kind.networks(config)[config.kind.updates[update].network]
 
 
 def blocks_passed(config: ModelConfig, updates: Updates) -> int:
     """Blocks that these updates pass through, one after the other."""
     low = updates.L * layers_of(config, "L") if updates.L else 0
     return low + updates.H * layers_of(config, "H")
-
-
-def networks(config: ModelConfig) -> dict[str, int]:
-    """The trained networks of a model, by the letter that names them, and their blocks."""
-    return config.kind.networks(config)

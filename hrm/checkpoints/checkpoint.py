@@ -19,16 +19,10 @@ class CheckpointError(UserError):
     """A checkpoint can't be used; its field is the file, or the setting in the file."""
 
 
-def unusable(file: Path, problem: str, remedy: str) -> CheckpointError:
-    """Return the error that blames a whole file or folder."""
-    return CheckpointError.of(file, problem, remedy)
-
-
 def save(path: Path, content: Mapping[str, Any]) -> None:
     """Write tensors and plain values; a process that dies here leaves the former file in place.
 
-    Raises:
-        CheckpointError: there is no room, or no right to write.
+    Raises `CheckpointError` where there is no room, or no right to write.
     """
     try:
         write_whole(path, partial(torch.save, {"format": FORMAT, **content}))
@@ -38,7 +32,7 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         if not isinstance(cause, OSError):
             raise
         problem = f"can't be written ({cause.strerror})"
-        raise unusable(path, problem, "make room there or name another place") from error
+        raise CheckpointError.of(path, problem, "make room there or name another place") from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -46,11 +40,11 @@ def load(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise unusable(path, "does not exist", "name a file that save wrote") from error
+        raise CheckpointError.of(path, "does not exist", "name a file that save wrote") from error
     except Exception as error:  # torch raises a dozen kinds on damaged files
-        raise unusable(path, "is no whole checkpoint", "restore another one") from error
+        raise CheckpointError.of(path, "is no whole checkpoint", "restore another one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise unusable(path, f"is not of format {FORMAT}", "restore another one")
+        raise CheckpointError.of(path, f"is not of format {FORMAT}", "restore another one")
     return content
 
 
@@ -58,9 +52,6 @@ def require_same(path: Path, what: str, saved: Mapping[str, Any], now: Mapping[s
     """Refuse a checkpoint whose settings differ from those in use."""
     for key in {**saved, **now}:
         if saved.get(key) != now.get(key):
-            raise CheckpointError(
-                key,
-                now.get(key),
-                "restore it under the settings it was written with",
-                problem=f"({what}) is {now.get(key)!r}, but {path} has {saved.get(key)!r}",
-            )
+            problem = f"({what}) is {now.get(key)!r}, but {path} has {saved.get(key)!r}"
+            remedy = "restore it under the settings it was written with"
+            raise CheckpointError.of(key, problem, remedy, now.get(key))

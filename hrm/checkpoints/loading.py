@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from hrm.checkpoints import checkpoint
-from hrm.checkpoints.checkpoint import CHECKPOINT_FILE, unusable
+from hrm.checkpoints.checkpoint import CHECKPOINT_FILE, CheckpointError
 from hrm.checkpoints.published import CONFIG_FILE, load_published
-from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig
+from hrm.config import ConfigError, ModelConfig, require_sizes
 from hrm.model.devices import require_precision
 from hrm.model.flat import FlatParameters
 from hrm.model.reasoning_model import ReasoningModel
@@ -26,12 +26,10 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model that was trained before.
+    """A model that was trained before, on the device asked for, and the file it came from.
 
     Attributes:
-        model: with the weights to evaluate, on the device asked for.
         config: what it was trained with; that of `model` may be given other cycles.
-        source: the file or folder it came from.
         trained_on: the fingerprint of its puzzle set; None where the checkpoint doesn't say.
         step: optimizer steps behind the weights; None where the checkpoint doesn't say.
         averaged: whether the weights are a moving average.
@@ -52,7 +50,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     seq_len: int | None = None,
 ) -> LoadedModel:
-    """Load the model at `path`, without its optimizer.
+    """Load a model onto a device, without its optimizer.
 
     Args:
         path: a `checkpoint.pt` or the folder of a run or a trial that holds one; or a published
@@ -68,8 +66,9 @@ def load_model(
     """
     if (path / CHECKPOINT_FILE).is_file():
         path = path / CHECKPOINT_FILE
-    folder, step = _published(path)
-    if folder is not None:
+    named = None if (path / CONFIG_FILE).is_file() else re.fullmatch(r"step_(\d+)", path.name)
+    folder, step = (path.parent, int(named[1])) if named else (path, None)
+    if (folder / CONFIG_FILE).is_file():
         model = load_published(folder, seq_len=seq_len, step=step, dtype=dtype)
         loaded = LoadedModel(model=model, config=model.config, source=path, step=step)
     else:
@@ -90,68 +89,45 @@ def type_name(dtype: torch.dtype) -> str:
 def require_fit(loaded: LoadedModel, manifest: Manifest) -> None:
     """Refuse puzzles that the model can't read.
 
-    Raises:
-        ConfigError: its field is the size that differs.
+    Raises `ConfigError`, whose field is the size that differs.
     """
-    config = loaded.model.config
-    for field in DATASET_FIELDS:
-        has, needed = getattr(config, field), getattr(manifest, field)
-        if has != needed and field not in config.inactive:
-            raise ConfigError(
-                field,
-                has,
-                "evaluate it on the set that it was trained on, or one built alike",
-                problem=f"of {loaded.source} is {has}, but the dataset {manifest.name!r} has "
-                f"{needed}",
-            )
+    remedy = "evaluate it on the set that it was trained on, or one built alike"
+    require_sizes(loaded.model.config, manifest, f"of {loaded.source} ", remedy)
 
 
 def with_steps(config: ModelConfig, N: int | None, T: int | None) -> ModelConfig:
     """Return the model with other cycles a segment than it was trained with; None keeps them.
 
-    Raises:
-        ConfigError: a number is impossible, or the model has no use for it.
+    Raises `ConfigError` where a number is impossible, or the model has no use for it.
     """
     numbers: dict[str, Any] = {"N": N, "T": T}
     chosen = {name: value for name, value in numbers.items() if value is not None}
-    changed = replace(config, **chosen)
-    effective = changed.effective
+    effective = replace(config, **chosen).effective
     for name, value in chosen.items():
         if getattr(effective, name) != value:
             problem = f"is {value}, but a {config.model} has no cycles"
             remedy = f"give {getattr(effective, name)}"
-            raise ConfigError(name, value, remedy, problem=problem, also=("model",))
+            raise ConfigError.of(name, problem, remedy, value, also=("model",))
     return effective
 
 
 def require_segments(config: ModelConfig, segments: int, name: str = "segments") -> None:
     """Refuse numbers of segments that are impossible, or more than the model has a use for.
 
-    Raises:
-        ConfigError: its field is `name`.
+    Raises `ConfigError`, whose field is `name`.
     """
     if segments < 1:
         raise ConfigError(name, segments, "give at least 1")
     if not config.kind.continues and segments > 1:
         problem = f"is {segments}, but every segment of a {config.model} is the same"
-        raise ConfigError(name, segments, "give 1", problem=problem)
-
-
-def _published(path: Path) -> tuple[Path | None, int | None]:
-    """The folder of a published checkpoint and whose weights, if `path` names such a thing."""
-    if (path / CONFIG_FILE).is_file():
-        return path, None
-    step = re.fullmatch(r"step_(\d+)", path.name)
-    if step and (path.parent / CONFIG_FILE).is_file():
-        return path.parent, int(step[1])
-    return None, None
+        raise ConfigError.of(name, problem, "give 1", segments)
 
 
 def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
     if not path.is_file():
         lacks = f"has neither {CHECKPOINT_FILE} nor {CONFIG_FILE}"
         remedy = "name a checkpoint, the folder of a run or trial, or a published checkpoint's"
-        raise unusable(path, lacks if path.exists() else "does not exist", remedy)
+        raise CheckpointError.of(path, lacks if path.exists() else "does not exist", remedy)
     content = checkpoint.load(path)
     try:
         settings, learner = content["settings"], content["state"]["learner"]
@@ -161,20 +137,20 @@ def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
         fingerprint = settings["dataset"]["fingerprint"]
     except (LookupError, TypeError, AttributeError, ConfigError) as error:
         problem = f"was written by another version ({error!r})"
-        raise unusable(path, problem, "open it with that one") from error
+        raise CheckpointError.of(path, problem, "open it with that one") from error
     model = ReasoningModel(config, dtype or trained_in)
     _require_same_shapes(path, weights, model.state_dict())
     model.load_state_dict(weights)
-    if average is not None:
-        _take_average(path, model, average)
-    return LoadedModel(
-        model=model,
-        config=config,
-        source=path,
-        trained_on=fingerprint,
-        step=step,
-        averaged=average is not None,
-    )
+    averaged = average is not None
+    if averaged:
+        values = FlatParameters(model.parameters()).values
+        if average.shape != values.shape:
+            problem = f"holds an average of {len(average)} weights, not {len(values)}"
+            raise CheckpointError.of(path, problem, "restore another one")
+        values.copy_(average)
+        model.zero_grad(set_to_none=True)
+    origin = {"source": path, "trained_on": fingerprint, "step": step, "averaged": averaged}
+    return LoadedModel(model=model, config=config, **origin)
 
 
 def _require_same_shapes(
@@ -186,14 +162,4 @@ def _require_same_shapes(
         )
         if has != needs:
             problem = f"holds another model than its settings say: {name} is {has}, not {needs}"
-            raise unusable(path, problem, "restore another one")
-
-
-def _take_average(path: Path, model: ReasoningModel, average: Tensor) -> None:
-    """Put the averaged weights in place of the trained ones."""
-    values = FlatParameters(model.parameters()).values
-    if average.shape != values.shape:
-        problem = f"holds an average of {len(average)} weights, not {len(values)}"
-        raise unusable(path, problem, "restore another one")
-    values.copy_(average)
-    model.zero_grad(set_to_none=True)
+            raise CheckpointError.of(path, problem, "restore another one")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm.checkpoints.checkpoint import CheckpointError, unusable
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.published_settings import DTYPES, describe, read, read_yaml, yaml_of
 from hrm.checkpoints.published_weights import COMPILED_PREFIX, find, model_config, require_fit
 from hrm.checkpoints.published_weights import read as read_weights
@@ -20,10 +20,6 @@ from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.common.files import write_whole
 
 CONFIG_FILE = "all_config.yaml"
-INITIAL_STATES = ("H_init", "L_init")
-
-PUBLISHED_TRAINING = TrainingConfig(training_flops=1.0)
-"""The training that an export describes by default; published files hold no budget."""
 
 
 def load_published(
@@ -43,9 +39,8 @@ def load_published(
         dtype: in what the modules compute; None takes what the checkpoint was trained in, which
             is `arch.forward_dtype`, or else the type of the stored initial states.
 
-    Raises:
-        CheckpointError: a file is missing, damaged, or asks for a model other than the published
-            ones; a tensor is missing, surplus or misshapen; the length isn't known.
+    Raises `CheckpointError` where a file is missing, damaged, or asks for a model other than the
+    published ones; a tensor is missing, surplus or misshapen; the length isn't known.
     """
     folder = Path(folder)
     settings = read(folder / CONFIG_FILE)
@@ -76,19 +71,18 @@ def export_published(
 
     Args:
         model: an HRM; of how its gradient and its halting were learnt nothing is written.
-        folder: made if there is none.
-        step: the number of the weights' file.
+        folder: made if there is none; `step` is the number of the weights' file in it.
         training: how it was trained; None writes the published settings.
         data_path: where the published code is to find the data set.
 
-    Raises:
-        CheckpointError: the model is no published one, the step is there already, the folder is
-            another run's or can't be written.
+    Raises `CheckpointError` where the model is no published one, the step is there already, the
+    folder is another run's or can't be written.
     """
     folder = Path(folder)
     file = folder / f"step_{step}"
     _require_exportable(model, file, step)
-    content = describe(model.config, training or PUBLISHED_TRAINING, model.dtype, data_path)
+    training = training or TrainingConfig(training_flops=1.0)  # published files hold no budget
+    content = describe(model.config, training, model.dtype, data_path)
     text = yaml_of(folder / CONFIG_FILE, content)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +95,7 @@ def export_published(
         # torch reports a full disk as the latter, in words that don't say so.
         reason = (error.strerror or error) if isinstance(error, OSError) else "is the disk full?"
         problem = f"can't be written ({reason})"
-        raise unusable(folder, problem, "make room or name another folder") from error
+        raise CheckpointError.of(folder, problem, "make room or name another folder") from error
 
 
 def _require_exportable(model: ReasoningModel, file: Path, step: int) -> None:
@@ -112,22 +106,22 @@ def _require_exportable(model: ReasoningModel, file: Path, step: int) -> None:
         if given != value:
             problem = f"is {given!r}, which the published code does not know"
             remedy = f"export a model whose {name} is {value!r}"
-            raise CheckpointError(name, given, remedy, problem=problem)
+            raise CheckpointError.of(name, problem, remedy, given)
     if model.dtype not in DTYPES.values():
         remedy = f"build the model in one of {', '.join(DTYPES)}"
         raise CheckpointError("dtype", model.dtype, remedy)
     if step < 0:
         raise CheckpointError("step", step, "give a whole number of at least 0")
     if file.exists():
-        raise unusable(file, "exists", "export another step or into another folder")
+        raise CheckpointError.of(file, "exists", "export another step or into another folder")
 
 
 def _require_same_run(file: Path, content: Mapping[str, Any]) -> None:
-    there, here = (_flat(settings) for settings in (read_yaml(file), content))
+    there, here = _flat(read_yaml(file)), _flat(content)
     for key in here | there:
         if there.get(key) != here.get(key):
             problem = f"is another run's, with {key} {there.get(key)!r}, not {here.get(key)!r}"
-            raise unusable(file, problem, "export into another folder")
+            raise CheckpointError.of(file, problem, "export into another folder")
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,7 +133,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _published_weights(model: ReasoningModel) -> dict[str, Tensor]:
     weights = {name: tensor.float() for name, tensor in model.state_dict().items()}
     # The published code compares them with a carry of this type, and assigns what it reads.
-    weights |= {name: weights[name].to(model.dtype) for name in INITIAL_STATES}
+    weights |= {name: weights[name].to(model.dtype) for name in ("H_init", "L_init")}
     if model.config.mode == "lean":
         # The published code halts where Q-halt exceeds Q-continue, this model where it exceeds 0.
         for name in ("q_head.weight", "q_head.bias"):

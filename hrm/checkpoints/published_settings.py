@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from hrm.checkpoints.checkpoint import CheckpointError, unusable
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 
 HRM = "hrm.hrm_act_v1@HierarchicalReasoningModel_ACTV1"
@@ -50,13 +50,10 @@ REQUIRED = {*NAMES, "pos_encodings"}
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSettings:
-    """A model as `all_config.yaml` describes it.
+    """A model as `file` describes it: fields of `ModelConfig` without the data set's sizes.
 
-    Attributes:
-        file: where it does.
-        fields: those of `ModelConfig`, without the sizes of the data set.
-        seq_len: tokens of a puzzle; published files leave it out, `describe` puts it in.
-        forward_dtype: in what the modules compute; published files mostly leave it out.
+    Published files leave out `seq_len`, which `describe` puts in, and mostly `forward_dtype`, in
+    which the modules compute.
     """
 
     file: Path
@@ -67,30 +64,28 @@ class PublishedSettings:
     def model_config(self, **sizes: int) -> ModelConfig:
         """Join `vocab_size`, `seq_len` and `num_puzzle_identifiers` to the settings.
 
-        Raises:
-            CheckpointError: they make no possible model.
+        Raises `CheckpointError` where they make no possible model.
         """
         try:
             return ModelConfig(**{**self.fields, **sizes})
         except ConfigError as error:
-            theirs = {ours: key for key, ours in NAMES.items()}
-            field = str(error.field)
-            key = f"arch.{theirs[field]}" if field in theirs else field
+            theirs = {ours: f"arch.{key}" for key, ours in NAMES.items()}
+            key = theirs.get(str(error.field), str(error.field))
             raise _impossible(self.file, key, error.value, error.remedy) from error
 
 
 def read(file: Path) -> PublishedSettings:
     """Read an `all_config.yaml`.
 
-    Raises:
-        CheckpointError: it is of no use; the field is the file, or the key in it.
+    Raises `CheckpointError` where it is of no use; the field is the file, or the key in it.
     """
     content = read_yaml(file)
     arch = content.get("arch")
     if not isinstance(arch, dict):
-        raise unusable(file, "has no section 'arch'", "take it from a published checkpoint")
-    length = content.get("seq_len")
-    stated = _stated(file, arch)
+        raise CheckpointError.of(
+            file, "has no section 'arch'", "take it from a published checkpoint"
+        )
+    length, stated = content.get("seq_len"), _stated(file, arch)
     return PublishedSettings(
         file=file,
         fields=_fields(file, stated),
@@ -106,11 +101,11 @@ def read_yaml(file: Path) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         remedy = "name the folder of a published checkpoint"
-        raise unusable(file, "does not exist", remedy) from error
+        raise CheckpointError.of(file, "does not exist", remedy) from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise unusable(file, "is not readable YAML", "restore it") from error
+        raise CheckpointError.of(file, "is not readable YAML", "restore it") from error
     if not isinstance(content, dict):
-        raise unusable(file, "holds no settings", "restore it")
+        raise CheckpointError.of(file, "holds no settings", "restore it")
     return content
 
 
@@ -159,7 +154,7 @@ def _yaml(file: Path) -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise unusable(file, "needs PyYAML", "run 'pip install pyyaml'") from error
+        raise CheckpointError.of(file, "needs PyYAML", "run 'pip install pyyaml'") from error
     return yaml
 
 
@@ -175,8 +170,7 @@ def _stated(file: Path, arch: Mapping[str, Any]) -> dict[str, Any]:
         problem = f"in {file} is no setting of the published model"
         raise CheckpointError.of(f"arch.{unknown[0]}", problem, remedy)
     if lacking:
-        problem = f"is missing in {file}"
-        raise CheckpointError.of(f"arch.{lacking[0]}", problem, "restore it")
+        raise CheckpointError.of(f"arch.{lacking[0]}", f"is missing in {file}", "restore it")
     if "forward_dtype" in arch:
         _require_choice(file, arch, "forward_dtype", tuple(DTYPES))
     return stated
@@ -197,8 +191,7 @@ def _fields(file: Path, stated: dict[str, Any]) -> dict[str, Any]:
         ours: _count(file, f"arch.{key}", stated[key]) for key, ours in COUNTS.items()
     }
     fields |= {ours: _number(file, f"arch.{key}", stated[key]) for key, ours in NUMBERS.items()}
-    learned = stated["pos_encodings"] == "learned"
-    fields["positions"] = "learned" if learned else "rope"
+    fields["positions"] = "learned" if stated["pos_encodings"] == "learned" else "rope"
     width = _count(file, "arch.puzzle_emb_ndim", stated["puzzle_emb_ndim"], least=0)
     fields["puzzle_emb_ndim"] = None if width == fields["hidden_size"] else width
     if is_trm:
@@ -234,4 +227,4 @@ def _number(file: Path, key: str, value: object) -> float:
 
 
 def _impossible(file: Path, key: str, value: object, remedy: str) -> CheckpointError:
-    return CheckpointError(key, value, remedy, problem=f"is {value!r} in {file}")
+    return CheckpointError.of(key, f"is {value!r} in {file}", remedy, value)

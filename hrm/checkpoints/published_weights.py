@@ -4,12 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from hrm.checkpoints.checkpoint import CheckpointError, unusable
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.published_settings import DTYPES, PublishedSettings
 from hrm.config import ModelConfig
 from hrm.model.reasoning_model import ReasoningModel
@@ -35,12 +34,14 @@ def find(folder: Path, step: int | None) -> Path:
     steps = {int(found[1]): folder / found[0] for found in names if found}
     if step is not None and step not in steps:
         there = ", ".join(map(str, sorted(steps))) or "none"
-        raise unusable(folder, f"has no step_{step}", f"choose from its steps: {there}")
+        raise CheckpointError.of(folder, f"has no step_{step}", f"choose from its steps: {there}")
     if steps:
         return steps[max(steps) if step is None else step]
     if (folder / HUB_FILE).is_file():
         return folder / HUB_FILE
-    raise unusable(folder, "has no file step_N", "name the folder that holds the weights")
+    raise CheckpointError.of(
+        folder, "has no file step_N", "name the folder that holds the weights"
+    )
 
 
 def read(file: Path) -> dict[str, Tensor]:
@@ -52,16 +53,14 @@ def read(file: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged file makes the reader raise has no bounds
-        raise unusable(file, "is no whole checkpoint", "fetch it again") from error
-    if not isinstance(content, dict) or not _are_weights(content):
-        raise unusable(file, "holds no weights by name", "fetch a published checkpoint")
+        raise CheckpointError.of(file, "is no whole checkpoint", "fetch it again") from error
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
+        raise CheckpointError.of(file, "holds no weights by name", "fetch a published checkpoint")
     names = list(content)
     prefix = next(p for p in PREFIXES if all(name.startswith(p) for name in names))
     return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
-
-
-def _are_weights(content: Mapping[Any, Any]) -> bool:
-    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
 
 
 def model_config(
@@ -69,8 +68,7 @@ def model_config(
 ) -> ModelConfig:
     """Join to the settings what only weights and data set know: vocabulary, identities, length.
 
-    Raises:
-        CheckpointError: a size can't be known, or two places differ on it.
+    Raises `CheckpointError` where a size can't be known, or two places differ on it.
     """
     d, width = (settings.fields[name] for name in ("hidden_size", "puzzle_emb_ndim"))
     width = d if width is None else width
@@ -81,7 +79,18 @@ def model_config(
     if settings.fields["positions"] == "learned":
         front = settings.model_config(**sizes, seq_len=1).puzzle_positions
         known[str(file)] = _rows(file, weights, "embed_pos.embedding_weight", d) - front
-    return settings.model_config(**sizes, seq_len=_agreed_length(settings, known, seq_len))
+    if seq_len is not None:
+        known = {"what was given": seq_len, **known}
+    if not known:
+        problem = "does not say how long its puzzles are"
+        remedy = f"give seq_len, or put the {DATASET_FILES[0]} of its data set into it"
+        raise CheckpointError.of(settings.file.parent, problem, remedy)
+    (first, expected), *others = known.items()
+    for source, length in others:
+        if length != expected:
+            problem = f"is {length} by {source} but {expected} by {first}"
+            raise CheckpointError.of("seq_len", problem, "keep the right one", length)
+    return settings.model_config(**sizes, seq_len=expected)
 
 
 def _rows(file: Path, weights: Mapping[str, Tensor], name: str, columns: int) -> int:
@@ -100,41 +109,23 @@ def _stated_lengths(settings: PublishedSettings) -> dict[str, int]:
     """The length of a puzzle by the files of the folder that say it."""
     known = {} if settings.seq_len is None else {str(settings.file): settings.seq_len}
     for file in (settings.file.with_name(name) for name in DATASET_FILES):
-        if file.exists():
-            known[str(file)] = _length_of_dataset(file)
+        if not file.exists():
+            continue
+        try:
+            length = json.loads(file.read_text(encoding="utf-8"))["seq_len"]
+        except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
+            raise CheckpointError.of(file, "has no seq_len", "restore or remove it") from error
+        if type(length) is not int or length < 1:
+            raise CheckpointError.of(file, f"has seq_len {length!r}", "restore or remove it")
+        known[str(file)] = length
     return known
-
-
-def _length_of_dataset(file: Path) -> int:
-    try:
-        length = json.loads(file.read_text(encoding="utf-8"))["seq_len"]
-    except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
-        raise unusable(file, "has no seq_len", "restore or remove it") from error
-    if type(length) is not int or length < 1:
-        raise unusable(file, f"has seq_len {length!r}", "restore or remove it")
-    return length
-
-
-def _agreed_length(settings: PublishedSettings, known: dict[str, int], given: int | None) -> int:
-    if given is not None:
-        known = {"what was given": given, **known}
-    if not known:
-        remedy = f"give seq_len, or put the {DATASET_FILES[0]} of its data set into it"
-        raise unusable(settings.file.parent, "does not say how long its puzzles are", remedy)
-    (first, expected), *others = known.items()
-    for source, length in others:
-        if length != expected:
-            problem = f"is {length} by {source} but {expected} by {first}"
-            raise CheckpointError("seq_len", length, "keep the right one", problem=problem)
-    return expected
 
 
 def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) -> None:
     """Refuse weights other than those that a model of `config` has.
 
-    Raises:
-        CheckpointError: a tensor is missing, surplus, misshapen or of a type that float32 can't
-            hold.
+    Raises `CheckpointError` where a tensor is missing, surplus, misshapen or of a type that
+    float32 can't hold.
     """
     with torch.device("meta"):  # shapes without memory: the settings may be those of a giant
         needed = ReasoningModel(config).state_dict()
@@ -152,4 +143,4 @@ def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) 
 
 def _misfit(file: Path, what: str) -> CheckpointError:
     problem = f"does not fit all_config.yaml: {what}"
-    return unusable(file, problem, "take both from the same run")
+    return CheckpointError.of(file, problem, "take both from the same run")

@@ -1,1 +1,1 @@
-"""Options that several command lines share."""
+"""What several command lines share."""

@@ -29,8 +29,7 @@ def add_machine(into: Parser) -> None:
 def machine(arguments: Namespace) -> torch.device:
     """Set the number of threads that --threads asks for; return the device that --device names.
 
-    Raises:
-        ConfigError: there is no such device, or no such number.
+    Raises `ConfigError` where there is no such device, or no such number.
     """
     threads = arguments.threads
     if threads is not None:

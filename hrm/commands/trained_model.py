@@ -12,12 +12,12 @@ import torch
 
 from hrm.checkpoints.loading import LoadedModel, load_model, require_fit, type_name, with_steps
 from hrm.commands.machine import add_dataset, add_machine, machine
-from hrm.evaluation.known_answers import refuse_known_answers
 from hrm.model.flops import parameter_count
 from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.dataset import PuzzleDataset
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+from puzzle_datasets.storage.leaks import refuse_leaks
+from puzzle_datasets.storage.shards import read_manifest
 
 
 def add_trained_model(
@@ -30,15 +30,13 @@ def add_trained_model(
     add_dataset(into)
     text = "the set that the model was trained on, if it is neither this one nor beside it"
     into.add_argument("--trained-on", type=Path, metavar="DIR", help=text)
-    numbers = {
-        "batch-size": (batch_size, "puzzles at a time"),
-        "limit": (limit, "how many test puzzles, drawn by seed"),
-    }
-    for name, (default, text) in numbers.items():
-        text = f"{text} ({'all' if default is None else default})"
-        into.add_argument(f"--{name}", type=int, default=default, metavar="INT", help=text)
+    number: dict[str, Any] = {"type": int, "metavar": "INT"}
+    text = f"puzzles at a time ({batch_size})"
+    into.add_argument("--batch-size", default=batch_size, help=text, **number)
+    text = f"how many test puzzles, drawn by seed ({'all' if limit is None else limit})"
+    into.add_argument("--limit", default=limit, help=text, **number)
     text = "what modules compute in (default: as trained)"
-    into.add_argument("--dtype", choices=tuple(DTYPES), help=text)
+    into.add_argument("--dtype", choices=("float32", "bfloat16"), help=text)
     into.add_argument(
         "--execution", choices=("eager", "compiled"), default="eager", help="how blocks run"
     )
@@ -50,8 +48,7 @@ def load_trained(
 ) -> tuple[LoadedModel, PuzzleDataset]:
     """The model and the puzzles that the options name, which fit; with other N and T if given.
 
-    Raises:
-        UserError: one of them can't be loaded, or they do not fit each other.
+    Raises `UserError` where one of them can't be loaded, or they do not fit each other.
     """
     [loaded], dataset = load_several(arguments, [arguments.checkpoint])
     loaded.model.config = with_steps(loaded.config, N, T)
@@ -70,14 +67,10 @@ def load_several(
 def _load(
     path: Path, dataset: PuzzleDataset, device: torch.device, arguments: Namespace
 ) -> LoadedModel:
-    loaded = load_model(
-        path,
-        device=device,
-        dtype=DTYPES.get(arguments.dtype or ""),
-        seq_len=dataset.manifest.seq_len,
-    )
+    dtype = getattr(torch, arguments.dtype) if arguments.dtype else None
+    loaded = load_model(path, device=device, dtype=dtype, seq_len=dataset.manifest.seq_len)
     require_fit(loaded, dataset.manifest)
-    note = refuse_known_answers(loaded, dataset, arguments.dataset, arguments.trained_on)
+    note = _known_answers(loaded, dataset, arguments.dataset, arguments.trained_on)
     if note:
         print(f"Note: {note}.", file=sys.stderr)
     if arguments.execution == "compiled":
@@ -86,6 +79,46 @@ def _load(
 
         compile_blocks(loaded.model, "default")
     return loaded
+
+
+def _known_answers(
+    loaded: LoadedModel, dataset: PuzzleDataset, folder: Path, trained_on: Path | None
+) -> str | None:
+    """Refuse a set whose answers the model was trained on, where names of tasks tell.
+
+    The set that it was trained on is looked for at `trained_on`, or else among the neighbours of
+    the evaluated `folder`. Returns what remains unknown, in a sentence, or None. Raises
+    `DatasetError`, also where `trained_on` holds no set, or another than the model's.
+    """
+    known, own = loaded.trained_on, dataset.manifest.fingerprint
+    harmless = known == own or not dataset.group_names
+    found = trained_on or (None if harmless else _neighbour(folder, known))
+    training = None if found is None else PuzzleDataset.open(found)
+    if training is not None and known not in (None, training.manifest.fingerprint):
+        problem = f"is not what {loaded.source} was trained on"
+        raise DatasetError.of(found, problem, "name that one")
+    if harmless:
+        return None
+    identifiers = "identifiers name the tasks of the set that a model was trained on; here they"
+    if training is None:
+        return (
+            "the set that this model was trained on is not at hand, so whether it knows answers "
+            f"of this one was not checked; name it with --trained-on; {identifiers} "
+            f"{'may mean' if known is None else 'mean'} others"
+        )
+    refuse_leaks(training, dataset)
+    return None if training.manifest.fingerprint == own else f"{identifiers} mean others"
+
+
+def _neighbour(folder: Path, fingerprint: str | None) -> Path | None:
+    """The puzzle set beside `folder` that has a fingerprint."""
+    for manifest in sorted(folder.resolve().parent.glob("*/manifest.json")):
+        try:
+            if read_manifest(manifest.parent).fingerprint == fingerprint:
+                return manifest.parent
+        except DatasetError:
+            continue  # of another version, or damaged: not the one
+    return None
 
 
 def introduction(loaded: LoadedModel, dataset: PuzzleDataset) -> str:
@@ -127,10 +160,7 @@ def description_of(loaded: LoadedModel, dataset: PuzzleDataset) -> dict[str, Any
     return {
         "checkpoint": origin_of(loaded),
         "model": asdict(loaded.config),
-        "dataset": {
-            "name": dataset.manifest.name,
-            "fingerprint": dataset.manifest.fingerprint,
-        },
+        "dataset": {name: getattr(dataset.manifest, name) for name in ("name", "fingerprint")},
     }
 
 

@@ -1,10 +1,7 @@
-"""`python -m hrm.dynamics CHECKPOINT... --dataset DIR --out DIR`: show why models work.
+"""`python -m hrm.dynamics CHECKPOINT... --dataset DIR --out DIR`: show why models work."""
 
-Exit status 2 where the user can mend what went wrong.
-"""
-
-import argparse
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 from hrm.charts import lacking
@@ -18,27 +15,20 @@ from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
 PROGRAM = "hrm.dynamics"
 
 
-def parser() -> Parser:
-    """Return the command's options."""
-    top = Parser(prog=f"python -m {PROGRAM}", description="Show how trained models work.")
-    # Participation is noted after each batch, so that batches are small.
-    add_trained_model(top, several=True, batch_size=10, limit=100)
-    top.add_argument("--out", type=Path, required=True, metavar="DIR", help="where files go")
-    text = "puzzles drawn segment by segment, of each model (3)"
-    top.add_argument("--puzzles", type=int, default=3, metavar="INT", help=text)
-    text = "segments to run (each model's M_max)"
-    top.add_argument("--segments", type=int, metavar="INT", help=text)
-    return top
-
-
 def main(words: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = parser()
-    return guarded(PROGRAM, lambda: run(options.parse_args(words)), option_names(options))
+    parser = Parser(prog=f"python -m {PROGRAM}", description="Show how trained models work.")
+    # Participation is noted after each batch, so that batches are small.
+    add_trained_model(parser, several=True, batch_size=10, limit=100)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where files go")
+    text = "puzzles drawn segment by segment, of each model (3)"
+    parser.add_argument("--puzzles", type=int, default=3, metavar="INT", help=text)
+    text = "segments to run (each model's M_max)"
+    parser.add_argument("--segments", type=int, metavar="INT", help=text)
+    return guarded(PROGRAM, lambda: _run(parser.parse_args(words)), option_names(parser))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Measure every checkpoint and write what came out."""
+def _run(arguments: Namespace) -> int:
     options = ReportOptions(
         puzzles=arguments.puzzles,
         limit=arguments.limit,

@@ -1,19 +1,18 @@
 """The measures as charts: a panel for each model, side by side on equal scales."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from hrm.charts import PALETTE, Chart, altair, chart_of, heading, styled
-from hrm.dynamics.measure import Dynamics
-from hrm.dynamics.moves import LAYERS
-from hrm.dynamics.wording import setting
+from hrm.config import ModelConfig
+from hrm.dynamics.measure import LAYERS, Dynamics
+from hrm.recurrence import layers_of, segment_updates
 
 COLOURS = {"z_H": PALETTE[0], "z_L": PALETTE[5], LAYERS: PALETTE[2]}
 WIDTH, HEIGHT = 330, 240
 TRAINED, UNTRAINED = "trained", "before training"
-
-Row = dict[str, Any]
 
 
 def residual_chart(measured: Sequence[Dynamics]) -> Chart:
@@ -22,49 +21,59 @@ def residual_chart(measured: Sequence[Dynamics]) -> Chart:
         "How far each update moves a state: ||z(t) - z(t-1)|| / √d, mean of positions and puzzles"
     )
     top = max(one.residual for each in measured for one in each.trajectories.residuals)
-    colour = _colour(measured)
-    panels = [
-        _panel(each, _residuals(each, top, colour, first=each is measured[0])) for each in measured
-    ]
-    return _side_by_side(panels, "Forward residuals", note)
+    draw = partial(_residuals, top=top, colour=_colour(measured))
+    return _side_by_side(measured, draw, "Forward residuals", note)
 
 
 def participation_chart(measured: Sequence[Dynamics]) -> Chart:
     """Participation ratios over the number of puzzles, trained and not."""
     note = "(Σλ)² / Σλ² over the eigenvalues λ of the covariance of a state"
     top = max(row["value"] for each in measured for row in _participation_rows(each))
-    colour = _colour(measured)
-    panels = [
-        _panel(each, _participation(each, top, colour, first=each is measured[0]))
-        for each in measured
-    ]
-    return _side_by_side(panels, "Participation ratio: directions that a state uses", note)
+    draw = partial(_participation, top=top, colour=_colour(measured))
+    title = "Participation ratio: directions that a state uses"
+    return _side_by_side(measured, draw, title, note)
 
 
 def halting_chart(measured: Sequence[Dynamics]) -> Chart:
     """The share of puzzles that halt after each segment; of models with more than one."""
-    halting = [each for each in measured if each.segments > 1]
     note = "Share of puzzles that stop as soon as the Q-values say so, at the latest at the end"
-    panels = [_panel(each, _halting(each, first=each is halting[0])) for each in halting]
-    return _side_by_side(panels, "Segments until a puzzle halts", note)
+    halting = [each for each in measured if each.segments > 1]
+    return _side_by_side(halting, _halting, "Segments until a puzzle halts", note)
 
 
-def _side_by_side(panels: list[Chart], title: str, note: str) -> Chart:
+def setting(config: ModelConfig, segments: int) -> str:
+    """Return the updates and segments of a model, as the line under its name."""
+    if not config.kind.continues:
+        return f"{layers_of(config, 'H')} blocks, one after the other"
+    updates = _counted(segment_updates(config).length, "update")
+    cycles = f"N={config.N}, T={config.T}"
+    if not config.kind.has_low_state:
+        cycles = f"a loop of {_counted(layers_of(config, 'H'), 'block')}"
+    return f"{cycles}: {updates} in each of {_counted(segments, 'segment')}"
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _side_by_side(
+    measured: Sequence[Dynamics], draw: Callable[..., Chart], title: str, note: str
+) -> Chart:
+    """A panel for each model; `draw` is told whether a panel is the `first`."""
     alt = altair()
+    panels = []
+    for each in measured:
+        name = alt.TitleParams(
+            each.name,
+            subtitle=setting(each.config, each.segments),
+            fontSize=13,
+            subtitleFontSize=11.5,
+            offset=6,
+        )
+        drawn = draw(each, first=each is measured[0])
+        panels.append(drawn.properties(width=WIDTH, height=HEIGHT, title=name))
     joined = alt.hconcat(*panels, spacing=24)
     return styled(joined.properties(title=heading(title, note)))
-
-
-def _panel(dynamics: Dynamics, drawn: Chart) -> Chart:
-    alt = altair()
-    name = alt.TitleParams(
-        dynamics.name,
-        subtitle=setting(dynamics.config, dynamics.segments),
-        fontSize=13,
-        subtitleFontSize=11.5,
-        offset=6,
-    )
-    return drawn.properties(width=WIDTH, height=HEIGHT, title=name)
 
 
 def _colour(measured: Sequence[Dynamics]) -> Chart:
@@ -82,9 +91,14 @@ def _upward(top: float, title: str, *, first: bool) -> Chart:
     return altair().Y("value:Q", title=title if first else None, scale=scale)
 
 
-def _residuals(dynamics: Dynamics, top: float, colour: Chart, *, first: bool) -> Chart:
+def _residuals(dynamics: Dynamics, *, top: float, colour: Chart, first: bool) -> Chart:
     alt = altair()
     residuals = dynamics.trajectories.residuals
+    borders = [
+        {"number": after.number - 0.5}
+        for before, after in pairwise(residuals)
+        if before.segment < after.segment
+    ]
     rows = [
         {"number": one.number, "segment": one.segment, "state": one.state, "value": one.residual}
         for one in residuals
@@ -102,20 +116,11 @@ def _residuals(dynamics: Dynamics, top: float, colour: Chart, *, first: bool) ->
         tooltip=["number:Q", "segment:Q", "state:N", alt.Tooltip("value:Q", format=".3f")],
     )
     lines = base.mark_line(strokeWidth=1.3, opacity=0.5)
-    return alt.layer(_borders(dynamics), lines, base.mark_circle(size=34, opacity=1))
+    rule = chart_of(borders).mark_rule(color="#777777", strokeDash=[2, 3]).encode(x="number:Q")
+    return alt.layer(rule, lines, base.mark_circle(size=34, opacity=1))
 
 
-def _borders(dynamics: Dynamics) -> Chart:
-    """A dotted line between each two segments."""
-    both = pairwise(dynamics.trajectories.residuals)
-    rows = [
-        {"number": after.number - 0.5} for before, after in both if before.segment < after.segment
-    ]
-    rule = chart_of(rows).mark_rule(color="#777777", strokeDash=[2, 3])
-    return rule.encode(x="number:Q")
-
-
-def _participation_rows(dynamics: Dynamics) -> list[Row]:
+def _participation_rows(dynamics: Dynamics) -> list[dict[str, Any]]:
     kinds = {TRAINED: dynamics.trajectories, UNTRAINED: dynamics.untrained}
     return [
         {"number": one.puzzles, "state": one.state, "value": one.ratio, "weights": weights}
@@ -124,7 +129,7 @@ def _participation_rows(dynamics: Dynamics) -> list[Row]:
     ]
 
 
-def _participation(dynamics: Dynamics, top: float, colour: Chart, *, first: bool) -> Chart:
+def _participation(dynamics: Dynamics, *, top: float, colour: Chart, first: bool) -> Chart:
     alt = altair()
     dash = alt.Scale(domain=[TRAINED, UNTRAINED], range=[[1, 0], [5, 4]])
     return (

@@ -1,25 +1,107 @@
-"""All that is measured of one model on some puzzles, in passes that keep one batch at a time."""
+"""All that is measured of one model on some puzzles, in passes that keep one batch at a time.
+
+Shapes: B rows, S positions, d hidden size.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from hrm.config import ModelConfig
-from hrm.dynamics.covariance import CovarianceAccumulator, participation_ratio
-from hrm.dynamics.moves import forward_residual, moves
-from hrm.evaluation.fixed import Evaluation, evaluate
+from hrm.evaluation.accuracy import Evaluation, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
+
+LAYERS = "layers"
+"""Stands for a state in a model that continues none: its layers take the place of time."""
 
 Batches = Callable[[], Iterable[Batch]]
 """The puzzles once more from the start."""
 
 
+class Move(NamedTuple):
+    """One update: its number, from 1 and over all segments, and what it made of a state.
+
+    `state` is `z_H`, `z_L` or `layers`; `before` and `after` are `[B, S, d]`.
+    """
+
+    number: int
+    segment: int
+    state: str
+    before: Tensor
+    after: Tensor
+
+
+def moves(model: ReasoningModel, batch: Batch, segments: int) -> Iterator[Move]:
+    """Yield each update of `segments` segments; of a transformer each block, from x̃ upwards."""
+    x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
+    number = 0
+    if not model.config.kind.continues:
+        for layer in model.get_submodule("H_level.layers").children():
+            number += 1
+            upper: Tensor = layer(x, model.rotary)
+            yield Move(number, 1, LAYERS, x, upper)
+            x = upper
+        return
+    carry = model.initial_carry(len(batch.inputs))
+    for segment in range(1, segments + 1):
+        for letter, after in model.states(carry, x):
+            number += 1
+            state = f"z_{letter}"
+            yield Move(number, segment, state, getattr(carry, state), getattr(after, state))
+            carry = after
+
+
+def forward_residual(move: Move) -> Tensor:
+    """The length of a move `[B]` in float64: ||after - before|| / √d, averaged over positions.
+
+    The norm is Euclidean over the d values of a position (HRM paper, Figure 3). It is divided by
+    √d, the norm of any state behind a post-norm block, so that widths compare: at 1 a state has
+    moved as far as it is long, at √2 it is orthogonal to what it was.
+    """
+    distance = (move.after.float() - move.before.float()).square().mean(-1).sqrt()
+    return distance.mean(-1, dtype=torch.float64)
+
+
+class CovarianceAccumulator:
+    """Mean and covariance of d-vectors that arrive in pieces, in float64; d² values are kept."""
+
+    def __init__(self, width: int, device: torch.device) -> None:
+        self.count = 0
+        self._sum = torch.zeros(width, dtype=torch.float64, device=device)
+        self._products = torch.zeros(width, width, dtype=torch.float64, device=device)
+
+    def add(self, vectors: Tensor) -> None:
+        """Take in vectors `[..., d]`."""
+        rows = vectors.reshape(-1, vectors.shape[-1]).double()
+        self.count += len(rows)
+        self._sum += rows.sum(0)
+        self._products.addmm_(rows.T, rows)
+
+    @property
+    def covariance(self) -> Tensor:
+        """`[d, d]`, around the mean of all vectors so far; there must be one."""
+        mean = self._sum / self.count
+        return self._products / self.count - torch.outer(mean, mean)
+
+
+def participation_ratio(covariance: Tensor) -> float:
+    """(Σ λ)² / Σ λ² over the eigenvalues λ of a covariance `[d, d]` (HRM paper, section 5).
+
+    1 where all spread lies along one line, d where it is equal in all directions, 0 where there is
+    none. The two sums are the trace and the squared Frobenius norm: no eigenvalue is computed.
+    """
+    total = covariance.trace()
+    return float(total.square() / covariance.square().sum()) if total > 0 else 0.0
+
+
 @dataclass(frozen=True)
 class Residual:
-    """The mean forward residual of one update (`hrm.dynamics.moves`) over all puzzles."""
+    """The mean forward residual of one update over all puzzles."""
 
     number: int
     segment: int
@@ -81,13 +163,8 @@ def measure(name: str, model: ReasoningModel, batches: Batches, segments: int) -
     untrained = ReasoningModel(model.config, model.dtype)
     untrained.initialise(torch.Generator().manual_seed(0))
     untrained.to(model.device)
-    return Dynamics(
-        name,
-        model.config,
-        follow(model, batches(), segments),
-        follow(untrained, batches(), segments),
-        evaluation,
-    )
+    trained, fresh = (follow(one, batches(), segments) for one in (model, untrained))
+    return Dynamics(name, model.config, trained, fresh, evaluation)
 
 
 @torch.inference_mode()
@@ -95,7 +172,7 @@ def follow(model: ReasoningModel, batches: Iterable[Batch], segments: int) -> Tr
     """Sum up every move of every puzzle; at least one batch is needed."""
     totals: dict[tuple[int, int, str], float] = defaultdict(float)
     width, device = model.config.hidden_size, model.device
-    covariances = defaultdict[str, CovarianceAccumulator](
+    covariances: dict[str, CovarianceAccumulator] = defaultdict(
         lambda: CovarianceAccumulator(width, device)
     )
     growth: list[Participation] = []

@@ -1,15 +1,23 @@
-"""Puzzles solved segment by segment, as one SVG: a row for each puzzle, wrong cells marked."""
+"""Puzzles solved segment by segment, as one SVG: a row for each puzzle, wrong cells marked.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+Shapes: B rows, L tokens, M segments.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from hrm.dynamics.traces import SegmentTrace
+from hrm.model.act import wants_to_halt
+from hrm.model.losses import score_rows
+from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Look
 from puzzle_datasets.drawing.svg import Grid, Mask
 from puzzle_datasets.kinds.kind import kind_named
+from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Manifest
 
 WRONG = "#d92d20"
@@ -20,8 +28,67 @@ _MARGIN, _GAP, _CAPTION, _HEADING = 26, 20, 40, 92
 _PANEL, _LEAST_PANEL, _LARGEST_CELL, _LEAST_WIDTH = 150, 100, 34, 560
 
 
-@dataclass(frozen=True)
-class _Column:
+class SegmentTrace(NamedTuple):
+    """One puzzle: tokens and labels `[L]`, predictions `[M, L]`, all int32; the rest `[M]` bool.
+
+    `exact` says after which segments every scored token is right, `halts` after which the Q-values
+    ask for an end.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    predictions: Tensor
+    exact: Tensor
+    halts: Tensor
+
+    @property
+    def solved_at(self) -> int:
+        """The segment from which on the answer is right; 0 if the last answer is wrong."""
+        wrong = (~self.exact).nonzero().flatten()
+        if not len(wrong):
+            return 1
+        last = int(wrong[-1]) + 1
+        return 0 if last == len(self.exact) else last + 1
+
+    @property
+    def halts_at(self) -> int:
+        """The first segment after which the model would stop; 0 if it never would."""
+        asks = self.halts.nonzero().flatten()
+        return int(asks[0]) + 1 if len(asks) else 0
+
+
+@torch.inference_mode()
+def traces(model: ReasoningModel, batch: Batch, segments: int) -> list[SegmentTrace]:
+    """Run a batch for `segments` segments and keep the answers after each."""
+    batch = batch.to(model.device)
+    x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
+    carry = model.initial_carry(len(batch.inputs))
+    predictions, exact, halts = [], [], []
+    for _ in range(segments):
+        carry, output = model(carry, x)
+        predictions.append(output.logits.argmax(-1).int())
+        exact.append(score_rows(output.logits, batch.labels).exact)
+        halts.append(wants_to_halt(model, output))
+    columns = (torch.stack(column, 1).cpu() for column in (predictions, exact, halts))
+    rows = zip(batch.inputs.cpu(), batch.labels.cpu(), *columns, strict=True)
+    return [SegmentTrace(*row) for row in rows]
+
+
+def hardest(
+    model: ReasoningModel, batches: Iterable[Batch], segments: int, count: int
+) -> list[SegmentTrace]:
+    """The `count` puzzles that were solved in most segments; unsolved ones only if these run out.
+
+    Among equals the earlier puzzle is taken. No more than `count` and a batch are kept at a time.
+    """
+    kept: list[SegmentTrace] = []
+    for batch in batches:
+        candidates = kept + traces(model, batch, segments)
+        kept = sorted(candidates, key=lambda trace: -trace.solved_at)[:count]
+    return kept
+
+
+class _Column(NamedTuple):
     """One grid of a row, with a line in bold above it, a plain one, and the cells to mark."""
 
     drawn: Grid
@@ -81,8 +148,8 @@ def drawn_segments(segments: int) -> list[int]:
 
 def _title(title: str, note: str, marks: Marks) -> str:
     cell = svg.rectangle(13, 13, fill="#ffffff", stroke=svg.HAIRLINE, stroke_width=0.8)
-    swatch = cell + marks(np.ones((1, 1), np.bool_), 13)
-    legend = swatch + svg.text("wrong cell", 19, 11, size=12, colour=svg.FAINT)
+    cell += marks(np.ones((1, 1), np.bool_), 13)
+    legend = cell + svg.text("wrong cell", 19, 11, size=12, colour=svg.FAINT)
     shapes = [
         svg.text(title, 0, 14, size=15, bold=True),
         svg.text(note, 0, 34, size=12, colour=svg.FAINT),
@@ -95,29 +162,22 @@ def _columns(trace: SegmentTrace, shape: tuple[int, int]) -> list[_Column]:
     labels = trace.labels.numpy().reshape(shape)
     puzzle = trace.inputs.numpy().astype(np.uint8).reshape(shape)
     scored = labels != IGNORE_LABEL
-    part = _used(scored | (puzzle != PAD))
+    # The smallest rectangle around all that is used, for ARC's fill little of a canvas.
+    used = scored | (puzzle != PAD)
+    rows, cells = (np.flatnonzero(used.any(axis)) for axis in (1, 0))
+    part = slice(rows[0], rows[-1] + 1), slice(cells[0], cells[-1] + 1)
     columns = [_Column(puzzle[part], "puzzle", "", np.zeros_like(scored[part]))]
     for segment in drawn_segments(len(trace.exact)):
         answer = trace.predictions[segment - 1].numpy().reshape(shape)
         wrong = scored & (answer != labels)
         # An answer outside the scored cells counts for nothing, and would only confuse.
         drawn = np.where(scored, answer, PAD).astype(np.uint8)
-        verdict = _verdict(trace, segment, wrong)
+        count = int(wrong.sum())
+        verdict = f"{count} wrong" if count else "right"
+        verdict += ", would halt" * (trace.halts_at == segment)
         columns.append(_Column(drawn[part], f"segment {segment}", verdict, wrong[part]))
     solution = np.where(scored, labels, PAD).astype(np.uint8)
     return [*columns, _Column(solution[part], "solution", "", np.zeros_like(scored[part]))]
-
-
-def _used(mask: Mask) -> tuple[slice, slice]:
-    """Return the smallest rectangle around the marked cells, for ARC's fill little of a canvas."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-def _verdict(trace: SegmentTrace, segment: int, wrong: Mask) -> str:
-    count = int(wrong.sum())
-    verdict = f"{count} wrong" if count else "right"
-    return f"{verdict}, would halt" if trace.halts_at == segment else verdict
 
 
 def _boxes(wrong: Mask, cell: int) -> str:

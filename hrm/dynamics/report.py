@@ -1,23 +1,41 @@
-"""From loaded models to files: measure, draw."""
+"""From loaded models to files: charts, pictures, a JSON of the numbers and a page in Markdown."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from hrm.charts import save_chart
 from hrm.checkpoints.loading import LoadedModel
-from hrm.commands.trained_model import origin_of
-from hrm.config import ConfigError
-from hrm.dynamics.measure import Batches, Dynamics, measure
-from hrm.dynamics.page import write_charts, write_numbers, write_page, write_picture
-from hrm.dynamics.traces import hardest
-from hrm.dynamics.wording import names
-from hrm.evaluation.fixed import EVALUATION_SEED
-from hrm.model.reasoning_model import ReasoningModel
+from hrm.commands.trained_model import origin_of, weights_in_words
+from hrm.config import ConfigError, ModelConfig
+from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
+from hrm.dynamics.measure import Dynamics, measure
+from hrm.dynamics.pictures import hardest, picture
+from hrm.evaluation.accuracy import EVALUATION_SEED
+from puzzle_datasets.common.files import write_file, write_json
+from puzzle_datasets.common.page import PICTURE_STYLE, html_page, markdown_text
 from puzzle_datasets.common.text import percent
+from puzzle_datasets.drawing.svg import to_png
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
+
+CHARTS = {
+    "residuals": (residual_chart, "Forward residuals"),
+    "participation": (participation_chart, "Participation ratios"),
+    "halting": (halting_chart, "Segments until a puzzle halts"),
+}
+READING = {
+    "residuals": "A forward residual is the Euclidean distance between a state before and after "
+    "an update, over the root of the hidden size, averaged over positions and puzzles: at 1 the "
+    "state has moved as far as it is long. Dotted lines part the segments.",
+    "participation": "The participation ratio is (Σλ)² / Σλ² over the eigenvalues λ of the "
+    "covariance of a state; its samples are the state after each of its updates, at each position "
+    "of each puzzle. Broken lines are the same model before training.",
+}
+"""Help to read a chart, where its title is not enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +77,6 @@ def write_report(
         ConfigError: puzzles do not fit, or pictures can't be drawn.
         OSError: a file can't be written.
     """
-    manifest = dataset.manifest
     batches = partial(
         evaluation_batches,
         dataset,
@@ -68,26 +85,45 @@ def write_report(
         seed=EVALUATION_SEED,
     )
     titles = names([one.config for one in models], [str(one.source) for one in models])
-    measured = []
+    measured: list[Dynamics] = []
     for loaded, title in zip(models, titles, strict=True):
-        segments = _segments(loaded.model, options)
+        config = loaded.model.config
+        segments = (options.segments or config.M_max) if config.kind.continues else 1
         measured.append(measure(title, loaded.model, batches, segments))
         say(_summary(measured[-1]))
     origins = [origin_of(loaded) for loaded in models]
-    write_numbers(measured, origins, manifest, out)
-    images = {}
+    _write_numbers(measured, origins, dataset.manifest, out)
+    images: dict[str, str] = {}
     if pictures:
-        images = write_charts(measured, out)
-        images |= _write_pictures(models, measured, batches, options, manifest, out)
-    write_page(measured, origins, images, manifest, out)
+        images = _write_charts(measured, out)
+        for number, (loaded, one) in enumerate(zip(models, measured, strict=True), start=1):
+            title = f"{one.name}: the answer after each segment"
+            traces = hardest(loaded.model, batches(), one.segments, options.puzzles)
+            solved = all(trace.solved_at for trace in traces)
+            # A chosen few must not pass for all.
+            note = f"Of {one.evaluation.curve.puzzles} test puzzles"
+            if one.segments > 1 and solved:
+                note += ", those that took the most segments to solve."
+            else:
+                note += "; solved ones come first where there are any."
+            image = picture(traces, dataset.manifest, title, note)
+            stem = f"segments-{number}-{one.config.model}"
+            write_file(out / f"{stem}.png", to_png(image))
+            page = html_page(title, image, style=PICTURE_STYLE)
+            write_file(out / f"{stem}.html", page.encode())
+            images[stem] = "Puzzles segment by segment"
+    _write_page(measured, origins, images, dataset.manifest, out)
     say(f"Page: {out / 'dynamics.md'}")
     return measured
 
 
-def _segments(model: ReasoningModel, options: ReportOptions) -> int:
-    """As many as asked for; a model that has no more than one gets one."""
-    config = model.config
-    return (options.segments or config.M_max) if config.kind.continues else 1
+def names(configs: list[ModelConfig], sources: list[str]) -> list[str]:
+    """A name for each model: its kind, and where two are of a kind also where it came from."""
+    titles = [config.kind.title for config in configs]
+    return [
+        f"{title} ({source})" if titles.count(title) > 1 else title
+        for title, source in zip(titles, sources, strict=True)
+    ]
 
 
 def _summary(dynamics: Dynamics) -> str:
@@ -97,18 +133,75 @@ def _summary(dynamics: Dynamics) -> str:
     return f"{dynamics.name}: {accuracy} solved; dimensions used: {', '.join(used)}"
 
 
-def _write_pictures(
-    models: Sequence[LoadedModel],
+def _write_numbers(
     measured: Sequence[Dynamics],
-    batches: Batches,
-    options: ReportOptions,
+    origins: Sequence[dict[str, Any]],
     manifest: Manifest,
-    out: Path,
-) -> dict[str, str]:
-    """Draw the puzzles of each model; what each file is called, without ending, and shows."""
-    stems = []
-    for number, (loaded, one) in enumerate(zip(models, measured, strict=True), start=1):
-        traces = hardest(loaded.model, batches(), one.segments, options.puzzles)
-        stems.append(f"segments-{number}-{one.config.model}")
-        write_picture(traces, manifest, one, out / stems[-1])
-    return dict.fromkeys(stems, "Puzzles segment by segment")
+    folder: Path,
+) -> None:
+    models = [
+        {
+            "name": one.name,
+            "checkpoint": origin,
+            "model": asdict(one.config),
+            "curve": asdict(one.evaluation.curve),
+            "halting": asdict(one.evaluation.halting),
+            "trained": asdict(one.trajectories),
+            "untrained": asdict(one.untrained),
+        }
+        for one, origin in zip(measured, origins, strict=True)
+    ]
+    dataset = {"name": manifest.name, "fingerprint": manifest.fingerprint}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "dynamics.json", {"dataset": dataset, "models": models})
+
+
+def _write_charts(measured: Sequence[Dynamics], folder: Path) -> dict[str, str]:
+    """Write each chart as PNG and HTML; return the titles by names of files without ending."""
+    drawn = {}
+    for name, (chart, title) in CHARTS.items():
+        if name != "halting" or any(one.segments > 1 for one in measured):
+            made, drawn[name] = chart(measured), title
+            for suffix in ("png", "html"):
+                save_chart(made, folder / f"{name}.{suffix}")
+    return drawn
+
+
+def _write_page(
+    measured: Sequence[Dynamics],
+    origins: Sequence[dict[str, Any]],
+    images: Mapping[str, str],
+    manifest: Manifest,
+    folder: Path,
+) -> None:
+    """Write `dynamics.md`, which shows the images, if there are any, and says how to read them."""
+    head = ["model", "solved", "solved if it halts itself", "mean segments", "dimensions used"]
+    rows = [[*head, "weights"], ["---", *["---:"] * 3, "---", "---"]]
+    for dynamics, origin in zip(measured, origins, strict=True):
+        rows.append([*_row(dynamics), weights_in_words(origin)])
+    parts = [
+        f"# Inside {', '.join(markdown_text(one.name) for one in measured)}",
+        f"Measured on {measured[0].evaluation.curve.puzzles} test puzzles of "
+        f"{markdown_text(manifest.name)} (fingerprint {manifest.fingerprint[:12]}).",
+        "\n".join(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    for name, title in images.items():
+        parts.append(f"![{title}]({name}.png)")
+        parts += [READING[name]] if name in READING else []
+    write_file(folder / "dynamics.md", ("\n\n".join(parts) + "\n").encode())
+
+
+def _row(dynamics: Dynamics) -> list[str]:
+    curve, halting = dynamics.evaluation
+    trained, untrained = dynamics.trajectories, dynamics.untrained
+    dimensions = ", ".join(
+        f"{state} {trained.dimension(state):.1f} (untrained {untrained.dimension(state):.1f})"
+        for state in trained.states
+    )
+    return [
+        markdown_text(dynamics.name),
+        percent(curve.exact_accuracy[-1]),
+        percent(halting.exact_accuracy),
+        f"{halting.mean_segments:.2f} of {dynamics.segments}",
+        dimensions,
+    ]

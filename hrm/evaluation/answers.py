@@ -60,20 +60,11 @@ class _Rows(NamedTuple):
     labels: Tensor
     segments: Tensor
 
-    def take(self, chosen: Tensor) -> "_Rows":
-        """Some of the rows, by index."""
-        return _Rows(*(field[chosen] for field in self))
-
     def answers(self, output: Output, chosen: Tensor | slice) -> Answers:
         """The answers of some of the rows."""
-        return Answers(
-            indices=self.indices[chosen],
-            inputs=self.inputs[chosen],
-            labels=self.labels[chosen],
-            predictions=output.logits[chosen].argmax(-1),
-            q_halt=output.q_halt[chosen],
-            segments=self.segments[chosen],
-        )
+        indices, inputs, labels, segments = (field[chosen] for field in self[3:])
+        predictions = output.logits[chosen].argmax(-1)
+        return Answers(indices, inputs, labels, predictions, output.q_halt[chosen], segments)
 
 
 @torch.inference_mode()
@@ -82,7 +73,7 @@ def answer_late(
 ) -> Iterator[Answers]:
     """Give every puzzle all `segments`, as the published evaluation does; batch after batch."""
     queue = _Queue(model, batches)
-    while (rows := queue.next_batch()) is not None:
+    while (rows := queue.next()) is not None:
         carry = Carry(rows.z_H, rows.z_L)
         for _ in range(segments - 1):
             carry = model.recur(carry, rows.x)
@@ -101,7 +92,7 @@ def answer_when_sure(
     stopped. Puzzles come back in the order in which they stop.
     """
     queue = _Queue(model, batches)
-    rows = queue.next_batch()
+    rows = queue.next()
     size = 0 if rows is None else len(rows.indices)
     while rows is not None:
         carry, output = model(Carry(rows.z_H, rows.z_L), rows.x)
@@ -109,7 +100,8 @@ def answer_when_sure(
         stops = wants_to_halt(model, output) | (rows.segments >= segments)
         if stops.any():
             yield rows.answers(output, stops.nonzero()[:, 0])
-            rows = queue.refilled(rows.take((~stops).nonzero()[:, 0]), size)
+            stay = (~stops).nonzero()[:, 0]
+            rows = queue.refilled(_Rows(*(field[stay] for field in rows)), size)
 
 
 class _Queue:
@@ -121,31 +113,26 @@ class _Queue:
         self._waiting: Batch | None = None
         self._served = 0
 
-    def next_batch(self) -> _Rows | None:
-        """The next batch as it comes, or what is left of it; None at the end."""
-        return self._next(None)
-
     def refilled(self, rows: _Rows, size: int) -> _Rows | None:
         """Put fresh rows behind these until there are `size`; None where there are none at all."""
         parts = [rows] if len(rows.indices) else []
         missing = size - len(rows.indices)
-        while missing and (fresh := self._next(missing)) is not None:
+        while missing and (fresh := self.next(missing)) is not None:
             parts.append(fresh)
             missing -= len(fresh.indices)
         if len(parts) > 1:
             return _Rows(*map(torch.cat, zip(*parts, strict=True)))
         return parts[0] if parts else None
 
-    def _next(self, most: int | None) -> _Rows | None:
+    def next(self, most: int | None = None) -> _Rows | None:
+        """The next batch as it comes, or what is left or wanted of it; None at the end."""
         batch = self._waiting or next(self._batches, None)
         if batch is None:
             return None
         count = len(batch.inputs) if most is None else most
         self._waiting = _part(batch, slice(count, None)) if count < len(batch.inputs) else None
-        return self._fresh(_part(batch, slice(count)).to(self._model.device))
-
-    def _fresh(self, batch: Batch) -> _Rows:
-        model, count = self._model, len(batch.inputs)
+        model, batch = self._model, _part(batch, slice(count)).to(self._model.device)
+        count = len(batch.inputs)
         indices = torch.arange(self._served, self._served + count, device=model.device)
         self._served += count
         return _Rows(

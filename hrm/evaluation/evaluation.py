@@ -7,18 +7,15 @@ from typing import Literal
 
 from hrm.checkpoints.loading import LoadedModel, require_fit, require_segments
 from hrm.config import ConfigError
+from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate, evaluate_halting
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
-from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
-from hrm.evaluation.halting import evaluate_halting
 from hrm.evaluation.result import EvaluationResult
-from hrm.evaluation.rules import RuleScores
 from hrm.evaluation.voting import PUBLISHED_VIEWS, vote
-from hrm.model.reasoning_model import ReasoningModel
-from puzzle_datasets.kinds.arc.scoring import ArcScores
+from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD
 
 Report = Callable[[str], object]
 """Called with words that say how far an evaluation is."""
@@ -50,22 +47,13 @@ class EvaluationOptions:
             if value is not None and value < least:
                 raise ConfigError(name, value, f"give at least {least}")
 
-    def views(self, manifest: Manifest) -> int:
-        """Views of an input that vote on this set."""
-        if manifest.kind != "arc":
-            return 0
-        if self.voting is not None:
-            return self.voting
-        return PUBLISHED_VIEWS if self.limit is None else 0
-
 
 def resolved(
     loaded: LoadedModel, dataset: PuzzleDataset, options: EvaluationOptions
 ) -> EvaluationOptions:
     """Return the options with all that they leave to the model and the puzzles filled in.
 
-    Raises:
-        ConfigError: model and puzzles do not fit each other, or the options fit neither.
+    Raises `ConfigError` where model and puzzles do not fit each other, or the options fit neither.
     """
     config, manifest = loaded.model.config, dataset.manifest
     require_fit(loaded, manifest)
@@ -74,7 +62,10 @@ def resolved(
     if options.voting and manifest.kind != "arc":
         problem = f"is {options.voting}, but {manifest.name} is no ARC"
         raise ConfigError("voting", options.voting, "give 0", problem=problem)
-    return replace(options, segments=segments, voting=options.views(manifest))
+    voting = options.voting
+    if voting is None:
+        voting = PUBLISHED_VIEWS if manifest.kind == "arc" and options.limit is None else 0
+    return replace(options, segments=segments, voting=voting)
 
 
 def run_evaluation(
@@ -87,78 +78,76 @@ def run_evaluation(
     options = resolved(loaded, dataset, options)
     model, segments = loaded.model, options.segments
     assert segments is not None
-    observed = _Observed(dataset, report)
-    batches = observed.passed_in(_batches(dataset, options), _planned(dataset, options))
+    rules, batches = RuleScores(dataset), _reported(dataset, options, report)
     began = time.perf_counter()
-    curve = None
+    curve = votes = None
     if options.halting == "fixed":
-        curve, halting = evaluate(model, batches, segments, observe=observed.answered)
+        curve, halting = evaluate(model, batches, segments, observe=rules.add)
     else:
-        halting = evaluate_halting(model, batches, segments, observed.answered)
+        halting = evaluate_halting(model, batches, segments, rules.add)
     seconds = time.perf_counter() - began
     began = time.perf_counter()
-    votes = _vote(model, dataset, options, segments, report)
+    if options.voting:
+        votes = vote(
+            model,
+            dataset,
+            segments=segments,
+            batch_size=options.batch_size,
+            views=options.voting,
+            answering=answer_late if options.halting == "fixed" else answer_when_sure,
+            report=lambda votes: report(f"{votes:,} votes"),
+        )
     return EvaluationResult(
         segments=segments,
-        puzzles=observed.scored,
+        puzzles=rules.count,
         curve=curve,
         halting=halting,
-        rules=observed.rule_scores(),
+        rules=rules.metrics(),
         votes=votes,
         seconds=seconds,
         voting_seconds=time.perf_counter() - began,
     )
 
 
-def _batches(dataset: PuzzleDataset, options: EvaluationOptions) -> Iterator[Batch]:
-    return evaluation_batches(
+def _reported(
+    dataset: PuzzleDataset, options: EvaluationOptions, report: Report
+) -> Iterator[Batch]:
+    """The batches to evaluate, reported as they are taken."""
+    planned, taken = min(len(dataset.test), options.limit or len(dataset.test)), 0
+    for batch in evaluation_batches(
         dataset, batch_size=options.batch_size, limit=options.limit, seed=EVALUATION_SEED
-    )
+    ):
+        report(f"{taken:,} of {planned:,} puzzles")
+        taken += len(batch.inputs)
+        yield batch
 
 
-def _planned(dataset: PuzzleDataset, options: EvaluationOptions) -> int:
-    return min(len(dataset.test), options.limit or len(dataset.test))
+class RuleScores:
+    """Collects answers, counts those with labels and judges them by the rules of the set's kind.
 
+    Metrics are means over the `count`. Of a Sudoku: digits missing from rows, columns and
+    boxes, clues changed. Of a maze: the shares of valid paths and of shortest ones. Kinds whose
+    answers vote have none.
+    """
 
-def _vote(
-    model: ReasoningModel,
-    dataset: PuzzleDataset,
-    options: EvaluationOptions,
-    segments: int,
-    report: Report,
-) -> ArcScores | None:
-    if not options.voting:
-        return None
-    return vote(
-        model,
-        dataset,
-        segments=segments,
-        batch_size=options.batch_size,
-        views=options.voting,
-        answering=answer_late if options.halting == "fixed" else answer_when_sure,
-        report=lambda votes: report(f"{votes:,} votes"),
-    )
+    def __init__(self, dataset: PuzzleDataset) -> None:
+        self._kind, self._grid = kind_named(dataset.manifest.kind), dataset.manifest.grid
+        self._sums: dict[str, float] = {}
+        self.count = 0
 
+    def add(self, answers: Answers) -> None:
+        """Judge some answers."""
+        chosen = answers.labelled
+        count = int(chosen.sum())
+        if count == 0:
+            return
+        labels = answers.labels[chosen]
+        labels = labels.where(labels != IGNORE_LABEL, PAD)
+        grids = answers.inputs[chosen], labels, answers.predictions[chosen]
+        for name, mean in self._kind.mean_scores(*grids, self._grid).items():
+            self._sums[name] = self._sums.get(name, 0.0) + count * mean
+        self.count += count
 
-class _Observed:
-    """Reports puzzles as they are taken, and counts and scores them as they are answered."""
-
-    def __init__(self, dataset: PuzzleDataset, report: Report) -> None:
-        self._rules, self._report = RuleScores(dataset), report
-        self._taken = self.scored = 0
-
-    def passed_in(self, batches: Iterator[Batch], planned: int) -> Iterator[Batch]:
-        """The batches as they are, reported when they are taken."""
-        for batch in batches:
-            self._report(f"{self._taken:,} of {planned:,} puzzles")
-            self._taken += len(batch.inputs)
-            yield batch
-
-    def answered(self, answers: Answers) -> None:
-        """Count and score finished puzzles."""
-        self._rules.add(answers)
-        self.scored += int(answers.labelled.sum())
-
-    def rule_scores(self) -> dict[str, float]:
-        """Scores of all of them by the rules of the puzzle."""
-        return self._rules.metrics()
+    def metrics(self) -> dict[str, float]:
+        """Return the means by name."""
+        return {n: total / self.count for n, total in self._sums.items() if n != "exact_accuracy"}

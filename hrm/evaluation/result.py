@@ -1,13 +1,19 @@
 """The result of an evaluation, as a record and as a page of text."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve, Halting
 from puzzle_datasets.common.text import flops, percent, seconds
 from puzzle_datasets.kinds.arc.scoring import ArcScores
+
+RULES = {
+    "missing_digits": "{:.2f} digits missing from rows, columns and boxes of a puzzle",
+    "changed_clues": "{:.2f} clues changed",
+    "valid_paths": "{:.1%} of paths valid",
+    "shortest_paths": "{:.1%} among the shortest",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +27,7 @@ class EvaluationResult:
         halting: what halting makes of the same puzzles.
         rules: scores of the answers by the rules of Sudoku or mazes, by name.
         votes: pass@K of ARC; None without a vote.
-        seconds: spent on the puzzles, without the vote.
-        voting_seconds: spent on the vote.
+        seconds: spent on the puzzles, without the vote, which took `voting_seconds`.
     """
 
     segments: int
@@ -34,16 +39,14 @@ class EvaluationResult:
     seconds: float
     voting_seconds: float
 
-    def record(self) -> dict[str, Any]:
-        """The result as JSON has it."""
-        return asdict(self)
-
 
 def text(result: EvaluationResult) -> str:
     """The result as people read it: tables and sentences."""
     parts = [_curve(result.curve)] if result.curve else []
     parts.append(_halting(result))
-    parts += [_rules(result)] if result.rules else []
+    if result.rules:
+        words = (RULES[name].format(value) for name, value in result.rules.items())
+        parts.append(f"By the rules: {', '.join(words).replace('%', ' %')}.")
     parts += [_votes(result.votes, result.voting_seconds)] if result.votes else []
     rate = result.puzzles / result.seconds
     parts.append(
@@ -78,32 +81,14 @@ def _curve(curve: Curve) -> str:
 
 def _halting(result: EvaluationResult) -> str:
     halting = result.halting
-    stops = ", ".join(_stops(halting))
+    counted = enumerate(halting.segments, start=1)
+    stops = ", ".join(f"{segments}: {percent(part)}" for segments, part in counted if part)
     return (
         f"If each puzzle stops on its own: {share(halting.exact_accuracy, result.puzzles)} exact, "
         f"{halting.mean_segments:.2f} of {result.segments} segments and "
         f"{flops(halting.inference_flops)} a puzzle on average.\n"
         f"Segments spent: {stops}."
     )
-
-
-def _stops(halting: Halting) -> Iterator[str]:
-    for segments, part in enumerate(halting.segments, start=1):
-        if part:
-            yield f"{segments}: {percent(part)}"
-
-
-RULES = {
-    "missing_digits": "{:.2f} digits missing from rows, columns and boxes of a puzzle",
-    "changed_clues": "{:.2f} clues changed",
-    "valid_paths": "{:.1%} of paths valid",
-    "shortest_paths": "{:.1%} among the shortest",
-}
-
-
-def _rules(result: EvaluationResult) -> str:
-    words = (RULES[name].format(value).replace("%", " %") for name, value in result.rules.items())
-    return f"By the rules: {', '.join(words)}."
 
 
 def _votes(votes: ArcScores, spent: float) -> str:

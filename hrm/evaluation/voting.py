@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from hrm.config import ConfigError
 from hrm.evaluation.answers import Answering, Answers, answer_late
@@ -25,9 +24,6 @@ PUBLISHED_VIEWS = 1001
 GUESSES = (1, 2, 10, 100, 1000)
 """K of the published pass@K; those above two only where inputs have as many views."""
 
-Report = Callable[[int], object]
-"""Called with the number of votes so far."""
-
 
 def vote(
     model: ReasoningModel,
@@ -37,11 +33,12 @@ def vote(
     batch_size: int,
     views: int = PUBLISHED_VIEWS,
     answering: Answering = answer_late,
-    report: Report | None = None,
+    report: Callable[[int], object] = lambda votes: None,
 ) -> ArcScores:
     """Answer each test input in up to `views` views, `batch_size` at a time, and score the vote.
 
-    Raises `ConfigError` where the kind of the puzzles has no votes or a number is below 1.
+    `report` is told the number of votes so far. Raises `ConfigError` where the kind of the puzzles
+    has no votes or a number is below 1.
     """
     if kind_named(dataset.manifest.kind).vote_scores is None:
         problem = f"{dataset.manifest.name} can't be voted on"
@@ -53,8 +50,7 @@ def vote(
     stream = voting_batches(dataset, batch_size=batch_size, views=views)
     for answers in answering(model, map(collector.hand_out, stream), segments):
         collector.collect(answers)
-        if report is not None:
-            report(collector.count)
+        report(collector.count)
     return collector.scores()
 
 
@@ -85,7 +81,14 @@ class VoteCollector:
         for batch in self._pending:
             mine = (positions >= batch.begin) & (positions < batch.end)
             if mine.any():
-                self._count(batch, positions[mine] - batch.begin, answers, mine)
+                at = positions[mine] - batch.begin
+                rows, chosen = batch.rows[at], mine.to(answers.predictions.device)
+                confidence = answers.q_halt[chosen].sigmoid()
+                predictions, augmentation = answers.predictions[chosen], batch.augmentation.at(at)
+                self._votes.add(predictions, confidence, rows, augmentation)
+                inputs = self._input_of_row[rows]
+                self._per_input += torch.bincount(inputs, minlength=len(self._per_input))
+                batch.missing -= len(at)
         while self._pending and not self._pending[0].missing:
             self._pending.popleft()
 
@@ -93,15 +96,6 @@ class VoteCollector:
         """Return pass@K for as many guesses as the inputs have views, and for two at least."""
         most = int(self._per_input.max())
         return self._votes.scores([count for count in GUESSES if count <= max(2, most)])
-
-    def _count(self, batch: "PendingBatch", at: Tensor, answers: Answers, mine: Tensor) -> None:
-        chosen = mine.to(answers.predictions.device)
-        rows = batch.rows[at]
-        confidence = answers.q_halt[chosen].sigmoid()
-        augmentation = batch.augmentation.at(at)
-        self._votes.add(answers.predictions[chosen], confidence, rows, augmentation)
-        self._per_input += torch.bincount(self._input_of_row[rows], minlength=len(self._per_input))
-        batch.missing -= len(at)
 
 
 class PendingBatch:

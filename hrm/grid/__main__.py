@@ -7,7 +7,7 @@ from pathlib import Path
 from hrm.charts import lacking, save_chart
 from hrm.commands.machine import option_names
 from hrm.commands.trained_model import add_trained_model, introduction, load_trained
-from hrm.grid.cells import Grid, GridOptions, begin, fill, whole_numbers
+from hrm.grid.cells import GridOptions, begin, fill, whole_numbers
 from hrm.grid.page import chart, markdown
 from hrm.model.devices import gpu_memory
 from puzzle_datasets.common.command_line import Parser
@@ -20,11 +20,6 @@ PROGRAM = "hrm.grid"
 
 def main(words: list[str] | None = None) -> int:
     """Do what the command line asks; return the exit status."""
-    parser = _parser()
-    return guarded(PROGRAM, lambda: _fill_grid(parser.parse_args(words)), option_names(parser))
-
-
-def _parser() -> Parser:
     text = "Evaluate a trained model under numbers of cycles, steps and segments of your choice."
     parser = Parser(prog=f"python -m {PROGRAM}", description=text)
     add_trained_model(parser)
@@ -34,7 +29,7 @@ def _parser() -> Parser:
     parser.add_argument("--M", nargs="+", default=["1..16"], help="segments (default: 1..16)")
     text = "where the table and the chart go; a grid that lies there is gone on with"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
-    return parser
+    return guarded(PROGRAM, lambda: _fill_grid(parser.parse_args(words)), option_names(parser))
 
 
 def _fill_grid(arguments: Namespace) -> int:
@@ -54,20 +49,15 @@ def _fill_grid(arguments: Namespace) -> int:
             best = max(cell.curve.exact_accuracy)
             say(f"N {cell.N}, T {cell.T}: {percent(best)} at best, in {seconds(cell.seconds)}")
     write_file(out / "grid.md", markdown(grid, M).encode())
-    files = ["grid.md", "grid.json", *_draw(grid, M, out)]
-    say(f"{out}: {', '.join(files)}")
-    return DONE
-
-
-def _draw(grid: Grid, M: tuple[int, ...], out: Path) -> list[str]:
-    """Draw the chart where that can be done; the names of the files."""
+    files = ["grid.md", "grid.json"]
     if missing := lacking():
         complain(PROGRAM, f"going without pictures: {missing}")
-        return []
-    names = ["grid.png", "grid.html"]
-    for name in names:
-        save_chart(chart(grid, M), out / name)
-    return names
+    else:
+        for name in ("grid.png", "grid.html"):
+            save_chart(chart(grid, M), out / name)
+            files.append(name)
+    say(f"{out}: {', '.join(files)}")
+    return DONE
 
 
 if __name__ == "__main__":

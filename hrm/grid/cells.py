@@ -15,7 +15,7 @@ from typing import Any
 from hrm.checkpoints.loading import LoadedModel, require_segments, with_steps
 from hrm.commands.trained_model import description_of
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluation.fixed import EVALUATION_SEED, evaluate
+from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting, curve_from, halting_from
 from puzzle_datasets.common.files import write_json
@@ -23,8 +23,7 @@ from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 FILE = "grid.json"
-MOST_NUMBERS, LARGEST_NUMBER = 1000, 4096
-_DIGITS = 12
+MOST_NUMBERS, LARGEST_NUMBER, _DIGITS = 1000, 4096, 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +39,12 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """The cells of one model on one puzzle set.
+    """The finished cells of one model on one puzzle set, by N and T.
 
     Attributes:
         subject: model, puzzles and options, as far as numbers depend on them.
         trained: N, T and M_max that the model was trained with.
         checkpoint: where the weights lay when they were last evaluated, and what they are.
-        cells: the finished ones, by N and T.
     """
 
     subject: dict[str, Any]
@@ -57,11 +55,6 @@ class Grid:
     def has(self, N: int, T: int) -> bool:
         """Return True if a cell is finished."""
         return any((cell.N, cell.T) == (N, T) for cell in self.cells)
-
-    def plus(self, cell: Cell) -> "Grid":
-        """The grid with one more cell."""
-        cells = sorted((*self.cells, cell), key=lambda one: (one.N, one.T))
-        return replace(self, cells=tuple(cells))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +118,8 @@ def fill(
                 continue
             model.config = config
             cell = _cell(model, dataset, options)
-            grid = grid.plus(cell)
+            cells = sorted((*grid.cells, cell), key=lambda one: (one.N, one.T))
+            grid = replace(grid, cells=tuple(cells))
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / FILE, asdict(grid))
             yield grid, cell
@@ -138,14 +132,9 @@ def _cell(model: ReasoningModel, dataset: PuzzleDataset, options: GridOptions) -
         dataset, batch_size=options.batch_size, limit=options.limit, seed=EVALUATION_SEED
     )
     began = time.perf_counter()
-    curve, halting = evaluate(model, batches, options.segments)
-    return Cell(
-        N=model.config.N,
-        T=model.config.T,
-        curve=curve,
-        halting=halting,
-        seconds=time.perf_counter() - began,
-    )
+    measured = evaluate(model, batches, options.segments)._asdict()
+    seconds = time.perf_counter() - began
+    return Cell(N=model.config.N, T=model.config.T, **measured, seconds=seconds)
 
 
 def _digest(model: ReasoningModel) -> str:
@@ -161,19 +150,19 @@ def _read(file: Path, checkpoint: dict[str, Any]) -> Grid:
     """The grid in a file; equal weights may lie elsewhere by now, at `checkpoint`."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        cells = tuple(_read_cell(cell) for cell in content["cells"])
-        trained = tuple(content["trained"])
+        cells = [
+            {**one, "curve": curve_from(one["curve"]), "halting": halting_from(one["halting"])}
+            for one in content["cells"]
+        ]
         return Grid(
-            subject=content["subject"], trained=trained, checkpoint=checkpoint, cells=cells
+            subject=content["subject"],
+            trained=tuple(content["trained"]),
+            checkpoint=checkpoint,
+            cells=tuple(Cell(**cell) for cell in cells),
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
         remedy = "remove it or name another folder"
         raise ConfigError.of(file, "is no grid", remedy) from error
-
-
-def _read_cell(fields: dict[str, Any]) -> Cell:
-    curve, halting = curve_from(fields["curve"]), halting_from(fields["halting"])
-    return Cell(**{**fields, "curve": curve, "halting": halting})
 
 
 def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
@@ -182,28 +171,25 @@ def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:
         >>> whole_numbers("N", ["1", "4", "6..8"])
         (1, 4, 6, 7, 8)
 
-    Raises:
-        ConfigError: a word is no number above 0, or they are too large or too many, since a slip
-            of the hand must not fill memory; its field is `name`.
+    Raises `ConfigError` where a word is no number above 0, or they are too large or too many,
+    since a slip of the hand must not fill memory; its field is `name`.
     """
     found: set[int] = set()
     for word in words:
         first, to, last = word.partition("..")
         last = last if to else first
-        numbers = range(0)
+        numbers, problem = range(0), f"is {word}"
         if first.isdecimal() and last.isdecimal():
             # Python reads no number of thousands of digits; the first of them are too large, too.
             numbers = range(int(first[:_DIGITS]), int(last[:_DIGITS]) + 1)
         if not numbers or numbers[0] < 1:
-            raise _impossible(name, word, "give whole numbers such as 1 2 4, or 1..4")
+            remedy = "give whole numbers such as 1 2 4, or 1..4"
+            raise ConfigError.of(name, problem, remedy, word)
         if numbers[-1] > LARGEST_NUMBER:
-            raise _impossible(name, word, f"give numbers of at most {LARGEST_NUMBER}")
+            remedy = f"give numbers of at most {LARGEST_NUMBER}"
+            raise ConfigError.of(name, problem, remedy, word)
         found.update(numbers)
     if len(found) > MOST_NUMBERS:
         problem = f"has {len(found)} numbers"
-        raise ConfigError(name, len(found), f"give at most {MOST_NUMBERS}", problem=problem)
+        raise ConfigError.of(name, problem, f"give at most {MOST_NUMBERS}", len(found))
     return tuple(sorted(found))
-
-
-def _impossible(name: str, word: str, remedy: str) -> ConfigError:
-    return ConfigError(name, word, remedy, problem=f"is {word}")

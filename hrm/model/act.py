@@ -52,8 +52,7 @@ def refill(model: ReasoningModel, slots: Slots, batch: Batch) -> Slots:
     """Halted slots take their row of `batch` and the initial state; the others stay."""
     start = model.initial_carry(len(slots.halted))
     fresh = slots.halted
-    states = fresh.view(-1, 1, 1)
-    tokens = fresh.view(-1, 1)
+    states, tokens = fresh.view(-1, 1, 1), fresh.view(-1, 1)
     return Slots(
         z_H=torch.where(states, start.z_H, slots.z_H),
         z_L=torch.where(states, start.z_L, slots.z_L),

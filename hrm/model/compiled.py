@@ -186,9 +186,7 @@ def _load_compiler() -> None:
     copyreg.pickle(torch.memory_format, _memory_format_by_name)
 
 
-def _memory_format_by_name(
-    memory_format: torch.memory_format,
-) -> tuple[Callable[[str], torch.memory_format], tuple[str]]:
+def _memory_format_by_name(memory_format: torch.memory_format) -> tuple[Any, tuple[str]]:
     return _memory_format, (str(memory_format).removeprefix("torch."),)
 
 

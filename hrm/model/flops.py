@@ -7,7 +7,7 @@ published sizes.
 """
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
-from hrm.recurrence import Updates, blocks_passed, kept_updates, networks, segment_updates
+from hrm.recurrence import Updates, blocks_passed, kept_updates, segment_updates
 
 FLOAT32_BYTES = 4
 
@@ -36,30 +36,19 @@ def _backward_flops(model: ModelConfig) -> int:
     """
     kept = kept_updates(model)
     backward = 2 * _updates_flops(model, kept)
-    if kept.begins_with_H:
-        backward -= _first_map_flops(model)
-    return backward
-
-
-def _first_map_flops(model: ModelConfig) -> int:
+    if not kept.begins_with_H:
+        return backward
     d, tokens = model.hidden_size, model.tokens
-    if model.mixing == "mlp":
-        return 4 * tokens * d * model.mixing_width
-    return 6 * tokens * d * d
+    return backward - tokens * d * (4 * model.mixing_width if model.mixing == "mlp" else 6 * d)
 
 
-def _token_head_flops(model: ModelConfig) -> int:
-    return 2 * model.tokens * model.hidden_size * model.vocab_size
-
-
-def _q_head_flops(model: ModelConfig) -> int:
-    return 2 * model.hidden_size * 2
+def _heads_flops(model: ModelConfig, token_passes: int, q_passes: int) -> int:
+    return 2 * model.hidden_size * (token_passes * model.tokens * model.vocab_size + 2 * q_passes)
 
 
 def segment_flops(model: ModelConfig) -> int:
     """Forward of one segment of one puzzle: its updates and both heads."""
-    recurrence = _updates_flops(model, segment_updates(model))
-    return recurrence + _token_head_flops(model) + _q_head_flops(model)
+    return _updates_flops(model, segment_updates(model)) + _heads_flops(model, 1, 1)
 
 
 def training_flops(model: ModelConfig) -> int:
@@ -70,8 +59,7 @@ def training_flops(model: ModelConfig) -> int:
     """
     forwards = 2 if model.learns_to_continue else 1
     recurrence = forwards * _updates_flops(model, segment_updates(model))
-    heads = 3 * _token_head_flops(model) + (forwards + 2) * _q_head_flops(model)
-    return recurrence + _backward_flops(model) + heads
+    return recurrence + _backward_flops(model) + _heads_flops(model, 3, forwards + 2)
 
 
 def inference_flops(model: ModelConfig, segments: int) -> int:
@@ -93,7 +81,7 @@ def parameter_count(model: ModelConfig) -> int:
     """Trained weights without the puzzle table, as the published parameter counts have it."""
     d = model.hidden_size
     mixing = 4 * d * d if model.mixing == "attention" else 3 * model.tokens * model.mixing_width
-    blocks = sum(networks(model).values()) * (mixing + 3 * d * model.swiglu_width)
+    blocks = sum(model.kind.networks(model).values()) * (mixing + 3 * d * model.swiglu_width)
     positions = model.tokens * d if model.positions == "learned" else 0
     return blocks + positions + 2 * model.vocab_size * d + 2 * d + 2
 

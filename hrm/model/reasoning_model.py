@@ -26,7 +26,7 @@ from hrm.model.layers import (
     rms_norm,
     truncated_normal_,
 )
-from hrm.recurrence import kept_updates, networks, segment_updates
+from hrm.recurrence import kept_updates, segment_updates
 
 Q_HEAD_BIAS = -5.0
 """Both Q-values start near zero, so that no row halts before it has learnt to."""
@@ -125,7 +125,7 @@ class ReasoningModel(nn.Module):
             self.embed_pos = Embedding(config.tokens, d)
         elif config.mixing == "attention":
             self.rotary = RotaryPositions(config.tokens, config.head_dim, config.rope_theta)
-        for letter, layers in networks(config).items():
+        for letter, layers in config.kind.networks(config).items():
             self.add_module(f"{letter}_level", ReasoningModule(config, layers))
         self.lm_head = Linear(d, config.vocab_size)
         self.q_head = Linear(d, 2, bias=True)
@@ -209,6 +209,5 @@ class ReasoningModel(nn.Module):
         """Run one segment on `x = embed(...)`: the next one's carry and the heads' output."""
         state = self.recur(carry, x)
         logits = self.lm_head(state.z_H)[:, self.config.puzzle_positions :]
-        return Carry(state.z_H.detach(), state.z_L.detach()), Output(
-            logits, *self.q_values(state.z_H)
-        )
+        output = Output(logits, *self.q_values(state.z_H))
+        return Carry(state.z_H.detach(), state.z_L.detach()), output

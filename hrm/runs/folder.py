@@ -72,10 +72,8 @@ class Outcome:
 class RunFiles:
     """The files of one run, whoever keeps it; what `run.json` holds is known to a subclass.
 
-    Readers may come at any time, also while the run writes.
-
-    Raises:
-        ConfigError: a file is damaged, or of another version.
+    Readers may come at any time, also while the run writes. Raises `ConfigError` where a file is
+    damaged, or of another version.
     """
 
     def __init__(self, root: Path) -> None:
@@ -98,8 +96,7 @@ class RunFiles:
     def require_free(self) -> None:
         """Refuse a folder that holds anything but what a run that died while it began left.
 
-        Raises:
-            ConfigError: it does; its field is the folder.
+        Raises `ConfigError` where it does; its field is the folder.
         """
         if self.root.exists() and not self.root.is_dir():
             raise self._unfit("is no folder", "give another one")
@@ -113,8 +110,7 @@ class RunFiles:
     def locked(self, *, wait: bool) -> Iterator[None]:
         """Make the folder, and be its one writer inside this context.
 
-        Raises:
-            ConfigError: another process writes here, and `wait` is false.
+        Raises `ConfigError` where another process writes here, and `wait` is false.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -130,15 +126,16 @@ class RunFiles:
         write_json(self._run, {"format": FORMAT, **content})
 
     def _read(self) -> dict[str, Any]:
+        remedy = "restore it, or start anew"
         try:
             content = read_json(self._run)
         except ValueError as error:
-            raise _unreadable(self._run, "is no JSON") from error
+            raise ConfigError.of(self._run, "is no JSON", remedy) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise _unreadable(self._run, f"is not of format {FORMAT}")
+            raise ConfigError.of(self._run, f"is not of format {FORMAT}", remedy)
         lacking = [name for name in SECTIONS if not isinstance(content.get(name), dict)]
         if lacking:
-            raise _unreadable(self._run, f"lacks {lacking[0]}")
+            raise ConfigError.of(self._run, f"lacks {lacking[0]}", remedy)
         return content
 
     def append(self, measurements: Iterable[Measurement]) -> list[Measurement]:
@@ -219,7 +216,3 @@ class RunFolder(RunFiles):
     def record(self) -> dict[str, Any]:
         """The content of `run.json`. Raises `ConfigError` where it is damaged or foreign."""
         return self._read()
-
-
-def _unreadable(file: Path, problem: str) -> ConfigError:
-    return ConfigError.of(file, problem, "restore it, or start anew")

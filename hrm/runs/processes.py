@@ -7,6 +7,7 @@ has not reported within a few seconds.
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -35,11 +36,8 @@ REPORTED = "hrm/reported"
 class Processes:
     """This process among those of its run; alone where torchrun started none.
 
-    Attributes:
-        rank: number of this process among all.
-        size: how many there are.
-        local_rank: its number on this machine, which is that of its GPU.
-        store: where they meet; None for a process alone.
+    `local_rank` is its number on this machine, which is that of its GPU; `store` is where the
+    processes meet, None for a process alone.
     """
 
     rank: int = 0
@@ -58,7 +56,7 @@ class Processes:
             store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
         except (ValueError, RuntimeError) as error:
             problem = f"{size} processes could not meet ({error})"
-            raise ConfigError(None, size, "start them with torchrun", problem=problem) from error
+            raise ConfigError.of(None, problem, "start them with torchrun", size) from error
         return cls(rank, size, local_rank, store)
 
     def device_name(self, name: str) -> str:
@@ -80,7 +78,7 @@ class Processes:
         if device.type == "cuda":
             if device.index != self.local_rank:
                 problem = f"is '{device}' for {self.size} processes"
-                raise ConfigError("device", str(device), "give cuda", problem=problem)
+                raise ConfigError.of("device", problem, "give cuda", str(device))
             torch.cuda.set_device(device)
             backend = "nccl"
         try:
@@ -112,14 +110,12 @@ class Processes:
     def _heard(self) -> bool:
         """Return True if the first process has reported an error, or does so soon."""
         until = time.monotonic() + REPORT_SECONDS
-        try:
+        with suppress(RuntimeError):  # the store is the first process's and may go with it
             # Asking again and again is silent; torch warns where its own wait runs out.
             while time.monotonic() < until:
                 if self.store.check([REPORTED]):
                     return True
                 time.sleep(0.1)
-        except RuntimeError:
-            pass  # the store is the first process's and went with it
         return False
 
 
@@ -127,5 +123,5 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, str(default))
     if not text.isdecimal():
         problem = f"the variable {name} is {text!r}"
-        raise ConfigError(None, text, "start with torchrun, or unset it", problem=problem)
+        raise ConfigError.of(None, problem, "start with torchrun, or unset it", text)
     return int(text)

@@ -25,11 +25,7 @@ def of_run(trainer: Trainer, folder: str) -> dict[str, Any]:
     """
     manifest, model, training = trainer.dataset.manifest, trainer.model_config, trainer.config
     return {
-        "dataset": {
-            "folder": folder,
-            "name": manifest.name,
-            "fingerprint": manifest.fingerprint,
-        },
+        "dataset": {"folder": folder, "name": manifest.name, "fingerprint": manifest.fingerprint},
         "model": asdict(model),
         "training": asdict(training),
         "costs": costs(model, training),
@@ -79,25 +75,17 @@ def line(progress: Progress) -> str:
         f"step {progress.step:,}/{progress.total_steps:,} ({share})",
         flops(progress.training_flops),
         f"loss {progress.loss:.4f}",
-        *_halted(progress),
-        f"{progress.examples_per_second:,.0f} examples/s",
     ]
+    if progress.mean_segments:  # before the first puzzle ends there are no means over such
+        parts.append(f"exact {percent(progress.train_exact_accuracy)} in training")
+        parts.append(f"{progress.mean_segments:.2f} segments")
+    parts.append(f"{progress.examples_per_second:,.0f} examples/s")
     if progress.curve is not None:
         parts.append(f"{percent(progress.curve.exact_accuracy[-1])} of test puzzles exact")
     if progress.step < progress.total_steps:
         left = progress.device_seconds / progress.step * (progress.total_steps - progress.step)
         parts.append(f"{seconds(left)} left")
     return ", ".join(parts)
-
-
-def _halted(progress: Progress) -> list[str]:
-    """Means over puzzles that ended; before the first there is none to tell of."""
-    if progress.mean_segments == 0:
-        return []
-    return [
-        f"exact {percent(progress.train_exact_accuracy)} in training",
-        f"{progress.mean_segments:.2f} segments",
-    ]
 
 
 def _averaged(before: str, decay: float) -> str:

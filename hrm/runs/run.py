@@ -2,8 +2,8 @@
 
 import time
 import traceback
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -27,10 +27,8 @@ class SingleRun:
     """A run in a folder of its own; all processes of `group` make one and `train` at once.
 
     The first process writes and speaks for all. Use it as a context, which keeps others from
-    writing in the folder.
-
-    Raises:
-        UserError: settings, puzzles, folder or checkpoint do not go together.
+    writing in the folder. Raises `UserError` where settings, puzzles, folder or checkpoint do not
+    go together.
     """
 
     def __init__(self, request: Request, device: torch.device, group: ProcessGroup) -> None:
@@ -39,12 +37,13 @@ class SingleRun:
         saved = group.broadcast(lambda: saved_run(request, self.folder))
         source = dataset_folder(request, saved)
         dataset = PuzzleDataset.open(source)
-        _require_same_puzzles(request, dataset, saved)
-        self.settings = resolved_settings(request, dataset.manifest, saved)
+        if saved is not None and saved["dataset"]["fingerprint"] != dataset.manifest.fingerprint:
+            problem = f"holds other puzzles than {request.out} was begun with"
+            remedy = f"give {saved['dataset']['folder']}, or another --out"
+            raise ConfigError.of("dataset", problem, remedy, dataset.manifest.fingerprint)
+        self.model, self.training = resolved_settings(request, dataset.manifest, saved)
         with self._memory():
-            self.trainer = Trainer(
-                self.settings.model, self.settings.training, dataset, device, group
-            )
+            self.trainer = Trainer(self.model, self.training, dataset, device, group)
         record = report.of_run(self.trainer, str(source.resolve()))
         group.broadcast(lambda: self._begin(record))
 
@@ -72,12 +71,11 @@ class SingleRun:
                 write_file(self.folder.error, traceback.format_exc().encode())
             raise
 
-    def _memory(self) -> ExitStack:
-        """Return a context in which too little memory is blamed on the settings."""
-        both = ExitStack()
-        both.enter_context(gpu_memory("--micro-batch"))
-        both.enter_context(main_memory(self.settings.model, self.settings.training))
-        return both
+    @contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Blame too little memory on the settings."""
+        with gpu_memory("--micro-batch"), main_memory(self.model, self.training):
+            yield
 
     def _begin(self, record: Mapping[str, Any]) -> None:
         with ExitStack() as lock:
@@ -87,38 +85,33 @@ class SingleRun:
             self._lock = lock.pop_all()
 
     def _train(self, seconds: float) -> int:
-        self._restore()
         trainer = self.trainer
-        if trainer.done:
-            self._end(RunState.COMPLETE, report.SPENT)
-            self._say("This run is finished.")
-            self._say_result()
-            return DONE
-        session = report.session_record(trainer)
-        self.group.broadcast(partial(self.folder.begin_session, session))
-        with stop_on_signal() as stop:
-            # Whoever reads the first line may send a signal, which all have to take well.
-            self.group.barrier()
-            self._say_beginning()
-            for progress in trainer.run(self.folder.checkpoint, seconds, stop):
-                self.group.broadcast(self._append)
-                self._say(report.line(progress))
+        if self.group.broadcast(self.folder.checkpoint.exists):
+            trainer.restore(self.folder.checkpoint)
+        self.group.broadcast(self._append)  # also reports that only the checkpoint has
+        finished = trainer.done
+        if not finished:
+            session = report.session_record(trainer)
+            self.group.broadcast(partial(self.folder.begin_session, session))
+            with stop_on_signal() as stop:
+                # Whoever reads the first line may send a signal, which all have to take well.
+                self.group.barrier()
+                self._say_beginning()
+                for progress in trainer.run(self.folder.checkpoint, seconds, stop):
+                    self.group.broadcast(self._append)
+                    self._say(report.line(progress))
         if not trainer.done:
             again = f"add --resume to go on from {self.folder.checkpoint}"
             self._say(f"Interrupted after step {trainer.step:,}; {again}.")
             return INTERRUPTED
         self._end(RunState.COMPLETE, report.SPENT)
+        if finished:
+            self._say("This run is finished.")
         self._say_result()
         return DONE
 
     def _append(self) -> None:
         self.folder.append(self.trainer.measurements)
-
-    def _restore(self) -> None:
-        """Continue from the checkpoint, if there is one, and add reports that only it has."""
-        if self.group.broadcast(self.folder.checkpoint.exists):
-            self.trainer.restore(self.folder.checkpoint)
-        self.group.broadcast(self._append)
 
     def _end(self, state: RunState, reason: str) -> None:
         """Write how the run ended; what the first process can, others need not wait for."""
@@ -147,16 +140,3 @@ class SingleRun:
             decay = ema_decay(self.trainer.model_config, self.trainer.config)
             say(report.result(evaluated[-1], decay))
         say(f"Checkpoint {self.folder.checkpoint}, reports {self.folder.metrics}.")
-
-
-def _require_same_puzzles(
-    request: Request, dataset: PuzzleDataset, saved: Mapping[str, Any] | None
-) -> None:
-    if saved is None or saved["dataset"]["fingerprint"] == dataset.manifest.fingerprint:
-        return
-    raise ConfigError(
-        "dataset",
-        dataset.manifest.fingerprint,
-        f"give {saved['dataset']['folder']}, or another --out",
-        problem=f"holds other puzzles than {request.out} was begun with",
-    )

@@ -6,13 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hrm.config import (
-    DATASET_FIELDS,
-    ConfigError,
-    ModelConfig,
-    TrainingConfig,
-    heads_of_width,
-)
+from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig, heads_of_width
 from hrm.model.flops import step_flops, total_steps
 from hrm.runs.folder import RunFolder, RunState
 from puzzle_datasets.common.command_line import flag
@@ -27,14 +21,8 @@ DEFAULT_STEPS = 10_000
 class Request:
     """The run that a command line asks for; only what was given is set.
 
-    Attributes:
-        out: the run's folder.
-        resume: whether to go on with the run that is there.
-        dataset: the puzzle set's folder.
-        model: fields of `ModelConfig`.
-        training: fields of `TrainingConfig`.
-        head_dim: width of an attention head, in place of `num_heads`.
-        steps: the budget in steps, in place of `training_flops`.
+    `model` and `training` are fields of `ModelConfig` and `TrainingConfig`; `head_dim` stands for
+    `num_heads` and `steps` for `training_flops`. `resume`: go on with the run in the folder `out`.
     """
 
     out: Path
@@ -46,20 +34,11 @@ class Request:
     steps: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Model and training of a run, complete."""
-
-    model: ModelConfig
-    training: TrainingConfig
-
-
 def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
     """Return the record of the run that is in the folder already; None where there is none.
 
-    Raises:
-        ConfigError: it is damaged, has failed, or is not asked to go on; or the folder holds
-            something else.
+    Raises `ConfigError` where it is damaged, has failed, or is not asked to go on; or the folder
+    holds something else.
     """
     if not folder.exists():
         folder.require_free()
@@ -77,22 +56,22 @@ def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
 
 def resolved_settings(
     request: Request, manifest: Manifest, saved: Mapping[str, Any] | None
-) -> Settings:
+) -> tuple[ModelConfig, TrainingConfig]:
     """Return the settings of a new run, or of the one whose `run.json` has the record `saved`.
 
-    Raises:
-        ConfigError: a setting is impossible, of no use, or not that of the saved run.
+    Raises `ConfigError` where a setting is impossible, of no use, or not that of the saved run.
     """
     before = saved or {"model": {}, "training": {}}
     model = _model(request, manifest, before["model"])
-    _require_active(request, model)
     training = _training(request, model, before["training"])
     if saved is not None:
-        begun = make(TrainingConfig, saved["training"], ConfigError)
+        begun = total_steps(model, make(TrainingConfig, saved["training"], ConfigError))
         _require_unchanged(request.out, saved["model"], plain(model))
-        _require_same_steps(request, total_steps(model, begun))
+        # Other steps are refused in the words that were used, which name no FLOPs.
+        steps = begun if request.steps is None else request.steps
+        _require_unchanged(request.out, {"steps": begun}, {"steps": steps})
         _require_unchanged(request.out, saved["training"], plain(training))
-    return Settings(model=model, training=training)
+    return model, training
 
 
 def dataset_folder(request: Request, saved: Mapping[str, Any] | None) -> Path:
@@ -115,15 +94,11 @@ def _model(request: Request, manifest: Manifest, before: Mapping[str, Any]) -> M
         hidden_size = values.get("hidden_size", ModelConfig.hidden_size)
         values["num_heads"] = heads_of_width(request.head_dim, hidden_size)
     model: ModelConfig = make(ModelConfig, values, ConfigError)
-    return model
-
-
-def _require_active(request: Request, model: ModelConfig) -> None:
-    """Refuse a setting that was given though the model has no use for it."""
     given = {**request.model, **request.training}
     for name, cause in model.ignored(given).items():
         problem = f"is {given[name]}, which {flag(cause)} {getattr(model, cause)} has no use for"
-        raise ConfigError(name, given[name], "leave it out", problem=problem, also=(cause,))
+        raise ConfigError.of(name, problem, "leave it out", given[name], also=(cause,))
+    return model
 
 
 def _training(request: Request, model: ModelConfig, before: Mapping[str, Any]) -> TrainingConfig:
@@ -142,7 +117,7 @@ def _training(request: Request, model: ModelConfig, before: Mapping[str, Any]) -
 
 def _refuse_both(field: str, value: object, other: str) -> NoReturn:
     problem = f"is {value}, and {flag(other)} is given too"
-    raise ConfigError(field, value, "keep one of them", problem=problem, also=(other,))
+    raise ConfigError.of(field, problem, "keep one of them", value, also=(other,))
 
 
 def _at_least(whole: int) -> float:
@@ -151,18 +126,9 @@ def _at_least(whole: int) -> float:
     return near if near >= whole else math.nextafter(near, math.inf)
 
 
-def _require_same_steps(request: Request, begun: int) -> None:
-    """Refuse other steps in the words that were used, which name no FLOPs."""
-    if request.steps not in (None, begun):
-        _refuse_change(request.out, "steps", request.steps, begun)
-
-
 def _require_unchanged(out: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for name, before in saved.items():
         if now[name] != before:
-            _refuse_change(out, name, now[name], before)
-
-
-def _refuse_change(out: Path, name: str, now: object, before: object) -> NoReturn:
-    problem = f"is {now}, but {out} was begun with {before}"
-    raise ConfigError(name, now, "leave it out, or give another --out", problem=problem)
+            problem = f"is {now[name]}, but {out} was begun with {before}"
+            remedy = "leave it out, or give another --out"
+            raise ConfigError.of(name, problem, remedy, now[name])

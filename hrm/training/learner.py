@@ -1,25 +1,86 @@
 """One step of training, and all that a step changes: weights, moments, slots, sums."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
 from hrm.distributed import SINGLE, ProcessGroup
-from hrm.model.act import draw_least_segments, empty_slots, join, refill, train_segment
+from hrm.model.act import Segment, draw_least_segments, empty_slots, join, refill, train_segment
 from hrm.model.flat import MovingAverage
 from hrm.model.losses import TOKEN_LOSSES
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import AdamAtan2, SignSGD, schedule
-from hrm.training.tally import Tally
 from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.loading.batch import Batch
 
 
 class NonFiniteLoss(RunError):
     """The loss became infinite or not a number; the message names the step and the loss."""
+
+
+class Means(NamedTuple):
+    """Means since the last report: losses per row, exact accuracy and segments per halted row."""
+
+    loss: float
+    lm_loss: float
+    train_exact_accuracy: float
+    mean_segments: float
+
+
+class Tally:
+    """Sums of segments, kept on the device so that a step does not wait for them.
+
+    `steps` and `seconds` are since the last report, `examples` is of all.
+    """
+
+    def __init__(self, rows: int, device: torch.device) -> None:
+        self.rows = rows
+        self.steps = self.examples = 0
+        self.seconds = 0.0
+        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
+        self._halted = (0.0, 0.0)
+
+    def add(self, segment: Segment) -> None:
+        """Add one segment of some or all rows."""
+        slots, scores = segment.slots, segment.scores
+        counts = slots.halted & (scores.labelled > 0)
+        sums = [
+            segment.loss.total.detach(),
+            segment.loss.lm.detach(),
+            counts.sum(),
+            (counts & scores.exact).sum(),
+            (counts * slots.segments).sum(),
+            (slots.segments == 1).sum(),
+        ]
+        self._sums += torch.stack([value.double() for value in sums])
+
+    def read(self, group: ProcessGroup = SINGLE) -> Means:
+        """Return the means over all processes and start anew.
+
+        Where no row halted, the means over halted rows are those of the report before, at first 0.
+        """
+        loss, lm_loss, count, exact, segments, fresh = group.sum_(self._sums).tolist()
+        row_segments = self.rows * self.steps
+        if count:
+            self._halted = (exact / count, segments / count)
+        self.examples += int(fresh)
+        self.steps, self.seconds = 0, 0.0
+        self._sums.zero_()
+        return Means(loss / row_segments, lm_loss / row_segments, *self._halted)
+
+    def state_dict(self, group: ProcessGroup = SINGLE) -> dict[str, Any]:
+        """Everything later reports depend on, of all processes."""
+        state = {name: getattr(self, name) for name in ("steps", "seconds", "examples")}
+        return {**state, "sums": group.sum_(self._sums.clone()), "halted": self._halted}
+
+    def load_state_dict(self, state: dict[str, Any], group: ProcessGroup = SINGLE) -> None:
+        """Continue from what `state_dict` returned; the first process takes the sums over."""
+        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.examples, self._halted = state["examples"], state["halted"]
+        self._sums.copy_(state["sums"]).mul_(group.rank == 0)
 
 
 class Learner:
@@ -42,17 +103,14 @@ class Learner:
         exploration: torch.Generator,
         group: ProcessGroup = SINGLE,
     ) -> None:
-        self.config, self.group, self.device = training_config, group, device
-        self.total_steps = total_steps
-        self.steps = 0
-        self.model = ReasoningModel(model_config, getattr(torch, training_config.precision))
+        self.config = config = training_config
+        self.group, self.device, self.total_steps, self.steps = group, device, total_steps, 0
+        self.model = ReasoningModel(model_config, getattr(torch, config.precision))
         self.model.initialise(initialisation)
         self.model.to(device)
         self._exploration = exploration
-        config = training_config
-        self._optimizer = AdamAtan2(
-            self.model.parameters(), config.beta1, config.beta2, config.weight_decay
-        )
+        parameters = self.model.parameters()
+        self._optimizer = AdamAtan2(parameters, config.beta1, config.beta2, config.weight_decay)
         self._puzzle_optimizer = SignSGD(self.model.puzzle_emb.weights, config.puzzle_weight_decay)
         decay = ema_decay(model_config, config)
         self.average = MovingAverage(self._optimizer.flat, decay) if decay else None
@@ -79,7 +137,15 @@ class Learner:
         self._note(self._accumulate_gradients(puzzle_rows))
         assert puzzle_rows.grad is not None
         self.steps += 1
-        self._update(identifiers, puzzle_rows.grad)
+        ratio, group = self.learning_rate_ratio, self.group
+        group.sum_(self._optimizer.flat.gradients)
+        self._optimizer.step(self.config.learning_rate * ratio)
+        if self.model.config.puzzle_width:
+            rate = self.config.puzzle_learning_rate * ratio
+            rows, gradients = group.gather(identifiers), group.gather(puzzle_rows.grad)
+            self._puzzle_optimizer.step(rate, rows, gradients)
+        if self.average is not None:
+            self.average.update(self.steps)
 
     def _accumulate_gradients(self, puzzle_rows: Tensor) -> Tensor:
         """Pass the slots through the model, `micro_batch` at a time; their part of the loss."""
@@ -87,7 +153,9 @@ class Learner:
         least = self._draw_least_segments()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         parts = []
-        for part in self._micro_batches():
+        rows = len(puzzle_rows)
+        size = min(rows, self.config.micro_batch or rows)
+        for part in (slice(start, start + size) for start in range(0, rows, size)):
             slots, bound = self._slots.rows(part), None if least is None else least[part]
             segment = train_segment(self.model, slots, puzzle_rows[part], bound, token_loss)
             loss = segment.loss.total / self.config.batch_size
@@ -98,11 +166,6 @@ class Learner:
         self._slots = parts[0] if len(parts) == 1 else join(parts)
         return total
 
-    def _micro_batches(self) -> list[slice]:
-        rows = self.config.batch_size // self.group.size
-        size = min(rows, self.config.micro_batch or rows)
-        return [slice(start, start + size) for start in range(0, rows, size)]
-
     def _draw_least_segments(self) -> Tensor | None:
         """This process's part of what is drawn for the whole batch."""
         config = self.model.config
@@ -112,19 +175,6 @@ class Learner:
             self.config.batch_size, config.M_max, config.halt_exploration, self._exploration
         )
         return self.group.of(least).to(self.device, non_blocking=True)
-
-    def _update(self, identifiers: Tensor, row_gradients: Tensor) -> None:
-        ratio, group = self.learning_rate_ratio, self.group
-        group.sum_(self._optimizer.flat.gradients)
-        self._optimizer.step(self.config.learning_rate * ratio)
-        if self.model.config.puzzle_width:
-            self._puzzle_optimizer.step(
-                self.config.puzzle_learning_rate * ratio,
-                group.gather(identifiers),
-                group.gather(row_gradients),
-            )
-        if self.average is not None:
-            self.average.update(self.steps)
 
     def _note(self, loss: Tensor) -> None:
         """Keep the first step whose loss is not finite, without waiting for the device."""

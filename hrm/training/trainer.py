@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from hrm.checkpoints import checkpoint
-from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig
+from hrm.config import ModelConfig, TrainingConfig, require_sizes
 from hrm.distributed import SINGLE, ProcessGroup
-from hrm.evaluation.fixed import EVALUATION_SEED, Evaluation, evaluate
+from hrm.evaluation.accuracy import EVALUATION_SEED, Evaluation, evaluate
 from hrm.model.devices import require_precision
 from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel
@@ -44,8 +44,7 @@ class Trainer:
         measurements: every report of the run so far, those before a `restore` included.
         execution: how blocks really run, which may be less than was asked for.
 
-    Raises:
-        ConfigError: the dataset does not fit the model, or the device the precision.
+    Raises `ConfigError` where the dataset does not fit the model, or the device the precision.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class Trainer:
         device: torch.device,
         group: ProcessGroup = SINGLE,
     ) -> None:
-        _require_fit(model_config, dataset)
+        require_sizes(model_config, dataset.manifest)
         require_precision(training_config.precision, device)
         self.model_config, self.config = model_config, training_config
         self.dataset, self.device, self.group = dataset, device, group
@@ -68,7 +67,9 @@ class Trainer:
             device=device,
             share=group.share,
         )
-        initialisation, exploration = _generators(training_config.seed, 2)
+        # Independent generators, so that one's draws do not shift another's.
+        seeds = np.random.SeedSequence(training_config.seed).generate_state(2, np.uint32).tolist()
+        initialisation, exploration = (torch.Generator().manual_seed(part) for part in seeds)
         self._learner = Learner(
             model_config,
             training_config,
@@ -115,14 +116,14 @@ class Trainer:
             stop: as soon as it is true between two steps, the state is saved and the run ends.
             saved: called after each checkpoint.
 
-        Raises:
-            NonFiniteLoss: the loss is no longer a finite number.
+        Raises `NonFiniteLoss` where the loss is no longer a finite number.
         """
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
         watch = Watch(self.group, self.device, seconds, stop)
         while not self.done:
-            due, ends = self._poll(watch)
+            with self._charged():  # several processes wait for their devices here
+                due, ends = watch.poll()
             if ends:
                 break
             if checkpoint is not None and due:
@@ -136,7 +137,9 @@ class Trainer:
             if evaluates or self.step % interval == 0 or self.done:
                 self._synchronize()
                 progress = self._report(self.evaluate() if evaluates else None)
-                self.measurements.append(Measurement(time_ms=_now_ms(), progress=progress))
+                self.measurements.append(
+                    Measurement(time_ms=time.time_ns() // 1_000_000, progress=progress)
+                )
                 yield progress
         if checkpoint is not None:
             self.save(checkpoint)
@@ -170,7 +173,13 @@ class Trainer:
         Raises `NonFiniteLoss` in place of saving weights that are spoilt.
         """
         self._learner.require_finite()
-        content = {"settings": self._settings(), "state": self._state()}
+        state = {
+            "seconds": self._seconds,
+            "measurements": [one.plain() for one in self.measurements],
+            "learner": self._learner.state_dict(),
+            "loader": self._loader.state_dict(),
+        }
+        content = {"settings": self._settings(), "state": state}
         if self.group.rank == 0:
             checkpoint.save(path, content)
 
@@ -179,51 +188,46 @@ class Trainer:
         content = checkpoint.load(path)
         for what, settings in self._settings().items():
             checkpoint.require_same(path, what, content["settings"][what], settings)
-        self._load_state(content["state"])
+        state = content["state"]
+        self._seconds = state["seconds"]
+        self.measurements = [measurement_from(one) for one in state["measurements"]]
+        self._learner.load_state_dict(state["learner"])
+        self._loader.load_state_dict(state["loader"])
 
-    def _take_step(self) -> None:
+    @contextmanager
+    def _charged(self) -> Iterator[None]:
+        """What is done inside counts as time of training."""
         started = time.perf_counter()
-        self._learner.step(self._loader.next_batch())
-        self._learner.tally.steps += 1
-        self._charge(time.perf_counter() - started)
-
-    def _poll(self, watch: Watch) -> tuple[bool, bool]:
-        """Return what `Watch.poll` says, for which several processes wait for their devices."""
-        started = time.perf_counter()
-        said = watch.poll()
-        self._charge(time.perf_counter() - started)
-        return said
-
-    def _synchronize(self) -> None:
-        """Wait for the device, which may be many steps behind; the wait is time of training."""
-        started = time.perf_counter()
-        self._learner.require_finite()
-        self._charge(time.perf_counter() - started)
-
-    def _charge(self, seconds: float) -> None:
+        yield
+        seconds = time.perf_counter() - started
         self._seconds += seconds
         self._learner.tally.seconds += seconds
 
+    def _take_step(self) -> None:
+        with self._charged():
+            self._learner.step(self._loader.next_batch())
+            self._learner.tally.steps += 1
+
+    def _synchronize(self) -> None:
+        """Wait for the device, which may be many steps behind."""
+        with self._charged():
+            self._learner.require_finite()
+
     def _report(self, evaluation: Evaluation | None) -> Progress:
         tally = self._learner.tally
-        row_segments = self.config.batch_size * tally.steps
-        examples_per_second = row_segments / tally.seconds
+        examples_per_second = self.config.batch_size * tally.steps / tally.seconds
         means = tally.read(self.group)
         return Progress(
             step=self.step,
             total_steps=self.total_steps,
             training_flops=self.step * step_flops(self.model_config, self.config),
-            loss=means.loss,
-            lm_loss=means.lm_loss,
-            train_exact_accuracy=means.exact_accuracy,
-            mean_segments=means.segments,
+            **means._asdict(),
             learning_rate=self.config.learning_rate * self._learner.learning_rate_ratio,
             examples=tally.examples,
             device_seconds=self._seconds,
             examples_per_second=examples_per_second,
             peak_memory_bytes=_peak_memory(self.device),
-            curve=None if evaluation is None else evaluation.curve,
-            halting=None if evaluation is None else evaluation.halting,
+            **({} if evaluation is None else evaluation._asdict()),
         )
 
     def _settings(self) -> dict[str, dict[str, Any]]:
@@ -233,20 +237,6 @@ class Trainer:
             "training setting": asdict(self.config),
             "dataset": {"fingerprint": self.dataset.manifest.fingerprint},
         }
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "seconds": self._seconds,
-            "measurements": [one.plain() for one in self.measurements],
-            "learner": self._learner.state_dict(),
-            "loader": self._loader.state_dict(),
-        }
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._seconds = state["seconds"]
-        self.measurements = [measurement_from(one) for one in state["measurements"]]
-        self._learner.load_state_dict(state["learner"])
-        self._loader.load_state_dict(state["loader"])
 
 
 def _compile(model: ReasoningModel, wanted: str) -> str:
@@ -260,24 +250,6 @@ def _compile(model: ReasoningModel, wanted: str) -> str:
     if not compile_blocks(model, "reduce-overhead" if graphs else "default"):
         return "eager"
     return "cuda_graphs" if graphs else "compiled"
-
-
-def _generators(seed: int, count: int) -> list[torch.Generator]:
-    """Independent CPU generators, so that one's draws do not shift another's."""
-    seeds = np.random.SeedSequence(seed).generate_state(count, np.uint32).tolist()
-    return [torch.Generator().manual_seed(part) for part in seeds]
-
-
-def _require_fit(config: ModelConfig, dataset: PuzzleDataset) -> None:
-    for field in DATASET_FIELDS:
-        given, needed = getattr(config, field), getattr(dataset.manifest, field)
-        if given != needed and field not in config.inactive:
-            problem = f"is {given}, but the dataset {dataset.manifest.name!r} has {needed}"
-            raise ConfigError(field, given, f"give {needed}", problem=problem)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -27,7 +27,7 @@ def arc(arc_folder: Path) -> PuzzleDataset:
     return PuzzleDataset.open(arc_folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model_config(arc: PuzzleDataset) -> Callable[..., ModelConfig]:
     """The configuration of a tiny model of the ARC tasks, with some settings changed."""
 
@@ -47,7 +47,7 @@ def model_config(arc: PuzzleDataset) -> Callable[..., ModelConfig]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def training_config() -> Callable[..., TrainingConfig]:
     """A configuration that trains `model` for `steps` steps, with some settings changed."""
 

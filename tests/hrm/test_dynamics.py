@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hrm.config import ConfigError, ModelConfig
-from hrm.dynamics.covariance import CovarianceAccumulator, participation_ratio
-from hrm.dynamics.measure import follow, measure
-from hrm.dynamics.moves import Move, forward_residual, moves
-from hrm.dynamics.traces import SegmentTrace, hardest, traces
+from hrm.dynamics.measure import (
+    CovarianceAccumulator,
+    Move,
+    follow,
+    forward_residual,
+    measure,
+    moves,
+    participation_ratio,
+)
+from hrm.dynamics.pictures import SegmentTrace, hardest, traces
 from hrm.model.reasoning_model import Carry, ReasoningModel
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
@@ -189,6 +195,6 @@ def test_the_most_telling_puzzles_are_those_solved_last(
         solved = [rows >= at if at else rows < 0 for at in next(given_out)]
         return [SegmentTrace(tokens, tokens, tokens, exact, exact) for exact in solved]
 
-    monkeypatch.setattr("hrm.dynamics.traces.traces", made_up)
+    monkeypatch.setattr("hrm.dynamics.pictures.traces", made_up)
     found = hardest(built(model_config()), batches(arc), 3, 4)
     assert [trace.solved_at for trace in found] == [3, 3, 2, 1]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,12 +15,11 @@ from torch import Tensor
 
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.__main__ import main
-from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
+from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart, setting
 from hrm.dynamics.measure import Dynamics, Participation, Residual, Trajectories
-from hrm.dynamics.pictures import drawn_segments, picture
-from hrm.dynamics.traces import SegmentTrace
-from hrm.dynamics.wording import names, setting
-from hrm.evaluation.fixed import Evaluation
+from hrm.dynamics.pictures import SegmentTrace, drawn_segments, picture
+from hrm.dynamics.report import names
+from hrm.evaluation.accuracy import Evaluation
 from hrm.progress import Curve, Halting
 from hrm.training.trainer import Trainer
 from puzzle_datasets.commands.prepare import prepare
@@ -159,17 +159,24 @@ def test_wrong_cells_are_counted_and_marked(kind: str, arc: PuzzleDataset, tmp_p
     assert ">a note<" in image
 
 
-@pytest.fixture
-def trained(
-    tmp_path: Path,
+@pytest.fixture(scope="module")
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory,
     arc: PuzzleDataset,
     model_config: MakeModel,
     training_config: MakeTraining,
 ) -> Path:
-    """The folder of a run of two steps."""
     model = model_config(mode="lean")
     trainer = Trainer(model, training_config(model, 2), arc, torch.device("cpu"))
-    list(trainer.run(tmp_path / "checkpoint.pt"))
+    file = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    list(trainer.run(file))
+    return file
+
+
+@pytest.fixture
+def trained(checkpoint: Path, tmp_path: Path) -> Path:
+    """The folder of a run of two steps."""
+    shutil.copy(checkpoint, tmp_path)
     return tmp_path
 
 

@@ -1,7 +1,9 @@
 """`python -m hrm.evaluate` says what is so, or in one sentence what is wrong."""
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +29,43 @@ Run = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture
-def sudoku(tmp_path: Path) -> Path:
-    return prepare("sudoku", SudokuSettings(side=4, train=8, test=12), tmp_path / "data")
+@pytest.fixture(scope="module")
+def sudoku(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = SudokuSettings(side=4, train=8, test=12)
+    return prepare("sudoku", settings, tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
-def train(
-    model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
-) -> Callable[..., Trainer]:
-    def run(folder: Path, **changes: Any) -> Trainer:
+@pytest.fixture(scope="module")
+def trained_once(
+    model_config: MakeModel,
+    training_config: MakeTraining,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., tuple[Trainer, Path]]:
+    @cache
+    def run(folder: Path, **changes: Any) -> tuple[Trainer, Path]:
         dataset = PuzzleDataset.open(folder)
         config = model_config(**sizes(dataset.manifest), **changes)
         training = training_config(config, 3, eval_puzzles=None)
         trainer = Trainer(config, training, dataset, torch.device("cpu"))
-        list(trainer.run(tmp_path / "checkpoint.pt"))
-        return trainer
+        file = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+        list(trainer.run(file))
+        return trainer, file
 
     return run
+
+
+@pytest.fixture
+def train(
+    trained_once: Callable[..., tuple[Trainer, Path]], tmp_path: Path
+) -> Callable[..., Trainer]:
+    """Put the checkpoint of a run of three steps into `tmp_path`."""
+
+    def put(folder: Path, **changes: Any) -> Trainer:
+        trainer, file = trained_once(folder, **changes)
+        shutil.copy(file, tmp_path)
+        return trainer
+
+    return put
 
 
 def sizes(manifest: Manifest) -> dict[str, int]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hrm.config import ConfigError, ModelConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch

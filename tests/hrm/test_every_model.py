@@ -14,7 +14,7 @@ from hrm.model.act import wants_to_halt
 from hrm.model.flops import parameter_count
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.models import MODELS
-from hrm.recurrence import kept_updates, networks, segment_updates
+from hrm.recurrence import kept_updates, segment_updates
 from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
@@ -48,7 +48,7 @@ class ModelConformance:
         return model_config(**form)
 
     def test_its_record_is_whole(self, config: ModelConfig) -> None:
-        kind, letters = config.kind, set(networks(config))
+        kind, letters = config.kind, set(config.kind.networks(config))
         assert {rule.network for rule in kind.updates.values()} == letters
         assert "H" in kind.updates
         assert kind.gradient in ("one_step", "cycle", "bptt")

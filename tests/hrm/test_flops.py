@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.model.flops import (
     inference_flops,
     parameter_count,

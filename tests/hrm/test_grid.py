@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 
 from hrm.charts import altair, save_chart
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.grid import cells as grid_cells
 from hrm.grid.__main__ import main
 from hrm.grid.cells import Cell, GridOptions, whole_numbers
@@ -30,17 +32,36 @@ Run = Callable[..., int]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture
-def trained(
-    arc: PuzzleDataset, model_config: MakeModel, training_config: MakeTraining, tmp_path: Path
-) -> Callable[..., ReasoningModel]:
-    def train(**changes: Any) -> ReasoningModel:
+@pytest.fixture(scope="module")
+def trained_once(
+    arc: PuzzleDataset,
+    model_config: MakeModel,
+    training_config: MakeTraining,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., tuple[ReasoningModel, Path]]:
+    @cache
+    def train(**changes: Any) -> tuple[ReasoningModel, Path]:
         config = model_config(N=1, **changes)
         trainer = Trainer(config, training_config(config, 3), arc, torch.device("cpu"))
-        list(trainer.run(tmp_path / "checkpoint.pt"))
-        return trainer.model
+        file = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+        list(trainer.run(file))
+        return trainer.model, file
 
     return train
+
+
+@pytest.fixture
+def trained(
+    trained_once: Callable[..., tuple[ReasoningModel, Path]], tmp_path: Path
+) -> Callable[..., ReasoningModel]:
+    """Put the checkpoint of a run of three steps into `tmp_path`."""
+
+    def put(**changes: Any) -> ReasoningModel:
+        model, file = trained_once(**changes)
+        shutil.copy(file, tmp_path)
+        return model
+
+    return put
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrm.config import ConfigError, ModelConfig
+from hrm.evaluation.accuracy import evaluate, evaluate_halting
 from hrm.evaluation.answers import Answering, Answers, answer_late, answer_when_sure
-from hrm.evaluation.fixed import evaluate
-from hrm.evaluation.halting import evaluate_halting
 from hrm.model.act import wants_to_halt
 from hrm.model.flops import segment_flops
 from hrm.model.reasoning_model import ReasoningModel

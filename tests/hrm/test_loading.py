@@ -12,7 +12,7 @@ from hrm.checkpoints import checkpoint, published
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.loading import load_model, require_fit, require_segments, with_steps
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset

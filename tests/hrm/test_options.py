@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from hrm.commands.machine import option_names
-from hrm.commands.train_options import parser
 from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation.wilson import wilson
 from hrm.model.devices import gpu_memory, main_memory
+from hrm.train import parser
 from puzzle_datasets.common.command_line import flag, given
 from puzzle_datasets.common.errors import UserError
 

@@ -20,7 +20,7 @@ from hrm.checkpoints import published
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.published_settings import TRM
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
 

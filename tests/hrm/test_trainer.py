@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.evaluation.fixed import evaluate
+from hrm.evaluation.accuracy import evaluate
 from hrm.model.flops import step_flops
 from hrm.training.learner import Learner, NonFiniteLoss
 from hrm.training.trainer import Trainer

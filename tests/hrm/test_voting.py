@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
-from hrm.evaluation.rules import RuleScores
+from hrm.evaluation.evaluation import RuleScores
 from hrm.evaluation.voting import vote
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.commands.prepare import prepare

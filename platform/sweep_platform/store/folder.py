@@ -19,8 +19,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.common.files import append_json_line, read_json, read_json_lines, write_json
-from puzzle_datasets.common.files import exclusive
+from puzzle_datasets.common.files import (
+    append_json_line,
+    exclusive,
+    read_json,
+    read_json_lines,
+    write_json,
+)
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.trial import TrialFolder
 

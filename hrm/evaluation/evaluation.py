@@ -59,12 +59,13 @@ def resolved(
     require_fit(loaded, manifest)
     segments = config.M_max if options.segments is None else options.segments
     require_segments(config, segments)
-    if options.voting and manifest.kind != "arc":
-        problem = f"is {options.voting}, but {manifest.name} is no ARC"
-        raise ConfigError("voting", options.voting, "give 0", problem=problem)
+    votes = kind_named(manifest.kind).vote_scores is not None
+    if options.voting and not votes:
+        problem = f"is {options.voting}, but {manifest.name} is not scored by votes"
+        raise ConfigError.of("voting", problem, "give 0", options.voting)
     voting = options.voting
     if voting is None:
-        voting = PUBLISHED_VIEWS if manifest.kind == "arc" and options.limit is None else 0
+        voting = PUBLISHED_VIEWS if votes and options.limit is None else 0
     return replace(options, segments=segments, voting=voting)
 
 

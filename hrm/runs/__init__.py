@@ -1,1 +1,1 @@
-"""Runs."""
+"""Single training runs: their settings, their folder, and their processes."""

@@ -9,7 +9,8 @@
     lock            held by the one process that writes here
 
 A checkpoint holds the reports so far. A run that goes on appends those that `metrics.jsonl` lacks;
-lines of later steps stay, since the steps give the same numbers when they are taken again.
+lines of later steps stay, since the steps give the same numbers when they are taken again: to the
+bit on a CPU with as many threads, and to rounding elsewhere.
 Imports no torch, so that readers stay light.
 """
 

@@ -14,7 +14,7 @@ from hrm.distributed import ProcessGroup
 from hrm.model.devices import gpu_memory, main_memory
 from hrm.runs import report
 from hrm.runs.folder import Outcome, RunFolder, RunState
-from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_run
+from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_run, taken
 from hrm.training.learner import NonFiniteLoss
 from hrm.training.trainer import Trainer
 from puzzle_datasets.common.errors import RunError, UserError
@@ -45,7 +45,7 @@ class SingleRun:
         with self._memory():
             self.trainer = Trainer(self.model, self.training, dataset, device, group)
         record = report.of_run(self.trainer, str(source.resolve()))
-        group.broadcast(lambda: self._begin(record))
+        group.broadcast(lambda: self._begin(None if saved else record))
 
     def __enter__(self) -> "SingleRun":
         return self
@@ -77,10 +77,13 @@ class SingleRun:
         with gpu_memory("--micro-batch"), main_memory(self.model, self.training):
             yield
 
-    def _begin(self, record: Mapping[str, Any]) -> None:
+    def _begin(self, record: Mapping[str, Any] | None) -> None:
+        """Lock the folder and, in a new one, write the record; another may have come first."""
         with ExitStack() as lock:
             lock.enter_context(self.folder.locked(wait=False))
-            if not self.folder.exists():
+            if record is not None:
+                if self.folder.exists():
+                    raise taken(self.folder)
                 self.folder.create(record)
             self._lock = lock.pop_all()
 
@@ -92,6 +95,7 @@ class SingleRun:
         finished = trainer.done
         if not finished:
             session = report.session_record(trainer)
+            self.group.broadcast(self.folder.resume)
             self.group.broadcast(partial(self.folder.begin_session, session))
             with stop_on_signal() as stop:
                 # Whoever reads the first line may send a signal, which all have to take well.

@@ -37,21 +37,25 @@ class Request:
 def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
     """Return the record of the run that is in the folder already; None where there is none.
 
-    Raises `ConfigError` where it is damaged, has failed, or is not asked to go on; or the folder
+    Raises `ConfigError` where it is damaged, ended early, or is not asked to go on; or the folder
     holds something else.
     """
     if not folder.exists():
         folder.require_free()
         return None
     if not request.resume:
-        problem = "holds a run already"
-        remedy = "add --resume to go on with it, or give another --out"
-        raise ConfigError.of(folder.root, problem, remedy)
+        raise taken(folder)
     outcome = folder.outcome()
-    if outcome is not None and outcome.state is RunState.FAILED:
-        problem = f"holds a run that failed ({outcome.reason})"
+    if outcome is not None and outcome.state in (RunState.FAILED, RunState.STOPPED):
+        problem = f"holds a run that {outcome.state} ({outcome.reason})"
         raise ConfigError.of(folder.root, problem, "give another --out")
     return folder.record()
+
+
+def taken(folder: RunFolder) -> ConfigError:
+    """The error of a folder that holds a run already, where a new one was to begin."""
+    remedy = "add --resume to go on with it, or give another --out"
+    return ConfigError.of(folder.root, "holds a run already", remedy)
 
 
 def resolved_settings(

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from hrm.checkpoints import checkpoint
+from hrm.runs.folder import Outcome, RunFolder, RunState
 from hrm.train import main
 
 MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes")
@@ -24,6 +25,8 @@ TINY = [
     *("--warmup-steps", "2", "--evaluate-at", "0.5", "1", "--threads", "1", "--device", "cpu"),
 ]
 PROMPTLY = ["--checkpoint-seconds", "0"]
+MANY = 400
+"""Steps of a run that a test stops: so many that no machine takes them before the signal comes."""
 
 
 @pytest.fixture
@@ -166,21 +169,21 @@ def test_killed_and_resumed_equals_undisturbed(
     started: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
     out, alone = tmp_path / "run", tmp_path / "alone"
-    assert main([*words(steps=80), "--out", str(alone)]) == 0
-    process = started(["hrm.train", *words(*PROMPTLY, steps=80)])
-    wait_for_line(process, "step 28/80")
+    assert main([*words(steps=MANY), "--out", str(alone)]) == 0
+    process = started(["hrm.train", *words(*PROMPTLY, steps=MANY)])
+    wait_for_line(process, f"step 40/{MANY}")
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(reports(out)) < 20
     with (out / "metrics.jsonl").open("a") as file:
-        file.write('{"progress": {"step": 29, "los')  # as a death while writing leaves it
+        file.write('{"progress": {"step": 399, "los')  # as a death while writing leaves it
     config = (out / "run.json").read_bytes()
     # Settings that are not given again are those of the run.
     assert main(["--out", str(out), "--resume", "--device", "cpu", "--threads", "1"]) == 0
     assert (out / "run.json").read_bytes() == config
     first, second = sessions(out)
     assert first["step"] == 0
-    assert 26 <= second["step"] <= 40
+    assert 39 <= second["step"] < MANY
     assert_same_run(out, alone)
 
 
@@ -210,8 +213,8 @@ def test_interrupted_saves_and_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, alone = tmp_path / "run", tmp_path / "alone"
-    process = started(["hrm.train", *words(steps=80)])
-    wait_for_line(process, "step 12/80")
+    process = started(["hrm.train", *words(steps=MANY)])
+    wait_for_line(process, f"step 20/{MANY}")
     process.send_signal(signal.SIGINT)
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -219,10 +222,10 @@ def test_interrupted_saves_and_goes_on(
     step = checkpoint.load(out / "checkpoint.pt")["state"]["learner"]["steps"]
     last = f"Interrupted after step {step}; add --resume to go on from {out / 'checkpoint.pt'}."
     assert rest.splitlines()[-1] == last
-    assert 12 <= step < 80
-    assert main(words("--resume", steps=80)) == 0
+    assert 20 <= step < MANY
+    assert main(words("--resume", steps=MANY)) == 0
     assert f"Going on after step {step}." in capsys.readouterr().out
-    assert main([*words(steps=80), "--out", str(alone)]) == 0
+    assert main([*words(steps=MANY), "--out", str(alone)]) == 0
     assert_same_run(out, alone)
 
 
@@ -434,6 +437,43 @@ def test_a_loss_that_is_not_finite_fails_for_good(
     assert capsys.readouterr().err.startswith("hrm.train: The loss is ")
     assert json.loads((tmp_path / "run" / "outcome.json").read_text())["state"] == "failed"
     assert "holds a run that failed (The loss is " in refused(words("--resume", *rates), capsys)
+
+
+def test_a_run_that_was_stopped_does_not_go_on(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(steps=2)) == 0
+    folder = tmp_path / "run"
+    ended = {"state": "stopped", "reason": "beaten", "ended": 0.0}
+    (folder / "outcome.json").write_text(json.dumps(ended))
+    assert "holds a run that stopped (beaten)" in refused(words("--resume", steps=2), capsys)
+
+
+def test_a_paused_run_goes_on_and_ends(
+    words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert main(words(steps=2)) == 0
+    for name in ("outcome.json", "checkpoint.pt"):
+        (folder.root / name).unlink()
+    folder.end(Outcome(state=RunState.PAUSED, reason="beaten so far", ended=0.0))
+    assert main(words("--resume", steps=2)) == 0
+    outcome = folder.outcome()
+    assert outcome is not None and outcome.state is RunState.COMPLETE
+
+
+def test_of_two_new_runs_in_one_folder_the_later_is_refused(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other run begins and ends after this one found the folder empty."""
+    assert main(words(steps=2)) == 0
+    before = reports(tmp_path / "run")
+    monkeypatch.setattr("hrm.runs.run.saved_run", lambda request, folder: None)
+    assert "holds a run already; add --resume" in refused(words(steps=4), capsys)
+    assert reports(tmp_path / "run") == before
 
 
 def test_what_broke_unexpectedly_leaves_its_traceback(

@@ -1,11 +1,24 @@
 """The Hierarchical Reasoning Model and its training, in plain PyTorch.
 
-    from hrm import ModelConfig, Trainer, TrainingConfig
-
-    model = ModelConfig.for_dataset(dataset, N=2, T=2, hidden_size=128)
-    trainer = Trainer(model, TrainingConfig(training_flops=1e15), dataset, device)
-    for progress in trainer.run():
-        print(progress.training_flops, progress.curve)
+    >>> import tempfile, torch
+    >>> from pathlib import Path
+    >>> from hrm import ModelConfig, Trainer, TrainingConfig
+    >>> from hrm import export_published, load_model, load_published
+    >>> from puzzle_datasets import PuzzleDataset, prepare, puzzle_set
+    >>> home = tempfile.TemporaryDirectory()
+    >>> settings = puzzle_set("maze").settings_from({"side": 5, "train": 4, "test": 2})
+    >>> dataset = PuzzleDataset.open(prepare("maze", settings, Path(home.name)))
+    >>> model = ModelConfig.for_dataset(dataset, N=1, T=2, hidden_size=16, num_heads=1, M_max=2)
+    >>> training = TrainingConfig(training_flops=1e8, batch_size=2, warmup_steps=0)
+    >>> trainer = Trainer(model, training, dataset, torch.device("cpu"))
+    >>> for progress in trainer.run(Path(home.name, "checkpoint.pt")):
+    ...     print(progress.step, progress.curve.exact_accuracy)
+    1 (0.0, 0.0)
+    >>> trained = load_model(Path(home.name, "checkpoint.pt")).model
+    >>> export_published(trained, Path(home.name, "published"))
+    >>> load_published(Path(home.name, "published"), seq_len=25).config == trained.config
+    True
+    >>> home.cleanup()
 
 The names below are loaded where they are first used, so that what needs no torch loads none.
 """

@@ -1,7 +1,9 @@
 """The examples in docstrings do what they say."""
 
+import dataclasses
 import doctest
 import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,37 @@ def _modules() -> list[str]:
     return found
 
 
+def _called(package: str) -> list[str]:
+    """Public functions and classes of a package that its users call; not errors, nor records."""
+    module = importlib.import_module(package)
+    public = {name: getattr(module, name) for name in module.__all__}
+    return [
+        name
+        for name, value in public.items()
+        if not (inspect.isclass(value) and issubclass(value, Exception))
+        and (name == "PuzzleDataset" or not dataclasses.is_dataclass(value))
+    ]
+
+
+def _examples(docstring: str | None) -> str:
+    return "".join(one.source for one in doctest.DocTestParser().get_examples(docstring or ""))
+
+
+@pytest.mark.parametrize("package", [folder.name for folder in FOLDERS])
+def test_whatever_users_call_is_in_an_example(package: str) -> None:
+    module = importlib.import_module(package)
+    shown = _examples(module.__doc__)
+    lacking = [
+        name
+        for name in _called(package)
+        if f"{name}(" not in shown
+        and f"{name}." not in shown
+        and name not in _examples(getattr(module, name).__doc__)
+    ]
+    assert not lacking
+
+
+@pytest.mark.filterwarnings("default")  # libraries may warn while they are first imported
 @pytest.mark.parametrize("module", _modules())
 def test_examples(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,12 +2,25 @@
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from puzzle_datasets import PuzzleDataset, TrainLoader, prepare, puzzle_set
+    >>> from puzzle_datasets import PuzzleDataset, TrainLoader, evaluation_batches, export, prepare
+    >>> from puzzle_datasets import puzzle_set, puzzle_sets, read_manifest, refuse_leaks, score
+    >>> from puzzle_datasets import verify_all
+    >>> sorted(puzzle_sets())
+    ['arc-agi-1', ..., 'maze', 'maze-hard', 'official', 'sudoku', ...]
     >>> settings = puzzle_set("maze").settings_from({"side": 5, "train": 4, "test": 2})
-    >>> with tempfile.TemporaryDirectory() as root:
-    ...     dataset = PuzzleDataset.open(prepare("maze", settings, Path(root)))
+    >>> home = tempfile.TemporaryDirectory()
+    >>> folder = prepare("maze", settings, Path(home.name))
+    >>> next(verify_all(folder)), read_manifest(folder).counts["train_pairs"]
+    ('hashes: 2 files are as the manifest says', 4)
+    >>> dataset = PuzzleDataset.open(folder)
     >>> TrainLoader(dataset, batch_size=2, seed=0).next_batch().inputs.shape
     torch.Size([2, 25])
+    >>> test = next(evaluation_batches(dataset, batch_size=2, limit=None, seed=0))
+    >>> score(dataset, test.labels)["shortest_paths"]
+    1.0
+    >>> refuse_leaks(trained_on=dataset, scored=dataset)  # a set's own test puzzles are no leak
+    >>> export(folder, Path(home.name, "npy"))
+    >>> home.cleanup()
 
 Importing the package imports nothing else; a name is found when it is first used.
 """

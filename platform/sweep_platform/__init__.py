@@ -1,7 +1,35 @@
 """Search, track and report: sweeps of hierarchical reasoning models.
 
-`run_sweep` runs a sweep; `Sweep.open` reads one. Both load when they are first used, so that the
-command line answers at once.
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sweep_platform import Sweep, plan_sweep, run_sweep
+    >>> space = {
+    ...     "name": "first",
+    ...     "dataset": {"name": "maze", "side": 5, "train": 8, "test": 4},
+    ...     "space": {"N": {"choices": [1, 2]}},
+    ...     "model": {"hidden_size": 16, "num_heads": 1, "H_layers": 1, "L_layers": 1, "M_max": 2},
+    ...     "training": {"batch_size": 4, "warmup_steps": 0},
+    ...     "budget": {"trials": 2, "flops_per_trial": 1e8},
+    ... }
+    >>> home = tempfile.TemporaryDirectory()
+    >>> places = {"out": Path(home.name, "sweep"), "data": Path(home.name, "data")}
+    >>> plan_sweep(space, **places)
+    name: first
+    ...
+    2 trials of 2 configurations, ... at a time; 200 MFLOP of training in all; about ... s.
+    >>> run_sweep(space, **places).exit_status
+    Sweep first at scale none on ... CPU cores, ... GPUs; in ...
+    ...
+    Report: ...report.html
+    0
+    >>> sweep = Sweep.open(places["out"])
+    >>> sweep.trials().column("state").to_pylist()
+    ['complete', 'complete']
+    >>> sweep.measurements().num_rows > 2, sweep.report().name
+    (True, 'report.html')
+    >>> home.cleanup()
+
+The names load when they are first used, so that the command line answers at once.
 """
 
 from typing import TYPE_CHECKING

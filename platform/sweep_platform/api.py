@@ -1,11 +1,5 @@
 """Sweeps from Python: run one, or open one that was run and read it as tables.
 
-    from sweep_platform import Sweep, run_sweep
-
-    sweep = run_sweep("sweeps/arc.yaml", trials=8, out="runs/mine")
-    sweep.trials().to_pandas()
-    sweep.report()
-
 The command line is a thin layer over this.
 """
 

@@ -9,8 +9,8 @@ from sweep_builders import TOTAL, measurement, opened
 from hrm.progress import Progress
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search import scheduler as scheduler_module
-from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import WORKER_RETRIES, TrialScheduler
+from sweep_platform.search.search import complete_seconds
 from sweep_platform.store.messages import Decision, Failure, TrialReport
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 

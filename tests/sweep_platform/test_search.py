@@ -17,9 +17,9 @@ from sweep_builders import SHAPE, TOTAL, OpenedSearch, measurement, opened, prog
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.search import proposer as proposer_module
-from sweep_platform.search.outcomes import complete_seconds
+from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import RungLedger
-from sweep_platform.search.trial_factory import TrialFactory
+from sweep_platform.search.search import complete_seconds
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder

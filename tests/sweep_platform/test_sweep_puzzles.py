@@ -9,8 +9,7 @@ import pytest
 from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver.puzzles import Puzzles, prepare_puzzles
-from sweep_platform.driver.request import ResolvedSweep
+from sweep_platform.driver.request import Puzzles, ResolvedSweep, prepare_puzzles
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 

@@ -9,10 +9,7 @@ from sweep_platform.space.dataset import planned_shape
 
 
 def show_plan(request: Request) -> None:
-    """Print the resolved specification and what it costs.
-
-    Raises `UserError`: the space, the folder or an option can't be used.
-    """
+    """Print the resolved specification and its cost. Raises `UserError` as `resolve` does."""
     with hardware_at(request.address) as hardware:
         sweep = resolve(request, hardware)
     slots = hardware.slots(sweep.spec.resources)

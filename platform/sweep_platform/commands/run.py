@@ -20,7 +20,6 @@ def run(request: Request) -> SweepFolder:
     """Run a sweep to its report; return its folder.
 
     Bad input is refused before Ray starts on this machine.
-
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
     with ExitStack() as held:

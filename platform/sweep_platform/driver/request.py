@@ -1,16 +1,21 @@
-"""The request of a user, and the sweep that it comes to: a new one or one to resume."""
+"""The request of a user, and what it comes to: a sweep, new or resumed, and its puzzles."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.shards import read_manifest, verify
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.execution.cluster import Hardware
+from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
+from sweep_platform.space.knobs import Shape
 from sweep_platform.space.space_file import SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 
-DEFAULT_RUNS = Path("runs")
+DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
     "budget.trials",
     "budget.minutes",
@@ -48,18 +53,12 @@ class ResolvedSweep:
 
 
 def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
-    """The sweep to run: a new one on this hardware, or the one to take up.
-
-    Raises `InputError`: the space is bad, or there is nothing to resume.
-    """
+    """The sweep to run, new or resumed. Raises `InputError`: a bad space, nothing to resume."""
     return _taken_up(request) if request.resume else resolve_new(request, hardware)
 
 
 def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
-    """The sweep that the space means on this hardware, whether it was begun or not.
-
-    Raises `InputError`: the space is bad.
-    """
+    """The sweep that the space means here, begun or not. Raises `InputError`: a bad space."""
     request.space.check()
     scale = _scale(request, hardware)
     spec = request.space.resolve(scale, request.settings)
@@ -68,10 +67,7 @@ def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
 
 
 def require_free(folder: SweepFolder) -> None:
-    """Refuse to start a new sweep in a folder that holds something.
-
-    Raises `InputError`: it does.
-    """
+    """Raise `InputError` if a folder holds something, for no new sweep may start there."""
     if _holds_a_sweep(folder):
         raise InputError.of(
             folder.root,
@@ -149,3 +145,51 @@ def _require_same_storage(folder: SweepFolder, record: SweepRecord, spec: SweepS
             f"does not keep the password of its database {kept}",
             "give the URL again by --set search.storage=URL",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Puzzles:
+    """The puzzles of a sweep: where workers find them, and what they are."""
+
+    address: DatasetAddress
+    manifest: Manifest
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes that they fix for a model."""
+        return built_shape(self.manifest)
+
+    def record(self) -> dict[str, Any]:
+        """The puzzles as the sweep's folder describes them."""
+        manifest = self.manifest
+        return {
+            **asdict(self.address),
+            "name": manifest.name,
+            "counts": manifest.counts,
+            "source": manifest.source,
+            "licence": manifest.licence,
+        }
+
+
+def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
+    """The puzzles that a sweep began with, without a look at their source, or new ones.
+
+    Raises `DatasetError` where they cannot be built or are damaged, `InputError` where they are
+    not those that the sweep began with.
+    """
+    began_with = sweep.folder.record().dataset if sweep.folder.exists() else None
+    before = Path(began_with["folder"]) if began_with else None
+    if before is not None and data is None and before.exists():
+        folder, manifest = before, verify(before)
+    else:
+        root = before.parent if before is not None else DEFAULT_DATA
+        folder = prepare(sweep.spec.dataset, data or root)
+        manifest = read_manifest(folder)
+    if began_with is not None and began_with["fingerprint"] != manifest.fingerprint:
+        raise InputError.of(
+            folder,
+            f"is not the puzzle set that {sweep.folder.root} began with",
+            "restore that set, or start a new sweep with another --out",
+        )
+    address = DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
+    return Puzzles(address=address, manifest=manifest)

@@ -11,16 +11,14 @@ from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.display import ProgressDisplay
-from sweep_platform.driver.puzzles import prepare_puzzles
-from sweep_platform.driver.request import Request, ResolvedSweep
+from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.ray_tune import WorkersLost, run_trials
 from sweep_platform.plan.budget import Budget
 from sweep_platform.report import write_report
-from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
-from sweep_platform.search.search import open_search
+from sweep_platform.search.search import complete_seconds, open_search
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.messages import Replicate, TrialJob
@@ -32,15 +30,10 @@ from sweep_platform.tracking.tracker import TrackerThread
 
 
 class SweepSession:
-    """One session's work on a sweep whose folder this process owns.
+    """One session's work on a sweep whose folder this process owns; needs no Ray before `run`.
 
-    Nothing here needs Ray before `run`.
-
-    Raises:
-        InputError, DatasetError: on construction, if the puzzles, the store or the study refuse.
-
-    Attributes:
-        budget: of the sweep; its clock runs from here on.
+    The clock of its `budget` runs from here on. Construction raises `InputError` or `DatasetError`
+    where the puzzles, the store or the study refuse.
     """
 
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
@@ -56,7 +49,13 @@ class SweepSession:
         self._tracker.check()
         self._resources = Resources()
         self._channel = DecisionChannel(uuid.uuid4().hex)
-        self.budget = self._open_budget()
+        trials = self.folder.trials()
+        self.budget = Budget(
+            self.spec.budget,
+            trials=len(trials),
+            seconds=clock_seconds(self.folder),
+            trial_seconds=complete_seconds(trials),
+        )
 
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
         """Run trials until the budget is spent or someone interrupts; then report.
@@ -122,15 +121,6 @@ class SweepSession:
 
     def _slots(self) -> int:
         return self._resources.hardware().slots(self.spec.resources)
-
-    def _open_budget(self) -> Budget:
-        trials = self.folder.trials()
-        return Budget(
-            self.spec.budget,
-            trials=len(trials),
-            seconds=clock_seconds(self.folder),
-            trial_seconds=complete_seconds(trials),
-        )
 
     def _end(self, scheduler: TrialScheduler) -> SessionEnd:
         if scheduler.interrupted:

@@ -107,10 +107,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def connect(address: str | None) -> None:
-    """Join the Ray cluster at `address`, or start one on this machine.
-
-    Raises `InputError`: nothing answers at the address.
-    """
+    """Join the Ray cluster at `address`, or start one here. Raises `InputError`: no answer."""
     if address is not None:
         _require_answer(address)
         _offer_token()
@@ -132,10 +129,7 @@ def connect(address: str | None) -> None:
 
 @contextmanager
 def _kept_sigterm() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray would take over.
-
-    Raises `KeyboardInterrupt`: Ray heard a SIGTERM meanwhile.
-    """
+    """Keep SIGTERM's handler from Ray; raise `KeyboardInterrupt` if Ray heard one meanwhile."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield

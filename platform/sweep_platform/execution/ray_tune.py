@@ -104,12 +104,9 @@ def run_trials(
 ) -> None:
     """Let Ray Tune run what the scheduler starts, until it is exhausted or ends the session.
 
-    Args:
-        scheduler: decides.
-        job: makes what a worker is handed of a trial.
-        resources: what Ray reserves for each trial.
-        slots: how many workers may be in the making at once.
-        storage: a folder for Ray's own files, removed at the end: nothing there is needed again.
+    `job` makes what a worker is handed of a trial, for which Ray reserves `resources`; `slots`
+    workers may be in the making at once. Ray's own files go to the folder `storage`, which is
+    removed at the end: nothing there is needed again.
 
     Raises `WorkersLost`: Ray gave up; the same call may be made again.
     """

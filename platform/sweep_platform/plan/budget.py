@@ -18,12 +18,8 @@ class Limit(StrEnum):
 class Budget:
     """Knows the limits of a sweep, what is spent, and what is left.
 
-    Args:
-        limits: as the space gives them.
-        trials: how many were begun, in this session and before.
-        seconds: time on the clock that former sessions took.
-        trial_seconds: device-seconds of each complete trial.
-        clock: seconds from any starting point.
+    It begins with the `trials` that were begun before and the `seconds` on the clock that former
+    sessions took; `trial_seconds` are the device-seconds of each complete trial.
     """
 
     def __init__(

@@ -60,15 +60,9 @@ class _Live:
 class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
-    Args:
-        search: what to try, who goes on, how trials end.
-        budget: whether another may start, and whether the time is up.
-        display: hears of events.
-        capacity: how many trials may run at the same time, which may change.
-        send: lets the worker of a trial, by its number, know of a decision.
-
-    Attributes:
-        interrupted: whether a person or the system wants the session to end.
+    `capacity` says how many trials may run at the same time, which may change; `send` lets the
+    worker of a trial, by its number, know of a decision. `interrupted` tells whether a person or
+    the system wants the session to end.
     """
 
     def __init__(

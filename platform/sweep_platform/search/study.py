@@ -2,7 +2,7 @@
 
 Optuna proposes and remembers; the folder is the truth. A trial is created in the study first and
 in the folder second; it ends in the folder first and in the study second. So whatever line the
-driver dies at, `sweep_platform.search.recovery` can tell which step is missing and make it up.
+driver dies at, `sweep_platform.search.search` can tell which step is missing and make it up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,10 +81,7 @@ class Study:
 
 
 def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
-    """The study of a sweep, made if it is not there yet.
-
-    Raises `InputError`: its database cannot be opened, or not be written.
-    """
+    """A sweep's study, old or new. Raises `InputError`: no database to open, or to write."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec.search.storage is None:
         return Study(_created(_journal(folder.journal), folder, spec), spec)

@@ -12,9 +12,8 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.space import knobs
 from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
 from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
-from sweep_platform.spec.complaints import remedy
 from sweep_platform.spec.metrics import OBJECTIVES, QUALITY
-from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec
+from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
 COUPLED = (("hidden_size", "num_heads", "positions"), ("model", "gradient"))
@@ -34,10 +33,7 @@ _SECTIONS = {"model": (*MODEL_SETTINGS, HEAD_DIM), "training": TRAINING_SETTINGS
 
 
 def check_space(spec: SweepSpec, source: Source) -> None:
-    """Refuse a space some of whose configurations cannot be built.
-
-    Raises `InputError`: names the file, the line, the key and the remedy.
-    """
+    """Raise `InputError`, with file, line, key and remedy, if a configuration can't be built."""
     for section, known in _SECTIONS.items():
         for key, value in getattr(spec, section).items():
             _check_name(source, (section, key), known)
@@ -129,20 +125,15 @@ def _check_configurations(spec: SweepSpec, source: Source) -> None:
             knobs.training_config(spec, parameters)
         except ConfigError as error:
             path = _culprit(spec, error)
-            field = dotted(path)
+            behind = f"lets {error.field} be {error.value!r}"
             raise InputError(
-                field,
+                dotted(path),
                 error.value,
                 error.remedy,
-                problem=error.problem if path[-1] == error.field else f"lets {_rest(error)}",
+                problem=error.problem if path[-1] == error.field else behind,
                 also=error.also,
                 place=source.location(path),
             ) from None
-
-
-def _rest(error: ConfigError) -> str:
-    """The fault in a setting that the space does not name, behind one that it does."""
-    return f"{error.field} be {error.value!r}"
 
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:

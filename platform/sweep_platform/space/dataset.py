@@ -28,10 +28,7 @@ class DatasetAddress:
     fingerprint: str
 
     def open(self) -> "PuzzleDataset":
-        """The puzzle set, verified by hash.
-
-        Raises `DatasetError`: it is not there, is damaged, or is not the one of the sweep.
-        """
+        """The set, verified by hash. Raises `DatasetError`: it is missing, damaged or another."""
         from puzzle_datasets.storage.dataset import PuzzleDataset
 
         dataset = PuzzleDataset.open(Path(self.folder))
@@ -55,9 +52,7 @@ def prepare(dataset: DatasetSpec, root: Path) -> Path:
 def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
     """The same puzzles with every setting decided, and the user's paths made absolute.
 
-    Raises:
-        InputError: the puzzles are not known or a setting is impossible; names the file, the
-            line, the key and the remedy.
+    Raises `InputError`, with file, line, key and remedy: a set or a setting that cannot be.
     """
     if dataset.name not in puzzle_sets():
         raise InputError(

@@ -133,10 +133,7 @@ def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
 
 
 def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
-    """The model of one configuration.
-
-    Raises `ConfigError`: the settings do not go together.
-    """
+    """The model of one configuration. Raises `ConfigError`: the settings do not go together."""
     settings: dict[str, Any] = {**spec.model, **_of(parameters, MODEL_SETTINGS)}
     head_dim = settings.pop(HEAD_DIM, None)
     if head_dim is not None:

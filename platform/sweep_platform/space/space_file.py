@@ -7,13 +7,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError
 
+from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 from sweep_platform.space.check import check_space
 from sweep_platform.space.dataset import resolved_dataset
-from sweep_platform.spec.complaints import raised, remedy
-from sweep_platform.spec.schema import Choices, Range, SweepSpec
+from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
 
 REPLACED_WHOLE = frozenset({"space"})
@@ -85,10 +85,7 @@ class SpaceFile:
         return spec.model_copy(update={"dataset": resolved_dataset(spec.dataset, source)})
 
     def check(self) -> None:
-        """Resolve every scale, so that a typo is found before the file reaches the cluster.
-
-        Raises `InputError`: as `resolve`.
-        """
+        """Resolve every scale, to find a typo before a cluster does. Raises as `resolve`."""
         for scale in self.scales or [None]:
             self.resolve(scale)
 
@@ -97,7 +94,6 @@ def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> Swee
     """A specification that was resolved before, with `key=value` settings on top.
 
     Its puzzles are not checked again: the sweep has them, though their source may be gone.
-
     Raises `InputError`: a key or value is wrong; `name` says where the rest was read.
     """
     return _validated(_with(Source(tree=tree, locations={}, name=name), settings))
@@ -177,7 +173,7 @@ def _complaint(source: Source, error: ValidationError) -> InputError:
     if details["type"] == "extra_forbidden":
         todo = _known_key(source.tree, path)
         return InputError(dotted(path), value, todo, problem="is no known key", place=place)
-    if own := raised(details):
+    if isinstance(own := details.get("ctx", {}).get("error"), UserError):
         return InputError(dotted(path), value, own.remedy, problem=own.problem, place=place)
     if _is_knob(path) and details["type"] == "model_type":
         todo = "write {choices: [1, 2]} or {low: 1, high: 2}"

@@ -120,10 +120,7 @@ class SweepFolder:
             path.unlink(missing_ok=True)
 
     def record(self) -> SweepRecord:
-        """Read what is swept.
-
-        Raises `InputError`: the sweep was begun by code that kept its records otherwise.
-        """
+        """Read what is swept. Raises `InputError`: there is nothing, or in another format."""
         if not self.exists():
             remedy = "name the folder of a sweep, such as runs/arc"
             raise InputError.of(self.root, "holds no sweep.json", remedy)

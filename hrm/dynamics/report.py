@@ -12,7 +12,7 @@ from hrm.commands.trained_model import origin_of, weights_in_words
 from hrm.config import ConfigError, ModelConfig
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics, measure
-from hrm.dynamics.pictures import hardest, picture
+from hrm.dynamics.pictures import SegmentTrace, hardest, picture
 from hrm.evaluation.accuracy import EVALUATION_SEED
 from puzzle_datasets.common.files import write_file, write_json
 from puzzle_datasets.common.page import PICTURE_STYLE, html_page, markdown_text
@@ -97,20 +97,9 @@ def write_report(
     if pictures:
         images = _write_charts(measured, out)
         for number, (loaded, one) in enumerate(zip(models, measured, strict=True), start=1):
-            title = f"{one.name}: the answer after each segment"
-            traces = hardest(loaded.model, batches(), one.segments, options.puzzles)
-            solved = all(trace.solved_at for trace in traces)
-            # A chosen few must not pass for all.
-            note = f"Of {one.evaluation.curve.puzzles} test puzzles"
-            if one.segments > 1 and solved:
-                note += ", those that took the most segments to solve."
-            else:
-                note += "; solved ones come first where there are any."
-            image = picture(traces, dataset.manifest, title, note)
             stem = f"segments-{number}-{one.config.model}"
-            write_file(out / f"{stem}.png", to_png(image))
-            page = html_page(title, image, style=PICTURE_STYLE)
-            write_file(out / f"{stem}.html", page.encode())
+            traces = hardest(loaded.model, batches(), one.segments, options.puzzles)
+            _write_segments(one, traces, dataset.manifest, out / stem)
             images[stem] = "Puzzles segment by segment"
     _write_page(measured, origins, images, dataset.manifest, out)
     say(f"Page: {out / 'dynamics.md'}")
@@ -124,6 +113,23 @@ def names(configs: list[ModelConfig], sources: list[str]) -> list[str]:
         f"{title} ({source})" if titles.count(title) > 1 else title
         for title, source in zip(titles, sources, strict=True)
     ]
+
+
+def _write_segments(
+    dynamics: Dynamics, traces: Sequence[SegmentTrace], manifest: Manifest, path: Path
+) -> None:
+    """Draw the answers to a few puzzles after each segment, as `path`.png and `path`.html."""
+    title = f"{dynamics.name}: the answer after each segment"
+    # A chosen few must not pass for all.
+    note = f"Of {dynamics.evaluation.curve.puzzles} test puzzles"
+    if dynamics.segments > 1 and all(trace.solved_at for trace in traces):
+        note += ", those that took the most segments to solve."
+    else:
+        note += "; solved ones come first where there are any."
+    image = picture(traces, manifest, title, note)
+    write_file(path.with_name(f"{path.name}.png"), to_png(image))
+    page = html_page(title, image, style=PICTURE_STYLE)
+    write_file(path.with_name(f"{path.name}.html"), page.encode())
 
 
 def _summary(dynamics: Dynamics) -> str:

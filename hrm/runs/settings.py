@@ -84,9 +84,11 @@ def dataset_folder(request: Request, saved: Mapping[str, Any] | None) -> Path:
         return request.dataset
     if saved is not None:
         return Path(saved["dataset"]["folder"])
-    none = f"is missing, and {request.out} holds no run to resume" if request.resume else None
-    remedy = "give a folder that `puzzle_datasets build` made"
-    raise ConfigError.of("dataset", none or "is missing", remedy)
+    if request.resume:
+        remedy = "name the folder of a run by --out, or give --dataset to begin one"
+        raise ConfigError.of(request.out, "holds no run to resume", remedy)
+    remedy = "give a folder that `python -m puzzle_datasets build` made"
+    raise ConfigError.of("dataset", "is missing", remedy)
 
 
 def _model(request: Request, manifest: Manifest, before: Mapping[str, Any]) -> ModelConfig:

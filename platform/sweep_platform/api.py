@@ -68,7 +68,7 @@ class Sweep:
     @classmethod
     def open(cls, folder: Path | str) -> Self:
         """The sweep in a folder, finished or not. Raises `InputError` where none can be read."""
-        found = SweepFolder(Path(folder))
+        found = SweepFolder(_path("folder", folder))
         found.record()
         return cls(found)
 
@@ -169,10 +169,12 @@ class Sweep:
 def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     if isinstance(given, SweepSpec):
         space = SpaceFile.of(given.model_dump(mode="json"))
+    elif isinstance(given, Mapping):
+        space = SpaceFile.of(given)
     else:
-        space = SpaceFile.of(given) if isinstance(given, Mapping) else SpaceFile.read(Path(given))
+        space = SpaceFile.read(_path("space", given))
     options = {name: overrides[name] for name in _OPTIONS if name in overrides}
-    options |= {n: Path(overrides[n]) for n in _PATHS if overrides.get(n) is not None}
+    options |= {n: _path(n, overrides[n]) for n in _PATHS if overrides.get(n) is not None}
     # As the command line has them; JSON is YAML.
     settings = [
         f"{_SHORT.get(name, name)}={_as_json(name, value)}"
@@ -181,6 +183,12 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     ]
     options["settings"] = (*options.get("settings", ()), *settings)
     return Request(space=space, **options)
+
+
+def _path(name: str, value: object) -> Path:
+    if isinstance(value, str | Path):
+        return Path(value)
+    raise InputError(name, value, "give a path")
 
 
 def _as_json(name: str, value: Any) -> str:

@@ -520,10 +520,11 @@ def test_nobody_has_to_read(
 
 
 def test_a_resume_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--out", str(tmp_path / "none"), "--resume", "--device", "cpu"]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("hrm.train: --dataset is missing, and ")
-    assert "none holds no run to resume; give a folder that" in err
+    folder = tmp_path / "none"
+    assert main(["--out", str(folder), "--resume", "--device", "cpu"]) == 2
+    remedy = "name the folder of a run by --out, or give --dataset to begin one"
+    expected = f"hrm.train: {folder} holds no run to resume; {remedy}.\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_a_line_before_any_puzzle_ended_has_no_means_over_puzzles(

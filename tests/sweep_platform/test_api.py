@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sweep_platform import Sweep, cli
+from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
 from sweep_platform.spec.schema import SweepSpec
@@ -60,6 +60,17 @@ def test_a_report_is_written(make_sweep) -> None:
 def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no sweep"):
         Sweep.open(tmp_path)
+
+
+@pytest.mark.parametrize("given", [3, None, b"runs"])
+def test_what_is_no_path_is_refused(given: Any) -> None:
+    with pytest.raises(InputError, match="give a path"):
+        Sweep.open(given)
+    with pytest.raises(InputError, match="give a path"):
+        run_sweep(given)
+    if given is not None:
+        with pytest.raises(InputError, match="give a path"):
+            run_sweep(SPACE, out=given)
 
 
 SPACE = {

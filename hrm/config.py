@@ -319,8 +319,7 @@ def heads_of_width(head_dim: int, hidden_size: int) -> int:
 
     Raises `ConfigError` where the hidden size is no multiple of it, which blames `hidden_size`.
     """
-    if head_dim < 1:
-        raise ConfigError("head_dim", head_dim, "give a whole number of at least 1")
+    require_least(1, head_dim=head_dim)
     if hidden_size % head_dim:
         remedy = f"give a multiple of head_dim={head_dim}"
         raise ConfigError("hidden_size", hidden_size, remedy, also=("head_dim",))
@@ -341,3 +340,10 @@ def require_sizes(config: ModelConfig, manifest: Any, whose: str = "", remedy: s
 
 def _swiglu_width(expansion: float, outer: int) -> int:
     return math.ceil(round(expansion * outer * 2 / 3) / SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE
+
+
+def require_least(least: int, **numbers: int | None) -> None:
+    """Raise `ConfigError` for the first of these numbers, by name, that is less; None may be."""
+    for name, value in numbers.items():
+        if value is not None and value < least:
+            raise ConfigError(name, value, f"give a whole number of at least {least}")

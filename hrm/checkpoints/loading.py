@@ -15,7 +15,7 @@ from torch import Tensor
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.checkpoint import CHECKPOINT_FILE, CheckpointError
 from hrm.checkpoints.published import CONFIG_FILE, load_published
-from hrm.config import ConfigError, ModelConfig, require_sizes
+from hrm.config import ConfigError, ModelConfig, require_least, require_sizes
 from hrm.model.devices import require_precision
 from hrm.model.flat import FlatParameters
 from hrm.model.reasoning_model import ReasoningModel
@@ -116,8 +116,7 @@ def require_segments(config: ModelConfig, segments: int, name: str = "segments")
 
     Raises `ConfigError`, whose field is `name`.
     """
-    if segments < 1:
-        raise ConfigError(name, segments, "give at least 1")
+    require_least(1, **{name: segments})
     if not config.kind.continues and segments > 1:
         problem = f"is {segments}, but every segment of a {config.model} is the same"
         raise ConfigError.of(name, problem, "give 1", segments)

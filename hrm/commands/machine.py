@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hrm.config import ConfigError
+from hrm.config import require_least
 from hrm.model.devices import device_named
 from puzzle_datasets.common.command_line import Parser, flag, parsed
 
@@ -31,11 +31,9 @@ def machine(arguments: Namespace) -> torch.device:
 
     Raises `ConfigError` where there is no such device, or no such number.
     """
-    threads = arguments.threads
-    if threads is not None:
-        if threads < 1:
-            raise ConfigError("threads", threads, "give a whole number of at least 1")
-        torch.set_num_threads(threads)
+    require_least(1, threads=arguments.threads)
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
     return device_named(arguments.device)
 
 

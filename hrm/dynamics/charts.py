@@ -9,6 +9,7 @@ from hrm.charts import PALETTE, Chart, altair, chart_of, heading, styled
 from hrm.config import ModelConfig
 from hrm.dynamics.measure import LAYERS, Dynamics
 from hrm.recurrence import layers_of, segment_updates
+from puzzle_datasets.common.text import counted
 
 COLOURS = {"z_H": PALETTE[0], "z_L": PALETTE[5], LAYERS: PALETTE[2]}
 WIDTH, HEIGHT = 330, 240
@@ -45,15 +46,11 @@ def setting(config: ModelConfig, segments: int) -> str:
     """Return the updates and segments of a model, as the line under its name."""
     if not config.kind.continues:
         return f"{layers_of(config, 'H')} blocks, one after the other"
-    updates = _counted(segment_updates(config).length, "update")
+    updates = counted(segment_updates(config).length, "update")
     cycles = f"N={config.N}, T={config.T}"
     if not config.kind.has_low_state:
-        cycles = f"a loop of {_counted(layers_of(config, 'H'), 'block')}"
-    return f"{cycles}: {updates} in each of {_counted(segments, 'segment')}"
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+        cycles = f"a loop of {counted(layers_of(config, 'H'), 'block')}"
+    return f"{cycles}: {updates} in each of {counted(segments, 'segment')}"
 
 
 def _side_by_side(

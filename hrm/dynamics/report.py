@@ -9,7 +9,7 @@ from typing import Any
 from hrm.charts import save_chart
 from hrm.checkpoints.loading import LoadedModel
 from hrm.commands.trained_model import origin_of, weights_in_words
-from hrm.config import ConfigError, ModelConfig
+from hrm.config import ModelConfig, require_least
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
 from hrm.dynamics.measure import Dynamics, measure
 from hrm.dynamics.pictures import SegmentTrace, hardest, picture
@@ -55,9 +55,7 @@ class ReportOptions:
     segments: int | None = None
 
     def __post_init__(self) -> None:
-        for field, value in vars(self).items():
-            if value is not None and value < 1:
-                raise ConfigError(field, value, "give a whole number of at least 1")
+        require_least(1, **vars(self))
 
 
 def write_report(

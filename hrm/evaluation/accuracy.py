@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm.config import ConfigError, ModelConfig
+from hrm.config import ConfigError, ModelConfig, require_least
 from hrm.distributed import SINGLE, ProcessGroup
 from hrm.evaluation.answers import Answers, Observer, answer_when_sure
 from hrm.model.act import wants_to_halt
@@ -42,8 +42,7 @@ def evaluate(
     `group`, each process gives its own batches. `observe` is called with all puzzles after the
     last segment. Raises `ConfigError` where `segments` is below 1, or there is no row to score.
     """
-    if segments < 1:
-        raise ConfigError("segments", segments, "evaluate at least 1")
+    require_least(1, segments=segments)
     totals = torch.zeros(segments, len(_SUMS), dtype=torch.float64, device=model.device)
     served = 0
     for batch in batches:
@@ -100,8 +99,7 @@ def evaluate_halting(
     called with puzzles as they stop. Raises `ConfigError` where `segments` is below 1, or there is
     no row to score.
     """
-    if segments < 1:
-        raise ConfigError("segments", segments, "evaluate at least 1")
+    require_least(1, segments=segments)
     stops = torch.zeros(segments, dtype=torch.int64, device=model.device)
     exact = torch.zeros((), dtype=torch.int64, device=model.device)
     for answers in answer_when_sure(model, batches, segments):

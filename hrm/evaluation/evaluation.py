@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hrm.checkpoints.loading import LoadedModel, require_fit, require_segments
-from hrm.config import ConfigError
+from hrm.config import ConfigError, require_least
 from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate, evaluate_halting
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
 from hrm.evaluation.result import EvaluationResult
@@ -42,10 +42,8 @@ class EvaluationOptions:
     voting: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("segments", 1), ("batch_size", 1), ("limit", 1), ("voting", 0)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(name, value, f"give at least {least}")
+        require_least(1, segments=self.segments, batch_size=self.batch_size, limit=self.limit)
+        require_least(0, voting=self.voting)
 
 
 def resolved(

@@ -1,11 +1,10 @@
 """The result of an evaluation, as a record and as a page of text."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve, Halting
-from puzzle_datasets.common.text import flops, percent, seconds
+from puzzle_datasets.common.text import columns, flops, percent, seconds
 from puzzle_datasets.kinds.arc.scoring import ArcScores
 
 RULES = {
@@ -61,22 +60,12 @@ def share(value: float, count: int) -> str:
     return f"{percent(value)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows of words, the first of them a heading, in columns that end together."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(word.rjust(width) for word, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
-
-
 def _curve(curve: Curve) -> str:
     rows = [("segments", "per puzzle", "exact (95 %)", "tokens")]
-    columns = zip(curve.inference_flops, curve.exact_accuracy, curve.token_accuracy, strict=True)
-    for segments, (cost, exact, tokens) in enumerate(columns, start=1):
+    points = zip(curve.inference_flops, curve.exact_accuracy, curve.token_accuracy, strict=True)
+    for segments, (cost, exact, tokens) in enumerate(points, start=1):
         rows.append((str(segments), flops(cost), share(exact, curve.puzzles), percent(tokens)))
-    return table(rows)
+    return columns(rows)
 
 
 def _halting(result: EvaluationResult) -> str:
@@ -98,7 +87,7 @@ def _votes(votes: ArcScores, spent: float) -> str:
         per_input = share(rates.per_input, votes.inputs)
         rows.append((f"pass@{guesses}", per_input, whole, percent(rates.task_mean)))
     return (
-        f"{table(rows)}\n"
+        f"{columns(rows)}\n"
         f"By {votes.votes:,} votes on all {votes.inputs:,} test inputs of {votes.tasks:,} tasks, "
         f"in {seconds(spent)}."
     )

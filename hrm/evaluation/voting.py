@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from hrm.config import ConfigError
+from hrm.config import ConfigError, require_least
 from hrm.evaluation.answers import Answering, Answers, answer_late
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.kinds.arc.scoring import ArcScores, ArcVotes
@@ -43,9 +43,7 @@ def vote(
     if kind_named(dataset.manifest.kind).vote_scores is None:
         problem = f"{dataset.manifest.name} can't be voted on"
         raise ConfigError.of(None, problem, "only ARC has views")
-    for name, value in (("views", views), ("segments", segments), ("batch_size", batch_size)):
-        if value < 1:
-            raise ConfigError(name, value, "give at least 1")
+    require_least(1, views=views, segments=segments, batch_size=batch_size)
     collector = VoteCollector(dataset)
     stream = voting_batches(dataset, batch_size=batch_size, views=views)
     for answers in answering(model, map(collector.hand_out, stream), segments):

@@ -14,7 +14,7 @@ from typing import Any
 
 from hrm.checkpoints.loading import LoadedModel, require_segments, with_steps
 from hrm.commands.trained_model import description_of
-from hrm.config import ConfigError, ModelConfig
+from hrm.config import ConfigError, ModelConfig, require_least
 from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting, curve_from, halting_from
@@ -71,10 +71,7 @@ class GridOptions:
     batch_size: int = 128
 
     def __post_init__(self) -> None:
-        numbers = {"M": self.segments, "limit": self.limit, "batch_size": self.batch_size}
-        for name, value in numbers.items():
-            if value is not None and value < 1:
-                raise ConfigError(name, value, "give at least 1")
+        require_least(1, M=self.segments, limit=self.limit, batch_size=self.batch_size)
 
     def configs(self, config: ModelConfig) -> list[ModelConfig]:
         """The model in each cell; raises `ConfigError` where it has no use for a number."""

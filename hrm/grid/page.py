@@ -26,7 +26,7 @@ TOOLTIP = {"N": "N", "T": "T", "M": "Segments M", "solved": "Solved", "cost": "C
 def markdown(grid: Grid, columns: Sequence[int]) -> str:
     """One row for each (N, T), one column for each number of segments; the trained point bold."""
     N, T, M_max = grid.trained
-    puzzles = _puzzles(grid)
+    puzzles = grid.cells[0].curve.puzzles
     points = [accuracy for cell in grid.cells for accuracy in cell.curve.exact_accuracy]
     legend = (
         f"Test puzzles of {markdown_text(grid.subject['name'])} solved exactly after M segments "
@@ -41,10 +41,6 @@ def markdown(grid: Grid, columns: Sequence[int]) -> str:
     rows = [head, ["---:"] * len(head), *(_row(grid, cell, columns) for cell in grid.cells)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"# Accuracy by test-time compute\n\n{legend}\n\n{table}\n"
-
-
-def _puzzles(grid: Grid) -> int:
-    return grid.cells[0].curve.puzzles
 
 
 def _row(grid: Grid, cell: Cell, columns: Sequence[int]) -> list[str]:
@@ -79,7 +75,7 @@ def chart(grid: Grid, columns: Sequence[int]) -> Chart:
     )
     N, T, M = grid.trained
     note = (
-        f"Points: after 1, 2, … segments, {_puzzles(grid):,} test puzzles of "
+        f"Points: after 1, 2, … segments, {grid.cells[0].curve.puzzles:,} test puzzles of "
         f"{grid.subject['name']}. Ring: as trained, N {N}, T {T}, M_max {M}."
     )
     trained = [point for point in points if (point["N"], point["T"], point["M"]) == grid.trained]

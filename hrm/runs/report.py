@@ -1,8 +1,8 @@
 """A single run's account of itself: lines for people, and records for its folder."""
 
 import platform
+import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from hrm.evaluation.wilson import wilson
 from hrm.model.flops import costs, parameter_count, step_flops
 from hrm.progress import Progress
 from hrm.training.trainer import Trainer
-from puzzle_datasets.common.text import flops, percent, seconds
+from puzzle_datasets.common.text import counted, flops, percent, seconds
 
 SPENT = "The training budget is spent."
 
@@ -37,7 +37,7 @@ def session_record(trainer: Trainer) -> dict[str, Any]:
     """The line of `sessions.jsonl` for training that goes on from the trainer's step."""
     device = trainer.device
     return {
-        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": time.time(),
         "step": trainer.step,
         "speed": {
             "mode": trainer.model.config.mode,
@@ -105,7 +105,7 @@ def result(progress: Progress, ema_decay: float = 0.0) -> str:
         f"Exact accuracy{_averaged('', ema_decay)} "
         f"{percent(curve.exact_accuracy[-1])} (95 % interval "
         f"{100 * low:.1f} to {percent(high)}) of {curve.puzzles:,} test puzzles after "
-        f"{segments} segment{'s' if segments > 1 else ''} each"
+        f"{counted(segments, 'segment')} each"
     )
     if halting is None or segments == 1:
         return f"{text}."

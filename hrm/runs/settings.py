@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig, heads_of_width
+from hrm.config import (
+    DATASET_FIELDS,
+    ConfigError,
+    ModelConfig,
+    TrainingConfig,
+    heads_of_width,
+    require_least,
+)
 from hrm.model.flops import step_flops, total_steps
 from hrm.runs.folder import RunFolder, RunState
 from puzzle_datasets.common.command_line import flag
@@ -111,8 +118,7 @@ def _training(request: Request, model: ModelConfig, before: Mapping[str, Any]) -
     values, steps = {**before, **request.training}, request.steps
     if steps is not None and "training_flops" in request.training:
         _refuse_both("steps", steps, "training_flops")
-    if steps is not None and steps < 1:
-        raise ConfigError("steps", steps, "give a whole number of at least 1")
+    require_least(1, steps=steps)
     if steps is None and "training_flops" in values:
         given: TrainingConfig = make(TrainingConfig, values, ConfigError)
         return given

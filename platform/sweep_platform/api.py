@@ -10,22 +10,26 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from hrm.progress import Measurement
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
+from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
+from sweep_platform.common.text import redact
 from sweep_platform.driver.request import Request
 from sweep_platform.report.analysis import Point, trials_front
-from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.space.space_file import Setting, SpaceFile
 from sweep_platform.spec.metrics import measured
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import SweepSummary, summarize
-from sweep_platform.store.trial import TrialFolder, TrialRecord
+from sweep_platform.store.trial import TrialRecord
 
 Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
 _OPTIONS = ("scale", "settings", "resume", "tracking_uri", "address")
 _PATHS = ("out", "data")
+_KNOWN = (*_OPTIONS, *_PATHS)
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
 
@@ -52,7 +56,7 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
 def plan_sweep(spec_or_path: Space, **overrides: Any) -> None:
     """Print what `run_sweep` would do with the same arguments, and its cost; start nothing.
 
-    Raises `UserError`: the space, the folder or an option can't be used.
+    Raises `UserError`: the space or an option can't be used.
     """
     from sweep_platform.commands.plan import show_plan
 
@@ -89,21 +93,33 @@ class Sweep:
 
         A knob that the trial's model has no use for is null.
         """
-        return _table(self._trial_rows())
+        return _table(
+            {
+                "trial": trial.number,
+                "signature": trial.record.signature,
+                "state": trial.state.value,
+                "reason": trial.reason,
+                "exact_accuracy": trial.final.exact_accuracy[-1] if trial.final else None,
+                "training_flops": float(trial.training_flops),
+                "device_seconds": trial.device_seconds,
+                "inference_flops": float(trial.record.inference_flops),
+                "parameter_count": trial.record.parameter_count,
+                **{name: trial.knobs.get(name) for name in trial.record.parameters},
+            }
+            for trial in self.summary().trials
+        )
 
     def measurements(self) -> pa.Table:
         """One row a report: trial, step, time (Unix ms) and every metric that it has."""
-        rows = (
+        return _table(
             {
                 "trial": record.number,
                 "step": measurement.progress.step,
                 "time_ms": measurement.time_ms,
                 **measured(measurement.progress),
             }
-            for record, trial in self._records()
-            for measurement in trial.measurements()
+            for record, measurement in self._measurements()
         )
-        return _table(rows)
 
     def curves(self) -> pa.Table:
         """One row for each evaluation and number of segments M.
@@ -111,7 +127,21 @@ class Sweep:
         Columns: trial, step, training_flops, M, exact_accuracy, token_accuracy, inference_flops,
         puzzles.
         """
-        return _table(self._curve_rows())
+        return _table(
+            {
+                "trial": record.number,
+                "step": measurement.progress.step,
+                "training_flops": float(measurement.progress.training_flops),
+                "M": index + 1,
+                "exact_accuracy": accuracy,
+                "token_accuracy": curve.token_accuracy[index],
+                "inference_flops": float(curve.inference_flops[index]),
+                "puzzles": curve.puzzles,
+            }
+            for record, measurement in self._measurements()
+            if (curve := measurement.progress.curve)
+            for index, accuracy in enumerate(curve.exact_accuracy)
+        )
 
     def front(self) -> list[Point]:
         """The points of complete trials that no other beats in accuracy and inference FLOPs."""
@@ -127,43 +157,10 @@ class Sweep:
         """All that a report is made of, as plain data."""
         return summarize(self._folder)
 
-    def _records(self) -> Iterator[tuple[TrialRecord, TrialFolder]]:
+    def _measurements(self) -> Iterator[tuple[TrialRecord, Measurement]]:
         for trial in self._folder.trials():
-            yield trial.record(), trial
-
-    def _trial_rows(self) -> Iterator[dict[str, Any]]:
-        for trial in self.summary().trials:
-            record = trial.record
-            yield {
-                "trial": trial.number,
-                "signature": record.signature,
-                "state": trial.state.value,
-                "reason": trial.reason,
-                "exact_accuracy": trial.final.exact_accuracy[-1] if trial.final else None,
-                "training_flops": float(trial.training_flops),
-                "device_seconds": trial.device_seconds,
-                "inference_flops": float(record.inference_flops),
-                "parameter_count": record.parameter_count,
-                **{name: trial.knobs.get(name) for name in record.parameters},
-            }
-
-    def _curve_rows(self) -> Iterator[dict[str, Any]]:
-        for record, trial in self._records():
-            for measurement in trial.measurements():
-                progress, curve = measurement.progress, measurement.progress.curve
-                if curve is None:
-                    continue
-                for segments, accuracy in enumerate(curve.exact_accuracy, start=1):
-                    yield {
-                        "trial": record.number,
-                        "step": progress.step,
-                        "training_flops": float(progress.training_flops),
-                        "M": segments,
-                        "exact_accuracy": accuracy,
-                        "token_accuracy": curve.token_accuracy[segments - 1],
-                        "inference_flops": float(curve.inference_flops[segments - 1]),
-                        "puzzles": curve.puzzles,
-                    }
+            record = trial.record()
+            yield from ((record, measurement) for measurement in trial.measurements())
 
 
 def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
@@ -175,12 +172,7 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
         space = SpaceFile.read(_path("space", given))
     options = {name: overrides[name] for name in _OPTIONS if name in overrides}
     options |= {n: _path(n, overrides[n]) for n in _PATHS if overrides.get(n) is not None}
-    # As the command line has them; JSON is YAML.
-    settings = [
-        f"{_SHORT.get(name, name)}={_as_json(name, value)}"
-        for name, value in overrides.items()
-        if name not in (*_OPTIONS, *_PATHS)
-    ]
+    settings = (_setting(*item) for item in overrides.items() if item[0] not in _KNOWN)
     options["settings"] = (*options.get("settings", ()), *settings)
     return Request(space=space, **options)
 
@@ -191,12 +183,15 @@ def _path(name: str, value: object) -> Path:
     raise InputError(name, value, "give a path")
 
 
-def _as_json(name: str, value: Any) -> str:
+def _setting(name: str, value: Any) -> Setting:
+    if "." not in name and name not in (known := (*_KNOWN, *_SHORT, *SweepSpec.model_fields)):
+        raise InputError(name, value, suggest(name, known), problem="is no known argument")
     try:
-        return json.dumps(value)
+        text = json.dumps(value)  # which is YAML
     except TypeError:
         remedy = "give a number, a text, a truth value, a list or a mapping"
         raise InputError(name, value, remedy) from None
+    return Setting(f"{_SHORT.get(name, name)}={text}", f"{name}={redact(text)}")
 
 
 def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:

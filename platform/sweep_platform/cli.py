@@ -52,12 +52,14 @@ def _report(folder: Path) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from sweep_platform import api
+    from sweep_platform.space.space_file import Setting
 
-    short = {"budget.trials": options.trials, "seed": options.seed}
-    given = [f"{key}={value}" for key, value in short.items() if value is not None]
     names = ("scale", "out", "resume", "tracking_uri", "address", "data")
     wanted = {name: getattr(options, name) for name in names}
-    wanted["settings"] = (*options.set, *given)
+    wanted["settings"] = options.set
+    for option, key in (("trials", "budget.trials"), ("seed", "seed")):
+        if (value := getattr(options, option)) is not None:
+            wanted["settings"].append(Setting(f"{key}={value}", f"--{option} {value}"))
     if options.dry_run:
         api.plan_sweep(options.space, **wanted)
         return DONE

@@ -10,6 +10,7 @@ import pytest
 from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
+from sweep_platform.space.space_file import Setting
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.trial import TrialState
@@ -90,9 +91,11 @@ def resolved(space: Space, **overrides: Any) -> SweepSpec:
 def test_options_are_those_of_the_command_line() -> None:
     request = _request(SPACE, {"out": "runs/x", "resume": True, "settings": ("a=1",), "seed": 2})
     assert (request.out, request.resume) == (Path("runs/x"), True)
-    assert request.settings == ("a=1", "seed=2")
-    with pytest.raises(InputError, match="no known key"):
+    assert request.settings == ("a=1", Setting("seed=2", "seed=2"))
+    with pytest.raises(InputError, match="did you mean trials"):
         resolved(SPACE, trails=3)
+    with pytest.raises(InputError, match=r"^trials=0: `budget\.trials` is 0"):
+        resolved(SPACE, trials=0)
 
 
 def test_the_exit_status_is_that_of_the_last_session(make_sweep) -> None:

@@ -83,9 +83,9 @@ def test_abbreviations_and_surplus_are_refused(
         (["--space", "none.yaml"], "none.yaml does not exist"),
         (["--space", "../toy.yaml", "--scale", "gpu"], "has no scale `gpu`"),
         (["--space", "../toy.yaml", "--set", "seed"], "is not key=value"),
-        (["--space", "../toy.yaml", "--trials", "0"], "`budget.trials` is 0"),
+        (["--space", "../toy.yaml", "--trials", "0"], "--trials 0: `budget.trials` is 0"),
         (["--space", "../toy.yaml", "--trials", "-3"], "`budget.trials` is -3"),
-        (["--space", "../toy.yaml", "--seed", "x"], "`seed` is 'x'"),
+        (["--space", "../toy.yaml", "--seed", "x"], "--seed x: `seed` is 'x'"),
         (["--space", "../toy.yaml", "--resume"], "holds no sweep to resume"),
         (["--space", "../toy.yaml", "--address", "nowhere"], "write HOST:PORT or auto"),
         (["--space", "../toy.yaml", "--set", "resources.cpus=4096"], "lower `resources`"),
@@ -113,6 +113,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
     begun.mkdir(parents=True)
     (begun / "sweep.json").touch()
     assert run("--space", "../toy.yaml", "--dry-run") == 0, "also beside a sweep of that name"
+    assert "runs/toy holds a sweep of 0 trials" in capsys.readouterr().out
     assert "seed: 5" in printed
     assert "3 trials of 4 configurations" in printed
     spec = SpaceFile.read(here / "toy.yaml").resolve(None)

@@ -67,6 +67,12 @@ def test_warns_of_a_step_that_costs_more_than_the_budget(make_spec) -> None:
     assert all("more than the budget of a trial" in text for text in said)
 
 
+def test_the_median_of_two_values_is_neither_always_the_cheaper_nor_the_dearer(make_spec) -> None:
+    spec = make_spec(space={"N": {"choices": [1, 2]}, "T": {"choices": [1, 2]}})
+    _, median, _ = plan.make_plan(spec, SHAPE, 1, calibrated=False).trials
+    assert sorted(median.parameters.values()) == [1, 2]
+
+
 def test_examples_bound_every_configuration(make_spec) -> None:
     spec = make_spec(space={"N": {"choices": [3, 1, 2]}, "M_max": {"low": 1, "high": 9}})
     cheapest, median, dearest = plan.make_plan(spec, SHAPE, 1, calibrated=False).trials

@@ -29,7 +29,7 @@ def test_prepared_puzzles_have_the_shape_that_was_planned(tmp_path: Path) -> Non
 def test_a_trial_opens_the_puzzles_of_its_sweep_and_no_others(tmp_path: Path) -> None:
     folder = puzzles.prepare(TINY, tmp_path)
     address = puzzles.DatasetAddress(
-        folder=str(folder), fingerprint=read_manifest(folder).fingerprint
+        folder=str(folder), name="maze", fingerprint=read_manifest(folder).fingerprint
     )
     assert len(puzzles.DatasetAddress(**asdict(address)).open().train) > 0
     other = puzzles.prepare(TINY.model_copy(update={"seed": 1}), tmp_path)

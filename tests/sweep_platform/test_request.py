@@ -13,7 +13,7 @@ from sweep_platform.driver.request import (
     ADJUSTABLE,
     Request,
     ResolvedSweep,
-    _holds_a_sweep,
+    holds_a_sweep,
     require_free,
     resolve,
 )
@@ -162,7 +162,7 @@ def locked(here: Path) -> Iterator[Path]:
 
 def test_a_folder_out_of_reach_is_bad_input(locked: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be read .Permission denied.; choose another"):
-        _holds_a_sweep(SweepFolder(locked / "toy"))
+        holds_a_sweep(SweepFolder(locked / "toy"))
 
 
 def test_a_file_in_the_way_holds_no_sweep(here: Path) -> None:

@@ -33,7 +33,9 @@ def jobs(tmp_path: Path, make_spec: Any) -> MakeJobs:
         spec = make_spec(**changes)
         folder = puzzles.prepare(spec.dataset, tmp_path / "data")
         manifest = PuzzleDataset.open(folder).manifest
-        address = puzzles.DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
+        address = puzzles.DatasetAddress(
+            folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
+        )
         sweep = sweep_folder(tmp_path / root)
         shape = puzzles.built_shape(manifest)
         proposer = open_search(sweep, spec, shape, asdict(address)).proposer
@@ -130,10 +132,11 @@ def test_a_trial_leaves_the_files_of_a_single_run(jobs: MakeJobs, tmp_path: Path
     assert main([*arguments, *settings, "--batch-size", "4", "--warmup-steps", "1"]) == 0
     names = {path.name for path in (tmp_path / "single").iterdir()}
     assert {path.name for path in trial.root.iterdir()} == names
-    sections = json.loads((tmp_path / "single" / "run.json").read_text()).keys()
-    assert sections - {"ema_decay"} == json.loads((trial.root / "run.json").read_text()).keys() - {
-        "trial"
-    }
+    single, trials = (
+        json.loads((root / "run.json").read_text()) for root in (tmp_path / "single", trial.root)
+    )
+    assert trials.keys() - {"trial"} == single.keys()
+    assert trials["dataset"].keys() == single["dataset"].keys()
 
 
 def test_a_worker_writes_nothing_but_its_checkpoint(jobs: MakeJobs, tmp_path: Path) -> None:
@@ -195,7 +198,7 @@ def test_a_trial_that_diverges_says_why(jobs: MakeJobs) -> None:
 
 def test_a_fault_of_the_user_is_one_sentence(jobs: MakeJobs) -> None:
     [made] = jobs(**ONE)
-    [report] = train(replace(made, dataset={"folder": "/nowhere", "fingerprint": "0"}))
+    [report] = train(replace(made, dataset={**made.dataset, "folder": "/nowhere"}))
     assert report.failure
     assert report.failure.reason.startswith("/nowhere")
     assert report.failure.traceback is None

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -33,6 +33,18 @@ def seconds(span: float) -> str:
         counts.append((count, name))
     first = next(index for index, (count, _) in enumerate(counts) if count)
     return " ".join(f"{count} {name}" for count, name in counts[first : first + 2] if count)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 trial", "1,200 trials"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = str.rjust) -> str:
+    """Rows of words, the first of them a heading, in columns that end together, or as aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(align, row, widths)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

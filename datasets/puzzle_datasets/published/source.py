@@ -17,19 +17,8 @@ from puzzle_datasets.common.options import check as check_settings
 from puzzle_datasets.common.options import option, require
 from puzzle_datasets.kinds.kind import Kind, PuzzleSet, kind_named, kind_names
 from puzzle_datasets.published.folder import PublishedSplit, read_split
-from puzzle_datasets.published.groups import (
-    Splits,
-    number_on,
-    number_tasks,
-    table_of_identities,
-)
-from puzzle_datasets.published.layout import (
-    SIZES,
-    fault,
-    parse_names,
-    read_metadata,
-    read_names,
-)
+from puzzle_datasets.published.groups import Splits, number_on, number_tasks, table_of_identities
+from puzzle_datasets.published.layout import SIZES, fault, parse_names, read_metadata, read_names
 from puzzle_datasets.storage.schema import (
     GROUP_FILE,
     IDENTITY_FILE,

@@ -2,7 +2,8 @@
 
 import yaml
 
-from sweep_platform.driver.request import Request, resolve
+from puzzle_datasets.common.text import counted
+from sweep_platform.driver.request import Request, holds_a_sweep, resolve
 from sweep_platform.execution.cluster import hardware_at
 from sweep_platform.plan.plan import heading, make_plan, summary, table, warnings
 from sweep_platform.space.dataset import planned_shape
@@ -18,5 +19,8 @@ def show_plan(request: Request) -> None:
     plan = make_plan(sweep.spec, planned_shape(sweep.spec.dataset), slots, calibrated=here)
     words = heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)
     print(f"\n{words}\n\n{table(plan)}\n\n{summary(plan)}")
+    if holds_a_sweep(sweep.folder):
+        begun = counted(len(sweep.folder.trials()), "trial")
+        print(f"{sweep.folder.root} holds a sweep of {begun}, with which --resume goes on.")
     for text in warnings(plan):
         print(f"warning: {text}.", flush=True)

@@ -7,11 +7,11 @@ from typing import Any
 from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest, verify
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import HIDDEN, redact
+from sweep_platform.common.text import HIDDEN
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape
-from sweep_platform.space.space_file import SpaceFile, overridden
+from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 
@@ -35,7 +35,7 @@ class Request:
 
     space: SpaceFile
     scale: str = "auto"
-    settings: tuple[str, ...] = ()
+    settings: tuple[Setting | str, ...] = ()
     out: Path | None = None
     resume: bool = False
     tracking_uri: str | None = None
@@ -68,17 +68,18 @@ def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
 
 def require_free(folder: SweepFolder) -> None:
     """Raise `InputError` if a folder holds something, for no new sweep may start there."""
-    if _holds_a_sweep(folder):
+    if holds_a_sweep(folder):
         raise InputError.of(
             folder.root,
             "already holds a sweep",
-            "add --resume to go on with it, or --out FOLDER to start another",
+            "add --resume (in Python resume=True) to go on with it, or name another --out",
         )
     if folder.root.is_dir() and set(folder.root.iterdir()) - {folder.lock}:
         raise InputError.of(folder.root, "is not empty and holds no sweep", "choose another --out")
 
 
-def _holds_a_sweep(folder: SweepFolder) -> bool:
+def holds_a_sweep(folder: SweepFolder) -> bool:
+    """Whether a sweep was begun in a folder. Raises `InputError`: it cannot be read."""
     try:
         return folder.exists()
     except PermissionError as error:
@@ -100,7 +101,7 @@ def _scale(request: Request, hardware: Hardware) -> str | None:
 def _taken_up(request: Request) -> ResolvedSweep:
     """The sweep as its folder has it; of the space, only its name counts."""
     folder = SweepFolder(request.out or DEFAULT_RUNS / request.space.name)
-    if not _holds_a_sweep(folder):
+    if not holds_a_sweep(folder):
         raise InputError.of(
             folder.root,
             "holds no sweep to resume",
@@ -114,20 +115,16 @@ def _taken_up(request: Request) -> ResolvedSweep:
             "leave --scale out, or start another sweep by --out",
             problem=f"is not the scale of {folder.root}, which is {record.scale}",
         )
-    for setting in request.settings:
-        _require_adjustable(setting)
+    for setting in map(Setting.of, request.settings):
+        if setting.text.partition("=")[0].strip() not in ADJUSTABLE:
+            raise InputError.of(
+                setting.place,
+                "changes a sweep that is resumed, which keeps its settings",
+                f"only {', '.join(ADJUSTABLE)} may change",
+            )
     spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
     _require_same_storage(folder, record, spec)
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
-
-
-def _require_adjustable(setting: str) -> None:
-    if setting.partition("=")[0].strip() not in ADJUSTABLE:
-        raise InputError.of(
-            f"--set {redact(setting)}",
-            "changes a sweep that is resumed, which keeps its settings",
-            f"only {', '.join(ADJUSTABLE)} may change",
-        )
 
 
 def _require_same_storage(folder: SweepFolder, record: SweepRecord, spec: SweepSpec) -> None:
@@ -164,7 +161,6 @@ class Puzzles:
         manifest = self.manifest
         return {
             **asdict(self.address),
-            "name": manifest.name,
             "counts": manifest.counts,
             "source": manifest.source,
             "licence": manifest.licence,
@@ -191,5 +187,7 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
             f"is not the puzzle set that {sweep.folder.root} began with",
             "restore that set, or start a new sweep with another --out",
         )
-    address = DatasetAddress(folder=str(folder), fingerprint=manifest.fingerprint)
+    address = DatasetAddress(
+        folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
+    )
     return Puzzles(address=address, manifest=manifest)

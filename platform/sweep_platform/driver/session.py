@@ -67,7 +67,9 @@ class SweepSession:
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
-        self._note_other_code(display)
+        before, now = self.folder.record().environment.get("git_commit"), git_commit()
+        if before != now:
+            display.note(f"this sweep began with the code of {before} and goes on with {now}")
         with stop_on_signal(scheduler.interrupt):
             self.folder.session_started()
             tracker.start()
@@ -85,11 +87,6 @@ class SweepSession:
                 finally:
                     self._stop(tracker, display)
         return end
-
-    def _note_other_code(self, display: ProgressDisplay) -> None:
-        before, now = self.folder.record().environment.get("git_commit"), git_commit()
-        if before != now:
-            display.note(f"this sweep began with the code of {before} and goes on with {now}")
 
     def _run_trials(self, scheduler: TrialScheduler) -> None:
         """Run trials, again and again where Ray gives up on its workers."""

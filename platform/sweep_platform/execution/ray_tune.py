@@ -96,11 +96,7 @@ class SessionStopper(_Unsaved, Stopper):
 
 
 def run_trials(
-    scheduler: TrialScheduler,
-    job: MakeJob,
-    resources: ResourceSpec,
-    slots: int,
-    storage: Path,
+    scheduler: TrialScheduler, job: MakeJob, resources: ResourceSpec, slots: int, storage: Path
 ) -> None:
     """Let Ray Tune run what the scheduler starts, until it is exhausted or ends the session.
 
@@ -121,10 +117,7 @@ def run_trials(
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(storage),
-            stop=SessionStopper(scheduler),
-            verbose=0,
+            name="tune", storage_path=str(storage), stop=SessionStopper(scheduler), verbose=0
         ),
     )
     try:

@@ -65,8 +65,8 @@ class Budget:
         A `new` trial counts against the number of trials, one that goes on does not. Both have to
         end in time, if they take as long as the median of the complete ones.
         """
-        left = self.seconds_left
-        if left is not None and left <= self._usual_seconds():
+        left, before = self.seconds_left, self._trial_seconds
+        if left is not None and left <= (statistics.median(before) if before else 0.0):
             return Limit.TIME
         return Limit.TRIALS if new and not self.trials_left else None
 
@@ -77,6 +77,3 @@ class Budget:
     def complete_trial(self, device_seconds: float) -> None:
         """Note how long a complete trial took."""
         self._trial_seconds.append(device_seconds)
-
-    def _usual_seconds(self) -> float:
-        return statistics.median(self._trial_seconds) if self._trial_seconds else 0.0

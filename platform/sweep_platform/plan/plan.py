@@ -102,10 +102,7 @@ def heading(spec: SweepSpec, scale: str, hardware: str, folder: Path) -> str:
 
 def table(plan: Plan) -> str:
     """The plan as text for a terminal."""
-    rows = [HEADER, *(_cells(trial) for trial in plan.trials)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return text.columns([HEADER, *(_cells(trial) for trial in plan.trials)], str.ljust)
 
 
 def summary(plan: Plan) -> str:

@@ -10,15 +10,6 @@ from sweep_platform.spec.metrics import METRIC
 NOTHING = "—"
 
 
-def count(number: int, noun: str) -> str:
-    """Word a number of things.
-
-    >>> count(1, "trial"), count(1200, "trial")
-    ('1 trial', '1,200 trials')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def metric(key: str, value: float | None) -> str:
     """Word the value of a metric, a dash where there is none.
 

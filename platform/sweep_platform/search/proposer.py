@@ -13,7 +13,7 @@ from sweep_platform.search.samplers import derived_seed, sampler
 from sweep_platform.search.study import Study
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.knobs import Parameters, Shape, as_written, nearest_first, size
-from sweep_platform.spec.schema import Scalar, SearchSpec, SweepSpec
+from sweep_platform.spec.schema import SearchSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 
@@ -109,36 +109,27 @@ class Proposer:
 
     def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
         endless = math.isinf(size(self._spec))
-        while len(rejected := self._rejected()) < (MOST_DRAWS if endless else DRAWS):
-            insists = len(rejected) >= DRAWS
+        newest = self._factory.newest
+        while len(since := self._study.drawn(newest)) < (MOST_DRAWS if endless else DRAWS):
+            insists = len(since) >= DRAWS
             drawn = self._ask(SearchSpec(sampler="random") if insists else self._spec.search)
             if drawn[1].signature not in self._factory.signatures:
                 return drawn
             drawn[0].set_user_attr("duplicate", True)
             self._study.tell(drawn[0].number, optuna.trial.TrialState.FAIL)
-        return None if endless else self._take_untried(rejected[-1])
+        return None if endless else self._take_untried(since[-1].params)
 
-    def _take_untried(
-        self, rejected: optuna.trial.FrozenTrial
-    ) -> tuple[optuna.Trial, TrialRecord] | None:
-        untried = self._nearest_untried(as_written(self._spec, rejected.params))
-        if untried is None:
-            return None
-        self._study.enqueue(untried)
-        return self._ask(self._spec.search)
-
-    def _rejected(self) -> list[optuna.trial.FrozenTrial]:
-        """Draws since the last one that was new."""
-        return [trial for trial in self._study.drawn() if trial.number > self._factory.newest]
+    def _take_untried(self, drawn: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:
+        """The untried configuration that shares most knobs with `drawn`; None if all are tried."""
+        tried, signature = self._factory.signatures, self._factory.signature
+        for point in nearest_first(self._spec, as_written(self._spec, drawn)):
+            if signature(point) not in tried:
+                self._study.enqueue(point)
+                return self._ask(self._spec.search)
+        return None
 
     def _ask(self, search: SearchSpec) -> tuple[optuna.Trial, TrialRecord]:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
         seed = derived_seed(self._spec.seed, len(self._study.drawn()))
         trial = self._study.ask(sampler(search, seed))
         return trial, self._factory.record(trial.number, trial.params)
-
-    def _nearest_untried(self, drawn: dict[str, Scalar]) -> dict[str, Scalar] | None:
-        """The untried configuration that shares most knobs with `drawn`, None if all are tried."""
-        tried, signature = self._factory.signatures, self._factory.signature
-        every = nearest_first(self._spec, drawn)
-        return next((point for point in every if signature(point) not in tried), None)

@@ -80,13 +80,10 @@ class SuccessiveHalving:
 
     def beats(self, one: Values, other: Values) -> bool:
         """Whether `one` is no worse throughout and strictly better in quality."""
-        gains = self._gains(one, other)
+        signs = [1 if direction(name) == "maximize" else -1 for name in self.objectives]
+        gains = [s * (a - b) for s, a, b in zip(signs, one, other, strict=True)]
         quality = [g for g, name in zip(gains, self.objectives, strict=True) if name in QUALITY]
         return min(gains) >= 0 and max(quality, default=0) > 0
-
-    def _gains(self, one: Values, other: Values) -> list[float]:
-        signs = [1 if direction(name) == "maximize" else -1 for name in self.objectives]
-        return [s * (a - b) for s, a, b in zip(signs, one, other, strict=True)]
 
 
 class RungLedger:

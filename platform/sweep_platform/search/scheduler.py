@@ -114,8 +114,9 @@ class TrialScheduler:
         """Record what a worker reported, and decide on its trial."""
         live = self._live[key]
         live.began = True
-        for warning in report.warnings:
-            self._note_once(warning)
+        for warning in {*report.warnings} - self._noted:
+            self._noted.add(warning)
+            self._display.note(warning)
         if report.failure is not None:
             self._fail(live, report.failure)
         if report.session is not None:
@@ -154,7 +155,11 @@ class TrialScheduler:
             return False
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + GRACE_SECONDS
-            self._end_all()
+            decision = (Decision.STOP, "the sweep's time was up")
+            if self.interrupted:
+                decision = (Decision.PAUSE, "the session was interrupted")
+            for live in self._live.values():
+                self._decide(live, *decision)
         saving = any(live.began for live in self._live.values())
         return not saving or time.monotonic() >= self._grace_ends
 
@@ -199,23 +204,14 @@ class TrialScheduler:
         live.last = measurement.progress
         decision = self._search.rungs.decide(live.trial, live.last)
         if decision is not Decision.CONTINUE:
-            share = live.last.step / live.last.total_steps
-            self._decide(
-                live, decision, f"beaten at the rung at {share:.0%} of the training budget"
-            )
+            share = f"{live.last.step / live.last.total_steps:.0%}"
+            self._decide(live, decision, f"beaten at the rung at {share} of the training budget")
 
     def _decide(self, live: _Live, decision: Decision, reason: str) -> None:
         """Let a trial end, unless that was decided before."""
         if live.decision is Decision.CONTINUE:
             live.decision, live.reason = decision, reason
             self._send(live.record.number, decision)
-
-    def _end_all(self) -> None:
-        for live in self._live.values():
-            if self.interrupted:
-                self._decide(live, Decision.PAUSE, "the session was interrupted")
-            else:
-                self._decide(live, Decision.STOP, "the sweep's time was up")
 
     def _fail(self, live: _Live, failure: Failure) -> None:
         live.failure = failure
@@ -242,8 +238,3 @@ class TrialScheduler:
         if state is TrialState.COMPLETE and live.last is not None:
             self._budget.complete_trial(live.last.device_seconds)
         self._display.trial_ended(live.record, outcome)
-
-    def _note_once(self, text: str) -> None:
-        if text not in self._noted:
-            self._noted.add(text)
-            self._display.note(text)

@@ -39,9 +39,9 @@ class Study:
         """Every trial of the study, by number."""
         return self._study.get_trials(deepcopy=False)
 
-    def drawn(self) -> list[FrozenTrial]:
-        """Trials whose every knob was drawn; a driver may have died in between."""
-        return [trial for trial in self.trials() if self.is_drawn(trial)]
+    def drawn(self, after: int = -1) -> list[FrozenTrial]:
+        """Trials after this number whose every knob was drawn; a driver may die in between."""
+        return [one for one in self.trials() if one.number > after and self.is_drawn(one)]
 
     def is_drawn(self, trial: FrozenTrial) -> bool:
         """Whether every knob of a trial was drawn."""

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetAddress:
-    """The folder in which hosts find the puzzles, and the fingerprint that they must have."""
+    """The folder in which hosts find the puzzles, their name, and the fingerprint to verify."""
 
     folder: str
+    name: str
     fingerprint: str
 
     def open(self) -> "PuzzleDataset":
@@ -52,7 +53,7 @@ def prepare(dataset: DatasetSpec, root: Path) -> Path:
 def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
     """The same puzzles with every setting decided, and the user's paths made absolute.
 
-    Raises `InputError`, with file, line, key and remedy: a set or a setting that cannot be.
+    Raises `InputError`, with file, line, key and remedy: an unknown set or setting.
     """
     if dataset.name not in puzzle_sets():
         raise InputError(

@@ -6,7 +6,7 @@ names, types and limits are known there and nowhere else.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -69,8 +69,12 @@ def _is_number(value: Scalar) -> bool:
 
 
 def at_share(spec: SweepSpec, share: float) -> dict[str, Scalar]:
-    """The point whose every knob stands at this share of its way, from 0 to 1."""
-    return {name: share_of(knob, share) for name, knob in spec.space.items()}
+    """The point whose every knob stands at this share of its way, from 0 to 1.
+
+    Between two values, knobs take the lower and the upper one by turns.
+    """
+    turns = zip(spec.space.items(), itertools.cycle((math.floor, math.ceil)), strict=False)
+    return {name: share_of(knob, share, whole) for (name, knob), whole in turns}
 
 
 def corners(spec: SweepSpec, share: float) -> Iterator[dict[str, Scalar]]:
@@ -81,19 +85,18 @@ def corners(spec: SweepSpec, share: float) -> Iterator[dict[str, Scalar]]:
         yield {**point, **dict(zip(named, row, strict=True))}
 
 
-def share_of(knob: Knob, share: float) -> Scalar:
-    """The value of a knob at this share of its way, from 0 to 1; names go by their text."""
-    if isinstance(knob, Choices):
-        return sorted(knob.choices, key=_rank)[_index(knob.choices, share)]
-    if (listed := numbers(knob)) is not None:
-        return listed[_index(listed, share)]
+def share_of(knob: Knob, share: float, whole: Callable[[float], int] = round) -> Scalar:
+    """The value of a knob at this share of its way, from 0 to 1; names go by their text.
+
+    `whole` decides between two values.
+    """
+    listed = sorted(knob.choices, key=_rank) if isinstance(knob, Choices) else numbers(knob)
+    if listed is not None:
+        return listed[whole(share * (len(listed) - 1))]
+    assert isinstance(knob, Range)
     if knob.log:
         return min(knob.high, float(knob.low * (knob.high / knob.low) ** share))
     return knob.low + share * (knob.high - knob.low)
-
-
-def _index(listed: Sequence[Scalar], share: float) -> int:
-    return round(share * (len(listed) - 1))
 
 
 def _rank(value: Scalar) -> tuple[float, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +18,21 @@ from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scala
 
 REPLACED_WHOLE = frozenset({"space"})
 """Below these keys an override replaces an entry whole: a knob is choices or a range."""
+
+
+class Setting(NamedTuple):
+    """A `key=value` on top of a space, and the name of its place in messages."""
+
+    text: str
+    place: str
+
+    @classmethod
+    def of(cls, given: "Setting | str") -> "Setting":
+        """A setting as it was given; plain text is what stands behind `--set`."""
+        return given if isinstance(given, Setting) else cls(given, f"--set {redact(given)}")
+
+
+Settings = Sequence[Setting | str]
 
 
 class SpaceFile:
@@ -69,7 +84,7 @@ class SpaceFile:
         """The sweep's name, at the first scale if there are any."""
         return self.resolve(next(iter(self.scales), None)).name
 
-    def resolve(self, scale: str | None, settings: Sequence[str] = ()) -> SweepSpec:
+    def resolve(self, scale: str | None, settings: Settings = ()) -> SweepSpec:
         """The specification at a scale, with `key=value` settings on top.
 
         Raises `InputError`: the scale is unknown, or a key or value is wrong.
@@ -90,7 +105,7 @@ class SpaceFile:
             self.resolve(scale)
 
 
-def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> SweepSpec:
+def overridden(tree: dict[str, Any], name: str, settings: Settings) -> SweepSpec:
     """A specification that was resolved before, with `key=value` settings on top.
 
     Its puzzles are not checked again: the sweep has them, though their source may be gone.
@@ -99,9 +114,9 @@ def overridden(tree: dict[str, Any], name: str, settings: Sequence[str]) -> Swee
     return _validated(_with(Source(tree=tree, locations={}, name=name), settings))
 
 
-def _with(source: Source, settings: Sequence[str]) -> Source:
+def _with(source: Source, settings: Settings) -> Source:
     for setting in settings:
-        source = _laid_over(source, _setting(setting))
+        source = _laid_over(source, _parsed(Setting.of(setting)))
     return source
 
 
@@ -138,13 +153,11 @@ def _scale(source: Source, name: str) -> Source:
     return scale
 
 
-def _setting(text: str) -> Source:
-    key, equals, value = text.partition("=")
-    place = f"--set {redact(text)}"
+def _parsed(setting: Setting) -> Source:
+    (key, equals, value), place = setting.text.partition("="), setting.place
     if not equals or not key.strip():
-        raise InputError(
-            place, text, "write, say, --set budget.trials=20", problem="is not key=value"
-        )
+        todo, problem = "write, say, --set budget.trials=20", "is not key=value"
+        raise InputError(place, setting.text, todo, problem=problem)
     path: KeyPath = tuple(key.strip().split("."))
     tree: Any = parse_scalar(value, place)
     for part in reversed(path):

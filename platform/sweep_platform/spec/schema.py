@@ -18,6 +18,8 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 
 Scalar = bool | int | float | str | None
+Share = Annotated[float, Field(gt=0, le=1)]
+InnerShare = Annotated[float, Field(gt=0, lt=1)]
 
 MOST_TRIALS = 1_000_000
 MOST_FLOPS = 1e24
@@ -96,8 +98,7 @@ def _kind_of_knob(given: Any) -> str:
 
 CHOICES, RANGE = "a list of choices", "a range"
 Knob = Annotated[
-    Annotated[Choices, Tag(CHOICES)] | Annotated[Range, Tag(RANGE)],
-    Discriminator(_kind_of_knob),
+    Annotated[Choices, Tag(CHOICES)] | Annotated[Range, Tag(RANGE)], Discriminator(_kind_of_knob)
 ]
 
 
@@ -123,37 +124,21 @@ class EvaluationSpec(_Frozen):
     All trials are evaluated on the same puzzles, whatever their seeds.
     """
 
-    at: Annotated[tuple[float, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
+    at: Annotated[tuple[Share, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
     """shares of the training budget at which to evaluate; the end is always one"""
     puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """`all` held-out puzzles, or the size of a fixed subset"""
-
-    @field_validator("at")
-    @classmethod
-    def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
-        for fraction in at:
-            if not 0 < fraction <= 1:
-                raise _fault(f"holds {fraction}", "give fractions above 0, up to 1")
-        return at
 
 
 class RungSpec(_Frozen):
     """When trials are compared, and what share goes on."""
 
-    at: Annotated[tuple[float, ...], Field(strict=False)] = ()
+    at: Annotated[tuple[InnerShare, ...], Field(strict=False)] = ()
     """shares of the training budget at which to compare; `[]` for never"""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     """share that goes on"""
     minimum: Annotated[int, Field(ge=1)] = 4
     """trials that must have come before any is stopped"""
-
-    @field_validator("at")
-    @classmethod
-    def _inside(cls, at: tuple[float, ...]) -> tuple[float, ...]:
-        for fraction in at:
-            if not 0 < fraction < 1:
-                raise _fault(f"holds {fraction}", "give fractions above 0 and below 1")
-        return at
 
 
 class BudgetSpec(_Frozen):
@@ -187,20 +172,13 @@ class ResourceSpec(_Frozen):
 
     cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
     """CPU cores that Ray reserves for each trial; fractions are allowed"""
-    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    gpus: Annotated[float, Field(ge=0, le=1)] = 0
     """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""
 
     @property
     def device(self) -> str:
         """The kind of device that a trial trains on: cuda where it reserves a GPU, else cpu."""
         return "cuda" if self.gpus else "cpu"
-
-    @field_validator("gpus")
-    @classmethod
-    def _at_most_one(cls, gpus: float) -> float:
-        if gpus > 1:
-            raise _fault(f"is {gpus}, and a trial trains on one GPU", "give 1, or a share of it")
-        return gpus
 
 
 class SweepSpec(_Frozen):
@@ -262,6 +240,7 @@ _WANTED = {
     "finite_number": "a finite number",
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
     "less_than_equal": "a number of at most {le:g}",
     "multiple_of": "a multiple of {multiple_of}",
     "string_type": "a word (in quotes if it looks like a number)",

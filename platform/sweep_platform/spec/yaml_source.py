@@ -98,27 +98,23 @@ class Source:
 
 
 def _merge(
-    below: Mapping[str, Any],
-    above: Mapping[str, Any],
+    base: Mapping[str, Any],
+    over: Mapping[str, Any],
     path: KeyPath,
     replace_below: frozenset[str],
     locations: dict[KeyPath, str],
 ) -> dict[str, Any]:
-    result = dict(below)
-    for key, value in above.items():
+    result = dict(base)
+    for key, value in over.items():
         old = result.get(key)
         whole = bool(path) and path[-1] in replace_below
         if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
             result[key] = _merge(old, value, (*path, key), replace_below, locations)
         else:
-            _forget(locations, (*path, key))
+            for below in [below for below in locations if below[: len(path) + 1] == (*path, key)]:
+                del locations[below]
             result[key] = value
     return result
-
-
-def _forget(locations: dict[KeyPath, str], path: KeyPath) -> None:
-    for key in [key for key in locations if key[: len(path)] == path]:
-        del locations[key]
 
 
 def read_yaml(path: Path) -> Source:
@@ -150,13 +146,15 @@ def parse_yaml(text: str, name: str) -> Source:
         if not isinstance(node, yaml.MappingNode):
             raise InputError.of(name, "holds no settings", "write `key: value` lines")
         _locate(loader, node, (), name, locations)
-        tree = _construct(loader, node, name)
+        tree: Any = loader.construct_document(node)
+    except (ValueError, KeyError, AttributeError):
+        problem = "has a value that does not fit its `!!` tag"
+        raise InputError.of(name, problem, "drop the tag") from None
     except RecursionError:
         raise InputError.of(name, "has an alias inside what it names", "write it out") from None
     except yaml.YAMLError as error:
-        raise InputError.of(
-            name + _where(error, text), f"is not YAML: {_what(error)}", "correct it"
-        ) from None
+        where, problem = name + _where(error, text), f"is not YAML: {_what(error)}"
+        raise InputError.of(where, problem, "correct it") from None
     return Source(tree=tree, locations=locations, name=name)
 
 
@@ -168,18 +166,8 @@ def parse_scalar(text: str, name: str) -> Any:
     try:
         return parse_yaml(f"value: {text}", name).tree["value"]
     except InputError:
-        raise InputError(
-            name, text, "quote the value or correct it", problem="is not YAML"
-        ) from None
-
-
-def _construct(loader: _Loader, node: yaml.Node, name: str) -> Any:
-    try:
-        return loader.construct_document(node)
-    except (ValueError, KeyError, AttributeError):
-        raise InputError.of(
-            name, "has a value that does not fit its `!!` tag", "drop the tag"
-        ) from None
+        remedy = "quote the value or correct it"
+        raise InputError(name, text, remedy, problem="is not YAML") from None
 
 
 def _locate(

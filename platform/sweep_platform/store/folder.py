@@ -80,30 +80,16 @@ class Session:
 
 
 class SweepFolder:
-    """Files of one sweep."""
+    """Files of one sweep.
+
+    `journal` is the Optuna study's, `report` the folder of the report, `lock` held by the one
+    driver that runs the sweep, `checkpoints` the address of the store that keeps them.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-
-    @property
-    def journal(self) -> Path:
-        """The Optuna study's journal."""
-        return self.root / "study.journal"
-
-    @property
-    def report(self) -> Path:
-        """The folder of the report."""
-        return self.root / "report"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the one driver that runs the sweep."""
-        return self.root / "lock"
-
-    @property
-    def checkpoints(self) -> str:
-        """Address of the store that keeps the trials' checkpoints."""
-        return str((self.root / "trials").absolute())
+        self.journal, self.report = root / "study.journal", root / "report"
+        self.lock, self.checkpoints = root / "lock", str((root / "trials").absolute())
 
     def exists(self) -> bool:
         """Whether a sweep was created here."""

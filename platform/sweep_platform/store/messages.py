@@ -49,7 +49,7 @@ class TrialJob:
         model: the resolved `hrm.config.ModelConfig`.
         training: the resolved `hrm.config.TrainingConfig`, with the seed of the first replicate.
         replicates: those to train.
-        dataset: the puzzles' folder and fingerprint.
+        dataset: the puzzles' folder, name and fingerprint.
         device: `cpu` or `cuda`.
         threads: of the CPU.
         checkpoints: address of the checkpoint store.

@@ -28,7 +28,7 @@ class TrialRecord:
         inactive: those of them that this model has no use for.
         model: the resolved `hrm.config.ModelConfig`.
         training: the resolved `hrm.config.TrainingConfig`.
-        dataset: folder and fingerprint of the puzzles.
+        dataset: folder, name and fingerprint of the puzzles.
         parameter_count: weights without the puzzle table.
         total_steps: optimizer steps of the whole training.
         training_flops: FLOPs the whole training will spend.
@@ -71,7 +71,8 @@ class TrialFolder(RunFiles):
         """Write the trial's configuration, before it starts."""
         sections = {name: getattr(record, name) for name in _SECTIONS}
         trial = {name: getattr(record, name) for name in _TRIAL}
-        self._write({**sections, "costs": record.costs, "trial": trial})
+        decay = {"ema_decay": record.training.get("ema")}
+        self._write({**sections, "costs": record.costs, **decay, "trial": trial})
 
     def record(self) -> TrialRecord:
         """Read the trial's configuration. Raises `ConfigError` where it is damaged or foreign."""

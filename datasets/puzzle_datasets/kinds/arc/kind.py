@@ -11,14 +11,7 @@ from puzzle_datasets.drawing.svg import Grid
 from puzzle_datasets.kinds.arc.grids import check_grids, grid_sizes, token_legend
 from puzzle_datasets.kinds.arc.task_checks import check_identities, check_tasks
 from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
-from puzzle_datasets.storage.schema import (
-    ARC_VOCAB_SIZE,
-    COLOUR_OFFSET,
-    EOS,
-    PAD,
-    Mask,
-    Tokens,
-)
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, COLOUR_OFFSET, EOS, PAD, Mask, Tokens
 
 COLOURS = (
     "#000000",

@@ -16,12 +16,7 @@ from puzzle_datasets.csv_files.choice import (
     require_first_grids,
     source_folder,
 )
-from puzzle_datasets.csv_files.importing import (
-    CsvFormat,
-    Details,
-    import_splits,
-    statistics,
-)
+from puzzle_datasets.csv_files.importing import CsvFormat, Details, import_splits, statistics
 from puzzle_datasets.csv_files.table import GridText, first_question, line_error
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from puzzle_datasets.common.text import flops
+from puzzle_datasets.common.text import counted, flops
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis import Point, best, final_points, ordered, trials_front
@@ -37,7 +37,7 @@ def _headline(trial: TrialSummary, point: Point, which: str) -> Headline:
         number=wording.metric("exact_accuracy", point.exact_accuracy),
         sentence=(
             f"{which}, trial {trial.number}, solves {point.solved} of "
-            f"{wording.count(point.puzzles, 'test puzzle')} exactly (95 % interval "
+            f"{counted(point.puzzles, 'test puzzle')} exactly (95 % interval "
             f"{point.interval_words}) at {cost} of inference per puzzle, with "
             f"{knobs(trial.knobs)}."
         ),
@@ -63,7 +63,7 @@ def _cut_short(sweep: SweepSummary) -> Iterator[str]:
     done = last_end(sweep.sessions) is SessionEnd.DONE
     if done and minutes is not None and len(sweep.trials) < planned:
         yield (
-            f"{wording.count(len(sweep.trials), 'trial')} of the {planned} asked for began before "
+            f"{counted(len(sweep.trials), 'trial')} of the {planned} asked for began before "
             f"the sweep's {minutes:g} minutes left no time for another, or the space had no more: "
             "raise budget.minutes and resume to run the rest."
         )
@@ -79,7 +79,7 @@ def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:
     _, point = best(sweep.complete) or (None, None)
     if point and point.puzzles:
         yield (
-            f"Accuracy was measured on {wording.count(point.puzzles, 'puzzle')}: one puzzle is "
+            f"Accuracy was measured on {counted(point.puzzles, 'puzzle')}: one puzzle is "
             f"{100 / point.puzzles:.2g} points, and the best accuracy is only known to lie "
             f"within {point.interval_words} (95 % interval)."
         )
@@ -113,7 +113,7 @@ def _read_earlier(sweep: SweepSummary) -> Iterator[str]:
         yield (
             f"Accuracy here is after all segments, as trials were searched for it. Trial "
             f"{top.trial} solves {top.solved} of {top.puzzles} already after "
-            f"{wording.count(top.segments, 'segment')}, at {flops(top.inference_flops)}."
+            f"{counted(top.segments, 'segment')}, at {flops(top.inference_flops)}."
         )
 
 
@@ -131,13 +131,13 @@ def _not_complete(sweep: SweepSummary) -> Iterator[str]:
     states = sweep.states
     if stopped := states[TrialState.STOPPED]:
         yield (
-            f"{wording.count(stopped, 'trial')} ended early, after less training: shown in grey "
+            f"{counted(stopped, 'trial')} ended early, after less training: shown in grey "
             "or dashed, and left out of the front and of the knobs."
         )
     if failed := states[TrialState.FAILED]:
-        yield f"{wording.count(failed, 'trial')} failed; the table of trials gives the reasons."
+        yield f"{counted(failed, 'trial')} failed; the table of trials gives the reasons."
     if going_on := sum(count for state, count in states.items() if not state.is_final):
-        yield f"This report is not final: {wording.count(going_on, 'trial')} without an outcome."
+        yield f"This report is not final: {counted(going_on, 'trial')} without an outcome."
 
 
 def _edges(sweep: SweepSummary) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from puzzle_datasets.common.text import flops, seconds
+from puzzle_datasets.common.text import counted, flops, seconds
 from sweep_platform.report import blocks, wording
 from sweep_platform.report.analysis import final_point, knob_names
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -55,7 +55,7 @@ def cost_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     """The cost of the sweep: training, device time, time on the clock, trials."""
     killed = any(session.ended is None for session in sweep.sessions)
     note = ", those without a recorded end up to their last measurement" if killed else ""
-    sessions = wording.count(len(sweep.sessions), "session")
+    sessions = counted(len(sweep.sessions), "session")
     yield blocks.Heading("What it cost")
     rows = (
         ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
@@ -69,7 +69,7 @@ def cost_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
 def by_state(sweep: SweepSummary) -> str:
     """Number of trials in each state: "12 trials: 9 complete, 1 failed, 2 stopped"."""
     names = [f"{sweep.states[state]} {_state(sweep, state)}" for state in sorted(sweep.states)]
-    total = wording.count(len(sweep.trials), "trial")
+    total = counted(len(sweep.trials), "trial")
     return f"{total}: {', '.join(names)}" if names else total
 
 

@@ -9,18 +9,16 @@ trial may still learn. So a trial beats another only if it is no worse in every 
 strictly better in *quality*: the dearer of two trials without any solved puzzle goes on.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hrm.progress import Progress
+from sweep_platform.search.fronts import Fronts, Values
 from sweep_platform.search.study import Study
-from sweep_platform.spec.metrics import QUALITY, direction, objective_values
+from sweep_platform.spec.metrics import objective_values
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.trial import TrialFolder
-
-Values = tuple[float, ...]
 
 
 class StoppingRule(Protocol):
@@ -34,7 +32,7 @@ class StoppingRule(Protocol):
     def at(self, step: int, total_steps: int) -> float | None:
         """The rung that lies at this step of so many, None between rungs."""
 
-    def decide(self, values: Values, earlier: Sequence[Values]) -> Decision:
+    def decide(self, values: Values, earlier: Fronts) -> Decision:
         """Decide on a trial with these objectives, given those who came earlier."""
 
 
@@ -42,13 +40,10 @@ class StoppingRule(Protocol):
 class SuccessiveHalving:
     """Stops trials that are beaten by too many of those at their rung.
 
-    Attributes:
-        spec: where the rungs are, what share goes on, how many must have come.
-        objectives: names of the values, in their order.
+    `spec` says where the rungs are, what share goes on, and how many must have come.
     """
 
     spec: RungSpec
-    objectives: tuple[str, ...]
 
     def at(self, step: int, total_steps: int) -> float | None:
         """The rung that lies at this step (the highest of several), None between rungs.
@@ -58,32 +53,13 @@ class SuccessiveHalving:
         here = (r for r in self.spec.at if max(1, round(r * total_steps)) == step)
         return max(here, default=None)
 
-    def decide(self, values: Values, earlier: Sequence[Values]) -> Decision:
+    def decide(self, values: Values, earlier: Fronts) -> Decision:
         """STOP a trial unless it is among the best share of those that reached its rung."""
-        at_rung = [values, *earlier]
-        if len(at_rung) < self.spec.minimum:
+        count = len(earlier) + 1
+        if count < self.spec.minimum:
             return Decision.CONTINUE
-        better = sum(len(front) for front in self._fronts_before(values, at_rung))
-        among_the_best = better < max(1.0, self.spec.keep * len(at_rung))
+        among_the_best = earlier.before(values) < max(1.0, self.spec.keep * count)
         return Decision.CONTINUE if among_the_best else Decision.STOP
-
-    def _fronts_before(self, values: Values, at_rung: list[Values]) -> list[list[Values]]:
-        """The successive unbeaten sets, up to the one that `values` belongs to."""
-        fronts: list[list[Values]] = []
-        rest = at_rung
-        while True:
-            front = [one for one in rest if not any(self.beats(other, one) for other in rest)]
-            if values in front:
-                return fronts
-            fronts.append(front)
-            rest = [one for one in rest if one not in front]
-
-    def beats(self, one: Values, other: Values) -> bool:
-        """Whether `one` is no worse throughout and strictly better in quality."""
-        signs = [1 if direction(name) == "maximize" else -1 for name in self.objectives]
-        gains = [s * (a - b) for s, a, b in zip(signs, one, other, strict=True)]
-        quality = [g for g, name in zip(gains, self.objectives, strict=True) if name in QUALITY]
-        return min(gains) >= 0 and max(quality, default=0) > 0
 
 
 class RungLedger:
@@ -91,6 +67,13 @@ class RungLedger:
 
     def __init__(self, study: Study, rule: StoppingRule, objectives: tuple[str, ...]) -> None:
         self._study, self._rule, self._objectives = study, rule, objectives
+        self._entries: dict[int, dict[str, Any]] = {
+            trial.number: trial.user_attrs["rungs"]
+            for trial in study.trials()
+            if "rungs" in trial.user_attrs
+        }
+        rungs = {rung for entries in self._entries.values() for rung in entries}
+        self._fronts = {rung: Fronts(objectives, self._at(rung).values()) for rung in rungs}
 
     def decide(self, trial: TrialFolder, progress: Progress) -> Decision:
         """Decide on a trial at this report, once at each rung.
@@ -101,30 +84,30 @@ class RungLedger:
         if rung is None or progress.curve is None or progress.step >= progress.total_steps:
             return Decision.CONTINUE
         record = trial.record()
-        kept = self._kept(rung)
-        if before := kept.get(record.study_number):
+        if before := self._entries.get(record.study_number, {}).get(str(rung)):
             # A trial that was paused here and reports again was let go on.
             stopped = Decision(before["decision"]) is Decision.STOP
             return Decision.STOP if stopped else Decision.CONTINUE
         values = objective_values(self._objectives, progress, record.costs)
-        decision = self._rule.decide(values, [tuple(other["values"]) for other in kept.values()])
+        fronts = self._fronts.setdefault(str(rung), Fronts(self._objectives))
+        decision = self._rule.decide(values, fronts)
         self._keep(record.study_number, rung, values, decision, progress.step)
+        fronts.add(values)
         return decision
 
     def table(self, rung: float) -> dict[int, Values]:
         """Objectives of every trial that reached a rung, by study number."""
-        return {number: tuple(kept["values"]) for number, kept in self._kept(rung).items()}
+        return self._at(str(rung))
 
-    def _kept(self, rung: float) -> dict[int, dict[str, Any]]:
-        trials = self._study.trials()
-        kept = {t.number: t.user_attrs.get("rungs", {}).get(str(rung)) for t in trials}
-        return {number: found for number, found in kept.items() if found}
+    def _at(self, rung: str) -> dict[int, Values]:
+        reached = {number: kept[rung] for number, kept in self._entries.items() if rung in kept}
+        return {number: tuple(entry["values"]) for number, entry in reached.items()}
 
     def _keep(
         self, number: int, rung: float, values: Values, decision: Decision, step: int
     ) -> None:
-        entry = {"values": values, "decision": decision.value}
-        before = self._study.attribute(number, "rungs", {})
-        trial = self._study.note(number, "rungs", {**before, str(rung): entry})
+        entries = self._entries.setdefault(number, {})
+        entries[str(rung)] = {"values": values, "decision": decision.value}
+        trial = self._study.note(number, "rungs", entries)
         if len(values) == 1:
             trial.report(values[0], step)

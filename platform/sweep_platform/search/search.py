@@ -87,7 +87,7 @@ def open_search(
     factory = TrialFactory(folder, spec, shape, dataset)
     outcomes = Outcomes(study, spec.objectives)
     unfinished = recover(folder, study, factory, outcomes)
-    rule = SuccessiveHalving(spec.rungs, spec.objectives)
+    rule = SuccessiveHalving(spec.rungs)
     return Search(
         proposer=Proposer(study, factory, spec, unfinished),
         rungs=RungLedger(study, rule, spec.objectives),

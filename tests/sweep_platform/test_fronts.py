@@ -1,0 +1,57 @@
+"""Fronts that are kept up to date equal those that are made by their definition."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweep_platform.search.fronts import Fronts, Values
+
+ONE = ("exact_accuracy",)
+TWO = (*ONE, "inference_flops")
+
+
+def beats(objectives: tuple[str, ...], one: Values, other: Values) -> bool:
+    """By the definition: no worse throughout, strictly better in quality."""
+    gains = {name: a - b for name, a, b in zip(objectives, one, other, strict=True)}
+    more_solved = gains.pop("exact_accuracy", 0)
+    return more_solved > 0 and max(gains.values(), default=0) <= 0
+
+
+def peeled(objectives: tuple[str, ...], trials: list[Values]) -> list[list[Values]]:
+    """Fronts by their definition, one taken off after the other."""
+    fronts, rest = [], list(trials)
+    while rest:
+        front = [one for one in rest if not any(beats(objectives, other, one) for other in rest)]
+        fronts.append(sorted(front))
+        rest = [one for one in rest if one not in front]
+    return fronts
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[tuple[str, ...], list[Values]]:
+    objectives = draw(st.sampled_from([ONE, TWO, TWO[::-1], (*TWO, "parameter_count"), TWO[1:]]))
+    value = st.integers(0, draw(st.sampled_from([1, 4, 30]))).map(float)
+    return objectives, draw(st.lists(st.tuples(*[value] * len(objectives)), max_size=30))
+
+
+@given(case=arrivals(), told=st.integers(0, 30))
+def test_they_are_those_of_the_definition(
+    case: tuple[tuple[str, ...], list[Values]], told: int
+) -> None:
+    objectives, trials = case
+    fronts = Fronts(objectives, trials[:told])
+    for trial in trials[told:]:
+        fronts.add(trial)
+    assert [sorted(front) for front in fronts] == peeled(objectives, trials)
+    assert len(fronts) == len(trials)
+
+
+@given(case=arrivals())
+def test_who_comes_is_told_how_many_are_in_better_fronts(
+    case: tuple[tuple[str, ...], list[Values]],
+) -> None:
+    objectives, trials = case
+    for index, trial in enumerate(trials):
+        before = Fronts(objectives, trials[:index]).before(trial)
+        fronts = peeled(objectives, trials[: index + 1])
+        own = next(number for number, front in enumerate(fronts) if trial in front)
+        assert before == sum(map(len, fronts[:own]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
-from puzzle_datasets.common.page import html_page, json_in_html
+from puzzle_datasets.common.page import html_page, json_in_html, printable
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -107,6 +107,25 @@ def styled(chart: Chart, **legend: Any) -> Chart:
     )
 
 
+def specification(chart: Chart) -> dict[str, Any]:
+    """A chart as Vega-Lite, without what ends the process that draws it: see `_drawable`."""
+    spec: dict[str, Any] = _drawable(chart.to_dict())
+    return spec
+
+
+def _drawable(content: Any) -> Any:
+    """JSON whose texts are printable. Backslashes go too: Vega reads a title's as escapes."""
+    if isinstance(content, dict):
+        return {_drawable(str(name)): _drawable(one) for name, one in content.items()}
+    if isinstance(content, list):
+        return [_drawable(one) for one in content]
+    return (
+        printable(content).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
+        if isinstance(content, str)
+        else content
+    )
+
+
 def save_chart(chart: Chart, path: Path) -> None:
     """Write a chart to `path`, whole or not at all, in the format that its suffix names.
 
@@ -124,7 +143,7 @@ def _render(chart: Chart, path: Path) -> bytes:
     version = "_".join(altair().SCHEMA_VERSION.split(".")[:2])
     import vl_convert
 
-    spec = chart.to_dict()
+    spec = specification(chart)
     if path.suffix == ".png":
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=version, scale=PNG_SCALE)
         return png

@@ -127,7 +127,7 @@ def _markdown(block: blocks.Block) -> str:
         case blocks.Figure(name, description):
             return f"![{markdown_text(description)}]({name}.png)"
         case blocks.Command(line):
-            return f"    {' '.join(line.split())}"
+            return f"    {printable(' '.join(line.split()))}"
 
 
 def _markdown_row(texts: Iterable[str]) -> str:

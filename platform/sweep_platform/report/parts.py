@@ -88,6 +88,6 @@ def accuracy_axis(shown: Iterable[float], *, titled: bool = True) -> Any:
 def finished(drawn: Any, title: Any, note: str, **size: Any) -> Spec:
     """A chart's specification in the look that all our charts share, `note` below its title."""
     titled = drawn.properties(title=charts.heading(title, note), **size)
-    spec: Spec = charts.styled(titled, orient="top", columnPadding=14).to_dict()
+    spec = charts.specification(charts.styled(titled, orient="top", columnPadding=14))
     del spec["$schema"]
     return spec

@@ -1,14 +1,17 @@
 """The page draws its charts in a real browser, with names that try to break it."""
 
+import json
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweep_platform.report import write_report
-from sweep_platform.store.trial import TrialState
+from sweep_platform.store.folder import SweepRecord
+from sweep_platform.store.trial import TrialRecord, TrialState
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [
@@ -21,6 +24,26 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+HOSTILE = (
+    "</script><script>document.title = 'broken'</script></style>--><!--]]>"
+    "\"'><img src=x onerror=\"document.title='broken'\">`'+alert(1)+'\x1b[31m\x00\u202e"
+)
+"""Ends whatever it may stand in, and then runs, loads or colours."""
+
+READ_BY_CODE = {"objectives", "state", "format"}
+
+
+def poisoned(value: Any) -> Any:
+    """The value with hostile text in each of its texts, but for those that code reads."""
+    if isinstance(value, str):
+        return value + HOSTILE
+    if isinstance(value, list | tuple):
+        return [poisoned(one) for one in value]
+    if isinstance(value, dict):
+        return {k: v if k in READ_BY_CODE else poisoned(v) for k, v in value.items()}
+    return value
 
 
 def drawn(page: Path, profile: Path) -> str:
@@ -53,3 +76,23 @@ def test_charts_are_drawn(make_sweep, tmp_path: Path) -> None:
             >= 4
         ), "marks of at least the four complete trials"
     assert "<title>broken</title>" not in document
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
+def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
+    folder = make_sweep(*[TrialState.COMPLETE] * 3, TrialState.FAILED)
+    folder.create(SweepRecord(**poisoned(asdict(folder.record()))))
+    for trial in folder.trials():
+        record = poisoned(asdict(trial.record()))
+        record["parameters"] |= {HOSTILE: HOSTILE}
+        trial.create(TrialRecord(**{**record, "inactive": tuple(record["inactive"])}))
+        outcome = trial.root / "outcome.json"
+        outcome.write_text(json.dumps(poisoned(json.loads(outcome.read_text()))))
+    page = write_report(folder)
+    document = drawn(page, tmp_path / "profile")
+    assert "<title>broken</title>" not in document
+    assert "<img src=x" not in document
+    assert "could not be drawn" not in document[: document.index("</main>")]
+    for written in (page.read_text(), page.with_name("report.md").read_text()):
+        assert not {"\x00", "\x1b", "\u202e"} & set(written)

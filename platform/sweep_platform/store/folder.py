@@ -13,7 +13,7 @@ The driver alone writes here. Readers may come at any time, also while the sweep
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -173,8 +173,9 @@ def owned(folder: SweepFolder) -> Iterator[None]:
         finally:
             if not folder.sessions():
                 folder.discard()
-                for directory in made:
-                    directory.rmdir()
+                with suppress(OSError):  # another sweep may have come into a folder of ours
+                    for directory in made:
+                        directory.rmdir()
 
 
 def _make(root: Path) -> list[Path]:

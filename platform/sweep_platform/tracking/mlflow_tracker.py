@@ -1,15 +1,17 @@
 """MLflow as a tracker: the sweep's folder mirrored as a parent run and one run a trial."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from sweep_platform.common.text import knobs, redact
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
-from sweep_platform.tracking.mlflow_store import database_file, open_store, refused
+from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store, refused
 from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
@@ -87,6 +89,15 @@ class SweepRuns:
         self._client.log_batch(run.id, tags=tags)
         run.status = status
 
+    def require_place(self) -> None:
+        """Raise `OSError` where a database was moved: MLflow would make its old folder again."""
+        if database_file(self._uri) is None:
+            return
+        place = urlsplit(self._client.get_experiment(self._experiment).artifact_location)
+        former = Path(unquote(place.path)).parents[1:2]
+        if place.scheme == "file" and not all(folder.exists() for folder in former):
+            raise FileNotFoundError(errno.ENOENT, f"the store was moved from {former[0]}")
+
     def _find_experiment(self) -> str:
         """The experiment that holds all sweeps of this name; artifacts go beside its database."""
         name = self._record.name
@@ -100,8 +111,8 @@ class SweepRuns:
                 "name",
                 f"{name!r} is that of an experiment that was deleted from MLflow at"
                 f" {redact(self._uri)}",
-                f"restore it with `mlflow experiments restore -x {found.experiment_id}`, or give"
-                " the sweep another name",
+                f"restore it with `MLFLOW_TRACKING_URI={redact(anchored(self._uri))} mlflow"
+                f" experiments restore -x {found.experiment_id}`, or give the sweep another name",
                 name,
             )
         return str(found.experiment_id)
@@ -190,6 +201,7 @@ class MlflowTracker:
         """Store `sweep.json` and the report with the parent run. Raises what MLflow raises."""
         assert self._runs is not None, "files are sent after a sync"
         parent = self._runs.parent.id
+        self._runs.require_place()
         self._client.log_artifact(parent, str(self._sweep.root / "sweep.json"))
         if self._sweep.report.is_dir():
             self._client.log_artifacts(parent, str(self._sweep.report), "report")

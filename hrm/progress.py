@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from puzzle_datasets.common.records import record_from
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -97,11 +99,7 @@ class Measurement:
 
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
-    values = dict(fields["progress"])
-    curve, halting = values["curve"], values.get("halting")
-    values["curve"] = curve_from(curve) if curve else None
-    values["halting"] = halting_from(halting) if halting else None
-    return Measurement(time_ms=fields["time_ms"], progress=Progress(**values))
+    return record_from(fields, Measurement)
 
 
 def curve_from(fields: Mapping[str, Any]) -> Curve:

@@ -40,6 +40,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def shown(value: object, most: int = 80) -> str:
+    """A value as Python writes it, cut after `most` characters: a message stays a sentence."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of too many digits, or nested too deep
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = str.rjust) -> str:
     """Rows of words, the first of them a heading, in columns that end together, or as aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

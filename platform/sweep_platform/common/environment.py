@@ -1,6 +1,5 @@
 """Versions, commit and hardware of a sweep, so that its numbers can be compared."""
 
-import os
 import platform
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.common.processors import cores
 from sweep_platform.common.text import redact
 
 PACKAGES = ("hrm-sweeps", "torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
@@ -26,13 +26,6 @@ def describe() -> dict[str, Any]:
         },
         "command": [Path(sys.argv[0]).name, *map(redact, sys.argv[1:])],
     }
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def git_commit() -> str | None:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweep_platform.common.environment import cores, gpu_names
+from puzzle_datasets.common.processors import cores
+from sweep_platform.common.environment import gpu_names
 from sweep_platform.common.errors import InputError
 from sweep_platform.spec.schema import ResourceSpec
 

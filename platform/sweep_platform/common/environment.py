@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.common.exit_status import DISK_FULL
 from puzzle_datasets.common.processors import cores
 from sweep_platform.common.text import redact
 
@@ -70,3 +71,13 @@ def _output(command: list[str]) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def disk_full(error: BaseException) -> OSError | None:
+    """The error of a full disk that an error came of, where there was one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in DISK_FULL:
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None

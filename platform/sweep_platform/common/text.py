@@ -5,13 +5,25 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
-_USER = re.compile(r"://[^\s]*@")
+_USER = re.compile(r"([\w+.-]*)://([^\s]*)@")
 _QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Hide the credentials in a text: all before the @ of an address, and passwords behind it."""
-    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(f"://{HIDDEN}@", text))
+    """Hide the credentials in a text: all before the @ of an address, and passwords behind it.
+
+    The mere name of a database's user is none; to a server it may be a token.
+
+        >>> redact("postgresql://me@host/db, postgresql://me:pw@host/db, http://token@host")
+        'postgresql://me@host/db, postgresql://***@host/db, http://***@host'
+    """
+    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(_without_credentials, text))
+
+
+def _without_credentials(address: re.Match[str]) -> str:
+    scheme, before = address.groups()
+    mere_name = re.fullmatch(r"[\w.%-]*", before) and not scheme.startswith("http")
+    return address[0] if mere_name else f"{scheme}://{HIDDEN}@"
 
 
 def knobs(parameters: Mapping[str, Any]) -> str:

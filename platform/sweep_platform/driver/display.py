@@ -58,6 +58,10 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
         self._exit.close()
 
     def restore(self, folder: TrialFolder) -> None:

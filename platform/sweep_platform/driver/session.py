@@ -1,12 +1,14 @@
 """One session's work on a sweep: create it or take it up, run, record, report."""
 
 import os
+import threading
 import time
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, replace
 
-from puzzle_datasets.common.exit_status import stop_on_signal
+from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
 from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
@@ -14,11 +16,12 @@ from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.decisions import DecisionChannel
-from sweep_platform.execution.ray_tune import WorkersLost, run_trials
+from sweep_platform.execution.probe import HeadWatch, asked
 from sweep_platform.plan.budget import Budget
 from sweep_platform.report import write_report
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import complete_seconds, open_search
+from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.messages import Replicate, TrialJob
@@ -60,46 +63,90 @@ class SweepSession:
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
         """Run trials until the budget is spent or someone interrupts; then report.
 
-        `ray` holds the connection to Ray, and is entered for as long as trials run.
+        `ray` holds the connection to Ray. It is entered before anything is recorded, and not at
+        all where no trial is left to run.
         """
         send = self._channel.send
-        scheduler = TrialScheduler(self._search, self.budget, display, self._slots, send)
+        scheduler = TrialScheduler(
+            self._search, self.budget, display, self._slots, send, needs=self._needs()
+        )
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
-        before, now = self.folder.record().environment.get("git_commit"), git_commit()
-        if before != now:
-            display.note(f"this sweep began with the code of {before} and goes on with {now}")
-        with stop_on_signal(scheduler.interrupt):
+        self._note_other_code(display)
+        finish = Once(lambda end: self._finish(end, tracker, display))
+        with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
+            if work := self._work_is_left():
+                connection.enter_context(ray)
             self.folder.session_started()
             tracker.start()
             end = SessionEnd.FAILED
             try:
-                with ray:
-                    self._run_trials(scheduler)
+                watch = self._watched(display, finish) if work else nullcontext()
+                with watch, connection.pop_all():
+                    self._run_trials(scheduler, work)
                 end = self._end(scheduler)
             except KeyboardInterrupt:
                 end = SessionEnd.INTERRUPTED
             finally:
-                self.folder.session_ended(end)
-                try:
-                    write_report(self.folder)
-                finally:
-                    self._stop(tracker, display)
+                finish(end)
         return end
 
-    def _run_trials(self, scheduler: TrialScheduler) -> None:
+    def _work_is_left(self) -> bool:
+        """Whether there is a trial to run; where that is not certain, Ray has to start."""
+        if self._search.proposer.unfinished:
+            return True
+        configurations = size(self.spec, self.puzzles.shape)
+        tried = len(self.folder.trials()) >= configurations.count
+        return not tried and self.budget.forbids(new=True) is None
+
+    def _run_trials(self, scheduler: TrialScheduler, work: bool) -> None:
         """Run trials, again and again where Ray gives up on its workers."""
-        storage = self.folder.root.absolute() / "ray"
-        resources = self.spec.resources
-        done = False
-        while not done:
-            try:
-                run_trials(scheduler, self._job, resources, self._slots(), storage)
-                done = True
-            except WorkersLost as lost:
-                scheduler.all_lost(str(lost))
+        if work:
+            from sweep_platform.execution.ray_tune import WorkersLost, run_trials
+
+            storage = self.folder.root.absolute() / "ray"
+            resources = self.spec.resources
+            while True:
+                try:
+                    run_trials(scheduler, self._job, resources, self._slots(), storage)
+                    break
+                except WorkersLost as lost:
+                    scheduler.all_lost(str(lost))
         scheduler.close()
+
+    def _watched(self, display: ProgressDisplay, finish: "Once") -> HeadWatch:
+        """A watch over the cluster's head, at whose loss Ray would end this process in silence."""
+        from ray import get_runtime_context
+
+        head = get_runtime_context().gcs_address
+
+        def lost() -> None:
+            display.note("Ray's head does not answer any more: the session ends")
+            finish(SessionEnd.INTERRUPTED)
+            display.close()
+            say(last_words(self.folder, SessionEnd.INTERRUPTED))
+            os._exit(INTERRUPTED)  # the main thread waits for the head, and can't be woken
+
+        return HeadWatch(lambda: asked(head) == "OK", lost)
+
+    def _finish(self, end: SessionEnd, tracker: TrackerThread, display: ProgressDisplay) -> None:
+        """Record the end, report, and let MLflow know, each as far as the disk lets it."""
+        for step in (lambda: self.folder.session_ended(end), lambda: write_report(self.folder)):
+            try:
+                step()
+            except OSError as error:
+                display.note(f"{error.filename or self.folder.root}: {error.strerror or error}")
+        self._stop(tracker, display)
+
+    def _note_other_code(self, display: ProgressDisplay) -> None:
+        before, now = self.folder.record().environment.get("git_commit"), git_commit()
+        if before != now:
+            display.note(f"this sweep began with the code of {before} and goes on with {now}")
+
+    def _needs(self) -> str:
+        needs = self.spec.resources
+        return f"{needs.cpus:g} CPU cores and {needs.gpus:g} GPUs"
 
     def _job(self, trial: TrialFolder) -> TrialJob:
         record, resources = trial.record(), self.spec.resources
@@ -153,6 +200,31 @@ class SweepSession:
                 tracking_uri=uri,
             )
         )
+
+
+class Once:
+    """Does something at its first call; a thread that comes second waits for that."""
+
+    def __init__(self, work: Callable[[SessionEnd], None]) -> None:
+        self._work, self._lock, self._done = work, threading.Lock(), False
+
+    def __call__(self, end: SessionEnd) -> None:
+        """Do it, once."""
+        with self._lock:
+            if not self._done:
+                self._done = True
+                self._work(end)
+
+
+def last_words(folder: SweepFolder, end: SessionEnd) -> str:
+    """What is said last of a session: where its report is, and how to go on."""
+    return "\n".join(filter(None, (f"Report: {folder.report / 'report.html'}", _HOW.get(end))))
+
+
+_HOW = {
+    SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
+    SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
+}
 
 
 def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:

@@ -6,14 +6,16 @@ records: nobody else writes to a trial's folder.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from hrm.progress import Measurement, Progress
 from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.search.patience import StudyLostError
 from sweep_platform.search.search import Search
-from sweep_platform.store.messages import Decision, Failure, TrialReport
+from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 WORKER_RETRIES = 3
@@ -21,6 +23,10 @@ WORKER_RETRIES = 3
 
 GRACE_SECONDS = 60.0
 """Time that trials which are to end have for saving a checkpoint."""
+
+
+WAITING_SECONDS = 30.0
+"""Time without a running trial after which it is said what is waited for."""
 
 
 class Display(Protocol):
@@ -61,7 +67,8 @@ class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
     `capacity` says how many trials may run at the same time, which may change; `send` lets the
-    worker of a trial, by its number, know of a decision. `interrupted` tells whether a person or
+    worker of a trial, by its number, know of a decision; `needs` are a trial's resources in
+    words. `interrupted` tells whether a person or
     the system wants the session to end.
     """
 
@@ -72,14 +79,19 @@ class TrialScheduler:
         display: Display,
         capacity: Callable[[], int],
         send: Callable[[int, Decision], None] = lambda trial, decision: None,
+        *,
+        needs: str = "its resources",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.interrupted = False
+        self._needs, self._clock = needs, clock
+        self._stirred = clock()
         self._search, self._budget, self._display = search, budget, display
         self._capacity, self._send = capacity, send
         self._live: dict[str, _Live] = {}
         self._losses: Counter[int] = Counter()
         self._noted: set[str] = set()
-        self._exhausted = False
+        self._exhausted = self._halted = False
         self._grace_ends: float | None = None
 
     @property
@@ -97,6 +109,11 @@ class TrialScheduler:
 
         None with `exhausted` means that none ever will.
         """
+        with self._withstanding():
+            return self._start(key)
+        return None
+
+    def _start(self, key: str) -> TrialFolder | None:
         if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
         trial = self._next()
@@ -112,7 +129,10 @@ class TrialScheduler:
 
     def report(self, key: str, report: TrialReport) -> None:
         """Record what a worker reported, and decide on its trial."""
-        live = self._live[key]
+        with self._withstanding():
+            self._take(self._live[key], report)
+
+    def _take(self, live: _Live, report: TrialReport) -> None:
         live.began = True
         for warning in {*report.warnings} - self._noted:
             self._noted.add(warning)
@@ -126,25 +146,45 @@ class TrialScheduler:
         for measurement in report.measurements:
             self._judge(live, measurement)
 
-    def ended(self, key: str, lost: bool = False) -> None:
-        """Settle a trial that Ray is done with; `lost` if its worker is gone."""
-        live = self._live.pop(key)
+    def ended(self, key: str, lost: str = "") -> None:
+        """Settle a trial that Ray is done with; `lost` says why, if its worker is gone.
+
+        A trial that was settled before stays so: Ray tells of a lost one twice.
+        """
+        if (live := self._live.pop(key, None)) is None:
+            return
         self._send(live.record.number, Decision.CONTINUE)
-        if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
-            self._settle(live, TrialState.PAUSED, live.reason)
-        elif not self._settle_as_reported(live):
-            self._lose(live, "its worker was lost" if lost else "its worker ended early")
+        with self._withstanding():
+            if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
+                self._settle(live, TrialState.PAUSED, live.reason)
+            elif not self._settle_as_reported(live):
+                self._lose(live, lost or "its worker ended early")
 
     def all_lost(self, reason: str) -> None:
         """Take note that every worker is gone."""
         for key in list(self._live):
             live = self._live.pop(key)
-            if not self._settle_as_reported(live):
-                self._lose(live, reason)
+            with self._withstanding():
+                if not self._settle_as_reported(live):
+                    self._lose(live, reason)
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
         self.interrupted = True
+
+    def halt(self, reason: str) -> None:
+        """End the session as an interruption would: the machine failed, not the trials."""
+        if not self._halted:
+            self._display.note(f"the session ends, and --resume goes on: {reason}")
+        self._halted = self.interrupted = True
+
+    @contextmanager
+    def _withstanding(self) -> Iterator[None]:
+        """Halt where no record can be written; what is missing is made up for at resume."""
+        try:
+            yield
+        except (OSError, StudyLostError) as error:
+            self.halt(str(error))
 
     def should_end(self) -> bool:
         """Whether Ray is to end everything now.
@@ -152,6 +192,7 @@ class TrialScheduler:
         When the session has to end, running trials hear of it, and get some time to save.
         """
         if not self.ending:
+            self._note_waiting()
             return False
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + GRACE_SECONDS
@@ -163,15 +204,27 @@ class TrialScheduler:
         saving = any(live.began for live in self._live.values())
         return not saving or time.monotonic() >= self._grace_ends
 
+    def _note_waiting(self) -> None:
+        """Say what is waited for when nothing has run for a while, and again ever so often."""
+        if not self._live or any(live.began for live in self._live.values()):
+            self._stirred = self._clock()
+        elif self._clock() - self._stirred > WAITING_SECONDS:
+            self._stirred = self._clock()
+            self._display.note(
+                f"nothing runs: Ray has no place yet for a trial's {self._needs}, "
+                "or is still starting its worker"
+            )
+
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
-        for live in self._live.values():
-            if not self._settle_as_reported(live) and not self.interrupted:
-                self._settle(live, TrialState.STOPPED, "the sweep's time was up")
+        with self._withstanding():
+            for live in self._live.values():
+                if not self._settle_as_reported(live) and not self.interrupted:
+                    self._settle(live, TrialState.STOPPED, "the sweep's time was up")
+            for trial in () if self.interrupted else self._search.proposer.unfinished:
+                waiting = _Live(trial, trial.record())
+                self._settle(waiting, TrialState.STOPPED, "the sweep's time was up")
         self._live.clear()
-        for trial in () if self.interrupted else self._search.proposer.unfinished:
-            waiting = _Live(trial, trial.record())
-            self._settle(waiting, TrialState.STOPPED, "the sweep's time was up")
 
     def _settle_as_reported(self, live: _Live) -> bool:
         """End a trial by its own reports and what was decided on it; False if they do not tell."""
@@ -214,6 +267,10 @@ class TrialScheduler:
             self._send(live.record.number, decision)
 
     def _fail(self, live: _Live, failure: Failure) -> None:
+        if failure.fault is Fault.MACHINE:
+            self.halt(failure.reason)
+            self._decide(live, Decision.PAUSE, failure.reason)
+            return
         live.failure = failure
         if failure.traceback is not None:
             try:
@@ -224,14 +281,15 @@ class TrialScheduler:
     def _lose(self, live: _Live, reason: str) -> None:
         """Let a trial whose worker is gone go on, but not for ever."""
         number = live.record.number
-        self._losses[number] += 1
+        self._losses[number] += not self._halted
         if self._losses[number] > WORKER_RETRIES:
             self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
             return
         self._search.proposer.requeue(live.trial)
         self._exhausted = False
         when = " at the next --resume" if self.ending else ""
-        self._display.note(f"trial {number} goes on from its checkpoint{when}: {reason}")
+        how = "goes on from its checkpoint" if live.trial.checkpoint.exists() else "begins anew"
+        self._display.note(f"trial {number} {how}{when}: {reason}")
 
     def _settle(self, live: _Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end(live.trial, state, reason)

@@ -18,8 +18,10 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial
 
 from puzzle_datasets.common.files import drop_torn_line
+from sweep_platform.common.databases import driver_missing
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
+from sweep_platform.search.patience import PatientStorage
 from sweep_platform.search.samplers import distribution
 from sweep_platform.spec.metrics import direction
 from sweep_platform.spec.schema import Scalar, SweepSpec
@@ -86,17 +88,25 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
     if spec.search.storage is None:
         return Study(_created(_journal(folder.journal), folder, spec), spec)
     try:
-        storage = optuna.storages.RDBStorage(spec.search.storage)
-        return Study(_created(storage, folder, spec), spec)
+        storage = PatientStorage(spec.search.storage)
+        study = Study(_created(storage, folder, spec), spec)
+        storage.patient = True
+        return study
     except Exception as error:
-        why = str(error.__cause__ or error).partition("\n")[0]
         raise InputError(
             "`search.storage`",
             redact(spec.search.storage),
-            "start that database and let this sweep write to it, correct the URL, or leave the "
+            driver_missing(spec.search.storage, error)
+            or "start that database and let this sweep write to it, correct the URL, or leave the "
             "key out to keep a journal file",
-            problem=f"cannot be opened ({redact(why)})",
+            problem=f"cannot be opened ({_why(error)})",
         ) from None
+
+
+def _why(error: Exception) -> str:
+    """The first line of what began the trouble: Optuna's own words hide which module lacks."""
+    cause = error.__cause__ or error.__context__ or error
+    return redact(str(cause).partition("\n")[0])
 
 
 def _created(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optuna.Study:

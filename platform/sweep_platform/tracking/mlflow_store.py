@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from puzzle_datasets.common.files import exclusive_once
+from sweep_platform.common.databases import driver_missing
 from sweep_platform.tracking.tracker import TrackingError, root_cause
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def _open_database(uri: str, path: Path | None) -> None:
     """Connect once: MLflow itself retries for minutes and prints each failure."""
     import sqlalchemy
 
-    remedy = "repair this database or name another"
-    with refused(uri, "can't be opened for writing", remedy, *_errors(), ImportError):
+    problem, remedy = "can't be opened for writing", "repair this database or name another"
+    with refused(uri, problem, remedy, *_errors(), ImportError):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _make_whole(path)
@@ -139,6 +140,7 @@ def refused(uri: str, problem: str, remedy: str, *errors: type[Exception]) -> It
         yield
     except errors as error:
         problem = f"{problem} ({root_cause(error)})"
+        remedy = driver_missing(uri, error) or remedy
         raise TrackingError.of_address(uri, problem, remedy) from error
 
 

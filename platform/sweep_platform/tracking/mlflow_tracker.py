@@ -33,6 +33,27 @@ class KnownRun:
     sent: int = 0
 
 
+def find_experiment(client: "MlflowClient", uri: str, name: str) -> str:
+    """The experiment that holds all sweeps of this name; artifacts go beside its database.
+
+    Raises `TrackingError` if it was deleted.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        database = database_file(uri)
+        location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
+        return str(client.create_experiment(name, artifact_location=location))
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError.of(
+            "name",
+            f"{name!r} is that of an experiment that was deleted from MLflow at {redact(uri)}",
+            f"restore it with `MLFLOW_TRACKING_URI={redact(anchored(uri))} mlflow experiments"
+            f" restore -x {found.experiment_id}`, or give the sweep another name",
+            name,
+        )
+    return str(found.experiment_id)
+
+
 class SweepRuns:
     """One parent run for the sweep, and one child run for each trial, by its signature.
 
@@ -43,7 +64,7 @@ class SweepRuns:
 
     def __init__(self, client: "MlflowClient", uri: str, record: SweepRecord) -> None:
         self._client, self._uri, self._record = client, uri, record
-        self._experiment = self._find_experiment()
+        self._experiment = find_experiment(client, uri, record.name)
         found = self._find()
         if parent := found.pop("", None):
             self.parent = self._known(parent)
@@ -97,25 +118,6 @@ class SweepRuns:
         former = Path(unquote(place.path)).parents[1:2]
         if place.scheme == "file" and not all(folder.exists() for folder in former):
             raise FileNotFoundError(errno.ENOENT, f"the store was moved from {former[0]}")
-
-    def _find_experiment(self) -> str:
-        """The experiment that holds all sweeps of this name; artifacts go beside its database."""
-        name = self._record.name
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            database = database_file(self._uri)
-            location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
-            return str(self._client.create_experiment(name, artifact_location=location))
-        if found.lifecycle_stage == "deleted":
-            raise TrackingError.of(
-                "name",
-                f"{name!r} is that of an experiment that was deleted from MLflow at"
-                f" {redact(self._uri)}",
-                f"restore it with `MLFLOW_TRACKING_URI={redact(anchored(self._uri))} mlflow"
-                f" experiments restore -x {found.experiment_id}`, or give the sweep another name",
-                name,
-            )
-        return str(found.experiment_id)
 
     def _find(self) -> dict[str, "Run"]:
         """Runs of this sweep by their trial's signature; the parent's is empty."""
@@ -173,13 +175,13 @@ class MlflowTracker:
         return f"MLflow at {redact(self._uri)}"
 
     def check(self) -> None:
-        """Reach the store and find or make the experiment and the parent run; see `Tracker`."""
+        """Reach the store and find or make the experiment; see `Tracker`."""
         self._client = open_store(self._uri)
         from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
 
         problem, remedy = "does not take this sweep", "repair it or name another"
         with refused(self._uri, problem, remedy, MlflowException):
-            self._connect()
+            find_experiment(self._client, self._uri, self._sweep.record().name)
 
     def sync(self) -> None:
         """Send all that MLflow lacks. Raises what MLflow raises where the store is away."""

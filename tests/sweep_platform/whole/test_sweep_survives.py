@@ -77,6 +77,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_like_one_left_alone(
 
     last = start(*here, "--resume")
     last.wait_until(lambda: " exact accuracy " in last.said())
+    assert place.listening() <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     for worker in place.workers():
         worker.kill()
     assert last.wait() == 0, last.said()

@@ -27,7 +27,7 @@ from sweep_platform.store.trial import TrialRecord
 Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
-_OPTIONS = ("scale", "settings", "resume", "tracking_uri", "address")
+_OPTIONS = ("scale", "settings", "resume", "retry_failed", "tracking_uri", "address")
 _PATHS = ("out", "data")
 _KNOWN = (*_OPTIONS, *_PATHS)
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
@@ -43,8 +43,8 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
         spec_or_path: the space: a YAML file, its content as a mapping, or a resolved spec.
         overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names,
             `**{"training.learning_rate": 3e-4}`; and the options of `sweeps/run.py`: `scale`,
-            `out`, `resume`, `tracking_uri`, `address`, `data`, and `settings`, a sequence of
-            texts as behind `--set`.
+            `out`, `resume`, `retry_failed`, `tracking_uri`, `address`, `data`, and `settings`, a
+            sequence of texts as behind `--set`.
 
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """

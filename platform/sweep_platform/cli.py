@@ -24,6 +24,7 @@ def parser() -> Parser:
     add("--out", type=Path, metavar="FOLDER", help="the sweep's folder (default: runs/<name>)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     add("--resume", action="store_true", help="go on with a sweep that was interrupted")
+    add("--retry-failed", action="store_true", help="with --resume: run failed trials again")
     add("--dry-run", action="store_true", help="print the plan and its cost, start nothing")
     add("--tracking-uri", metavar="URI", help="MLflow's store (default: sqlite:///mlflow.db)")
     add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: start one here)")
@@ -54,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     from sweep_platform import api
     from sweep_platform.space.space_file import Setting
 
-    names = ("scale", "out", "resume", "tracking_uri", "address", "data")
+    names = ("scale", "out", "resume", "retry_failed", "tracking_uri", "address", "data")
     wanted = {name: getattr(options, name) for name in names}
     wanted["settings"] = options.set
     for option, key in (("trials", "budget.trials"), ("seed", "seed")):

@@ -38,6 +38,7 @@ class Request:
     settings: tuple[Setting | str, ...] = ()
     out: Path | None = None
     resume: bool = False
+    retry_failed: bool = False
     tracking_uri: str | None = None
     address: str | None = None
     data: Path | None = None
@@ -54,6 +55,8 @@ class ResolvedSweep:
 
 def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
     """The sweep to run, new or resumed. Raises `InputError`: a bad space, nothing to resume."""
+    if request.retry_failed and not request.resume:
+        raise InputError.of("--retry-failed", "runs trials of an earlier session", "add --resume")
     return _taken_up(request) if request.resume else resolve_new(request, hardware)
 
 

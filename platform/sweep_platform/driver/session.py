@@ -47,7 +47,9 @@ class SweepSession:
         self.puzzles = prepare_puzzles(sweep, request.data)
         self._record(sweep, request)
         dataset = asdict(self.puzzles.address)
-        self._search = open_search(self.folder, self.spec, self.puzzles.shape, dataset)
+        self._search = open_search(
+            self.folder, self.spec, self.puzzles.shape, dataset, request.retry_failed
+        )
         self._tracker = MlflowTracker(self.folder, self.tracking_uri)
         self._tracker.check()
         self._resources = Resources()

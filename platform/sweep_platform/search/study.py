@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -57,6 +57,13 @@ class Study:
     def enqueue(self, parameters: Mapping[str, Scalar]) -> None:
         """Let the next trial have these knobs."""
         self._study.enqueue_trial(dict(parameters), skip_if_exists=True)
+
+    def again(self, parameters: Mapping[str, Scalar], signature: str) -> int:
+        """The number of a new trial with these knobs, which an earlier one had."""
+        self._study.enqueue_trial(dict(parameters))
+        trial = self.ask(RandomSampler(seed=0))
+        trial.set_user_attr("signature", signature)
+        return trial.number
 
     def reopen(self, stored: FrozenTrial) -> optuna.Trial:
         """A running trial to write to."""

@@ -3,7 +3,7 @@
 See `hrm.runs.folder` for its files. The driver writes them all but for the checkpoint.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hrm.runs.folder import Outcome, RunFiles, RunState
@@ -73,6 +73,12 @@ class TrialFolder(RunFiles):
         trial = {name: getattr(record, name) for name in _TRIAL}
         decay = {"ema_decay": record.training.get("ema")}
         self._write({**sections, "costs": record.costs, **decay, "trial": trial})
+
+    def retry(self, study_number: int) -> None:
+        """Let a trial that failed run again, as another trial of the study."""
+        self.create(replace(self.record(), study_number=study_number))
+        self._outcome.unlink(missing_ok=True)
+        self.error.unlink(missing_ok=True)
 
     def record(self) -> TrialRecord:
         """Read the trial's configuration. Raises `ConfigError` where it is damaged or foreign."""

@@ -65,6 +65,6 @@ def test_a_sweep_of_the_old_format_is_refused(make_sweep) -> None:
     fields = json.loads(record.read_text())
     del fields["format"]
     record.write_text(json.dumps(fields))
-    with pytest.raises(InputError, match="is a sweep of format 1, and this code reads") as caught:
+    with pytest.raises(InputError, match="is of format 1, and this version reads") as caught:
         sweep.record()
-    assert caught.value.field == str(sweep.root)
+    assert caught.value.field == str(record)

@@ -588,4 +588,4 @@ def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, mak
     later.end(failed, TrialState.STOPPED)
     states = [trial.state.name for trial in later.study.trials]
     assert states == ["FAIL", "COMPLETE", "PRUNED"]
-    assert later.propose().record().number == 2
+    assert later.search.proposer.propose().record().number == 2

@@ -13,7 +13,7 @@ from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.folder import SweepFolder
 
 DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
@@ -85,9 +85,10 @@ def holds_a_sweep(folder: SweepFolder) -> bool:
     """Whether a sweep was begun in a folder. Raises `InputError`: it cannot be read."""
     try:
         return folder.exists()
-    except PermissionError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InputError.of(
-            folder.root, f"cannot be read ({error.strerror})", "choose another --out"
+            folder.root, f"cannot be read ({why})", "choose another --out"
         ) from None
 
 
@@ -125,13 +126,14 @@ def _taken_up(request: Request) -> ResolvedSweep:
                 "changes a sweep that is resumed, which keeps its settings",
                 f"only {', '.join(ADJUSTABLE)} may change",
             )
-    spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
-    _require_same_storage(folder, record, spec)
+    place = str(folder.root / "sweep.json")
+    kept = overridden(record.spec, place, ()).search.storage
+    spec = overridden(record.spec, place, request.settings)
+    _require_same_storage(folder, kept, spec)
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
 
 
-def _require_same_storage(folder: SweepFolder, record: SweepRecord, spec: SweepSpec) -> None:
-    kept = record.spec["search"]["storage"]
+def _require_same_storage(folder: SweepFolder, kept: str | None, spec: SweepSpec) -> None:
     now = spec.search.storage
     if spec.public()["search"]["storage"] != kept:
         raise InputError.of(

@@ -6,7 +6,6 @@ driver dies at, `sweep_platform.search.search` can tell which step is missing an
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -18,6 +17,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial
 
 from puzzle_datasets.common.files import drop_torn_line
+from puzzle_datasets.common.reading import Reader
 from sweep_platform.common.databases import driver_missing
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
@@ -26,6 +26,9 @@ from sweep_platform.search.samplers import distribution
 from sweep_platform.spec.metrics import direction
 from sweep_platform.spec.schema import Scalar, SweepSpec
 from sweep_platform.store.folder import SweepFolder
+
+_LONGEST_LINE = 4_000_000
+"""Bytes of a line of the journal."""
 
 
 class Study:
@@ -93,7 +96,7 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
     """A sweep's study, old or new. Raises `InputError`: no database to open, or to write."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec.search.storage is None:
-        return Study(_created(_journal(folder.journal), folder, spec), spec)
+        return Study(_kept_beside(folder, spec), spec)
     try:
         storage = PatientStorage(spec.search.storage)
         study = Study(_created(storage, folder, spec), spec)
@@ -125,10 +128,22 @@ def _created(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optu
     )
 
 
-def _journal(path: Path) -> BaseStorage:
+def _kept_beside(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
+    """The study in its journal; Optuna trusts that as it is."""
+    path, remedy = folder.journal, "restore it, or start another sweep by --out"
+    reader = Reader(path, InputError, remedy, most=_LONGEST_LINE)
     if path.exists():
+        for number, line in enumerate(reader.lines(), start=1):
+            if not isinstance(line, dict):
+                raise InputError.of(path, f"is damaged: line {number} is no record", remedy)
         drop_torn_line(path)
-    return JournalStorage(JournalFileBackend(str(path), HeldLock()))
+    try:
+        return _created(JournalStorage(JournalFileBackend(str(path), HeldLock())), folder, spec)
+    except OSError:
+        raise
+    except Exception as error:  # of any kind, by what is wrong with it
+        problem = f"is damaged, or of another version of Optuna ({type(error).__name__})"
+        raise InputError.of(path, problem, remedy) from error
 
 
 class HeldLock(BaseJournalFileLock):

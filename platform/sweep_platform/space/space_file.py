@@ -65,7 +65,7 @@ class SpaceFile:
     @cached_property
     def scales(self) -> dict[str, Source]:
         """Settings of each scale, by name. Raises `InputError` where they hold none."""
-        scales = self._content.tree.get("scales") or {}
+        scales = self._content.tree.get("scales", {})
         if not isinstance(scales, dict):
             raise InputError.of(
                 "scales",

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,17 @@ from typing import Any
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
-    read_json,
-    read_json_lines,
     write_json,
 )
+from puzzle_datasets.common.reading import Reader
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.trial import TrialFolder
 
 FORMAT = 2
 """Of all records in the folder; a sweep of another format is refused, never misread."""
+
+
+_RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
 
 
 class SessionEnd(StrEnum):
@@ -79,6 +81,15 @@ class Session:
     end: SessionEnd | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Noted:
+    """A line of sessions.jsonl: a session's start, or its end."""
+
+    started: float | None = None
+    ended: float | None = None
+    end: SessionEnd | None = None
+
+
 class SweepFolder:
     """Files of one sweep.
 
@@ -110,13 +121,8 @@ class SweepFolder:
         if not self.exists():
             remedy = "name the folder of a sweep, such as runs/arc"
             raise InputError.of(self.root, "holds no sweep.json", remedy)
-        fields = read_json(self.root / "sweep.json")
-        found = fields.get("format", 1)
-        if found != FORMAT:
-            problem = f"is a sweep of format {found}, and this code reads format {FORMAT}"
-            remedy = "go on with the code that began it, or start another sweep by --out"
-            raise InputError.of(self.root, problem, remedy, found)
-        return SweepRecord(**fields)
+        reader = Reader(self.root / "sweep.json", InputError, _RESTORE)
+        return reader.record(SweepRecord, FORMAT)
 
     def trial(self, number: int, signature: str) -> TrialFolder:
         """The folder of a trial, made or not."""
@@ -124,7 +130,7 @@ class SweepFolder:
 
     def trials(self) -> list[TrialFolder]:
         """Every trial that was created, by number."""
-        written = (self.root / "trials").glob("*/run.json")
+        written = (self.root / "trials").glob("[0-9]*-*/run.json")
         folders = sorted((path.parent for path in written), key=_number)
         return [TrialFolder(folder) for folder in folders]
 
@@ -139,17 +145,18 @@ class SweepFolder:
     def sessions(self) -> list[Session]:
         """Every driver's work, oldest first."""
         sessions: list[Session] = []
-        for line in read_json_lines(self.root / "sessions.jsonl"):
-            if "started" in line:
-                sessions.append(Session(started=line["started"]))
-            else:
-                end = SessionEnd(line["end"])
-                sessions[-1] = Session(started=sessions[-1].started, ended=line["ended"], end=end)
+        reader = Reader(self.root / "sessions.jsonl", InputError, "mend or remove that line")
+        for one in reader.records(_Noted):
+            if one.started is not None:
+                sessions.append(Session(started=one.started))
+            elif sessions:
+                sessions[-1] = replace(sessions[-1], ended=one.ended, end=one.end)
         return sessions
 
 
 def _number(folder: Path) -> int:
-    return int(folder.name.partition("-")[0])
+    number = folder.name.partition("-")[0]
+    return int(number) if number.isdecimal() else -1
 
 
 @contextmanager
@@ -167,6 +174,11 @@ def owned(folder: SweepFolder) -> Iterator[None]:
                 folder.root,
                 "is in use: another process runs this sweep",
                 "wait for it or choose another --out",
+            ) from None
+        except OSError as error:
+            problem = f"cannot be locked ({error.strerror})"
+            raise InputError.of(
+                folder.lock, problem, "remove it, or choose another --out"
             ) from None
         try:
             yield

@@ -1,5 +1,6 @@
 """The request of a user, and what it comes to: a sweep, new or resumed, and its puzzles."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest, verify
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN
+from sweep_platform.driver.moved import place_now
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape
@@ -179,14 +181,14 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
     not those that the sweep began with.
     """
     began_with = sweep.folder.record().dataset if sweep.folder.exists() else None
-    before = Path(began_with["folder"]) if began_with else None
+    before = place_now(sweep.folder, _folder_of(began_with)) if began_with else None
     if before is not None and data is None and before.exists():
         folder, manifest = before, verify(before)
     else:
         root = before.parent if before is not None else DEFAULT_DATA
         folder = prepare(sweep.spec.dataset, data or root)
         manifest = read_manifest(folder)
-    if began_with is not None and began_with["fingerprint"] != manifest.fingerprint:
+    if began_with is not None and began_with.get("fingerprint") != manifest.fingerprint:
         raise InputError.of(
             folder,
             f"is not the puzzle set that {sweep.folder.root} began with",
@@ -196,3 +198,9 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
         folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
     )
     return Puzzles(address=address, manifest=manifest)
+
+
+def _folder_of(dataset: Mapping[str, Any]) -> Path:
+    """The folder of the puzzles as a record names it, which may be of another hand."""
+    folder = dataset.get("folder")
+    return Path(folder) if isinstance(folder, str) and "\0" not in folder else Path()

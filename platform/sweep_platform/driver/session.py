@@ -13,6 +13,7 @@ from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.driver.moved import store_now
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.decisions import DecisionChannel
@@ -27,7 +28,12 @@ from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.messages import Replicate, TrialJob
 from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
-from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, open_store
+from sweep_platform.tracking.mlflow_store import (
+    DEFAULT_TRACKING_URI,
+    anchored,
+    database_file,
+    open_store,
+)
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.tracker import TrackerThread
 
@@ -186,8 +192,10 @@ class SweepSession:
     def _record(self, sweep: ResolvedSweep, request: Request) -> None:
         """Write what is swept; at resume, what was changed of the budget."""
         spec, uri = sweep.spec.public(), redact(self.tracking_uri)
+        root = str(self.folder.root.absolute())
         if self.folder.exists():
-            self.folder.create(replace(self.folder.record(), spec=spec, tracking_uri=uri))
+            before = self.folder.record()
+            self.folder.create(replace(before, spec=spec, tracking_uri=uri, root=root))
             return
         self.folder.create(
             SweepRecord(
@@ -200,6 +208,7 @@ class SweepSession:
                 dataset=self.puzzles.record(),
                 environment=describe(),
                 tracking_uri=uri,
+                root=root,
             )
         )
 
@@ -250,4 +259,7 @@ def _tracking_uri(request: Request, folder: SweepFolder) -> str:
             f"does not keep the password of its tracking store {before}",
             "give the URI again by --tracking-uri",
         )
-    return before or anchored(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI))
+    if before is None:
+        return anchored(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI))
+    file = database_file(before)
+    return before if file is None else anchored(before, store_now(folder, file))

@@ -86,7 +86,9 @@ class Source:
     def without(self, key: str) -> "Source":
         """All but one key of the top."""
         tree = {name: value for name, value in self.tree.items() if name != key}
-        locations = {path: location for path, location in self.locations.items() if path[0] != key}
+        locations = {
+            path: location for path, location in self.locations.items() if path[:1] != (key,)
+        }
         return Source(tree=tree, locations=locations, name=self.name)
 
     def merged(self, over: "Source", replace_below: frozenset[str]) -> "Source":

@@ -154,11 +154,13 @@ def database_file(uri: str) -> Path | None:
     return Path(match[2]).expanduser() if match else None
 
 
-def anchored(uri: str) -> str:
+def anchored(uri: str, file: Path | None = None) -> str:
     """Return the URI with the file of an SQLite store as an absolute path, good in any folder.
+
+    With a `file`, that one takes its place.
 
     >>> anchored("http://host:5000")
     'http://host:5000'
     """
-    path, match = database_file(uri), _SQLITE.fullmatch(uri)
+    path, match = file or database_file(uri), _SQLITE.fullmatch(uri)
     return f"{match[1]}{path.absolute()}{match[3]}" if match and path else uri

@@ -33,7 +33,15 @@ _KNOWN = (*_OPTIONS, *_PATHS)
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
 
-_STATUS = {SessionEnd.DONE: DONE, SessionEnd.INTERRUPTED: INTERRUPTED, SessionEnd.FAILED: FAILED}
+INCOMPLETE = 3
+"""Exit status of a sweep whose time was up before all its trials had come to their end."""
+
+_STATUS = {
+    SessionEnd.DONE: DONE,
+    SessionEnd.INCOMPLETE: INCOMPLETE,
+    SessionEnd.INTERRUPTED: INTERRUPTED,
+    SessionEnd.FAILED: FAILED,
+}
 
 
 def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
@@ -53,14 +61,15 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
     return Sweep(run(_request(spec_or_path, overrides)))
 
 
-def plan_sweep(spec_or_path: Space, **overrides: Any) -> None:
+def plan_sweep(spec_or_path: Space, *, verbose: bool = False, **overrides: Any) -> None:
     """Print what `run_sweep` would do with the same arguments, and its cost; start nothing.
 
+    `verbose` prints every setting of the sweep before that, as YAML.
     Raises `UserError`: the space or an option can't be used.
     """
     from sweep_platform.commands.plan import show_plan
 
-    show_plan(_request(spec_or_path, overrides))
+    show_plan(_request(spec_or_path, overrides), verbose)
 
 
 class Sweep:
@@ -83,7 +92,10 @@ class Sweep:
 
     @property
     def exit_status(self) -> int:
-        """That of its last session: 0 done, 130 interrupted, 1 failed, killed, or at work."""
+        """That of its last session.
+
+        0 done, 3 incomplete for want of time, 130 interrupted, 1 failed, killed, or at work.
+        """
         sessions = self._folder.sessions()
         end = sessions[-1].end if sessions else None
         return FAILED if end is None else _STATUS[end]

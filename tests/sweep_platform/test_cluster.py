@@ -42,6 +42,7 @@ def test_scales() -> None:
 
 def test_hardware_in_words() -> None:
     assert str(Hardware((Node(2.0, 0.0),))) == "2 CPU cores, 0 GPUs"
+    assert str(Hardware((Node(1.0, 1.0),))) == "1 CPU core, 1 GPU"
     assert str(Hardware((Node(32.0, 4.0), Node(32.0, 4.0)))) == "64 CPU cores, 8 GPUs, 2 nodes"
 
 

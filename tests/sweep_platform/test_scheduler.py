@@ -300,6 +300,7 @@ def test_the_clock_stops_what_runs(drive) -> None:
     assert driver.states() == ["stopped", "stopped"]
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.reason == "the sweep's time was up"
+    assert driver.scheduler.cut_short
     assert driver.display.events[-1] == ("ended", 1, TrialState.STOPPED)
 
 
@@ -311,6 +312,7 @@ def test_a_trial_that_ends_while_it_is_stopped_is_complete(drive) -> None:
     driver.scheduler.should_end()
     driver.finish("a")
     assert driver.states() == ["complete"]
+    assert not driver.scheduler.cut_short
 
 
 def test_no_trial_starts_that_would_not_end_in_time(drive) -> None:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, nullcontext
 from puzzle_datasets.common.exit_status import say
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, require_free, resolve
-from sweep_platform.driver.session import SweepSession, last_words
+from sweep_platform.driver.session import SweepSession
 from sweep_platform.execution.cluster import hardware_at
 from sweep_platform.execution.connection import connected
 from sweep_platform.plan.plan import heading, make_plan, warnings
@@ -39,5 +39,5 @@ def run(request: Request) -> SweepFolder:
             time_limit=session.budget.seconds_left,
         )
         end = session.run(held.enter_context(display), ray)
-    say(last_words(sweep.folder, end))
+    say(session.last_words(end))
     return sweep.folder

@@ -9,21 +9,22 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, replace
 
 from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
+from puzzle_datasets.common.text import counted
 from sweep_platform.common.environment import describe, git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.moved import store_now
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
-from sweep_platform.execution.cluster import Hardware, Resources
+from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.probe import HeadWatch, asked
-from sweep_platform.plan.budget import Budget
+from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import complete_seconds, open_search
 from sweep_platform.space.configuration import size
-from sweep_platform.spec.schema import ResourceSpec
+from sweep_platform.spec.schema import Choices, ResourceSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.messages import Replicate, TrialJob
 from sweep_platform.store.summary import clock_seconds
@@ -100,12 +101,31 @@ class SweepSession:
                 finish(end)
         return end
 
+    def last_words(self, end: SessionEnd) -> str:
+        """What is said last of a session: where its report is, what lacks, and how to go on."""
+        how = self._incomplete() if end is SessionEnd.INCOMPLETE else _HOW[end]
+        return f"Report: {self.folder.report / 'report.html'}\n{how}".rstrip()
+
+    def _incomplete(self) -> str:
+        trials = self.folder.trials()
+        outcomes = [(trial, trial.outcome()) for trial in trials]
+        whole = [one for one, end in outcomes if end and end.state is TrialState.COMPLETE]
+        models = self.spec.space.get("model")
+        of_models = ""
+        if isinstance(models, Choices):
+            found = {trial.record().model["model"] for trial in whole}
+            of_models = f", and of {len(found)} of {counted(len(models.choices), 'model')}"
+        return (
+            f"Incomplete: {len(whole)} of {counted(int(self._planned), 'trial')}{of_models} came "
+            "to an end before the time was up; the same command with --resume --set "
+            "budget.minutes=N and more minutes goes on."
+        )
+
     def _work_is_left(self) -> bool:
         """Whether there is a trial to run; where that is not certain, Ray has to start."""
         if self._search.proposer.unfinished:
             return True
-        configurations = size(self.spec, self.puzzles.shape)
-        tried = len(self.folder.trials()) >= configurations.count
+        tried = len(self.folder.trials()) >= self._planned
         return not tried and self.budget.forbids(new=True) is None
 
     def _run_trials(self, scheduler: TrialScheduler, work: bool) -> None:
@@ -133,7 +153,7 @@ class SweepSession:
             display.note("Ray's head does not answer any more: the session ends")
             finish(SessionEnd.INTERRUPTED)
             display.close()
-            say(last_words(self.folder, SessionEnd.INTERRUPTED))
+            say(self.last_words(SessionEnd.INTERRUPTED))
             os._exit(INTERRUPTED)  # the main thread waits for the head, and can't be woken
 
         return HeadWatch(lambda: asked(head) == "OK", lost)
@@ -153,8 +173,7 @@ class SweepSession:
             display.note(f"this sweep began with the code of {before} and goes on with {now}")
 
     def _needs(self) -> str:
-        needs = self.spec.resources
-        return f"{needs.cpus:g} CPU cores and {needs.gpus:g} GPUs"
+        return in_words(self.spec.resources.cpus, self.spec.resources.gpus)
 
     def _job(self, trial: TrialFolder) -> TrialJob:
         record, resources = trial.record(), self.spec.resources
@@ -179,7 +198,15 @@ class SweepSession:
             return SessionEnd.INTERRUPTED
         outcomes = [trial.outcome() for trial in self.folder.trials()]
         failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
-        return SessionEnd.FAILED if failed and all(failed) else SessionEnd.DONE
+        if failed and all(failed):
+            return SessionEnd.FAILED
+        late = self.budget.forbids(new=False) is Limit.TIME and len(failed) < self._planned
+        return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
+
+    @property
+    def _planned(self) -> float:
+        """Trials that the budget pays for and the space has."""
+        return min(self.spec.budget.trials, size(self.spec, self.puzzles.shape).count)
 
     def _stop(self, tracker: TrackerThread, display: ProgressDisplay) -> None:
         unsent = tracker.stop()
@@ -227,12 +254,8 @@ class Once:
                 self._work(end)
 
 
-def last_words(folder: SweepFolder, end: SessionEnd) -> str:
-    """What is said last of a session: where its report is, and how to go on."""
-    return "\n".join(filter(None, (f"Report: {folder.report / 'report.html'}", _HOW.get(end))))
-
-
 _HOW = {
+    SessionEnd.DONE: "",
     SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
     SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
 }
@@ -242,8 +265,7 @@ def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
     if hardware.slots(resources) == 0:
         raise InputError.of(
             "resources",
-            f"of a trial are {resources.cpus:g} CPU cores and {resources.gpus:g} GPUs, "
-            f"but Ray has {hardware}",
+            f"of a trial are {in_words(resources.cpus, resources.gpus)}, but Ray has {hardware}",
             "lower `resources` or choose another --scale",
         )
 

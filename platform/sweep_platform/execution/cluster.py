@@ -33,6 +33,12 @@ class Node:
         return min(by_cpu, _times(self.gpus, resources.gpus))
 
 
+def in_words(cpus: float, gpus: float) -> str:
+    """Resources as people read them: "1 CPU core, 0 GPUs"."""
+    cores, cards = "core" if cpus == 1 else "cores", "GPU" if gpus == 1 else "GPUs"
+    return f"{cpus:g} CPU {cores}, {gpus:g} {cards}"
+
+
 def _times(whole: float, part: float) -> int:
     return int(whole / part + 1e-9)
 
@@ -66,7 +72,7 @@ class Hardware:
 
     def __str__(self) -> str:
         nodes = f", {len(self.nodes)} nodes" if len(self.nodes) > 1 else ""
-        return f"{self.cpus:g} CPU cores, {self.gpus:g} GPUs{nodes}"
+        return f"{in_words(self.cpus, self.gpus)}{nodes}"
 
 
 def this_machine() -> Hardware:

@@ -25,6 +25,8 @@ GRACE_SECONDS = 60.0
 """Time that trials which are to end have for saving a checkpoint."""
 
 
+_TIME_UP = "the sweep's time was up"
+
 WAITING_SECONDS = 30.0
 """Time without a running trial after which it is said what is waited for."""
 
@@ -52,6 +54,7 @@ class _Live:
     trial: TrialFolder
     record: TrialRecord
     began: bool = False
+    late: bool = False
     last: Progress | None = None
     decision: Decision = Decision.CONTINUE
     reason: str = ""
@@ -69,7 +72,7 @@ class TrialScheduler:
     `capacity` says how many trials may run at the same time, which may change; `send` lets the
     worker of a trial, by its number, know of a decision; `needs` are a trial's resources in
     words. `interrupted` tells whether a person or
-    the system wants the session to end.
+    the system wants the session to end, `cut_short` whether trials ended for want of time.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class TrialScheduler:
         needs: str = "its resources",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.interrupted = False
+        self.interrupted = self.cut_short = False
         self._needs, self._clock = needs, clock
         self._stirred = clock()
         self._search, self._budget, self._display = search, budget, display
@@ -196,10 +199,11 @@ class TrialScheduler:
             return False
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + GRACE_SECONDS
-            decision = (Decision.STOP, "the sweep's time was up")
+            decision = (Decision.STOP, _TIME_UP)
             if self.interrupted:
                 decision = (Decision.PAUSE, "the session was interrupted")
             for live in self._live.values():
+                live.late = not self.interrupted and live.decision is Decision.CONTINUE
                 self._decide(live, *decision)
         saving = any(live.began for live in self._live.values())
         return not saving or time.monotonic() >= self._grace_ends
@@ -220,11 +224,16 @@ class TrialScheduler:
         with self._withstanding():
             for live in self._live.values():
                 if not self._settle_as_reported(live) and not self.interrupted:
-                    self._settle(live, TrialState.STOPPED, "the sweep's time was up")
+                    self._cut(live)
             for trial in () if self.interrupted else self._search.proposer.unfinished:
                 waiting = _Live(trial, trial.record())
-                self._settle(waiting, TrialState.STOPPED, "the sweep's time was up")
+                self._cut(waiting)
         self._live.clear()
+
+    def _cut(self, live: _Live) -> None:
+        """End a trial for want of time."""
+        self.cut_short = True
+        self._settle(live, TrialState.STOPPED, _TIME_UP)
 
     def _settle_as_reported(self, live: _Live) -> bool:
         """End a trial by its own reports and what was decided on it; False if they do not tell."""
@@ -232,6 +241,8 @@ class TrialScheduler:
             self._settle(live, TrialState.FAILED, live.failure.reason)
         elif live.spent:
             self._settle(live, TrialState.COMPLETE, "the training budget was spent")
+        elif live.late and live.decision is Decision.STOP:
+            self._cut(live)
         elif live.decision is Decision.STOP:
             self._settle(live, TrialState.STOPPED, live.reason)
         else:

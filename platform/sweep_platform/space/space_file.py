@@ -12,7 +12,7 @@ from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
-from sweep_platform.space.check import check_space
+from sweep_platform.space.check import check_knob, check_space
 from sweep_platform.space.dataset import resolved_dataset
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
@@ -186,9 +186,14 @@ def _validated(source: Source) -> SweepSpec:
 
 
 def _complaint(source: Source, error: ValidationError) -> InputError:
-    """The gravest of pydantic's complaints, with file, line, key, problem and remedy."""
+    """The gravest of pydantic's complaints, with file, line, key, problem and remedy.
+
+    Raises the error of a knob's name, which goes before that of its form.
+    """
     details = min(error.errors(), key=lambda item: item["type"] == "missing")
     path, value = _written(source.tree, details["loc"]), details["input"]
+    if path[:1] == ("space",) and len(path) > 1:
+        check_knob(source, str(path[1]))
     place = source.location(path)
     if details["type"] == "missing":
         missing = dotted((*path, details["loc"][-1]))

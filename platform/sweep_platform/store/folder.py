@@ -39,6 +39,8 @@ class SessionEnd(StrEnum):
     """How a session ended."""
 
     DONE = "done"
+    INCOMPLETE = "incomplete"
+    """Time was up before every trial had come to its end."""
     INTERRUPTED = "interrupted"
     FAILED = "failed"
 

@@ -318,7 +318,7 @@ def test_a_run_is_neither_overwritten_nor_changed(
     for damaged, expected in (
         ({**record, "dataset": other}, "--dataset holds other puzzles"),
         ({}, "run.json lacks dataset"),
-            ({**record, "format": 9}, "run.json is of format 9"),
+        ({**record, "format": 9}, "run.json is of format 9"),
         ({**record, "model": 3}, "run.json lacks model"),
         ({**record, "model": impossible}, "--norm-eps is 'small'; give a number"),
         ({**record, "model": {**record["model"], "warp": 9}}, "warp is no setting"),

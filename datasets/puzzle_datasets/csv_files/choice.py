@@ -10,8 +10,7 @@ import numpy.typing as npt
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
 from puzzle_datasets.csv_files.table import GridText, first_question, line_error
-from puzzle_datasets.storage.schema import Mask, Split
-from puzzle_datasets.storage.settings import LARGEST_SEED
+from puzzle_datasets.storage.schema import LARGEST_SEED, Mask, Split
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 

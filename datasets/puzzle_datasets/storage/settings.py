@@ -9,9 +9,7 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import is_folder
 from puzzle_datasets.storage.schema import AugmentationMode
 
-LARGEST_SEED = 10**18
 MOST_PUZZLES = 10**9
-MOST_AUGMENTATIONS = 10**6
 
 Augmentations = int | Literal["fresh"]
 """Number of fixed variants of each puzzle beside itself, or `fresh`: new ones in each epoch."""

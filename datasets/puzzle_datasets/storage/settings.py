@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.files import visible_files
 from puzzle_datasets.common.options import is_folder
+from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.storage.schema import AugmentationMode
 
 MOST_PUZZLES = 10**9
+LARGEST_FILE = 10**13
 
 Augmentations = int | Literal["fresh"]
 """Number of fixed variants of each puzzle beside itself, or `fresh`: new ones in each epoch."""
@@ -52,9 +55,8 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 def _digest(folder: Path, item: Field[Any]) -> str:
     total = hashlib.sha256()
     try:
-        folder.stat()
-        for file in sorted({f for glob in item.metadata["files"] for f in folder.glob(glob)}):
-            with file.open("rb") as stream:
+        for file in visible_files(folder, item.metadata["files"]):
+            with Reader(file, DatasetError, "remove it", most=LARGEST_FILE).opened() as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
             total.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
     except OSError as error:

@@ -28,6 +28,7 @@ from puzzle_datasets.common.text import shown
 from puzzle_datasets.storage.schema import Manifest
 
 CPU = torch.device("cpu")
+MOST_SEGMENTS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ def require_segments(config: ModelConfig, segments: int, name: str = "segments")
 
     Raises `ConfigError`, whose field is `name`.
     """
-    require_least(1, **{name: segments})
+    require_least(1, MOST_SEGMENTS, **{name: segments})
     if not config.kind.continues and segments > 1:
         problem = f"is {segments}, but every segment of a {config.model} is the same"
         raise ConfigError.of(name, problem, "give 1", segments)

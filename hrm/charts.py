@@ -9,7 +9,7 @@ from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
-from puzzle_datasets.common.page import html_page, json_in_html
+from puzzle_datasets.common.page import html_page, json_in_html, printable
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -120,11 +120,28 @@ def save_chart(chart: Chart, path: Path) -> None:
     write_file(path, _render(chart, path))
 
 
+def spec_of(chart: Chart) -> dict[str, Any]:
+    """The chart as Vega-Lite has it, control characters in its texts spelt out.
+
+    vl-convert ends the whole process where it meets one of them.
+    """
+    spec: dict[str, Any] = _spelt_out(chart.to_dict())
+    return spec
+
+
+def _spelt_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_spelt_out(key): _spelt_out(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_spelt_out(inner) for inner in value]
+    return printable(value) if isinstance(value, str) else value
+
+
 def _render(chart: Chart, path: Path) -> bytes:
     version = "_".join(altair().SCHEMA_VERSION.split(".")[:2])
     import vl_convert
 
-    spec = chart.to_dict()
+    spec = spec_of(chart)
     if path.suffix == ".png":
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=version, scale=PNG_SCALE)
         return png

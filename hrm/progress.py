@@ -100,17 +100,3 @@ class Measurement:
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
     return record_from(fields, Measurement)
-
-
-def curve_from(fields: Mapping[str, Any]) -> Curve:
-    """The curve whose `asdict` these fields are, as JSON or Python has them."""
-    return Curve(**_tuples(fields))
-
-
-def halting_from(fields: Mapping[str, Any]) -> Halting:
-    """The halting whose `asdict` these fields are, as JSON or Python has them."""
-    return Halting(**_tuples(fields))
-
-
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

@@ -88,6 +88,12 @@ def line(progress: Progress) -> str:
     return ", ".join(parts)
 
 
+def sign(trainer: Trainer) -> str:
+    """The line of training that has nothing to report yet."""
+    done = percent(trainer.step / trainer.total_steps)
+    return f"step {trainer.step:,}/{trainer.total_steps:,} ({done}), the next report is to come"
+
+
 def _averaged(before: str, decay: float) -> str:
     return f"{before} of the averaged weights (decay {decay:g})" if decay else ""
 

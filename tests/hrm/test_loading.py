@@ -138,21 +138,21 @@ def _spoil(file: Path, edit: Callable[[dict], None]) -> None:  # type: ignore[ty
 SPOILT: dict[str, tuple[Callable[[dict], object], str]] = {  # type: ignore[type-arg]
     "another shape": (
         lambda c: c["settings"]["model setting"].update(hidden_size=64),
-        r"H_init is \(32,\), not \(64,\)",
+        r"H_init is a tensor \(32,\) of float32, not a tensor \(64,\)",
     ),
     "a tensor less": (lambda c: c["state"]["learner"]["model"].pop("H_init"), "H_init is absent"),
     "a surplus tensor": (
         lambda c: c["state"]["learner"]["model"].update(odd=torch.zeros(2)),
-        r"odd is \(2,\), not absent",
+        r"odd is a tensor \(2,\) of float32, not absent",
     ),
     "an unknown setting": (
         lambda c: c["settings"]["model setting"].update(depth=3),
         "another version",
     ),
-    "no state": (lambda c: c["state"].pop("learner"), "another version"),
+    "no state": (lambda c: c["state"].pop("learner"), "lacks its learner"),
     "a short average": (
         lambda c: c["state"]["learner"].update(average=torch.zeros(3)),
-        "an average of 3 weights",
+        r"average is a tensor \(3,\) of float32, not a tensor",
     ),
 }
 
@@ -186,7 +186,7 @@ def test_steps_that_a_model_has_no_use_for_are_refused(model_config: MakeModel) 
         with_steps(model_config(model="transformer"), 3, 1)
     with pytest.raises(ConfigError, match="T is 0"):
         with_steps(model_config(), 1, 0)
-    with pytest.raises(ConfigError, match="segments is 0; give at least 1"):
+    with pytest.raises(ConfigError, match="segments is 0; give a whole number of at least 1"):
         require_segments(model_config(), 0)
     with pytest.raises(ConfigError, match="segments is 2, but every segment of a transformer"):
         require_segments(model_config(model="transformer"), 2)

@@ -250,7 +250,11 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--training-flops", "1e9"], "--steps is 40, and --training-flops is given too; keep"),
         (["--M-max", "0"], "--M-max is 0; give a whole number from 1 to 1000000."),
         (["--steps", "0"], "--steps is 0; give a whole number of at least 1."),
-        (["--threads", "0"], "--threads is 0; give a whole number of at least 1."),
+        (
+            ["--threads", "1000000000"],
+            "--threads is 1000000000; give a whole number from 1 to 1024.",
+        ),
+        (["--threads", "0"], "--threads is 0; give a whole number from 1 to 1024."),
         (["--width", "64"], "unrecognized arguments: --width 64; see python -m hrm.train --help."),
         (["--device", "tpu"], "--device is 'tpu'; give cpu, cuda or cuda:NUMBER."),
         (["--dataset", "absent"], "absent"),

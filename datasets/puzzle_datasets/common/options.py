@@ -11,12 +11,14 @@ They feed the check of a value, the command line, the pages of documentation and
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.files import visible_files
 from puzzle_datasets.common.text import suggest
 
 _WORDS: dict[Any, tuple[str, str]] = {
@@ -72,16 +74,16 @@ def option(
     default: Any,
     help: str,  # noqa: A002
     *,
-    files: Sequence[str] = (),
+    files: Sequence[str] | Callable[[Path], list[Path]] = (),
     **bounds: float,
 ) -> Any:
     """Return a field of a dataclass of settings, with `Bounds` of its number or numbers.
 
     Without a `default`, which is then `MISSING` of dataclasses, a value has to be given. A setting
-    that names a folder of the user has patterns of the `files` that are read there: what depends
-    on the setting is known by their content, not by their place.
+    that names a folder of the user has patterns of the `files` that are read there, or a function
+    that lists them: what depends on the setting is known by their content, not by their place.
     """
-    about = {"help": help, "bounds": Bounds(**bounds), "files": tuple(files)}
+    about = {"help": help, "bounds": Bounds(**bounds), "files": files}
     return field(default=default, metadata=about)
 
 
@@ -99,6 +101,13 @@ def bounds_of(item: Field[Any]) -> Bounds:
 def is_folder(item: Field[Any]) -> bool:
     """Return True if a setting names a folder of the user."""
     return bool(item.metadata["files"])
+
+
+def files_of(item: Field[Any], folder: Path) -> list[Path]:
+    """Return the files that are read of the folder that a setting names. Raises `OSError`."""
+    files = item.metadata["files"]
+    found: list[Path] = files(folder) if callable(files) else visible_files(folder, files)
+    return found
 
 
 def check(settings: Any, error: type[UserError]) -> None:

@@ -7,8 +7,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.records import MisfitError, Record, record_from
@@ -41,7 +42,7 @@ class Reader:
     most: int = MOST_BYTES
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
+    def opened(self) -> Iterator[BufferedReader]:
         """Yield the open file. What reading it raises is left to the caller."""
         with self._open() as stream:
             found = os.fstat(stream.fileno())
@@ -126,7 +127,7 @@ class Reader:
         except OSError as error:
             self._fail(_unread(error))
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> BufferedReader:
         """The open file; without O_NONBLOCK, a pipe would have one wait for its writer."""
         try:
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -140,7 +141,7 @@ class Reader:
             self._fail("is no regular file")
         return os.fdopen(descriptor, "rb")
 
-    def _line(self, stream: BinaryIO, number: int) -> bytes:
+    def _line(self, stream: BufferedReader, number: int) -> bytes:
         try:
             line = stream.readline(self.most)
         except OSError as error:

@@ -71,7 +71,7 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
     if origin is tuple and isinstance(value, list | tuple):
         return _tuple(value, get_args(part), key)
     if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
-        return value
+        return _mapping(value, get_args(part), key)
     if isinstance(part, type) and is_dataclass(part):
         return record_from(value, part, key)
     if isinstance(part, type) and issubclass(part, Enum) and not others:
@@ -89,6 +89,14 @@ def _tuple(values: list[Any] | tuple[Any, ...], hints: tuple[Any, ...], key: str
     return tuple(
         _typed(v, h, f"{key}[{n}]") for n, (v, h) in enumerate(zip(values, each, strict=True))
     )
+
+
+def _mapping(values: Mapping[Any, Any], hints: tuple[Any, ...], key: str) -> Mapping[Any, Any]:
+    """The mapping as it is, of keys and values of its types."""
+    for name, value in values.items():
+        _typed(name, hints[0], f"a key of {key}")
+        _typed(value, hints[1], f"{key}.{shown(name)}")
+    return values
 
 
 def _member(value: Any, enum: type[Enum], key: str) -> Enum:

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
@@ -41,12 +42,16 @@ def counted(number: int, noun: str) -> str:
 
 
 def shown(value: object, most: int = 80) -> str:
-    """A value as Python writes it, cut after `most` characters: a message stays a sentence."""
+    """A value as Python writes it, shortened to about `most` characters: a message stays short."""
     try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number of too many digits, or nested too deep
+        text = _SHORT.repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
         text = f"a huge {type(value).__name__}"
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 
 def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = str.rjust) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from puzzle_datasets.checks import Fault, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Piece, StoredSet
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
 from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
 from puzzle_datasets.kinds.maze import rules
 from puzzle_datasets.kinds.maze.rules import GOAL, OPEN, PATH, START, WALL
+from puzzle_datasets.storage.rows import Fault, first_fault
 from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Mask, Tokens
 
 WALLS, FLOOR, WAY = "#343a46", "#fbfaf6", "#f28c28"

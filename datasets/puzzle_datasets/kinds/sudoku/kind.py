@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from puzzle_datasets.checks import Fault, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Piece, StoredSet
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
@@ -15,6 +15,7 @@ from puzzle_datasets.kinds.kind import Kind, later
 from puzzle_datasets.kinds.sudoku import rules
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET
+from puzzle_datasets.storage.rows import Fault, first_fault
 from puzzle_datasets.storage.schema import SPLITS, Manifest, Mask, Split
 
 PAPER, FOUND = "#ffffff", "#1f6fd6"

@@ -104,7 +104,8 @@ class SweepSession:
     def last_words(self, end: SessionEnd) -> str:
         """What is said last of a session: where its report is, what lacks, and how to go on."""
         how = self._incomplete() if end is SessionEnd.INCOMPLETE else _HOW[end]
-        return f"Report: {self.folder.report / 'report.html'}\n{how}".rstrip()
+        page = self.folder.report / "report.html"
+        return "\n".join(filter(None, (f"Report: {page}" if page.exists() else "", how)))
 
     def _incomplete(self) -> str:
         trials = self.folder.trials()

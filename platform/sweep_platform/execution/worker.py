@@ -85,7 +85,7 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
 def _failure(error: Exception) -> Failure:
     """What is told of an error: a disk that is full, or memory, is no fault of the trial."""
     if (full := disk_full(error)) is not None:
-        where = full.filename or "the disk"
+        where = full.filename or getattr(error, "field", None) or "the disk"
         reason = f"{where}: {full.strerror} on host {socket.gethostname()}"
         return Failure(reason=reason, fault=Fault.MACHINE)
     if isinstance(error, HostError):

@@ -263,6 +263,7 @@ def remedy(problems: Sequence[Mapping[str, Any]]) -> str:
     if first["type"] not in _WANTED:
         return str(first["msg"])
     types = {problem["type"] for problem in problems}
-    told = [p for p in problems if p["type"] != "int_type" or "float_type" not in types]
+    known = [p for p in problems if p["type"] in _WANTED]
+    told = [p for p in known if p["type"] != "int_type" or "float_type" not in types]
     ways = dict.fromkeys(_WANTED[p["type"]].format(**p.get("ctx", {})) for p in told)
     return "write " + " or ".join(ways)

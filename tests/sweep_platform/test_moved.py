@@ -9,8 +9,8 @@ import pytest
 from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver import session
 from sweep_platform.driver.moved import place_now, store_now
+from sweep_platform.driver.record import tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.space.space_file import SpaceFile
@@ -50,7 +50,7 @@ def test_what_moved_along_is_taken_from_beside_the_sweep(home: Path, copy: bool)
     assert place_now(sweep_in(there), home / "data" / "arc") == there / "data" / "arc"
     assert store_now(sweep_in(there), home / "mlflow.db") == there / "mlflow.db"
     asked = Request(space=SpaceFile.of({}), resume=True)
-    assert session._tracking_uri(asked, sweep_in(there)) == f"sqlite:///{there}/mlflow.db"
+    assert tracking_uri(asked, sweep_in(there)) == f"sqlite:///{there}/mlflow.db"
     assert home.exists() == copy
 
 

@@ -1,20 +1,17 @@
 """One session's work on a sweep: create it or take it up, run, record, report."""
 
 import os
-import threading
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
-from puzzle_datasets.common.text import counted
-from sweep_platform.common.environment import describe, git_commit
+from sweep_platform.common.environment import git_commit
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import HIDDEN, redact
+from sweep_platform.common.text import redact
 from sweep_platform.driver.display import ProgressDisplay
-from sweep_platform.driver.moved import store_now
+from sweep_platform.driver.ending import Once, last_words
+from sweep_platform.driver.record import record_sweep, tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
@@ -24,15 +21,12 @@ from sweep_platform.report import write_report
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import complete_seconds, open_search
 from sweep_platform.space.configuration import size
-from sweep_platform.spec.schema import Choices, ResourceSpec
-from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.spec.schema import ResourceSpec
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import Replicate, TrialJob
 from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
 from sweep_platform.tracking.mlflow_store import (
-    DEFAULT_TRACKING_URI,
-    anchored,
-    database_file,
     open_store,
 )
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
@@ -49,10 +43,10 @@ class SweepSession:
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
         _require_a_slot(hardware, sweep.spec.resources)
-        self.tracking_uri = _tracking_uri(request, sweep.folder)
+        self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
         self.puzzles = prepare_puzzles(sweep, request.data)
-        self._record(sweep, request)
+        record_sweep(sweep, request, self.puzzles, self.tracking_uri)
         dataset = asdict(self.puzzles.address)
         self._search = open_search(
             self.folder, self.spec, self.puzzles.shape, dataset, request.retry_failed
@@ -103,24 +97,7 @@ class SweepSession:
 
     def last_words(self, end: SessionEnd) -> str:
         """What is said last of a session: where its report is, what lacks, and how to go on."""
-        how = self._incomplete() if end is SessionEnd.INCOMPLETE else _HOW[end]
-        page = self.folder.report / "report.html"
-        return "\n".join(filter(None, (f"Report: {page}" if page.exists() else "", how)))
-
-    def _incomplete(self) -> str:
-        trials = self.folder.trials()
-        outcomes = [(trial, trial.outcome()) for trial in trials]
-        whole = [one for one, end in outcomes if end and end.state is TrialState.COMPLETE]
-        models = self.spec.space.get("model")
-        of_models = ""
-        if isinstance(models, Choices):
-            found = {trial.record().model["model"] for trial in whole}
-            of_models = f", and of {len(found)} of {counted(len(models.choices), 'model')}"
-        return (
-            f"Incomplete: {len(whole)} of {counted(int(self._planned), 'trial')}{of_models} came "
-            "to an end before the time was up; the same command with --resume --set "
-            "budget.minutes=N and more minutes goes on."
-        )
+        return last_words(self.folder, self.spec, self._planned, end)
 
     def _work_is_left(self) -> bool:
         """Whether there is a trial to run; where that is not certain, Ray has to start."""
@@ -205,9 +182,9 @@ class SweepSession:
         return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
 
     @property
-    def _planned(self) -> float:
+    def _planned(self) -> int:
         """Trials that the budget pays for and the space has."""
-        return min(self.spec.budget.trials, size(self.spec, self.puzzles.shape).count)
+        return int(min(self.spec.budget.trials, size(self.spec, self.puzzles.shape).count))
 
     def _stop(self, tracker: TrackerThread, display: ProgressDisplay) -> None:
         unsent = tracker.stop()
@@ -217,50 +194,6 @@ class SweepSession:
                 f"{redact(self.tracking_uri)} is back to send them."
             )
 
-    def _record(self, sweep: ResolvedSweep, request: Request) -> None:
-        """Write what is swept; at resume, what was changed of the budget."""
-        spec, uri = sweep.spec.public(), redact(self.tracking_uri)
-        root = str(self.folder.root.absolute())
-        if self.folder.exists():
-            before = self.folder.record()
-            self.folder.create(replace(before, spec=spec, tracking_uri=uri, root=root))
-            return
-        self.folder.create(
-            SweepRecord(
-                id=uuid.uuid4().hex,
-                name=self.folder.root.absolute().name,
-                created=time.time(),
-                space_file=request.space.source,
-                scale=sweep.scale,
-                spec=spec,
-                dataset=self.puzzles.record(),
-                environment=describe(),
-                tracking_uri=uri,
-                root=root,
-            )
-        )
-
-
-class Once:
-    """Does something at its first call; a thread that comes second waits for that."""
-
-    def __init__(self, work: Callable[[SessionEnd], None]) -> None:
-        self._work, self._lock, self._done = work, threading.Lock(), False
-
-    def __call__(self, end: SessionEnd) -> None:
-        """Do it, once."""
-        with self._lock:
-            if not self._done:
-                self._done = True
-                self._work(end)
-
-
-_HOW = {
-    SessionEnd.DONE: "",
-    SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
-    SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
-}
-
 
 def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
     if hardware.slots(resources) == 0:
@@ -269,20 +202,3 @@ def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
             f"of a trial are {in_words(resources.cpus, resources.gpus)}, but Ray has {hardware}",
             "lower `resources` or choose another --scale",
         )
-
-
-def _tracking_uri(request: Request, folder: SweepFolder) -> str:
-    """Address of MLflow: as given now, else as before, else by the environment or the default."""
-    if request.tracking_uri is not None:
-        return anchored(request.tracking_uri)
-    before = folder.record().tracking_uri if folder.exists() else None
-    if before is not None and HIDDEN in before:
-        raise InputError.of(
-            folder.root,
-            f"does not keep the password of its tracking store {before}",
-            "give the URI again by --tracking-uri",
-        )
-    if before is None:
-        return anchored(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI))
-    file = database_file(before)
-    return before if file is None else anchored(before, store_now(folder, file))

@@ -8,15 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
 
-from hrm.progress import Measurement, Progress
+from hrm.progress import Measurement
 from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.search.live import Display, Live
 from sweep_platform.search.patience import StudyLostError
 from sweep_platform.search.search import Search
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 WORKER_RETRIES = 3
 """Times that a trial whose worker was lost goes on from its checkpoint."""
@@ -31,48 +30,13 @@ WAITING_SECONDS = 30.0
 """Time without a running trial after which it is said what is waited for."""
 
 
-class Display(Protocol):
-    """Hears of events in their order, from the driver's one thread; raises nothing."""
-
-    def trial_started(self, record: TrialRecord, resumed: bool = False) -> None:
-        """A trial begins, or goes on after an interruption."""
-
-    def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
-        """A trial reported a step that it had not reported before."""
-
-    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
-        """A trial ended or paused."""
-
-    def note(self, text: str) -> None:
-        """Something else that a person wants to know."""
-
-
-@dataclass
-class _Live:
-    """A trial that Ray has: how far it came, and what was decided on it."""
-
-    trial: TrialFolder
-    record: TrialRecord
-    began: bool = False
-    late: bool = False
-    last: Progress | None = None
-    decision: Decision = Decision.CONTINUE
-    reason: str = ""
-    failure: Failure | None = None
-
-    @property
-    def spent(self) -> bool:
-        """Whether the training budget is spent."""
-        return self.last is not None and self.last.step >= self.last.total_steps
-
-
 class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
     `capacity` says how many trials may run at the same time, which may change; `send` lets the
     worker of a trial, by its number, know of a decision; `needs` are a trial's resources in
-    words. `interrupted` tells whether a person or
-    the system wants the session to end, `cut_short` whether trials ended for want of time.
+    words. `interrupted` tells whether a person or the system wants the session to end,
+    `cut_short` whether trials ended for want of time.
     """
 
     def __init__(
@@ -91,7 +55,7 @@ class TrialScheduler:
         self._stirred = clock()
         self._search, self._budget, self._display = search, budget, display
         self._capacity, self._send = capacity, send
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, Live] = {}
         self._losses: Counter[int] = Counter()
         self._noted: set[str] = set()
         self._exhausted = self._halted = False
@@ -125,7 +89,7 @@ class TrialScheduler:
             return None
         record = trial.record()
         trial.resume()
-        self._live[key] = _Live(trial, record)
+        self._live[key] = Live(trial, record)
         self._send(record.number, Decision.CONTINUE)
         self._display.trial_started(record, resumed=trial.last_step > 0)
         return trial
@@ -135,7 +99,7 @@ class TrialScheduler:
         with self._withstanding():
             self._take(self._live[key], report)
 
-    def _take(self, live: _Live, report: TrialReport) -> None:
+    def _take(self, live: Live, report: TrialReport) -> None:
         live.began = True
         for warning in {*report.warnings} - self._noted:
             self._noted.add(warning)
@@ -226,16 +190,16 @@ class TrialScheduler:
                 if not self._settle_as_reported(live) and not self.interrupted:
                     self._cut(live)
             for trial in () if self.interrupted else self._search.proposer.unfinished:
-                waiting = _Live(trial, trial.record())
+                waiting = Live(trial, trial.record())
                 self._cut(waiting)
         self._live.clear()
 
-    def _cut(self, live: _Live) -> None:
+    def _cut(self, live: Live) -> None:
         """End a trial for want of time."""
         self.cut_short = True
         self._settle(live, TrialState.STOPPED, _TIME_UP)
 
-    def _settle_as_reported(self, live: _Live) -> bool:
+    def _settle_as_reported(self, live: Live) -> bool:
         """End a trial by its own reports and what was decided on it; False if they do not tell."""
         if live.failure is not None:
             self._settle(live, TrialState.FAILED, live.failure.reason)
@@ -264,20 +228,20 @@ class TrialScheduler:
             self._budget.begin_trial()
         return trial
 
-    def _judge(self, live: _Live, measurement: Measurement) -> None:
+    def _judge(self, live: Live, measurement: Measurement) -> None:
         live.last = measurement.progress
         decision = self._search.rungs.decide(live.trial, live.last)
         if decision is not Decision.CONTINUE:
             share = f"{live.last.step / live.last.total_steps:.0%}"
             self._decide(live, decision, f"beaten at the rung at {share} of the training budget")
 
-    def _decide(self, live: _Live, decision: Decision, reason: str) -> None:
+    def _decide(self, live: Live, decision: Decision, reason: str) -> None:
         """Let a trial end, unless that was decided before."""
         if live.decision is Decision.CONTINUE:
             live.decision, live.reason = decision, reason
             self._send(live.record.number, decision)
 
-    def _fail(self, live: _Live, failure: Failure) -> None:
+    def _fail(self, live: Live, failure: Failure) -> None:
         if failure.fault is Fault.MACHINE:
             self.halt(failure.reason)
             self._decide(live, Decision.PAUSE, failure.reason)
@@ -289,7 +253,7 @@ class TrialScheduler:
             except OSError as error:  # the reason is recorded all the same
                 self._display.note(f"the traceback of trial {live.record.number} is lost: {error}")
 
-    def _lose(self, live: _Live, reason: str) -> None:
+    def _lose(self, live: Live, reason: str) -> None:
         """Let a trial whose worker is gone go on, but not for ever."""
         number = live.record.number
         self._losses[number] += not self._halted
@@ -302,7 +266,7 @@ class TrialScheduler:
         how = "goes on from its checkpoint" if live.trial.checkpoint.exists() else "begins anew"
         self._display.note(f"trial {number} {how}{when}: {reason}")
 
-    def _settle(self, live: _Live, state: TrialState, reason: str) -> None:
+    def _settle(self, live: Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end(live.trial, state, reason)
         if state is TrialState.COMPLETE and live.last is not None:
             self._budget.complete_trial(live.last.device_seconds)

@@ -1,5 +1,6 @@
 """Damaged or foreign files: one error that a person can mend, or a right result; nothing else."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 from damage import damaged, damaged_json, misvalued
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sweep_builders import SHAPE, TOTAL, measurement, opened
+from sweep_builders import SHAPE, TOTAL, measurement, opened, sweep_folder
 
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.api import Sweep
 from sweep_platform.report.sections import outline
-from sweep_platform.search.search import open_search
+from sweep_platform.search.search import complete_seconds, open_search
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialState
@@ -25,7 +26,10 @@ from sweep_platform.tracking.mlflow_store import anchored, database_file, open_s
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
-EACH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+EACH = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make whole files smaller takes long
+)
 SPACES = Path(__file__).parents[2] / "sweeps"
 COMPLETE = TrialState.COMPLETE
 
@@ -99,6 +103,7 @@ def test_records_of_a_sweep(sound: Path, name: str, data: st.DataObject) -> None
         with promised():
             sweep = Sweep.open(folder)
             outline(sweep.summary(), written=0.0)
+            complete_seconds(SweepFolder(folder).trials())
             for table in (sweep.trials, sweep.measurements, sweep.curves, sweep.front):
                 table()
             assert sweep.exit_status in (0, 1, 130)
@@ -133,3 +138,51 @@ def test_tracking_addresses(scheme: str, rest: str) -> None:
     assert (database_file(uri) is None) == (anchored(uri) == uri) or rest.startswith("/")
     with promised():
         open_store(uri)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("sweep.json", "{", "sweep.json is no JSON"),
+        ("sweep.json", "[" * 100_000, "sweep.json is nested too deep"),
+        ("sessions.jsonl", "\0\n", "sessions.jsonl is damaged: line 1 is no JSON"),
+        ("sessions.jsonl", '{"begun": 1}\n', "line 1 has the key 'begun'"),
+        ("run.json", '{"format": 1}', "run.json lacks dataset"),
+        ("outcome.json", "{}", "outcome.json lacks the key 'state'"),
+        ("metrics.jsonl", "garbage\n", "metrics.jsonl is damaged: line 1 is no JSON"),
+    ],
+)
+def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, part: str) -> None:
+    sorted(sound.rglob(name))[0].write_text(content)
+    with pytest.raises(UserError) as caught:
+        Sweep.open(sound).report()
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["space", "budget"])
+def test_a_specification_without_its_parts_is_refused(sound: Path, key: str) -> None:
+    path = sound / "sweep.json"
+    fields = json.loads(path.read_text())
+    del fields["spec"][key]
+    path.write_text(json.dumps(fields))
+    with pytest.raises(UserError, match=f"has no spec.{key} of its kind"):
+        Sweep.open(sound)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("garbage", "line 1 is no JSON"),
+        ("[1]", "line 1 is no record"),
+        ('{"op_code": 99, "worker_id": "x"}', "another version of Optuna"),
+    ],
+)
+def test_a_study_journal_of_another_hand_is_named(
+    tmp_path: Path, make_spec: Any, line: str, part: str
+) -> None:
+    folder = sweep_folder(tmp_path / "toy")
+    folder.journal.write_text(line + "\n")
+    with pytest.raises(UserError) as caught:
+        open_search(folder, make_spec(), SHAPE, {"fingerprint": "data"})
+    assert str(folder.journal) in str(caught.value)
+    assert part in str(caught.value)

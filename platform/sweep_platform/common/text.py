@@ -4,7 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from puzzle_datasets.common.page import printable
+
 HIDDEN = "***"
+_LONGEST = 200
+"""Characters of it."""
+
 _USER = re.compile(r"([\w+.-]*)://([^\s]*)@")
 _QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
@@ -24,6 +29,16 @@ def _without_credentials(address: re.Match[str]) -> str:
     scheme, before = address.groups()
     mere_name = re.fullmatch(r"[\w.%-]*", before) and not scheme.startswith("http")
     return address[0] if mere_name else f"{scheme}://{HIDDEN}@"
+
+
+def in_short(text: str) -> str:
+    """What somebody gave, as a message names it: on one line, without its secrets.
+
+    >>> in_short("seed=1\\nname: evil")
+    'seed=1\\\\nname: evil'
+    """
+    line = printable(redact(text)).replace("\n", "\\n")
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def knobs(parameters: Mapping[str, Any]) -> str:

@@ -52,8 +52,15 @@ class Outcomes:
 
 
 def last_evaluation(trial: TrialFolder) -> Progress:
-    """The last report of a trial that came with an evaluation."""
-    return [m.progress for m in trial.measurements() if m.progress.curve][-1]
+    """The last report of a trial that came with an evaluation.
+
+    Raises `InputError` where its file has lost it.
+    """
+    evaluated = [m.progress for m in trial.measurements() if m.progress.curve]
+    if not evaluated:
+        problem, remedy = "lacks the evaluation of a complete trial", "restore it"
+        raise InputError.of(trial.metrics, problem, remedy)
+    return evaluated[-1]
 
 
 def complete_seconds(trials: list[TrialFolder]) -> list[float]:

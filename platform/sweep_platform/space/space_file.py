@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, ValidationError
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import redact
+from sweep_platform.common.text import in_short
 from sweep_platform.space.check import check_knob, check_space
 from sweep_platform.space.dataset import resolved_dataset
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
@@ -30,17 +29,8 @@ class Setting(NamedTuple):
     @classmethod
     def of(cls, given: "Setting | str") -> "Setting":
         """A setting as it was given; plain text is what stands behind `--set`."""
-        return given if isinstance(given, Setting) else cls(given, f"--set {_in_short(given)}")
+        return given if isinstance(given, Setting) else cls(given, f"--set {in_short(given)}")
 
-
-def _in_short(text: str) -> str:
-    """A setting as a message names it: on one line, without its secrets."""
-    line = printable(redact(text)).replace("\n", "\\n")
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
-
-
-_LONGEST = 80
-"""Characters of a setting in a message."""
 
 Settings = Sequence[Setting | str]
 

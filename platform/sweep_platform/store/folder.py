@@ -32,6 +32,14 @@ FORMAT = 2
 """Of all records in the folder; a sweep of another format is refused, never misread."""
 
 
+_NEEDED = (
+    ("spec", "space", dict),
+    ("spec", "budget", dict),
+    ("dataset", "name", str),
+    ("dataset", "fingerprint", str),
+)
+"""What reports and trackers read of a record, beyond its own fields."""
+
 _RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
 
 
@@ -125,8 +133,12 @@ class SweepFolder:
         if not self.exists():
             remedy = "name the folder of a sweep, such as runs/arc"
             raise InputError.of(self.root, "holds no sweep.json", remedy)
-        reader = Reader(self.root / "sweep.json", InputError, _RESTORE)
-        return reader.record(SweepRecord, FORMAT)
+        path = self.root / "sweep.json"
+        record = Reader(path, InputError, _RESTORE).record(SweepRecord, FORMAT)
+        for section, key, kind in _NEEDED:
+            if not isinstance(getattr(record, section).get(key), kind):
+                raise InputError.of(path, f"has no {section}.{key} of its kind", _RESTORE)
+        return record
 
     def trial(self, number: int, signature: str) -> TrialFolder:
         """The folder of a trial, made or not."""

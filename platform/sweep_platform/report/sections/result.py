@@ -61,7 +61,7 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
 def _cut_short(sweep: SweepSummary) -> Iterator[str]:
     planned, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
     done = last_end(sweep.sessions) in (SessionEnd.DONE, SessionEnd.INCOMPLETE)
-    if done and minutes is not None and len(sweep.trials) < planned:
+    if done and minutes and planned and len(sweep.trials) < planned:
         yield (
             f"{counted(len(sweep.trials), 'trial')} of the {planned} asked for began before "
             f"the sweep's {minutes:g} minutes left no time for another, or the space had no more: "

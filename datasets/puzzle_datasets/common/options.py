@@ -19,7 +19,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.files import visible_files
-from puzzle_datasets.common.text import suggest
+from puzzle_datasets.common.text import shown, suggest
+
+_LONGEST_NAME = 80
 
 _WORDS: dict[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
@@ -138,7 +140,8 @@ def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> A
     known = {item.name: hints[item.name] for item in fields(cls)}
     for name in values:
         if name not in known:
-            raise error(name, values[name], suggest(name, known), problem="is no setting")
+            called = name if len(name) <= _LONGEST_NAME else shown(name)
+            raise error(called, values[name], suggest(name, known), problem="is no setting")
     for item in fields(cls):
         if item.default is MISSING and item.name not in values:
             raise error(item.name, None, f"give {help_of(item)}", problem="is missing")

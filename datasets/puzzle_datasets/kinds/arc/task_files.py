@@ -23,7 +23,7 @@ from puzzle_datasets.kinds.arc.settings import LARGEST_CANVAS, TASK_FILES
 from puzzle_datasets.kinds.arc.tasks import Task
 from puzzle_datasets.storage.schema import ARC_COLOURS
 
-LARGEST_FILE = 64_000_000
+LARGEST_FILE = 20_000_000
 CHALLENGES, SOLUTIONS = "challenges", "solutions"
 _REPOSITORIES = ("corpus", "data", "tasks")
 """Folders that hold all tasks of a copy of ConceptARC's, ARC's or re-arc's repository."""

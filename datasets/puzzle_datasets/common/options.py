@@ -13,6 +13,7 @@ They feed the check of a value, the command line, the pages of documentation and
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -172,6 +173,7 @@ def described(hint: Any, bounds: Bounds | None = None) -> str:
     return ", ".join(parts[:-1]) + (" or " if parts[:-1] else "") + parts[-1]
 
 
+@cache
 def alternatives(hint: Any) -> tuple[Any, ...]:
     """Return the types and literal values that a hint admits."""
     if get_origin(hint) in (Union, UnionType):

@@ -14,7 +14,7 @@
     >>> for progress in trainer.run(Path(home.name, "checkpoint.pt")):
     ...     print(progress.step, progress.curve.exact_accuracy)
     1 (0.0, 0.0)
-    >>> trained = load_model(Path(home.name, "checkpoint.pt")).model
+    >>> trained = load_model(Path(home.name, "checkpoint.pt"))
     >>> export_published(trained, Path(home.name, "published"))
     >>> load_published(Path(home.name, "published"), seq_len=25).config == trained.config
     True

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.checkpoint import CHECKPOINT_FILE, CheckpointError
+from hrm.checkpoints.loaded import LoadedModel as LoadedModel
 from hrm.checkpoints.published import CONFIG_FILE, load_published
 from hrm.checkpoints.published_settings import DTYPES
 from hrm.checkpoints.published_weights import shapes_of
 from hrm.checkpoints.tensor_file import in_words, require_like
-from hrm.config import ConfigError, ModelConfig, require_least, require_sizes
+from hrm.config import ConfigError, ModelConfig, TrainingConfig, require_least, require_sizes
 from hrm.model.devices import require_precision
 from hrm.model.flat import FlatParameters
 from hrm.model.reasoning_model import ReasoningModel
@@ -29,25 +30,6 @@ from puzzle_datasets.storage.schema import Manifest
 
 CPU = torch.device("cpu")
 MOST_SEGMENTS = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadedModel:
-    """A model that was trained before, on the device asked for, and the file it came from.
-
-    Attributes:
-        config: what it was trained with; that of `model` may be given other cycles.
-        trained_on: the fingerprint of its puzzle set; None where the checkpoint doesn't say.
-        step: optimizer steps behind the weights; None where the checkpoint doesn't say.
-        averaged: whether the weights are a moving average.
-    """
-
-    model: ReasoningModel
-    config: ModelConfig
-    source: Path
-    trained_on: str | None = None
-    step: int | None = None
-    averaged: bool = False
 
 
 def load_model(
@@ -136,7 +118,7 @@ def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
         raise CheckpointError.of(path, lacks if path.exists() else "does not exist", remedy)
     saved = _saved_model(path, checkpoint.load(path))
     _require_same_shapes(path, saved.weights, shapes_of(path, saved.config, len(saved.weights)))
-    model = ReasoningModel(saved.config, dtype or saved.precision)
+    model = ReasoningModel(saved.config, dtype or DTYPES[saved.training.precision])
     model.load_state_dict(saved.weights)
     averaged = saved.average is not None
     if saved.average is not None:
@@ -148,6 +130,7 @@ def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
         model=model,
         config=saved.config,
         source=path,
+        training=saved.training,
         trained_on=saved.fingerprint,
         step=saved.step,
         averaged=averaged,
@@ -159,7 +142,7 @@ class _Saved:
     """The part of a checkpoint of ours that its model is built from."""
 
     config: ModelConfig
-    precision: torch.dtype
+    training: TrainingConfig
     weights: Mapping[str, Tensor]
     average: Any
     step: int
@@ -173,7 +156,7 @@ def _saved_model(path: Path, content: Mapping[str, Any]) -> _Saved:
     try:
         found = _Saved(
             config=make(ModelConfig, part(settings, "model setting"), ConfigError),
-            precision=DTYPES[part(settings, "training setting")["precision"]],
+            training=make(TrainingConfig, part(settings, "training setting"), ConfigError),
             weights=learner["model"],
             average=learner["average"],
             step=learner["steps"],

@@ -108,7 +108,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise CheckpointError.of(
-                file, "has aliases, which may grow without bounds", "copy them"
+                file, "has aliases, which may grow without bounds", "write them out"
             )
         content = yaml.safe_load(text)
     except CheckpointError:

@@ -62,8 +62,8 @@ def beginning(trainer: Trainer, machine: str) -> str:
     budget = flops(steps * step_flops(model, training))
     return (
         f"Training {model.model} ({model.mode}, {trainer.execution}, {training.precision}) of "
-        f"{parameter_count(model):,} parameters on "
-        f"{trainer.dataset.manifest.name}: {steps:,} steps, {budget}, on {machine}"
+        f"{counted(parameter_count(model), 'parameter')} on "
+        f"{trainer.dataset.manifest.name}: {counted(steps, 'step')}, {budget}, on {machine}"
         f"{_averaged('; evaluations are', ema_decay(model, training))}."
     )
 
@@ -110,7 +110,7 @@ def result(progress: Progress, ema_decay: float = 0.0) -> str:
     text = (
         f"Exact accuracy{_averaged('', ema_decay)} "
         f"{percent(curve.exact_accuracy[-1])} (95 % interval "
-        f"{100 * low:.1f} to {percent(high)}) of {curve.puzzles:,} test puzzles after "
+        f"{100 * low:.1f} to {percent(high)}) of {counted(curve.puzzles, 'test puzzle')} after "
         f"{counted(segments, 'segment')} each"
     )
     if halting is None or segments == 1:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hrm.checkpoints import checkpoint, published
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.loading import load_model, require_fit, require_segments, with_steps
+from hrm.checkpoints.published_settings import read_yaml
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation.accuracy import evaluate
 from hrm.model.reasoning_model import ReasoningModel
@@ -91,6 +92,17 @@ def test_published_folder_and_step_open(
         loaded = load_model(path)
         assert torch.equal(answer(loaded.model, arc), answer(trainer.model, arc))
         assert loaded.trained_on is None
+
+
+def test_what_was_loaded_is_exported_with_its_own_step_and_training(
+    train: Callable[..., Trainer], tmp_path: Path
+) -> None:
+    train(mode="exact")
+    published.export_published(load_model(tmp_path), tmp_path / "published")
+    settings = read_yaml(tmp_path / "published" / published.CONFIG_FILE)
+    assert (settings["lr"], settings["global_batch_size"]) == (1e-3, 8)
+    assert settings["arch"]["loss"]["loss_type"] == "stablemax_cross_entropy"
+    assert (tmp_path / "published" / "step_3").is_file()
 
 
 def test_precision_is_the_runs_unless_asked_for(

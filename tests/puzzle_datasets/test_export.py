@@ -271,3 +271,11 @@ def test_a_set_with_fresh_augmentations_gives_its_base_puzzles(tmp_path: Path) -
     train = Published.read(tmp_path / "out" / "train")
     assert np.array_equal(train.inputs, PuzzleDataset.open(folder).train.inputs)
     assert train.group_indices.tolist() == [0, 1, 2, 3]
+
+
+def test_an_export_says_how_far_it_is(small_folder: Path, tmp_path: Path) -> None:
+    said: list[tuple[str, int]] = []
+    export(small_folder, tmp_path / "out", report=lambda split, pairs: said.append((split, pairs)))
+    assert [split for split, _ in said] == ["train", "test"]
+    lengths = [len(np.load(tmp_path / "out" / split / "all__inputs.npy")) for split, _ in said]
+    assert [pairs for _, pairs in said] == lengths

@@ -13,13 +13,16 @@ They feed the check of a value, the command line, the pages of documentation and
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.files import visible_files
-from puzzle_datasets.common.text import suggest
+from puzzle_datasets.common.text import shown, suggest
+
+_LONGEST_NAME = 80
 
 _WORDS: dict[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
@@ -138,7 +141,8 @@ def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> A
     known = {item.name: hints[item.name] for item in fields(cls)}
     for name in values:
         if name not in known:
-            raise error(name, values[name], suggest(name, known), problem="is no setting")
+            called = name if len(name) <= _LONGEST_NAME else shown(name)
+            raise error(called, values[name], suggest(name, known), problem="is no setting")
     for item in fields(cls):
         if item.default is MISSING and item.name not in values:
             raise error(item.name, None, f"give {help_of(item)}", problem="is missing")
@@ -169,6 +173,7 @@ def described(hint: Any, bounds: Bounds | None = None) -> str:
     return ", ".join(parts[:-1]) + (" or " if parts[:-1] else "") + parts[-1]
 
 
+@cache
 def alternatives(hint: Any) -> tuple[Any, ...]:
     """Return the types and literal values that a hint admits."""
     if get_origin(hint) in (Union, UnionType):

@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Sequence
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+_MOST_COMPARED = 100
 _SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -64,7 +65,7 @@ def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = st
 def suggest(wrong: str, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the known one that is close to it, else all of them."""
     names = list(known)
-    near = difflib.get_close_matches(wrong, names, n=1)
+    near = difflib.get_close_matches(wrong[:_MOST_COMPARED], names, n=1)
     return f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
 
 

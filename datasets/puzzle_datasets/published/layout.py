@@ -28,8 +28,8 @@ BLANK_NAME = "<blank>"
 REMEDY = "build or copy the folder again"
 SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 
-LARGEST_NAMES = 1_000_000_000
-"""Bytes of the names: a thousand identities of each of a thousand tasks are some 50 MB."""
+LARGEST_NAMES = 60_000_000
+"""Bytes of the names: a thousand identities of each of a thousand tasks are some 30 MB."""
 
 _SET = re.compile(r"[\w-][\w.-]{0,99}")
 """A set's name is part of a file's."""

@@ -23,7 +23,7 @@ from puzzle_datasets.kinds.arc.settings import LARGEST_CANVAS, TASK_FILES
 from puzzle_datasets.kinds.arc.tasks import Task
 from puzzle_datasets.storage.schema import ARC_COLOURS
 
-LARGEST_FILE = 64_000_000
+LARGEST_FILE = 20_000_000
 CHALLENGES, SOLUTIONS = "challenges", "solutions"
 _REPOSITORIES = ("corpus", "data", "tasks")
 """Folders that hold all tasks of a copy of ConceptARC's, ARC's or re-arc's repository."""
@@ -91,8 +91,10 @@ def _read(file: Path, in_evaluation_half: bool) -> Iterator[Task]:
         problem = f"has a task named {shown(error.object)}, which is no text"
         raise DatasetError.of(file, problem, "rename it") from error
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        problem = f"holds no ARC task ({shown(error)})"
-        raise DatasetError.of(file, problem, _REMEDY) from error
+        reason = "it has another form"
+        if isinstance(error, ValueError | KeyError):
+            reason = str(error) if isinstance(error, ValueError) else f"it lacks {error}"
+        raise DatasetError.of(file, f"holds no ARC task ({reason})", _REMEDY) from error
 
 
 def _json(file: Path) -> Any:

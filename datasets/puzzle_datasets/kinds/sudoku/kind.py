@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from puzzle_datasets.checks import Piece, StoredSet
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
@@ -113,7 +114,7 @@ def _fits(vocab_size: int, side: int, identifiers: int) -> bool:
 
 def _details(columns: Mapping[str, float]) -> list[str]:
     rating = [f"rating {columns['rating']:.4g}"] if "rating" in columns else []
-    return [f"{columns['clues']} clues", *rating]
+    return [counted(int(columns["clues"]), "clue"), *rating]
 
 
 def _look(manifest: Manifest) -> SudokuLook:

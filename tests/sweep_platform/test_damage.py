@@ -83,6 +83,13 @@ def test_settings_of_the_command_line(data: st.DataObject) -> None:
 
 
 @pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def sound(make_sweep: Callable[..., SweepFolder]) -> Path:
     """A sweep's folder, to be copied only."""
     sweep = make_sweep(COMPLETE, TrialState.STOPPED)
@@ -128,16 +135,18 @@ def test_study_journals(tmp_path: Path, make_spec: Any, data: st.DataObject) -> 
             found.proposer.propose()
 
 
+@EACH
 @given(
     st.sampled_from(["", "file:", "ftp://", "postgresql://", "mysql+x://", "sqlite+x:///", "x:"]),
     st.text(max_size=10),
 )
-def test_tracking_addresses(scheme: str, rest: str) -> None:
+def test_tracking_addresses(nowhere: Path, scheme: str, rest: str) -> None:
     uri = scheme + rest
     assert anchored(anchored(uri)) == anchored(uri)
     assert (database_file(uri) is None) == (anchored(uri) == uri) or rest.startswith("/")
     with promised():
         open_store(uri)
+    assert list(nowhere.iterdir()) == []
 
 
 @pytest.mark.parametrize(

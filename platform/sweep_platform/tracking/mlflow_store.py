@@ -72,10 +72,10 @@ def _open_database(uri: str, path: Path | None) -> None:
 
     problem, remedy = "can't be opened for writing", "repair this database or name another"
     with refused(uri, problem, remedy, *_errors(), ImportError):
+        engine = sqlalchemy.create_engine(anchored(uri))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _make_whole(path)
-        engine = sqlalchemy.create_engine(anchored(uri))
         with engine.connect() as connection:
             if path is not None:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")

@@ -14,7 +14,7 @@
     >>> for progress in trainer.run(Path(home.name, "checkpoint.pt")):
     ...     print(progress.step, progress.curve.exact_accuracy)
     1 (0.0, 0.0)
-    >>> trained = load_model(Path(home.name, "checkpoint.pt")).model
+    >>> trained = load_model(Path(home.name, "checkpoint.pt"))
     >>> export_published(trained, Path(home.name, "published"))
     >>> load_published(Path(home.name, "published"), seq_len=25).config == trained.config
     True
@@ -23,9 +23,15 @@
 The names below are loaded where they are first used, so that what needs no torch loads none.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from puzzle_datasets.common.lazy import lazy
+
+# Read when torch is loaded. Threads that spin while they wait take the cores that other processes
+# compute on: two of them on two busy cores took forty times as long as one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 if TYPE_CHECKING:
     from hrm.checkpoints.checkpoint import CheckpointError as CheckpointError

@@ -119,11 +119,9 @@ def _drawable(content: Any) -> Any:
         return {_drawable(str(name)): _drawable(one) for name, one in content.items()}
     if isinstance(content, list):
         return [_drawable(one) for one in content]
-    return (
-        printable(content).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
-        if isinstance(content, str)
-        else content
-    )
+    if isinstance(content, str):
+        return printable(content).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
+    return content
 
 
 def save_chart(chart: Chart, path: Path) -> None:

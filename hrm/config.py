@@ -342,8 +342,13 @@ def _swiglu_width(expansion: float, outer: int) -> int:
     return math.ceil(round(expansion * outer * 2 / 3) / SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE
 
 
-def require_least(least: int, **numbers: int | None) -> None:
-    """Raise `ConfigError` for the first of these numbers, by name, that is less; None may be."""
+LARGEST_NUMBER = 10**15
+
+
+def require_least(least: int, most: int = LARGEST_NUMBER, **numbers: int | None) -> None:
+    """Raise `ConfigError` for the first of these numbers, by name, out of bounds; None may be."""
     for name, value in numbers.items():
         if value is not None and value < least:
             raise ConfigError(name, value, f"give a whole number of at least {least}")
+        if value is not None and value > most:
+            raise ConfigError(name, value, f"give a whole number of at most {most}")

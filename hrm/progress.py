@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from puzzle_datasets.common.records import record_from
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -97,22 +99,4 @@ class Measurement:
 
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
-    values = dict(fields["progress"])
-    curve, halting = values["curve"], values.get("halting")
-    values["curve"] = curve_from(curve) if curve else None
-    values["halting"] = halting_from(halting) if halting else None
-    return Measurement(time_ms=fields["time_ms"], progress=Progress(**values))
-
-
-def curve_from(fields: Mapping[str, Any]) -> Curve:
-    """The curve whose `asdict` these fields are, as JSON or Python has them."""
-    return Curve(**_tuples(fields))
-
-
-def halting_from(fields: Mapping[str, Any]) -> Halting:
-    """The halting whose `asdict` these fields are, as JSON or Python has them."""
-    return Halting(**_tuples(fields))
-
-
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    return record_from(fields, Measurement)

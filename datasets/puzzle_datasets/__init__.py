@@ -6,7 +6,7 @@
     >>> from puzzle_datasets import puzzle_set, puzzle_sets, read_manifest, refuse_leaks, score
     >>> from puzzle_datasets import verify_all
     >>> sorted(puzzle_sets())
-    ['arc-agi-1', ..., 'maze', 'maze-hard', 'official', 'sudoku', ...]
+    ['arc', 'arc-agi-1', ..., 'maze', 'maze-hard', 'official', 'sudoku', ...]
     >>> settings = puzzle_set("maze").settings_from({"side": 5, "train": 4, "test": 2})
     >>> home = tempfile.TemporaryDirectory()
     >>> folder = prepare("maze", settings, Path(home.name))

@@ -42,7 +42,7 @@ def build(arguments: argparse.Namespace) -> None:
     chosen = puzzle_set(arguments.name)
     settings = chosen.settings_from(given(arguments, chosen.settings))
     folder = arguments.out or arguments.data / folder_name(arguments.name, settings)
-    with _build_progress() as report:
+    with _progress("building") as report:
         build_at(arguments.name, settings, folder, report)
     print(summary(read_manifest(folder), folder))
 
@@ -72,7 +72,8 @@ def export(arguments: argparse.Namespace) -> None:
     """Write a puzzle set in the published layout."""
     from puzzle_datasets.published.export import export as write
 
-    write(arguments.folder, arguments.out, arguments.style)
+    with _progress("exporting") as report:
+        write(arguments.folder, arguments.out, arguments.style, report)
     print(arguments.out)
 
 
@@ -128,7 +129,7 @@ def _option_of(field: str) -> str:
 
 
 @contextmanager
-def _build_progress() -> Iterator[Report | None]:
+def _progress(what: str) -> Iterator[Report | None]:
     """Show how many pairs are written, on one line of a terminal that is wiped at the end."""
     if not sys.stderr.isatty():
         yield None
@@ -137,7 +138,7 @@ def _build_progress() -> Iterator[Report | None]:
     def report(split: Split, pairs: int) -> None:
         print(f"\r{split}: {pairs:,} pairs ", end="", file=sys.stderr, flush=True)
 
-    print("building ...", end="", file=sys.stderr, flush=True)
+    print(f"{what} ...", end="", file=sys.stderr, flush=True)
     try:
         yield report
     finally:

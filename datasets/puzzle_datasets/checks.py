@@ -9,10 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.rows import BEFORE_FIRST, Fault, find_fault
 from puzzle_datasets.storage.schema import (
-    BLANK_IDENTIFIER,
-    GROUP_FILE,
-    IDENTITY_FILE,
     IMPORTED,
     MANIFEST_FILE,
     SPLITS,
@@ -22,12 +20,8 @@ from puzzle_datasets.storage.schema import (
     Split,
     Tokens,
 )
-from puzzle_datasets.storage.shards import Columns, read_rows, unreadable
-
-Fault = tuple[int, str]
-"""A row and a clause on what is wrong with it."""
-Masks = dict[str, Mask]
-"""Faulty rows, bool [n], by a clause on what is wrong."""
+from puzzle_datasets.storage.shards import Columns, read_rows
+from puzzle_datasets.storage.structure import require_columns, require_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +58,6 @@ class StoredSet:
                 yield Piece(file=file, first=first, columns=columns)
                 first += len(columns["inputs"])
 
-    def read_table(self, file: str) -> pa.Table:
-        """Return a table beside the splits; raise `DatasetError` if it is no Parquet file."""
-        with unreadable(self.folder / file, self.remedy):
-            return pq.read_table(self.folder / file)
-
     @property
     def remedy(self) -> str:
         """What to do about any fault."""
@@ -98,23 +87,6 @@ class StoredSet:
         raise AssertionError(f"{split} has too few rows")
 
 
-def first_fault(masks: Masks) -> Fault | None:
-    """Return the first row that has a fault, and its first fault."""
-    faults = np.stack(list(masks.values()))
-    faulty = faults.any(0)
-    if not faulty.any():
-        return None
-    row = int(faulty.argmax())
-    return row, list(masks)[int(faults[:, row].argmax())]
-
-
-_NUMBERS = {name: pa.int32() for name in ("group", "puzzle", "puzzle_identifier")}
-
-_Numbers = dict[str, int]
-"""Group, puzzle and identifier of a row."""
-_BEFORE_FIRST: _Numbers = {"group": 0, "puzzle": -1, "puzzle_identifier": BLANK_IDENTIFIER}
-
-
 def check_structure(
     stored: StoredSet,
     *,
@@ -124,34 +96,17 @@ def check_structure(
 ) -> Iterator[str]:
     """Check the files that the manifest names, and their columns.
 
-    A kind has further `columns` of these types, and there may be others; a grid as large as the
-    set's has a `box` of these rows and columns. Tables lie beside the splits if it is
-    `identified`. Raises `DatasetError` if the manifest contradicts the kind, or a file the
-    manifest.
+    A kind has further `columns` of these types; a grid as large as the set's has a `box` of these
+    rows and columns. Tables lie beside the splits if it is `identified`. Raises `DatasetError` if
+    the manifest contradicts the kind, or a file the manifest.
     """
     manifest = stored.manifest
-    if manifest.box != box:
-        rows_by_columns = "{} by {}".format(*manifest.grid)
-        fault = f"says box {manifest.box} of a {manifest.kind} grid of {rows_by_columns}"
-        raise stored.refusal(MANIFEST_FILE, fault, manifest.box)
-    tables = {IDENTITY_FILE, GROUP_FILE} if identified else set()
-    shards = [file for split in SPLITS for file in manifest.shards(split)]
-    if set(manifest.files) != tables.union(shards):
-        fault = "names other files than shards and the tables of its kind"
-        raise stored.refusal(MANIFEST_FILE, fault)
+    require_kind(stored.folder, manifest, box, identified, stored.remedy)
     yield f"manifest: agrees with itself and with {len(manifest.files)} files"
-    tokens = pa.binary(manifest.seq_len)
-    expected = {"inputs": tokens, "labels": tokens, **_NUMBERS, **columns}
-    for file in shards:
-        with unreadable(stored.folder / file, stored.remedy):
-            schema = pq.read_schema(stored.folder / file)
-        actual = dict(zip(schema.names, schema.types, strict=True))
-        for name, expected_type in expected.items():
-            if name not in actual:
-                raise stored.refusal(file, f"lacks the column {name}")
-            if actual[name] != expected_type:
-                raise stored.refusal(file, f"has {name} as {actual[name]}, not {expected_type}")
-    yield f"columns: {len(shards)} shards have those of kind {manifest.kind}, with their types"
+    for split in SPLITS:
+        require_columns(stored.folder, manifest, split, columns, stored.remedy)
+    shards = len([file for split in SPLITS for file in manifest.shards(split)])
+    yield f"columns: {shards} shards have those of kind {manifest.kind}, with their types"
 
 
 def check_rows(stored: StoredSet) -> Iterator[str]:
@@ -188,9 +143,9 @@ def check_sharing(stored: StoredSet, invariant: Callable[[Tokens], Hashes]) -> I
 
 def _check_split(stored: StoredSet, split: Split, has_rows: Mask) -> int:
     """Return the number of rows of the split; mark the groups that they belong to."""
-    before, rows = _BEFORE_FIRST, 0
+    before, rows = BEFORE_FIRST, 0
     for piece in stored.pieces(split):
-        stored.require_none(piece, _find_fault(stored.manifest, piece, before))
+        stored.require_none(piece, find_fault(stored.manifest, piece.columns, before))
         has_rows[piece.columns["group"]] = True
         before = {name: int(piece.columns[name][-1]) for name in before}
         rows += piece.rows
@@ -198,32 +153,3 @@ def _check_split(stored: StoredSet, split: Split, has_rows: Mask) -> int:
     if rows != promised:
         raise stored.refusal(MANIFEST_FILE, f"promises {promised} {split} pairs, not {rows}")
     return rows
-
-
-def _find_fault(manifest: Manifest, piece: Piece, before: _Numbers) -> Fault | None:
-    """Return the first row with a fault, `before` being the numbers of the row in front."""
-    columns, groups = piece.columns, manifest.counts["groups"]
-    tokens: Masks = {
-        name: np.asarray((columns[name] >= manifest.vocab_size).any(1))
-        for name in ("inputs", "labels")
-    }
-    group, identifier = columns["group"], columns["puzzle_identifier"]
-    steps = [np.diff(columns[name], prepend=np.int32(last)) for name, last in before.items()]
-    group_step, puzzle_step, identifier_step = steps
-    inside = puzzle_step == 0
-    # Where there are identities, no puzzle is under the blank identifier.
-    least = BLANK_IDENTIFIER + bool(manifest.counts["identities"])
-    alien = (identifier < least) | (identifier >= manifest.num_puzzle_identifiers)
-    jumps = (puzzle_step < 0) | (puzzle_step > 1)
-    return first_fault(
-        {
-            "a token of its input is not in the vocabulary": tokens["inputs"],
-            "a token of its label is not in the vocabulary": tokens["labels"],
-            "its group comes before that of the row in front": group_step < 0,
-            "its group is beyond those counted": (group < 0) | (group >= groups),
-            "its puzzle is neither that of the row in front nor the next": jumps,
-            "its group is not that of its puzzle": inside & (group_step != 0),
-            "its identifier is not that of its puzzle": inside & (identifier_step != 0),
-            "its identifier is none of the set": alien,
-        }
-    )

@@ -112,7 +112,12 @@ class TrainLoader:
         return self._position._asdict()
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go to a position that `state_dict` returned, of the same set and seed."""
+        """Go to a position that `state_dict` returned, of the same set and seed.
+
+        Raises `ValueError` where there is none such.
+        """
+        if not 0 <= state["position"] < len(self._index.starts) or state["epoch"] < 0:
+            raise ValueError(f"no epoch has a position {state['position']}")
         self._seek(_Position(state["epoch"], state["position"]))
 
     def _seek(self, position: _Position) -> None:

@@ -7,16 +7,14 @@ from typing import Any
 
 import torch
 
-from puzzle_datasets.common.errors import UserError
+from hrm.checkpoints.tensor_file import CheckpointError as CheckpointError
+from hrm.checkpoints.tensor_file import read_tensors
 from puzzle_datasets.common.files import write_whole
+from puzzle_datasets.common.text import shown
 
 FORMAT = 3
 CHECKPOINT_FILE = "checkpoint.pt"
 """The name of a run's checkpoint in its folder."""
-
-
-class CheckpointError(UserError):
-    """A checkpoint can't be used; its field is the file, or the setting in the file."""
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -37,21 +35,31 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `save` wrote, tensors in main memory. Raises `CheckpointError`."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError.of(path, "does not exist", "name a file that save wrote") from error
-    except Exception as error:  # torch raises a dozen kinds on damaged files
-        raise CheckpointError.of(path, "is no whole checkpoint", "restore another one") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = read_tensors(path, "restore another one")
+    if not isinstance(content, dict) or not _equal(content.get("format"), FORMAT):
         raise CheckpointError.of(path, f"is not of format {FORMAT}", "restore another one")
     return content
+
+
+def section(path: Path, content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a part of a checkpoint, a mapping. Raises `CheckpointError` where it has none."""
+    found = content.get(name)
+    if not isinstance(found, Mapping):
+        raise CheckpointError.of(path, f"lacks its {name}", "restore another one")
+    return found
 
 
 def require_same(path: Path, what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a checkpoint whose settings differ from those in use."""
     for key in {**saved, **now}:
-        if saved.get(key) != now.get(key):
-            problem = f"({what}) is {now.get(key)!r}, but {path} has {saved.get(key)!r}"
+        if not _equal(saved.get(key), now.get(key)):
+            problem = f"({what}) is {shown(now.get(key))}, but {path} has {shown(saved.get(key))}"
             remedy = "restore it under the settings it was written with"
             raise CheckpointError.of(key, problem, remedy, now.get(key))
+
+
+def _equal(saved: Any, now: Any) -> bool:
+    try:
+        return type(saved) is type(now) and bool(saved == now)
+    except (RuntimeError, RecursionError):  # of a tensor where a plain value belongs
+        return False

@@ -6,6 +6,7 @@ The weights are those that evaluations look at: where a run keeps a moving avera
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +15,21 @@ from torch import Tensor
 
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.checkpoint import CHECKPOINT_FILE, CheckpointError
+from hrm.checkpoints.loaded import LoadedModel as LoadedModel
 from hrm.checkpoints.published import CONFIG_FILE, load_published
-from hrm.config import ConfigError, ModelConfig, require_least, require_sizes
+from hrm.checkpoints.published_settings import DTYPES
+from hrm.checkpoints.published_weights import shapes_of
+from hrm.checkpoints.tensor_file import in_words, require_like
+from hrm.config import ConfigError, ModelConfig, TrainingConfig, require_least, require_sizes
 from hrm.model.devices import require_precision
 from hrm.model.flat import FlatParameters
 from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.common.options import make
+from puzzle_datasets.common.text import shown
 from puzzle_datasets.storage.schema import Manifest
 
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadedModel:
-    """A model that was trained before, on the device asked for, and the file it came from.
-
-    Attributes:
-        config: what it was trained with; that of `model` may be given other cycles.
-        trained_on: the fingerprint of its puzzle set; None where the checkpoint doesn't say.
-        step: optimizer steps behind the weights; None where the checkpoint doesn't say.
-        averaged: whether the weights are a moving average.
-    """
-
-    model: ReasoningModel
-    config: ModelConfig
-    source: Path
-    trained_on: str | None = None
-    step: int | None = None
-    averaged: bool = False
+MOST_SEGMENTS = 1_000_000
 
 
 def load_model(
@@ -116,7 +105,7 @@ def require_segments(config: ModelConfig, segments: int, name: str = "segments")
 
     Raises `ConfigError`, whose field is `name`.
     """
-    require_least(1, **{name: segments})
+    require_least(1, MOST_SEGMENTS, **{name: segments})
     if not config.kind.continues and segments > 1:
         problem = f"is {segments}, but every segment of a {config.model} is the same"
         raise ConfigError.of(name, problem, "give 1", segments)
@@ -127,38 +116,74 @@ def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
         lacks = f"has neither {CHECKPOINT_FILE} nor {CONFIG_FILE}"
         remedy = "name a checkpoint, the folder of a run or trial, or a published checkpoint's"
         raise CheckpointError.of(path, lacks if path.exists() else "does not exist", remedy)
-    content = checkpoint.load(path)
-    try:
-        settings, learner = content["settings"], content["state"]["learner"]
-        config = ModelConfig(**settings["model setting"])
-        trained_in = getattr(torch, settings["training setting"]["precision"])
-        weights, average, step = learner["model"], learner["average"], learner["steps"]
-        fingerprint = settings["dataset"]["fingerprint"]
-    except (LookupError, TypeError, AttributeError, ConfigError) as error:
-        problem = f"was written by another version ({error!r})"
-        raise CheckpointError.of(path, problem, "open it with that one") from error
-    model = ReasoningModel(config, dtype or trained_in)
-    _require_same_shapes(path, weights, model.state_dict())
-    model.load_state_dict(weights)
-    averaged = average is not None
-    if averaged:
+    saved = _saved_model(path, checkpoint.load(path))
+    _require_same_shapes(path, saved.weights, shapes_of(path, saved.config, len(saved.weights)))
+    model = ReasoningModel(saved.config, dtype or DTYPES[saved.training.precision])
+    model.load_state_dict(saved.weights)
+    averaged = saved.average is not None
+    if saved.average is not None:
         values = FlatParameters(model.parameters()).values
-        if average.shape != values.shape:
-            problem = f"holds an average of {len(average)} weights, not {len(values)}"
-            raise CheckpointError.of(path, problem, "restore another one")
-        values.copy_(average)
+        require_like(path, saved.average, values, "average")
+        values.copy_(saved.average)
         model.zero_grad(set_to_none=True)
-    origin = {"source": path, "trained_on": fingerprint, "step": step, "averaged": averaged}
-    return LoadedModel(model=model, config=config, **origin)
+    return LoadedModel(
+        model=model,
+        config=saved.config,
+        source=path,
+        training=saved.training,
+        trained_on=saved.fingerprint,
+        step=saved.step,
+        averaged=averaged,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Saved:
+    """The part of a checkpoint of ours that its model is built from."""
+
+    config: ModelConfig
+    training: TrainingConfig
+    weights: Mapping[str, Tensor]
+    average: Any
+    step: int
+    fingerprint: str
+
+
+def _saved_model(path: Path, content: Mapping[str, Any]) -> _Saved:
+    """Pick it from what `checkpoint.load` returned; raises `CheckpointError`."""
+    part = partial(checkpoint.section, path)
+    settings, learner = part(content, "settings"), part(part(content, "state"), "learner")
+    try:
+        found = _Saved(
+            config=make(ModelConfig, part(settings, "model setting"), ConfigError),
+            training=make(TrainingConfig, part(settings, "training setting"), ConfigError),
+            weights=learner["model"],
+            average=learner["average"],
+            step=learner["steps"],
+            fingerprint=part(settings, "dataset")["fingerprint"],
+        )
+    except ConfigError as error:
+        problem = f"was changed, or written by another version: {error.field} {error.problem}"
+        raise CheckpointError.of(path, problem, "open it with that one") from error
+    except (LookupError, TypeError) as error:
+        problem = f"was written by another version ({shown(error)})"
+        raise CheckpointError.of(path, problem, "open it with that one") from error
+    require_like(path, found.step, 0, "steps")
+    if not isinstance(found.fingerprint, str) or not isinstance(found.weights, Mapping):
+        raise CheckpointError.of(path, "holds no weights by name", "restore another one")
+    return found
 
 
 def _require_same_shapes(
     path: Path, weights: Mapping[str, Any], needed: Mapping[str, Tensor]
 ) -> None:
-    for name in sorted(weights.keys() | needed.keys()):
-        has, needs = (
-            tuple(found[name].shape) if name in found else "absent" for found in (weights, needed)
-        )
+    for name in sorted(map(str, weights.keys() | needed.keys())):
+        has, needs = (_shape(found, name) for found in (weights, needed))
         if has != needs:
             problem = f"holds another model than its settings say: {name} is {has}, not {needs}"
             raise CheckpointError.of(path, problem, "restore another one")
+
+
+def _shape(found: Mapping[str, Any], name: str) -> str:
+    """The shape and type of a tensor; what it is else."""
+    return in_words(found[name]) if name in found else "absent"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.loaded import LoadedModel
 from hrm.checkpoints.published_settings import DTYPES, describe, read, read_yaml, yaml_of
 from hrm.checkpoints.published_weights import COMPILED_PREFIX, find, model_config, require_fit
 from hrm.checkpoints.published_weights import read as read_weights
@@ -55,9 +56,9 @@ def load_published(
 
 
 def export_published(
-    model: ReasoningModel,
+    model: ReasoningModel | LoadedModel,
     folder: Path,
-    step: int = 0,
+    step: int | None = None,
     training: TrainingConfig | None = None,
     *,
     data_path: str = "data",
@@ -70,15 +71,21 @@ def export_published(
     further steps of one run may go into its folder.
 
     Args:
-        model: an HRM; of how its gradient and its halting were learnt nothing is written.
-        folder: made if there is none; `step` is the number of the weights' file in it.
-        training: how it was trained; None writes the published settings.
+        model: an HRM; of how its gradient and its halting were learnt nothing is written. One
+            that was loaded brings its step and its training along.
+        folder: made if there is none; `step`, 0 where nobody knows it, is the number of the
+            weights' file in it.
+        training: how it was trained; where nobody knows, the published settings are written.
         data_path: where the published code is to find the data set.
 
     Raises `CheckpointError` where the model is no published one, the step is there already, the
     folder is another run's or can't be written.
     """
-    folder = Path(folder)
+    if isinstance(model, LoadedModel):
+        training = training or model.training
+        step = model.step if step is None else step
+        model = model.model
+    folder, step = Path(folder), step or 0
     file = folder / f"step_{step}"
     _require_exportable(model, file, step)
     training = training or TrainingConfig(training_flops=1.0)  # published files hold no budget

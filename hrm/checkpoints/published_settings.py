@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 
-from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.tensor_file import CheckpointError
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.text import shown
 
 HRM = "hrm.hrm_act_v1@HierarchicalReasoningModel_ACTV1"
 TRM = "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"
@@ -44,6 +46,10 @@ TRM_DEFAULTS: dict[str, Any] = {"puzzle_emb_len": 16, "mlp_t": False, "no_ACT_co
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NO_MATTER = {"name", "loss"}
 """Keys of `arch` that have no part in a model's outputs, or are looked at on their own."""
+
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
+LARGEST_SETTINGS = 200_000
+"""Bytes of a file of settings."""
 
 REQUIRED = {*NAMES, "pos_encodings"}
 
@@ -97,12 +103,17 @@ def read(file: Path) -> PublishedSettings:
 def read_yaml(file: Path) -> dict[str, Any]:
     """Return what a YAML file maps. Raises `CheckpointError` where it can't be read."""
     yaml = _yaml(file)
+    reader = Reader(file, CheckpointError, "take it from a published checkpoint", LARGEST_SETTINGS)
+    text = reader.text()
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        remedy = "name the folder of a published checkpoint"
-        raise CheckpointError.of(file, "does not exist", remedy) from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise CheckpointError.of(
+                file, "has aliases, which may grow without bounds", "write them out"
+            )
+        content = yaml.safe_load(text)
+    except CheckpointError:
+        raise
+    except (*_UNREADABLE, yaml.YAMLError) as error:
         raise CheckpointError.of(file, "is not readable YAML", "restore it") from error
     if not isinstance(content, dict):
         raise CheckpointError.of(file, "holds no settings", "restore it")
@@ -219,7 +230,7 @@ def _number(file: Path, key: str, value: object) -> float:
     # YAML takes 1e-5, without a point, for text; the published code reads it as a number too.
     try:
         number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise _impossible(file, key, value, "give a number")
@@ -227,4 +238,4 @@ def _number(file: Path, key: str, value: object) -> float:
 
 
 def _impossible(file: Path, key: str, value: object, remedy: str) -> CheckpointError:
-    return CheckpointError.of(key, f"is {value!r} in {file}", remedy, value)
+    return CheckpointError.of(key, f"is {shown(value)} in {file}", remedy, value)

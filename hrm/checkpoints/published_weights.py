@@ -1,17 +1,19 @@
 """The weights of a published checkpoint: found in its folder, read, and held against a model."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.published_settings import DTYPES, PublishedSettings
+from hrm.checkpoints.tensor_file import CheckpointError, in_words, read_tensors
 from hrm.config import ModelConfig
 from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.text import shown
 
 COMPILED_PREFIX = "_orig_mod.model.inner."
 """In front of every name, from outside in: a compiled model's, the loss head's, the ACT loop's."""
@@ -50,17 +52,25 @@ def read(file: Path) -> dict[str, Tensor]:
     Raises `CheckpointError` where the file is damaged or holds something else. No code of the
     file's is run.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged file makes the reader raise has no bounds
-        raise CheckpointError.of(file, "is no whole checkpoint", "fetch it again") from error
+    content = read_tensors(file, "fetch it again")
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
-        raise CheckpointError.of(file, "holds no weights by name", "fetch a published checkpoint")
+        problem = f"holds {_content(content)}, not weights by name"
+        raise CheckpointError.of(file, problem, "fetch a published checkpoint")
     names = list(content)
     prefix = next(p for p in PREFIXES if all(name.startswith(p) for name in names))
     return {name.removeprefix(prefix): tensor for name, tensor in content.items()}
+
+
+def _content(content: Any) -> str:
+    """Say what a file holds in place of tensors by name: the first that is none."""
+    if not isinstance(content, dict):
+        return in_words(content)
+    odd = (
+        (k, v) for k, v in content.items() if not (isinstance(k, str) and isinstance(v, Tensor))
+    )
+    return " as ".join(in_words(part) for part in next(odd)[::-1])
 
 
 def model_config(
@@ -111,12 +121,10 @@ def _stated_lengths(settings: PublishedSettings) -> dict[str, int]:
     for file in (settings.file.with_name(name) for name in DATASET_FILES):
         if not file.exists():
             continue
-        try:
-            length = json.loads(file.read_text(encoding="utf-8"))["seq_len"]
-        except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
-            raise CheckpointError.of(file, "has no seq_len", "restore or remove it") from error
+        length = Reader(file, CheckpointError, "restore or remove it").object().get("seq_len")
         if type(length) is not int or length < 1:
-            raise CheckpointError.of(file, f"has seq_len {length!r}", "restore or remove it")
+            problem = f"has seq_len {shown(length)}"
+            raise CheckpointError.of(file, problem, "restore or remove it")
         known[str(file)] = length
     return known
 
@@ -127,8 +135,7 @@ def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) 
     Raises `CheckpointError` where a tensor is missing, surplus, misshapen or of a type that
     float32 can't hold.
     """
-    with torch.device("meta"):  # shapes without memory: the settings may be those of a giant
-        needed = ReasoningModel(config).state_dict()
+    needed = shapes_of(file, config, len(weights))
     for name, like in needed.items():
         if name not in weights:
             raise _misfit(file, f"{name} {tuple(like.shape)} is missing")
@@ -139,6 +146,24 @@ def require_fit(file: Path, weights: Mapping[str, Tensor], config: ModelConfig) 
             raise _misfit(file, f"{name} is of {weights[name].dtype}, not {', '.join(DTYPES)}")
     for name in sorted(weights.keys() - needed.keys()):
         raise _misfit(file, f"{name} {tuple(weights[name].shape)} has no place in the model")
+
+
+def shapes_of(file: Path, config: ModelConfig, tensors: int) -> Mapping[str, Tensor]:
+    """Return the tensors of a model of `config` by name, without memory for their values.
+
+    The settings may be those of a giant. Raises `CheckpointError` where a file of so many
+    `tensors` can't hold it.
+    """
+    layers = sum(config.kind.networks(config).values())
+    if layers > tensors:
+        problem = f"holds {tensors:,} tensors, too few for the {layers:,} layers of its settings"
+        raise CheckpointError.of(file, problem, "restore it")
+    try:
+        with torch.device("meta"):
+            return ReasoningModel(config).state_dict()
+    except (RuntimeError, OverflowError) as error:
+        problem = "has settings of a model too large for any machine"
+        raise CheckpointError.of(file, problem, "restore it") from error
 
 
 def _misfit(file: Path, what: str) -> CheckpointError:

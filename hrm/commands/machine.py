@@ -1,5 +1,6 @@
 """Options of every command (a puzzle set, a device, threads) and the names of options."""
 
+import os
 from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import torch
 
-from hrm.config import require_least
+from hrm.config import ConfigError
 from hrm.model.devices import device_named
 from puzzle_datasets.common.command_line import Parser, flag, parsed
+
+MOST_THREADS = 1024
 
 
 def add_dataset(into: Parser, required: bool = True) -> None:
@@ -23,17 +26,25 @@ def add_machine(into: Parser) -> None:
     group = into.add_argument_group("machine")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER")
     whole = partial(parsed, hint=int)
-    group.add_argument("--threads", type=whole, metavar="INT", help="of the CPU (default: all)")
+    text = (
+        "of the CPU, which wait without spinning (default: OMP_NUM_THREADS where it is set, else "
+        "1: more gain little for small models and lose much on a busy machine)"
+    )
+    group.add_argument("--threads", type=whole, metavar="INT", help=text)
 
 
 def machine(arguments: Namespace) -> torch.device:
-    """Set the number of threads that --threads asks for; return the device that --device names.
+    """Set the number of threads, 1 where none is asked for; return the device that --device names.
 
     Raises `ConfigError` where there is no such device, or no such number.
     """
-    require_least(1, threads=arguments.threads)
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
+    threads = arguments.threads
+    if threads is None and not os.environ.get("OMP_NUM_THREADS"):
+        threads = 1
+    if threads is not None:
+        if not 1 <= threads <= MOST_THREADS:
+            raise ConfigError("threads", threads, f"give a whole number from 1 to {MOST_THREADS}")
+        torch.set_num_threads(threads)
     return device_named(arguments.device)
 
 

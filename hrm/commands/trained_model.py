@@ -15,6 +15,7 @@ from hrm.commands.machine import add_dataset, add_machine, machine
 from hrm.model.flops import parameter_count
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.text import counted
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.leaks import refuse_leaks
 from puzzle_datasets.storage.shards import read_manifest
@@ -128,7 +129,7 @@ def introduction(loaded: LoadedModel, dataset: PuzzleDataset) -> str:
         config.model,
         f"trained with N {config.N}, T {config.T}, M_max {config.M_max}",
         f"hidden size {config.hidden_size}",
-        f"{parameter_count(config):,} parameters",
+        counted(parameter_count(config), "parameter"),
         weights_in_words(origin_of(loaded)),
     ]
     return (

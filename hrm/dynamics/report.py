@@ -16,7 +16,7 @@ from hrm.dynamics.pictures import SegmentTrace, hardest, picture
 from hrm.evaluation.accuracy import EVALUATION_SEED
 from puzzle_datasets.common.files import write_file, write_json
 from puzzle_datasets.common.page import PICTURE_STYLE, html_page, markdown_text
-from puzzle_datasets.common.text import percent
+from puzzle_datasets.common.text import counted, percent
 from puzzle_datasets.drawing.svg import to_png
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -119,7 +119,7 @@ def _write_segments(
     """Draw the answers to a few puzzles after each segment, as `path`.png and `path`.html."""
     title = f"{dynamics.name}: the answer after each segment"
     # A chosen few must not pass for all.
-    note = f"Of {dynamics.evaluation.curve.puzzles} test puzzles"
+    note = f"Of {counted(dynamics.evaluation.curve.puzzles, 'test puzzle')}"
     if dynamics.segments > 1 and all(trace.solved_at for trace in traces):
         note += ", those that took the most segments to solve."
     else:
@@ -185,7 +185,7 @@ def _write_page(
         rows.append([*_row(dynamics), weights_in_words(origin)])
     parts = [
         f"# Inside {', '.join(markdown_text(one.name) for one in measured)}",
-        f"Measured on {measured[0].evaluation.curve.puzzles} test puzzles of "
+        f"Measured on {counted(measured[0].evaluation.curve.puzzles, 'test puzzle')} of "
         f"{markdown_text(manifest.name)} (fingerprint {manifest.fingerprint[:12]}).",
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
     ]

@@ -11,6 +11,7 @@ from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate, evaluate_halting
 from hrm.evaluation.answers import Answers, answer_late, answer_when_sure
 from hrm.evaluation.result import EvaluationResult
 from hrm.evaluation.voting import PUBLISHED_VIEWS, vote
+from puzzle_datasets.common.text import counted
 from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.loading.batch import Batch
@@ -94,7 +95,7 @@ def run_evaluation(
             batch_size=options.batch_size,
             views=options.voting,
             answering=answer_late if options.halting == "fixed" else answer_when_sure,
-            report=lambda votes: report(f"{votes:,} votes"),
+            report=lambda votes: report(counted(votes, "vote")),
         )
     return EvaluationResult(
         segments=segments,
@@ -116,7 +117,7 @@ def _reported(
     for batch in evaluation_batches(
         dataset, batch_size=options.batch_size, limit=options.limit, seed=EVALUATION_SEED
     ):
-        report(f"{taken:,} of {planned:,} puzzles")
+        report(f"{taken:,} of {counted(planned, 'puzzle')}")
         taken += len(batch.inputs)
         yield batch
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve, Halting
-from puzzle_datasets.common.text import columns, flops, percent, seconds
+from puzzle_datasets.common.text import columns, counted, flops, percent, seconds
 from puzzle_datasets.kinds.arc.scoring import ArcScores
 
 RULES = {
@@ -49,7 +49,7 @@ def text(result: EvaluationResult) -> str:
     parts += [_votes(result.votes, result.voting_seconds)] if result.votes else []
     rate = result.puzzles / result.seconds
     parts.append(
-        f"{result.puzzles:,} puzzles in {seconds(result.seconds)}, {rate:,.1f} puzzles/s."
+        f"{counted(result.puzzles, 'puzzle')} in {seconds(result.seconds)}, {rate:,.1f} puzzles/s."
     )
     return "\n\n".join(parts)
 
@@ -70,11 +70,11 @@ def _curve(curve: Curve) -> str:
 
 def _halting(result: EvaluationResult) -> str:
     halting = result.halting
-    counted = enumerate(halting.segments, start=1)
-    stops = ", ".join(f"{segments}: {percent(part)}" for segments, part in counted if part)
+    shares = enumerate(halting.segments, start=1)
+    stops = ", ".join(f"{segments}: {percent(part)}" for segments, part in shares if part)
     return (
         f"If each puzzle stops on its own: {share(halting.exact_accuracy, result.puzzles)} exact, "
-        f"{halting.mean_segments:.2f} of {result.segments} segments and "
+        f"{halting.mean_segments:.2f} of {counted(result.segments, 'segment')} and "
         f"{flops(halting.inference_flops)} a puzzle on average.\n"
         f"Segments spent: {stops}."
     )
@@ -86,8 +86,6 @@ def _votes(votes: ArcScores, spent: float) -> str:
         whole = share(rates.per_task, votes.tasks)
         per_input = share(rates.per_input, votes.inputs)
         rows.append((f"pass@{guesses}", per_input, whole, percent(rates.task_mean)))
-    return (
-        f"{columns(rows)}\n"
-        f"By {votes.votes:,} votes on all {votes.inputs:,} test inputs of {votes.tasks:,} tasks, "
-        f"in {seconds(spent)}."
-    )
+    inputs = f"{counted(votes.inputs, 'test input')} of {counted(votes.tasks, 'task')}"
+    by = f"By {counted(votes.votes, 'vote')} on all {inputs}, in {seconds(spent)}."
+    return f"{columns(rows)}\n{by}"

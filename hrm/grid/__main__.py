@@ -13,7 +13,7 @@ from hrm.model.devices import gpu_memory
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
 from puzzle_datasets.common.files import write_file
-from puzzle_datasets.common.text import percent, seconds
+from puzzle_datasets.common.text import counted, percent, seconds
 
 PROGRAM = "hrm.grid"
 
@@ -42,7 +42,7 @@ def _fill_grid(arguments: Namespace) -> int:
     out: Path = arguments.out
     grid = begun = begin(loaded, dataset, options, out)
     say(introduction(loaded, dataset))
-    say(f"{len(cells)} pairs of N and T, {sum(grid.has(c.N, c.T) for c in cells)} are there.")
+    say(f"N and T: {counted(len(cells), 'pair')}, {sum(grid.has(c.N, c.T) for c in cells)} done.")
     with gpu_memory("--batch-size"):
         for grid, cell in fill(begun, loaded.model, dataset, options, out):
             write_file(out / "grid.md", markdown(grid, M).encode())

@@ -5,7 +5,6 @@ A pass to the most segments yields all smaller numbers too, so that a cell of th
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,8 +16,9 @@ from hrm.commands.trained_model import description_of
 from hrm.config import ConfigError, ModelConfig, require_least
 from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
-from hrm.progress import Curve, Halting, curve_from, halting_from
+from hrm.progress import Curve, Halting
 from puzzle_datasets.common.files import write_json
+from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
@@ -145,21 +145,14 @@ def _digest(model: ReasoningModel) -> str:
 
 def _read(file: Path, checkpoint: dict[str, Any]) -> Grid:
     """The grid in a file; equal weights may lie elsewhere by now, at `checkpoint`."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        cells = [
-            {**one, "curve": curve_from(one["curve"]), "halting": halting_from(one["halting"])}
-            for one in content["cells"]
-        ]
-        return Grid(
-            subject=content["subject"],
-            trained=tuple(content["trained"]),
-            checkpoint=checkpoint,
-            cells=tuple(Cell(**cell) for cell in cells),
-        )
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        remedy = "remove it or name another folder"
-        raise ConfigError.of(file, "is no grid", remedy) from error
+    remedy = "remove it or name another folder"
+    grid = Reader(file, ConfigError, remedy).record(Grid)
+    segments = grid.subject.get("segments")
+    for cell in grid.cells:
+        if {len(cell.curve.exact_accuracy), len(cell.curve.inference_flops)} != {segments}:
+            problem = f"lacks segments of N {cell.N}, T {cell.T}"
+            raise ConfigError.of(file, problem, remedy)
+    return replace(grid, checkpoint=checkpoint)
 
 
 def whole_numbers(name: str, words: Sequence[str]) -> tuple[int, ...]:

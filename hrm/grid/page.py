@@ -18,7 +18,7 @@ from hrm.commands.trained_model import weights_in_words
 from hrm.evaluation.result import share
 from hrm.grid.cells import Cell, Grid
 from puzzle_datasets.common.page import markdown_text
-from puzzle_datasets.common.text import flops, percent
+from puzzle_datasets.common.text import counted, flops, percent
 
 TOOLTIP = {"N": "N", "T": "T", "M": "Segments M", "solved": "Solved", "cost": "Compute"}
 
@@ -32,9 +32,9 @@ def markdown(grid: Grid, columns: Sequence[int]) -> str:
         f"Test puzzles of {markdown_text(grid.subject['name'])} solved exactly after M segments "
         f"of N cycles of T steps, in percent of {puzzles:,}. The model was trained with "
         f"N {N}, T {T}, M_max {M_max}, in bold where it is in the table; these are the "
-        f"{weights_in_words(grid.checkpoint)}. Best of {len(points):,} points, chosen on these "
-        f"puzzles and so rather too good: {share(max(points), puzzles)}, with the 95 % interval "
-        "of a point that was not chosen."
+        f"{weights_in_words(grid.checkpoint)}. Best of {counted(len(points), 'point')}, chosen on "
+        f"these puzzles and so rather too good: {share(max(points), puzzles)}, with the 95 % "
+        "interval of a point that was not chosen."
     )
     head = ["N", "T", "FLOPs of a segment", *(f"M = {M}" for M in columns)]
     head += [f"when each halts (at most {grid.subject['segments']})", "segments then"]

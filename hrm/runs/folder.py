@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
-from hrm.progress import Measurement, measurement_from
+from hrm.progress import Measurement
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
-    read_json,
-    read_json_lines,
     write_json,
 )
+from puzzle_datasets.common.reading import Reader
 
 FORMAT = 1
 SECTIONS = ("dataset", "model", "training", "costs")
@@ -37,6 +36,8 @@ SECTIONS = ("dataset", "model", "training", "costs")
 
 _UNFINISHED = {"lock", ".run.json.partial"}
 """Files that a run that died while it began may leave."""
+
+_RESTORE = "restore it, or start anew"
 
 _FORMER = ("config.json", "progress.jsonl", "trial.json")
 """Files of runs before there was a format."""
@@ -127,16 +128,10 @@ class RunFiles:
         write_json(self._run, {"format": FORMAT, **content})
 
     def _read(self) -> dict[str, Any]:
-        remedy = "restore it, or start anew"
-        try:
-            content = read_json(self._run)
-        except ValueError as error:
-            raise ConfigError.of(self._run, "is no JSON", remedy) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ConfigError.of(self._run, f"is not of format {FORMAT}", remedy)
+        content = Reader(self._run, ConfigError, _RESTORE).object(FORMAT)
         lacking = [name for name in SECTIONS if not isinstance(content.get(name), dict)]
         if lacking:
-            raise ConfigError.of(self._run, f"lacks {lacking[0]}", remedy)
+            raise ConfigError.of(self._run, f"lacks {lacking[0]}", _RESTORE)
         return content
 
     def append(self, measurements: Iterable[Measurement]) -> list[Measurement]:
@@ -161,16 +156,8 @@ class RunFiles:
 
     def measurements(self) -> Iterator[Measurement]:
         """All reports so far, in the order of their steps."""
-        count = 0
-        try:
-            for line in read_json_lines(self.metrics):
-                measurement = measurement_from(line)
-                count += 1
-                yield measurement
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            problem = f"is damaged in line {count + 1}"
-            remedy = "mend or remove that line"
-            raise ConfigError.of(self.metrics, problem, remedy) from error
+        reader = Reader(self.metrics, ConfigError, "mend or remove that line")
+        return reader.records(Measurement)
 
     def begin_session(self, session: Mapping[str, Any]) -> None:
         """Note on what, and with which versions, training begins or goes on."""
@@ -192,8 +179,7 @@ class RunFiles:
         """The end of the run, or its pause; None while it runs, or where its process was lost."""
         if not self._outcome.exists():
             return None
-        fields = read_json(self._outcome)
-        return Outcome(**{**fields, "state": RunState(fields["state"])})
+        return Reader(self._outcome, ConfigError, _RESTORE).record(Outcome)
 
     def _unfit(self, problem: str, remedy: str) -> ConfigError:
         return ConfigError.of(self.root, problem, remedy)

@@ -31,6 +31,8 @@ FAREWELL_SECONDS = 1.0
 
 REPORTED = "hrm/reported"
 
+_DIGITS = 9
+
 
 @dataclass
 class Processes:
@@ -121,7 +123,7 @@ class Processes:
 
 def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, str(default))
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _DIGITS:
         problem = f"the variable {name} is {text!r}"
         raise ConfigError.of(None, problem, "start with torchrun, or unset it", text)
     return int(text)

@@ -62,8 +62,8 @@ def beginning(trainer: Trainer, machine: str) -> str:
     budget = flops(steps * step_flops(model, training))
     return (
         f"Training {model.model} ({model.mode}, {trainer.execution}, {training.precision}) of "
-        f"{parameter_count(model):,} parameters on "
-        f"{trainer.dataset.manifest.name}: {steps:,} steps, {budget}, on {machine}"
+        f"{counted(parameter_count(model), 'parameter')} on "
+        f"{trainer.dataset.manifest.name}: {counted(steps, 'step')}, {budget}, on {machine}"
         f"{_averaged('; evaluations are', ema_decay(model, training))}."
     )
 
@@ -88,6 +88,12 @@ def line(progress: Progress) -> str:
     return ", ".join(parts)
 
 
+def sign(trainer: Trainer) -> str:
+    """The line of training that has nothing to report yet."""
+    done = percent(trainer.step / trainer.total_steps)
+    return f"step {trainer.step:,}/{trainer.total_steps:,} ({done}), the next report is to come"
+
+
 def _averaged(before: str, decay: float) -> str:
     return f"{before} of the averaged weights (decay {decay:g})" if decay else ""
 
@@ -104,7 +110,7 @@ def result(progress: Progress, ema_decay: float = 0.0) -> str:
     text = (
         f"Exact accuracy{_averaged('', ema_decay)} "
         f"{percent(curve.exact_accuracy[-1])} (95 % interval "
-        f"{100 * low:.1f} to {percent(high)}) of {curve.puzzles:,} test puzzles after "
+        f"{100 * low:.1f} to {percent(high)}) of {counted(curve.puzzles, 'test puzzle')} after "
         f"{counted(segments, 'segment')} each"
     )
     if halting is None or segments == 1:

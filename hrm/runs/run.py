@@ -15,6 +15,7 @@ from hrm.model.devices import gpu_memory, main_memory
 from hrm.runs import report
 from hrm.runs.folder import Outcome, RunFolder, RunState
 from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_run, taken
+from hrm.runs.signs import signs_of_life
 from hrm.training.learner import NonFiniteLoss
 from hrm.training.trainer import Trainer
 from puzzle_datasets.common.errors import RunError, UserError
@@ -101,9 +102,11 @@ class SingleRun:
                 # Whoever reads the first line may send a signal, which all have to take well.
                 self.group.barrier()
                 self._say_beginning()
-                for progress in trainer.run(self.folder.checkpoint, seconds, stop):
-                    self.group.broadcast(self._append)
-                    self._say(report.line(progress))
+                with signs_of_life(self._say, partial(report.sign, trainer)) as signs:
+                    for progress in trainer.run(self.folder.checkpoint, seconds, stop):
+                        self.group.broadcast(self._append)
+                        self._say(report.line(progress))
+                        signs.said()
         if not trainer.done:
             again = f"add --resume to go on from {self.folder.checkpoint}"
             self._say(f"Interrupted after step {trainer.step:,}; {again}.")

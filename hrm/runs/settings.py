@@ -56,7 +56,12 @@ def saved_run(request: Request, folder: RunFolder) -> dict[str, Any] | None:
     if outcome is not None and outcome.state in (RunState.FAILED, RunState.STOPPED):
         problem = f"holds a run that {outcome.state} ({outcome.reason})"
         raise ConfigError.of(folder.root, problem, "give another --out")
-    return folder.record()
+    record = folder.record()
+    for key in ("folder", "fingerprint"):
+        if not isinstance(record["dataset"].get(key), str):
+            problem = f"lacks dataset.{key}"
+            raise ConfigError.of(folder.root / "run.json", problem, "restore it, or start anew")
+    return record
 
 
 def taken(folder: RunFolder) -> ConfigError:

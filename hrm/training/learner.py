@@ -15,6 +15,7 @@ from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import AdamAtan2, SignSGD, schedule
 from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.loading.batch import Batch
+from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 
 class NonFiniteLoss(RunError):
@@ -206,7 +207,12 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned, in a group of any size."""
+        """Continue from what `state_dict` returned, in a group of any size.
+
+        The state has the types and shapes of one's own. Raises `ValueError` or `RuntimeError`
+        where its values are impossible.
+        """
+        _require_possible(state, self.model.config, self.total_steps)
         self.steps = state["steps"]
         self.model.load_state_dict(state["model"])
         if self.average is not None:
@@ -216,3 +222,19 @@ class Learner:
         self._slots = self._slots._replace(**slots)
         self.tally.load_state_dict(state["tally"], self.group)
         self._exploration.set_state(state["exploration"])
+
+
+def _require_possible(state: dict[str, Any], config: ModelConfig, total_steps: int) -> None:
+    """Raise `ValueError` of steps beyond the budget, of a token or identifier that none has."""
+    if state["steps"] > total_steps:
+        raise ValueError(f"{state['steps']} steps of {total_steps}")
+    identifiers = config.num_puzzle_identifiers if config.puzzle_width else None
+    bounds = {
+        "inputs": (0, config.vocab_size),
+        "labels": (IGNORE_LABEL, config.vocab_size),
+        "puzzle_identifiers": (0, identifiers),
+    }
+    for name, (least, above) in bounds.items():
+        found = state["slots"][name]
+        if int(found.min()) < least or (above is not None and int(found.max()) >= above):
+            raise ValueError(f"{name} out of bounds")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hrm.checkpoints import checkpoint
+from hrm.checkpoints.tensor_file import require_like
 from hrm.config import ModelConfig, TrainingConfig, require_sizes
 from hrm.distributed import SINGLE, ProcessGroup
 from hrm.evaluation.accuracy import EVALUATION_SEED, Evaluation, evaluate
@@ -22,6 +23,7 @@ from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.learner import Learner
 from hrm.training.watch import Watch
+from puzzle_datasets.common.records import MisfitError
 from puzzle_datasets.loader import TrainLoader, evaluation_batches
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.dataset import PuzzleDataset
@@ -173,26 +175,36 @@ class Trainer:
         Raises `NonFiniteLoss` in place of saving weights that are spoilt.
         """
         self._learner.require_finite()
-        state = {
-            "seconds": self._seconds,
-            "measurements": [one.plain() for one in self.measurements],
-            "learner": self._learner.state_dict(),
-            "loader": self._loader.state_dict(),
-        }
-        content = {"settings": self._settings(), "state": state}
+        content = {"settings": self._settings(), "state": self._state()}
         if self.group.rank == 0:
             checkpoint.save(path, content)
 
     def restore(self, path: Path) -> None:
         """Continue from what `save` wrote; raises `CheckpointError` if it is not of this run."""
         content = checkpoint.load(path)
+        kept = checkpoint.section(path, content, "settings")
         for what, settings in self._settings().items():
-            checkpoint.require_same(path, what, content["settings"][what], settings)
-        state = content["state"]
-        self._seconds = state["seconds"]
-        self.measurements = [measurement_from(one) for one in state["measurements"]]
-        self._learner.load_state_dict(state["learner"])
-        self._loader.load_state_dict(state["loader"])
+            saved = checkpoint.section(path, kept, what)
+            checkpoint.require_same(path, what, saved, settings)
+        state, own = checkpoint.section(path, content, "state"), self._state()
+        measurements = _measurements(path, state.get("measurements"))
+        require_like(path, {**state, "measurements": []}, {**own, "measurements": []}, "state")
+        try:
+            self._learner.load_state_dict(state["learner"])
+            self._loader.load_state_dict(state["loader"])
+        except (RuntimeError, ValueError) as error:
+            problem = f"holds another state than its settings say ({error})"
+            raise checkpoint.CheckpointError.of(path, problem, "restore another one") from error
+        self._seconds, self.measurements = state["seconds"], measurements
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that later steps and reports depend on; each process must call it."""
+        return {
+            "seconds": self._seconds,
+            "measurements": [one.plain() for one in self.measurements],
+            "learner": self._learner.state_dict(),
+            "loader": self._loader.state_dict(),
+        }
 
     @contextmanager
     def _charged(self) -> Iterator[None]:
@@ -237,6 +249,14 @@ class Trainer:
             "training setting": asdict(self.config),
             "dataset": {"fingerprint": self.dataset.manifest.fingerprint},
         }
+
+
+def _measurements(path: Path, saved: Any) -> list[Measurement]:
+    try:
+        return [measurement_from(one) for one in saved]
+    except (MisfitError, TypeError) as error:
+        problem = f"holds damaged reports: one {getattr(error, 'problem', 'is none')}"
+        raise checkpoint.CheckpointError.of(path, problem, "restore another one") from error
 
 
 def _compile(model: ReasoningModel, wanted: str) -> str:

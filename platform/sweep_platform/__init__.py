@@ -14,7 +14,7 @@
     >>> home = tempfile.TemporaryDirectory()
     >>> places = {"out": Path(home.name, "sweep"), "data": Path(home.name, "data")}
     >>> plan_sweep(space, **places)
-    name: first
+    Sweep first at scale none on ...
     ...
     2 trials of 2 configurations, ... at a time; 200 MFLOP of training in all; about ... s.
     >>> run_sweep(space, **places).exit_status

@@ -27,13 +27,21 @@ from sweep_platform.store.trial import TrialRecord
 Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
-_OPTIONS = ("scale", "settings", "resume", "tracking_uri", "address")
+_OPTIONS = ("scale", "settings", "resume", "retry_failed", "tracking_uri", "address")
 _PATHS = ("out", "data")
 _KNOWN = (*_OPTIONS, *_PATHS)
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
 
-_STATUS = {SessionEnd.DONE: DONE, SessionEnd.INTERRUPTED: INTERRUPTED, SessionEnd.FAILED: FAILED}
+INCOMPLETE = 3
+"""Exit status of a sweep whose time was up before all its trials had come to their end."""
+
+_STATUS = {
+    SessionEnd.DONE: DONE,
+    SessionEnd.INCOMPLETE: INCOMPLETE,
+    SessionEnd.INTERRUPTED: INTERRUPTED,
+    SessionEnd.FAILED: FAILED,
+}
 
 
 def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
@@ -43,8 +51,8 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
         spec_or_path: the space: a YAML file, its content as a mapping, or a resolved spec.
         overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names,
             `**{"training.learning_rate": 3e-4}`; and the options of `sweeps/run.py`: `scale`,
-            `out`, `resume`, `tracking_uri`, `address`, `data`, and `settings`, a sequence of
-            texts as behind `--set`.
+            `out`, `resume`, `retry_failed`, `tracking_uri`, `address`, `data`, and `settings`, a
+            sequence of texts as behind `--set`.
 
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
@@ -53,14 +61,15 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
     return Sweep(run(_request(spec_or_path, overrides)))
 
 
-def plan_sweep(spec_or_path: Space, **overrides: Any) -> None:
+def plan_sweep(spec_or_path: Space, *, verbose: bool = False, **overrides: Any) -> None:
     """Print what `run_sweep` would do with the same arguments, and its cost; start nothing.
 
+    `verbose` prints every setting of the sweep before that, as YAML.
     Raises `UserError`: the space or an option can't be used.
     """
     from sweep_platform.commands.plan import show_plan
 
-    show_plan(_request(spec_or_path, overrides))
+    show_plan(_request(spec_or_path, overrides), verbose)
 
 
 class Sweep:
@@ -83,7 +92,10 @@ class Sweep:
 
     @property
     def exit_status(self) -> int:
-        """That of its last session: 0 done, 130 interrupted, 1 failed, killed, or at work."""
+        """That of its last session.
+
+        0 done, 3 incomplete for want of time, 130 interrupted, 1 failed, killed, or at work.
+        """
         sessions = self._folder.sessions()
         end = sessions[-1].end if sessions else None
         return FAILED if end is None else _STATUS[end]
@@ -204,5 +216,5 @@ def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:
 def _column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([None if value is None else str(value) for value in values])

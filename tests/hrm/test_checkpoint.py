@@ -58,7 +58,7 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"weights\.pt is not of format 3"):
         checkpoint.load(path)
     torch.save(path, path)
-    with pytest.raises(CheckpointError, match=r"weights\.pt is no whole checkpoint"):
+    with pytest.raises(CheckpointError, match=r"weights\.pt holds pathlib.PosixPath, not only"):
         checkpoint.load(path)
 
 

@@ -209,9 +209,9 @@ def test_too_little_memory_names_an_option_that_there_is(
 
 
 MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
-    "no segments": (("--segments", 0), "--segments is 0; give at least 1"),
-    "no puzzles": (("--limit", 0), "--limit is 0; give at least 1"),
-    "no rows": (("--batch-size", 0), "--batch-size is 0; give at least 1"),
+    "no segments": (("--segments", 0), "--segments is 0; give a whole number of at least 1"),
+    "no puzzles": (("--limit", 0), "--limit is 0; give a whole number of at least 1"),
+    "no rows": (("--batch-size", 0), "--batch-size is 0; give a whole number of at least 1"),
     "no cycles": (("--N", 0), "--N is 0; give a whole number from 1"),
     "no word": (("--segments", "all"), "invalid int value: 'all'"),
     "no such option": (("--frobnicate",), "unrecognized arguments: --frobnicate"),

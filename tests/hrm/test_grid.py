@@ -193,7 +193,7 @@ def test_another_grid_is_not_gone_on_with(
     assert (tmp_path / "out" / "grid.json").read_bytes() == before
     (tmp_path / "out" / "grid.json").write_text('{"cells": [{"N": 1')
     assert run("--N 1 --T 1 --M 1..2 --limit 3") == 2
-    assert "is no grid; remove it or name another folder" in capsys.readouterr().err
+    assert "is no JSON; remove it or name another folder" in capsys.readouterr().err
 
 
 def test_transformer_has_no_grid(

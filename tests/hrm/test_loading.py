@@ -11,6 +11,7 @@ from torch import Tensor
 from hrm.checkpoints import checkpoint, published
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.loading import load_model, require_fit, require_segments, with_steps
+from hrm.checkpoints.published_settings import read_yaml
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation.accuracy import evaluate
 from hrm.model.reasoning_model import ReasoningModel
@@ -93,6 +94,17 @@ def test_published_folder_and_step_open(
         assert loaded.trained_on is None
 
 
+def test_what_was_loaded_is_exported_with_its_own_step_and_training(
+    train: Callable[..., Trainer], tmp_path: Path
+) -> None:
+    train(mode="exact")
+    published.export_published(load_model(tmp_path), tmp_path / "published")
+    settings = read_yaml(tmp_path / "published" / published.CONFIG_FILE)
+    assert (settings["lr"], settings["global_batch_size"]) == (1e-3, 8)
+    assert settings["arch"]["loss"]["loss_type"] == "stablemax_cross_entropy"
+    assert (tmp_path / "published" / "step_3").is_file()
+
+
 def test_precision_is_the_runs_unless_asked_for(
     train: Callable[..., Trainer], emulated_bfloat16: None, tmp_path: Path
 ) -> None:
@@ -138,21 +150,21 @@ def _spoil(file: Path, edit: Callable[[dict], None]) -> None:  # type: ignore[ty
 SPOILT: dict[str, tuple[Callable[[dict], object], str]] = {  # type: ignore[type-arg]
     "another shape": (
         lambda c: c["settings"]["model setting"].update(hidden_size=64),
-        r"H_init is \(32,\), not \(64,\)",
+        r"H_init is a tensor \(32,\) of float32, not a tensor \(64,\)",
     ),
     "a tensor less": (lambda c: c["state"]["learner"]["model"].pop("H_init"), "H_init is absent"),
     "a surplus tensor": (
         lambda c: c["state"]["learner"]["model"].update(odd=torch.zeros(2)),
-        r"odd is \(2,\), not absent",
+        r"odd is a tensor \(2,\) of float32, not absent",
     ),
     "an unknown setting": (
         lambda c: c["settings"]["model setting"].update(depth=3),
         "another version",
     ),
-    "no state": (lambda c: c["state"].pop("learner"), "another version"),
+    "no state": (lambda c: c["state"].pop("learner"), "lacks its learner"),
     "a short average": (
         lambda c: c["state"]["learner"].update(average=torch.zeros(3)),
-        "an average of 3 weights",
+        r"average is a tensor \(3,\) of float32, not a tensor",
     ),
 }
 
@@ -186,7 +198,7 @@ def test_steps_that_a_model_has_no_use_for_are_refused(model_config: MakeModel) 
         with_steps(model_config(model="transformer"), 3, 1)
     with pytest.raises(ConfigError, match="T is 0"):
         with_steps(model_config(), 1, 0)
-    with pytest.raises(ConfigError, match="segments is 0; give at least 1"):
+    with pytest.raises(ConfigError, match="segments is 0; give a whole number of at least 1"):
         require_segments(model_config(), 0)
     with pytest.raises(ConfigError, match="segments is 2, but every segment of a transformer"):
         require_segments(model_config(model="transformer"), 2)

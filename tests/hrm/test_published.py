@@ -278,7 +278,9 @@ def test_the_length_is_read_from_the_data_set(name: str, folder: Path) -> None:
         published.load_published(folder, seq_len=9)
     for content in ("{", "[]", "{}", '{"seq_len": 0}', '{"seq_len": true}'):
         (folder / name).write_text(content)
-        with pytest.raises(CheckpointError, match=rf"{name} has .*seq_len"):
+        with pytest.raises(
+            CheckpointError, match=rf"{name} (has seq_len|is no JSON|holds no JSON object)"
+        ):
             published.load_published(folder)
 
 
@@ -330,7 +332,7 @@ def test_settings_of_another_model_are_refused(
 )
 def test_what_is_no_yaml_is_refused(text: bytes, folder: Path) -> None:
     (folder / "all_config.yaml").write_bytes(text)
-    with pytest.raises(CheckpointError, match=r"all_config\.yaml is not readable YAML"):
+    with pytest.raises(CheckpointError, match=r"all_config\.yaml is (not readable YAML|no text)"):
         published.load_published(folder)
 
 
@@ -378,7 +380,7 @@ def test_no_code_of_a_checkpoint_is_run(folder: Path) -> None:
             return Path.touch, (ran,)
 
     torch.save(weights_in(folder) | {"code": Code()}, folder / "step_0")
-    with pytest.raises(CheckpointError, match="step_0 is no whole checkpoint"):
+    with pytest.raises(CheckpointError, match=r"step_0 holds .*getattr, "):
         published.load_published(folder)
     assert not ran.exists()
 
@@ -386,7 +388,7 @@ def test_no_code_of_a_checkpoint_is_run(folder: Path) -> None:
 @pytest.mark.parametrize("content", [[], {"format": 1}, {3: torch.zeros(1)}])
 def test_files_of_something_else_are_refused(content: object, folder: Path) -> None:
     torch.save(content, folder / "step_0")
-    with pytest.raises(CheckpointError, match="step_0 holds no weights by name"):
+    with pytest.raises(CheckpointError, match=r"step_0 holds .*, not weights by name"):
         published.load_published(folder)
 
 
@@ -427,7 +429,7 @@ def test_a_checkpoint_without_embeddings_is_refused(folder: Path) -> None:
 
 def test_settings_of_a_giant_take_no_memory(folder: Path, change: Callable[..., None]) -> None:
     change(expansion=1e3, L_layers=10_000)
-    with pytest.raises(CheckpointError, match=r"mlp\.gate_up_proj\.weight is \(512, 8\) where"):
+    with pytest.raises(CheckpointError, match="15 tensors, too few for the 10,001 layers"):
         published.load_published(folder)
 
 

@@ -250,7 +250,11 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--training-flops", "1e9"], "--steps is 40, and --training-flops is given too; keep"),
         (["--M-max", "0"], "--M-max is 0; give a whole number from 1 to 1000000."),
         (["--steps", "0"], "--steps is 0; give a whole number of at least 1."),
-        (["--threads", "0"], "--threads is 0; give a whole number of at least 1."),
+        (
+            ["--threads", "1000000000"],
+            "--threads is 1000000000; give a whole number from 1 to 1024.",
+        ),
+        (["--threads", "0"], "--threads is 0; give a whole number from 1 to 1024."),
         (["--width", "64"], "unrecognized arguments: --width 64; see python -m hrm.train --help."),
         (["--device", "tpu"], "--device is 'tpu'; give cpu, cuda or cuda:NUMBER."),
         (["--dataset", "absent"], "absent"),
@@ -317,7 +321,8 @@ def test_a_run_is_neither_overwritten_nor_changed(
     impossible = {**record["model"], "norm_eps": "small"}
     for damaged, expected in (
         ({**record, "dataset": other}, "--dataset holds other puzzles"),
-        ({}, "run.json is not of format 1"),
+        ({}, "run.json lacks dataset"),
+        ({**record, "format": 9}, "run.json is of format 9"),
         ({**record, "model": 3}, "run.json lacks model"),
         ({**record, "model": impossible}, "--norm-eps is 'small'; give a number"),
         ({**record, "model": {**record["model"], "warp": 9}}, "warp is no setting"),
@@ -362,16 +367,27 @@ def test_a_run_that_died_while_it_began_is_begun_again(
     assert not (tmp_path / "run" / ".run.json.partial").exists()
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"time_ms": 1}', "\ufffd"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "has [] as its content, which is not a mapping of keys"),
+        ('{"time_ms": 1}', "lacks the key 'progress'"),
+    ],
+)
 def test_a_damaged_report_is_told(
-    line: str, words: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    line: str,
+    said: str,
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(words(steps=2)) == 0
     path = tmp_path / "run" / "metrics.jsonl"
     first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([first, line, *rest, ""]))
     assert refused(words("--resume", steps=2), capsys) == (
-        f"{path} is damaged in line 2; mend or remove that line."
+        f"{path} is damaged: line 2 {said}; mend or remove that line."
     )
 
 

@@ -133,7 +133,7 @@ def test_guesses_are_as_many_as_views(tmp_path: Path, model_config: MakeModel) -
 def test_what_can_not_be_voted_on_is_refused(
     arc: PuzzleDataset, model: ReasoningModel, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="views is 0; give at least 1"):
+    with pytest.raises(ConfigError, match="views is 0; give a whole number of at least 1"):
         vote(model, arc, segments=1, batch_size=4, views=0)
     mazes = PuzzleDataset.open(prepare("maze", MazeSettings(side=5, train=4, test=4), tmp_path))
     with pytest.raises(ConfigError, match="only ARC has views"):

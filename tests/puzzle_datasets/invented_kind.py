@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from puzzle_datasets.checks import StoredSet, first_fault
+from puzzle_datasets.checks import StoredSet
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
@@ -24,6 +24,7 @@ from puzzle_datasets.kinds.kind import Kind, PuzzleSet
 from puzzle_datasets.loading.batch import Batch, Picks, Variants, changed_pairs
 from puzzle_datasets.loading.served import with_variants
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.rows import first_fault
 from puzzle_datasets.storage.schema import SPLITS, Manifest
 from puzzle_datasets.storage.settings import Augmentations
 from puzzle_datasets.storage.writer import Rows, SetWriter

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from puzzle_datasets.kinds.arc import augment as arc
 from puzzle_datasets.kinds.arc.augment_batches import FreshPairs, TablePairs
-from puzzle_datasets.kinds.kind import augmenter
+from puzzle_datasets.kinds.kind import augmenter, kind_named
 from puzzle_datasets.kinds.maze import augment as maze
 from puzzle_datasets.kinds.maze.augment import MazePairs
 from puzzle_datasets.kinds.sudoku import augment as sudoku
@@ -34,8 +34,11 @@ def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:
     cells[1, :3, :2] = PAD
     folder.mkdir()
     writer = SetWriter(folder)
-    writer.write_split("train", [Rows.singles(cells[0], cells[1], 0, 0)])
-    writer.write_split("test", [Rows.singles(cells[0, :1], cells[1, :1], 12, 0)])
+    wanted = kind_named(kind)
+    details = {n: np.zeros(12, t.to_pandas_dtype()) for n, t in wanted.columns.items()}
+    one = {name: values[:1] for name, values in details.items()}
+    writer.write_split("train", [Rows.singles(cells[0], cells[1], 0, 0, **details)])
+    writer.write_split("test", [Rows.singles(cells[0, :1], cells[1, :1], 12, 0, **one)])
     writer.finish(
         Card(
             name=kind,
@@ -45,6 +48,7 @@ def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:
             vocab_size=vocab_size,
             seq_len=side**2,
             grid=(side, side),
+            box=wanted.box(side),
             tokens={str(token): "any" for token in range(vocab_size)},
             groups=13,
             statistics={},
@@ -62,8 +66,7 @@ def sets(
 
     def made(name: str, kind: str, side: int, augmentations: Any, mode: str) -> PuzzleDataset:
         chosen = {"augmentations": augmentations, "seed": 5}
-        box = (2, 2) if kind == "sudoku" else None
-        return singles(root / name, kind, side, settings=chosen, augmentation=mode, box=box)
+        return singles(root / name, kind, side, settings=chosen, augmentation=mode)
 
     return {
         "small": small,

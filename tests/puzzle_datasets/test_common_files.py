@@ -22,6 +22,7 @@ from puzzle_datasets.common.files import (
     make_folder,
     read_json,
     read_json_lines,
+    visible_files,
     write_file,
     write_json,
     write_whole,
@@ -185,3 +186,40 @@ def test_a_lock_follows_no_link(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="lock"), exclusive_once(tmp_path / "lock"):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o027, 0o002])
+def test_files_and_folders_keep_to_the_umask(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_file(tmp_path / "made" / "whole", b"content")
+        write_json(tmp_path / "json", {})
+        append_json_line(tmp_path / "lines", {})
+        make_folder(tmp_path / "folder", lambda into: write_file(into / "inner", b""))
+        with exclusive(tmp_path / "lock", wait=False):
+            pass
+    finally:
+        os.umask(before)
+    for path in tmp_path.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~mask, path
+
+
+def test_partial_files_and_locks_follow_no_links(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in (".file.partial", ".folder.partial", ".folder.lock"):
+        (tmp_path / name).symlink_to(victim)
+    write_file(tmp_path / "file", b"content")
+    with pytest.raises(OSError, match="symbolic links"):
+        make_folder(tmp_path / "folder", lambda into: None)
+    (tmp_path / ".folder.lock").unlink()
+    with pytest.raises(OSError, match="exists"):
+        make_folder(tmp_path / "folder", lambda into: None)
+    assert victim.read_text() == "precious"
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    for name in ("b.json", "a/c.json", ".a.json", ".hidden/d.json", "a/.hidden/e.json"):
+        write_file(tmp_path / name, b"")
+    found = [path.relative_to(tmp_path).as_posix() for path in visible_files(tmp_path, ["**/*"])]
+    assert found == ["a", "a/c.json", "b.json"]

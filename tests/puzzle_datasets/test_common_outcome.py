@@ -3,8 +3,12 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,6 +61,17 @@ def raising(error: BaseException) -> Callable[[], int]:
         ),
         (OSError("no number"), BAD_INPUT, "no number."),
         (KeyboardInterrupt(), INTERRUPTED, "interrupted."),
+        (MemoryError(), FAILED, "the memory of this machine does not suffice."),
+        (
+            RecursionError(),
+            BAD_INPUT,
+            "something given is nested too deep; give it in fewer levels.",
+        ),
+        (
+            UnicodeEncodeError("utf-8", "o\ud800", 1, 2, "surrogate"),
+            BAD_INPUT,
+            "'o\\ud800' can't be written as text; give other characters.",
+        ),
     ],
 )
 def test_an_error_becomes_a_status_and_a_sentence(
@@ -84,7 +99,80 @@ def test_sigterm_interrupts_and_is_then_what_it_was() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_closed_terminal_is_as_sigterm_unless_nohup_has_it_ignored() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
+        os.kill(os.getpid(), signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with sigterm_as_interrupt():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+PRINTS = """
+import sys
+from pathlib import Path
+from puzzle_datasets.common.exit_status import guarded
+
+def work():
+    for number in range(20_000):
+        print("line", number)
+        print("line", number, file=sys.stderr)
+    print(sys.argv[2])
+    Path(sys.argv[1]).write_text("done")
+    return 0
+
+sys.exit(guarded("tool", work))
+"""
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_work_goes_on_where_nobody_reads(closed: str, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with python(PRINTS, done, "end", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+        lost, read = tool.stdout, tool.stderr
+        if closed == "stderr":
+            lost, read = read, lost
+        assert lost and read
+        lost.readline()
+        lost.close()
+        assert read.read().count(b"line") == 20_000
+    assert (tool.returncode, done.read_text()) == (DONE, "done")
+
+
+def test_text_is_printed_escaped_where_it_can_not_be_encoded(tmp_path: Path) -> None:
+    with python(
+        PRINTS, tmp_path / "done", b"caf\xc3\xa9 \xff", stdout=subprocess.PIPE, encoding="ascii"
+    ) as tool:
+        assert tool.stdout
+        said = tool.stdout.read()
+    assert said.endswith(b"caf\\xe9 \\udcff\n")
+    assert tool.returncode == DONE
+
+
+def test_a_full_disk_under_stdout_is_a_sentence(tmp_path: Path) -> None:
+    with (
+        Path("/dev/full").open("wb") as full,
+        python(PRINTS, tmp_path / "done", "end", stdout=full, stderr=subprocess.PIPE) as tool,
+    ):
+        assert tool.stderr
+        assert tool.stderr.read().endswith(b"tool: No space left on device.\n")
+    assert tool.returncode == BAD_INPUT
+
+
+def python(
+    code: str, *words: object, encoding: str = "utf-8", **options: Any
+) -> "subprocess.Popen[bytes]":
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    environment |= {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    command = [sys.executable, "-c", code, *words]
+    options = {"stderr": subprocess.DEVNULL, **options}
+    return subprocess.Popen(command, env=environment, **options)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_asks_and_the_second_interrupts(number: signal.Signals) -> None:
     before, notes = signal.getsignal(number), list[str]()
     with pytest.raises(KeyboardInterrupt), stop_on_signal(lambda: notes.append("once")) as stop:

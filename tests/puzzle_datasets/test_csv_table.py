@@ -1,5 +1,7 @@
 import csv
-from collections.abc import Sequence
+import gzip
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.csv_files import table as csv_blocks
+from puzzle_datasets.csv_files.choice import file_of
 from puzzle_datasets.csv_files.table import GridText, first_question, read_ratings, read_rows
 
 # Four cells of a maze: spaces at the ends are cells.
@@ -90,7 +93,9 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
         (HEADER + ROW + b"a,S  G,SooG,nan\n", "line 3: rating 'nan' is no number up to 3.4e"),
         (HEADER + ROW + b"a,S  G,SooG,1e300\n", r"line 3: rating '1e300' .* give a finite one"),
         (HEADER + ROW + b"a,S  G,SooG,-inf\n", "line 3: rating '-inf' is no number up to 3.4e"),
-        (HEADER + ROW + b"\n" + ROW, "line 3: rating '' is no number"),
+        (HEADER + b"\n\r\n" + ROW + b"\na,S  G,SooG,many\n", "line 6: rating 'many' is no number"),
+        (b"\n" + HEADER + ROW + b"\n" + b"a,S,SooG,1\n", "line 5: question has 1 characters"),
+        (HEADER + ROW + b"\n\na,S  G\n", "line 5: there are 2 values where the header has 4"),
         (HEADER + ROW + b"a,S  G,Soo", "line 3: there are 3 values where the header has 4; mend"),
         (HEADER + ROW + b"a,S  G,SooG,1,\n", "line 3: there are 5 values"),
         (HEADER + ROW + b'a,"S  G,SooG,1\n' + ROW, "line 3: a quote is left open; close it"),
@@ -129,5 +134,45 @@ def test_a_fault_in_a_row_that_is_not_chosen_is_no_fault(tmp_path: Path) -> None
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"train\.csv can't be read \(No such file"):
+    with pytest.raises(DatasetError, match=r"train\.csv does not exist"):
         read_ratings(tmp_path / "train.csv")
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n\n", b"\n"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_line_ends_blank_lines_and_packed_files(end: bytes, packed: bool, tmp_path: Path) -> None:
+    content = end.join([HEADER.strip(), ROW.strip(), ROW.strip(), b""])
+    file = tmp_path / ("train.csv.gz" if packed else "train.csv")
+    file.write_bytes(gzip.compress(content) if packed else content)
+    assert file_of(tmp_path, "train") == file
+    assert read_ratings(file).tolist() == [3.0, 3.0]
+    assert len(written_back(file, np.ones(2, bool))) == 2
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_regular_file_is_refused(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / "train.csv")
+    with pytest.raises(DatasetError, match=r"train\.csv is no regular file"):
+        read_ratings(tmp_path / "train.csv")
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damage_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    packed = data.draw(st.booleans())
+    content = bytearray(HEADER + ROW * 3)
+    if packed:
+        content = bytearray(gzip.compress(bytes(content)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file = tmp_path / ("train.csv.gz" if packed else "train.csv")
+    file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        ratings = read_ratings(file)
+        written_back(file, np.ones(len(ratings), bool))
+    except DatasetError as error:
+        assert str(error).startswith(str(file))
+        assert "\n" not in str(error)

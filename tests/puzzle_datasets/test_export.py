@@ -15,6 +15,7 @@ from puzzle_datasets.common.dihedral import transform_grid
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.settings import VERSIONS
 from puzzle_datasets.kinds.arc.tasks import read_tasks
+from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.published.export import export
 from puzzle_datasets.published.layout import parse_names
@@ -208,8 +209,11 @@ def variant_set(folder: Path, kind: str, augmentations: int | str) -> Path:
     blank = np.eye(16, dtype=bool)[[2, 5, 11]]
     inputs = np.where(blank, 1, label).astype(np.uint8) if kind == "sudoku" else label[None]
     inputs, labels = np.resize(inputs, (4, 16)), np.tile(label, (4, 1))
-    writer.write_split("train", [Rows.singles(inputs[:3], labels[:3], 0, 0)])
-    writer.write_split("test", [Rows.singles(inputs[3:], labels[3:], 3, 0)])
+    for split, rows, first in (("train", slice(0, 3), 0), ("test", slice(3, 4), 3)):
+        count = len(inputs[rows])
+        own = kind_named(kind).columns
+        details = {name: np.ones(count, one.to_pandas_dtype()) for name, one in own.items()}
+        writer.write_split(split, [Rows.singles(inputs[rows], labels[rows], first, 0, **details)])
     card = Card(
         name="variants",
         kind=kind,
@@ -267,3 +271,11 @@ def test_a_set_with_fresh_augmentations_gives_its_base_puzzles(tmp_path: Path) -
     train = Published.read(tmp_path / "out" / "train")
     assert np.array_equal(train.inputs, PuzzleDataset.open(folder).train.inputs)
     assert train.group_indices.tolist() == [0, 1, 2, 3]
+
+
+def test_an_export_says_how_far_it_is(small_folder: Path, tmp_path: Path) -> None:
+    said: list[tuple[str, int]] = []
+    export(small_folder, tmp_path / "out", report=lambda split, pairs: said.append((split, pairs)))
+    assert [split for split, _ in said] == ["train", "test"]
+    lengths = [len(np.load(tmp_path / "out" / split / "all__inputs.npy")) for split, _ in said]
+    assert [pairs for _, pairs in said] == lengths

@@ -1,6 +1,8 @@
 """Import of published folders: small ones of every structure, written here."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import DatasetError
@@ -385,15 +387,38 @@ TRAIN = "train/set0__"
 BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no dataset.json": (
         lambda folder: (folder / "test/dataset.json").unlink(),
-        r"test/dataset\.json can't be read",
+        r"test/dataset\.json does not exist",
     ),
-    "no JSON": (cut("train/dataset.json", 9), r"train/dataset\.json can't be read"),
+    "no JSON": (cut("train/dataset.json", 9), r"train/dataset\.json is no JSON"),
     "no object": (lambda folder: replace_metadata(folder, []), "no JSON object"),
     "other padding": (described("pad_id", 3), "pad_id 3"),
     "other ignored label": (described("ignore_label_id", -100), "ignore_label_id -100"),
     "no size": (described("vocab_size", None), "vocab_size None"),
     "no sets": (described("sets", []), "no list 'sets'"),
-    "unknown set": (described("sets", ["other"]), r"other__inputs\.npy can't be read"),
+    "set elsewhere": (
+        described("sets", ["../../elsewhere"]),
+        r"names a set '../../elsewhere', which no set can have",
+    ),
+    "absolute set": (described("sets", ["/etc/x"]), "names a set '/etc/x'"),
+    "huge size": (described("num_puzzle_identifiers", 10**30), "num_puzzle_identifiers 1000"),
+    "pickled array": (
+        lambda folder: np.save(folder / f"{TRAIN}inputs.npy", np.array([{}]), allow_pickle=True),
+        r"inputs\.npy can't be read",
+    ),
+    "nested header": (
+        lambda folder: (folder / f"{TRAIN}inputs.npy").write_bytes(
+            b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little") + b"(" * 9000
+        ),
+        r"inputs\.npy can't be read",
+    ),
+    "a pipe": (
+        lambda folder: (
+            (folder / f"{TRAIN}inputs.npy").unlink(),
+            os.mkfifo(folder / f"{TRAIN}inputs.npy"),
+        ),
+        r"inputs\.npy is no regular file",
+    ),
+    "unknown set": (described("sets", ["other"]), r"other__inputs\.npy does not exist"),
     "sizes differ": (described("vocab_size", 11, "test"), "vocab_size 11 but train has 12"),
     "vocabulary of no kind": (described("vocab_size", 13), "vocab_size 13"),
     "other length": (
@@ -402,13 +427,13 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no names": (
         lambda folder: (folder / "identifiers.json").unlink(),
-        r"identifiers\.json can't",
+        r"identifiers\.json does not exist",
     ),
     "names no list": (lambda folder: save_names(folder, {"a": 1}), "no list of names"),
     "too few names": (named("<blank>", "a"), "2 names but .* num_puzzle_identifiers 3"),
     "array missing": (
         lambda folder: (folder / f"{TRAIN}labels.npy").unlink(),
-        r"train/set0__labels\.npy can't be read",
+        r"train/set0__labels\.npy does not exist",
     ),
     "array cut off": (cut(f"{TRAIN}inputs.npy", 150), r"inputs\.npy can't be read"),
     "header cut off": (cut(f"{TRAIN}inputs.npy", 20), r"inputs\.npy can't be read"),
@@ -479,6 +504,26 @@ def test_bad_folders_are_refused(
     spoil(arc)
     with pytest.raises(DatasetError, match=message):
         import_folder(arc, tmp_path / "set")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_damage_is_imported_or_refused(
+    arc: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = Path(shutil.copytree(arc, tmp_path_factory.mktemp("damaged") / "published"))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    file = data.draw(st.sampled_from(files))
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, min(200, len(content) - 1)))] = data.draw(
+            st.integers(0, 255)
+        )
+    file.write_bytes(content[: data.draw(st.one_of(st.none(), st.integers(0, len(content))))])
+    try:
+        import_folder(folder, folder.parent / "set")
+    except DatasetError as error:
+        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("kind", ["sudoku", "maze"])

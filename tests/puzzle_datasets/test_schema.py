@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.schema import SCHEMA_VERSION, Manifest
 
+FILES = ("train-00000.parquet", "test-00000.parquet", "groups.parquet", "identities.parquet")
 MANIFEST = Manifest(
     schema_version=SCHEMA_VERSION,
     name="arc-agi-1",
     kind="arc",
-    settings={"canvas": 30, "tasks": None},
+    settings={"canvas": 30, "tasks": None, "augmentations": 3, "seed": 0},
     source="somewhere",
     licence="Apache-2.0",
     vocab_size=2,
@@ -24,26 +25,29 @@ MANIFEST = Manifest(
     tokens={"0": "padding", "1": "end of sequence"},
     counts={"groups": 800, "train_pairs": 3081, "test_pairs": 419, "identities": 800},
     statistics={"mean_cells": 169.37},
-    files={"train-00000.parquet": "ab", "test-00000.parquet": "cd"},
+    files=dict.fromkeys(
+        ("train-00000.parquet", "test-00000.parquet", "groups.parquet", "identities.parquet"), "ab"
+    ),
 )
 
 
 @given(
     name=st.text(),
     settings=st.dictionaries(st.text(), st.none() | st.integers() | st.text()),
-    files=st.dictionaries(st.text(), st.text()),
+    digest=st.text(),
 )
-def test_manifest_round_trip(
-    name: str, settings: dict[str, object], files: dict[str, str]
-) -> None:
-    manifest = replace(MANIFEST, name=name, settings=settings, files=MANIFEST.files | files)
+def test_manifest_round_trip(name: str, settings: dict[str, object], digest: str) -> None:
+    files = {**MANIFEST.files, "train-00001.parquet": digest}
+    manifest = replace(MANIFEST, name=name, settings=settings | MANIFEST.settings, files=files)
     read = Manifest.from_json(manifest.to_json())
     assert read == manifest
     assert read.fingerprint == manifest.fingerprint
 
 
 def test_fingerprint_tells_content_apart() -> None:
-    reordered = replace(MANIFEST, settings={"tasks": None, "canvas": 30})
+    reordered = replace(
+        MANIFEST, settings={"seed": 0, "augmentations": 3, "tasks": None, "canvas": 30}
+    )
     changed = replace(MANIFEST, files={"train-00000.parquet": "cd"})
     assert reordered.fingerprint == MANIFEST.fingerprint
     assert changed.fingerprint != MANIFEST.fingerprint
@@ -52,18 +56,32 @@ def test_fingerprint_tells_content_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"licence": None}, "'licence' of a wrong type"),
-        ({"extra": 1}, "unknown 'extra'"),
-        ({"files": []}, "'files' of a wrong type"),
+        ({"licence": None}, "has None as licence, which is not a text"),
+        ({"extra": 1}, "has the key 'extra', which is unknown here"),
+        ({"files": []}, r"has \[\] as files, which is not a mapping of keys"),
         ({"kind": "../chess"}, "which no kind can have"),
-        ({"grid": [30]}, "'grid' of a wrong type"),
-        ({"box": [3, "3"]}, "'box' of a wrong type"),
-        ({"counts": {"groups": "many"}}, "'counts' of a wrong type"),
+        ({"vocab_size": 10**9}, "says vocab_size 1000000000, not 1 to 256"),
+        ({"seq_len": 10**8, "grid": [10**4, 10**4]}, "says seq_len 100000000, over 1000000"),
+        ({"grid": [-30, -30]}, "says seq_len 900 of a grid of -30 by -30"),
+        ({"statistics": {"mean": 10**4000}}, "has a statistic over 1e.300"),
+        ({"settings": {"augmentations": "many"}}, "has 'many' as settings.augmentations"),
+        ({"settings": {"augmentations": 3, "seed": 10**30}}, "as settings.seed, not 0 to"),
+        ({"counts": MANIFEST.counts | {"train_pairs": 0}}, "counts 0 train_pairs, not 1 to"),
+        ({"counts": MANIFEST.counts | {"groups": 2**40}}, "counts 1099511627776 groups"),
+        ({"files": MANIFEST.files | {"../secret.parquet": ""}}, "names the file '../secret"),
+        ({"files": MANIFEST.files | {"/etc/passwd": ""}}, "names the file '/etc/passwd'"),
+        ({"files": MANIFEST.files | {"train-/../../x.parquet": ""}}, "names the file 'train-/"),
+        ({"grid": [30]}, r"has \[30\] as grid, which is not a list of 2"),
+        ({"box": [3, "3"]}, r"has '3' as box\[1\], which is not a whole number"),
+        (
+            {"counts": {"groups": "many"}},
+            "has 'many' as counts.'groups', which is not a whole number",
+        ),
         ({"counts": {}}, "counts other than groups, identities, test_pairs, train_pairs"),
         ({"seq_len": 81}, "says seq_len 81 of a grid of 30 by 30"),
         ({"num_puzzle_identifiers": 7}, "says 7 identifiers of 800 identities"),
         ({"tokens": {"0": "padding", "a": "?"}}, "explains other tokens than 0 to 1"),
-        ({"statistics": {"mean": float("nan")}}, "a statistic that is no number"),
+        ({"statistics": {"mean": float("nan")}}, "holds NaN, which is no finite number"),
         ({"files": {"train-00000.parquet": "ab"}}, "names no shard of test"),
         ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
     ],
@@ -78,7 +96,7 @@ def test_changed_manifest_is_refused(change: dict[str, object], said: str) -> No
 def test_missing_key_is_refused() -> None:
     content = json.loads(MANIFEST.to_json())
     del content["counts"]
-    with pytest.raises(DatasetError, match="lacks 'counts'"):
+    with pytest.raises(DatasetError, match="lacks the key 'counts'"):
         Manifest.from_json(json.dumps(content))
 
 

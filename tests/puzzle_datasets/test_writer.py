@@ -24,10 +24,9 @@ CARD = Card(
     vocab_size=256,
     seq_len=4,
     grid=(2, 2),
-    box=(1, 2),
     tokens={str(token): "" for token in range(256)},
     augmentation="stored",
-    groups=3,
+    groups=10**6,
     statistics={},
 )
 SHARD = ROW_GROUP * GROUPS_PER_SHARD
@@ -42,7 +41,7 @@ def tokens(first: int, count: int) -> np.ndarray:
 def runs(count: int, chunk: int) -> Iterator[Rows]:
     for first in range(0, count, chunk):
         size = min(chunk, count - first)
-        clues = np.arange(first, first + size, dtype=np.uint32)
+        clues = np.arange(first, first + size).astype(np.uint8)
         yield Rows.singles(tokens(first, size), tokens(first + 1, size), first, first, clues=clues)
 
 
@@ -77,7 +76,7 @@ def test_shards_have_one_size_and_keep_the_order(count: int, shards: int, tmp_pa
     columns = decoded_columns(tmp_path / "set", manifest)["train"]
     assert np.array_equal(columns["inputs"], tokens(0, count))
     assert np.array_equal(columns["labels"], tokens(1, count))
-    assert np.array_equal(columns["clues"], np.arange(count))
+    assert np.array_equal(columns["clues"], np.arange(count).astype(np.uint8))
     assert columns["group"].dtype == np.int32
 
 
@@ -149,11 +148,10 @@ def test_a_damaged_copy_is_made_again(damage: str, tmp_path: Path) -> None:
 
 
 def test_grids_of_another_length_are_refused(tmp_path: Path) -> None:
-    manifest = write(tmp_path / "set", train=10)
-    with pytest.raises(
-        DatasetError, match="has grids of 4 tokens but the manifest says 9; delete"
-    ):
-        decoded_columns(tmp_path / "set", replace(manifest, seq_len=9, grid=(3, 3)))
+    manifest = replace(write(tmp_path / "set", train=10), seq_len=9, grid=(3, 3))
+    (tmp_path / "set" / "manifest.json").write_text(manifest.to_json())
+    with pytest.raises(DatasetError, match=r"has inputs as .*\[4\], not .*\[9\]; delete"):
+        PuzzleDataset.open(tmp_path / "set")
 
 
 def test_a_killed_decoding_leaves_nothing_that_is_used(tmp_path: Path) -> None:
@@ -172,5 +170,5 @@ def test_a_manifest_that_counts_otherwise_is_refused(tmp_path: Path) -> None:
     manifest = write(tmp_path / "set", train=10)
     file = tmp_path / "set" / "manifest.json"
     file.write_text(manifest.to_json().replace('"train_pairs": 10', '"train_pairs": 11'))
-    with pytest.raises(DatasetError, match="has 10 train pairs but its manifest says 11; delete"):
+    with pytest.raises(DatasetError, match="promises 11 train pairs, not 10; delete"):
         PuzzleDataset.open(tmp_path / "set")

@@ -55,8 +55,8 @@ def sweep_record(**changes: Any) -> SweepRecord:
         "created": 0.0,
         "space_file": "toy.yaml",
         "scale": "none",
-        "spec": {},
-        "dataset": {},
+        "spec": {"space": {}, "budget": {}},
+        "dataset": {"name": "arc-agi-1", "fingerprint": "5f0c"},
         "environment": {},
     }
     return SweepRecord(**{**fields, **changes})

@@ -143,7 +143,7 @@ def test_a_folder_of_old_code_is_refused_everywhere(make_sweep, capsys) -> None:
     (folder.root / "sessions.jsonl").write_text(
         '{"started": 1.0}\n{"ended": 2.0, "how": "done"}\n'
     )
-    with pytest.raises(InputError, match="is a sweep of format 1"):
+    with pytest.raises(InputError, match="is of format 1"):
         Sweep.open(folder.root)
     assert cli.report([str(folder.root)]) == 2
     assert capsys.readouterr().err.count("\n") == 1

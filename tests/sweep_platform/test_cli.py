@@ -114,7 +114,9 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
     (begun / "sweep.json").touch()
     assert run("--space", "../toy.yaml", "--dry-run") == 0, "also beside a sweep of that name"
     assert "runs/toy holds a sweep of 0 trials" in capsys.readouterr().out
-    assert "seed: 5" in printed
+    assert "seed: 5" not in printed
+    assert run("--space", "../toy.yaml", "--dry-run", "--verbose", "--seed", "5") == 0
+    assert "seed: 5" in capsys.readouterr().out
     assert "3 trials of 4 configurations" in printed
     spec = SpaceFile.read(here / "toy.yaml").resolve(None)
     shape = puzzles.planned_shape(spec.dataset)
@@ -132,6 +134,12 @@ def test_options_come_before_shorthands(here: Path, capsys: pytest.CaptureFixtur
     command = ["--space", "../toy.yaml", "--dry-run", "--set", "budget.trials=9", "--trials", "2"]
     assert run(*command) == 0
     assert "2 trials of 4 configurations" in capsys.readouterr().out
+
+
+def test_one_of_a_kind_is_called_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    knobs = ["--set", "space.N={choices: [1]}", "--set", "space.T={choices: [1]}"]
+    assert run("--space", "../toy.yaml", "--dry-run", *knobs, "--trials", "1") == 0
+    assert "1 trial of 1 configuration, " in capsys.readouterr().out
 
 
 def test_the_scripts_answer_help() -> None:

@@ -9,6 +9,7 @@ import pytest
 from sweep_platform.common.errors import InputError
 from sweep_platform.execution import cluster
 from sweep_platform.execution.cluster import Hardware, Node
+from sweep_platform.execution.probe import require_ray
 from sweep_platform.spec.schema import ResourceSpec
 
 
@@ -41,11 +42,15 @@ def test_scales() -> None:
 
 def test_hardware_in_words() -> None:
     assert str(Hardware((Node(2.0, 0.0),))) == "2 CPU cores, 0 GPUs"
+    assert str(Hardware((Node(1.0, 1.0),))) == "1 CPU core, 1 GPU"
     assert str(Hardware((Node(32.0, 4.0), Node(32.0, 4.0)))) == "64 CPU cores, 8 GPUs, 2 nodes"
 
 
+HIDING = [("NoDevFiles", 0), ("-1", 0), ("0,-1,1", 1), ("GPU-8f2a,GPU-1b3c", 2)]
+
+
 @pytest.mark.parametrize(
-    ("visible", "gpus"), [(None, 2), ("", 0), ("0", 1), ("0,1", 2), ("0,1,2,3", 2)]
+    ("visible", "gpus"), [(None, 2), ("", 0), ("0", 1), ("0,1", 2), ("0,1,2,3", 2), *HIDING]
 )
 def test_hidden_gpus_do_not_count(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str | None, gpus: int
@@ -62,7 +67,7 @@ def test_hidden_gpus_do_not_count(
 
 def refusal(address: str) -> str:
     with pytest.raises(InputError) as caught:
-        cluster.connect(address)
+        require_ray(address)
     message = str(caught.value)
     assert "\n" not in message
     assert address in message

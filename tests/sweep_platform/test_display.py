@@ -243,3 +243,16 @@ def test_events_from_many_threads(make_sweep: MakeSweep, terminal: Terminal) -> 
     written = terminal.screens()
     assert "0 complete, 0 running, 0 stopped, 8 failed of 8" in written
     assert len(re.findall(r"note of \d", written)) == 8 * len(reports)
+
+
+def test_a_long_silence_is_broken_by_any_report(make_sweep) -> None:
+    record, reports = record_and_reports(make_sweep(TrialState.COMPLETE), 0)
+    plain = replace(reports[0], curve=None)
+    stream, clock = io.StringIO(), Clock()
+    display = display_on(stream, trials=1, clock=clock)
+    for passed in (30, 29, 1, 30, 31):
+        clock.now += passed
+        display.trial_measured(record, plain)
+    lines = stream.getvalue().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["[1 min", "[2 min 1 s"]
+    assert "trial 0 at 45.0 %: loss" in lines[0]

@@ -17,7 +17,7 @@ def test_the_description_is_whole_and_can_be_written() -> None:
     described = environment.describe()
     assert json.loads(json.dumps(described)) == described
     assert described["versions"].keys() >= {"python", "torch", "optuna"}
-    assert described["hardware"]["cores"] == environment.cores() >= 1
+    assert described["hardware"]["cores"] >= 1
     assert described["hardware"]["processor"]
     assert not Path(described["command"][0]).is_absolute()
 

@@ -1,11 +1,12 @@
 """A sweep's folder reads back what was written, also after a death in mid-line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.store.folder import SessionEnd
+from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 from sweep_platform.store.trial import Outcome, TrialState
 
 
@@ -65,6 +66,14 @@ def test_a_sweep_of_the_old_format_is_refused(make_sweep) -> None:
     fields = json.loads(record.read_text())
     del fields["format"]
     record.write_text(json.dumps(fields))
-    with pytest.raises(InputError, match="is a sweep of format 1, and this code reads") as caught:
+    with pytest.raises(InputError, match="is of format 1, and this version reads") as caught:
         sweep.record()
-    assert caught.value.field == str(sweep.root)
+    assert caught.value.field == str(record)
+
+
+def test_a_start_that_fails_leaves_a_folder_to_another_that_came_into_it(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path / "runs" / "toy")
+    with pytest.raises(InputError, match="refused"), owned(folder):
+        (tmp_path / "runs" / "other").mkdir()
+        raise InputError.of("seed", "was refused", "give another")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["other"]

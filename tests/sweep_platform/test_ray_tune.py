@@ -1,11 +1,12 @@
 """What Ray says of lost workers reaches the sweep as something it can go on from."""
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.exceptions import OutOfMemoryError
+from ray.exceptions import ActorDiedError, OutOfMemoryError
 from sweep_builders import measurement
 
 from sweep_platform.execution import ray_tune
@@ -27,18 +28,20 @@ class FakeTuner:
         raise RuntimeError("Caught unexpected exception") from self.cause
 
 
-def run(monkeypatch: pytest.MonkeyPatch, storage: Path, cause: Exception | None) -> None:
+def run(
+    monkeypatch: pytest.MonkeyPatch, storage: Path, cause: Exception | None, scheduler: Any = None
+) -> None:
     monkeypatch.setattr(ray_tune.tune, "Tuner", FakeTuner)
     monkeypatch.setattr(FakeTuner, "cause", cause)
     monkeypatch.delenv("TUNE_MAX_PENDING_TRIALS_PG", raising=False)
-    run_trials(None, dict, ResourceSpec(), slots=2, storage=storage)  # type: ignore[arg-type]
+    run_trials(scheduler, dict, ResourceSpec(), slots=2, storage=storage)
 
 
 def test_workers_killed_for_memory_are_lost_workers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cause = OutOfMemoryError("2 worker(s) were killed.\nTop 10 memory users")
-    with pytest.raises(WorkersLost, match=r"^2 worker\(s\) were killed$"):
+    with pytest.raises(WorkersLost, match="memory of its host was about to run out"):
         run(monkeypatch, tmp_path / "ray", cause)
     assert not (tmp_path / "ray").exists()
 
@@ -55,8 +58,16 @@ class FakeScheduler:
     def __init__(self) -> None:
         self.reports: list[tuple[str, TrialReport]] = []
 
+        self.lost: list[str] = []
+
     def report(self, key: str, report: TrialReport) -> None:
         self.reports.append((key, report))
+
+    def ended(self, key: str, lost: str) -> None:
+        self.lost.append(lost)
+
+    def halt(self, reason: str) -> None:
+        self.lost.append(reason)
 
 
 def test_reports_come_through_and_stop_nobody() -> None:
@@ -67,3 +78,27 @@ def test_reports_come_through_and_stop_nobody() -> None:
         answer = adapter.on_trial_result(None, SimpleNamespace(trial_id="a"), result)
         assert answer == TuneScheduler.CONTINUE
     assert scheduler.reports == [("a", report)]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OutOfMemoryError("Task was killed due to the node running low on memory."), "memory"),
+        (ActorDiedError(), "its worker was lost"),
+        (None, "its worker was lost"),
+    ],
+)
+def test_why_a_worker_was_lost_is_named(error: Exception | None, said: str) -> None:
+    scheduler = FakeScheduler()
+    trial = SimpleNamespace(trial_id="a", get_pickled_error=lambda: error)
+    TuneScheduler(scheduler).on_trial_error(None, trial)  # type: ignore[arg-type]
+    assert said in scheduler.lost[0]
+
+
+def test_a_disk_that_is_full_for_ray_halts_the_session(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scheduler = FakeScheduler()
+    full = OSError(errno.ENOSPC, "No space left on device", "/disk/error.txt")
+    run(monkeypatch, tmp_path / "ray", full, scheduler)
+    assert "No space left on device" in scheduler.lost[0]

@@ -144,3 +144,24 @@ def test_a_tracking_store_with_a_password_is_asked_for_again(refused: Refused) -
     folder.create(sweep_record(spec=spec, tracking_uri="http://***@host:5000"))
     folder.session_started()
     assert "give the URI again by --tracking-uri" in refused("--resume")
+
+
+def test_a_folder_named_lock(refused: Refused) -> None:
+    Path("mine/lock").mkdir(parents=True)
+    assert "mine/lock cannot be locked" in refused("--out", "mine")
+    assert Path("mine/lock").is_dir()
+
+
+def test_a_name_that_no_disk_takes(refused: Refused) -> None:
+    assert "cannot be read (File name too long)" in refused("--out", "n" * 300)
+
+
+def test_a_name_that_no_text_has(refused: Refused) -> None:
+    refused("--out", "o\udcff")
+    assert [path.name for path in Path().glob("o*")] == []
+
+
+def test_failed_trials_of_a_sweep_that_is_not_resumed(refused: Refused) -> None:
+    assert "--retry-failed runs trials of an earlier session; add --resume" in refused(
+        "--retry-failed"
+    )

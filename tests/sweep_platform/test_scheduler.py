@@ -1,5 +1,6 @@
 """What runs next, who goes on, when all is over: the driver's decisions without Ray."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sweep_platform.plan.budget import Budget
 from sweep_platform.search import scheduler as scheduler_module
 from sweep_platform.search.scheduler import WORKER_RETRIES, TrialScheduler
 from sweep_platform.search.search import complete_seconds
-from sweep_platform.store.messages import Decision, Failure, TrialReport
+from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 MANY = {"trials": 9, "flops_per_trial": 1e8}
@@ -198,10 +199,10 @@ def test_the_lost_go_on_but_not_for_ever(drive) -> None:
     driver = drive(capacity=1)
     for _ in range(WORKER_RETRIES):
         assert driver.start("a").record().number == 0
-        driver.scheduler.ended("a", lost=True)
+        driver.scheduler.ended("a", lost="its worker was lost")
     assert driver.states() == [None]
     assert driver.start("a").record().number == 0
-    driver.scheduler.ended("a", lost=True)
+    driver.scheduler.ended("a", lost="its worker was lost")
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.state is TrialState.FAILED
     assert outcome.reason == "its worker was lost, 4 times over"
@@ -224,7 +225,7 @@ def test_the_last_trial_may_still_be_lost(drive) -> None:
     started = [key for key in keys if driver.start(key) is not None]
     assert driver.start("x") is None
     assert not driver.scheduler.exhausted
-    driver.scheduler.ended(started[-1], lost=True)
+    driver.scheduler.ended(started[-1], lost="its worker was lost")
     assert driver.start("again").record().number == len(started) - 1
 
 
@@ -299,6 +300,7 @@ def test_the_clock_stops_what_runs(drive) -> None:
     assert driver.states() == ["stopped", "stopped"]
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.reason == "the sweep's time was up"
+    assert driver.scheduler.cut_short
     assert driver.display.events[-1] == ("ended", 1, TrialState.STOPPED)
 
 
@@ -310,6 +312,7 @@ def test_a_trial_that_ends_while_it_is_stopped_is_complete(drive) -> None:
     driver.scheduler.should_end()
     driver.finish("a")
     assert driver.states() == ["complete"]
+    assert not driver.scheduler.cut_short
 
 
 def test_no_trial_starts_that_would_not_end_in_time(drive) -> None:
@@ -408,3 +411,72 @@ def test_a_full_disk_loses_a_traceback_and_nothing_else(drive, monkeypatch) -> N
     driver.report("a", failure=Failure(reason="KeyError: 'x'", traceback="Traceback ..."))
     driver.scheduler.ended("a")
     assert driver.states() == ["failed"]
+
+
+def test_a_machine_at_fault_halts_the_session_and_counts_against_no_trial(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.start("b")
+    driver.report("b", measurement(10, None))
+    driver.report("a", failure=Failure(reason="/disk: No space left", fault=Fault.MACHINE))
+    driver.scheduler.ended("a")
+    assert not driver.scheduler.should_end(), "the other one saves first"
+    assert driver.told(1) is Decision.PAUSE
+    driver.scheduler.ended("b")
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["paused", "paused"]
+    assert driver.scheduler.interrupted
+    notes = [event[1] for event in driver.display.events if event[0] == "note"]
+    assert notes == ["the session ends, and --resume goes on: /disk: No space left"]
+    again = drive()
+    assert [again.start(key).record().number for key in "ab"] == [0, 1]
+
+
+@pytest.mark.parametrize("what", ["append", "end"])
+def test_records_that_the_disk_does_not_take_are_made_up_for_at_resume(
+    drive, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    driver = drive()
+    driver.start("a")
+
+    def full(*arguments: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrialFolder, what, full)
+        driver.finish("a")
+    assert driver.scheduler.interrupted
+    assert driver.states() == [None]
+    again = drive()
+    assert again.start("a").record().number == 0
+    again.finish("a")
+    assert again.states() == ["complete"]
+
+
+def test_what_is_waited_for_is_said(drive) -> None:
+    driver = drive()
+    driver.scheduler._clock = driver.clock
+    driver.scheduler._stirred = 0.0
+    driver.start("a")
+    for now in (20.0, 31.0, 40.0):
+        driver.clock.now = now
+        assert not driver.scheduler.should_end()
+    notes = [event[1] for event in driver.display.events if event[0] == "note"]
+    assert len(notes) == 1
+    assert notes[0].startswith("nothing runs: Ray has no place yet for a trial's")
+    driver.report("a", measurement(10, None))
+    driver.clock.now = 100.0
+    assert not driver.scheduler.should_end()
+    assert len([event for event in driver.display.events if event[0] == "note"]) == 1
+
+
+def test_a_lost_trial_begins_anew_where_there_is_no_checkpoint(drive) -> None:
+    driver = drive()
+    trial = driver.start("a")
+    driver.scheduler.ended("a", lost="its worker was lost")
+    assert driver.display.events[-1] == ("note", "trial 0 begins anew: its worker was lost")
+    driver.start("a")
+    trial.checkpoint.touch()
+    driver.scheduler.ended("a", lost="its worker was lost")
+    assert "trial 0 goes on from its checkpoint" in driver.display.events[-1][1]

@@ -13,13 +13,21 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import SHAPE, TOTAL, OpenedSearch, measurement, opened, progress
+from sweep_builders import (
+    SHAPE,
+    TOTAL,
+    OpenedSearch,
+    measurement,
+    opened,
+    progress,
+    sweep_folder,
+)
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.search import proposer as proposer_module
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import RungLedger
-from sweep_platform.search.search import complete_seconds
+from sweep_platform.search.search import complete_seconds, open_search
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
@@ -554,3 +562,30 @@ def test_a_trial_that_a_rule_paused_passes_its_rung_when_it_goes_on(
     ledger = RungLedger(search.search.proposer._study, Pausing(), ("exact_accuracy",))
     assert ledger.decide(trial, progress(50, 0.5)) is Decision.PAUSE
     assert ledger.decide(trial, progress(50, 0.5)) is Decision.CONTINUE
+
+
+def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, make_spec) -> None:
+    spec = make_spec()
+    first = opened(tmp_path / "toy", spec)
+    failed, complete = first.propose(), first.propose()
+    assert failed and complete
+    first.end(failed, TrialState.FAILED)
+    complete.append([measurement(TOTAL)])
+    first.end(complete, TrialState.COMPLETE)
+    failed.write_error("Traceback")
+    assert opened(tmp_path / "toy", spec).unfinished == ()
+
+    folder = sweep_folder(tmp_path / "toy")
+    search = open_search(folder, spec, SHAPE, {"fingerprint": "data"}, retry_failed=True)
+    [again] = search.proposer.unfinished
+    assert again.root == failed.root
+    assert (again.outcome(), again.error.exists()) == (None, False)
+    assert again.record().study_number == 2
+    assert again.record().signature == failed.record().signature
+
+    later = opened(tmp_path / "toy", spec)
+    assert [trial.root for trial in later.unfinished] == [failed.root]
+    later.end(failed, TrialState.STOPPED)
+    states = [trial.state.name for trial in later.study.trials]
+    assert states == ["FAIL", "COMPLETE", "PRUNED"]
+    assert later.search.proposer.propose().record().number == 2

@@ -24,6 +24,8 @@ training: {batch_size: 8}
 budget: {trials: 4, flops_per_trial: 1e8}
 """
 
+SPACES = Path(__file__).parents[2] / "sweeps"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -325,3 +327,41 @@ def test_baselines_differ_in_nothing_but_the_model() -> None:
         every = [configured(spec, ANY_SHAPE, {"model": name}) for name in MODELS]
         assert len({one.training for one in every}) == 1
         assert {one.model.learns_to_continue for one in every} == {False}
+
+
+def test_a_misspelt_knob_is_named_before_its_form() -> None:
+    space = SpaceFile.read(SPACES / "sudoku.yaml")
+    with pytest.raises(InputError, match="did you mean hidden_size"):
+        space.resolve("laptop", ("space.hiden_size=3",))
+
+
+def test_another_puzzle_set_at_a_scale() -> None:
+    spec = SpaceFile.read(SPACES / "sudoku.yaml").resolve("laptop", ("dataset={name: maze}",))
+    assert spec.dataset.name == "maze"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "resources.cpus=1e300",
+        "budget.trials=" + "9" * 31,
+        "budget.flops_per_trial=1e308",
+        "seed=" + "7" * 5000,
+        "budget.minutes=1e300",
+        "scales=false",
+        "seed=1\nname: evil",
+    ],
+)
+def test_what_is_out_of_all_bounds_is_one_short_sentence(setting: str) -> None:
+    with pytest.raises(InputError) as caught:
+        SpaceFile.read(SPACES / "sudoku.yaml").resolve("laptop", (setting,))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+def test_scales_that_are_no_mapping_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text((SPACES / "sudoku.yaml").read_text().partition("scales:")[0] + "scales: false")
+    with pytest.raises(InputError, match="`scales` holds no settings"):
+        SpaceFile.read(path).check()

@@ -1,12 +1,15 @@
 """What a worker does with a job, without Ray: one process, one job after another."""
 
+import errno
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from ray import tune
 from sweep_builders import sweep_folder
 
@@ -18,7 +21,7 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 from sweep_platform.execution.worker import run_job, train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
-from sweep_platform.store.messages import Replicate, TrialJob, TrialReport
+from sweep_platform.store.messages import Fault, Replicate, TrialJob, TrialReport
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 
 Reports = list[TrialReport]
@@ -225,3 +228,38 @@ def test_a_job_of_other_code_fails_in_words(monkeypatch: pytest.MonkeyPatch) -> 
     [report] = [TrialReport.from_text(message["report"]) for message in sent]
     assert report.failure
     assert "install the same version" in report.failure.reason
+
+
+def test_a_checkpoint_that_was_cut_begins_its_trial_anew_and_says_so(jobs: MakeJobs) -> None:
+    [one] = jobs(**ONE)
+    whole = [numbers(p) for p in progress_of(run([one]))]
+    checkpoint = Path(one.checkpoints, one.key, "checkpoint.pt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    again = run([one])
+    [said] = warnings_of(again)
+    assert said.startswith(f"trial {one.trial} begins anew: {checkpoint} is no whole checkpoint")
+    assert [numbers(p) for p in progress_of(again)] == whole
+
+
+def test_a_host_that_does_not_see_the_folder_is_named(jobs: MakeJobs, tmp_path: Path) -> None:
+    [one] = jobs(**ONE)
+    [report] = run([replace(one, checkpoints=str(tmp_path / "elsewhere"))])
+    assert report.failure
+    assert report.failure.fault is Fault.MACHINE
+    assert f"host {socket.gethostname()} does not see {tmp_path}" in report.failure.reason
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_trial(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [one] = jobs(**ONE)
+
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    report = run([one])[-1]
+    assert report.failure
+    assert report.failure.fault is Fault.MACHINE
+    assert "checkpoint.pt: No space left on device" in report.failure.reason

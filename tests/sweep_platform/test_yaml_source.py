@@ -1,5 +1,7 @@
 """YAML as researchers write it, and where each key stands."""
 
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,7 +84,7 @@ def test_anchors_and_merges_keep_their_own_lines() -> None:
         ("~: a", ["`~` is not a word"]),
         ("? [a]\n: 1", ["line 1", "not a word"]),
         ("a: *b", ["undefined alias"]),
-        ("a: &a [*a]", ["alias inside what it names"]),
+        ("a: &a [*a]", ["one inside what it names"]),
         ("a: !!python/object:os.system x", ["line 1", "not YAML"]),
         ("a: !!int x", ["drop the tag"]),
         ("a: !!bool x", ["drop the tag"]),
@@ -98,8 +100,8 @@ def test_what_is_refused(text: str, parts: list[str]) -> None:
     ("content", "part"),
     [
         (None, "does not exist"),
-        (b"\x80\x00\xff", "is not UTF-8 text"),
-        ("a: ü".encode("utf-16"), "is not UTF-8 text"),
+        (b"\x80\x00\xff", "is no text in UTF-8"),
+        ("a: ü".encode("utf-16"), "is no text in UTF-8"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, part: str) -> None:
@@ -112,7 +114,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, part: 
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="is no regular file"):
         read_yaml(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Not a directory"):
@@ -160,3 +162,50 @@ def test_subtree_and_without() -> None:
     assert scale.tree == {"b": 2}
     assert scale.location(("b",)) == "x.yaml, line 4"
     assert source.without("scales") == Source({"a": 1}, {("a",): "x.yaml, line 1"}, "x.yaml")
+
+
+def nested(first: str, line: str) -> str:
+    """Ten lines, each with nine aliases of the one before."""
+    lines = [first]
+    for old, new in pairwise("abcdefghij"):
+        lines.append(line.format(new=new, aliases=", ".join(["*" + old] * 9)))
+    return "\n".join(lines)
+
+
+BOMB = nested("a: &a [x, x]", "{new}: &{new} [{aliases}]")
+MERGES = nested("a: &a {k: 1}", "{new}: &{new} {{<<: [{aliases}]}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (BOMB, "has aliases that make it huge"),
+        (MERGES, "has aliases that make it huge"),
+        ("a: " + "[" * 100_000, "is nested too deep"),
+        ("a: " + '{"b": ' * 100_000, "is nested too deep"),
+        ("a: !!int ''", "does not fit its `!!` tag"),
+        ("a: " + "1" * 5_000, "thousands of digits"),
+    ],
+)
+def test_what_is_small_and_would_be_huge_is_refused_before_it_is_built(
+    text: str, part: str
+) -> None:
+    assert part in refusal(text)
+
+
+def test_a_pipe_and_a_large_file_are_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match="is no regular file"):
+        read_yaml(tmp_path / "pipe.yaml")
+    (tmp_path / "large.yaml").write_text("a: 1\n" * 100_000)
+    with pytest.raises(InputError, match="holds 500 kB"):
+        read_yaml(tmp_path / "large.yaml")
+
+
+@pytest.mark.parametrize("text", ["1\nname: evil", "1\n? evil", "{a: 1}\nb: 2", ""])
+def test_a_value_holds_no_second_key(text: str) -> None:
+    if not text:
+        assert parse_scalar(text, "--set a=") is None
+        return
+    with pytest.raises(InputError, match="is not YAML"):
+        parse_scalar(text, "--set a=...")

@@ -14,6 +14,7 @@ from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.page import PICTURE_STYLE, html_page, is_written_by
+from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.drawing.picture import COLUMNS, Pair, Picture, Sample, Section, render
 from puzzle_datasets.drawing.svg import Grid, has_png, to_png
 from puzzle_datasets.kinds.kind import augmenter, kind_named
@@ -21,10 +22,13 @@ from puzzle_datasets.loader import PuzzleIndex
 from puzzle_datasets.loading.batch import Picks
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import PAD, Integers, Split
-from puzzle_datasets.storage.shards import unreadable
 
 GENERATOR = "puzzle_datasets"
 """A page that names it may be replaced."""
+
+
+LARGEST_PAGE = 10**12
+_HEAD = 4_000
 
 
 def draw(folder: Path, into: Path, sample: Sample) -> list[Path]:
@@ -65,11 +69,16 @@ def picture_of(dataset: PuzzleDataset, sample: Sample) -> Picture:
 def _require_ours(html: Path, png: Path) -> None:
     """Refuse to replace what no earlier call has written: a picture is ours if its page is."""
     remedy = "give another --out"
-    with unreadable(html, remedy):
-        ours = html.exists() and is_written_by(GENERATOR, html.read_text(errors="replace"))
+    ours = html.exists() and is_written_by(GENERATOR, _head(html, remedy))
     for file in (html, png):
         if file.exists() and not ours:
             raise DatasetError.of(file, "exists and was not drawn here", remedy)
+
+
+def _head(html: Path, remedy: str) -> str:
+    """The begin of a page, which says who wrote it."""
+    with Reader(html, DatasetError, remedy, most=LARGEST_PAGE).opened() as stream:
+        return stream.read(_HEAD).decode(errors="replace")
 
 
 EPOCHS = COLUMNS - 1

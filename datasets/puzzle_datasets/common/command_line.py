@@ -11,6 +11,9 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import alternatives, bounds_of, described, help_of, is_folder
 
+_LONGEST = 600
+"""Characters of a message: words of a command line may be of any length."""
+
 _PLACEHOLDERS = {int: "INT", float: "NUMBER", str: "TEXT"}
 
 
@@ -22,7 +25,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, for `exit_status.guarded` to tell."""
-        raise UserError(None, None, f"see {self.prog} --help", problem=message)
+        short = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+        raise UserError(None, None, f"see {self.prog} --help", problem=short)
 
 
 def flag(field: str) -> str:
@@ -33,13 +37,14 @@ def flag(field: str) -> str:
 def add_settings(into: Any, settings: type[Any], without: Collection[str] = ()) -> None:
     """Add an option for each field of a dataclass of settings but those `without`.
 
-    A folder without a default is an argument by its place. What was not given is left out of the
-    namespace, so that a command can tell them from defaults; see `given`.
+    A folder without a default is an argument by its place, if it is the only one. What was not
+    given is left out of the namespace, so that a command can tell them from defaults; see `given`.
     """
     hints = get_type_hints(settings)
+    is_alone = sum(map(is_folder, fields(settings))) == 1
     for item in fields(settings):
         if item.name not in without:
-            _add(into, item, hints[item.name])
+            _add(into, item, hints[item.name], is_alone)
 
 
 def given(arguments: argparse.Namespace, settings: type[Any]) -> dict[str, Any]:
@@ -69,11 +74,13 @@ def parsed(text: str, hint: Any) -> Any:
     raise argparse.ArgumentTypeError(f"{text!r} is no value; give {described(hint)}")
 
 
-def _add(into: Any, item: Field[Any], hint: Any) -> None:
+def _add(into: Any, item: Field[Any], hint: Any, is_alone: bool) -> None:
     several = get_origin(hint) is tuple
     one = get_args(hint)[0] if several else hint
-    positional = item.default is MISSING and is_folder(item)
-    options = {} if positional else {"dest": item.name, "default": argparse.SUPPRESS}
+    positional = item.default is MISSING and is_folder(item) and is_alone
+    options: dict[str, Any] = {"dest": item.name, "default": argparse.SUPPRESS}
+    if item.default is MISSING and is_folder(item):
+        options = {} if is_alone else {"dest": item.name, "required": True}
     into.add_argument(
         item.name if positional else flag(item.name),
         metavar="DIR" if is_folder(item) else _placeholder(one),

@@ -2,6 +2,8 @@
 
 from typing import Any, Self
 
+from puzzle_datasets.common.text import shown
+
 
 class UserError(ValueError):
     """Something that a person can mend; as text, one sentence with the remedy.
@@ -32,7 +34,7 @@ class UserError(ValueError):
     ) -> None:
         super().__init__(field, value, remedy)
         self.field, self.value, self.remedy, self.also = field, value, remedy, also
-        self.problem = f"is {value!r}" if problem is None else problem
+        self.problem = f"is {shown(value)}" if problem is None else problem
         self.place = place
 
     @classmethod

@@ -1,21 +1,30 @@
 """Exit statuses, signals, and how an error becomes one sentence and a status."""
 
 import errno
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TextIO, cast
 
 from puzzle_datasets.common.errors import RunError, UserError
 from puzzle_datasets.common.page import printable
+from puzzle_datasets.common.text import shown
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of the system that more room mends."""
+
+UNREAD = (errno.EPIPE, errno.EIO)
+"""Errors of printing to a pipe whose reader ended, and to a terminal that was closed."""
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask a process to end: Ctrl-C, a scheduler's, and that of a terminal closed."""
 
 
 def guarded(
@@ -35,40 +44,98 @@ def guarded(
 def outcome(
     work: Callable[[], int], named: Callable[[str], str] = lambda field: field
 ) -> tuple[int, str]:
-    """Do the work; its exit status and what to complain of, nothing if empty. See `guarded`."""
+    """Do the work; its exit status and what to complain of, nothing if empty. See `guarded`.
+
+    Meanwhile, what can't be encoded is printed escaped, and printing to a reader that has gone is
+    silent.
+    """
     try:
-        status = work()
-        sys.stdout.flush()
-        return status, ""
-    except BrokenPipeError:
-        silence()
-        return DONE, ""
+        with lasting_output():
+            return work(), ""
     except UserError as error:
         return BAD_INPUT, error.sentence(None if error.field is None else named(error.field))
     except RunError as error:
         return FAILED, _ended(str(error))
     except OSError as error:
         return BAD_INPUT, _of_the_system(error)
+    except MemoryError:
+        return FAILED, "the memory of this machine does not suffice."
+    except RecursionError:
+        return BAD_INPUT, "something given is nested too deep; give it in fewer levels."
+    except UnicodeEncodeError as error:
+        return BAD_INPUT, f"{shown(error.object)} can't be written as text; give other characters."
     except KeyboardInterrupt:
         return INTERRUPTED, "interrupted."
 
 
 def complain(program: str, sentence: str) -> None:
     """Tell a person what went wrong."""
-    print(printable(f"{program}: {sentence}"), file=sys.stderr, flush=True)
+    with lasting_output():
+        print(printable(f"{program}: {sentence}"), file=sys.stderr, flush=True)
 
 
 def say(text: str) -> None:
     """Print a line at once; where nobody reads any more, work goes on in silence."""
-    try:
+    with lasting_output():
         print(text, flush=True)
-    except BrokenPipeError:
-        silence()
 
 
-def silence() -> None:
-    """Send what is still printed nowhere: whoever read it has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """Let printing never end the work: what can't be encoded is escaped, a lost reader ignored.
+
+    On leaving, all is flushed, so that nothing is left to fail when Python ends.
+    """
+    former = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = cast("tuple[TextIO, TextIO]", tuple(map(_lasting, former)))
+    try:
+        yield
+    finally:
+        streams = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = former
+        for stream in streams:
+            if stream is not None:
+                stream.flush()
+
+
+def _lasting(stream: TextIO | None) -> "TextIO | LastingStream | None":
+    """The stream, made lasting; Python has None for one that was closed before it began."""
+    if stream is None or isinstance(stream, LastingStream):
+        return stream
+    return LastingStream(stream)
+
+
+class LastingStream:
+    """A stream of text that goes on, into nothing, where nobody reads any more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write the text, if somebody reads it."""
+        with self._unread_in_silence():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Have all that was written read, if somebody reads it."""
+        with self._unread_in_silence():
+            self._stream.flush()
+
+    @contextmanager
+    def _unread_in_silence(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # What is still buffered is tried again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self._stream.fileno())
+            if error.errno not in UNREAD:
+                raise
 
 
 def _of_the_system(error: OSError) -> str:
@@ -100,7 +167,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
-    """Yield a flag that Ctrl-C or SIGTERM sets; `notify` is called at the first.
+    """Yield a flag that Ctrl-C, SIGTERM or SIGHUP sets; `notify` is called at the first.
 
     A second signal raises `KeyboardInterrupt`. Only the main thread hears of signals; in another
     nothing comes.
@@ -108,27 +175,32 @@ def stop_on_signal(notify: Callable[[], None] = lambda: None) -> Iterator[StopRe
     stop = StopRequest()
 
     def first(number: int, frame: FrameType | None) -> None:
-        for one in former:
+        for one in heard:
             signal.signal(one, signal.default_int_handler)
         stop.request()
         notify()
 
-    here = threading.current_thread() is threading.main_thread()
-    former = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM) if here}
-    try:
-        for one in former:
-            signal.signal(one, first)
+    with _handled(_ENDING, first) as heard:
         yield stop
-    finally:
-        for one, handler in former.items():
-            signal.signal(one, handler)
 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, with which schedulers end a process, raise `KeyboardInterrupt`."""
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    """Let SIGTERM, with which schedulers end a process, and SIGHUP raise `KeyboardInterrupt`."""
+    with _handled(_ENDING[1:], signal.default_int_handler):
         yield
+
+
+@contextmanager
+def _handled(numbers: Sequence[signal.Signals], handler: Any) -> Iterator[list[signal.Signals]]:
+    """Handle these signals meanwhile, but SIGHUP not where `nohup` has it ignored."""
+    here = threading.current_thread() is threading.main_thread()
+    former = {one: signal.getsignal(one) for one in numbers if here}
+    heard = [one for one in former if one != signal.SIGHUP or former[one] is not signal.SIG_IGN]
+    try:
+        for one in heard:
+            signal.signal(one, handler)
+        yield heard
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for one in heard:
+            signal.signal(one, former[one])

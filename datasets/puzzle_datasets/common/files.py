@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -79,6 +79,17 @@ def read_json_lines(path: Path) -> Iterator[Any]:
         return
     for line in path.read_bytes().split(b"\n")[:-1]:
         yield json.loads(line)
+
+
+def visible_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """Files below a folder that match any pattern, sorted, without hidden ones and hidden folders.
+
+    Editors and notebooks keep copies of files there. Raises `OSError` if there is no such folder.
+    """
+    folder.stat()
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    hidden = (any(part.startswith(".") for part in p.relative_to(folder).parts) for p in found)
+    return sorted(path for path, is_hidden in zip(found, hidden, strict=True) if not is_hidden)
 
 
 def make_folder(folder: Path, fill: Callable[[Path], object]) -> None:

@@ -11,13 +11,18 @@ They feed the check of a value, the command line, the pages of documentation and
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.text import suggest
+from puzzle_datasets.common.files import visible_files
+from puzzle_datasets.common.text import shown, suggest
+
+_LONGEST_NAME = 80
 
 _WORDS: dict[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
@@ -72,16 +77,16 @@ def option(
     default: Any,
     help: str,  # noqa: A002
     *,
-    files: Sequence[str] = (),
+    files: Sequence[str] | Callable[[Path], list[Path]] = (),
     **bounds: float,
 ) -> Any:
     """Return a field of a dataclass of settings, with `Bounds` of its number or numbers.
 
     Without a `default`, which is then `MISSING` of dataclasses, a value has to be given. A setting
-    that names a folder of the user has patterns of the `files` that are read there: what depends
-    on the setting is known by their content, not by their place.
+    that names a folder of the user has patterns of the `files` that are read there, or a function
+    that lists them: what depends on the setting is known by their content, not by their place.
     """
-    about = {"help": help, "bounds": Bounds(**bounds), "files": tuple(files)}
+    about = {"help": help, "bounds": Bounds(**bounds), "files": files}
     return field(default=default, metadata=about)
 
 
@@ -99,6 +104,13 @@ def bounds_of(item: Field[Any]) -> Bounds:
 def is_folder(item: Field[Any]) -> bool:
     """Return True if a setting names a folder of the user."""
     return bool(item.metadata["files"])
+
+
+def files_of(item: Field[Any], folder: Path) -> list[Path]:
+    """Return the files that are read of the folder that a setting names. Raises `OSError`."""
+    files = item.metadata["files"]
+    found: list[Path] = files(folder) if callable(files) else visible_files(folder, files)
+    return found
 
 
 def check(settings: Any, error: type[UserError]) -> None:
@@ -129,7 +141,8 @@ def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> A
     known = {item.name: hints[item.name] for item in fields(cls)}
     for name in values:
         if name not in known:
-            raise error(name, values[name], suggest(name, known), problem="is no setting")
+            called = name if len(name) <= _LONGEST_NAME else shown(name)
+            raise error(called, values[name], suggest(name, known), problem="is no setting")
     for item in fields(cls):
         if item.default is MISSING and item.name not in values:
             raise error(item.name, None, f"give {help_of(item)}", problem="is missing")
@@ -160,6 +173,7 @@ def described(hint: Any, bounds: Bounds | None = None) -> str:
     return ", ".join(parts[:-1]) + (" or " if parts[:-1] else "") + parts[-1]
 
 
+@cache
 def alternatives(hint: Any) -> tuple[Any, ...]:
     """Return the types and literal values that a hint admits."""
     if get_origin(hint) in (Union, UnionType):

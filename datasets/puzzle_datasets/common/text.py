@@ -2,9 +2,11 @@
 
 import difflib
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+_MOST_COMPARED = 100
 _SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -40,6 +42,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def shown(value: object, most: int = 80) -> str:
+    """A value as Python writes it, shortened to about `most` characters: a message stays short."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+
+
 def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = str.rjust) -> str:
     """Rows of words, the first of them a heading, in columns that end together, or as aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -50,7 +65,7 @@ def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = st
 def suggest(wrong: str, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the known one that is close to it, else all of them."""
     names = list(known)
-    near = difflib.get_close_matches(wrong, names, n=1)
+    near = difflib.get_close_matches(wrong[:_MOST_COMPARED], names, n=1)
     return f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
 
 

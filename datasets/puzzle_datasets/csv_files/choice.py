@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
+from puzzle_datasets.csv_files.lines import PACKED
 from puzzle_datasets.csv_files.table import GridText, first_question, line_error
-from puzzle_datasets.storage.schema import Mask, Split
-from puzzle_datasets.storage.settings import LARGEST_SEED
+from puzzle_datasets.storage.schema import LARGEST_SEED, Mask, Split
 
 FILES: dict[Split, str] = {"train": "train.csv", "test": "test.csv"}
 
@@ -42,8 +42,8 @@ class HubChoiceSettings(ChoiceSettings):
 
     csv: str | None = option(
         None,
-        "a folder with train.csv and test.csv; none: the published ones",
-        files=tuple(FILES.values()),
+        "a folder with train.csv and test.csv, or these as .csv.gz; none: the published ones",
+        files=(*FILES.values(), *(f"{name}{PACKED}" for name in FILES.values())),
     )
     revision: str = option("main", "branch, tag or commit of the published files")
 
@@ -57,10 +57,17 @@ def source_folder(settings: HubChoiceSettings, repo: str) -> tuple[Path, str]:
     return Path(settings.csv), f"files in the format of {repo}"
 
 
+def file_of(folder: Path, split: Split) -> Path:
+    """Return the file of a split; its packed form where the plain one is not there."""
+    plain = folder / FILES[split]
+    packed = plain.with_name(plain.name + PACKED)
+    return packed if packed.exists() and not plain.exists() else plain
+
+
 def require_files(folder: Path) -> None:
     """Raise `DatasetError` if a user's folder lacks a file."""
-    for file in FILES.values():
-        if not (folder / file).is_file():
+    for split, file in FILES.items():
+        if not file_of(folder, split).exists():
             remedy = f"give a folder that holds {' and '.join(FILES.values())}"
             problem = f"is {folder}, where there is no {file}"
             raise DatasetError.of("csv", problem, remedy, str(folder))
@@ -68,11 +75,12 @@ def require_files(folder: Path) -> None:
 
 def require_first_grids(folder: Path, text: GridText) -> None:
     """Raise `DatasetError` if first puzzles of a user's files have another number of cells."""
-    for file in FILES.values():
-        found = len(first_question(folder / file))
+    for split in FILES:
+        file = file_of(folder, split)
+        found = len(first_question(file))
         if found != text.cells:
             problem = f"question has {found} characters in place of {text.cells}"
-            raise line_error(folder / file, 0, problem, text.remedy)
+            raise line_error(file, 0, problem, text.remedy)
 
 
 def choose(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.csv_files.choice import FILES, ChoiceSettings, choose, draw
+from puzzle_datasets.csv_files.choice import ChoiceSettings, choose, draw, file_of
 from puzzle_datasets.csv_files.table import CsvRows, GridText, line_error, read_ratings, read_rows
 from puzzle_datasets.storage.schema import Hashes, Split, Tokens
 from puzzle_datasets.storage.writer import Rows, SetWriter, spread
@@ -69,7 +69,7 @@ def import_splits(
     pairs = writer.write_split("train", _pairs(apart, 0, form, reports["train"]))
     if not pairs:
         problem = "has no row that is not also a test puzzle, up to its symmetries"
-        raise DatasetError.of(folder / FILES["train"], problem, "give other files")
+        raise DatasetError.of(file_of(folder, "train"), problem, "give other files")
     writer.write_split("test", _pairs(iter(test), pairs, form, reports["test"]))
     return reports
 
@@ -91,7 +91,7 @@ def _read(
     folder: Path, split: Split, settings: ChoiceSettings, form: CsvFormat, report: SplitReport
 ) -> Iterator[Rated]:
     """Yield the chosen rows of a split with their ratings, checked."""
-    file = folder / FILES[split]
+    file = file_of(folder, split)
     ratings = read_ratings(file)
     generator = keyed_generator("csv rows", split, settings.seed)
     chosen = choose(file, split, ratings, settings, generator)

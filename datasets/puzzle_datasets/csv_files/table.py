@@ -8,7 +8,6 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +15,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.csv_files.lines import line_number, lines, opened
 from puzzle_datasets.storage.schema import PAD, Integers, Mask, Tokens
 
 COLUMNS = ("source", "question", "answer", "rating")
 BLOCK_BYTES = 1 << 20
-FIRST_LINE = 2
 _HEADER = -1
 
 AS_UTF8 = "save the file as UTF-8"
@@ -31,7 +30,7 @@ LARGEST_RATING = float(np.finfo(np.float32).max)
 
 def line_error(file: Path, row: int, problem: str, remedy: str) -> DatasetError:
     """Return the error of a row; its value is the number of the row's line."""
-    line = row + FIRST_LINE
+    line = line_number(file, row)
     return DatasetError.of(file, f"has a fault in line {line}: {problem}", remedy, line)
 
 
@@ -45,63 +44,67 @@ def read_blocks(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.Re
 
     Raises `DatasetError` if the file can't be read, or lacks a column, a row or a value of a row.
     """
-    refused: list[Any] = []
-
-    def refuse(row: Any) -> str:
-        refused.append(row)
-        return "error"
-
     first = 0
     try:
         _check_header(file)
-        with pa_csv.open_csv(
-            file,
-            # One thread: with more, a refused row has no number.
-            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-            parse_options=pa_csv.ParseOptions(
-                ignore_empty_lines=False, invalid_row_handler=refuse
-            ),
-            convert_options=pa_csv.ConvertOptions(
-                include_columns=columns, column_types=dict.fromkeys(columns, pa.binary())
-            ),
-        ) as reader:
+        with (
+            opened(file) as stream,
+            pa_csv.open_csv(
+                stream,
+                # One thread: with more, a refused row has no number.
+                read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+                parse_options=pa_csv.ParseOptions(ignore_empty_lines=True),
+                convert_options=pa_csv.ConvertOptions(
+                    include_columns=columns, column_types=dict.fromkeys(columns, pa.binary())
+                ),
+            ) as reader,
+        ):
             for batch in reader:
                 yield first, batch
                 first += len(batch)
-    except OSError as error:
-        problem = f"can't be read ({error.strerror or error})"
+    except (OSError, EOFError) as error:
+        problem = f"can't be read ({getattr(error, 'strerror', None) or error})"
         raise DatasetError.of(file, problem, "give a CSV file that can") from error
-    except pa.ArrowInvalid as error:
-        raise _parse_fault(file, refused, error) from error
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise _parse_fault(file) from error
 
 
 def _check_header(file: Path) -> None:
-    with file.open("rb") as stream:
-        line, more = stream.readline(), stream.read(1)
+    found = lines(file)
+    line, more = next(found, b""), next(found, None)
     try:
-        names = next(csv.reader([line.decode("utf-8-sig")]), [])
+        names = _values(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise line_error(file, _HEADER, "it is not UTF-8", AS_UTF8) from error
     for column in COLUMNS:
         if names.count(column) != 1:
             problem = f"there are {names.count(column)} columns {column!r}"
             raise line_error(file, _HEADER, problem, f"have the header {','.join(COLUMNS)}")
-    if not more:
+    if more is None:
         raise no_rows(file)
 
 
-def _parse_fault(file: Path, refused: Sequence[Any], error: pa.ArrowInvalid) -> DatasetError:
-    with file.open("rb") as stream:
-        quotes = (n for n, line in enumerate(stream, 1) if line.count(b'"') % 2)
-        line = next(quotes, None)
-    if line is not None:
-        return line_error(file, line - FIRST_LINE, "a quote is left open", "close it")
-    if refused:
-        actual, expected = refused[0].actual_columns, refused[0].expected_columns
-        problem = f"there are {actual} values where the header has {expected}"
-        remedy = "mend the line, or get the file again if it is cut short"
-        return line_error(file, refused[0].number - FIRST_LINE, problem, remedy)
-    return DatasetError.of(file, f"can't be parsed ({error})", "get the file again")
+def _values(line: str) -> list[str]:
+    """Return the values of a line; none of a line with a value beyond all bounds."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
+
+
+def _parse_fault(file: Path) -> DatasetError:
+    """Return what is wrong with the first line that can't be parsed."""
+    expected = 0
+    for row, line in enumerate(lines(file), _HEADER):
+        if line.count(b'"') % 2:
+            return line_error(file, row, "a quote is left open", "close it")
+        actual = len(_values(line.decode("latin-1")))
+        expected = expected or actual
+        if actual != expected:
+            problem = f"there are {actual} values where the header has {expected}"
+            remedy = "mend the line, or get the file again if it is cut short"
+            return line_error(file, row, problem, remedy)
+    return DatasetError.of(file, "can't be parsed", "get the file again")
 
 
 @dataclass(frozen=True, kw_only=True)

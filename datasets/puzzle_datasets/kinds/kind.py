@@ -229,7 +229,9 @@ class PuzzleSet:
             items = {item.name: item for item in fields(settings)}
             if error.field is None or error.field in items:
                 raise
-            folder = next(name for name, item in items.items() if is_folder(item))
+            folders = [name for name, item in items.items() if is_folder(item)]
+            of_it = (n for n in folders if error.field.startswith(str(getattr(settings, n))))
+            folder = next(of_it, folders[0])
             problem = f"can't be used, for {error.field} {error.problem}"
             value = getattr(settings, folder)
             raise DatasetError(folder, value, error.remedy, problem=problem) from error

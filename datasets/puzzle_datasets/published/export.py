@@ -4,6 +4,8 @@ Sets under a table of variants are written with every variant, token for token w
 loader serves: a thousand times larger. Of fresh augmentations the base pairs are written.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,25 +30,28 @@ from puzzle_datasets.published.layout import (
 )
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IDENTITY_FILE, Split
+from puzzle_datasets.storage.writer import Report
 
 SET = "all"
 
 
-def export(folder: Path, out: Path, style: Style = "hrm") -> None:
+def export(folder: Path, out: Path, style: Style = "hrm", report: Report | None = None) -> None:
     """Write the puzzle set in `folder` to `out` in the published npy layout, tokens as uint8.
 
     `style` is how augmented identities are named that have no names; `trm` also writes the scored
-    tasks of ARC. Raises `DatasetError` if the set is damaged or `out` exists; `OSError` if it
-    can't be written.
+    tasks of ARC. `report` is called with the split and the pairs written so far. Raises
+    `DatasetError` if the set is damaged or `out` exists; `OSError` if it can't be written.
     """
     if out.exists():
         raise DatasetError.of(out, "exists", "choose another folder to export to")
     dataset = PuzzleDataset.open(folder)
     with naming(out):
-        make_folder(out, lambda partial: _write(dataset, folder, partial, style))
+        make_folder(out, lambda into: _write(dataset, folder, into, style, report))
 
 
-def _write(dataset: PuzzleDataset, folder: Path, out: Path, style: Style) -> None:
+def _write(
+    dataset: PuzzleDataset, folder: Path, out: Path, style: Style, report: Report | None
+) -> None:
     manifest, kind = dataset.manifest, kind_named(dataset.manifest.kind)
     metadata = Metadata(sets=[SET], **{key: getattr(manifest, key) for key in SIZES})
     stored: dict[Split, ServedSplit] = {
@@ -59,13 +64,16 @@ def _write(dataset: PuzzleDataset, folder: Path, out: Path, style: Style) -> Non
         groups, puzzles = len(content.group_starts) - 1, len(content.identifiers)
         record = metadata_record(metadata, groups, puzzles, len(content))
         write_json(record, out / split / METADATA_FILE)
-        _write_arrays(content, manifest.seq_len, out / split)
+        tell = None if report is None else partial(report, split)
+        _write_arrays(content, manifest.seq_len, out / split, tell)
     write_json([BLANK_NAME, *_names(dataset, folder, style)], out / NAMES_FILE)
     if style == "trm" and kind.published_tasks is not None:
         write_json(kind.published_tasks(dataset), out / TASKS_FILE)
 
 
-def _write_arrays(served: ServedSplit, seq_len: int, folder: Path) -> None:
+def _write_arrays(
+    served: ServedSplit, seq_len: int, folder: Path, tell: Callable[[int], None] | None
+) -> None:
     structure = {
         "puzzle_identifiers": served.identifiers,
         "puzzle_indices": served.puzzle_starts,
@@ -80,9 +88,13 @@ def _write_arrays(served: ServedSplit, seq_len: int, folder: Path) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(served), seq_len)}
         for file in (inputs_file, labels_file):
             np.lib.format.write_array_header_1_0(file, header)
+        written = 0
         for inputs, labels in served.chunks():
             inputs_file.write(inputs.tobytes())
             labels_file.write(labels.tobytes())
+            written += len(inputs)
+            if tell is not None:
+                tell(written)
 
 
 def _names(dataset: PuzzleDataset, folder: Path, style: Style) -> list[str]:

@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.text import shown
 from puzzle_datasets.published.layout import (
     METADATA_FILE,
+    REMEDY,
     Metadata,
     array_file,
     fault,
@@ -20,6 +23,7 @@ from puzzle_datasets.published.layout import (
 from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Integers, Split, Tokens
 
 _CHUNK = 8192
+LARGEST_ARRAY = 10**13
 _DTYPES = ("uint8", "int32", "int64")
 
 
@@ -80,10 +84,12 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
 
 def open_array(file: Path) -> npt.NDArray[Any]:
     """Return an npy file's array, mapped into memory; `DatasetError` if it holds no integers."""
-    try:
-        array = np.lib.format.open_memmap(file, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise fault(file, f"can't be read ({error})") from error
+    with Reader(file, DatasetError, REMEDY, most=LARGEST_ARRAY).opened():
+        try:
+            array = np.lib.format.open_memmap(file, mode="r")
+        except Exception as error:  # numpy raises a dozen kinds of headers that are none
+            reason = " ".join(str(error).split())
+            raise fault(file, f"can't be read ({shown(reason)})") from error
     if array.dtype.name not in _DTYPES:
         remedy = f"convert it to {', '.join(_DTYPES)}"
         raise DatasetError.of(file, f"holds {array.dtype}", remedy, array.dtype.name)

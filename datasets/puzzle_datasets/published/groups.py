@@ -13,11 +13,8 @@ import pyarrow as pa
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.published.folder import PublishedSplit
 from puzzle_datasets.published.layout import Identities
-from puzzle_datasets.storage.schema import SPLITS, Integers, Split
+from puzzle_datasets.storage.schema import NO_GROUP, SPLITS, Integers, Split
 from puzzle_datasets.storage.writer import identity_table
-
-NO_GROUP = -1
-"""The group of an identity that no pair of the folder bears."""
 
 Splits = Mapping[Split, PublishedSplit]
 

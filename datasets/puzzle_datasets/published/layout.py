@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.storage.schema import ARC_COLOURS, BLANK_IDENTIFIER, PAD
+from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.text import shown
+from puzzle_datasets.storage.schema import ARC_COLOURS, BLANK_IDENTIFIER, MOST_COUNTED, PAD
 
 METADATA_FILE = "dataset.json"
 NAMES_FILE = "identifiers.json"
@@ -25,6 +27,12 @@ TASKS_FILE = "test_puzzles.json"
 BLANK_NAME = "<blank>"
 REMEDY = "build or copy the folder again"
 SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
+
+LARGEST_NAMES = 60_000_000
+"""Bytes of the names: a thousand identities of each of a thousand tasks are some 30 MB."""
+
+_SET = re.compile(r"[\w-][\w.-]{0,99}")
+"""A set's name is part of a file's."""
 
 Style = Literal["hrm", "trm"]
 """The way augmented identities are named, which the scoring of HRM and TRM reads."""
@@ -68,27 +76,28 @@ def array_file(folder: Path, name: str, part: str) -> Path:
 def read_metadata(folder: Path) -> Metadata:
     """Read a split's `dataset.json`; `DatasetError` if it can't be used."""
     file = folder / METADATA_FILE
-    content = _read_json(file)
-    if not isinstance(content, dict):
-        raise fault(file, "holds no JSON object")
+    content = Reader(file, DatasetError, REMEDY).object()
     for key, value in _TOKENS.items():
         if (found := content.get(key, value)) != value:
             remedy = f"build the folder with {key} {value}"
-            raise DatasetError.of(file, f"has {key} {found!r}", remedy, found)
+            raise DatasetError.of(file, f"has {key} {shown(found)}", remedy, found)
     sets = content.get("sets")
     if not isinstance(sets, list) or not sets or not all(isinstance(name, str) for name in sets):
         raise fault(file, "has no list 'sets' of names", sets)
+    for name in sets:
+        if _SET.fullmatch(name) is None:
+            raise fault(file, f"names a set {shown(name)}, which no set can have", name)
     for key in SIZES:
         size = content.get(key)
-        if type(size) is not int or size < 1:
-            raise fault(file, f"has {key} {size!r} where a number is due", size)
+        if type(size) is not int or not 1 <= size <= MOST_COUNTED:
+            raise fault(file, f"has {key} {shown(size)} where a number is due", size)
     return Metadata(sets=sets, **{key: content[key] for key in SIZES})
 
 
 def read_names(folder: Path, count: int) -> list[str]:
     """Return the names of `count` identifiers, the blank one first, or raise `DatasetError`."""
     file = folder / NAMES_FILE
-    names = _read_json(file)
+    names = Reader(file, DatasetError, REMEDY, most=LARGEST_NAMES).json()
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise fault(file, "holds no list of names")
     if (found := len(names)) != count:
@@ -143,10 +152,3 @@ def _parse(name: str) -> tuple[str, int, str]:
     if match is None or len(set(match[4])) < ARC_COLOURS:
         return name, 0, _UNCHANGED
     return match[1], int(match[3]), match[4]
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise fault(file, f"can't be read ({error})") from error

@@ -4,17 +4,33 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
-from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, SPLITS, Manifest, Split
+from puzzle_datasets.storage.rows import (
+    BEFORE_FIRST,
+    Fault,
+    find_fault,
+    first_fault,
+    recipe_faults,
+)
+from puzzle_datasets.storage.schema import (
+    GROUP_FILE,
+    IDENTITY_FILE,
+    NO_GROUP,
+    SPLITS,
+    Manifest,
+    Split,
+)
 from puzzle_datasets.storage.shards import (
     Columns,
     joined,
@@ -23,6 +39,7 @@ from puzzle_datasets.storage.shards import (
     rebuild,
     verify,
 )
+from puzzle_datasets.storage.structure import numbered_table, require_columns, require_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,20 +101,30 @@ class PuzzleDataset:
     def open(cls, folder: Path) -> "PuzzleDataset":
         """Read a folder that `prepare` returned.
 
-        Raises `DatasetError` if a file is missing, damaged or of another schema version.
+        Raises `DatasetError` if a file is missing, damaged or of another schema version, or what
+        it holds is no set of its kind: all that costs little of what `verify_all` proves.
         """
         manifest = verify(folder)
+        _require_kind(folder, manifest)
         columns = decoded_columns(folder, manifest)
-        has_names, has_identities = (f in manifest.files for f in (GROUP_FILE, IDENTITY_FILE))
+        has_tables = IDENTITY_FILE in manifest.files
         return cls(
             manifest=manifest,
             train=_pairs(columns["train"]),
             test=_pairs(columns["test"]),
-            identities=_read_identities(folder / IDENTITY_FILE) if has_identities else None,
-            group_names=pq.read_table(folder / GROUP_FILE)["name"].to_pylist()
-            if has_names
-            else [],
+            identities=read_identities(folder, manifest) if has_tables else None,
+            group_names=read_group_names(folder, manifest) if has_tables else [],
         )
+
+
+def _require_kind(folder: Path, manifest: Manifest) -> None:
+    """Prove files and columns to be those of the kind, which is looked up by its name."""
+    # Kinds lie above this room, which knows of them only what they answer here.
+    kind = import_module("puzzle_datasets.kinds.kind").kind_named(manifest.kind)
+    remedy = rebuild(folder)
+    require_kind(folder, manifest, kind.box(manifest.grid[0]), kind.identified, remedy)
+    for split in SPLITS:
+        require_columns(folder, manifest, split, kind.columns, remedy)
 
 
 def _pairs(columns: Columns) -> PairTable:
@@ -108,11 +135,28 @@ def _pairs(columns: Columns) -> PairTable:
     return PairTable(**common, details=tensors)
 
 
-def _read_identities(file: Path) -> IdentityTable:
-    table = pq.read_table(file)
+def read_identities(folder: Path, manifest: Manifest) -> IdentityTable:
+    """Return the recipes of all identities, each of which is one; else raise `DatasetError`."""
+    table = numbered_table(folder, manifest, IDENTITY_FILE, rebuild(folder))
     group, dihedral = (table[name].to_numpy().astype(np.int64) for name in ("group", "dihedral"))
     colours = read_bytes_column(table, "colours")
+    alien = (group < NO_GROUP) | (group >= manifest.counts["groups"])
+    faults = {"its group is none of the set": alien, **recipe_faults(dihedral, colours)}
+    if (fault := first_fault(faults)) is not None:
+        raise _row_error(folder / IDENTITY_FILE, fault, folder)
     return IdentityTable(*map(torch.from_numpy, (group, dihedral, colours)))
+
+
+def read_group_names(folder: Path, manifest: Manifest) -> list[str]:
+    """Return the name of each group. Raises `DatasetError` where the table is another."""
+    table = numbered_table(folder, manifest, GROUP_FILE, rebuild(folder))
+    names: list[str] = table["name"].to_pylist()
+    return names
+
+
+def _row_error(file: Path, fault: Fault, folder: Path) -> DatasetError:
+    problem = f"has a fault in row {fault[0]} (from 0): {fault[1]}"
+    return DatasetError.of(file, problem, rebuild(folder), fault[0])
 
 
 FOLDER = ".decoded"
@@ -124,8 +168,8 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
     Parquet has to be decompressed to be indexed. Doing so in every trial would cost each its own
     copy; so the first reader writes the columns as plain arrays beside the set, under its
     fingerprint, and all processes of the host map these. Where nothing can be written, they are
-    decoded into this process's own memory. Raises `DatasetError` if a shard is unreadable or
-    disagrees with the manifest.
+    decoded into this process's own memory. A copy that has been changed is made anew. Raises
+    `DatasetError` if a shard is unreadable or a row of it has a fault.
     """
     copy = folder.absolute().parent / FOLDER / manifest.fingerprint[:16]
     for _ in range(2):
@@ -141,19 +185,16 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
 
 
 def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
-    """Yield a split's columns piece by piece; refuse at the end if their number is wrong."""
-    promised, found = manifest.counts[f"{split}_pairs"], 0
+    """Yield a split's columns piece by piece; raise `DatasetError` at a row with a fault."""
+    before = BEFORE_FIRST
     for name in manifest.shards(split):
+        first = 0
         for columns in read_rows(folder / name):
-            if columns["inputs"].shape[1] != manifest.seq_len:
-                length = columns["inputs"].shape[1]
-                problem = f"has grids of {length} tokens but the manifest says {manifest.seq_len}"
-                raise DatasetError.of(folder / name, problem, rebuild(folder), length)
-            found += len(columns["inputs"])
+            if (fault := find_fault(manifest, columns, before)) is not None:
+                raise _row_error(folder / name, (first + fault[0], fault[1]), folder)
+            before = {key: int(columns[key][-1]) for key in before}
+            first += len(columns["inputs"])
             yield columns
-    if found != promised:
-        problem = f"has {found} {split} pairs but its manifest says {promised}"
-        raise DatasetError.of(folder, problem, rebuild(folder), found)
 
 
 def _decode(folder: Path, manifest: Manifest, into: Path) -> None:
@@ -190,7 +231,15 @@ def _mapped(folder: Path) -> Columns:
 
 
 def _is_whole(columns: Columns, folder: Path, manifest: Manifest, split: Split) -> bool:
-    """Return True if a copy, which anybody may have deleted in part, has all columns and rows."""
-    names = set(pq.read_schema(folder / manifest.shards(split)[0]).names)
+    """Return True if a copy, which anybody may have changed, has all columns, types and rows."""
+    schema = pq.read_schema(folder / manifest.shards(split)[0])
     count = manifest.counts[f"{split}_pairs"]
-    return set(columns) == names and all(len(values) == count for values in columns.values())
+    if set(columns) != set(schema.names):
+        return False
+    for field in schema:
+        values, is_bytes = columns[field.name], pa.types.is_fixed_size_binary(field.type)
+        dtype = np.dtype(np.uint8) if is_bytes else np.dtype(field.type.to_pandas_dtype())
+        shape = (count, field.type.byte_width) if is_bytes else (count,)
+        if values.dtype != dtype or values.shape != shape:
+            return False
+    return find_fault(manifest, columns, BEFORE_FIRST) is None

@@ -6,16 +6,18 @@ every other file, so that one fingerprint stands for the whole content.
 
 import hashlib
 import json
-import math
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.reading import parse_json
+from puzzle_datasets.common.records import MisfitError, record_from
+from puzzle_datasets.common.text import shown
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
@@ -33,6 +35,9 @@ IGNORE_LABEL = -100
 BLANK_IDENTIFIER = 0
 """The puzzle identifier that belongs to no puzzle; identities count from 1."""
 
+NO_GROUP = -1
+"""The group of an identity that no pair of an imported set bears."""
+
 IMPORTED = "official"
 """Name of the set that holds a published folder as it is."""
 
@@ -44,6 +49,14 @@ Mask = npt.NDArray[np.bool_]
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 _AGAIN = "build the set again"
+_SHARD = re.compile(r"(train|test)-\d{5,9}\.parquet")
+
+MOST_VOCABULARY, MOST_TOKENS, MOST_COUNTED = 256, 1_000_000, 2**31 - 1
+"""Tokens are stored as bytes, and the numbers of rows in 32 bits."""
+
+LARGEST_STATISTIC = 1e300
+LARGEST_SEED, MOST_AUGMENTATIONS = 10**18, 10**6
+
 COUNTS = {"groups", "train_pairs", "test_pairs", "identities"}
 
 AugmentationMode = Literal["stored", "table", "fresh"]
@@ -121,14 +134,11 @@ class Manifest(_Description):
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
         """Read a manifest of this schema version back; `DatasetError` of `file` if it is none."""
         try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
-            remedy = "delete its folder and build the set again"
-            raise DatasetError.of(file, f"is not JSON ({error})", remedy) from error
-        _check_content(content, file)
-        box = content["box"]
-        pairs = {"grid": tuple(content["grid"]), "box": None if box is None else tuple(box)}
-        manifest = cls(**{**content, **pairs})
+            content = parse_json(text)
+            _require_version(content)
+            manifest = record_from(content, cls)
+        except MisfitError as error:
+            raise DatasetError.of(file, error.problem, _AGAIN) from error
         if (fault := _contradiction(manifest)) is not None:
             raise DatasetError.of(file, fault, _AGAIN)
         return manifest
@@ -139,59 +149,61 @@ def canonical_json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _check_content(content: Any, file: Path | str) -> None:
-    """Refuse what is no manifest: every key has to be there, with a value of its type."""
-    if not isinstance(content, dict):
-        raise DatasetError.of(file, "holds no JSON object", _AGAIN)
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:  # first, for keys of other versions are not worth naming
-        problem = f"has schema_version {version!r} but this version reads {SCHEMA_VERSION}"
-        raise DatasetError.of(file, problem, _AGAIN, version)
-    hints = get_type_hints(Manifest)
-    faults = [f"lacks {key!r}" for key in hints if key not in content]
-    faults += [f"has unknown {key!r}" for key in content if key not in hints]
-    faults += [
-        f"has {key!r} of a wrong type"
-        for key, hint in hints.items()
-        if key in content and not _fits(content[key], hint)
-    ]
-    if faults:
-        raise DatasetError.of(file, ", ".join(faults), _AGAIN)
+def _require_version(content: Any) -> None:
+    """Raise `MisfitError` of another schema version first: its keys are not worth naming."""
+    if isinstance(content, dict):
+        version = content.get("schema_version", SCHEMA_VERSION)
+        if version != SCHEMA_VERSION:
+            this = f"but this version reads {SCHEMA_VERSION}"
+            raise MisfitError(f"has schema_version {shown(version)} {this}")
 
 
 def _contradiction(manifest: Manifest) -> str | None:
     rows, columns = manifest.grid
-    if set(manifest.counts) != COUNTS:
+    counts = manifest.counts
+    if set(counts) != COUNTS:
         return f"has counts other than {', '.join(sorted(COUNTS))}"
-    identifiers, identities = manifest.num_puzzle_identifiers, manifest.counts["identities"]
-    if rows * columns != manifest.seq_len:
+    for name, count in counts.items():
+        least = 0 if name == "identities" else 1
+        if not least <= count <= MOST_COUNTED:
+            return f"counts {shown(count)} {name}, not {least} to {MOST_COUNTED}"
+    if min(rows, columns) < 1 or rows * columns != manifest.seq_len:
         return f"says seq_len {manifest.seq_len} of a grid of {rows} by {columns}"
+    if manifest.seq_len > MOST_TOKENS:
+        return f"says seq_len {manifest.seq_len}, over {MOST_TOKENS}"
     if not manifest.kind.isidentifier():
-        return f"names a kind {manifest.kind!r}, which no kind can have"
+        return f"names a kind {shown(manifest.kind)}, which no kind can have"
+    identifiers, identities = manifest.num_puzzle_identifiers, counts["identities"]
     if identifiers != identities + 1:
         return f"says {identifiers} identifiers of {identities} identities and the blank one"
+    if not 1 <= manifest.vocab_size <= MOST_VOCABULARY:
+        return f"says vocab_size {manifest.vocab_size}, not 1 to {MOST_VOCABULARY}"
     if set(manifest.tokens) != {str(token) for token in range(manifest.vocab_size)}:
         return f"explains other tokens than 0 to {manifest.vocab_size - 1}"
-    if not all(math.isfinite(value) for value in manifest.statistics.values()):
-        return "has a statistic that is no number"
+    if not all(abs(value) <= LARGEST_STATISTIC for value in manifest.statistics.values()):
+        return f"has a statistic over {LARGEST_STATISTIC:g}"
+    return _fault_of_files(manifest) or _fault_of_settings(manifest)
+
+
+def _fault_of_files(manifest: Manifest) -> str | None:
+    for name in manifest.files:
+        if _SHARD.fullmatch(name) is None and name not in (GROUP_FILE, IDENTITY_FILE):
+            return f"names the file {shown(name)}, which no set has"
     for split in SPLITS:
         if not manifest.shards(split):
             return f"names no shard of {split}"
+    if bool(manifest.counts["identities"]) != (IDENTITY_FILE in manifest.files):
+        return f"counts {manifest.counts['identities']} identities, unlike its files"
     return None
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Return True if a value read from JSON is of a type, down to its items."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in arguments
-    if origin in (Union, UnionType):
-        return any(_fits(value, option) for option in arguments)
-    if origin is tuple:
-        same_length = isinstance(value, list) and len(value) == len(arguments)
-        return same_length and all(map(_fits, value, arguments))
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
-    if hint is Any:
-        return True
-    return isinstance(value, (int, float) if hint is float else hint)
+def _fault_of_settings(manifest: Manifest) -> str | None:
+    """A setting of the builder that serving reads."""
+    wanted = {"seed": LARGEST_SEED}
+    if manifest.augmentation == "table":
+        wanted["augmentations"] = MOST_AUGMENTATIONS
+    for name, most in wanted.items():
+        value = manifest.settings.get(name, 0 if name == "seed" else None)
+        if type(value) is not int or not 0 <= value <= most:
+            return f"has {shown(value)} as settings.{name}, not 0 to {most}"
+    return None

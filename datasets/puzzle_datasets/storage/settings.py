@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.options import is_folder
+from puzzle_datasets.common.options import files_of, is_folder
+from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.storage.schema import AugmentationMode
 
-LARGEST_SEED = 10**18
 MOST_PUZZLES = 10**9
-MOST_AUGMENTATIONS = 10**6
+LARGEST_FILE = 10**13
 
 Augmentations = int | Literal["fresh"]
 """Number of fixed variants of each puzzle beside itself, or `fresh`: new ones in each epoch."""
@@ -54,13 +54,17 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 def _digest(folder: Path, item: Field[Any]) -> str:
     total = hashlib.sha256()
     try:
-        folder.stat()
-        for file in sorted({f for glob in item.metadata["files"] for f in folder.glob(glob)}):
-            with file.open("rb") as stream:
+        for file in files_of(item, folder):
+            with Reader(file, DatasetError, "remove it", most=LARGEST_FILE).opened() as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
-            total.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+            total.update(f"{_place(file, folder)} {content}\n".encode())
     except OSError as error:
         problem = f"names {folder}, which can't be read ({error.strerror})"
         remedy = "give a folder that exists"
         raise DatasetError.of(item.name, problem, remedy, str(folder)) from error
     return total.hexdigest()
+
+
+def _place(file: Path, folder: Path) -> str:
+    """The place of a file in a folder, of a single file its name."""
+    return file.relative_to(folder if folder.is_dir() else folder.parent).as_posix()

@@ -13,11 +13,16 @@ import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
+from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest, Split
 
 ROW_GROUP = 8192
 GROUPS_PER_SHARD = 16
-_READ_ROWS = 8 * ROW_GROUP
+_READ_ROWS, _READ_BYTES = 8 * ROW_GROUP, 1 << 26
+"""Most rows read at a time, and about the most bytes of one column of them."""
+
+LARGEST_FILE = 10**13
+"""Bytes of a shard; it is never read whole."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -68,8 +73,15 @@ def joined(parts: Sequence[Columns]) -> Columns:
 
 def read_rows(file: Path) -> Iterator[Columns]:
     """Yield a shard's columns, some row groups at a time; `DatasetError` if it can't be read."""
-    with unreadable(file, "build the set again"), pq.ParquetFile(file, memory_map=True) as parquet:
-        for batch in parquet.iter_batches(_READ_ROWS):
+    again = "build the set again"
+    with unreadable(file, again), pq.ParquetFile(file, memory_map=True) as parquet:
+        widths = [
+            t.byte_width for t in parquet.schema_arrow.types if pa.types.is_fixed_size_binary(t)
+        ]
+        rows = max(1, min(_READ_ROWS, _READ_BYTES // max(widths, default=1)))
+        for batch in parquet.iter_batches(rows):
+            if any(column.null_count for column in batch.columns):
+                raise DatasetError.of(file, "lacks values in some rows", again)
             yield to_columns(batch)
 
 
@@ -79,7 +91,8 @@ def unreadable(file: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise DatasetError.of(file, f"can't be read ({error})", remedy) from error
+        reason = " ".join(str(error).split())  # Arrow's has lines
+        raise DatasetError.of(file, f"can't be read ({reason})", remedy) from error
 
 
 def write_shard(table: pa.Table, file: Path) -> None:
@@ -109,9 +122,9 @@ def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
     )
 
 
-def file_hash(file: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with file.open("rb") as stream:
+def file_hash(file: Path, remedy: str = "restore it") -> str:
+    """Return the SHA-256 of a file as hex digits. Raises `DatasetError` if it can't be read."""
+    with Reader(file, DatasetError, remedy, most=LARGEST_FILE).opened() as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -124,8 +137,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"is no puzzle set, for it has no {MANIFEST_FILE}",
             "name a folder that `python -m puzzle_datasets build` made",
         )
-    with unreadable(file, rebuild(folder)):
-        text = file.read_text(encoding="utf-8")
+    text = Reader(file, DatasetError, rebuild(folder)).text()
     return Manifest.from_json(text, file)
 
 
@@ -134,7 +146,7 @@ def verify(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     for name, expected in manifest.files.items():
         with unreadable(folder / name, rebuild(folder)):
-            actual = file_hash(folder / name)
+            actual = file_hash(folder / name, rebuild(folder))
         if actual != expected:
             problem = "is damaged (its hash has changed)"
             raise DatasetError.of(folder / name, problem, rebuild(folder), actual)

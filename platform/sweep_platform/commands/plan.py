@@ -9,16 +9,20 @@ from sweep_platform.plan.plan import heading, make_plan, summary, table, warning
 from sweep_platform.space.dataset import planned_shape
 
 
-def show_plan(request: Request) -> None:
-    """Print the resolved specification and its cost. Raises `UserError` as `resolve` does."""
+def show_plan(request: Request, verbose: bool) -> None:
+    """Print a sweep's cost, all its settings before that if `verbose`.
+
+    Raises `UserError` as `resolve` does.
+    """
     with hardware_at(request.address) as hardware:
         sweep = resolve(request, hardware)
     slots = hardware.slots(sweep.spec.resources)
     here = request.address is None and slots > 0
-    print(yaml.safe_dump(sweep.spec.public(), sort_keys=False), end="")
+    if verbose:
+        print(yaml.safe_dump(sweep.spec.public(), sort_keys=False))
     plan = make_plan(sweep.spec, planned_shape(sweep.spec.dataset), slots, calibrated=here)
     words = heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)
-    print(f"\n{words}\n\n{table(plan)}\n\n{summary(plan)}")
+    print(f"{words}\n\n{table(plan)}\n\n{summary(plan)}")
     if holds_a_sweep(sweep.folder):
         begun = counted(len(sweep.folder.trials()), "trial")
         print(f"{sweep.folder.root} holds a sweep of {begun}, with which --resume goes on.")

@@ -6,14 +6,10 @@ from puzzle_datasets.common.exit_status import say
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, require_free, resolve
 from sweep_platform.driver.session import SweepSession
-from sweep_platform.execution.cluster import connected, hardware_at
+from sweep_platform.execution.cluster import hardware_at
+from sweep_platform.execution.connection import connected
 from sweep_platform.plan.plan import heading, make_plan, warnings
-from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
-
-_LAST_WORDS = {
-    SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
-    SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
-}
+from sweep_platform.store.folder import SweepFolder, owned
 
 
 def run(request: Request) -> SweepFolder:
@@ -43,7 +39,5 @@ def run(request: Request) -> SweepFolder:
             time_limit=session.budget.seconds_left,
         )
         end = session.run(held.enter_context(display), ray)
-    say(f"Report: {sweep.folder.report / 'report.html'}")
-    if end in _LAST_WORDS:
-        say(_LAST_WORDS[end])
+    say(session.last_words(end))
     return sweep.folder

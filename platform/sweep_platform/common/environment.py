@@ -1,6 +1,5 @@
 """Versions, commit and hardware of a sweep, so that its numbers can be compared."""
 
-import os
 import platform
 import subprocess
 import sys
@@ -8,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.common.exit_status import DISK_FULL
+from puzzle_datasets.common.processors import cores
 from sweep_platform.common.text import redact
 
 PACKAGES = ("hrm-sweeps", "torch", "ray", "optuna", "mlflow", "numpy", "pyarrow")
@@ -26,13 +27,6 @@ def describe() -> dict[str, Any]:
         },
         "command": [Path(sys.argv[0]).name, *map(redact, sys.argv[1:])],
     }
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def git_commit() -> str | None:
@@ -77,3 +71,13 @@ def _output(command: list[str]) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def disk_full(error: BaseException) -> OSError | None:
+    """The error of a full disk that an error came of, where there was one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in DISK_FULL:
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None

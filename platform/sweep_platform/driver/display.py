@@ -23,6 +23,9 @@ from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialS
 _MOST_LINES = 8
 """Running trials that get a line of their own."""
 
+_QUIET_SECONDS = 60.0
+"""Time without a line after which any report gets one."""
+
 _STATES = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.STOPPED, TrialState.FAILED)
 """States that are counted in the block also where no trial is in them."""
 
@@ -48,6 +51,7 @@ class ProgressDisplay:
         self._lock = threading.RLock()
         self._exit = ExitStack()
         self._console: Console | None = None
+        self._spoke = clock()
 
     def __enter__(self) -> Self:
         self._sweep.began = self._sweep.clock()
@@ -58,6 +62,10 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
         self._exit.close()
 
     def restore(self, folder: TrialFolder) -> None:
@@ -73,15 +81,17 @@ class ProgressDisplay:
             self._line(f"trial {record.number} {word}: {knobs(record.knobs)}")
 
     def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
-        """A trial reported; an evaluation gets a line."""
+        """A trial reported; an evaluation gets a line, any report after a minute without one."""
         with self._lock:
             self._sweep.trial(record).measured(progress)
-            if curve := progress.curve:
+            quiet = self._sweep.clock() - self._spoke >= _QUIET_SECONDS
+            if progress.curve or quiet:
                 done = percent(progress.step / progress.total_steps)
-                self._line(
-                    f"trial {record.number} at {done}: loss {progress.loss:.3g}, exact accuracy"
-                    f" {percent(curve.exact_accuracy[-1])} at {flops(curve.inference_flops[-1])}"
-                )
+                found = f"trial {record.number} at {done}: loss {progress.loss:.3g}"
+                if curve := progress.curve:
+                    found += f", exact accuracy {percent(curve.exact_accuracy[-1])}"
+                    found += f" at {flops(curve.inference_flops[-1])}"
+                self._line(found)
 
     def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
         """A trial ended or paused. In a terminal only failures stay on the screen."""
@@ -103,6 +113,7 @@ class ProgressDisplay:
         if self._console is None:
             line = f"[{', '.join(_totals(self._sweep))}] {_one_line(text)}"
             print(line, file=self._stream, flush=True)
+            self._spoke = self._sweep.clock()
 
     def _print(self, text: str) -> None:
         """A line above the live block. Never under our lock: the block is drawn under rich's."""

@@ -1,5 +1,6 @@
 """The request of a user, and what it comes to: a sweep, new or resumed, and its puzzles."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest, verify
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN
+from sweep_platform.driver.moved import place_now
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.folder import SweepFolder
 
 DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
@@ -38,6 +40,7 @@ class Request:
     settings: tuple[Setting | str, ...] = ()
     out: Path | None = None
     resume: bool = False
+    retry_failed: bool = False
     tracking_uri: str | None = None
     address: str | None = None
     data: Path | None = None
@@ -54,6 +57,8 @@ class ResolvedSweep:
 
 def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
     """The sweep to run, new or resumed. Raises `InputError`: a bad space, nothing to resume."""
+    if request.retry_failed and not request.resume:
+        raise InputError.of("--retry-failed", "runs trials of an earlier session", "add --resume")
     return _taken_up(request) if request.resume else resolve_new(request, hardware)
 
 
@@ -82,9 +87,10 @@ def holds_a_sweep(folder: SweepFolder) -> bool:
     """Whether a sweep was begun in a folder. Raises `InputError`: it cannot be read."""
     try:
         return folder.exists()
-    except PermissionError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InputError.of(
-            folder.root, f"cannot be read ({error.strerror})", "choose another --out"
+            folder.root, f"cannot be read ({why})", "choose another --out"
         ) from None
 
 
@@ -122,13 +128,14 @@ def _taken_up(request: Request) -> ResolvedSweep:
                 "changes a sweep that is resumed, which keeps its settings",
                 f"only {', '.join(ADJUSTABLE)} may change",
             )
-    spec = overridden(record.spec, str(folder.root / "sweep.json"), request.settings)
-    _require_same_storage(folder, record, spec)
+    place = str(folder.root / "sweep.json")
+    kept = overridden(record.spec, place, ()).search.storage
+    spec = overridden(record.spec, place, request.settings)
+    _require_same_storage(folder, kept, spec)
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
 
 
-def _require_same_storage(folder: SweepFolder, record: SweepRecord, spec: SweepSpec) -> None:
-    kept = record.spec["search"]["storage"]
+def _require_same_storage(folder: SweepFolder, kept: str | None, spec: SweepSpec) -> None:
     now = spec.search.storage
     if spec.public()["search"]["storage"] != kept:
         raise InputError.of(
@@ -174,14 +181,14 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
     not those that the sweep began with.
     """
     began_with = sweep.folder.record().dataset if sweep.folder.exists() else None
-    before = Path(began_with["folder"]) if began_with else None
+    before = place_now(sweep.folder, _folder_of(began_with)) if began_with else None
     if before is not None and data is None and before.exists():
         folder, manifest = before, verify(before)
     else:
         root = before.parent if before is not None else DEFAULT_DATA
         folder = prepare(sweep.spec.dataset, data or root)
         manifest = read_manifest(folder)
-    if began_with is not None and began_with["fingerprint"] != manifest.fingerprint:
+    if began_with is not None and began_with.get("fingerprint") != manifest.fingerprint:
         raise InputError.of(
             folder,
             f"is not the puzzle set that {sweep.folder.root} began with",
@@ -191,3 +198,9 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
         folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
     )
     return Puzzles(address=address, manifest=manifest)
+
+
+def _folder_of(dataset: Mapping[str, Any]) -> Path:
+    """The folder of the puzzles as a record names it, which may be of another hand."""
+    folder = dataset.get("folder")
+    return Path(folder) if isinstance(folder, str) and "\0" not in folder else Path()

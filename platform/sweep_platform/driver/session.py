@@ -1,30 +1,34 @@
 """One session's work on a sweep: create it or take it up, run, record, report."""
 
 import os
-import time
 import uuid
-from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict
 
-from puzzle_datasets.common.exit_status import stop_on_signal
-from sweep_platform.common.environment import describe, git_commit
+from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
+from sweep_platform.common.environment import git_commit
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import HIDDEN, redact
+from sweep_platform.common.text import redact
 from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.driver.ending import Once, last_words
+from sweep_platform.driver.record import record_sweep, tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
-from sweep_platform.execution.cluster import Hardware, Resources
+from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
-from sweep_platform.execution.ray_tune import WorkersLost, run_trials
-from sweep_platform.plan.budget import Budget
+from sweep_platform.execution.probe import HeadWatch, asked
+from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import complete_seconds, open_search
+from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import ResourceSpec
-from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import Replicate, TrialJob
 from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
-from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, open_store
+from sweep_platform.tracking.mlflow_store import (
+    open_store,
+)
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.tracker import TrackerThread
 
@@ -39,12 +43,14 @@ class SweepSession:
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
         _require_a_slot(hardware, sweep.spec.resources)
-        self.tracking_uri = _tracking_uri(request, sweep.folder)
+        self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
         self.puzzles = prepare_puzzles(sweep, request.data)
-        self._record(sweep, request)
+        record_sweep(sweep, request, self.puzzles, self.tracking_uri)
         dataset = asdict(self.puzzles.address)
-        self._search = open_search(self.folder, self.spec, self.puzzles.shape, dataset)
+        self._search = open_search(
+            self.folder, self.spec, self.puzzles.shape, dataset, request.retry_failed
+        )
         self._tracker = MlflowTracker(self.folder, self.tracking_uri)
         self._tracker.check()
         self._resources = Resources()
@@ -60,46 +66,92 @@ class SweepSession:
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
         """Run trials until the budget is spent or someone interrupts; then report.
 
-        `ray` holds the connection to Ray, and is entered for as long as trials run.
+        `ray` holds the connection to Ray. It is entered before anything is recorded, and not at
+        all where no trial is left to run.
         """
         send = self._channel.send
-        scheduler = TrialScheduler(self._search, self.budget, display, self._slots, send)
+        scheduler = TrialScheduler(
+            self._search, self.budget, display, self._slots, send, needs=self._needs()
+        )
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
-        before, now = self.folder.record().environment.get("git_commit"), git_commit()
-        if before != now:
-            display.note(f"this sweep began with the code of {before} and goes on with {now}")
-        with stop_on_signal(scheduler.interrupt):
+        self._note_other_code(display)
+        finish = Once(lambda end: self._finish(end, tracker, display))
+        with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
+            if work := self._work_is_left():
+                connection.enter_context(ray)
             self.folder.session_started()
             tracker.start()
             end = SessionEnd.FAILED
             try:
-                with ray:
-                    self._run_trials(scheduler)
+                watch = self._watched(display, finish) if work else nullcontext()
+                with watch, connection.pop_all():
+                    self._run_trials(scheduler, work)
                 end = self._end(scheduler)
             except KeyboardInterrupt:
                 end = SessionEnd.INTERRUPTED
             finally:
-                self.folder.session_ended(end)
-                try:
-                    write_report(self.folder)
-                finally:
-                    self._stop(tracker, display)
+                finish(end)
         return end
 
-    def _run_trials(self, scheduler: TrialScheduler) -> None:
+    def last_words(self, end: SessionEnd) -> str:
+        """What is said last of a session: where its report is, what lacks, and how to go on."""
+        return last_words(self.folder, self.spec, self._planned, end)
+
+    def _work_is_left(self) -> bool:
+        """Whether there is a trial to run; where that is not certain, Ray has to start."""
+        if self._search.proposer.unfinished:
+            return True
+        tried = len(self.folder.trials()) >= self._planned
+        return not tried and self.budget.forbids(new=True) is None
+
+    def _run_trials(self, scheduler: TrialScheduler, work: bool) -> None:
         """Run trials, again and again where Ray gives up on its workers."""
-        storage = self.folder.root.absolute() / "ray"
-        resources = self.spec.resources
-        done = False
-        while not done:
-            try:
-                run_trials(scheduler, self._job, resources, self._slots(), storage)
-                done = True
-            except WorkersLost as lost:
-                scheduler.all_lost(str(lost))
+        if work:
+            from sweep_platform.execution.ray_tune import WorkersLost, run_trials
+
+            storage = self.folder.root.absolute() / "ray"
+            resources = self.spec.resources
+            while True:
+                try:
+                    run_trials(scheduler, self._job, resources, self._slots(), storage)
+                    break
+                except WorkersLost as lost:
+                    scheduler.all_lost(str(lost))
         scheduler.close()
+
+    def _watched(self, display: ProgressDisplay, finish: "Once") -> HeadWatch:
+        """A watch over the cluster's head, at whose loss Ray would end this process in silence."""
+        from ray import get_runtime_context
+
+        head = get_runtime_context().gcs_address
+
+        def lost() -> None:
+            display.note("Ray's head does not answer any more: the session ends")
+            finish(SessionEnd.INTERRUPTED)
+            display.close()
+            say(self.last_words(SessionEnd.INTERRUPTED))
+            os._exit(INTERRUPTED)  # the main thread waits for the head, and can't be woken
+
+        return HeadWatch(lambda: asked(head) == "OK", lost)
+
+    def _finish(self, end: SessionEnd, tracker: TrackerThread, display: ProgressDisplay) -> None:
+        """Record the end, report, and let MLflow know, each as far as the disk lets it."""
+        for step in (lambda: self.folder.session_ended(end), lambda: write_report(self.folder)):
+            try:
+                step()
+            except OSError as error:
+                display.note(f"{error.filename or self.folder.root}: {error.strerror or error}")
+        self._stop(tracker, display)
+
+    def _note_other_code(self, display: ProgressDisplay) -> None:
+        before, now = self.folder.record().environment.get("git_commit"), git_commit()
+        if before != now:
+            display.note(f"this sweep began with the code of {before} and goes on with {now}")
+
+    def _needs(self) -> str:
+        return in_words(self.spec.resources.cpus, self.spec.resources.gpus)
 
     def _job(self, trial: TrialFolder) -> TrialJob:
         record, resources = trial.record(), self.spec.resources
@@ -124,7 +176,15 @@ class SweepSession:
             return SessionEnd.INTERRUPTED
         outcomes = [trial.outcome() for trial in self.folder.trials()]
         failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
-        return SessionEnd.FAILED if failed and all(failed) else SessionEnd.DONE
+        if failed and all(failed):
+            return SessionEnd.FAILED
+        late = self.budget.forbids(new=False) is Limit.TIME and len(failed) < self._planned
+        return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
+
+    @property
+    def _planned(self) -> int:
+        """Trials that the budget pays for and the space has."""
+        return int(min(self.spec.budget.trials, size(self.spec, self.puzzles.shape).count))
 
     def _stop(self, tracker: TrackerThread, display: ProgressDisplay) -> None:
         unsent = tracker.stop()
@@ -134,46 +194,11 @@ class SweepSession:
                 f"{redact(self.tracking_uri)} is back to send them."
             )
 
-    def _record(self, sweep: ResolvedSweep, request: Request) -> None:
-        """Write what is swept; at resume, what was changed of the budget."""
-        spec, uri = sweep.spec.public(), redact(self.tracking_uri)
-        if self.folder.exists():
-            self.folder.create(replace(self.folder.record(), spec=spec, tracking_uri=uri))
-            return
-        self.folder.create(
-            SweepRecord(
-                id=uuid.uuid4().hex,
-                name=self.folder.root.absolute().name,
-                created=time.time(),
-                space_file=request.space.source,
-                scale=sweep.scale,
-                spec=spec,
-                dataset=self.puzzles.record(),
-                environment=describe(),
-                tracking_uri=uri,
-            )
-        )
-
 
 def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
     if hardware.slots(resources) == 0:
         raise InputError.of(
             "resources",
-            f"of a trial are {resources.cpus:g} CPU cores and {resources.gpus:g} GPUs, "
-            f"but Ray has {hardware}",
+            f"of a trial are {in_words(resources.cpus, resources.gpus)}, but Ray has {hardware}",
             "lower `resources` or choose another --scale",
         )
-
-
-def _tracking_uri(request: Request, folder: SweepFolder) -> str:
-    """Address of MLflow: as given now, else as before, else by the environment or the default."""
-    if request.tracking_uri is not None:
-        return anchored(request.tracking_uri)
-    before = folder.record().tracking_uri if folder.exists() else None
-    if before is not None and HIDDEN in before:
-        raise InputError.of(
-            folder.root,
-            f"does not keep the password of its tracking store {before}",
-            "give the URI again by --tracking-uri",
-        )
-    return before or anchored(os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI))

@@ -1,22 +1,17 @@
-"""Ray: reach a cluster or start one on this machine, and what its resources allow."""
+"""The hardware that trials may be placed on, here or in a cluster."""
 
-import logging
 import os
-import signal
-import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import takewhile
 
-from sweep_platform.common.environment import cores, gpu_names
-from sweep_platform.common.errors import InputError
+from puzzle_datasets.common.processors import cores
+from sweep_platform.common.environment import gpu_names
+from sweep_platform.execution.connection import connected
 from sweep_platform.spec.schema import ResourceSpec
 
-CONNECT_SECONDS = 5.0
-LAST_PORT = 65535
 CLUSTER_GPUS = 8
 """From this many GPUs on, `--scale auto` takes the scale `cluster`."""
 
@@ -36,6 +31,12 @@ class Node:
         if resources.gpus < 1:
             return min(by_cpu, int(self.gpus) * _times(1, resources.gpus))
         return min(by_cpu, _times(self.gpus, resources.gpus))
+
+
+def in_words(cpus: float, gpus: float) -> str:
+    """Resources as people read them: "1 CPU core, 0 GPUs"."""
+    cores, cards = "core" if cpus == 1 else "cores", "GPU" if gpus == 1 else "GPUs"
+    return f"{cpus:g} CPU {cores}, {gpus:g} {cards}"
 
 
 def _times(whole: float, part: float) -> int:
@@ -71,7 +72,7 @@ class Hardware:
 
     def __str__(self) -> str:
         nodes = f", {len(self.nodes)} nodes" if len(self.nodes) > 1 else ""
-        return f"{self.cpus:g} CPU cores, {self.gpus:g} GPUs{nodes}"
+        return f"{in_words(self.cpus, self.gpus)}{nodes}"
 
 
 def this_machine() -> Hardware:
@@ -80,9 +81,16 @@ def this_machine() -> Hardware:
 
 
 def _visible_gpus() -> int:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = len(gpu_names())
-    return found if visible is None else min(found, len([i for i in visible.split(",") if i]))
+    """GPUs that CUDA would see: the list ends at its first entry that is none, such as -1."""
+    visible, found = os.environ.get("CUDA_VISIBLE_DEVICES"), len(gpu_names())
+    if visible is None:
+        return found
+    listed = takewhile(_names_a_gpu, (one.strip() for one in visible.split(",") if one.strip()))
+    return min(found, len(list(listed)))
+
+
+def _names_a_gpu(entry: str) -> bool:
+    return entry.isdecimal() or entry.startswith(("GPU-", "MIG-"))
 
 
 @contextmanager
@@ -93,50 +101,6 @@ def hardware_at(address: str | None) -> Iterator[Hardware]:
         return
     with connected(address):
         yield Resources().hardware()
-
-
-@contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """Hold a connection to Ray; one that was started here ends with its workers."""
-    try:
-        connect(address)
-        yield
-    finally:
-        if ray := sys.modules.get("ray"):
-            ray.shutdown()  # also what was half started when an interruption came
-
-
-def connect(address: str | None) -> None:
-    """Join the Ray cluster at `address`, or start one here. Raises `InputError`: no answer."""
-    if address is not None:
-        _require_answer(address)
-        _offer_token()
-    import ray
-
-    # What Ray's loggers say of trials, the display and the report say better.
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    options = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    with _kept_sigterm():
-        if address is None:
-            ray.init("local", include_dashboard=False, num_cpus=cores(), **options)
-            return
-        try:
-            ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _no_answer(address, str(error).splitlines()[0]) from None
-
-
-@contextmanager
-def _kept_sigterm() -> Iterator[None]:
-    """Keep SIGTERM's handler from Ray; raise `KeyboardInterrupt` if Ray heard one meanwhile."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGTERM, handler)
 
 
 class Resources:
@@ -160,44 +124,3 @@ class Resources:
 
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         return Hardware(tuple(Node(has.get("CPU", 0), has.get("GPU", 0)) for has in alive))
-
-
-def _require_answer(address: str) -> None:
-    """Knock at the address, since Ray itself would wait for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal() or int(port) > LAST_PORT:
-        raise InputError("--address", address, "write HOST:PORT or auto")
-    try:
-        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-    except (OSError, UnicodeError) as error:
-        raise _no_answer(address, str(error)) from None
-
-
-def _offer_token() -> None:
-    """Send this host's Ray token where there is one.
-
-    `ray start` asks for it as soon as a local Ray has left one behind, but a driver that joins
-    does not offer it by itself. Clusters that ask for none do not mind.
-    """
-    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
-    if named or (Path.home() / ".ray" / "auth_token").exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
-def _no_answer(address: str, problem: str) -> InputError:
-    return InputError(
-        f"--address {address}",
-        address,
-        "start one with `ray start --head`, correct the address, or leave it out to run here",
-        problem=f"is not answered by a Ray cluster ({problem})",
-    )
-
-
-def _our_packages() -> list[object]:
-    import hrm
-    import puzzle_datasets
-    import sweep_platform
-
-    return [hrm, puzzle_datasets, sweep_platform]

@@ -7,9 +7,6 @@ of Ray's control store: the driver writes, workers look every fifth of a second 
 import time
 from collections.abc import Callable
 
-from ray.exceptions import RayError
-from ray.experimental import internal_kv
-
 from sweep_platform.store.messages import Decision
 
 LOOK_SECONDS = 0.2
@@ -24,6 +21,8 @@ class DecisionChannel:
 
     def send(self, trial: int, decision: Decision) -> None:
         """Let the worker of a trial know; CONTINUE forgets what was decided. The driver calls."""
+        from ray.experimental import internal_kv
+
         if decision is Decision.CONTINUE:
             internal_kv._internal_kv_del(self._key(trial), namespace=_NAMESPACE)
             return
@@ -36,6 +35,9 @@ class DecisionChannel:
         A control store that does not answer has decided nothing: the trial goes on, and whether
         its worker is lost is for Ray to find out.
         """
+        from ray.exceptions import RayError
+        from ray.experimental import internal_kv
+
         try:
             value = internal_kv._internal_kv_get(self._key(trial), namespace=_NAMESPACE)
         except RayError:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.exceptions import RayError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.tune import Stopper
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from sweep_platform.common.environment import disk_full
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.spec.schema import ResourceSpec
@@ -56,7 +57,7 @@ class TuneSearcher(_Unsaved, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Pass on that a trial is over."""
-        self._scheduler.ended(trial_id, lost=error)
+        self._scheduler.ended(trial_id, lost="its worker was lost" if error else "")
 
     def save(self, checkpoint_path: str) -> None:
         """Write an empty file where Ray expects one."""
@@ -79,6 +80,10 @@ class TuneScheduler(_Unsaved, FIFOScheduler):
             self._scheduler.report(trial.trial_id, TrialReport.from_text(result["report"]))
         return str(self.CONTINUE)
 
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Settle a trial whose worker is gone; the searcher, who hears next, is not told why."""
+        self._scheduler.ended(trial.trial_id, lost=_why_lost(trial.get_pickled_error()))
+
 
 class SessionStopper(_Unsaved, Stopper):
     """Ray's stopper: ends the experiment when the scheduler says so."""
@@ -93,6 +98,15 @@ class SessionStopper(_Unsaved, Stopper):
     def stop_all(self) -> bool:
         """Whether the session is over."""
         return self._scheduler.should_end()
+
+
+def _why_lost(error: BaseException | None) -> str:
+    """What ended a worker, as far as Ray knows: memory is named, and what Ray could not do."""
+    if isinstance(error, OutOfMemoryError):
+        return "its worker was ended by Ray, for the memory of its host was about to run out"
+    if isinstance(error, RayTaskError):  # of Ray itself: what the worker meets, it reports
+        return f"its worker could not begin ({str(error.cause).splitlines()[0].rstrip('.:')})"
+    return "its worker was lost"
 
 
 def run_trials(
@@ -126,7 +140,16 @@ def run_trials(
         # Ray takes some lost workers for an error of its own, such as those that its memory
         # monitor killed, and gives up on all trials.
         if isinstance(error.__cause__, RayError):
-            raise WorkersLost(str(error.__cause__).splitlines()[0].rstrip(".")) from error
-        raise
+            raise WorkersLost(_why_lost(error.__cause__)) from error
+        _halt_if_full(scheduler, error)
+    except Exception as error:
+        _halt_if_full(scheduler, error)
     finally:
         shutil.rmtree(storage, ignore_errors=True)
+
+
+def _halt_if_full(scheduler: TrialScheduler, error: Exception) -> None:
+    """Ray's own files may find the disk full first; any other error goes on."""
+    if (full := disk_full(error)) is None:
+        raise error
+    scheduler.halt(str(full))

@@ -7,6 +7,7 @@ has not recorded it.
 
 from __future__ import annotations
 
+import socket
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.common.errors import RunError, UserError
+from sweep_platform.common.environment import disk_full
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.store.checkpoints import open_checkpoints
-from sweep_platform.store.messages import Failure, MessageError, TrialJob, TrialReport
+from sweep_platform.store.messages import Failure, Fault, MessageError, TrialJob, TrialReport
 
 if TYPE_CHECKING:
     from hrm.progress import Measurement
@@ -69,17 +71,42 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
             )
 
         try:
+            _require_folder(job)
             with store.hold(job.key) as checkpoint:
-                trainer = _trainer(job, checkpoint)
+                trainer = _taken_up(job, checkpoint, heard)
                 heard += [] if heard else _shortfall(trainer)
                 yield report(*trainer.measurements, session=session_record(trainer))
                 for _ in trainer.run(checkpoint, stop=stop, saved=lambda: store.publish(job.key)):
                     yield report(trainer.measurements[-1])
-        except (RunError, UserError) as error:
-            yield report(failure=Failure(reason=str(error)))
         except Exception as error:
-            sentence = f"{type(error).__name__}: {error}".splitlines()[0]
-            yield report(failure=Failure(reason=sentence, traceback=traceback.format_exc()))
+            yield report(failure=_failure(error))
+
+
+def _failure(error: Exception) -> Failure:
+    """What is told of an error: a disk that is full, or memory, is no fault of the trial."""
+    if (full := disk_full(error)) is not None:
+        where = full.filename or getattr(error, "field", None) or "the disk"
+        reason = f"{where}: {full.strerror} on host {socket.gethostname()}"
+        return Failure(reason=reason, fault=Fault.MACHINE)
+    if isinstance(error, HostError):
+        return Failure(reason=str(error), fault=Fault.MACHINE)
+    if isinstance(error, MemoryError):
+        return Failure(reason=f"the memory of host {socket.gethostname()} did not suffice")
+    if isinstance(error, RunError | UserError):
+        return Failure(reason=str(error))
+    sentence = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Failure(reason=sentence, traceback=traceback.format_exc())
+
+
+class HostError(RuntimeError):
+    """This host lacks what a trial needs of it; as text, a sentence that names the host."""
+
+
+def _require_folder(job: TrialJob) -> None:
+    """Raise `HostError` where this host does not see what the driver has written of the trial."""
+    folder = Path(job.checkpoints, job.key)
+    if not folder.is_dir():
+        raise HostError(f"host {socket.gethostname()} does not see {folder}; mount it there")
 
 
 @contextmanager
@@ -100,8 +127,23 @@ def _fallbacks() -> Iterator[list[str]]:
         yield heard
 
 
-def _trainer(job: TrialJob, checkpoint: Path) -> Trainer:
-    """The job's replicate as its last checkpoint left it."""
+def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
+    """The job's replicate as its last checkpoint left it; anew where that can't be read."""
+    from hrm.checkpoints.checkpoint import CheckpointError
+
+    trainer = _trainer(job)
+    if not checkpoint.exists():
+        return trainer
+    try:
+        trainer.restore(checkpoint)
+    except CheckpointError as error:
+        heard.append(f"trial {job.trial} begins anew: {str(error).partition(';')[0]}")
+        return _trainer(job)  # half of the other may be restored
+    return trainer
+
+
+def _trainer(job: TrialJob) -> Trainer:
+    """The job's replicate before its first step."""
     import torch
 
     from hrm.config import ModelConfig, TrainingConfig
@@ -113,15 +155,12 @@ def _trainer(job: TrialJob, checkpoint: Path) -> Trainer:
         raise RunError("this host's torch finds no GPU; install a CUDA build, or set gpus: 0")
     [replicate] = job.replicates
     training = {**job.training, "evaluate_at": tuple(job.training["evaluate_at"])}
-    trainer = Trainer(
+    return Trainer(
         ModelConfig(**job.model),
         TrainingConfig(**{**training, "seed": replicate.seed}),
         DatasetAddress(**job.dataset).open(),
         device,
     )
-    if checkpoint.exists():
-        trainer.restore(checkpoint)
-    return trainer
 
 
 def _shortfall(trainer: Trainer) -> list[str]:

@@ -115,15 +115,15 @@ def summary(plan: Plan) -> str:
             time_needed += ", or less: timed in eager execution, though trials compile"
     at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
     return (
-        f"{plan.total_trials} trials of {_counted(plan.size)} configurations, {at_once}; "
+        f"{text.counted(plan.total_trials, 'trial')} of {_counted(plan.size)}, {at_once}; "
         f"{text.flops(flops)} of training in all; {time_needed}."
     )
 
 
 def _counted(size: Size) -> str:
     if math.isinf(size.count):
-        return "endlessly many"
-    return f"{'' if size.exact else 'at most '}{size.count:,.0f}"
+        return "endlessly many configurations"
+    return f"{'' if size.exact else 'at most '}{text.counted(int(size.count), 'configuration')}"
 
 
 def _compiles(spec: SweepSpec) -> bool:

@@ -6,15 +6,16 @@ records: nobody else writes to a trial's folder.
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from hrm.progress import Measurement, Progress
+from hrm.progress import Measurement
 from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.search.live import Display, Live
+from sweep_platform.search.patience import StudyLostError
 from sweep_platform.search.search import Search
-from sweep_platform.store.messages import Decision, Failure, TrialReport
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 WORKER_RETRIES = 3
 """Times that a trial whose worker was lost goes on from its checkpoint."""
@@ -23,46 +24,19 @@ GRACE_SECONDS = 60.0
 """Time that trials which are to end have for saving a checkpoint."""
 
 
-class Display(Protocol):
-    """Hears of events in their order, from the driver's one thread; raises nothing."""
+_TIME_UP = "the sweep's time was up"
 
-    def trial_started(self, record: TrialRecord, resumed: bool = False) -> None:
-        """A trial begins, or goes on after an interruption."""
-
-    def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
-        """A trial reported a step that it had not reported before."""
-
-    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
-        """A trial ended or paused."""
-
-    def note(self, text: str) -> None:
-        """Something else that a person wants to know."""
-
-
-@dataclass
-class _Live:
-    """A trial that Ray has: how far it came, and what was decided on it."""
-
-    trial: TrialFolder
-    record: TrialRecord
-    began: bool = False
-    last: Progress | None = None
-    decision: Decision = Decision.CONTINUE
-    reason: str = ""
-    failure: Failure | None = None
-
-    @property
-    def spent(self) -> bool:
-        """Whether the training budget is spent."""
-        return self.last is not None and self.last.step >= self.last.total_steps
+WAITING_SECONDS = 30.0
+"""Time without a running trial after which it is said what is waited for."""
 
 
 class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
     `capacity` says how many trials may run at the same time, which may change; `send` lets the
-    worker of a trial, by its number, know of a decision. `interrupted` tells whether a person or
-    the system wants the session to end.
+    worker of a trial, by its number, know of a decision; `needs` are a trial's resources in
+    words. `interrupted` tells whether a person or the system wants the session to end,
+    `cut_short` whether trials ended for want of time.
     """
 
     def __init__(
@@ -72,14 +46,19 @@ class TrialScheduler:
         display: Display,
         capacity: Callable[[], int],
         send: Callable[[int, Decision], None] = lambda trial, decision: None,
+        *,
+        needs: str = "its resources",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.interrupted = False
+        self.interrupted = self.cut_short = False
+        self._needs, self._clock = needs, clock
+        self._stirred = clock()
         self._search, self._budget, self._display = search, budget, display
         self._capacity, self._send = capacity, send
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, Live] = {}
         self._losses: Counter[int] = Counter()
         self._noted: set[str] = set()
-        self._exhausted = False
+        self._exhausted = self._halted = False
         self._grace_ends: float | None = None
 
     @property
@@ -97,6 +76,11 @@ class TrialScheduler:
 
         None with `exhausted` means that none ever will.
         """
+        with self._withstanding():
+            return self._start(key)
+        return None
+
+    def _start(self, key: str) -> TrialFolder | None:
         if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
         trial = self._next()
@@ -105,14 +89,17 @@ class TrialScheduler:
             return None
         record = trial.record()
         trial.resume()
-        self._live[key] = _Live(trial, record)
+        self._live[key] = Live(trial, record)
         self._send(record.number, Decision.CONTINUE)
         self._display.trial_started(record, resumed=trial.last_step > 0)
         return trial
 
     def report(self, key: str, report: TrialReport) -> None:
         """Record what a worker reported, and decide on its trial."""
-        live = self._live[key]
+        with self._withstanding():
+            self._take(self._live[key], report)
+
+    def _take(self, live: Live, report: TrialReport) -> None:
         live.began = True
         for warning in {*report.warnings} - self._noted:
             self._noted.add(warning)
@@ -126,25 +113,45 @@ class TrialScheduler:
         for measurement in report.measurements:
             self._judge(live, measurement)
 
-    def ended(self, key: str, lost: bool = False) -> None:
-        """Settle a trial that Ray is done with; `lost` if its worker is gone."""
-        live = self._live.pop(key)
+    def ended(self, key: str, lost: str = "") -> None:
+        """Settle a trial that Ray is done with; `lost` says why, if its worker is gone.
+
+        A trial that was settled before stays so: Ray tells of a lost one twice.
+        """
+        if (live := self._live.pop(key, None)) is None:
+            return
         self._send(live.record.number, Decision.CONTINUE)
-        if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
-            self._settle(live, TrialState.PAUSED, live.reason)
-        elif not self._settle_as_reported(live):
-            self._lose(live, "its worker was lost" if lost else "its worker ended early")
+        with self._withstanding():
+            if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
+                self._settle(live, TrialState.PAUSED, live.reason)
+            elif not self._settle_as_reported(live):
+                self._lose(live, lost or "its worker ended early")
 
     def all_lost(self, reason: str) -> None:
         """Take note that every worker is gone."""
         for key in list(self._live):
             live = self._live.pop(key)
-            if not self._settle_as_reported(live):
-                self._lose(live, reason)
+            with self._withstanding():
+                if not self._settle_as_reported(live):
+                    self._lose(live, reason)
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
         self.interrupted = True
+
+    def halt(self, reason: str) -> None:
+        """End the session as an interruption would: the machine failed, not the trials."""
+        if not self._halted:
+            self._display.note(f"the session ends, and --resume goes on: {reason}")
+        self._halted = self.interrupted = True
+
+    @contextmanager
+    def _withstanding(self) -> Iterator[None]:
+        """Halt where no record can be written; what is missing is made up for at resume."""
+        try:
+            yield
+        except (OSError, StudyLostError) as error:
+            self.halt(str(error))
 
     def should_end(self) -> bool:
         """Whether Ray is to end everything now.
@@ -152,33 +159,54 @@ class TrialScheduler:
         When the session has to end, running trials hear of it, and get some time to save.
         """
         if not self.ending:
+            self._note_waiting()
             return False
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + GRACE_SECONDS
-            decision = (Decision.STOP, "the sweep's time was up")
+            decision = (Decision.STOP, _TIME_UP)
             if self.interrupted:
                 decision = (Decision.PAUSE, "the session was interrupted")
             for live in self._live.values():
+                live.late = not self.interrupted and live.decision is Decision.CONTINUE
                 self._decide(live, *decision)
         saving = any(live.began for live in self._live.values())
         return not saving or time.monotonic() >= self._grace_ends
 
+    def _note_waiting(self) -> None:
+        """Say what is waited for when nothing has run for a while, and again ever so often."""
+        if not self._live or any(live.began for live in self._live.values()):
+            self._stirred = self._clock()
+        elif self._clock() - self._stirred > WAITING_SECONDS:
+            self._stirred = self._clock()
+            self._display.note(
+                f"nothing runs: Ray has no place yet for a trial's {self._needs}, "
+                "or is still starting its worker"
+            )
+
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
-        for live in self._live.values():
-            if not self._settle_as_reported(live) and not self.interrupted:
-                self._settle(live, TrialState.STOPPED, "the sweep's time was up")
+        with self._withstanding():
+            for live in self._live.values():
+                if not self._settle_as_reported(live) and not self.interrupted:
+                    self._cut(live)
+            for trial in () if self.interrupted else self._search.proposer.unfinished:
+                waiting = Live(trial, trial.record())
+                self._cut(waiting)
         self._live.clear()
-        for trial in () if self.interrupted else self._search.proposer.unfinished:
-            waiting = _Live(trial, trial.record())
-            self._settle(waiting, TrialState.STOPPED, "the sweep's time was up")
 
-    def _settle_as_reported(self, live: _Live) -> bool:
+    def _cut(self, live: Live) -> None:
+        """End a trial for want of time."""
+        self.cut_short = True
+        self._settle(live, TrialState.STOPPED, _TIME_UP)
+
+    def _settle_as_reported(self, live: Live) -> bool:
         """End a trial by its own reports and what was decided on it; False if they do not tell."""
         if live.failure is not None:
             self._settle(live, TrialState.FAILED, live.failure.reason)
         elif live.spent:
             self._settle(live, TrialState.COMPLETE, "the training budget was spent")
+        elif live.late and live.decision is Decision.STOP:
+            self._cut(live)
         elif live.decision is Decision.STOP:
             self._settle(live, TrialState.STOPPED, live.reason)
         else:
@@ -200,20 +228,24 @@ class TrialScheduler:
             self._budget.begin_trial()
         return trial
 
-    def _judge(self, live: _Live, measurement: Measurement) -> None:
+    def _judge(self, live: Live, measurement: Measurement) -> None:
         live.last = measurement.progress
         decision = self._search.rungs.decide(live.trial, live.last)
         if decision is not Decision.CONTINUE:
             share = f"{live.last.step / live.last.total_steps:.0%}"
             self._decide(live, decision, f"beaten at the rung at {share} of the training budget")
 
-    def _decide(self, live: _Live, decision: Decision, reason: str) -> None:
+    def _decide(self, live: Live, decision: Decision, reason: str) -> None:
         """Let a trial end, unless that was decided before."""
         if live.decision is Decision.CONTINUE:
             live.decision, live.reason = decision, reason
             self._send(live.record.number, decision)
 
-    def _fail(self, live: _Live, failure: Failure) -> None:
+    def _fail(self, live: Live, failure: Failure) -> None:
+        if failure.fault is Fault.MACHINE:
+            self.halt(failure.reason)
+            self._decide(live, Decision.PAUSE, failure.reason)
+            return
         live.failure = failure
         if failure.traceback is not None:
             try:
@@ -221,19 +253,20 @@ class TrialScheduler:
             except OSError as error:  # the reason is recorded all the same
                 self._display.note(f"the traceback of trial {live.record.number} is lost: {error}")
 
-    def _lose(self, live: _Live, reason: str) -> None:
+    def _lose(self, live: Live, reason: str) -> None:
         """Let a trial whose worker is gone go on, but not for ever."""
         number = live.record.number
-        self._losses[number] += 1
+        self._losses[number] += not self._halted
         if self._losses[number] > WORKER_RETRIES:
             self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
             return
         self._search.proposer.requeue(live.trial)
         self._exhausted = False
         when = " at the next --resume" if self.ending else ""
-        self._display.note(f"trial {number} goes on from its checkpoint{when}: {reason}")
+        how = "goes on from its checkpoint" if live.trial.checkpoint.exists() else "begins anew"
+        self._display.note(f"trial {number} {how}{when}: {reason}")
 
-    def _settle(self, live: _Live, state: TrialState, reason: str) -> None:
+    def _settle(self, live: Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end(live.trial, state, reason)
         if state is TrialState.COMPLETE and live.last is not None:
             self._budget.complete_trial(live.last.device_seconds)

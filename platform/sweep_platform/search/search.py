@@ -52,8 +52,15 @@ class Outcomes:
 
 
 def last_evaluation(trial: TrialFolder) -> Progress:
-    """The last report of a trial that came with an evaluation."""
-    return [m.progress for m in trial.measurements() if m.progress.curve][-1]
+    """The last report of a trial that came with an evaluation.
+
+    Raises `InputError` where its file has lost it.
+    """
+    evaluated = [m.progress for m in trial.measurements() if m.progress.curve]
+    if not evaluated:
+        problem, remedy = "lacks the evaluation of a complete trial", "restore it"
+        raise InputError.of(trial.metrics, problem, remedy)
+    return evaluated[-1]
 
 
 def complete_seconds(trials: list[TrialFolder]) -> list[float]:
@@ -76,17 +83,24 @@ class Search:
 
 
 def open_search(
-    folder: SweepFolder, spec: SweepSpec, shape: Shape, dataset: Mapping[str, str]
+    folder: SweepFolder,
+    spec: SweepSpec,
+    shape: Shape,
+    dataset: Mapping[str, str],
+    retry_failed: bool = False,
 ) -> Search:
     """The search of a sweep, after what a former driver left undone was made up for.
 
     `shape` has the sizes that the puzzles fix for a model, `dataset` their folder and fingerprint.
+    With `retry_failed`, trials that failed are to run again.
     Raises `InputError`: the study cannot be opened, or is not the one of the folder's trials.
     """
     study = open_study(folder, spec)
     factory = TrialFactory(folder, spec, shape, dataset)
     outcomes = Outcomes(study, spec.objectives)
     unfinished = recover(folder, study, factory, outcomes)
+    if retry_failed:
+        unfinished += _retried(folder, study)
     rule = SuccessiveHalving(spec.rungs)
     return Search(
         proposer=Proposer(study, factory, spec, unfinished),
@@ -117,6 +131,16 @@ def recover(
         else:
             unfinished.append(found)
     return unfinished
+
+
+def _retried(folder: SweepFolder, study: Study) -> list[TrialFolder]:
+    """The trials that failed, each in the study once more, for there it has ended."""
+    outcomes = [(trial, trial.outcome()) for trial in folder.trials()]
+    failed = [one for one, end in outcomes if end and end.state is TrialState.FAILED]
+    for trial in failed:
+        record = trial.record()
+        trial.retry(study.again(record.parameters, record.signature))
+    return failed
 
 
 def _refuse_unknown(folder: SweepFolder, folders: dict[int, TrialFolder], study: Study) -> None:

@@ -6,24 +6,29 @@ driver dies at, `sweep_platform.search.search` can tell which step is missing an
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial
 
 from puzzle_datasets.common.files import drop_torn_line
+from puzzle_datasets.common.reading import Reader
+from sweep_platform.common.databases import driver_missing
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
+from sweep_platform.search.patience import PatientStorage
 from sweep_platform.search.samplers import distribution
 from sweep_platform.spec.metrics import direction
 from sweep_platform.spec.schema import Scalar, SweepSpec
 from sweep_platform.store.folder import SweepFolder
+
+_LONGEST_LINE = 4_000_000
+"""Bytes of a line of the journal."""
 
 
 class Study:
@@ -56,6 +61,13 @@ class Study:
         """Let the next trial have these knobs."""
         self._study.enqueue_trial(dict(parameters), skip_if_exists=True)
 
+    def again(self, parameters: Mapping[str, Scalar], signature: str) -> int:
+        """The number of a new trial with these knobs, which an earlier one had."""
+        self._study.enqueue_trial(dict(parameters))
+        trial = self.ask(RandomSampler(seed=0))
+        trial.set_user_attr("signature", signature)
+        return trial.number
+
     def reopen(self, stored: FrozenTrial) -> optuna.Trial:
         """A running trial to write to."""
         return optuna.Trial(self._study, stored._trial_id)
@@ -84,19 +96,27 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
     """A sweep's study, old or new. Raises `InputError`: no database to open, or to write."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if spec.search.storage is None:
-        return Study(_created(_journal(folder.journal), folder, spec), spec)
+        return Study(_kept_beside(folder, spec), spec)
     try:
-        storage = optuna.storages.RDBStorage(spec.search.storage)
-        return Study(_created(storage, folder, spec), spec)
+        storage = PatientStorage(spec.search.storage)
+        study = Study(_created(storage, folder, spec), spec)
+        storage.patient = True
+        return study
     except Exception as error:
-        why = str(error.__cause__ or error).partition("\n")[0]
         raise InputError(
             "`search.storage`",
             redact(spec.search.storage),
-            "start that database and let this sweep write to it, correct the URL, or leave the "
+            driver_missing(spec.search.storage, error)
+            or "start that database and let this sweep write to it, correct the URL, or leave the "
             "key out to keep a journal file",
-            problem=f"cannot be opened ({redact(why)})",
+            problem=f"cannot be opened ({_why(error)})",
         ) from None
+
+
+def _why(error: Exception) -> str:
+    """The first line of what began the trouble: Optuna's own words hide which module lacks."""
+    cause = error.__cause__ or error.__context__ or error
+    return redact(str(cause).partition("\n")[0])
 
 
 def _created(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
@@ -108,10 +128,22 @@ def _created(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optu
     )
 
 
-def _journal(path: Path) -> BaseStorage:
+def _kept_beside(folder: SweepFolder, spec: SweepSpec) -> optuna.Study:
+    """The study in its journal; Optuna trusts that as it is."""
+    path, remedy = folder.journal, "restore it, or start another sweep by --out"
+    reader = Reader(path, InputError, remedy, most=_LONGEST_LINE)
     if path.exists():
+        for number, line in enumerate(reader.lines(), start=1):
+            if not isinstance(line, dict):
+                raise InputError.of(path, f"is damaged: line {number} is no record", remedy)
         drop_torn_line(path)
-    return JournalStorage(JournalFileBackend(str(path), HeldLock()))
+    try:
+        return _created(JournalStorage(JournalFileBackend(str(path), HeldLock())), folder, spec)
+    except OSError:
+        raise
+    except Exception as error:  # of any kind, by what is wrong with it
+        problem = f"is damaged, or of another version of Optuna ({type(error).__name__})"
+        raise InputError.of(path, problem, remedy) from error
 
 
 class HeldLock(BaseJournalFileLock):

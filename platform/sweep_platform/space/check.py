@@ -39,7 +39,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
             _check_name(source, (section, key), known)
             _check_kind(source, (section, key), key, value)
     for name, knob in spec.space.items():
-        _check_name(source, ("space", name), (*MODEL_SETTINGS, *TRAINING_SETTINGS))
+        check_knob(source, name)
         for path, value in _written(knob):
             _check_kind(source, ("space", name, *path), name, value)
     _check_given_once(spec, source)
@@ -62,6 +62,11 @@ def _check_name(source: Source, path: KeyPath, known: tuple[str, ...]) -> None:
     home = next((section for section, names in _SECTIONS.items() if name in names), None)
     todo = suggest(name, known) if home is None else f"write it below `{home}`"
     raise InputError.of(dotted(path), "is no known setting", todo, place=source.location(path))
+
+
+def check_knob(source: Source, name: str) -> None:
+    """Raise `InputError` where nothing that can be searched has this name."""
+    _check_name(source, ("space", name), (*MODEL_SETTINGS, *TRAINING_SETTINGS))
 
 
 def _check_kind(source: Source, path: KeyPath, name: str, value: Scalar) -> None:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import redact
-from sweep_platform.space.check import check_space
+from sweep_platform.common.text import in_short
+from sweep_platform.space.check import check_knob, check_space
 from sweep_platform.space.dataset import resolved_dataset
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
@@ -29,7 +29,7 @@ class Setting(NamedTuple):
     @classmethod
     def of(cls, given: "Setting | str") -> "Setting":
         """A setting as it was given; plain text is what stands behind `--set`."""
-        return given if isinstance(given, Setting) else cls(given, f"--set {redact(given)}")
+        return given if isinstance(given, Setting) else cls(given, f"--set {in_short(given)}")
 
 
 Settings = Sequence[Setting | str]
@@ -65,7 +65,7 @@ class SpaceFile:
     @cached_property
     def scales(self) -> dict[str, Source]:
         """Settings of each scale, by name. Raises `InputError` where they hold none."""
-        scales = self._content.tree.get("scales") or {}
+        scales = self._content.tree.get("scales", {})
         if not isinstance(scales, dict):
             raise InputError.of(
                 "scales",
@@ -176,9 +176,14 @@ def _validated(source: Source) -> SweepSpec:
 
 
 def _complaint(source: Source, error: ValidationError) -> InputError:
-    """The gravest of pydantic's complaints, with file, line, key, problem and remedy."""
+    """The gravest of pydantic's complaints, with file, line, key, problem and remedy.
+
+    Raises the error of a knob's name, which goes before that of its form.
+    """
     details = min(error.errors(), key=lambda item: item["type"] == "missing")
     path, value = _written(source.tree, details["loc"]), details["input"]
+    if path[:1] == ("space",) and len(path) > 1:
+        check_knob(source, str(path[1]))
     place = source.location(path)
     if details["type"] == "missing":
         missing = dotted((*path, details["loc"][-1]))

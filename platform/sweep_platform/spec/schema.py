@@ -25,6 +25,9 @@ MOST_TRIALS = 1_000_000
 MOST_FLOPS = 1e24
 """Bounds of a budget: more trials or FLOPs are slips of the pen."""
 
+MOST_MINUTES, MOST_CPUS = 1e8, 100_000
+"""Bounds of time, two centuries, and of the cores of one host."""
+
 MOST_STEPS = 100_000
 LARGEST = 1e15
 """Bounds of a range: more values than that, or ends further out, are slips of the pen."""
@@ -137,7 +140,7 @@ class RungSpec(_Frozen):
     """shares of the training budget at which to compare; `[]` for never"""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     """share that goes on"""
-    minimum: Annotated[int, Field(ge=1)] = 4
+    minimum: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 4
     """trials that must have come before any is stopped"""
 
 
@@ -148,7 +151,7 @@ class BudgetSpec(_Frozen):
     """how many trials"""
     flops_per_trial: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
     """training FLOPs of every trial"""
-    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] | None = None
     """time on the clock for all sessions together; `null` for no limit"""
 
 
@@ -161,7 +164,7 @@ class SearchSpec(_Frozen):
 
     sampler: Sampler = "tpe"
     """which of Optuna's samplers"""
-    startup_trials: Annotated[int, Field(ge=0)] = 10
+    startup_trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 10
     """random trials before the sampler learns"""
     storage: str | None = None
     """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
@@ -170,7 +173,7 @@ class SearchSpec(_Frozen):
 class ResourceSpec(_Frozen):
     """What Ray reserves for each trial, which trains on one GPU at most."""
 
-    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    cpus: Annotated[float, Field(gt=0, le=MOST_CPUS, allow_inf_nan=False)] = 1
     """CPU cores that Ray reserves for each trial; fractions are allowed"""
     gpus: Annotated[float, Field(ge=0, le=1)] = 0
     """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""
@@ -260,6 +263,7 @@ def remedy(problems: Sequence[Mapping[str, Any]]) -> str:
     if first["type"] not in _WANTED:
         return str(first["msg"])
     types = {problem["type"] for problem in problems}
-    told = [p for p in problems if p["type"] != "int_type" or "float_type" not in types]
+    known = [p for p in problems if p["type"] in _WANTED]
+    told = [p for p in known if p["type"] != "int_type" or "float_type" not in types]
     ways = dict.fromkeys(_WANTED[p["type"]].format(**p.get("ctx", {})) for p in told)
     return "write " + " or ".join(ways)

@@ -8,10 +8,14 @@ from typing import Any
 
 import yaml
 
+from puzzle_datasets.common.reading import Reader
 from sweep_platform.common.errors import InputError
 
 KeyPath = tuple[str | int, ...]
 
+
+_MOST, _DEEPEST = 200_000, 50
+"""Bytes of a space file, and values in it with all aliases followed; levels of nesting."""
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -82,7 +86,9 @@ class Source:
     def without(self, key: str) -> "Source":
         """All but one key of the top."""
         tree = {name: value for name, value in self.tree.items() if name != key}
-        locations = {path: location for path, location in self.locations.items() if path[0] != key}
+        locations = {
+            path: location for path, location in self.locations.items() if path[:1] != (key,)
+        }
         return Source(tree=tree, locations=locations, name=self.name)
 
     def merged(self, over: "Source", replace_below: frozenset[str]) -> "Source":
@@ -122,36 +128,28 @@ def read_yaml(path: Path) -> Source:
 
     Raises `InputError`: it is missing, unreadable, no YAML, no mapping, or names a key twice.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise _unreadable(path, "does not exist", "name an existing space") from None
-    except OSError as error:
-        raise _unreadable(path, f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise _unreadable(path, "is not UTF-8 text") from None
-    return parse_yaml(text, str(path))
-
-
-def _unreadable(path: Path, problem: str, remedy: str = "name a YAML text file") -> InputError:
-    return InputError.of(path, problem, remedy)
+    return parse_yaml(
+        Reader(path, InputError, "name a space, a YAML file", _MOST).text(), str(path)
+    )
 
 
 def parse_yaml(text: str, name: str) -> Source:
     """Parse YAML text that holds one mapping; `name` stands for it in messages."""
     locations: dict[KeyPath, str] = {}
     try:
+        _require_flat(text, name)
         loader = _Loader(text)
         node = loader.get_single_node()
+        _require_small(node, name)
         if not isinstance(node, yaml.MappingNode):
             raise InputError.of(name, "holds no settings", "write `key: value` lines")
         _locate(loader, node, (), name, locations)
         tree: Any = loader.construct_document(node)
-    except (ValueError, KeyError, AttributeError):
-        problem = "has a value that does not fit its `!!` tag"
-        raise InputError.of(name, problem, "drop the tag") from None
-    except RecursionError:
-        raise InputError.of(name, "has an alias inside what it names", "write it out") from None
+    except InputError:
+        raise
+    except (ValueError, LookupError, AttributeError, TypeError):
+        problem = "has a value that does not fit its `!!` tag, or a number of thousands of digits"
+        raise InputError.of(name, problem, "drop the tag, or write a smaller number") from None
     except yaml.YAMLError as error:
         where, problem = name + _where(error, text), f"is not YAML: {_what(error)}"
         raise InputError.of(where, problem, "correct it") from None
@@ -164,10 +162,40 @@ def parse_scalar(text: str, name: str) -> Any:
     Raises `InputError`: the text is no YAML value; `name` says where it stands.
     """
     try:
-        return parse_yaml(f"value: {text}", name).tree["value"]
+        tree = parse_yaml(f"value: {text}", name).tree
     except InputError:
+        tree = {}
+    if tree.keys() != {"value"}:  # a line end may begin another key
         remedy = "quote the value or correct it"
-        raise InputError(name, text, remedy, problem="is not YAML") from None
+        raise InputError(name, text, remedy, problem="is not YAML")
+    return tree["value"]
+
+
+def _require_flat(text: str, name: str) -> None:
+    """Refuse nesting that is deeper than any space's, before anything is built of it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise InputError.of(name, "is nested too deep", f"write at most {_DEEPEST} levels")
+
+
+def _require_small(node: yaml.Node | None, name: str) -> None:
+    """Refuse what its aliases and merges make large, before they are followed."""
+    sizes: dict[int, int] = {}
+
+    def size(one: yaml.Node) -> int:
+        if id(one) not in sizes:
+            sizes[id(one)] = _MOST  # met again below itself, it has no end
+            pairs = one.value if isinstance(one, yaml.MappingNode) else ()
+            items = one.value if isinstance(one, yaml.SequenceNode) else sum(pairs, ())
+            sizes[id(one)] = 1 + sum(map(size, items))
+        return sizes[id(one)]
+
+    if node is not None and size(node) >= _MOST:
+        problem = "has aliases that make it huge, or one inside what it names"
+        raise InputError.of(name, problem, "write out what they stand for")
 
 
 def _locate(

@@ -13,8 +13,8 @@ The driver alone writes here. Readers may come at any time, also while the sweep
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,9 @@ from typing import Any
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
-    read_json,
-    read_json_lines,
     write_json,
 )
+from puzzle_datasets.common.reading import Reader
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.trial import TrialFolder
 
@@ -33,10 +32,23 @@ FORMAT = 2
 """Of all records in the folder; a sweep of another format is refused, never misread."""
 
 
+_NEEDED = (
+    ("spec", "space", dict),
+    ("spec", "budget", dict),
+    ("dataset", "name", str),
+    ("dataset", "fingerprint", str),
+)
+"""What reports and trackers read of a record, beyond its own fields."""
+
+_RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
+
+
 class SessionEnd(StrEnum):
     """How a session ended."""
 
     DONE = "done"
+    INCOMPLETE = "incomplete"
+    """Time was up before every trial had come to its end."""
     INTERRUPTED = "interrupted"
     FAILED = "failed"
 
@@ -55,6 +67,7 @@ class SweepRecord:
         dataset: folder, name, fingerprint and counts of the puzzles.
         environment: versions, git commit and hardware of the driver.
         tracking_uri: where MLflow is, its secrets hidden; None if that is not known.
+        root: the absolute path of the folder, as of the last session; None in older records.
         format: of the folder's records.
     """
 
@@ -67,6 +80,7 @@ class SweepRecord:
     dataset: dict[str, Any]
     environment: dict[str, Any]
     tracking_uri: str | None = None
+    root: str | None = None
     format: int = FORMAT
 
 
@@ -75,6 +89,15 @@ class Session:
     """One driver's work on a sweep; `ended` and `end` stay None if it was killed."""
 
     started: float
+    ended: float | None = None
+    end: SessionEnd | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Noted:
+    """A line of sessions.jsonl: a session's start, or its end."""
+
+    started: float | None = None
     ended: float | None = None
     end: SessionEnd | None = None
 
@@ -110,13 +133,12 @@ class SweepFolder:
         if not self.exists():
             remedy = "name the folder of a sweep, such as runs/arc"
             raise InputError.of(self.root, "holds no sweep.json", remedy)
-        fields = read_json(self.root / "sweep.json")
-        found = fields.get("format", 1)
-        if found != FORMAT:
-            problem = f"is a sweep of format {found}, and this code reads format {FORMAT}"
-            remedy = "go on with the code that began it, or start another sweep by --out"
-            raise InputError.of(self.root, problem, remedy, found)
-        return SweepRecord(**fields)
+        path = self.root / "sweep.json"
+        record = Reader(path, InputError, _RESTORE).record(SweepRecord, FORMAT)
+        for section, key, kind in _NEEDED:
+            if not isinstance(getattr(record, section).get(key), kind):
+                raise InputError.of(path, f"has no {section}.{key} of its kind", _RESTORE)
+        return record
 
     def trial(self, number: int, signature: str) -> TrialFolder:
         """The folder of a trial, made or not."""
@@ -124,7 +146,7 @@ class SweepFolder:
 
     def trials(self) -> list[TrialFolder]:
         """Every trial that was created, by number."""
-        written = (self.root / "trials").glob("*/run.json")
+        written = (self.root / "trials").glob("[0-9]*-*/run.json")
         folders = sorted((path.parent for path in written), key=_number)
         return [TrialFolder(folder) for folder in folders]
 
@@ -139,17 +161,18 @@ class SweepFolder:
     def sessions(self) -> list[Session]:
         """Every driver's work, oldest first."""
         sessions: list[Session] = []
-        for line in read_json_lines(self.root / "sessions.jsonl"):
-            if "started" in line:
-                sessions.append(Session(started=line["started"]))
-            else:
-                end = SessionEnd(line["end"])
-                sessions[-1] = Session(started=sessions[-1].started, ended=line["ended"], end=end)
+        reader = Reader(self.root / "sessions.jsonl", InputError, "mend or remove that line")
+        for one in reader.records(_Noted):
+            if one.started is not None:
+                sessions.append(Session(started=one.started))
+            elif sessions:
+                sessions[-1] = replace(sessions[-1], ended=one.ended, end=one.end)
         return sessions
 
 
 def _number(folder: Path) -> int:
-    return int(folder.name.partition("-")[0])
+    number = folder.name.partition("-")[0]
+    return int(number) if number.isdecimal() else -1
 
 
 @contextmanager
@@ -168,13 +191,19 @@ def owned(folder: SweepFolder) -> Iterator[None]:
                 "is in use: another process runs this sweep",
                 "wait for it or choose another --out",
             ) from None
+        except OSError as error:
+            problem = f"cannot be locked ({error.strerror})"
+            raise InputError.of(
+                folder.lock, problem, "remove it, or choose another --out"
+            ) from None
         try:
             yield
         finally:
             if not folder.sessions():
                 folder.discard()
-                for directory in made:
-                    directory.rmdir()
+                with suppress(OSError):  # another sweep may have come into a folder of ours
+                    for directory in made:
+                        directory.rmdir()
 
 
 def _make(root: Path) -> list[Path]:

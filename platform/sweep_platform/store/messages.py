@@ -13,7 +13,7 @@ from typing import Any
 from hrm.progress import Measurement, measurement_from
 from puzzle_datasets.common.errors import RunError
 
-VERSION = 1
+VERSION = 2
 
 
 class Decision(StrEnum):
@@ -80,12 +80,20 @@ class TrialJob:
         return cls(**fields)
 
 
+class Fault(StrEnum):
+    """What is at fault where a trial broke: itself, or the machine, which is no result of it."""
+
+    TRIAL = "trial"
+    MACHINE = "machine"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why a trial broke: a sentence, and the traceback where the fault may be ours."""
 
     reason: str
     traceback: str | None = None
+    fault: Fault = Fault.TRIAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +128,8 @@ class TrialReport:
         fields["measurements"] = tuple(map(measurement_from, fields["measurements"]))
         fields["warnings"] = tuple(fields["warnings"])
         if fields["failure"] is not None:
-            fields["failure"] = Failure(**fields["failure"])
+            failure = fields["failure"]
+            fields["failure"] = Failure(**{**failure, "fault": Fault(failure["fault"])})
         return cls(**fields)
 
 

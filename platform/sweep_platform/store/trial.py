@@ -3,11 +3,13 @@
 See `hrm.runs.folder` for its files. The driver writes them all but for the checkpoint.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from hrm.config import ConfigError
 from hrm.runs.folder import Outcome, RunFiles, RunState
 from puzzle_datasets.common.files import write_file
+from puzzle_datasets.common.records import MisfitError, record_from
 
 __all__ = ["Outcome", "TrialFolder", "TrialRecord", "TrialState"]
 
@@ -74,13 +76,22 @@ class TrialFolder(RunFiles):
         decay = {"ema_decay": record.training.get("ema")}
         self._write({**sections, "costs": record.costs, **decay, "trial": trial})
 
+    def retry(self, study_number: int) -> None:
+        """Let a trial that failed run again, as another trial of the study."""
+        self.create(replace(self.record(), study_number=study_number))
+        self._outcome.unlink(missing_ok=True)
+        self.error.unlink(missing_ok=True)
+
     def record(self) -> TrialRecord:
         """Read the trial's configuration. Raises `ConfigError` where it is damaged or foreign."""
         content = self._read()
-        sections = {name: content[name] for name in _SECTIONS}
-        trial = content["trial"]
-        inactive = tuple(trial["inactive"])
-        return TrialRecord(**sections, **content["costs"], **{**trial, "inactive": inactive})
+        trial = content.get("trial")
+        fields = {name: content[name] for name in _SECTIONS}
+        fields |= content["costs"] | (trial if isinstance(trial, dict) else {})
+        try:
+            return record_from(fields, TrialRecord)
+        except MisfitError as error:
+            raise ConfigError.of(self._run, error.problem, "restore it") from error
 
     def write_error(self, traceback: str) -> None:
         """Keep the traceback of an error."""

@@ -5,11 +5,14 @@ MLflow takes seconds to import, so everything of it is imported by the functions
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from puzzle_datasets.common.files import exclusive_once
+from sweep_platform.common.databases import driver_missing
 from sweep_platform.tracking.tracker import TrackingError, root_cause
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 """A database file in the current directory, where `mlflow ui` finds it."""
 
+_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 # A user's own settings win. A request is tried once: a second try of one whose answer was lost
@@ -48,33 +52,85 @@ def open_store(uri: str) -> "MlflowClient":
         )
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    path = database_file(uri)
     if scheme in _DATABASES:
-        _open_database(uri)
-    from mlflow.exceptions import MlflowException
+        _open_database(uri, path)
+    remedy = f"start or repair it, or name another, such as {DEFAULT_TRACKING_URI}"
+    if path is not None:
+        remedy = "move that file away if nobody needs it, or name another"
     from mlflow.tracking import MlflowClient
 
-    remedy = f"start or repair it, or name another, such as {DEFAULT_TRACKING_URI}"
-    with refused(uri, "does not answer as MLflow should", remedy, MlflowException):
-        client = MlflowClient(uri)
+    with refused(uri, "does not answer as MLflow should", remedy, *_errors()):
+        client = MlflowClient(anchored(uri))
         client.search_experiments(max_results=1)
     return client
 
 
-def _open_database(uri: str) -> None:
+def _open_database(uri: str, path: Path | None) -> None:
     """Connect once: MLflow itself retries for minutes and prints each failure."""
     import sqlalchemy
 
-    path = database_file(uri)
-    errors = (OSError, ImportError, sqlalchemy.exc.SQLAlchemyError)
-    remedy = "repair this database or name another"
-    with refused(uri, "can't be opened for writing", remedy, *errors):
+    problem, remedy = "can't be opened for writing", "repair this database or name another"
+    with refused(uri, problem, remedy, *_errors(), ImportError):
+        engine = sqlalchemy.create_engine(anchored(uri))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sqlalchemy.create_engine(uri)
+            _make_whole(path)
         with engine.connect() as connection:
             if path is not None:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         engine.dispose()
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """All that a store raises which is broken, foreign or away."""
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return OSError, MlflowException, SQLAlchemyError, CommandError, sqlite3.Error
+
+
+def _make_whole(path: Path) -> None:
+    """Have an SQLite file hold MLflow's tables, all of them or none; who comes second waits.
+
+    They take seconds to make, one step at a time, and MLflow can't go on with half of them. So
+    they are made under another name, and what a killed process left there is removed.
+    """
+    if _has_tables(path):
+        return
+    with exclusive_once(path.with_name(f".{path.name}.lock")):
+        if _has_tables(path):
+            return
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            _remove_database(partial)
+            _make_tables(f"sqlite:///{partial.absolute()}")
+            partial.replace(path)
+        finally:
+            _remove_database(partial)
+
+
+def _has_tables(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+
+
+def _make_tables(uri: str) -> None:
+    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+    )
+    store.engine.dispose()
+
+
+def _remove_database(path: Path) -> None:
+    for ending in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -84,24 +140,27 @@ def refused(uri: str, problem: str, remedy: str, *errors: type[Exception]) -> It
         yield
     except errors as error:
         problem = f"{problem} ({root_cause(error)})"
+        remedy = driver_missing(uri, error) or remedy
         raise TrackingError.of_address(uri, problem, remedy) from error
 
 
 def database_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store, None for any other store.
+    """Return the file of an SQLite store, None for any other store; `~` is the home folder.
 
     >>> database_file("sqlite:////var/mlflow.db?timeout=3")
     PosixPath('/var/mlflow.db')
     """
-    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    return Path(match[1]) if match else None
+    match = _SQLITE.fullmatch(uri)
+    return Path(match[2]).expanduser() if match else None
 
 
-def anchored(uri: str) -> str:
+def anchored(uri: str, file: Path | None = None) -> str:
     """Return the URI with the file of an SQLite store as an absolute path, good in any folder.
+
+    With a `file`, that one takes its place.
 
     >>> anchored("http://host:5000")
     'http://host:5000'
     """
-    path = database_file(uri)
-    return uri if path is None else uri.replace(str(path), str(path.absolute()), 1)
+    path, match = file or database_file(uri), _SQLITE.fullmatch(uri)
+    return f"{match[1]}{path.absolute()}{match[3]}" if match and path else uri

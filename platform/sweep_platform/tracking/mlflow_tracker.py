@@ -1,15 +1,17 @@
 """MLflow as a tracker: the sweep's folder mirrored as a parent run and one run a trial."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from sweep_platform.common.text import knobs, redact
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
-from sweep_platform.tracking.mlflow_store import database_file, open_store, refused
+from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store, refused
 from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
@@ -31,6 +33,27 @@ class KnownRun:
     sent: int = 0
 
 
+def find_experiment(client: "MlflowClient", uri: str, name: str) -> str:
+    """The experiment that holds all sweeps of this name; artifacts go beside its database.
+
+    Raises `TrackingError` if it was deleted.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        database = database_file(uri)
+        location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
+        return str(client.create_experiment(name, artifact_location=location))
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError.of(
+            "name",
+            f"{name!r} is that of an experiment that was deleted from MLflow at {redact(uri)}",
+            f"restore it with `MLFLOW_TRACKING_URI={redact(anchored(uri))} mlflow experiments"
+            f" restore -x {found.experiment_id}`, or give the sweep another name",
+            name,
+        )
+    return str(found.experiment_id)
+
+
 class SweepRuns:
     """One parent run for the sweep, and one child run for each trial, by its signature.
 
@@ -41,7 +64,7 @@ class SweepRuns:
 
     def __init__(self, client: "MlflowClient", uri: str, record: SweepRecord) -> None:
         self._client, self._uri, self._record = client, uri, record
-        self._experiment = self._find_experiment()
+        self._experiment = find_experiment(client, uri, record.name)
         found = self._find()
         if parent := found.pop("", None):
             self.parent = self._known(parent)
@@ -87,24 +110,14 @@ class SweepRuns:
         self._client.log_batch(run.id, tags=tags)
         run.status = status
 
-    def _find_experiment(self) -> str:
-        """The experiment that holds all sweeps of this name; artifacts go beside its database."""
-        name = self._record.name
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            database = database_file(self._uri)
-            location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
-            return str(self._client.create_experiment(name, artifact_location=location))
-        if found.lifecycle_stage == "deleted":
-            raise TrackingError.of(
-                "name",
-                f"{name!r} is that of an experiment that was deleted from MLflow at"
-                f" {redact(self._uri)}",
-                f"restore it with `mlflow experiments restore -x {found.experiment_id}`, or give"
-                " the sweep another name",
-                name,
-            )
-        return str(found.experiment_id)
+    def require_place(self) -> None:
+        """Raise `OSError` where a database was moved: MLflow would make its old folder again."""
+        if database_file(self._uri) is None:
+            return
+        place = urlsplit(self._client.get_experiment(self._experiment).artifact_location)
+        former = Path(unquote(place.path)).parents[1:2]
+        if place.scheme == "file" and not all(folder.exists() for folder in former):
+            raise FileNotFoundError(errno.ENOENT, f"the store was moved from {former[0]}")
 
     def _find(self) -> dict[str, "Run"]:
         """Runs of this sweep by their trial's signature; the parent's is empty."""
@@ -162,13 +175,13 @@ class MlflowTracker:
         return f"MLflow at {redact(self._uri)}"
 
     def check(self) -> None:
-        """Reach the store and find or make the experiment and the parent run; see `Tracker`."""
+        """Reach the store and find or make the experiment; see `Tracker`."""
         self._client = open_store(self._uri)
         from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
 
         problem, remedy = "does not take this sweep", "repair it or name another"
         with refused(self._uri, problem, remedy, MlflowException):
-            self._connect()
+            find_experiment(self._client, self._uri, self._sweep.record().name)
 
     def sync(self) -> None:
         """Send all that MLflow lacks. Raises what MLflow raises where the store is away."""
@@ -190,6 +203,7 @@ class MlflowTracker:
         """Store `sweep.json` and the report with the parent run. Raises what MLflow raises."""
         assert self._runs is not None, "files are sent after a sync"
         parent = self._runs.parent.id
+        self._runs.require_place()
         self._client.log_artifact(parent, str(self._sweep.root / "sweep.json"))
         if self._sweep.report.is_dir():
             self._client.log_artifacts(parent, str(self._sweep.report), "report")

@@ -30,6 +30,7 @@ _STATUS: Mapping[str, str] = {
     TrialState.STOPPED: "KILLED",
     TrialState.FAILED: "FAILED",
     SessionEnd.DONE: "FINISHED",
+    SessionEnd.INCOMPLETE: "FINISHED",
     SessionEnd.INTERRUPTED: "KILLED",
 }
 """MLflow's status of what has ended; a sweep's failure is called as a trial's is."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import redact
+from sweep_platform.common.text import in_short, redact
 
 
 class TrackingError(InputError):
@@ -21,7 +21,7 @@ class TrackingError(InputError):
         >>> str(error)
         '--tracking-uri http://***@host does not answer; start it.'
         """
-        address = redact(uri)
+        address = in_short(uri)
         return cls.of("--tracking-uri", f"{address} {problem}", remedy, address)
 
 

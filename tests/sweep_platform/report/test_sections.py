@@ -132,7 +132,7 @@ def test_reports_without_a_complete_trial(make_sweep, states) -> None:
     elif states == (FAILED,):
         assert "No trial has been evaluated yet" in markdown
     else:
-        assert "No trial is complete. The best so far" in markdown
+        assert "The best so far, before any trial is complete" in markdown
         assert "no complete trial has solved a puzzle" in markdown
 
 

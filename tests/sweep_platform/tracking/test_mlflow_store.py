@@ -1,9 +1,12 @@
 """Reaching a store: what is refused, in which words, and how quietly it is opened."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,65 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match="file is not a database"):
         open_store(f"sqlite:///{path}")
     assert path.read_text().startswith("this is a text")
+
+
+def opening(path: Path) -> "subprocess.Popen[bytes]":
+    """A start that opens this store, in a process of its own."""
+    code = (
+        "from sweep_platform.tracking.mlflow_store import open_store;"
+        f"open_store('sqlite:///{path}')"
+    )
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def test_a_start_that_is_killed_leaves_no_half_made_store(tmp_path: Path) -> None:
+    """Two that start at once after it both run."""
+    path, partial = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.partial"
+    killed = opening(path)
+    while not (partial.exists() and partial.stat().st_size > 300_000):  # a whole one: a megabyte
+        assert killed.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    killed.kill()
+    killed.wait()
+    assert not path.exists()
+    both = [opening(path), opening(path)]
+    assert [start.wait() for start in both] == [0, 0]
+    assert [found.name for found in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_an_empty_file_gets_the_tables(tmp_path: Path) -> None:
+    """Earlier versions left one when they were killed before the first table."""
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    assert path.stat().st_size > 0
+    assert open_store(f"sqlite:///{path}").get_experiment("0").name == "Default"
+
+
+@pytest.mark.filterwarnings("ignore:Unnamed CHECK constraint")
+def test_a_store_that_was_half_made_before_is_one_sentence(
+    mlflow_database: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(mlflow_database, tmp_path / "mlflow.db"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE trace_info")
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        connection.commit()
+    with pytest.raises(TrackingError, match="does not answer as MLflow should") as caught:
+        open_store(f"sqlite:///{path}")
+    assert "move that file away" in caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
+def test_the_home_folder_in_an_address(
+    mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(mlflow_database, tmp_path / "mine.db")
+    assert anchored("sqlite:///~/mine.db?timeout=3") == f"sqlite:///{tmp_path}/mine.db?timeout=3"
+    open_store("sqlite:///~/mine.db")
+    assert not Path("~").exists()
 
 
 @pytest.mark.parametrize(

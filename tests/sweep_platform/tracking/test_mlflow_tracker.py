@@ -325,7 +325,37 @@ def test_a_deleted_experiment(make_sweep: MakeSweep, uri: str) -> None:
     with pytest.raises(TrackingError, match="deleted from MLflow at sqlite") as caught:
         MlflowTracker(sweep, uri).check()
     assert (caught.value.field, caught.value.value) == ("name", "toy")
-    assert "mlflow experiments restore -x" in caught.value.remedy
+    assert f"`MLFLOW_TRACKING_URI={uri} mlflow experiments restore -x 1`" in caught.value.remedy
+
+
+@pytest.mark.parametrize("which", ["parent", "trial"])
+def test_a_deleted_run_is_made_anew(make_sweep: MakeSweep, uri: str, which: str) -> None:
+    sweep = make_sweep(COMPLETE, COMPLETE)
+    mirrored(sweep, uri)
+    parent, trials = parent_and_trials(uri)
+    run = parent if which == "parent" else trials[0]
+    MlflowClient(uri).delete_run(run.info.run_id)
+    mirrored(sweep, uri)
+    parent, trials = parent_and_trials(uri)
+    assert set(trials) == {0, 1}
+    assert {r.data.tags["mlflow.parentRunId"] for r in trials.values()} == {parent.info.run_id}
+
+
+def test_a_store_that_was_moved_does_not_make_the_former_folder_again(
+    make_sweep: MakeSweep, mlflow_database: Path, tmp_path: Path
+) -> None:
+    sweep, former = make_sweep(COMPLETE), tmp_path / "former"
+    former.mkdir()
+    uri = f"sqlite:///{shutil.copy(mlflow_database, former)}"
+    mirrored(sweep, uri).send_files()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore._engine_map[uri].dispose()
+    now = former.rename(tmp_path / "now") / mlflow_database.name
+    tracker = mirrored(sweep, f"sqlite:///{now}")
+    with pytest.raises(OSError, match="former"):
+        tracker.send_files()
+    assert not former.exists()
 
 
 class LossyClient:

@@ -85,6 +85,11 @@ class Place:
                 continue
         return [p for p in found if p.status() != psutil.STATUS_ZOMBIE]
 
+    def listening(self) -> set[str]:
+        """The addresses at which a driver, and the Ray that it started, wait for others."""
+        connections = [c for one in self.processes() for c in one.net_connections()]
+        return {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+
     def workers(self) -> list[psutil.Process]:
         """The processes that run trials in a Ray that a driver started."""
         return [p for p in self.processes() if "ray::ImplicitFunc" in " ".join(p.cmdline())]

@@ -137,6 +137,16 @@ def test_a_second_start_is_refused_and_changes_nothing(
     assert content(sweep.root) == before
 
 
+def test_a_resume_of_a_finished_sweep_starts_no_ray(
+    finished: Finished, place: Any, monkeypatch: Any, capsys: Any
+) -> None:
+    _, sweep = finished
+    monkeypatch.chdir(place.root)
+    monkeypatch.setenv("RAY_TMPDIR", "/dev/null")  # where no Ray can start
+    assert main(["--space", str(place.space), "--resume"]) == 0, capsys.readouterr().err
+    assert [session.end for session in sweep.sessions()] == [SessionEnd.DONE] * 2
+
+
 def test_a_finished_sweep_takes_more_trials(
     finished: Finished, start: Any, cluster: str, mlflow_of: Any
 ) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,15 +13,11 @@ from puzzle_datasets.kinds.arc.grids import Pair, canvas_tokens
 from puzzle_datasets.kinds.arc.kind import KIND
 from puzzle_datasets.kinds.arc.recipes import Recipes, draw_recipes
 from puzzle_datasets.kinds.arc.settings import VERSIONS, ArcSettings, ArcVersion
-from puzzle_datasets.kinds.arc.tasks import (
-    Task,
-    choose_tasks,
-    is_held_out,
-    read_task_files,
-    read_tasks,
-)
+from puzzle_datasets.kinds.arc.task_files import read_task_files
+from puzzle_datasets.kinds.arc.tasks import Task, choose_tasks, read_tasks
 from puzzle_datasets.storage.leaks import refuse_leaks_by_name
 from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, Manifest
+from puzzle_datasets.storage.settings import Augmentations, Settings
 from puzzle_datasets.storage.shards import ROW_GROUP
 from puzzle_datasets.storage.writer import Rows, SetWriter, group_table, identity_table
 
@@ -35,14 +31,62 @@ class _Row(NamedTuple):
     puzzle_identifier: int
 
 
+class SetSettings(Settings, Protocol):
+    """The settings that writing any ARC set asks for."""
+
+    @property
+    def seed(self) -> int:
+        """Decides the augmentations."""
+
+    @property
+    def canvas(self) -> int:
+        """Side of the square canvas."""
+
+    @property
+    def augmentations(self) -> Augmentations:
+        """Augmented identities of each task beside its own, or fresh ones every epoch."""
+
+    @property
+    def variants(self) -> int:
+        """Identities that each task gets at most, its own among them."""
+
+    @property
+    def held_out(self) -> str:
+        """Whose test pairs are kept from training: all, or those of the evaluation half."""
+
+
 def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Manifest:
     """Write the set of `settings`, the same bytes every time; `DatasetError` if none fits them."""
-    tasks = chosen_tasks(version, settings)
+    sources = [version.source]
+    if settings.also is not None:
+        sources.append(f"training tasks of {VERSIONS[settings.also].source}")
+    if settings.concept_arc is not None:
+        sources.append("ConceptARC (MIT) from a folder of the user")
+    return write_set(
+        version.name,
+        chosen_tasks(version, settings),
+        settings,
+        writer,
+        source="; ".join(sources),
+        licence=version.licence,
+    )
+
+
+def write_set(
+    name: str,
+    tasks: Sequence[Task],
+    settings: SetSettings,
+    writer: SetWriter,
+    *,
+    source: str,
+    licence: str,
+) -> Manifest:
+    """Write a set of these tasks; `DatasetError` if none of them has a test pair to score."""
     # Keyed by the task's name, so that a task's identities do not depend on its company.
     generators = (keyed_generator("recipes", settings.seed, task.name) for task in tasks)
     others = settings.variants - 1
     recipes = [draw_recipes(t.pairs, others, g) for t, g in zip(tasks, generators, strict=True)]
-    train, test = _split(tasks, recipes, settings)
+    train, test = _split(tasks, recipes, settings.held_out)
     if not test:
         there = f"the {len(tasks)} tasks chosen hold no test pair of that half"
         problem = f"is {settings.held_out!r}, but {there}"
@@ -57,16 +101,11 @@ def build(version: ArcVersion, settings: ArcSettings, writer: SetWriter) -> Mani
     )
     writer.write_table(IDENTITY_FILE, identities)
     writer.write_table(GROUP_FILE, group_table([task.name for task in tasks]))
-    sources = [version.source]
-    if settings.also is not None:
-        sources.append(f"training tasks of {VERSIONS[settings.also].source}")
-    if settings.concept_arc is not None:
-        sources.append("ConceptARC (MIT) from a folder of the user")
     card = KIND.card(
-        version.name,
+        name,
         settings,
-        source="; ".join(sources),
-        licence=version.licence,
+        source=source,
+        licence=licence,
         groups=len(tasks),
         statistics=_statistics(tasks),
         identities=sum(map(len, recipes)),
@@ -87,7 +126,7 @@ def chosen_tasks(version: ArcVersion, settings: ArcSettings) -> list[Task]:
     if settings.also is not None:
         added += _other_version(version, own, settings)
     mix = {task.name: task for task in [*added, *own]}
-    return choose_tasks(mix.values(), settings)
+    return choose_tasks(mix.values(), settings.tasks, settings.canvas)
 
 
 def _other_version(
@@ -99,7 +138,7 @@ def _other_version(
     added = [task for task in tasks if not task.in_evaluation_half]
     refuse_leaks_by_name(
         {task.name for task in added},
-        {task.name for task in own if is_held_out(task, settings)},
+        {task.name for task in own if task.is_held_out(settings.held_out)},
         trained_on=settings.also,
         scored_on=version.name,
         setting="also",
@@ -108,7 +147,7 @@ def _other_version(
 
 
 def _split(
-    tasks: Sequence[Task], recipes: Sequence[Recipes], settings: ArcSettings
+    tasks: Sequence[Task], recipes: Sequence[Recipes], held_out: str
 ) -> tuple[list[_Row], list[_Row]]:
     """Return the rows that train and those that test, each ordered by task."""
     train: list[_Row] = []
@@ -116,7 +155,7 @@ def _split(
     identifier = 1
     for group, (task, task_recipes) in enumerate(zip(tasks, recipes, strict=True)):
         for example, pair in enumerate(task.pairs):
-            is_test = example >= len(task.demonstrations) and is_held_out(task, settings)
+            is_test = example >= len(task.demonstrations) and task.is_held_out(held_out)
             (test if is_test else train).append(_Row(pair, group, example, identifier))
         identifier += len(task_recipes)
     return train, test
@@ -146,7 +185,9 @@ def _rows(rows: Sequence[_Row], side: int) -> Iterator[Rows]:
 def _statistics(tasks: Sequence[Task]) -> dict[str, float]:
     halves = Counter(task.in_evaluation_half for task in tasks)
     pairs = sum(len(task.pairs) for task in tasks)
+    unanswered = sum(task.unanswered for task in tasks)
     return {
+        **({"unanswered_tests": unanswered} if unanswered else {}),
         "evaluation_tasks": halves[True],
         "other_tasks": halves[False],
         "mean_cells": round(sum(task.cells for task in tasks) / (2 * pairs), 2),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.checks import Masks, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Piece, StoredSet
+from puzzle_datasets.storage.rows import Masks, first_fault
 from puzzle_datasets.storage.schema import (
     ARC_COLOURS,
     COLOUR_OFFSET,

@@ -6,8 +6,8 @@ from typing import Literal
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.common.text import suggest
-from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE
-from puzzle_datasets.storage.settings import LARGEST_SEED, MOST_AUGMENTATIONS, Augmentations
+from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, LARGEST_SEED, MOST_AUGMENTATIONS
+from puzzle_datasets.storage.settings import Augmentations
 
 LARGEST_CANVAS = 30
 CONCEPT_ARC_TASKS = 160

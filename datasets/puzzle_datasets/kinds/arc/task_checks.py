@@ -11,23 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from puzzle_datasets.checks import Masks, StoredSet, first_fault
+from puzzle_datasets.checks import StoredSet
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, transform_grid
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.kinds.arc.grids import Grid, Pair, crop_pair
 from puzzle_datasets.kinds.arc.recipes import relabel
+from puzzle_datasets.storage.rows import Masks, first_fault, recipe_faults
 from puzzle_datasets.storage.schema import ARC_COLOURS, GROUP_FILE, IDENTITY_FILE, SPLITS, Split
 from puzzle_datasets.storage.shards import read_bytes_column
+from puzzle_datasets.storage.structure import numbered_table
 
-_COLUMNS = {
-    GROUP_FILE: {"group": pa.int32(), "name": pa.string()},
-    IDENTITY_FILE: {
-        "identifier": pa.int32(),
-        "group": pa.int32(),
-        "dihedral": pa.int8(),
-        "colours": pa.binary(ARC_COLOURS),
-    },
-}
 TaskPairs = dict[int, list[Pair]]
 """The pairs of each group, of its first puzzle only: the others are the same, augmented."""
 
@@ -46,16 +39,12 @@ class Identities:
 
 def check_identities(stored: StoredSet) -> Iterator[str]:
     """Check both tables, and that rows bear identifiers of their task; `DatasetError` if not."""
-    names = _read(stored, GROUP_FILE, "group", 0, stored.manifest.counts["groups"])
+    names = _read(stored, GROUP_FILE)
     if len(set(names.column("name").to_pylist())) != len(names):
         raise stored.refusal(GROUP_FILE, "gives two groups one name")
     yield f"group names: {len(names):,}, all different"
     identities = read_identities(stored)
-    colours, dihedral = np.sort(identities.colours, axis=1), identities.dihedral
-    faults = {
-        "its dihedral transform is none": (dihedral < 0) | (dihedral >= NUM_DIHEDRAL),
-        "its colours are no permutation": (colours != np.arange(ARC_COLOURS)).any(1),
-    }
+    faults = recipe_faults(identities.dihedral, identities.colours)
     if not stored.is_import:
         faults |= _order_faults(identities)
     if (fault := first_fault(faults)) is not None:
@@ -72,7 +61,7 @@ def check_identities(stored: StoredSet) -> Iterator[str]:
 
 def read_identities(stored: StoredSet) -> Identities:
     """Return the table of identities; `DatasetError` if it is not one row for each identifier."""
-    table = _read(stored, IDENTITY_FILE, "identifier", 1, stored.manifest.counts["identities"])
+    table = _read(stored, IDENTITY_FILE)
     return Identities(
         group=table.column("group").to_numpy(),
         dihedral=table.column("dihedral").to_numpy(),
@@ -80,17 +69,8 @@ def read_identities(stored: StoredSet) -> Identities:
     )
 
 
-def _read(stored: StoredSet, file: str, number: str, first: int, count: int) -> pa.Table:
-    """Return a table whose rows are numbered from `first` and as many as counted."""
-    table = stored.read_table(file)
-    for name, kind in _COLUMNS[file].items():
-        if name not in table.column_names or table.schema.field(name).type != kind:
-            raise stored.refusal(file, f"has no column {name} of {kind}")
-    if len(table) != count:
-        raise stored.refusal(file, f"has {len(table)} rows, not {count} as the manifest says")
-    if not np.array_equal(table.column(number).to_numpy(), np.arange(first, first + count)):
-        raise stored.refusal(file, f"does not count {number} from {first} row by row")
-    return table
+def _read(stored: StoredSet, file: str) -> pa.Table:
+    return numbered_table(stored.folder, stored.manifest, file, stored.remedy)
 
 
 def _order_faults(identities: Identities) -> Masks:

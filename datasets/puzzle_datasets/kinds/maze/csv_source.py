@@ -10,8 +10,8 @@ import numpy as np
 
 from puzzle_datasets.common.options import option
 from puzzle_datasets.csv_files.choice import (
-    FILES,
     HubChoiceSettings,
+    file_of,
     require_files,
     require_first_grids,
     source_folder,
@@ -86,7 +86,7 @@ def build(settings: MazeHardSettings, writer: SetWriter) -> Manifest:
 
 
 def _first_side(folder: Path) -> int:
-    file = folder / FILES["train"]
+    file = file_of(folder, "train")
     cells = len(first_question(file))
     side = math.isqrt(cells)
     if not cells or side**2 != cells:

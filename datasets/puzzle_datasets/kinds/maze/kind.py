@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from puzzle_datasets.checks import Fault, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Piece, StoredSet
+from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
 from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
 from puzzle_datasets.kinds.maze import rules
 from puzzle_datasets.kinds.maze.rules import GOAL, OPEN, PATH, START, WALL
+from puzzle_datasets.storage.rows import Fault, first_fault
 from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Mask, Tokens
 
 WALLS, FLOOR, WAY = "#343a46", "#fbfaf6", "#f28c28"
@@ -89,9 +91,9 @@ def check_maze(stored: StoredSet) -> Iterator[str]:
             least = rules.shortest_lengths(piece.columns["inputs"], shape)
             longer += int(np.count_nonzero(steps > least))
             rows += piece.rows
-        counted = stored.manifest.statistics.get(f"{split}_labels_not_shortest", 0)
-        if longer != counted and not stored.is_import:
-            fault = f"counts {counted} {split} labels that are not shortest, not {longer}"
+        stated = stored.manifest.statistics.get(f"{split}_labels_not_shortest", 0)
+        if longer != stated and not stored.is_import:
+            fault = f"counts {stated} {split} labels that are not shortest, not {longer}"
             raise stored.refusal(MANIFEST_FILE, fault)
         shortest = rows - longer
         yield f"{split} rules: {rows:,} labels hold a path from S to G, {shortest:,} shortest ones"
@@ -124,7 +126,7 @@ def _measure(inputs: Tokens, labels: Tokens, grid: Shape, refuse: Refuse) -> Fig
 
 def _details(columns: Mapping[str, float]) -> list[str]:
     length, rating = columns["length"], columns.get("rating")
-    details = [f"{length} steps", _ways(columns["n_shortest"])]
+    details = [counted(int(length), "step"), _ways(columns["n_shortest"])]
     return details if rating in (None, length) else [*details, f"rating {rating:.4g}"]
 
 

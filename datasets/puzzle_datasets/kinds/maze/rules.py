@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from puzzle_datasets.checks import first_fault
 from puzzle_datasets.common.dihedral import NUM_DIHEDRAL, SWAPS_AXES, transform_grid
+from puzzle_datasets.storage.rows import first_fault
 from puzzle_datasets.storage.schema import Hashes, Integers, Mask
 
 PAD, WALL, OPEN, START, GOAL, PATH = range(6)

@@ -19,8 +19,8 @@ from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.maze import rules as maze
 from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.search import WIDEST, Family, Search
-from puzzle_datasets.storage.schema import Manifest, Split
-from puzzle_datasets.storage.settings import LARGEST_SEED, MOST_PUZZLES, Augmentations
+from puzzle_datasets.storage.schema import LARGEST_SEED, Manifest, Split
+from puzzle_datasets.storage.settings import MOST_PUZZLES, Augmentations
 from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "maze"

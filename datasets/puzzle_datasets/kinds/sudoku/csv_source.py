@@ -21,8 +21,8 @@ from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.kind import KIND
 from puzzle_datasets.kinds.sudoku.rules import invariant
-from puzzle_datasets.storage.schema import Manifest, Tokens
-from puzzle_datasets.storage.settings import MOST_AUGMENTATIONS, Augmentations
+from puzzle_datasets.storage.schema import MOST_AUGMENTATIONS, Manifest, Tokens
+from puzzle_datasets.storage.settings import Augmentations
 from puzzle_datasets.storage.writer import SetWriter, spread
 
 REPO = "sapientinc/sudoku-extreme"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from puzzle_datasets.checks import Fault, Piece, StoredSet, first_fault
+from puzzle_datasets.checks import Piece, StoredSet
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
@@ -15,6 +16,7 @@ from puzzle_datasets.kinds.kind import Kind, later
 from puzzle_datasets.kinds.sudoku import rules
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
 from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET
+from puzzle_datasets.storage.rows import Fault, first_fault
 from puzzle_datasets.storage.schema import SPLITS, Manifest, Mask, Split
 
 PAPER, FOUND = "#ffffff", "#1f6fd6"
@@ -112,7 +114,7 @@ def _fits(vocab_size: int, side: int, identifiers: int) -> bool:
 
 def _details(columns: Mapping[str, float]) -> list[str]:
     rating = [f"rating {columns['rating']:.4g}"] if "rating" in columns else []
-    return [f"{columns['clues']} clues", *rating]
+    return [counted(int(columns["clues"]), "clue"), *rating]
 
 
 def _look(manifest: Manifest) -> SudokuLook:

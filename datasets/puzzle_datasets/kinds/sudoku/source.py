@@ -12,13 +12,8 @@ from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.sudoku import rules as sudoku
 from puzzle_datasets.kinds.sudoku.distinct import DistinctPuzzles
 from puzzle_datasets.kinds.sudoku.kind import KIND
-from puzzle_datasets.storage.schema import Manifest, Split
-from puzzle_datasets.storage.settings import (
-    LARGEST_SEED,
-    MOST_AUGMENTATIONS,
-    MOST_PUZZLES,
-    Augmentations,
-)
+from puzzle_datasets.storage.schema import LARGEST_SEED, MOST_AUGMENTATIONS, Manifest, Split
+from puzzle_datasets.storage.settings import MOST_PUZZLES, Augmentations
 from puzzle_datasets.storage.writer import Rows, SetWriter, spread
 
 NAME = "sudoku"

@@ -22,7 +22,7 @@ def result_section(sweep: SweepSummary) -> Iterator[Block]:
     if found := best(sweep.complete):
         yield _headline(*found, "The best of the complete trials")
     elif found := best(sweep.trials):
-        yield _headline(*found, "No trial is complete. The best so far, after less training")
+        yield _headline(*found, "The best so far, before any trial is complete")
     elif sweep.trials:
         yield Paragraph("No trial has been evaluated yet, so there is no accuracy to report.")
     else:
@@ -60,8 +60,8 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
 
 def _cut_short(sweep: SweepSummary) -> Iterator[str]:
     planned, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
-    done = last_end(sweep.sessions) is SessionEnd.DONE
-    if done and minutes is not None and len(sweep.trials) < planned:
+    done = last_end(sweep.sessions) in (SessionEnd.DONE, SessionEnd.INCOMPLETE)
+    if done and minutes and planned and len(sweep.trials) < planned:
         yield (
             f"{counted(len(sweep.trials), 'trial')} of the {planned} asked for began before "
             f"the sweep's {minutes:g} minutes left no time for another, or the space had no more: "

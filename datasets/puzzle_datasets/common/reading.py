@@ -1,0 +1,182 @@
+"""Small files read with care: only regular ones, of bounded size and of the expected form."""
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, NoReturn
+
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.records import MisfitError, Record, record_from
+from puzzle_datasets.common.text import byte_size
+
+MOST_BYTES = 16_000_000
+"""Of a file read whole, unless told otherwise: parsed, it may take twenty times the memory."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one file; whatever is wrong with it is an `error`, whose field is the file.
+
+    `remedy` tells what to do about it, `most` is the size in bytes that is read at most; a larger
+    file is an error. Only regular files are opened: a pipe or device could keep one waiting for
+    ever.
+
+        >>> import tempfile
+        >>> from puzzle_datasets.common.options import Bounds
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     path = Path(name, "bounds.json")
+        ...     _ = path.write_text('{"least": 1, "most": 5}')
+        ...     Reader(path, UserError, "restore it").record(Bounds).most
+        5
+    """
+
+    path: Path
+    error: type[UserError]
+    remedy: str
+    most: int = MOST_BYTES
+
+    @contextmanager
+    def opened(self) -> Iterator[BufferedReader]:
+        """Yield the open file. What reading it raises is left to the caller."""
+        with self._open() as stream:
+            found = os.fstat(stream.fileno())
+            if found.st_size > self.most:
+                self._fail(
+                    f"holds {byte_size(found.st_size)}, over the {byte_size(self.most)} it may"
+                )
+            yield stream
+
+    def content(self) -> bytes:
+        """Return the file's bytes."""
+        with self.opened() as stream:
+            try:
+                content = stream.read(self.most + 1)
+            except OSError as error:
+                self._fail(_unread(error))
+        if len(content) > self.most:  # files of the kernel tell no size
+            self._fail(f"holds more than the {byte_size(self.most)} it may")
+        return content
+
+    def text(self) -> str:
+        """Return the file's text, without the mark that some editors put before it."""
+        try:
+            return self.content().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            self._fail("is no text in UTF-8")
+
+    def json(self) -> Any:
+        """Return the file's content, which is JSON with finite numbers."""
+        try:
+            return parse_json(self.text())
+        except MisfitError as error:
+            self._fail(error.problem)
+
+    def object(self, format: int | None = None) -> dict[str, Any]:  # noqa: A002
+        """Return the file's content, a JSON object, of this `format` if one is given."""
+        content = self.json()
+        if not isinstance(content, dict):
+            self._fail("holds no JSON object")
+        found = content.get("format", 1)
+        if format is not None and (type(found) is not int or found != format):
+            self._fail(f"is of format {found!r:.20}, and this version reads format {format}")
+        return content
+
+    def record(self, cls: type[Record], format: int | None = None) -> Record:  # noqa: A002
+        """Return the file's content, a JSON object, as a record; see `record_from`, `object`."""
+        try:
+            return record_from(self.object(format), cls)
+        except MisfitError as error:
+            self._fail(error.problem)
+
+    def lines(self) -> Iterator[Any]:
+        """Yield what each whole line of a JSON-lines file holds; nothing where there is no file.
+
+        A last line without its end is left out: its writer died, or still writes. `most` bounds
+        each line, not the file.
+        """
+        if not self._exists():
+            return
+        with self._open() as stream:
+            number = 0
+            while (line := self._line(stream, number := number + 1)).endswith(b"\n"):
+                try:
+                    content = parse_json(line.decode())
+                except UnicodeDecodeError:
+                    self._fail("is no text in UTF-8", number)
+                except MisfitError as error:
+                    self._fail(error.problem, number)
+                yield content
+
+    def records(self, cls: type[Record]) -> Iterator[Record]:
+        """Yield what each whole line of a JSON-lines file holds, as a record; see `lines`."""
+        for number, content in enumerate(self.lines(), start=1):
+            try:
+                yield record_from(content, cls)
+            except MisfitError as error:
+                self._fail(error.problem, number)
+
+    def _exists(self) -> bool:
+        try:
+            return self.path.exists()
+        except OSError as error:
+            self._fail(_unread(error))
+
+    def _open(self) -> BufferedReader:
+        """The open file; without O_NONBLOCK, a pipe would have one wait for its writer."""
+        try:
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            descriptor = os.open(self.path, flags)
+        except OSError as error:
+            self._fail(_unread(error))
+        except ValueError:
+            self._fail("is no path that a system has")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            self._fail("is no regular file")
+        return os.fdopen(descriptor, "rb")
+
+    def _line(self, stream: BufferedReader, number: int) -> bytes:
+        try:
+            line = stream.readline(self.most)
+        except OSError as error:
+            self._fail(_unread(error))
+        if len(line) == self.most and not line.endswith(b"\n"):
+            self._fail(f"is longer than the {byte_size(self.most)} it may be", number)
+        return line
+
+    def _fail(self, problem: str, line: int | None = None) -> NoReturn:
+        if line is None:
+            raise self.error.of(self.path, problem, self.remedy)
+        raise self.error.of(self.path, f"is damaged: line {line} {problem}", self.remedy)
+
+
+def parse_json(text: str) -> Any:
+    """Return what JSON with finite numbers holds; raise `MisfitError`, said of the text."""
+    try:
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise MisfitError("is nested too deep") from None
+    except ValueError as error:
+        # Python refuses numbers of thousands of digits, in words of its own.
+        reason = error if isinstance(error, MisfitError) else MisfitError("is no JSON")
+        raise reason from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise MisfitError(f"holds {text[:20]}, which is no finite number")
+    return number
+
+
+def _unread(error: OSError) -> str:
+    """What is said of a file that the system does not let one read."""
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    return f"can't be read ({error.strerror or error})"

@@ -1,0 +1,117 @@
+"""Frozen dataclasses made of plain values, such as a JSON file's, with every type checked."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from puzzle_datasets.common.options import alternatives, described, is_of
+from puzzle_datasets.common.text import shown
+
+Record = TypeVar("Record")
+
+
+class MisfitError(ValueError):
+    """Plain values don't make a record; `problem` is said of what holds them, such as a file."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
+    """Return the record whose `dataclasses.asdict` the values are, also after a way through JSON.
+
+    Fields may be plain values, tuples, mappings, enumerations and records, or None. `within` is
+    the key of the values in what holds them. Raises `MisfitError` where a key is missing or
+    unknown, or a value is not of its field's type.
+
+        >>> from puzzle_datasets.common.options import Bounds
+        >>> record_from({"least": 1}, Bounds)
+        Bounds(least=1, most=None, above=None, below=None)
+    """
+    if not isinstance(values, Mapping):
+        raise _misfit(within or "its content", values, "a mapping of keys")
+    known = _hints(cast(Hashable, cls))
+    prefix = f"{within}." if within else ""
+    for name in values:
+        if name not in known:
+            raise MisfitError(f"has the key {shown(f'{prefix}{name}')}, which is unknown here")
+    for name in _required(cast(Hashable, cls)):
+        if name not in values:
+            raise MisfitError(f"lacks the key '{prefix}{name}'")
+    made = {name: _typed(value, known[name], prefix + name) for name, value in values.items()}
+    return cls(**made)
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {item.name: hints[item.name] for item in fields(cls)}
+
+
+@cache
+def _required(cls: Any) -> list[str]:
+    """Names of fields without a default."""
+    return [
+        item.name
+        for item in fields(cls)
+        if item.default is MISSING and item.default_factory is MISSING
+    ]
+
+
+def _typed(value: Any, hint: Any, key: str) -> Any:
+    """The value as its field has it: a list as a tuple, a mapping as a record, a text as enum."""
+    parts = alternatives(hint)
+    if hint is Any or (value is None and type(None) in parts):
+        return value
+    [part, *others] = [one for one in parts if one is not type(None)]
+    origin = get_origin(part) or part
+    if origin is tuple and isinstance(value, list | tuple):
+        return _tuple(value, get_args(part), key)
+    if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
+        return _mapping(value, get_args(part), key)
+    if isinstance(part, type) and is_dataclass(part):
+        return record_from(value, part, key)
+    if isinstance(part, type) and issubclass(part, Enum) and not others:
+        return _member(value, part, key)
+    if origin not in (tuple, dict, Mapping) and is_of(value, hint):
+        return value
+    raise _misfit(key, value, _described(hint))
+
+
+def _tuple(values: list[Any] | tuple[Any, ...], hints: tuple[Any, ...], key: str) -> Any:
+    """Members of one type, `tuple[int, ...]`, or of one type each, `tuple[int, str]`."""
+    each = [hints[0]] * len(values) if hints[-1] is Ellipsis else list(hints)
+    if len(each) != len(values):
+        raise _misfit(key, values, f"a list of {len(each)}")
+    return tuple(
+        _typed(v, h, f"{key}[{n}]") for n, (v, h) in enumerate(zip(values, each, strict=True))
+    )
+
+
+def _mapping(values: Mapping[Any, Any], hints: tuple[Any, ...], key: str) -> Mapping[Any, Any]:
+    """The mapping as it is, of keys and values of its types."""
+    for name, value in values.items():
+        _typed(name, hints[0], f"a key of {key}")
+        _typed(value, hints[1], f"{key}.{shown(name)}")
+    return values
+
+
+def _member(value: Any, enum: type[Enum], key: str) -> Enum:
+    try:
+        return enum(value)
+    except ValueError:
+        raise _misfit(key, value, f"one of {', '.join(str(one.value) for one in enum)}") from None
+
+
+def _described(hint: Any) -> str:
+    origins = {get_origin(part) or part for part in alternatives(hint)}
+    if tuple in origins:
+        return "a list"
+    return "a mapping of keys" if origins & {dict, Mapping} else described(hint)
+
+
+def _misfit(key: str, value: Any, wanted: str) -> MisfitError:
+    return MisfitError(f"has {shown(value)} as {key}, which is not {wanted}")

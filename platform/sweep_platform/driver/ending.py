@@ -1,0 +1,49 @@
+"""The end of a session: what is said last, and that it comes once."""
+
+import threading
+from collections.abc import Callable
+
+from puzzle_datasets.common.text import counted
+from sweep_platform.spec.schema import Choices, SweepSpec
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.trial import TrialState
+
+_HOW = {
+    SessionEnd.DONE: "",
+    SessionEnd.INTERRUPTED: "Interrupted; the same command with --resume goes on.",
+    SessionEnd.FAILED: "Failed: no trial came to an end; the report has their reasons.",
+}
+
+
+def last_words(folder: SweepFolder, spec: SweepSpec, planned: int, end: SessionEnd) -> str:
+    """Where the report is, how many of the `planned` trials lack, and how to go on."""
+    how = _incomplete(folder, spec, planned) if end is SessionEnd.INCOMPLETE else _HOW[end]
+    page = folder.report / "report.html"
+    return "\n".join(filter(None, (f"Report: {page}" if page.exists() else "", how)))
+
+
+def _incomplete(folder: SweepFolder, spec: SweepSpec, planned: int) -> str:
+    outcomes = [(trial, trial.outcome()) for trial in folder.trials()]
+    whole = [one for one, end in outcomes if end and end.state is TrialState.COMPLETE]
+    models, of_models = spec.space.get("model"), ""
+    if isinstance(models, Choices):
+        found = {trial.record().model["model"] for trial in whole}
+        of_models = f", and of {len(found)} of {counted(len(models.choices), 'model')}"
+    return (
+        f"Incomplete: {len(whole)} of {counted(planned, 'trial')}{of_models} came to an end "
+        "before the time was up; the same command with --resume --set budget.minutes=N goes on."
+    )
+
+
+class Once:
+    """Does something at its first call; a thread that comes second waits for that."""
+
+    def __init__(self, work: Callable[[SessionEnd], None]) -> None:
+        self._work, self._lock, self._done = work, threading.Lock(), False
+
+    def __call__(self, end: SessionEnd) -> None:
+        """Do it, once."""
+        with self._lock:
+            if not self._done:
+                self._done = True
+                self._work(end)

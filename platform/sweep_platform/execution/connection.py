@@ -1,0 +1,136 @@
+"""The connection to Ray: a cluster at an address is joined, or one is started on this machine."""
+
+import logging
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from puzzle_datasets.common.errors import RunError
+from puzzle_datasets.common.processors import cores
+from sweep_platform.execution.probe import no_answer, require_ray
+
+STARTS = 3
+"""Times that a Ray is started here which is not up in its half minute, on a busy machine."""
+
+LONGEST_TEMP = 40
+"""Characters of the folder for Ray's sockets, whose whole path may have 107."""
+
+_OPTIONS: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Hold a connection to Ray; one that was started here ends with its workers.
+
+    Raises `InputError`: the cluster does not answer; `RunError`: Ray does not start here.
+    """
+    try:
+        if address is not None:
+            require_ray(address)
+        import ray
+        from ray._private import worker
+
+        # What Ray's loggers say of trials, the display and the report say better.
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        # Ray prints pages of a lost node's state whatever its loggers are told.
+        with _meanwhile(worker, "print_to_stdstream", lambda *_, **__: None):
+            with _kept_sigterm():
+                _start() if address is None else _join(address)
+            yield
+    finally:
+        if ray := sys.modules.get("ray"):
+            ray.shutdown()  # also what was half started when an interruption came
+
+
+@contextmanager
+def _meanwhile(module: Any, name: str, value: Any) -> Iterator[None]:
+    """Let a name of Ray's, for which it has no setting, be another inside this context."""
+    former = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, former)
+
+
+def _join(address: str) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **_OPTIONS)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise no_answer(address, str(error).splitlines()[0]) from None
+
+
+def _start() -> None:
+    """Start Ray on this machine, for this machine: all of it listens on loopback."""
+    import ray
+    from ray._private import ray_constants
+
+    for left in reversed(range(STARTS)):
+        try:
+            with _meanwhile(ray_constants, "ENABLE_RAY_CLUSTER", False):
+                ray.init(
+                    "local",
+                    include_dashboard=False,
+                    num_cpus=cores(),
+                    _temp_dir=_temp_folder(),
+                    **_OPTIONS,
+                )
+            return
+        except OSError as error:
+            raise _no_start(error) from None
+        except Exception as error:  # Ray has no narrower one for a node that is late
+            ray.shutdown()
+            if not left:
+                raise _no_start(error) from None
+
+
+def _no_start(error: Exception) -> RunError:
+    why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    return RunError(
+        f"Ray does not start on this machine ({why}); mend that, try again when the machine is "
+        "less busy, or give a running cluster by --address"
+    )
+
+
+def _temp_folder() -> str | None:
+    """A folder for Ray's sockets, where its own has too long a path or is another user's."""
+    from ray._common.utils import get_default_ray_temp_dir
+
+    folder = Path(get_default_ray_temp_dir())
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if len(str(folder)) <= LONGEST_TEMP and os.access(there, os.W_OK | os.X_OK):
+        return None
+    ours = Path("/tmp", f"ray-{os.getuid()}")
+    ours.mkdir(mode=0o700, exist_ok=True)
+    found = ours.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(f"{ours} is not a folder of this user")
+    return str(ours)
+
+
+@contextmanager
+def _kept_sigterm() -> Iterator[None]:
+    """Keep SIGTERM's handler from Ray; raise `KeyboardInterrupt` if Ray heard one meanwhile."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _our_packages() -> list[object]:
+    import hrm
+    import puzzle_datasets
+    import sweep_platform
+
+    return [hrm, puzzle_datasets, sweep_platform]

@@ -1,0 +1,108 @@
+"""Asks within seconds whether a Ray answers at an address; Ray itself would wait for minutes."""
+
+import socket
+import threading
+from collections.abc import Callable
+
+from sweep_platform.common.errors import InputError
+
+CONNECT_SECONDS, LAST_PORT = 5.0, 65535
+_CLIENT = "ray://"
+
+
+def require_ray(address: str) -> None:
+    """Raise `InputError` where no Ray answers at an address, or one that asks for another token.
+
+    This host's token is offered from here on: a cluster that was started where there is one asks
+    for it, and one that asks for none does not mind.
+    """
+    if address == "auto":
+        return _offer_token()
+    place = address.removeprefix(_CLIENT)
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
+        raise InputError("--address", address, "write HOST:PORT or auto")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        raise no_answer(address, str(error)) from None
+    _offer_token()
+    return _require_welcome(address, asked(place))
+
+
+def _offer_token() -> None:
+    from ray._private.authentication import authentication_token_setup as token
+
+    token.logger.setLevel("CRITICAL")
+    token.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def _require_welcome(address: str, answer: str) -> None:
+    if answer == "UNAUTHENTICATED":
+        raise InputError.of(
+            f"--address {address}",
+            "is a Ray cluster that asks for another token than this host offers",
+            "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN",
+            address,
+        )
+    # The port for Ray's clients answers as well, but has no such question.
+    if answer != "OK" and not (answer == "UNIMPLEMENTED" and address.startswith(_CLIENT)):
+        raise no_answer(address, "something else listens there")
+
+
+def asked(place: str) -> str:
+    """How the head at HOST:PORT answers the question whether it lives, as gRPC calls it."""
+    import grpc
+    from ray._private.authentication import grpc_authentication_client_interceptor as offered
+
+    with grpc.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")
+        token = offered._get_authentication_metadata_tuple()
+        try:
+            ask(b"", timeout=CONNECT_SECONDS, metadata=token)
+        except grpc.RpcError as error:
+            return str(error.code().name)
+        return "OK"
+
+
+def no_answer(address: str, problem: str) -> InputError:
+    """The error of an address at which there is no Ray."""
+    return InputError(
+        f"--address {address}",
+        address,
+        "start one with `ray start --head`, correct the address, or leave it out to run here",
+        problem=f"is not answered by a Ray cluster ({problem})",
+    )
+
+
+class HeadWatch:
+    """Watches a cluster's head, without which Ray ends the driver after a minute of silence.
+
+    `lost` is called once, from a thread of its own, when `patience` questions in a row had no
+    answer; `alive` asks one, and `period` seconds lie between two.
+    """
+
+    def __init__(
+        self,
+        alive: Callable[[], bool],
+        lost: Callable[[], None],
+        period: float = 5.0,
+        patience: int = 3,
+    ) -> None:
+        self._alive, self._lost, self._period, self._patience = alive, lost, period, patience
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="head watch", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        silent = 0
+        while not self._over.wait(self._period):
+            silent = 0 if self._alive() else silent + 1
+            if silent == self._patience and not self._over.is_set():
+                self._lost()
+                return

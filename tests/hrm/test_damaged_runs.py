@@ -1,0 +1,169 @@
+"""However the records of a run are damaged, what reads them says it in one sentence."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
+from hrm.grid.cells import Cell, Grid
+from hrm.grid.cells import _read as read_grid
+from hrm.progress import Curve, Halting, Measurement, Progress
+from hrm.runs.folder import Outcome, RunFolder, RunState
+from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_run
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.storage.dataset import PuzzleDataset
+
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+CURVE = Curve(
+    exact_accuracy=(0.0, 0.5), token_accuracy=(0.1, 0.6), inference_flops=(10, 20), puzzles=4
+)
+HALTING = Halting(exact_accuracy=0.5, segments=(0.5, 0.5), inference_flops=15.0)
+PROGRESS = Progress(
+    step=1,
+    total_steps=2,
+    training_flops=100,
+    loss=1.0,
+    lm_loss=1.0,
+    train_exact_accuracy=0.0,
+    mean_segments=1.0,
+    learning_rate=1e-3,
+    examples=8,
+    device_seconds=0.1,
+    examples_per_second=80.0,
+    peak_memory_bytes=1000,
+    curve=CURVE,
+    halting=HALTING,
+)
+ODD = st.sampled_from(
+    [
+        *(None, True, -1, 0, 10**30, 10**4000, 0.5, float("nan"), float("inf")),
+        *("", "../x", "\0", "é", [], {}, [[]], {"a": 1}),
+    ]
+)
+
+
+@pytest.fixture
+def run(
+    arc: PuzzleDataset,
+    model_config: Callable[..., ModelConfig],
+    training_config: Callable[..., TrainingConfig],
+    tmp_path: Path,
+) -> RunFolder:
+    folder, model = RunFolder(tmp_path / "run"), model_config()
+    record = {
+        "dataset": {"folder": "data", "name": "arc", "fingerprint": arc.manifest.fingerprint},
+        "model": asdict(model),
+        "training": asdict(training_config(model, 3)),
+        "costs": {"step": 1},
+    }
+    folder.create(record)
+    folder.append([Measurement(time_ms=5, progress=PROGRESS)])
+    folder.end(Outcome(state=RunState.PAUSED, reason="set aside", ended=5.0))
+    (folder.root / "grid.json").write_text(
+        json.dumps(
+            asdict(
+                Grid(
+                    subject={"segments": 2, "name": "arc"},
+                    trained=(2, 2, 3),
+                    checkpoint={"path": "x"},
+                    cells=(Cell(N=1, T=1, curve=CURVE, halting=HALTING, seconds=1.0),),
+                )
+            )
+        )
+    )
+    return folder
+
+
+def read(folder: RunFolder, dataset: PuzzleDataset) -> None:
+    """Read all that a resumed run reads of its folder, and a grid."""
+    request = Request(
+        out=folder.root,
+        resume=True,
+        dataset=None,
+        model={},
+        training={},
+        head_dim=None,
+        steps=None,
+    )
+    saved = saved_run(request, folder)
+    assert dataset_folder(request, saved)
+    resolved_settings(request, dataset.manifest, saved)
+    list(folder.measurements())
+    folder.outcome()
+    read_grid(folder.root / "grid.json", {})
+
+
+FILES = ("run.json", "metrics.jsonl", "outcome.json", "grid.json")
+
+
+def test_what_was_written_is_read(run: RunFolder, arc: PuzzleDataset) -> None:
+    read(run, arc)
+
+
+@in_one_folder
+@given(data=st.data())
+def test_any_value_in_place_of_another_is_refused_or_read(
+    run: RunFolder, arc: PuzzleDataset, data: st.DataObject
+) -> None:
+    path = run.root / data.draw(st.sampled_from(FILES))
+    before = path.read_text()
+    content = place = json.loads(before)
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        if isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
+            place = place[key]
+            continue
+        if data.draw(st.booleans()):
+            del place[key]
+        else:
+            place[key] = data.draw(ODD)
+        break
+    try:
+        path.write_text(json.dumps(content) + "\n")
+        read_or_refuse(run, arc)
+    finally:
+        path.write_text(before)
+
+
+@in_one_folder
+@given(data=st.data())
+def test_any_bytes_are_refused_or_read(
+    run: RunFolder, arc: PuzzleDataset, data: st.DataObject
+) -> None:
+    path = run.root / data.draw(st.sampled_from(FILES))
+    before = path.read_bytes()
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(before))] * 2)))
+    odd = data.draw(st.sampled_from([b"", b"\0", b"\xff", b"\n\n", b"[" * 5_000, b"9" * 5_000]))
+    try:
+        path.write_bytes(before[:first] + odd + before[last:])
+        read_or_refuse(run, arc)
+    finally:
+        path.write_bytes(before)
+
+
+def read_or_refuse(run: RunFolder, dataset: PuzzleDataset) -> None:
+    try:
+        read(run, dataset)
+    except UserError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 1000
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir])
+def test_what_is_no_regular_file_is_refused(
+    name: str, make: Callable[[Path], Any], run: RunFolder, arc: PuzzleDataset
+) -> None:
+    (run.root / name).unlink()
+    make(run.root / name)
+    with pytest.raises(ConfigError, match=rf"{name} is no regular file"):
+        read(run, arc)

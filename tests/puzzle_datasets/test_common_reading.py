@@ -1,0 +1,210 @@
+"""Whatever lies in the place of a small file, it is read right or refused in one sentence."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from puzzle_datasets.common.errors import DatasetError, UserError
+from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.records import MisfitError, record_from
+
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Inner:
+    size: int
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    created: float
+    colour: Colour
+    inner: Inner | None
+    sizes: tuple[int, ...]
+    pair: tuple[int, str]
+    free: Mapping[str, Any]
+    late: bool = False
+
+
+WHOLE = Outer("a", 1.5, Colour.RED, Inner(3), (1, 2), (1, "b"), {"any": [None]})
+PLAIN = json.loads(json.dumps(asdict(WHOLE)))
+
+
+def reader(path: Path, most: int = 10_000) -> Reader:
+    return Reader(path, DatasetError, "mend it", most)
+
+
+def file(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_a_record_is_what_was_written(tmp_path: Path) -> None:
+    path = file(tmp_path / "a.json", json.dumps(PLAIN).encode())
+    assert reader(path).record(Outer) == WHOLE
+    assert record_from({**PLAIN, "inner": None, "created": 2}, Outer).inner is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"created": "yesterday"}, "has 'yesterday' as created, which is not a number"),
+        ({"created": True}, "has True as created, which is not a number"),
+        ({"newer": 1}, "has the key 'newer', which is unknown here"),
+        ({"inner": {}}, "lacks the key 'inner.size'"),
+        ({"inner": 5}, "has 5 as inner, which is not a mapping of keys"),
+        ({"colour": "blue"}, "has 'blue' as colour, which is not one of red"),
+        ({"sizes": [1, "x"]}, "has 'x' as sizes[1], which is not a whole number"),
+        ({"pair": [1]}, "has [1] as pair, which is not a list of 2"),
+        ({"sizes": 5}, "has 5 as sizes, which is not a list"),
+        ({"free": []}, "has [] as free, which is not a mapping of keys"),
+    ],
+)
+def test_a_misfit_is_named_by_its_key(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(MisfitError) as raised:
+        record_from({**PLAIN, **change}, Outer)
+    assert raised.value.problem == said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "is no JSON"),
+        (b"", "is no JSON"),
+        (b"\0", "is no JSON"),
+        (b"\xff", "is no text in UTF-8"),
+        (b"[" * 9_000, "is nested too deep"),
+        (b"9" * 5_000, "is no JSON"),
+        (b"NaN", "holds NaN, which is no finite number"),
+        (b"1e999", "holds 1e999, which is no finite number"),
+        (b"[]", "holds no JSON object"),
+        (b" " * 10_001, "holds 10 kB, over the 10 kB it may"),
+        (b'{"format": 3}', "is of format 3, and this version reads format 2"),
+        (b"{}", "is of format 1, and this version reads format 2"),
+    ],
+)
+def test_what_is_no_object_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+    path = file(tmp_path / "a.json", content)
+    with pytest.raises(DatasetError) as raised:
+        reader(path).object(format=2)
+    assert str(raised.value) == f"{path} {said}; mend it."
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "is no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+        (Path.mkdir, "is no regular file"),
+        (lambda path: path.symlink_to(path), "can't be read (Too many levels of symbolic links)"),
+        (lambda path: None, "does not exist"),
+    ],
+    ids=["pipe", "device", "folder", "loop", "nothing"],
+)
+def test_only_a_regular_file_is_opened(
+    make: Callable[[Path], object], said: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "a")
+    with pytest.raises(DatasetError) as raised:
+        reader(tmp_path / "a").content()
+    assert raised.value.problem == said
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "n" * 300])
+def test_a_name_that_no_system_has(name: str, tmp_path: Path) -> None:
+    for read in (Reader.content, lambda one: list(one.lines())):
+        try:
+            assert read(reader(tmp_path / name)) == []
+        except DatasetError as error:
+            assert error.sentence().isprintable() or name == "\ud800" or "\0" in name
+
+
+def test_files_of_the_kernel_are_bounded_while_they_are_read() -> None:
+    with pytest.raises(DatasetError, match="holds more than"):
+        reader(Path("/proc/self/maps"), most=100).content()
+
+
+@pytest.mark.parametrize("middle", [b"", b"garbage", b"\0", b"\xff", b"[" * 9_000, b"1" * 20_000])
+def test_a_damaged_line_is_named_and_a_torn_last_one_is_left_out(
+    middle: bytes, tmp_path: Path
+) -> None:
+    path = file(tmp_path / "a.jsonl", b'{"size": 1}\n{"size": 2}\n{"si')
+    assert list(reader(path).records(Inner)) == [Inner(1), Inner(2)]
+    path = file(path, b'{"size": 1}\n' + middle + b'\n{"size": 2}\n')
+    lines = reader(path).records(Inner)
+    assert next(lines) == Inner(1)
+    with pytest.raises(DatasetError, match="is damaged: line 2 "):
+        next(lines)
+    assert list(reader(tmp_path / "none").lines()) == []
+
+
+def test_a_misfit_in_a_line_is_named(tmp_path: Path) -> None:
+    path = file(tmp_path / "a.jsonl", b'{"size": 1}\n{"size": "x"}\n')
+    with pytest.raises(DatasetError) as raised:
+        list(reader(path).records(Inner))
+    said = "is damaged: line 2 has 'x' as size, which is not a whole number"
+    assert raised.value.problem == said
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_any_value_fits_or_is_refused(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from([*PLAIN, "unknown"]))
+    try:
+        assert isinstance(record_from({**PLAIN, key: data.draw(ODD)}, Outer), Outer)
+    except MisfitError as error:
+        assert key in error.problem
+
+
+@in_one_folder
+@given(st.data())
+def test_any_damage_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    content = damaged(data, json.dumps(PLAIN).encode())
+    path = file(tmp_path / "a.json", content)
+    for read in (one_record, all_lines):
+        try:
+            read(reader(path))
+        except DatasetError as error:
+            assert error.field == str(path)
+
+
+def one_record(one: Reader) -> None:
+    assert isinstance(one.record(Outer), Outer)
+
+
+def all_lines(one: Reader) -> None:
+    for record in one.records(Outer):
+        assert isinstance(record, Outer)
+
+
+def damaged(data: st.DataObject, content: bytes) -> bytes:
+    """The content cut off, and with a stretch of it replaced by any bytes."""
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(content))] * 2)))
+    cut = data.draw(st.integers(0, len(content)))
+    return (content[:first] + data.draw(st.binary(max_size=8)) + content[last:])[:cut]
+
+
+def test_a_message_stays_short_whatever_was_given() -> None:
+    assert len(str(UserError("seed", 10**5_000, "give less"))) < 150
+    assert len(str(UserError("seed", "x" * 5_000, "give less"))) < 150

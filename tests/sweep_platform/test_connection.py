@@ -1,0 +1,133 @@
+"""Reaching and starting Ray: who answers at an address, and what becomes of a start that fails."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import ray
+
+from puzzle_datasets.common.errors import RunError
+from sweep_platform.common.errors import InputError
+from sweep_platform.execution import connection, probe
+from sweep_platform.execution.connection import connected
+from sweep_platform.execution.probe import HeadWatch, require_ray
+
+TOKEN = "c4" * 20
+"""Of the head that `head` stands for."""
+
+
+class Head(grpc.GenericRpcHandler):
+    """Answers whether it lives, as the head of a cluster with a token does."""
+
+    def service(self, details: Any) -> Any:
+        if not details.method.endswith("CheckAlive"):
+            return None
+        welcome = ("authorization", f"Bearer {TOKEN}") in details.invocation_metadata
+
+        def answer(request: bytes, context: Any) -> bytes:
+            if not welcome:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@pytest.fixture
+def head() -> Iterator[str]:
+    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Head()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None)
+
+
+def asking(home: Path, address: str, **more: str) -> str:
+    """What a process of a user with this home says that asks at an address, Ray imported first."""
+    code = (
+        "import sweep_platform.execution.ray_tune;"
+        "from sweep_platform.execution.probe import require_ray;"
+        f"require_ray({address!r})"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment = {**kept, "HOME": str(home), **more}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return (done.stderr.splitlines() or ["welcome"])[-1]
+
+
+def test_the_token_of_this_host_is_offered(head: str, tmp_path: Path) -> None:
+    """Ray itself offers none to an address that was given, and reads its mode when imported."""
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text(TOKEN)
+    assert asking(tmp_path, head) == "welcome"
+
+
+def test_a_wrong_token_is_named(head: str, tmp_path: Path) -> None:
+    said = asking(tmp_path, head, RAY_AUTH_TOKEN="wrong" * 8, RAY_AUTH_MODE="token")
+    assert "asks for another token than this host offers" in said
+
+
+def test_a_port_that_is_not_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(InputError, match="something else listens there"):
+            require_ray(address)
+
+
+def test_a_head_that_is_silent_for_long_is_lost_once() -> None:
+    answers = iter([True, False, True, False, False, False])
+    lost = threading.Event()
+    watch = HeadWatch(lambda: next(answers), lost.set, period=0.001)
+    with watch:
+        assert lost.wait(60)
+    assert next(answers, None) is None
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ray starts to come, each a complaint or empty for one that is well."""
+    outcomes: list[str] = []
+
+    def init(address: str, **options: Any) -> None:
+        if complaint := outcomes.pop(0):
+            raise Exception(complaint)
+
+    monkeypatch.setattr(ray, "init", init)
+    return outcomes
+
+
+LATE = "The current node timed out during startup. This could happen"
+
+
+def test_a_start_that_is_late_is_tried_again(starts: list[str]) -> None:
+    starts += [LATE, LATE, ""]
+    with connected(None):
+        pass
+    assert starts == []
+
+
+def test_a_start_that_never_comes_is_one_sentence(starts: list[str]) -> None:
+    starts += [LATE, LATE, LATE, ""]
+    sentence = r"^Ray does not start on this machine \(The current"
+    with pytest.raises(RunError, match=sentence), connected(None):
+        raise AssertionError("it is not there")
+    assert starts == [""]
+
+
+def test_a_long_path_for_temporary_files_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ("long" * 15)))
+    assert connection._temp_folder() == f"/tmp/ray-{os.getuid()}"
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    assert connection._temp_folder() is None

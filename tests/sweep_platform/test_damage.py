@@ -1,0 +1,197 @@
+"""Damaged or foreign files: one error that a person can mend, or a right result; nothing else."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from damage import damaged, damaged_json, misvalued
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sweep_builders import SHAPE, TOTAL, measurement, opened, sweep_folder
+
+from puzzle_datasets.common.errors import UserError
+from sweep_platform.api import Sweep
+from sweep_platform.report.sections import outline
+from sweep_platform.search.search import complete_seconds, open_search
+from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.trial import TrialState
+from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+
+EACH = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make whole files smaller takes long
+)
+SPACES = Path(__file__).parents[2] / "sweeps"
+COMPLETE = TrialState.COMPLETE
+
+
+@contextmanager
+def promised() -> Iterator[None]:
+    """Nothing is raised but what a command tells in one sentence."""
+    try:
+        yield
+    except UserError as error:
+        assert "\n" not in str(error)
+    except (OSError, UnicodeEncodeError):  # told by the guard around commands
+        pass
+
+
+@contextmanager
+def copied(folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(shutil.copytree(folder, Path(name, "toy")))
+
+
+@EACH
+@given(st.data())
+def test_space_files(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "space.yaml"
+    source = data.draw(st.sampled_from(sorted(SPACES.glob("*.yaml"))))
+    content = source.read_bytes()
+    if data.draw(st.booleans()):
+        odd = data.draw(misvalued(yaml.safe_load(content)))
+        content = yaml.safe_dump(odd).encode(errors="surrogatepass")
+    else:
+        content = data.draw(damaged(content))
+    path.write_bytes(content)
+    with promised():
+        SpaceFile.read(path).check()
+
+
+@EACH
+@given(st.data())
+def test_settings_of_the_command_line(data: st.DataObject) -> None:
+    key = data.draw(
+        st.sampled_from(
+            ["seed", "budget.trials", "space.N", "model.expansion", "dataset.name", "scales", ""]
+        )
+    )
+    value = data.draw(
+        st.one_of(st.text(max_size=8), st.sampled_from(["1e308", "9" * 5000, "[" * 99, "1\nb: 2"]))
+    )
+    with promised():
+        SpaceFile.read(SPACES / "sudoku.yaml").resolve("laptop", [f"{key}={value}"])
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def sound(make_sweep: Callable[..., SweepFolder]) -> Path:
+    """A sweep's folder, to be copied only."""
+    sweep = make_sweep(COMPLETE, TrialState.STOPPED)
+    sweep.session_ended(SessionEnd.DONE)
+    return sweep.root
+
+
+FILES = ("sweep.json", "sessions.jsonl", "run.json", "outcome.json", "metrics.jsonl")
+
+
+@EACH
+@pytest.mark.parametrize("name", FILES)
+@given(st.data())
+def test_records_of_a_sweep(sound: Path, name: str, data: st.DataObject) -> None:
+    with copied(sound) as folder:
+        [path, *_] = sorted(folder.rglob(name))
+        path.write_bytes(data.draw(damaged_json(path.read_bytes())))
+        with promised():
+            sweep = Sweep.open(folder)
+            outline(sweep.summary(), written=0.0)
+            complete_seconds(SweepFolder(folder).trials())
+            for table in (sweep.trials, sweep.measurements, sweep.curves, sweep.front):
+                table()
+            assert sweep.exit_status in (0, 1, 130)
+
+
+@EACH
+@given(st.data())
+def test_study_journals(tmp_path: Path, make_spec: Any, data: st.DataObject) -> None:
+    spec = make_spec(rungs={"at": [0.5]})
+    if not (tmp_path / "toy").exists():
+        search = opened(tmp_path / "toy", spec)
+        for _ in range(2):
+            trial = search.propose()
+            assert trial
+            trial.append([measurement(TOTAL)])
+            search.end(trial, COMPLETE)
+    with copied(tmp_path / "toy") as root:
+        folder = SweepFolder(root)
+        folder.journal.write_bytes(data.draw(damaged_json(folder.journal.read_bytes())))
+        with promised():
+            found = open_search(folder, spec, SHAPE, {"fingerprint": "data"})
+            found.proposer.propose()
+
+
+@EACH
+@given(
+    st.sampled_from(["", "file:", "ftp://", "postgresql://", "mysql+x://", "sqlite+x:///", "x:"]),
+    st.text(max_size=10),
+)
+def test_tracking_addresses(nowhere: Path, scheme: str, rest: str) -> None:
+    uri = scheme + rest
+    assert anchored(anchored(uri)) == anchored(uri)
+    assert (database_file(uri) is None) == (anchored(uri) == uri) or rest.startswith("/")
+    with promised():
+        open_store(uri)
+    assert list(nowhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("sweep.json", "{", "sweep.json is no JSON"),
+        ("sweep.json", "[" * 100_000, "sweep.json is nested too deep"),
+        ("sessions.jsonl", "\0\n", "sessions.jsonl is damaged: line 1 is no JSON"),
+        ("sessions.jsonl", '{"begun": 1}\n', "line 1 has the key 'begun'"),
+        ("run.json", '{"format": 1}', "run.json lacks dataset"),
+        ("outcome.json", "{}", "outcome.json lacks the key 'state'"),
+        ("metrics.jsonl", "garbage\n", "metrics.jsonl is damaged: line 1 is no JSON"),
+    ],
+)
+def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, part: str) -> None:
+    sorted(sound.rglob(name))[0].write_text(content)
+    with pytest.raises(UserError) as caught:
+        Sweep.open(sound).report()
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["space", "budget"])
+def test_a_specification_without_its_parts_is_refused(sound: Path, key: str) -> None:
+    path = sound / "sweep.json"
+    fields = json.loads(path.read_text())
+    del fields["spec"][key]
+    path.write_text(json.dumps(fields))
+    with pytest.raises(UserError, match=f"has no spec.{key} of its kind"):
+        Sweep.open(sound)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("garbage", "line 1 is no JSON"),
+        ("[1]", "line 1 is no record"),
+        ('{"op_code": 99, "worker_id": "x"}', "another version of Optuna"),
+    ],
+)
+def test_a_study_journal_of_another_hand_is_named(
+    tmp_path: Path, make_spec: Any, line: str, part: str
+) -> None:
+    folder = sweep_folder(tmp_path / "toy")
+    folder.journal.write_text(line + "\n")
+    with pytest.raises(UserError) as caught:
+        open_search(folder, make_spec(), SHAPE, {"fingerprint": "data"})
+    assert str(folder.journal) in str(caught.value)
+    assert part in str(caught.value)

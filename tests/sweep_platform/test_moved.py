@@ -1,0 +1,89 @@
+"""Sweeps whose folder was moved or copied: what is found again, and what is asked for."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep_builders import sweep_record
+
+from sweep_platform.common.errors import InputError
+from sweep_platform.driver.moved import place_now, store_now
+from sweep_platform.driver.record import tracking_uri
+from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
+from sweep_platform.space import dataset as puzzles
+from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.folder import SweepFolder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A working directory with a sweep below it, and a store and puzzles beside that."""
+    home = tmp_path / "home"
+    folder = SweepFolder(home / "runs" / "toy")
+    (home / "data" / "arc").mkdir(parents=True)
+    (home / "mlflow.db").touch()
+    uri = f"sqlite:///{home}/mlflow.db"
+    folder.create(sweep_record(root=str(folder.root), tracking_uri=uri))
+    return home
+
+
+def sweep_in(home: Path) -> SweepFolder:
+    return SweepFolder(home / "runs" / "toy")
+
+
+def test_what_did_not_move_is_where_it_was(home: Path) -> None:
+    assert place_now(sweep_in(home), home / "data") == home / "data"
+    (home / "mlflow.db").unlink()
+    assert store_now(sweep_in(home), home / "mlflow.db") == home / "mlflow.db"
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_what_moved_along_is_taken_from_beside_the_sweep(home: Path, copy: bool) -> None:
+    there = home.parent / "deep" / "there"
+    if copy:
+        shutil.copytree(home, there)
+    else:
+        there.parent.mkdir()
+        home.rename(there)
+    assert place_now(sweep_in(there), home / "data" / "arc") == there / "data" / "arc"
+    assert store_now(sweep_in(there), home / "mlflow.db") == there / "mlflow.db"
+    asked = Request(space=SpaceFile.of({}), resume=True)
+    assert tracking_uri(asked, sweep_in(there)) == f"sqlite:///{there}/mlflow.db"
+    assert home.exists() == copy
+
+
+def test_a_sweep_that_was_moved_alone_goes_on_with_the_former_store(home: Path) -> None:
+    alone = SweepFolder((home / "runs" / "toy").rename(home.parent / "alone"))
+    assert store_now(alone, home / "mlflow.db") == home / "mlflow.db"
+    assert place_now(alone, home / "data") == home / "data"
+
+
+def test_a_copy_does_not_write_over_the_runs_of_the_other(home: Path) -> None:
+    copy = SweepFolder(Path(shutil.copytree(home / "runs" / "toy", home.parent / "copy")))
+    with pytest.raises(InputError, match=r"shares its MLflow store .* by --tracking-uri"):
+        store_now(copy, home / "mlflow.db")
+
+
+def test_a_store_that_is_gone_is_asked_for(home: Path) -> None:
+    (home / "mlflow.db").unlink()
+    there = home.rename(home.parent / "there")
+    with pytest.raises(InputError, match=r"was moved from .*no store lies beside it"):
+        store_now(sweep_in(there), home / "mlflow.db")
+    assert not home.exists()
+
+
+def test_puzzles_are_found_beside_a_sweep_that_was_moved(tmp_path: Path, make_spec: Any) -> None:
+    spec, home = make_spec(), tmp_path / "home"
+    resolved = ResolvedSweep(spec=spec, scale="none", folder=sweep_in(home))
+    found = prepare_puzzles(resolved, home / "data")
+    record = sweep_record(root=str(sweep_in(home).root), dataset=asdict(found.address))
+    resolved.folder.create(record)
+    there = home.rename(tmp_path / "there")
+    moved = ResolvedSweep(spec=spec, scale="none", folder=sweep_in(there))
+    again = prepare_puzzles(moved, None)
+    assert Path(again.address.folder).is_relative_to(there)
+    assert again.address.fingerprint == found.address.fingerprint
+    assert puzzles.built_shape(again.manifest) == found.shape
+    assert not home.exists()

@@ -1,0 +1,80 @@
+"""A study's database that is away for a while, or for good."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import OperationalError
+from sweep_builders import measurement, opened
+
+from sweep_platform.search import patience
+from sweep_platform.search.patience import StudyLostError, patiently
+from sweep_platform.store.trial import TrialState
+
+
+class Away:
+    """A database that refuses so many times, as Optuna tells of it."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.naps: list[float] = []
+
+    def refuse(self) -> None:
+        if self.times:
+            self.times -= 1
+            cause = OperationalError("SELECT 1", None, Exception("server closed the connection"))
+            raise StorageInternalError("An exception is raised during the commit.") from cause
+
+    def work(self) -> str:
+        self.refuse()
+        return "done"
+
+
+def test_it_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    away = Away(6)
+    assert patiently(away.work, sleep=away.naps.append) == "done"
+    assert away.naps == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0]
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_it_is_given_up() -> None:
+    away = Away(10_000)
+    with pytest.raises(StudyLostError, match="stays away"):
+        patiently(away.work, minutes=5, sleep=away.naps.append)
+    assert 300 <= sum(away.naps) < 330
+
+
+def test_other_errors_are_no_absence() -> None:
+    def refuse() -> None:
+        raise StorageInternalError("too long a value")
+
+    with pytest.raises(StorageInternalError):
+        patiently(refuse, sleep=lambda seconds: pytest.fail("nothing to wait for"))
+
+
+def test_a_search_whose_database_goes_away_loses_nothing(
+    tmp_path: Path, make_spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked of it fails twice, and answers are lost that were given."""
+    spec = make_spec(search={"storage": f"sqlite:///{tmp_path / 'study.db'}"})
+    search = opened(tmp_path / "toy", spec)
+    away = Away(2)
+    commit = RDBStorage.set_trial_state_values
+
+    def lose_answer(*arguments: Any, **options: Any) -> Any:
+        answer = commit(*arguments, **options)
+        away.refuse()
+        return answer
+
+    monkeypatch.setattr(patience.time, "sleep", away.naps.append)
+    monkeypatch.setattr(
+        patience.PatientStorage, "set_trial_state_values", patience._patient(lose_answer)
+    )
+    trial = search.propose()
+    assert trial
+    trial.append([measurement(100)])
+    search.end(trial, TrialState.COMPLETE)
+    assert opened(tmp_path / "toy", spec).unfinished == ()
+    assert [str(one.state.name) for one in search.study.trials] == ["COMPLETE"]

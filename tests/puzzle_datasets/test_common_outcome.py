@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,15 @@ def test_sigterm_interrupts_and_is_then_what_it_was() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGHUP as a terminal leaves it, also where these tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_closed_terminal_is_as_sigterm_unless_nohup_has_it_ignored() -> None:
     before = signal.getsignal(signal.SIGHUP)
     with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
@@ -172,6 +181,7 @@ def python(
     return subprocess.Popen(command, env=environment, **options)
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_asks_and_the_second_interrupts(number: signal.Signals) -> None:
     before, notes = signal.getsignal(number), list[str]()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from puzzle_datasets.common.command_line import Parser
-from puzzle_datasets.common.exit_status import DONE, guarded
+from puzzle_datasets.common.exit_status import DONE, guarded, say
+from puzzle_datasets.common.page import printable
 
 PROGRAM = "hrm-sweep"
 
@@ -48,7 +49,7 @@ def report(arguments: Sequence[str] | None = None) -> int:
 def _report(folder: Path) -> int:
     from sweep_platform.api import Sweep
 
-    print(f"Report: {Sweep.open(folder).report()}")
+    say(printable(f"Report: {Sweep.open(folder).report()}"))
     return DONE
 
 

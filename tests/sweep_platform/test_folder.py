@@ -71,6 +71,21 @@ def test_a_sweep_of_the_old_format_is_refused(make_sweep) -> None:
     assert caught.value.field == str(record)
 
 
+@pytest.mark.parametrize("sessions", [None, b""])
+def test_a_sweep_that_lost_its_sessions_is_kept_where_a_resume_fails(
+    make_sweep, sessions: bytes | None
+) -> None:
+    sweep = make_sweep(TrialState.COMPLETE)
+    sweep.journal.touch()
+    (sweep.root / "sessions.jsonl").unlink()
+    if sessions is not None:
+        (sweep.root / "sessions.jsonl").write_bytes(sessions)
+    with pytest.raises(InputError, match="refused"), owned(sweep):
+        raise InputError.of("seed", "was refused", "give another")
+    assert sweep.record().name == "toy"
+    assert sweep.journal.exists()
+
+
 def test_a_start_that_fails_leaves_a_folder_to_another_that_came_into_it(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path / "runs" / "toy")
     with pytest.raises(InputError, match="refused"), owned(folder):

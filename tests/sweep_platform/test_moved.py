@@ -10,7 +10,7 @@ from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.moved import place_now, store_now
-from sweep_platform.driver.record import tracking_uri
+from sweep_platform.driver.record import record_sweep, tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.space.space_file import SpaceFile
@@ -85,5 +85,10 @@ def test_puzzles_are_found_beside_a_sweep_that_was_moved(tmp_path: Path, make_sp
     again = prepare_puzzles(moved, None)
     assert Path(again.address.folder).is_relative_to(there)
     assert again.address.fingerprint == found.address.fingerprint
+    record_sweep(moved, Request(space=SpaceFile.of({}), resume=True), again, "sqlite:///x.db")
+    last = there.rename(tmp_path / "last")
+    onwards = prepare_puzzles(ResolvedSweep(spec=spec, scale="none", folder=sweep_in(last)), None)
+    assert Path(onwards.address.folder).is_relative_to(last)
+    assert not there.exists()
     assert puzzles.built_shape(again.manifest) == found.shape
     assert not home.exists()

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -199,12 +200,49 @@ def test_a_trial_that_diverges_says_why(jobs: MakeJobs) -> None:
     assert failure.traceback is None
 
 
-def test_a_fault_of_the_user_is_one_sentence(jobs: MakeJobs) -> None:
+def test_a_host_that_lacks_the_puzzles_is_named(jobs: MakeJobs, tmp_path: Path) -> None:
     [made] = jobs(**ONE)
-    [report] = train(replace(made, dataset={**made.dataset, "folder": "/nowhere"}))
+    (tmp_path / "empty").mkdir()
+    for folder in ("/nowhere", str(tmp_path / "empty")):
+        [report] = train(replace(made, dataset={**made.dataset, "folder": folder}))
+        assert report.failure
+        assert report.failure.fault is Fault.MACHINE
+        assert folder in report.failure.reason
+        assert f"host {socket.gethostname()}" in report.failure.reason
+        assert report.failure.traceback is None
+
+
+def test_a_host_without_a_gpu_is_named(jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    [made] = jobs(**ONE)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    [report] = train(replace(made, device="cuda"))
     assert report.failure
-    assert report.failure.reason.startswith("/nowhere")
-    assert report.failure.traceback is None
+    assert report.failure.fault is Fault.MACHINE
+    assert f"torch finds no GPU on host {socket.gethostname()}" in report.failure.reason
+
+
+def without_memory() -> None:
+    torch.empty(10**15)
+
+
+def without_gpu_memory() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def without_room() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("lack", [without_memory, without_gpu_memory, without_room])
+def test_too_little_memory_is_no_fault_of_the_trial(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch, lack: Callable[[], None]
+) -> None:
+    [made] = jobs(**ONE)
+    monkeypatch.setattr("hrm.training.trainer.Trainer.run", lambda *_, **__: lack())
+    failure = run([made])[-1].failure
+    assert failure
+    assert failure.fault is Fault.MACHINE
+    assert "did not suffice" in failure.reason
 
 
 def test_a_fault_of_ours_comes_with_its_traceback(
@@ -250,16 +288,17 @@ def test_a_host_that_does_not_see_the_folder_is_named(jobs: MakeJobs, tmp_path: 
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_full_disk_is_no_fault_of_the_trial(
-    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_is_no_fault_of_the_trial(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     [one] = jobs(**ONE)
 
-    def full(*arguments: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def fails(*arguments: Any) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(torch, "save", fails)
     report = run([one])[-1]
     assert report.failure
     assert report.failure.fault is Fault.MACHINE
-    assert "checkpoint.pt: No space left on device" in report.failure.reason
+    assert f"checkpoint.pt: {os.strerror(number)}" in report.failure.reason

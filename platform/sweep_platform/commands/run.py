@@ -3,6 +3,7 @@
 from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import say
+from puzzle_datasets.common.page import printable
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, require_free, resolve
 from sweep_platform.driver.session import SweepSession
@@ -23,7 +24,7 @@ def run(request: Request) -> SweepFolder:
         sweep = resolve(request, hardware)
         if not request.resume:
             require_free(sweep.folder)
-        say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
+        say(printable(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)))
         held.enter_context(owned(sweep.folder))
         if not request.resume:
             require_free(sweep.folder)  # another driver may have been here before the lock
@@ -31,7 +32,7 @@ def run(request: Request) -> SweepFolder:
         slots = hardware.slots(sweep.spec.resources)
         plan = make_plan(sweep.spec, session.puzzles.shape, slots, calibrated=False)
         for text in warnings(plan):
-            say(f"warning: {text}.")
+            say(printable(f"warning: {text}."))
         ray = connected(None) if request.address is None else nullcontext()
         display = ProgressDisplay(
             trials=plan.total_trials,
@@ -39,5 +40,5 @@ def run(request: Request) -> SweepFolder:
             time_limit=session.budget.seconds_left,
         )
         end = session.run(held.enter_context(display), ray)
-    say(session.last_words(end))
+    say(printable(session.last_words(end)))
     return sweep.folder

@@ -1,6 +1,7 @@
 """Texts for people: a trial's knobs on a line, and addresses without their secrets."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,19 @@ def in_short(text: str) -> str:
     """
     line = printable(redact(text)).replace("\n", "\\n")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def root_cause(error: BaseException) -> str:
+    """Return what began the trouble, such as "Connection refused", short enough for a sentence.
+
+    >>> root_cause(ValueError("the password of http://me:pw@host is wrong."))
+    'the password of http://***@host is wrong'
+    """
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = redact(text).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 200, placeholder=" ...").rstrip(".")
 
 
 def knobs(parameters: Mapping[str, Any]) -> str:

@@ -23,15 +23,21 @@ def last_words(folder: SweepFolder, spec: SweepSpec, planned: int, end: SessionE
 
 
 def _incomplete(folder: SweepFolder, spec: SweepSpec, planned: int) -> str:
-    outcomes = [(trial, trial.outcome()) for trial in folder.trials()]
-    whole = [one for one, end in outcomes if end and end.state is TrialState.COMPLETE]
+    ends = [(trial, end.state) for trial in folder.trials() if (end := trial.outcome())]
+    whole = [trial for trial, state in ends if state is TrialState.COMPLETE]
     models, of_models = spec.space.get("model"), ""
     if isinstance(models, Choices):
         found = {trial.record().model["model"] for trial in whole}
-        of_models = f", and of {len(found)} of {counted(len(models.choices), 'model')}"
+        of_models = f", of {len(found)} of {counted(len(models.choices), 'model')}"
+    trials = counted(planned, "trial")
+    others = [
+        f"{count} {state}"
+        for state in (TrialState.STOPPED, TrialState.FAILED)
+        if (count := sum(one is state for _, one in ends))
+    ]
     return (
-        f"Incomplete: {len(whole)} of {counted(planned, 'trial')}{of_models} came to an end "
-        "before the time was up; the same command with --resume --set budget.minutes=N goes on."
+        f"Incomplete: {', '.join([f'{len(whole)} of {trials} complete{of_models}', *others])} "
+        "when the time was up; the same command with --resume --set budget.minutes=N goes on."
     )
 
 

@@ -15,12 +15,13 @@ from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored,
 
 
 def record_sweep(sweep: ResolvedSweep, request: Request, puzzles: Puzzles, uri: str) -> None:
-    """Write what is swept; at resume, what was changed of the budget, and where it is now."""
+    """Write what is swept; at resume, what was changed of the budget, and where all is."""
     folder, spec = sweep.folder, sweep.spec.public()
     root = str(folder.root.absolute())
     if folder.exists():
         before = folder.record()
-        folder.create(replace(before, spec=spec, tracking_uri=redact(uri), root=root))
+        where = replace(before, dataset=puzzles.record(), tracking_uri=redact(uri), root=root)
+        folder.create(replace(where, spec=spec))
         return
     folder.create(
         SweepRecord(

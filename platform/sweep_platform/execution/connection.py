@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.common.errors import RunError
+from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.processors import cores
+from sweep_platform.common.text import root_cause
 from sweep_platform.execution.probe import no_answer, require_ray
 
 STARTS = 3
@@ -65,7 +67,7 @@ def _join(address: str) -> None:
     try:
         ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **_OPTIONS)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise no_answer(address, str(error).splitlines()[0]) from None
+        raise no_answer(address, root_cause(error)) from None
 
 
 def _start() -> None:
@@ -90,13 +92,13 @@ def _start() -> None:
             ray.shutdown()
             if not left:
                 raise _no_start(error) from None
+            say(f"Ray did not start ({root_cause(error)}); it is tried again.")
 
 
 def _no_start(error: Exception) -> RunError:
-    why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
     return RunError(
-        f"Ray does not start on this machine ({why}); mend that, try again when the machine is "
-        "less busy, or give a running cluster by --address"
+        f"Ray does not start on this machine ({root_cause(error)}); mend that, try again "
+        "when the machine is less busy, or give a running cluster by --address"
     )
 
 

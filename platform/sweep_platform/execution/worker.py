@@ -8,18 +8,16 @@ has not recorded it.
 from __future__ import annotations
 
 import socket
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from puzzle_datasets.common.errors import RunError, UserError
-from sweep_platform.common.environment import disk_full
+from sweep_platform.execution.faults import HostError, failure_of
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.store.checkpoints import open_checkpoints
-from sweep_platform.store.messages import Failure, Fault, MessageError, TrialJob, TrialReport
+from sweep_platform.store.messages import Failure, MessageError, TrialJob, TrialReport
 
 if TYPE_CHECKING:
     from hrm.progress import Measurement
@@ -71,7 +69,7 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
             )
 
         try:
-            _require_folder(job)
+            _require_folders(job)
             with store.hold(job.key) as checkpoint:
                 trainer = _taken_up(job, checkpoint, heard)
                 heard += [] if heard else _shortfall(trainer)
@@ -79,34 +77,14 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
                 for _ in trainer.run(checkpoint, stop=stop, saved=lambda: store.publish(job.key)):
                     yield report(trainer.measurements[-1])
         except Exception as error:
-            yield report(failure=_failure(error))
+            yield report(failure=failure_of(error))
 
 
-def _failure(error: Exception) -> Failure:
-    """What is told of an error: a disk that is full, or memory, is no fault of the trial."""
-    if (full := disk_full(error)) is not None:
-        where = full.filename or getattr(error, "field", None) or "the disk"
-        reason = f"{where}: {full.strerror} on host {socket.gethostname()}"
-        return Failure(reason=reason, fault=Fault.MACHINE)
-    if isinstance(error, HostError):
-        return Failure(reason=str(error), fault=Fault.MACHINE)
-    if isinstance(error, MemoryError):
-        return Failure(reason=f"the memory of host {socket.gethostname()} did not suffice")
-    if isinstance(error, RunError | UserError):
-        return Failure(reason=str(error))
-    sentence = f"{type(error).__name__}: {error}".splitlines()[0]
-    return Failure(reason=sentence, traceback=traceback.format_exc())
-
-
-class HostError(RuntimeError):
-    """This host lacks what a trial needs of it; as text, a sentence that names the host."""
-
-
-def _require_folder(job: TrialJob) -> None:
-    """Raise `HostError` where this host does not see what the driver has written of the trial."""
-    folder = Path(job.checkpoints, job.key)
-    if not folder.is_dir():
-        raise HostError(f"host {socket.gethostname()} does not see {folder}; mount it there")
+def _require_folders(job: TrialJob) -> None:
+    """Raise `HostError` where this host does not see the trial's folder or its puzzles."""
+    for folder in (Path(job.checkpoints, job.key), Path(job.dataset["folder"])):
+        if not folder.is_dir():
+            raise HostError(f"host {socket.gethostname()} does not see {folder}; mount it there")
 
 
 @contextmanager
@@ -137,7 +115,7 @@ def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
     try:
         trainer.restore(checkpoint)
     except CheckpointError as error:
-        heard.append(f"trial {job.trial} begins anew: {str(error).partition(';')[0]}")
+        heard.append(f"trial {job.trial} begins anew: {error.field} {error.problem}")
         return _trainer(job)  # half of the other may be restored
     return trainer
 
@@ -152,7 +130,8 @@ def _trainer(job: TrialJob) -> Trainer:
     torch.set_num_threads(job.threads)
     device = torch.device(job.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RunError("this host's torch finds no GPU; install a CUDA build, or set gpus: 0")
+        here = f"host {socket.gethostname()}"
+        raise HostError(f"torch finds no GPU on {here}; install a CUDA build, or set gpus: 0")
     [replicate] = job.replicates
     training = {**job.training, "evaluate_at": tuple(job.training["evaluate_at"])}
     return Trainer(

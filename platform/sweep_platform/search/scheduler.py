@@ -174,7 +174,7 @@ class TrialScheduler:
 
     def _note_waiting(self) -> None:
         """Say what is waited for when nothing has run for a while, and again ever so often."""
-        if not self._live or any(live.began for live in self._live.values()):
+        if any(live.began for live in self._live.values()):
             self._stirred = self._clock()
         elif self._clock() - self._stirred > WAITING_SECONDS:
             self._stirred = self._clock()

@@ -20,7 +20,7 @@ from puzzle_datasets.common.files import drop_torn_line
 from puzzle_datasets.common.reading import Reader
 from sweep_platform.common.databases import driver_missing
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import redact
+from sweep_platform.common.text import redact, root_cause
 from sweep_platform.search.patience import PatientStorage
 from sweep_platform.search.samplers import distribution
 from sweep_platform.spec.metrics import direction
@@ -109,14 +109,8 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
             driver_missing(spec.search.storage, error)
             or "start that database and let this sweep write to it, correct the URL, or leave the "
             "key out to keep a journal file",
-            problem=f"cannot be opened ({_why(error)})",
+            problem=f"cannot be opened ({root_cause(error)})",
         ) from None
-
-
-def _why(error: Exception) -> str:
-    """The first line of what began the trouble: Optuna's own words hide which module lacks."""
-    cause = error.__cause__ or error.__context__ or error
-    return redact(str(cause).partition("\n")[0])
 
 
 def _created(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optuna.Study:

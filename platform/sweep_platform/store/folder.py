@@ -177,7 +177,7 @@ def _number(folder: Path) -> int:
 
 @contextmanager
 def owned(folder: SweepFolder) -> Iterator[None]:
-    """Own a sweep's folder; it is removed again if no session comes of it.
+    """Own a sweep's folder; one that is begun here is removed again if no session comes of it.
 
     Raises `InputError`: it cannot be written, or another driver owns it.
     """
@@ -196,10 +196,11 @@ def owned(folder: SweepFolder) -> Iterator[None]:
             raise InputError.of(
                 folder.lock, problem, "remove it, or choose another --out"
             ) from None
+        began = folder.exists()
         try:
             yield
         finally:
-            if not folder.sessions():
+            if not began and not folder.sessions():
                 folder.discard()
                 with suppress(OSError):  # another sweep may have come into a folder of ours
                     for directory in made:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from puzzle_datasets.common.files import exclusive_once
 from sweep_platform.common.databases import driver_missing
-from sweep_platform.tracking.tracker import TrackingError, root_cause
+from sweep_platform.common.text import root_cause
+from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

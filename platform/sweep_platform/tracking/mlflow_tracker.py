@@ -38,11 +38,18 @@ def find_experiment(client: "MlflowClient", uri: str, name: str) -> str:
 
     Raises `TrackingError` if it was deleted.
     """
+    from mlflow.exceptions import MlflowException
+
     found = client.get_experiment_by_name(name)
     if found is None:
         database = database_file(uri)
         location = (database.resolve().parent / "mlruns" / name).as_uri() if database else None
-        return str(client.create_experiment(name, artifact_location=location))
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return find_experiment(client, uri, name)  # another start made it meanwhile
     if found.lifecycle_stage == "deleted":
         raise TrackingError.of(
             "name",

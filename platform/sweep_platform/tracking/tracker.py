@@ -1,13 +1,12 @@
 """The interface of trackers, the thread that calls one, and the error where it can't be used."""
 
-import textwrap
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import in_short, redact
+from sweep_platform.common.text import in_short, root_cause
 
 
 class TrackingError(InputError):
@@ -65,19 +64,6 @@ class Tracker(Protocol):
 
         Reads the folder and memory alone, so that it neither waits for the service nor raises.
         """
-
-
-def root_cause(error: BaseException) -> str:
-    """Return what began the trouble, such as "Connection refused", short enough for a sentence.
-
-    >>> root_cause(ValueError("the password of http://me:pw@host is wrong."))
-    'the password of http://***@host is wrong'
-    """
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    lines = redact(text).splitlines() or [type(error).__name__]
-    return textwrap.shorten(lines[0], 200, placeholder=" ...").rstrip(".")
 
 
 class TrackerThread:

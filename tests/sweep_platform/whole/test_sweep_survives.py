@@ -126,7 +126,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     minutes = (wall_seconds(sweep.sessions(), written) + 15) / 60
     third = start(*here, "--resume", "--set", f"budget.minutes={minutes}", "--address", cluster)
     assert third.wait() == 3, third.said()
-    assert "Incomplete: 0 of 5 trials came to an end" in third.said()
+    assert "Incomplete: 0 of 5 trials complete" in third.said()
     assert set(states(sweep)) == {TrialState.STOPPED}
     reasons = {trial.outcome().reason for trial in sweep.trials()}
     assert reasons == {"the sweep's time was up"}

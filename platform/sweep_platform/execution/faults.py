@@ -1,0 +1,61 @@
+"""What broke a trial: itself, which is a result, or the machine, which is none."""
+
+import socket
+import traceback
+from collections.abc import Iterator
+
+from puzzle_datasets.common.errors import DatasetError, RunError, UserError
+from sweep_platform.store.messages import Failure, Fault
+
+
+class HostError(RuntimeError):
+    """This host lacks what a trial needs of it; as text, a sentence that names the host."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """What is told of an error that ended a trial's work on this host."""
+    for cause in _chain(error):
+        if (lack := _lack(cause)) is not None:
+            return Failure(reason=_on_this_host(lack, error), fault=Fault.MACHINE)
+    if isinstance(error, RunError | UserError):
+        return Failure(reason=str(error))
+    sentence = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Failure(reason=sentence, traceback=traceback.format_exc())
+
+
+def _lack(error: BaseException) -> str | None:
+    """What the host lacks, by what is raised where it does; None for an error of another kind."""
+    import torch
+
+    if isinstance(error, HostError):
+        return str(error)
+    if isinstance(error, DatasetError):
+        return f"{error.field or 'the puzzles'} {error.problem}"
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return reason if error.filename is None else f"{error.filename}: {reason}"
+    if isinstance(error, torch.OutOfMemoryError):
+        return "the memory of the GPU did not suffice"
+    if isinstance(error, MemoryError) or _is_of_allocator(error):
+        return "the memory did not suffice"
+    return None
+
+
+def _is_of_allocator(error: BaseException) -> bool:
+    """Whether torch got no main memory, for which it has no type: the name is its allocator's."""
+    return type(error) is RuntimeError and "DefaultCPUAllocator" in str(error)
+
+
+def _on_this_host(lack: str, error: Exception) -> str:
+    field = error.field if isinstance(error, UserError) else None
+    place = f"{field}: " if field and field not in lack else ""
+    host = socket.gethostname()
+    return f"{place}{lack}" if host in lack else f"{place}{lack} on host {host}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came of."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

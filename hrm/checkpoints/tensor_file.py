@@ -4,6 +4,7 @@ Such a file is a zip archive: a pickle that names what it is made of, and the by
 uncompressed. Nothing of the file is run, and it takes no more memory than it has bytes.
 """
 
+import errno
 import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.reading import Reader, unread
 from puzzle_datasets.common.text import shown
 
 LARGEST_FILE = 10**13
@@ -40,7 +41,8 @@ class CheckpointError(UserError):
 def read_tensors(path: Path, remedy: str) -> Any:
     """Return what `torch.save` wrote of tensors and plain values, tensors in main memory.
 
-    Raises `CheckpointError` where the file can't be read, is damaged, or holds something else.
+    Raises `CheckpointError` where the file is damaged or holds something else, and with `unread`
+    where the system did not let it be read; `MemoryError`.
     """
     with Reader(path, CheckpointError, remedy, most=LARGEST_FILE).opened() as stream:
         try:
@@ -48,7 +50,12 @@ def read_tensors(path: Path, remedy: str) -> Any:
             if problem is None:
                 stream.seek(0)
                 return torch.load(stream, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
         except Exception as error:  # torch and zipfile raise a dozen kinds on damaged files
+            # Of those, EINVAL is that of a place before the file's begin.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise unread(path, error, CheckpointError, remedy) from error
             raise CheckpointError.of(path, "is no whole checkpoint", remedy) from error
     raise CheckpointError.of(path, problem, remedy)
 

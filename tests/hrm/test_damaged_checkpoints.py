@@ -1,6 +1,7 @@
 """However a checkpoint is damaged, loading it and going on from it are one sentence, or sound."""
 
 import copy
+import errno
 import os
 import zipfile
 from collections.abc import Callable
@@ -86,6 +87,26 @@ def test_a_zip_that_unpacks_to_more_than_it_has_is_refused(whole: Path, tmp_path
     content[at + 20 : at + 28] = (2**31).to_bytes(4, "little") * 2
     path.write_bytes(content)
     assert "says that it holds more bytes than it has" in refused(path)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_does_not_make_a_checkpoint_damaged(
+    number: int, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "load", raising(OSError(number, os.strerror(number))))
+    with pytest.raises(CheckpointError, match="can't be read") as caught:
+        checkpoint.load(whole)
+    assert caught.value.unread
+    monkeypatch.setattr(torch, "load", raising(MemoryError()))
+    with pytest.raises(MemoryError):
+        checkpoint.load(whole)
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fail
 
 
 @pytest.mark.timeout(60)

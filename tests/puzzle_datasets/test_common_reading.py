@@ -1,5 +1,6 @@
 """Whatever lies in the place of a small file, it is read right or refused in one sentence."""
 
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -123,6 +124,27 @@ def test_only_a_regular_file_is_opened(
     with pytest.raises(DatasetError) as raised:
         reader(tmp_path / "a").content()
     assert raised.value.problem == said
+
+
+def test_a_file_that_can_t_be_read_now_is_told_from_one_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, unread in ((errno.EACCES, True), (errno.EMFILE, True), (errno.ENOENT, False)):
+        monkeypatch.setattr(os, "open", refusing(number))
+        with pytest.raises(DatasetError) as raised:
+            reader(tmp_path / "a").content()
+        monkeypatch.undo()
+        assert raised.value.unread is unread
+    with pytest.raises(DatasetError) as raised:
+        reader(file(tmp_path / "a", b"{")).json()
+    assert not raised.value.unread
+
+
+def refusing(number: int) -> Callable[..., int]:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "n" * 300])

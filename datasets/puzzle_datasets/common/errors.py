@@ -20,6 +20,7 @@ class UserError(ValueError):
     `field` is the setting, option or file at fault, as the code calls it, or None where `problem`,
     which is said of it, is a sentence of its own; `value` is what was given. `also` names other
     settings that take part in the fault, `place` a file and line where the field was written.
+    `unread` is true of a file that the system did not let one read: it may be whole all the same.
     """
 
     def __init__(
@@ -31,11 +32,12 @@ class UserError(ValueError):
         problem: str | None = None,
         also: tuple[str, ...] = (),
         place: str | None = None,
+        unread: bool = False,
     ) -> None:
         super().__init__(field, value, remedy)
         self.field, self.value, self.remedy, self.also = field, value, remedy, also
         self.problem = f"is {shown(value)}" if problem is None else problem
-        self.place = place
+        self.place, self.unread = place, unread
 
     @classmethod
     def of(

@@ -1,5 +1,6 @@
 """Small files read with care: only regular ones, of bounded size and of the expected form."""
 
+import errno
 import json
 import math
 import os
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.records import MisfitError, Record, record_from
@@ -17,6 +18,11 @@ from puzzle_datasets.common.text import byte_size
 
 MOST_BYTES = 16_000_000
 """Of a file read whole, unless told otherwise: parsed, it may take twenty times the memory."""
+
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG, errno.ENXIO)
+"""Errors of the system that tell that no file lies at a path, whoever asks and whenever."""
+
+Unread = TypeVar("Unread", bound=UserError)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Reader:
             try:
                 content = stream.read(self.most + 1)
             except OSError as error:
-                self._fail(_unread(error))
+                self._unread(error)
         if len(content) > self.most:  # files of the kernel tell no size
             self._fail(f"holds more than the {byte_size(self.most)} it may")
         return content
@@ -125,7 +131,7 @@ class Reader:
         try:
             return self.path.exists()
         except OSError as error:
-            self._fail(_unread(error))
+            self._unread(error)
 
     def _open(self) -> BufferedReader:
         """The open file; without O_NONBLOCK, a pipe would have one wait for its writer."""
@@ -133,7 +139,7 @@ class Reader:
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             descriptor = os.open(self.path, flags)
         except OSError as error:
-            self._fail(_unread(error))
+            self._unread(error)
         except ValueError:
             self._fail("is no path that a system has")
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -145,15 +151,27 @@ class Reader:
         try:
             line = stream.readline(self.most)
         except OSError as error:
-            self._fail(_unread(error))
+            self._unread(error)
         if len(line) == self.most and not line.endswith(b"\n"):
             self._fail(f"is longer than the {byte_size(self.most)} it may be", number)
         return line
+
+    def _unread(self, error: OSError) -> NoReturn:
+        """Tell of a file that the system does not let one read."""
+        raise unread(self.path, error, self.error, self.remedy) from error
 
     def _fail(self, problem: str, line: int | None = None) -> NoReturn:
         if line is None:
             raise self.error.of(self.path, problem, self.remedy)
         raise self.error.of(self.path, f"is damaged: line {line} {problem}", self.remedy)
+
+
+def unread(path: Path, error: OSError, kind: type[Unread], remedy: str) -> Unread:
+    """The error of a file that the system did not let one read; see `UserError.unread`."""
+    problem = f"can't be read ({error.strerror or error})"
+    if isinstance(error, FileNotFoundError):
+        problem = "does not exist"
+    return kind.of(path, problem, remedy, unread=error.errno not in NO_FILE)
 
 
 def parse_json(text: str) -> Any:
@@ -173,10 +191,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise MisfitError(f"holds {text[:20]}, which is no finite number")
     return number
-
-
-def _unread(error: OSError) -> str:
-    """What is said of a file that the system does not let one read."""
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    return f"can't be read ({error.strerror or error})"

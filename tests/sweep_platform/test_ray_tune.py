@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, OutOfMemoryError
+from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
 from sweep_builders import measurement
 
 from sweep_platform.execution import ray_tune
 from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, run_trials
 from sweep_platform.spec.schema import ResourceSpec
-from sweep_platform.store.messages import TrialReport
+from sweep_platform.store.messages import Failure, Fault, TrialReport
 
 
 class FakeTuner:
@@ -59,12 +59,14 @@ class FakeScheduler:
         self.reports: list[tuple[str, TrialReport]] = []
 
         self.lost: list[str] = []
+        self.faults: list[Fault] = []
 
     def report(self, key: str, report: TrialReport) -> None:
         self.reports.append((key, report))
 
-    def ended(self, key: str, lost: str) -> None:
-        self.lost.append(lost)
+    def ended(self, key: str, lost: Failure) -> None:
+        self.lost.append(lost.reason)
+        self.faults.append(lost.fault)
 
     def halt(self, reason: str) -> None:
         self.lost.append(reason)
@@ -81,18 +83,40 @@ def test_reports_come_through_and_stop_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "fault"),
     [
-        (OutOfMemoryError("Task was killed due to the node running low on memory."), "memory"),
-        (ActorDiedError(), "its worker was lost"),
-        (None, "its worker was lost"),
+        (OutOfMemoryError("Task was killed for memory."), "memory", Fault.MACHINE),
+        (NodeDiedError("gone"), "its host was lost", Fault.MACHINE),
+        (
+            RayTaskError("f", "", ConnectionError()),
+            "could not begin (ConnectionError)",
+            Fault.MACHINE,
+        ),
+        (ActorDiedError(), "its worker was lost", Fault.TRIAL),
+        (None, "its worker was lost", Fault.TRIAL),
     ],
 )
-def test_why_a_worker_was_lost_is_named(error: Exception | None, said: str) -> None:
+def test_why_a_worker_was_lost_is_named(error: Exception | None, said: str, fault: Fault) -> None:
     scheduler = FakeScheduler()
-    trial = SimpleNamespace(trial_id="a", get_pickled_error=lambda: error)
+    trial = SimpleNamespace(trial_id="a", last_result={}, get_pickled_error=lambda: error)
     TuneScheduler(scheduler).on_trial_error(None, trial)  # type: ignore[arg-type]
     assert said in scheduler.lost[0]
+    assert scheduler.faults == [fault]
+
+
+def test_a_host_that_left_the_cluster_is_no_fault_of_the_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hosts = [("10.0.0.1", True), ("10.0.0.2", False)]
+    nodes = [{"NodeManagerAddress": host, "Alive": alive} for host, alive in hosts]
+    monkeypatch.setattr(ray_tune.ray, "nodes", lambda: nodes)
+    scheduler = FakeScheduler()
+    for host, _ in hosts:
+        trial = SimpleNamespace(
+            trial_id="a", last_result={"node_ip": host}, get_pickled_error=ActorDiedError
+        )
+        TuneScheduler(scheduler).on_trial_error(None, trial)  # type: ignore[arg-type]
+    assert scheduler.faults == [Fault.TRIAL, Fault.MACHINE]
 
 
 def test_a_disk_that_is_full_for_ray_halts_the_session(

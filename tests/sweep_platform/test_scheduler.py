@@ -15,6 +15,8 @@ from sweep_platform.search.search import complete_seconds
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
+LOST = Failure(reason="its worker was lost")
+NO_MEMORY = Failure(reason="Ray ran out of memory", fault=Fault.MACHINE)
 MANY = {"trials": 9, "flops_per_trial": 1e8}
 
 
@@ -199,10 +201,10 @@ def test_the_lost_go_on_but_not_for_ever(drive) -> None:
     driver = drive(capacity=1)
     for _ in range(WORKER_RETRIES):
         assert driver.start("a").record().number == 0
-        driver.scheduler.ended("a", lost="its worker was lost")
+        driver.scheduler.ended("a", lost=LOST)
     assert driver.states() == [None]
     assert driver.start("a").record().number == 0
-    driver.scheduler.ended("a", lost="its worker was lost")
+    driver.scheduler.ended("a", lost=LOST)
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.state is TrialState.FAILED
     assert outcome.reason == "its worker was lost, 4 times over"
@@ -225,7 +227,7 @@ def test_the_last_trial_may_still_be_lost(drive) -> None:
     started = [key for key in keys if driver.start(key) is not None]
     assert driver.start("x") is None
     assert not driver.scheduler.exhausted
-    driver.scheduler.ended(started[-1], lost="its worker was lost")
+    driver.scheduler.ended(started[-1], lost=LOST)
     assert driver.start("again").record().number == len(started) - 1
 
 
@@ -350,16 +352,29 @@ def test_no_time_at_all_starts_nothing(drive) -> None:
     assert driver.folder.trials() == []
 
 
-def test_trials_whose_workers_are_all_gone_go_on(drive) -> None:
-    driver = drive(capacity=1)
+def test_trials_whose_workers_are_all_gone_go_on_until_the_session_ends(drive) -> None:
+    """Which of them took the memory nobody knows: none has failed."""
+    driver = drive(capacity=2)
     for _ in range(WORKER_RETRIES):
-        assert driver.start("a").record().number == 0
-        driver.scheduler.all_lost("Ray ran out of memory.")
-    assert driver.states() == [None]
+        assert {driver.start(key).record().number for key in "ab"} == {0, 1}
+        driver.scheduler.all_lost(NO_MEMORY)
+        assert not driver.scheduler.interrupted
     driver.start("a")
-    driver.scheduler.all_lost("Ray ran out of memory.")
-    assert driver.states() == ["failed"]
-    assert driver.start("b").record().number == 1
+    driver.scheduler.all_lost(NO_MEMORY)
+    assert driver.scheduler.interrupted
+    assert driver.states() == [None, None]
+    assert drive().start("a").record().number == 0
+
+
+def test_a_trial_whose_hosts_are_lost_again_and_again_has_not_failed(drive) -> None:
+    driver = drive(capacity=1)
+    for _ in range(WORKER_RETRIES + 1):
+        assert not driver.scheduler.interrupted
+        driver.start("a")
+        driver.scheduler.ended("a", lost=NO_MEMORY)
+    assert driver.scheduler.interrupted
+    assert driver.states() == [None]
+    assert drive().start("a").record().number == 0
 
 
 def test_what_every_trial_warns_of_is_said_once(drive) -> None:
@@ -376,7 +391,7 @@ def test_what_a_trial_reported_outweighs_the_loss_of_all_workers(drive) -> None:
         driver.start(key)
     driver.report("a", measurement(TOTAL, 0.5))
     driver.report("b", failure=Failure(reason="the loss was nan"))
-    driver.scheduler.all_lost("Ray ran out of memory")
+    driver.scheduler.all_lost(NO_MEMORY)
     assert driver.states() == ["complete", "failed", None]
 
 
@@ -471,12 +486,22 @@ def test_what_is_waited_for_is_said(drive) -> None:
     assert len([event for event in driver.display.events if event[0] == "note"]) == 1
 
 
+def test_that_no_host_has_a_place_is_said(drive) -> None:
+    driver = drive(capacity=0)
+    driver.scheduler._clock, driver.scheduler._stirred = driver.clock, 0.0
+    assert driver.start("a") is None
+    driver.clock.now = 31.0
+    assert not driver.scheduler.should_end()
+    [(_, note)] = driver.display.events
+    assert note.startswith("nothing runs: Ray has no place yet")
+
+
 def test_a_lost_trial_begins_anew_where_there_is_no_checkpoint(drive) -> None:
     driver = drive()
     trial = driver.start("a")
-    driver.scheduler.ended("a", lost="its worker was lost")
+    driver.scheduler.ended("a", lost=LOST)
     assert driver.display.events[-1] == ("note", "trial 0 begins anew: its worker was lost")
     driver.start("a")
     trial.checkpoint.touch()
-    driver.scheduler.ended("a", lost="its worker was lost")
+    driver.scheduler.ended("a", lost=LOST)
     assert "trial 0 goes on from its checkpoint" in driver.display.events[-1][1]

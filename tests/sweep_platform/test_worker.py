@@ -279,6 +279,27 @@ def test_a_checkpoint_that_was_cut_begins_its_trial_anew_and_says_so(jobs: MakeJ
     assert [numbers(p) for p in progress_of(again)] == whole
 
 
+def test_a_checkpoint_that_cannot_be_read_now_is_kept(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [one] = jobs(**ONE)
+    whole = [numbers(p) for p in progress_of(run([one]))]
+    checkpoint = Path(one.checkpoints, one.key, "checkpoint.pt")
+    kept = checkpoint.read_bytes()
+
+    def fails(*arguments: Any, **options: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", fails)
+        [report] = run([one])
+    assert report.failure
+    assert report.failure.fault is Fault.MACHINE
+    assert f"{checkpoint}: {os.strerror(errno.EIO)} on host" in report.failure.reason
+    assert checkpoint.read_bytes() == kept
+    assert [numbers(p) for p in progress_of(run([one]))] == whole
+
+
 def test_a_host_that_does_not_see_the_folder_is_named(jobs: MakeJobs, tmp_path: Path) -> None:
     [one] = jobs(**ONE)
     [report] = run([replace(one, checkpoints=str(tmp_path / "elsewhere"))])

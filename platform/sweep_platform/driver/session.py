@@ -118,7 +118,7 @@ class SweepSession:
                     run_trials(scheduler, self._job, resources, self._slots(), storage)
                     break
                 except WorkersLost as lost:
-                    scheduler.all_lost(str(lost))
+                    scheduler.all_lost(lost.loss)
         scheduler.close()
 
     def _watched(self, display: ProgressDisplay, finish: "Once") -> HeadWatch:

@@ -41,6 +41,11 @@ def _lack(error: BaseException) -> str | None:
     return None
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error came of too little main memory."""
+    return any(isinstance(one, MemoryError) or _is_of_allocator(one) for one in _chain(error))
+
+
 def _is_of_allocator(error: BaseException) -> bool:
     """Whether torch got no main memory, for which it has no type: the name is its allocator's."""
     return type(error) is RuntimeError and "DefaultCPUAllocator" in str(error)

@@ -10,25 +10,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import (
+    ActorUnavailableError,
+    LocalRayletDiedError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayError,
+    RaySystemError,
+    RayTaskError,
+)
 from ray.tune import Stopper
 from ray.tune.experiment import Trial
+from ray.tune.result import NODE_IP
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep_platform.common.environment import disk_full
+from sweep_platform.common.text import root_cause
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.spec.schema import ResourceSpec
-from sweep_platform.store.messages import TrialJob, TrialReport
+from sweep_platform.store.messages import Failure, Fault, TrialJob, TrialReport
 from sweep_platform.store.trial import TrialFolder
 
 MakeJob = Callable[[TrialFolder], TrialJob]
 
 
 class WorkersLost(RuntimeError):
-    """Ray lost workers and gave up on all trials; says why."""
+    """Ray lost workers and gave up on all trials: `loss` says why, and whose fault that was."""
+
+    def __init__(self, loss: Failure) -> None:
+        super().__init__(loss.reason)
+        self.loss = loss
 
 
 class _Unsaved:
@@ -57,7 +72,7 @@ class TuneSearcher(_Unsaved, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Pass on that a trial is over."""
-        self._scheduler.ended(trial_id, lost="its worker was lost" if error else "")
+        self._scheduler.ended(trial_id, lost=WORKER_LOST if error else None)
 
     def save(self, checkpoint_path: str) -> None:
         """Write an empty file where Ray expects one."""
@@ -82,7 +97,10 @@ class TuneScheduler(_Unsaved, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Settle a trial whose worker is gone; the searcher, who hears next, is not told why."""
-        self._scheduler.ended(trial.trial_id, lost=_why_lost(trial.get_pickled_error()))
+        loss = _why_lost(trial.get_pickled_error())
+        if loss is WORKER_LOST and _host_is_gone(trial):
+            loss = Failure(reason="its host was lost", fault=Fault.MACHINE)
+        self._scheduler.ended(trial.trial_id, lost=loss)
 
 
 class SessionStopper(_Unsaved, Stopper):
@@ -100,13 +118,31 @@ class SessionStopper(_Unsaved, Stopper):
         return self._scheduler.should_end()
 
 
-def _why_lost(error: BaseException | None) -> str:
+WORKER_LOST = Failure(reason="its worker was lost")
+"""The loss of a worker that ended by itself, as far as anybody knows."""
+
+_OF_MACHINES = (NodeDiedError, LocalRayletDiedError, ActorUnavailableError, RaySystemError)
+
+
+def _why_lost(error: BaseException | None) -> Failure:
     """What ended a worker, as far as Ray knows: memory is named, and what Ray could not do."""
     if isinstance(error, OutOfMemoryError):
-        return "its worker was ended by Ray, for the memory of its host was about to run out"
+        reason = "its worker was ended by Ray, for the memory of its host was about to run out"
+        return Failure(reason=reason, fault=Fault.MACHINE)
+    if isinstance(error, _OF_MACHINES):
+        return Failure(reason="its host was lost", fault=Fault.MACHINE)
     if isinstance(error, RayTaskError):  # of Ray itself: what the worker meets, it reports
-        return f"its worker could not begin ({str(error.cause).splitlines()[0].rstrip('.:')})"
-    return "its worker was lost"
+        why = root_cause(error.cause).rstrip(":")
+        return Failure(reason=f"its worker could not begin ({why})", fault=Fault.MACHINE)
+    return WORKER_LOST
+
+
+def _host_is_gone(trial: Trial) -> bool:
+    """Whether the host that reported last of a trial has left the cluster."""
+    host = trial.last_result.get(NODE_IP)
+    if host is None:
+        return False
+    return not any(node["Alive"] and node["NodeManagerAddress"] == host for node in ray.nodes())
 
 
 def run_trials(

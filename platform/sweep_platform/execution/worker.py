@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep_platform.execution.faults import HostError, failure_of
+from sweep_platform.execution.faults import HostError, failure_of, lacks_memory
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.store.checkpoints import open_checkpoints
 from sweep_platform.store.messages import Failure, MessageError, TrialJob, TrialReport
@@ -106,7 +106,10 @@ def _fallbacks() -> Iterator[list[str]]:
 
 
 def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
-    """The job's replicate as its last checkpoint left it; anew where that can't be read."""
+    """The job's replicate as its last checkpoint left it; anew where that is damaged.
+
+    Raises `CheckpointError` where this host can't read it now: it stays.
+    """
     from hrm.checkpoints.checkpoint import CheckpointError
 
     trainer = _trainer(job)
@@ -115,6 +118,8 @@ def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
     try:
         trainer.restore(checkpoint)
     except CheckpointError as error:
+        if error.unread or lacks_memory(error):
+            raise
         heard.append(f"trial {job.trial} begins anew: {error.field} {error.problem}")
         return _trainer(job)  # half of the other may be restored
     return trainer

@@ -18,12 +18,16 @@ from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.trial import TrialFolder, TrialState
 
 WORKER_RETRIES = 3
-"""Times that a trial whose worker was lost goes on from its checkpoint."""
+"""Times that a trial whose worker was lost goes on from its checkpoint.
+
+Then it has failed if its workers end by themselves; for want of memory or of a host, the session
+ends.
+"""
 
 GRACE_SECONDS = 60.0
 """Time that trials which are to end have for saving a checkpoint."""
 
-
+_EARLY = Failure(reason="its worker ended early")
 _TIME_UP = "the sweep's time was up"
 
 WAITING_SECONDS = 30.0
@@ -57,6 +61,7 @@ class TrialScheduler:
         self._capacity, self._send = capacity, send
         self._live: dict[str, Live] = {}
         self._losses: Counter[int] = Counter()
+        self._all_losses = 0
         self._noted: set[str] = set()
         self._exhausted = self._halted = False
         self._grace_ends: float | None = None
@@ -113,7 +118,7 @@ class TrialScheduler:
         for measurement in report.measurements:
             self._judge(live, measurement)
 
-    def ended(self, key: str, lost: str = "") -> None:
+    def ended(self, key: str, lost: Failure | None = None) -> None:
         """Settle a trial that Ray is done with; `lost` says why, if its worker is gone.
 
         A trial that was settled before stays so: Ray tells of a lost one twice.
@@ -125,15 +130,18 @@ class TrialScheduler:
             if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
                 self._settle(live, TrialState.PAUSED, live.reason)
             elif not self._settle_as_reported(live):
-                self._lose(live, lost or "its worker ended early")
+                self._lose(live, lost or _EARLY)
 
-    def all_lost(self, reason: str) -> None:
-        """Take note that every worker is gone."""
+    def all_lost(self, loss: Failure) -> None:
+        """Take note that every worker is gone; it counts once, against the machine."""
+        self._all_losses += 1
+        if self._all_losses > WORKER_RETRIES:
+            self.halt(f"{loss.reason}, {self._all_losses} times over")
         for key in list(self._live):
             live = self._live.pop(key)
             with self._withstanding():
                 if not self._settle_as_reported(live):
-                    self._lose(live, reason)
+                    self._requeue(live, loss.reason)
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
@@ -150,7 +158,10 @@ class TrialScheduler:
         """Halt where no record can be written; what is missing is made up for at resume."""
         try:
             yield
-        except (OSError, StudyLostError) as error:
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            self.halt(f"{place}{error.strerror or error}")
+        except StudyLostError as error:
             self.halt(str(error))
 
     def should_end(self) -> bool:
@@ -253,18 +264,25 @@ class TrialScheduler:
             except OSError as error:  # the reason is recorded all the same
                 self._display.note(f"the traceback of trial {live.record.number} is lost: {error}")
 
-    def _lose(self, live: Live, reason: str) -> None:
+    def _lose(self, live: Live, loss: Failure) -> None:
         """Let a trial whose worker is gone go on, but not for ever."""
         number = live.record.number
         self._losses[number] += not self._halted
         if self._losses[number] > WORKER_RETRIES:
-            self._settle(live, TrialState.FAILED, f"{reason}, {self._losses[number]} times over")
-            return
+            reason = f"{loss.reason}, {self._losses[number]} times over"
+            if loss.fault is Fault.TRIAL:
+                self._settle(live, TrialState.FAILED, reason)
+                return
+            self.halt(reason)
+        self._requeue(live, loss.reason)
+
+    def _requeue(self, live: Live, reason: str) -> None:
+        """Let a trial go on when its turn comes."""
         self._search.proposer.requeue(live.trial)
         self._exhausted = False
         when = " at the next --resume" if self.ending else ""
         how = "goes on from its checkpoint" if live.trial.checkpoint.exists() else "begins anew"
-        self._display.note(f"trial {number} {how}{when}: {reason}")
+        self._display.note(f"trial {live.record.number} {how}{when}: {reason}")
 
     def _settle(self, live: Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end(live.trial, state, reason)

@@ -1,9 +1,12 @@
 """Reaching and starting Ray: who answers at an address, and what becomes of a start that fails."""
 
+import itertools
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -84,12 +87,35 @@ def test_a_port_that_is_not_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_head_that_is_silent_for_long_is_lost_once() -> None:
-    answers = iter([True, False, True, False, False, False])
+    """It answers again after 30 seconds, and never after the second time."""
+    seconds = itertools.count(step=10)
+    answers = iter([False, False, True, *[False] * 5])
     lost = threading.Event()
-    watch = HeadWatch(lambda: next(answers), lost.set, period=0.001)
-    with watch:
+    with HeadWatch(lambda: next(answers), lost.set, 0.001, clock=lambda: next(seconds)):
         assert lost.wait(60)
-    assert next(answers, None) is None
+    assert list(answers) == []
+
+
+def test_a_question_that_fails_here_tells_nothing_of_the_head() -> None:
+    seconds = itertools.count(step=100)
+    asked, lost = threading.Event(), threading.Event()
+    failures = iter([OSError("too many open files")] * 3)
+
+    def alive() -> bool:
+        if failure := next(failures, None):
+            raise failure
+        asked.set()
+        return True
+
+    with HeadWatch(alive, lost.set, 0.001, clock=lambda: next(seconds)):
+        assert asked.wait(60)
+    assert not lost.is_set()
+
+
+def test_a_head_behind_tls_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        require_ray(f"127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.fixture
@@ -126,8 +152,15 @@ def test_a_start_that_never_comes_is_one_sentence(starts: list[str]) -> None:
 def test_a_long_path_for_temporary_files_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    short = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setattr(connection, "SHORT", short)
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path / ("long" * 15)))
-    assert connection._temp_folder() == f"/tmp/ray-{os.getuid()}"
-    monkeypatch.setenv("TMPDIR", "/tmp")
-    assert connection._temp_folder() is None
+    ours = short / f"ray-{os.getuid()}"
+    try:
+        assert connection._temp_folder() == str(ours)
+        assert ours.is_dir()
+        monkeypatch.setenv("TMPDIR", str(short))
+        assert connection._temp_folder() is None
+    finally:
+        shutil.rmtree(short)

@@ -46,6 +46,28 @@ def test_it_is_given_up() -> None:
     assert 300 <= sum(away.naps) < 330
 
 
+def test_a_person_who_wants_the_end_does_not_wait_for_it(
+    tmp_path: Path, make_spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = f"sqlite:///{tmp_path}/study.db"
+    found = opened(tmp_path / "toy", make_spec(search={"storage": storage}))
+    away = Away(10_000)
+    asked = patience._patient(lambda *_, **__: away.refuse())
+    monkeypatch.setattr(patience.PatientStorage, "create_new_trial", asked)
+    monkeypatch.setattr(patience.PatientStorage, "_create_new_trial", asked)
+    found.search.study.hurry()
+    with pytest.raises(StudyLostError):
+        found.propose()
+    assert 10_000 - away.times == 1
+
+
+def test_it_is_given_up_as_soon_as_a_person_wants_the_end() -> None:
+    away = Away(10_000)
+    with pytest.raises(StudyLostError):
+        patiently(away.work, sleep=away.naps.append, hurried=lambda: len(away.naps) == 2)
+    assert away.naps == [0.5, 1.0]
+
+
 def test_other_errors_are_no_absence() -> None:
     def refuse() -> None:
         raise StorageInternalError("too long a value")

@@ -5,17 +5,19 @@ import uuid
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 
+from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
+from puzzle_datasets.common.page import printable
 from sweep_platform.common.environment import git_commit
 from sweep_platform.common.errors import InputError
-from sweep_platform.common.text import redact
+from sweep_platform.common.text import redact, root_cause
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.ending import Once, last_words
 from sweep_platform.driver.record import record_sweep, tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
-from sweep_platform.execution.probe import HeadWatch, asked
+from sweep_platform.execution.probe import HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
 from sweep_platform.search.scheduler import TrialScheduler
@@ -26,9 +28,7 @@ from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import Replicate, TrialJob
 from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
-from sweep_platform.tracking.mlflow_store import (
-    open_store,
-)
+from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.tracker import TrackerThread
 
@@ -121,28 +121,38 @@ class SweepSession:
                     scheduler.all_lost(lost.loss)
         scheduler.close()
 
-    def _watched(self, display: ProgressDisplay, finish: "Once") -> HeadWatch:
-        """A watch over the cluster's head, at whose loss Ray would end this process in silence."""
+    def _watched(self, display: ProgressDisplay, finish: "Once") -> AbstractContextManager[None]:
+        """A watch over the cluster's head, at whose loss Ray would end this process in silence.
+
+        None where the head can't be asked: behind TLS, and through the port of Ray's clients.
+        """
         from ray import get_runtime_context
+        from ray.util.client import ray as client
 
+        if encrypted() or client.is_connected():
+            return nullcontext()
         head = get_runtime_context().gcs_address
+        return HeadWatch(lambda: asked(head) == "OK", lambda: self._lost(display, finish))
 
-        def lost() -> None:
+    def _lost(self, display: ProgressDisplay, finish: "Once") -> None:
+        """End this process, whose main thread waits for a lost head and can't be woken."""
+        try:
             display.note("Ray's head does not answer any more: the session ends")
             finish(SessionEnd.INTERRUPTED)
             display.close()
-            say(self.last_words(SessionEnd.INTERRUPTED))
-            os._exit(INTERRUPTED)  # the main thread waits for the head, and can't be woken
-
-        return HeadWatch(lambda: asked(head) == "OK", lost)
+            say(printable(self.last_words(SessionEnd.INTERRUPTED)))
+        finally:
+            os._exit(INTERRUPTED)
 
     def _finish(self, end: SessionEnd, tracker: TrackerThread, display: ProgressDisplay) -> None:
-        """Record the end, report, and let MLflow know, each as far as the disk lets it."""
+        """Record the end, report, and let MLflow know, each as far as it can be done."""
         for step in (lambda: self.folder.session_ended(end), lambda: write_report(self.folder)):
             try:
                 step()
-            except OSError as error:
-                display.note(f"{error.filename or self.folder.root}: {error.strerror or error}")
+            except Exception as error:  # the step that follows is tried all the same
+                place = f"{getattr(error, 'filename', None) or self.folder.root}: "
+                said = isinstance(error, UserError)
+                display.note(str(error) if said else f"{place}{root_cause(error)}")
         self._stop(tracker, display)
 
     def _note_other_code(self, display: ProgressDisplay) -> None:

@@ -22,6 +22,9 @@ STARTS = 3
 LONGEST_TEMP = 40
 """Characters of the folder for Ray's sockets, whose whole path may have 107."""
 
+SHORT = Path("/tmp")
+"""Where that folder is made if the environment names one that is too long."""
+
 _OPTIONS: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 
 
@@ -110,7 +113,7 @@ def _temp_folder() -> str | None:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if len(str(folder)) <= LONGEST_TEMP and os.access(there, os.W_OK | os.X_OK):
         return None
-    ours = Path("/tmp", f"ray-{os.getuid()}")
+    ours = SHORT / f"ray-{os.getuid()}"
     ours.mkdir(mode=0o700, exist_ok=True)
     found = ours.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

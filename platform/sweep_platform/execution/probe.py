@@ -1,7 +1,9 @@
 """Asks within seconds whether a Ray answers at an address; Ray itself would wait for minutes."""
 
+import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from sweep_platform.common.errors import InputError
@@ -17,7 +19,8 @@ def require_ray(address: str) -> None:
     for it, and one that asks for none does not mind.
     """
     if address == "auto":
-        return _offer_token()
+        _offer_token()
+        return
     place = address.removeprefix(_CLIENT)
     host, _, port = place.rpartition(":")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
@@ -27,7 +30,13 @@ def require_ray(address: str) -> None:
     except (OSError, UnicodeError) as error:
         raise no_answer(address, str(error)) from None
     _offer_token()
-    return _require_welcome(address, asked(place))
+    if not encrypted():
+        _require_welcome(address, asked(place))
+
+
+def encrypted() -> bool:
+    """Whether Ray talks TLS here: its heads do not answer `asked`, which has no certificates."""
+    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
 
 
 def _offer_token() -> None:
@@ -78,8 +87,9 @@ def no_answer(address: str, problem: str) -> InputError:
 class HeadWatch:
     """Watches a cluster's head, without which Ray ends the driver after a minute of silence.
 
-    `lost` is called once, from a thread of its own, when `patience` questions in a row had no
-    answer; `alive` asks one, and `period` seconds lie between two.
+    `lost` is called once, from a thread of its own, when no question had an answer for `patience`
+    seconds; `alive` asks one, and `period` seconds lie between two. One that could not be asked,
+    where `alive` raises, tells nothing.
     """
 
     def __init__(
@@ -87,10 +97,11 @@ class HeadWatch:
         alive: Callable[[], bool],
         lost: Callable[[], None],
         period: float = 5.0,
-        patience: int = 3,
+        patience: float = 45.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._alive, self._lost, self._period, self._patience = alive, lost, period, patience
-        self._over = threading.Event()
+        self._clock, self._over = clock, threading.Event()
         self._thread = threading.Thread(target=self._run, name="head watch", daemon=True)
 
     def __enter__(self) -> None:
@@ -100,9 +111,18 @@ class HeadWatch:
         self._over.set()
 
     def _run(self) -> None:
-        silent = 0
+        heard = self._clock()
         while not self._over.wait(self._period):
-            silent = 0 if self._alive() else silent + 1
-            if silent == self._patience and not self._over.is_set():
+            asked_at = self._clock()
+            if self._answers():
+                heard = self._clock()
+            elif asked_at - heard >= self._patience and not self._over.is_set():
                 self._lost()
                 return
+
+    def _answers(self) -> bool:
+        """Whether the head answers, or can't be asked."""
+        try:
+            return self._alive()
+        except Exception:  # of any kind, by what hinders the question
+            return True

@@ -20,11 +20,15 @@ class StudyLostError(RunError):
 
 
 def patiently(
-    work: Callable[[], Any], minutes: float = 15.0, sleep: Callable[[float], None] = time.sleep
+    work: Callable[[], Any],
+    minutes: float = 15.0,
+    sleep: Callable[[float], None] = time.sleep,
+    hurried: Callable[[], bool] = lambda: False,
 ) -> Any:
     """Do the work when the database takes it, tried ever less often for so many minutes.
 
-    `sleep` takes seconds. Raises `StudyLostError` where the database stays away. The answer to
+    `sleep` takes seconds; once `hurried` is true, nothing is waited for. Raises `StudyLostError`
+    where the database stays away. The answer to
     the end of a trial may be lost after it was written: then it has ended, which is no fault.
     """
     waited, pause = 0.0, 0.5
@@ -34,7 +38,7 @@ def patiently(
         except (StorageInternalError, *_AWAY) as error:
             if not isinstance(error, _AWAY) and not isinstance(error.__cause__, _AWAY):
                 raise
-            if waited >= 60 * minutes:
+            if waited >= 60 * minutes or hurried():
                 raise StudyLostError("the study's database stays away") from error
             if not waited:
                 say("The study's database is away: trials go on, and their records wait for it.")
@@ -51,16 +55,19 @@ def patiently(
 
 
 class PatientStorage(RDBStorage):
-    """Optuna's database, whose every answer is waited for once it is `patient`."""
+    """Optuna's database, whose every answer is waited for once it is `patient`.
 
-    patient = False
+    It is `hurried` when a person wants the session to end.
+    """
+
+    patient = hurried = False
 
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def called(self: PatientStorage, *arguments: Any, **options: Any) -> Any:
         work = partial(method, self, *arguments, **options)
-        return patiently(work) if self.patient else work()
+        return patiently(work, hurried=lambda: self.hurried) if self.patient else work()
 
     return called
 

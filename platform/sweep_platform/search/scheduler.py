@@ -146,6 +146,7 @@ class TrialScheduler:
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
         self.interrupted = True
+        self._search.study.hurry()
 
     def halt(self, reason: str) -> None:
         """End the session as an interruption would: the machine failed, not the trials."""

@@ -77,6 +77,7 @@ def complete_seconds(trials: list[TrialFolder]) -> list[float]:
 class Search:
     """The parts of a search; they share one study, which one process at a time may hold."""
 
+    study: Study
     proposer: Proposer
     rungs: RungLedger
     outcomes: Outcomes
@@ -103,6 +104,7 @@ def open_search(
         unfinished += _retried(folder, study)
     rule = SuccessiveHalving(spec.rungs)
     return Search(
+        study=study,
         proposer=Proposer(study, factory, spec, unfinished),
         rungs=RungLedger(study, rule, spec.objectives),
         outcomes=outcomes,

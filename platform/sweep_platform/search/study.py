@@ -34,11 +34,18 @@ _LONGEST_LINE = 4_000_000
 class Study:
     """An Optuna study with the knobs of a space. One process at a time may hold it."""
 
-    def __init__(self, study: optuna.Study, spec: SweepSpec) -> None:
-        self._study = study
+    def __init__(
+        self, study: optuna.Study, spec: SweepSpec, storage: PatientStorage | None = None
+    ) -> None:
+        self._study, self._storage = study, storage
         self._distributions: Mapping[str, BaseDistribution] = {
             name: distribution(knob) for name, knob in spec.space.items()
         }
+
+    def hurry(self) -> None:
+        """Wait for a database that is away no longer. Safe in a signal handler."""
+        if self._storage is not None:
+            self._storage.hurried = True
 
     def trials(self) -> list[FrozenTrial]:
         """Every trial of the study, by number."""
@@ -99,7 +106,7 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
         return Study(_kept_beside(folder, spec), spec)
     try:
         storage = PatientStorage(spec.search.storage)
-        study = Study(_created(storage, folder, spec), spec)
+        study = Study(_created(storage, folder, spec), spec, storage)
         storage.patient = True
         return study
     except Exception as error:

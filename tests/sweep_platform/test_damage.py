@@ -13,7 +13,7 @@ import yaml
 from damage import damaged, damaged_json, misvalued
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sweep_builders import SHAPE, TOTAL, measurement, opened, sweep_folder
+from sweep_builders import SHAPE, TOTAL, measurement, opened, progress, sweep_folder
 
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.api import Sweep
@@ -125,6 +125,7 @@ def test_study_journals(tmp_path: Path, make_spec: Any, data: st.DataObject) -> 
         for _ in range(2):
             trial = search.propose()
             assert trial
+            search.decide(trial, progress(TOTAL // 2))
             trial.append([measurement(TOTAL)])
             search.end(trial, COMPLETE)
     with copied(tmp_path / "toy") as root:
@@ -195,3 +196,23 @@ def test_a_study_journal_of_another_hand_is_named(
         open_search(folder, make_spec(), SHAPE, {"fingerprint": "data"})
     assert str(folder.journal) in str(caught.value)
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rungs",
+    [
+        5,
+        {"0.5": {}},
+        {"0.5": {"values": ["x", "y"], "decision": "stop"}},
+        {"0.5": {"values": [1.0], "decision": "stop"}},
+        {"0.5": {"values": [1.0, 2.0], "decision": "wait"}},
+    ],
+)
+def test_rungs_of_another_hand_are_named(tmp_path: Path, make_spec: Any, rungs: Any) -> None:
+    search = opened(tmp_path / "toy", make_spec())
+    trial = search.propose()
+    assert trial
+    search.search.study.note(0, "rungs", rungs)
+    with pytest.raises(UserError, match="is damaged: its trial 0 ") as caught:
+        opened(tmp_path / "toy", make_spec())
+    assert caught.value.field == str(search.folder.journal)

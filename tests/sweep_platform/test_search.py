@@ -559,9 +559,24 @@ def test_a_trial_that_a_rule_paused_passes_its_rung_when_it_goes_on(
 
     search = restart(make_spec(objectives=["exact_accuracy"]))
     trial = search.propose()
-    ledger = RungLedger(search.search.proposer._study, Pausing(), ("exact_accuracy",))
+    ledger = RungLedger(search.search.proposer._study, Pausing(), ("exact_accuracy",), {})
     assert ledger.decide(trial, progress(50, 0.5)) is Decision.PAUSE
     assert ledger.decide(trial, progress(50, 0.5)) is Decision.CONTINUE
+
+
+def test_of_a_trial_that_runs_again_the_last_attempt_counts(tmp_path: Path, make_spec) -> None:
+    spec = make_spec(rungs={"at": [0.5]})
+    first = opened(tmp_path / "toy", spec)
+    failed = first.propose()
+    first.decide(failed, progress(50, 0.9))
+    first.end(failed, TrialState.FAILED)
+    folder = sweep_folder(tmp_path / "toy")
+    search = open_search(folder, spec, SHAPE, {"fingerprint": "data"}, retry_failed=True)
+    assert search.rungs.table(0.5) == {}
+    [again] = search.proposer.unfinished
+    search.rungs.decide(again, progress(50, 0.1))
+    for rungs in (search.rungs, opened(tmp_path / "toy", spec).search.rungs):
+        assert [values[0] for values in rungs.table(0.5).values()] == [0.1]
 
 
 def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, make_spec) -> None:

@@ -9,10 +9,12 @@ trial may still learn. So a trial beats another only if it is no worse in every 
 strictly better in *quality*: the dearer of two trials without any solved puzzle goes on.
 """
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from hrm.progress import Progress
+from puzzle_datasets.common.records import MisfitError, record_from
+from sweep_platform.common.errors import InputError
 from sweep_platform.search.fronts import Fronts, Values
 from sweep_platform.search.study import Study
 from sweep_platform.spec.metrics import objective_values
@@ -62,16 +64,60 @@ class SuccessiveHalving:
         return Decision.CONTINUE if among_the_best else Decision.STOP
 
 
-class RungLedger:
-    """Keeps, in the study, the objectives of trials at rungs and what was decided on them."""
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A trial at a rung: its objectives, and what was decided."""
 
-    def __init__(self, study: Study, rule: StoppingRule, objectives: tuple[str, ...]) -> None:
-        self._study, self._rule, self._objectives = study, rule, objectives
-        self._entries: dict[int, dict[str, Any]] = {
-            trial.number: trial.user_attrs["rungs"]
-            for trial in study.trials()
-            if "rungs" in trial.user_attrs
+    values: Values
+    decision: Decision
+
+
+Entries = dict[int, dict[str, Entry]]
+"""By study number and rung."""
+
+
+def read_entries(study: Study, objectives: tuple[str, ...], place: object) -> Entries:
+    """What the study keeps of rungs, of a trial that was tried again its last attempt alone.
+
+    Raises `InputError` of its `place` where that is damaged.
+    """
+    trials = study.trials()
+    last = {str(trial.user_attrs.get("signature")): trial.number for trial in trials}
+    return {
+        trial.number: _read(trial.user_attrs["rungs"], len(objectives), trial.number, place)
+        for trial in trials
+        if "rungs" in trial.user_attrs
+        and last[str(trial.user_attrs.get("signature"))] == trial.number
+    }
+
+
+def _read(kept: object, width: int, number: int, place: object) -> dict[str, Entry]:
+    try:
+        if not isinstance(kept, dict):
+            raise MisfitError("has rungs that are no mapping of keys")
+        entries = {
+            rung: record_from(entry, Entry, f"rungs.{rung}") for rung, entry in kept.items()
         }
+        if any(len(entry.values) != width for entry in entries.values()):
+            raise MisfitError(f"has a rung with other than {width} objectives")
+    except MisfitError as error:
+        problem = f"is damaged: its trial {number} {error.problem}"
+        remedy = "restore it, or start another sweep by --out"
+        raise InputError.of(place, problem, remedy) from None
+    return entries
+
+
+class RungLedger:
+    """Keeps, in the study, the objectives of trials at rungs and what was decided on them.
+
+    `entries` are those that the study has.
+    """
+
+    def __init__(
+        self, study: Study, rule: StoppingRule, objectives: tuple[str, ...], entries: Entries
+    ) -> None:
+        self._study, self._rule, self._objectives = study, rule, objectives
+        self._entries = entries
         rungs = {rung for entries in self._entries.values() for rung in entries}
         self._fronts = {rung: Fronts(objectives, self._at(rung).values()) for rung in rungs}
 
@@ -86,7 +132,7 @@ class RungLedger:
         record = trial.record()
         if before := self._entries.get(record.study_number, {}).get(str(rung)):
             # A trial that was paused here and reports again was let go on.
-            stopped = Decision(before["decision"]) is Decision.STOP
+            stopped = before.decision is Decision.STOP
             return Decision.STOP if stopped else Decision.CONTINUE
         values = objective_values(self._objectives, progress, record.costs)
         fronts = self._fronts.setdefault(str(rung), Fronts(self._objectives))
@@ -101,13 +147,14 @@ class RungLedger:
 
     def _at(self, rung: str) -> dict[int, Values]:
         reached = {number: kept[rung] for number, kept in self._entries.items() if rung in kept}
-        return {number: tuple(entry["values"]) for number, entry in reached.items()}
+        return {number: entry.values for number, entry in reached.items()}
 
     def _keep(
         self, number: int, rung: float, values: Values, decision: Decision, step: int
     ) -> None:
         entries = self._entries.setdefault(number, {})
-        entries[str(rung)] = {"values": values, "decision": decision.value}
-        trial = self._study.note(number, "rungs", entries)
+        entries[str(rung)] = Entry(values=values, decision=decision)
+        kept = {rung: asdict(entry) for rung, entry in entries.items()}
+        trial = self._study.note(number, "rungs", kept)
         if len(values) == 1:
             trial.report(values[0], step)

@@ -12,8 +12,9 @@ import optuna
 
 from hrm.progress import Progress
 from sweep_platform.common.errors import InputError
+from sweep_platform.common.text import redact
 from sweep_platform.search.proposer import Proposer, TrialFactory
-from sweep_platform.search.rungs import RungLedger, SuccessiveHalving
+from sweep_platform.search.rungs import RungLedger, SuccessiveHalving, read_entries
 from sweep_platform.search.study import Study, open_study
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.metrics import objective_values
@@ -103,10 +104,13 @@ def open_search(
     if retry_failed:
         unfinished += _retried(folder, study)
     rule = SuccessiveHalving(spec.rungs)
+    storage = spec.search.storage
+    place = folder.journal if storage is None else redact(storage)
+    entries = read_entries(study, spec.objectives, place)
     return Search(
         study=study,
         proposer=Proposer(study, factory, spec, unfinished),
-        rungs=RungLedger(study, rule, spec.objectives),
+        rungs=RungLedger(study, rule, spec.objectives, entries),
         outcomes=outcomes,
     )
 

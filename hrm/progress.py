@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from puzzle_datasets.common.records import record_from
+from puzzle_datasets.common.records import ContradictionError, record_from, require_moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,11 @@ class Curve:
     inference_flops: tuple[int, ...]
     puzzles: int
 
+    def __post_init__(self) -> None:
+        lengths = {len(self.exact_accuracy), len(self.token_accuracy), len(self.inference_flops)}
+        if len(lengths) > 1 or not self.exact_accuracy:
+            raise ContradictionError("has not one point for each of its segments")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Halting:
@@ -40,6 +45,10 @@ class Halting:
     exact_accuracy: float
     segments: tuple[float, ...]
     inference_flops: float
+
+    def __post_init__(self) -> None:
+        if not self.segments:
+            raise ContradictionError("has no segments")
 
     @property
     def mean_segments(self) -> float:
@@ -91,6 +100,9 @@ class Measurement:
 
     time_ms: int
     progress: Progress
+
+    def __post_init__(self) -> None:
+        require_moment("time_ms", self.time_ms / 1000)
 
     def plain(self) -> dict[str, Any]:
         """The measurement as JSON has it, a line of `metrics.jsonl`."""

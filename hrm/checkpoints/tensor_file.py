@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.reading import Reader, unread
+from puzzle_datasets.common.reading import ANY_SIZE, Reader, unread
 from puzzle_datasets.common.text import shown
 
-LARGEST_FILE = 10**13
-LARGEST_PICKLE = 32_000_000
-"""Bytes of the pickle, which describes tensors and holds no values of theirs."""
+LARGEST_PICKLE, MOST_STEPS = 2_000_000, 500_000
+"""Bytes and instructions of the pickle, which describes tensors and holds no values of theirs."""
 
 MOST_NAMED = 3
 
@@ -44,12 +43,15 @@ def read_tensors(path: Path, remedy: str) -> Any:
     Raises `CheckpointError` where the file is damaged or holds something else, and with `unread`
     where the system did not let it be read; `MemoryError`.
     """
-    with Reader(path, CheckpointError, remedy, most=LARGEST_FILE).opened() as stream:
+    with Reader(path, CheckpointError, remedy, most=ANY_SIZE).opened() as stream:
         try:
             problem = _problem(cast(BinaryIO, stream))
             if problem is None:
+                size = stream.seek(0, 2)
                 stream.seek(0)
-                return torch.load(stream, map_location="cpu", weights_only=True)
+                content = torch.load(stream, map_location="cpu", weights_only=True)
+                if (problem := _problem_of(_tensors(content), size)) is None:
+                    return content
         except MemoryError:
             raise
         except Exception as error:  # torch and zipfile raise a dozen kinds on damaged files
@@ -72,20 +74,52 @@ def _problem(stream: BinaryIO) -> str | None:
         [pickle] = [one for one in members if one.filename.endswith("/data.pkl")]
         if pickle.file_size > LARGEST_PICKLE:
             return f"describes its tensors in over {LARGEST_PICKLE:,} bytes"
-        foreign = sorted(set(_globals(archive.read(pickle))) - BUILT_FROM)
-    if foreign:
+        return _problem_of_pickle(archive.read(pickle))
+
+
+def _problem_of_pickle(pickle: bytes) -> str | None:
+    found = set()
+    for number, name in enumerate(_steps(pickle)):
+        if number == MOST_STEPS:
+            return f"describes its tensors in over {MOST_STEPS:,} steps"
+        found.add(name)
+    if foreign := sorted(found - BUILT_FROM - {""}):
         names = ", ".join(name.replace(" ", ".") for name in foreign[:MOST_NAMED])
         return f"holds {names}, not only tensors and plain values"
     return None
 
 
-def _globals(pickle: bytes) -> Iterator[str]:
-    """Names of the functions and types that a pickle is built from, as "module name"."""
+def _steps(pickle: bytes) -> Iterator[str]:
+    """For each instruction, the function or type that it names, as "module name", or nothing."""
     for code, argument, _ in pickletools.genops(pickle):
-        if code.name in ("GLOBAL", "INST"):
-            yield str(argument)
-        elif code.name == "STACK_GLOBAL":
-            yield "an object of a newer pickle"
+        named = {
+            "GLOBAL": argument,
+            "INST": argument,
+            "STACK_GLOBAL": "an object of a newer pickle",
+        }
+        yield str(named.get(code.name, ""))
+
+
+def _tensors(content: Any) -> Iterator[Tensor]:
+    """Yield the tensors in nested plain values, what is there twice for both."""
+    left, seen = [content], set()
+    while left:
+        one = left.pop()
+        if isinstance(one, Tensor):
+            yield one
+        elif isinstance(one, Mapping | list | tuple | set) and id(one) not in seen:
+            seen.add(id(one))
+            left += [*one.keys(), *one.values()] if isinstance(one, Mapping) else one
+
+
+def _problem_of(tensors: Iterator[Tensor], size: int) -> str | None:
+    """What is wrong with the tensors of a file of `size` bytes: a copy would need more memory."""
+    values = 0
+    for one in tensors:
+        values += one.numel() * one.itemsize
+        if not one.is_contiguous() or values > size:
+            return "holds tensors of more values than it has bytes for, or strewn ones"
+    return None
 
 
 def require_like(path: Path, saved: Any, own: Any, name: str) -> None:

@@ -29,6 +29,7 @@ from puzzle_datasets.common.files import (
     write_json,
 )
 from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.records import require_moment
 
 FORMAT = 1
 SECTIONS = ("dataset", "model", "training", "costs")
@@ -44,7 +45,7 @@ _FORMER = ("config.json", "progress.jsonl", "trial.json")
 
 
 class RunState(StrEnum):
-    """State of a run. Complete, stopped and failed are final."""
+    """State of a run. Complete, stopped and failed are final: it goes on only where asked to."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -54,11 +55,11 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     """Ended early on purpose."""
     FAILED = "failed"
-    """Broke, and would break again."""
+    """Broke; it is tried again only where somebody asks for it."""
 
     @property
     def is_final(self) -> bool:
-        """Return True if a run in this state never goes on."""
+        """Return True if a run in this state does not go on by itself."""
         return self in (RunState.COMPLETE, RunState.STOPPED, RunState.FAILED)
 
 
@@ -69,6 +70,9 @@ class Outcome:
     state: RunState
     reason: str
     ended: float
+
+    def __post_init__(self) -> None:
+        require_moment("ended", self.ended)
 
 
 class RunFiles:

@@ -195,7 +195,9 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later step depends on, of all processes; each of them must call it."""
-        slots = {name: self.group.gather(t) for name, t in self._slots._asdict().items()}
+        gathered = {name: self.group.gather(t) for name, t in self._slots._asdict().items()}
+        # Before the first step, all rows of the model's state are one.
+        slots = {name: t.contiguous() for name, t in gathered.items()}
         return {
             "steps": self.steps,
             "model": dict(self.model.state_dict()),

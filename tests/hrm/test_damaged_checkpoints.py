@@ -89,6 +89,38 @@ def test_a_zip_that_unpacks_to_more_than_it_has_is_refused(whole: Path, tmp_path
     assert "says that it holds more bytes than it has" in refused(path)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        torch.zeros(()).expand(10**9, 512),
+        torch.zeros(2, 10**5).t(),
+        [torch.zeros(10**5).detach()] * 10,
+    ],
+    ids=["one value for all", "strewn", "one storage for all"],
+)
+def test_tensors_of_more_values_than_the_file_has_are_refused(odd: Any, tmp_path: Path) -> None:
+    torch.save({"format": 3, "odd": odd}, tmp_path / "checkpoint.pt")
+    if isinstance(odd, list):
+        views = {f"{number}": odd[0].view(-1) for number in range(10)}
+        torch.save({"format": 3, "odd": views}, tmp_path / "checkpoint.pt")
+    assert "holds tensors of more values than it has bytes for" in refused(
+        tmp_path / "checkpoint.pt"
+    )
+
+
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [([None] * 600_000, "500,000 steps"), (["x" * 90_000] * 2, "2,000,000 bytes")],
+    ids=["steps", "bytes"],
+)
+def test_a_pickle_that_takes_minutes_is_refused(
+    plain: list[Any], said: str, tmp_path: Path
+) -> None:
+    plain += [text + str(number) for number in range(30) for text in plain[:1] if text]
+    torch.save({"format": 3, "odd": plain}, tmp_path / "checkpoint.pt")
+    assert f"describes its tensors in over {said}" in refused(tmp_path / "checkpoint.pt")
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
 def test_a_disk_that_fails_does_not_make_a_checkpoint_damaged(
     number: int, whole: Path, monkeypatch: pytest.MonkeyPatch

@@ -107,6 +107,28 @@ def test_what_was_written_is_read(run: RunFolder, arc: PuzzleDataset) -> None:
     read(run, arc)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("time_ms",), 10**18, "has 1000000000000000.0 as time_ms, which is no moment"),
+        (("progress", "curve", "token_accuracy"), [0.1], "not one point for each of its segments"),
+        (("progress", "halting", "segments"), [], "has progress.halting that has no segments"),
+        (("progress", "step"), 10**400, "a number of over 30 digits"),
+    ],
+)
+def test_a_report_that_contradicts_itself_is_refused(
+    path: tuple[str, ...], value: Any, said: str, run: RunFolder
+) -> None:
+    place = content = json.loads(run.metrics.read_text())
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    run.metrics.write_text(json.dumps(content) + "\n")
+    with pytest.raises(ConfigError) as caught:
+        list(run.measurements())
+    assert said in str(caught.value)
+
+
 @in_one_folder
 @given(data=st.data())
 def test_any_value_in_place_of_another_is_refused_or_read(

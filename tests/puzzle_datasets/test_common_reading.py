@@ -89,7 +89,11 @@ def test_a_misfit_is_named_by_its_key(change: dict[str, Any], said: str) -> None
         (b"\0", "is no JSON"),
         (b"\xff", "is no text in UTF-8"),
         (b"[" * 9_000, "is nested too deep"),
-        (b"9" * 5_000, "is no JSON"),
+        (b"9" * 5_000, "holds 99999999999999999999…, a number of over 30 digits"),
+        (
+            b'{"a": -1' + b"0" * 400 + b"}",
+            "holds -1000000000000000000…, a number of over 30 digits",
+        ),
         (b"NaN", "holds NaN, which is no finite number"),
         (b"1e999", "holds 1e999, which is no finite number"),
         (b"[]", "holds no JSON object"),

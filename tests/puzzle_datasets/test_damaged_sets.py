@@ -177,6 +177,56 @@ def test_a_shard_that_unpacks_without_bounds_is_refused(
     assert "would unpack to 150,000,000 bytes of tokens" in refused(maze_set)
 
 
+def unread(table: pa.Table) -> pa.Table:
+    """The table with a column that nobody reads."""
+    return table.append_column("more", pa.array([1] * len(table)))
+
+
+def swollen(table: pa.Table) -> pa.Table:
+    """The table with one long name, which takes little room however often it is there."""
+    return table.set_column(1, "name", pa.array(["x" * 10_000_000] * len(table)))
+
+
+def repeated(table: pa.Table) -> pa.Table:
+    columns = {name: pa.repeat(table[name][0], 3_000_000) for name in table.column_names}
+    return pa.table(columns, schema=table.schema)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        (IDENTITY_FILE, repeated, "has 3000000 rows, not"),
+        (GROUP_FILE, repeated, "has 3000000 rows, not"),
+        (IDENTITY_FILE, unread, "has a column 'more', which its kind does not"),
+        (GROUP_FILE, unread, "has a column 'more', which its kind does not"),
+        (IDENTITY_FILE, with_column("name", 5), "has a column 'name', which its kind does not"),
+        (GROUP_FILE, swollen, "holds texts too long for names"),
+    ],
+)
+def test_a_table_beside_the_shards_is_judged_before_it_is_read(
+    file: str, change: Callable[[pa.Table], pa.Table], said: str, arc_set: Path
+) -> None:
+    rewrite(arc_set, file, change)
+    assert said in refused(arc_set)
+
+
+def archive(path: Path) -> None:
+    with path.open("wb") as stream:
+        np.savez(stream, a=np.ones(3))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [os.mkfifo, archive])
+def test_a_decoded_copy_that_holds_no_array_is_made_again(
+    make: Callable[[Path], object], maze_set: Path
+) -> None:
+    before = PuzzleDataset.open(maze_set).train.inputs.clone()
+    [file] = maze_set.parent.glob(".decoded/*/train/inputs.npy")
+    file.unlink()
+    make(file)
+    assert PuzzleDataset.open(maze_set).train.inputs.equal(before)
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [

@@ -239,6 +239,12 @@ def test_test_pairs_are_counted_on_from_the_demonstrations(arc: Path, tmp_path: 
     assert dataset.test.details["example"].tolist() == [2, 2]
 
 
+def test_names_take_no_more_room_than_the_puzzles_need(arc: Path, tmp_path: Path) -> None:
+    (arc / "identifiers.json").write_text("[" + "[]," * 10_000 + "[]]")
+    with pytest.raises(DatasetError, match=r"identifiers.json holds 30 kB, over the 10.4 kB it"):
+        import_folder(arc, tmp_path / "set")
+
+
 @pytest.fixture
 def arc(tmp_path: Path) -> Path:
     """A folder of one task in two identities, of two demonstrations and one test pair each."""

@@ -21,6 +21,7 @@ from puzzle_datasets.common.text import byte_size, flops, percent, seconds
         (123_456_789_000_000, "123 TFLOP"),
         (3e23, "300 ZFLOP"),
         (2**90, "1.24e+03 YFLOP"),
+        (10**400, "over 1e+100 FLOP"),
     ],
 )
 def test_flops(count: float, text: str) -> None:

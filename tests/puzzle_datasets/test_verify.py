@@ -335,7 +335,7 @@ def test_short_and_mistyped_tables_are_refused(small_folder: Path, tmp_path: Pat
     rewrite(folder, GROUP_FILE, table.slice(0, 9))
     assert f"{GROUP_FILE} has 9 rows, not {len(table)}" in refusal(folder)
     rewrite(folder, GROUP_FILE, table.drop_columns(["name"]))
-    assert f"{GROUP_FILE} has no column name of string" in refusal(folder)
+    assert f"{GROUP_FILE} lacks the column name" in refusal(folder)
 
 
 def test_identities_that_come_out_the_same_are_refused(small_folder: Path, tmp_path: Path) -> None:

@@ -22,6 +22,12 @@ MOST_BYTES = 16_000_000
 NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG, errno.ENXIO)
 """Errors of the system that tell that no file lies at a path, whoever asks and whenever."""
 
+ANY_SIZE = 10**13
+"""`most` of a file that is never held in memory whole."""
+
+MOST_DIGITS = 30
+"""Of a whole number: the next reader may make a float of it, or a text."""
+
 Unread = TypeVar("Unread", bound=UserError)
 
 
@@ -175,15 +181,23 @@ def unread(path: Path, error: OSError, kind: type[Unread], remedy: str) -> Unrea
 
 
 def parse_json(text: str) -> Any:
-    """Return what JSON with finite numbers holds; raise `MisfitError`, said of the text."""
+    """Return what JSON holds; raise `MisfitError`, said of the text.
+
+    Numbers are finite, and whole ones have `MOST_DIGITS` at most.
+    """
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     except RecursionError:
         raise MisfitError("is nested too deep") from None
     except ValueError as error:
-        # Python refuses numbers of thousands of digits, in words of its own.
         reason = error if isinstance(error, MisfitError) else MisfitError("is no JSON")
         raise reason from None
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS + 1:
+        raise MisfitError(f"holds {text[:20]}…, a number of over {MOST_DIGITS} digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

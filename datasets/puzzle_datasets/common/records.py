@@ -11,6 +11,9 @@ from puzzle_datasets.common.text import shown
 
 Record = TypeVar("Record")
 
+FIRST_MOMENT, LAST_MOMENT = -62_135_596_800, 253_402_300_799
+"""Unix seconds of the first and the last second that `datetime` has."""
+
 
 class MisfitError(ValueError):
     """Plain values don't make a record; `problem` is said of what holds them, such as a file."""
@@ -20,12 +23,22 @@ class MisfitError(ValueError):
         self.problem = problem
 
 
+class ContradictionError(ValueError):
+    """Values that are each of their type make no record together; said of these, as "has …"."""
+
+
+def require_moment(name: str, seconds: float) -> None:
+    """Raise `ContradictionError` unless Unix seconds are a moment that calendars have."""
+    if not FIRST_MOMENT <= seconds <= LAST_MOMENT:
+        raise ContradictionError(f"has {shown(seconds)} as {name}, which is no moment")
+
+
 def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
     """Return the record whose `dataclasses.asdict` the values are, also after a way through JSON.
 
     Fields may be plain values, tuples, mappings, enumerations and records, or None. `within` is
     the key of the values in what holds them. Raises `MisfitError` where a key is missing or
-    unknown, or a value is not of its field's type.
+    unknown, a value is not of its field's type, or the record raises `ContradictionError`.
 
         >>> from puzzle_datasets.common.options import Bounds
         >>> record_from({"least": 1}, Bounds)
@@ -42,7 +55,10 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
         if name not in values:
             raise MisfitError(f"lacks the key '{prefix}{name}'")
     made = {name: _typed(value, known[name], prefix + name) for name, value in values.items()}
-    return cls(**made)
+    try:
+        return cls(**made)
+    except ContradictionError as error:
+        raise MisfitError(f"has {within} that {error}" if within else str(error)) from None
 
 
 @cache

@@ -6,6 +6,9 @@ import reprlib
 from collections.abc import Callable, Iterable, Sequence
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+_HUGE = 1e100
+"""Whole numbers beyond it may be too long to be made text."""
+
 _MOST_COMPARED = 100
 _SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -70,6 +73,8 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
 
 
 def _prefixed(count: float, unit: str) -> str:
+    if abs(count) > _HUGE:
+        return f"over {_HUGE:g} {unit}"
     rounded = float(f"{count:.3g}")
     magnitude = math.floor(math.log10(abs(rounded))) if rounded else 0
     power = min(max(magnitude // 3, 0), len(_PREFIXES) - 1)

@@ -12,10 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.reading import ANY_SIZE, Reader
 
 PACKED = ".gz"
-MOST_BYTES = 10**13
 LONGEST = 1_000_000
 """What is beyond so many bytes of a line is left out."""
 
@@ -25,9 +24,9 @@ _REMEDY = "give a CSV file that can"
 @contextmanager
 def opened(file: Path) -> Iterator[Any]:
     """Yield the file as Arrow reads it, unpacked; `DatasetError` if it is no regular file."""
-    with Reader(file, DatasetError, _REMEDY, most=MOST_BYTES).opened():
+    with Reader(file, DatasetError, _REMEDY, most=ANY_SIZE).opened() as raw:
         packed = "gzip" if file.suffix == PACKED else None
-        with pa.input_stream(str(file), compression=packed) as stream:
+        with pa.input_stream(raw, compression=packed) as stream:
             yield stream
 
 
@@ -44,7 +43,7 @@ def line_number(file: Path, row: int) -> int:
 
 
 def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
-    with Reader(file, DatasetError, _REMEDY, most=MOST_BYTES).opened() as raw:
+    with Reader(file, DatasetError, _REMEDY, most=ANY_SIZE).opened() as raw:
         unpacked = gzip.GzipFile(fileobj=raw) if file.suffix == PACKED else raw
         # One character a byte, so that any bytes can be read, and all three ends of a line.
         text = io.TextIOWrapper(unpacked, encoding="latin-1", newline=None)

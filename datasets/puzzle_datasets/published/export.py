@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, naming
@@ -30,6 +29,8 @@ from puzzle_datasets.published.layout import (
 )
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IDENTITY_FILE, Split
+from puzzle_datasets.storage.shards import rebuild
+from puzzle_datasets.storage.structure import numbered_table
 from puzzle_datasets.storage.writer import Report
 
 SET = "all"
@@ -101,7 +102,7 @@ def _names(dataset: PuzzleDataset, folder: Path, style: Style) -> list[str]:
     """Return the name of each identity: its own where it has one."""
     if dataset.identities is None:
         return []
-    table = pq.read_table(folder / IDENTITY_FILE)
+    table = numbered_table(folder, dataset.manifest, IDENTITY_FILE, rebuild(folder))
     if "name" in table.column_names:
         return list(table.column("name").to_pylist())
     recipes = zip(*(column.tolist() for column in vars(dataset.identities).values()), strict=True)

@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.text import shown
 from puzzle_datasets.published.layout import (
     METADATA_FILE,
     REMEDY,
@@ -20,10 +18,10 @@ from puzzle_datasets.published.layout import (
     fault,
     read_metadata,
 )
+from puzzle_datasets.storage.arrays import open_array
 from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, Integers, Split, Tokens
 
 _CHUNK = 8192
-LARGEST_ARRAY = 10**13
 _DTYPES = ("uint8", "int32", "int64")
 
 
@@ -62,7 +60,7 @@ class PublishedSplit:
         first = 0
         for name in self.metadata.sets:
             files = [array_file(self.folder, name, part) for part in ("inputs", "labels")]
-            for begin in range(0, len(open_array(files[0])), _CHUNK):
+            for begin in range(0, len(_integers(files[0])), _CHUNK):
                 inputs, labels = (_tokens(file, begin, self.metadata) for file in files)
                 yield first, inputs, labels
                 first += len(inputs)
@@ -82,14 +80,9 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
     )
 
 
-def open_array(file: Path) -> npt.NDArray[Any]:
+def _integers(file: Path) -> npt.NDArray[Any]:
     """Return an npy file's array, mapped into memory; `DatasetError` if it holds no integers."""
-    with Reader(file, DatasetError, REMEDY, most=LARGEST_ARRAY).opened():
-        try:
-            array = np.lib.format.open_memmap(file, mode="r")
-        except Exception as error:  # numpy raises a dozen kinds of headers that are none
-            reason = " ".join(str(error).split())
-            raise fault(file, f"can't be read ({shown(reason)})") from error
+    array = open_array(file, REMEDY)
     if array.dtype.name not in _DTYPES:
         remedy = f"convert it to {', '.join(_DTYPES)}"
         raise DatasetError.of(file, f"holds {array.dtype}", remedy, array.dtype.name)
@@ -122,7 +115,7 @@ def _read_structure(
 
 def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
     files = [array_file(folder, name, part) for part in ("inputs", "labels")]
-    inputs, labels = (open_array(file).shape for file in files)
+    inputs, labels = (_integers(file).shape for file in files)
     if inputs != labels:
         raise fault(files[0], f"has shape {inputs} but labels have {labels}", inputs)
     if len(inputs) != 2 or inputs[1] != metadata.seq_len:
@@ -134,7 +127,7 @@ def _count_examples(folder: Path, name: str, metadata: Metadata) -> int:
 
 
 def _read_integers(file: Path) -> Integers:
-    array = open_array(file)
+    array = _integers(file)
     if array.ndim != 1:
         raise fault(file, f"has shape {array.shape} where a list is due", array.shape)
     return array.astype(np.int64)
@@ -165,7 +158,7 @@ def _chained(parts: tuple[Integers, ...]) -> Integers:
 
 def _tokens(file: Path, begin: int, metadata: Metadata) -> Tokens:
     # Mapped anew for each chunk, so that a large file does not stay in memory once it is read.
-    chunk = open_array(file)[begin : begin + _CHUNK]
+    chunk = _integers(file)[begin : begin + _CHUNK]
     if chunk.min() < 0 or chunk.max() >= metadata.vocab_size:
         row, position = np.argwhere((chunk < 0) | (chunk >= metadata.vocab_size))[0]
         token = int(chunk[row, position])

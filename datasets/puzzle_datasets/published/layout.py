@@ -28,8 +28,9 @@ BLANK_NAME = "<blank>"
 REMEDY = "build or copy the folder again"
 SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
 
-LARGEST_NAMES = 60_000_000
-"""Bytes of the names: a thousand identities of each of a thousand tasks are some 30 MB."""
+LARGEST_NAMES, LONGEST_NAME = 60_000_000, 100
+"""Bytes of all names, and of one on average: a thousand identities of each of a thousand tasks are
+some 30 MB."""
 
 _SET = re.compile(r"[\w-][\w.-]{0,99}")
 """A set's name is part of a file's."""
@@ -94,10 +95,14 @@ def read_metadata(folder: Path) -> Metadata:
     return Metadata(sets=sets, **{key: content[key] for key in SIZES})
 
 
-def read_names(folder: Path, count: int) -> list[str]:
-    """Return the names of `count` identifiers, the blank one first, or raise `DatasetError`."""
+def read_names(folder: Path, count: int, puzzles: int) -> list[str]:
+    """Return the names of `count` identifiers, the blank one first, or raise `DatasetError`.
+
+    `count` is only claimed; the folder's `puzzles` were counted.
+    """
     file = folder / NAMES_FILE
-    names = Reader(file, DatasetError, REMEDY, most=LARGEST_NAMES).json()
+    most = min(LARGEST_NAMES, LONGEST_NAME * (100 + puzzles))
+    names = Reader(file, DatasetError, REMEDY, most=most).json()
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise fault(file, "holds no list of names")
     if (found := len(names)) != count:

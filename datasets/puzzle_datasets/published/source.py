@@ -116,7 +116,8 @@ def _read(settings: OfficialSettings) -> tuple[Splits, list[str], Kind]:
                 "take both from one build",
             )
             raise DatasetError.of(splits["test"].folder, problem, remedy, value)
-    names = read_names(folder, train.num_puzzle_identifiers)
+    puzzles = sum(len(content.puzzle_identifiers) for content in splits.values())
+    names = read_names(folder, train.num_puzzle_identifiers, puzzles)
     return splits, names, _find_kind(splits["train"], settings.kind)
 
 

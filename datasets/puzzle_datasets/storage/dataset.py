@@ -16,6 +16,7 @@ from torch import Tensor
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
+from puzzle_datasets.storage.arrays import open_array
 from puzzle_datasets.storage.rows import (
     BEFORE_FIRST,
     Fault,
@@ -225,8 +226,8 @@ def _mapped(folder: Path) -> Columns:
     # Copy on write: PyTorch warns of arrays that can't be written, and nobody may change the file.
     columns: Columns = {}
     for file in sorted(folder.glob("*.npy")):
-        with suppress(ValueError, OSError, EOFError):
-            columns[file.stem] = np.load(file, mmap_mode="c")
+        with suppress(DatasetError):
+            columns[file.stem] = open_array(file, rebuild(folder), "c")
     return columns
 
 

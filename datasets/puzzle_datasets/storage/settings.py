@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import files_of, is_folder
-from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.reading import ANY_SIZE, Reader
 from puzzle_datasets.storage.schema import AugmentationMode
 
 MOST_PUZZLES = 10**9
-LARGEST_FILE = 10**13
 
 Augmentations = int | Literal["fresh"]
 """Number of fixed variants of each puzzle beside itself, or `fresh`: new ones in each epoch."""
@@ -55,7 +54,7 @@ def _digest(folder: Path, item: Field[Any]) -> str:
     total = hashlib.sha256()
     try:
         for file in files_of(item, folder):
-            with Reader(file, DatasetError, "remove it", most=LARGEST_FILE).opened() as stream:
+            with Reader(file, DatasetError, "remove it", most=ANY_SIZE).opened() as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
             total.update(f"{_place(file, folder)} {content}\n".encode())
     except OSError as error:

@@ -13,16 +13,13 @@ import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
-from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.reading import ANY_SIZE, Reader
 from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest, Split
 
 ROW_GROUP = 8192
 GROUPS_PER_SHARD = 16
 _READ_ROWS, _READ_BYTES = 8 * ROW_GROUP, 1 << 26
 """Most rows read at a time, and about the most bytes of one column of them."""
-
-LARGEST_FILE = 10**13
-"""Bytes of a shard; it is never read whole."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -124,7 +121,7 @@ def open_shard(schema: pa.Schema, file: Path) -> pq.ParquetWriter:
 
 def file_hash(file: Path, remedy: str = "restore it") -> str:
     """Return the SHA-256 of a file as hex digits. Raises `DatasetError` if it can't be read."""
-    with Reader(file, DatasetError, remedy, most=LARGEST_FILE).opened() as stream:
+    with Reader(file, DatasetError, remedy, most=ANY_SIZE).opened() as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -16,11 +16,13 @@ from puzzle_datasets.storage.schema import (
     Manifest,
     Split,
 )
-from puzzle_datasets.storage.shards import unreadable
+from puzzle_datasets.storage.shards import ROW_GROUP, unreadable
 
 MOST_UNPACKED = 1_000
 """Bytes of tokens for each byte of a shard, above `SMALL`: more is no puzzle, but a trap."""
 SMALL = 50_000_000
+LONGEST_NAME = 100
+"""Bytes of a name in the tables beside the shards, on average."""
 
 _NUMBERS = {name: pa.int32() for name in ("group", "puzzle", "puzzle_identifier")}
 _OPTIONAL = {"rating": pa.float32()}
@@ -72,7 +74,7 @@ def require_columns(
         with unreadable(file, remedy):
             metadata = pq.read_metadata(file)
             schema = metadata.schema.to_arrow_schema()
-        if (fault := _fault_of_schema(schema, expected)) is not None:
+        if (fault := _fault_of_schema(schema, expected, _OPTIONAL)) is not None:
             raise DatasetError.of(file, fault, remedy)
         unpacked = 2 * manifest.seq_len * metadata.num_rows
         if unpacked > SMALL + MOST_UNPACKED * file.stat().st_size:
@@ -89,29 +91,68 @@ def numbered_table(folder: Path, manifest: Manifest, file: str, remedy: str) -> 
 
     Raises `DatasetError` if it is no Parquet file, or another table.
     """
-    with unreadable(folder / file, remedy):
-        table = pq.read_table(folder / file)
-    if (fault := _fault_of_table(table, manifest, file)) is not None:
-        raise DatasetError.of(folder / file, fault, remedy)
+    path = folder / file
+    with unreadable(path, remedy), pq.ParquetFile(path) as parquet:
+        fault = _fault_of_header(parquet, manifest, file, path.stat().st_size)
+        if fault is None:
+            table = _read_in_bounds(parquet)
+            fault = "holds texts too long for names" if table is None else _fault(table, file)
+    if fault is not None:
+        raise DatasetError.of(path, fault, remedy)
     return table
 
 
-def _fault_of_table(table: pa.Table, manifest: Manifest, file: str) -> str | None:
-    for name, kind in _TABLES[file].items():
-        if name not in table.column_names or table.schema.field(name).type != kind:
-            return f"has no column {name} of {kind}"
-    things, first = _COUNTED[file]
-    count, number = manifest.counts[things], next(iter(_TABLES[file]))
-    if len(table) != count:
-        return f"has {len(table)} rows, not {count} as the manifest says"
-    if any(table[name].null_count for name in _TABLES[file]):
+def _fault_of_header(
+    parquet: pq.ParquetFile, manifest: Manifest, file: str, size: int
+) -> str | None:
+    """What is wrong with a table by what it says of itself, before any row of it is read."""
+    optional = {"name": pa.string()}
+    fault = _fault_of_schema(parquet.schema_arrow, _TABLES[file], optional)
+    rows, count = parquet.metadata.num_rows, manifest.counts[_COUNTED[file][0]]
+    if fault is None and rows != count:
+        return f"has {rows} rows, not {count} as the manifest says"
+    unpacked = rows * sum(_width(kind) for kind in parquet.schema_arrow.types)
+    if fault is None and unpacked > SMALL + MOST_UNPACKED * size:
+        return f"would unpack to {unpacked:,} bytes"
+    return fault
+
+
+def _width(kind: pa.DataType) -> int:
+    return LONGEST_NAME if pa.types.is_string(kind) else int(kind.byte_width)
+
+
+def _read_in_bounds(parquet: pq.ParquetFile) -> pa.Table | None:
+    """The rows; None where their texts are longer than names, which a small file may have many of.
+
+    A piece has so few rows that it is small even if each holds all that its column does.
+    """
+    metadata = parquet.metadata
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    largest = max((group.total_byte_size for group in groups), default=0)
+    pieces: list[pa.RecordBatch] = []
+    left = SMALL + metadata.num_rows * sum(_width(kind) for kind in parquet.schema_arrow.types)
+    for piece in parquet.iter_batches(max(1, min(ROW_GROUP, SMALL // max(largest, 1)))):
+        left -= piece.nbytes
+        if left < 0:
+            return None
+        pieces.append(piece)
+    return pa.Table.from_batches(pieces, parquet.schema_arrow)
+
+
+def _fault(table: pa.Table, file: str) -> str | None:
+    first, number = _COUNTED[file][1], next(iter(_TABLES[file]))
+    if any(column.null_count for column in table.columns):
         return "lacks values in some rows"
-    if not np.array_equal(table[number].to_numpy(), np.arange(first, first + count)):
+    if not np.array_equal(table[number].to_numpy(), np.arange(first, first + len(table))):
         return f"does not count {number} from {first} row by row"
     return None
 
 
-def _fault_of_schema(schema: pa.Schema, expected: Mapping[str, pa.DataType]) -> str | None:
+def _fault_of_schema(
+    schema: pa.Schema,
+    expected: Mapping[str, pa.DataType],
+    optional: Mapping[str, pa.DataType],
+) -> str | None:
     actual = dict(zip(schema.names, schema.types, strict=True))
     if len(actual) != len(schema.names):
         return "has two columns of one name"
@@ -121,6 +162,6 @@ def _fault_of_schema(schema: pa.Schema, expected: Mapping[str, pa.DataType]) -> 
         if actual[name] != wanted:
             return f"has {name} as {actual[name]}, not {wanted}"
     for name in actual:
-        if name not in expected and actual[name] != _OPTIONAL.get(name):
+        if name not in expected and actual[name] != optional.get(name):
             return f"has a column {name!r:.80}, which its kind does not"
     return None

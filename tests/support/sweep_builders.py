@@ -55,7 +55,12 @@ def sweep_record(**changes: Any) -> SweepRecord:
         "created": 0.0,
         "space_file": "toy.yaml",
         "scale": "none",
-        "spec": {"space": {}, "budget": {}},
+        "spec": {
+            "name": "toy",
+            "dataset": {"name": "arc-agi-1"},
+            "space": {"N": {"choices": [1]}},
+            "budget": {"trials": 1, "flops_per_trial": 1e8},
+        },
         "dataset": {"name": "arc-agi-1", "fingerprint": "5f0c"},
         "environment": {},
     }

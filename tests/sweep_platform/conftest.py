@@ -123,10 +123,11 @@ def make_sweep(tmp_path: Path) -> MakeSweep:
                 scale="laptop",
                 spec={
                     "name": name,
+                    "dataset": {"name": "arc-agi-1"},
                     "space": {"N": {"choices": [1, 2, 3]}, "T": {"low": 1, "high": 4}},
                     "objectives": ["exact_accuracy", "inference_flops"],
-                    "training": {"flops": 1e8},
-                    "budget": {"trials": len(states)},
+                    "training": {"weight_decay": 0.1},
+                    "budget": {"trials": max(1, len(states)), "flops_per_trial": 1e8},
                     "seed": 0,
                 },
                 dataset={

@@ -110,6 +110,7 @@ def test_records_of_a_sweep(sound: Path, name: str, data: st.DataObject) -> None
         with promised():
             sweep = Sweep.open(folder)
             outline(sweep.summary(), written=0.0)
+            sweep.report()
             complete_seconds(SweepFolder(folder).trials())
             for table in (sweep.trials, sweep.measurements, sweep.curves, sweep.front):
                 table()
@@ -169,14 +170,40 @@ def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, pa
     assert part in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["space", "budget"])
-def test_a_specification_without_its_parts_is_refused(sound: Path, key: str) -> None:
-    path = sound / "sweep.json"
-    fields = json.loads(path.read_text())
-    del fields["spec"][key]
-    path.write_text(json.dumps(fields))
-    with pytest.raises(UserError, match=f"has no spec.{key} of its kind"):
-        Sweep.open(sound)
+@pytest.mark.parametrize(
+    ("name", "path", "value", "part"),
+    [
+        ("sweep.json", "spec.space", {}, "has no spec.space"),
+        ("sweep.json", "spec.budget", None, "has no spec.budget"),
+        ("sweep.json", "spec.space.N", 5, "has no spec.space.N"),
+        ("sweep.json", "created", 1e308, "1e+308 as created"),
+        ("sweep.json", "dataset.counts", "many", "has 'many' as dataset.counts"),
+        ("sweep.json", "environment.command", [5], "has 5 as environment.command"),
+        ("outcome.json", "ended", 1e308, "1e+308 as ended"),
+        ("run.json", "trial.parameters.N", [1, 2], "parameters.'N'"),
+        ("run.json", "trial.parameters.N", {"a": 1}, "parameters.'N'"),
+        ("run.json", "trial.number", 10**400, ""),
+        ("run.json", "costs.training_flops", 10**400, ""),
+        ("run.json", "model.model", [1], "model.'model'"),
+        ("run.json", "model.model", "gpt", "has 'gpt' as model.model, which is unknown here"),
+        ("run.json", "training.ema", [1], "has [1] as training.ema"),
+    ],
+)
+def test_values_that_no_writer_wrote_are_named(
+    sound: Path, name: str, path: str, value: Any, part: str
+) -> None:
+    [file, *_] = sorted(sound.rglob(name))
+    fields = json.loads(file.read_text())
+    *above, key = path.split(".")
+    section = fields
+    for one in above:
+        section = section[one]
+    section[key] = value
+    file.write_text(json.dumps(fields))
+    with pytest.raises(UserError) as caught:
+        Sweep.open(sound).report()
+    assert str(file) in str(caught.value)
+    assert part in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -25,20 +25,13 @@ from puzzle_datasets.common.files import (
     write_json,
 )
 from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.records import MisfitError
 from sweep_platform.common.errors import InputError
+from sweep_platform.store.sections import require_moment, require_sections
 from sweep_platform.store.trial import TrialFolder
 
 FORMAT = 2
 """Of all records in the folder; a sweep of another format is refused, never misread."""
-
-
-_NEEDED = (
-    ("spec", "space", dict),
-    ("spec", "budget", dict),
-    ("dataset", "name", str),
-    ("dataset", "fingerprint", str),
-)
-"""What reports and trackers read of a record, beyond its own fields."""
 
 _RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
 
@@ -135,9 +128,11 @@ class SweepFolder:
             raise InputError.of(self.root, "holds no sweep.json", remedy)
         path = self.root / "sweep.json"
         record = Reader(path, InputError, _RESTORE).record(SweepRecord, FORMAT)
-        for section, key, kind in _NEEDED:
-            if not isinstance(getattr(record, section).get(key), kind):
-                raise InputError.of(path, f"has no {section}.{key} of its kind", _RESTORE)
+        try:
+            require_sections(record.spec, record.dataset, record.environment)
+            require_moment(record.created, "created")
+        except MisfitError as error:
+            raise InputError.of(path, error.problem, _RESTORE) from None
         return record
 
     def trial(self, number: int, signature: str) -> TrialFolder:
@@ -161,8 +156,14 @@ class SweepFolder:
     def sessions(self) -> list[Session]:
         """Every driver's work, oldest first."""
         sessions: list[Session] = []
-        reader = Reader(self.root / "sessions.jsonl", InputError, "mend or remove that line")
-        for one in reader.records(_Noted):
+        path, remedy = self.root / "sessions.jsonl", "mend or remove that line"
+        for number, one in enumerate(Reader(path, InputError, remedy).records(_Noted), start=1):
+            try:
+                require_moment(one.started, "started")
+                require_moment(one.ended, "ended")
+            except MisfitError as error:
+                problem = f"is damaged: line {number} {error.problem}"
+                raise InputError.of(path, problem, remedy) from None
             if one.started is not None:
                 sessions.append(Session(started=one.started))
             elif sessions:

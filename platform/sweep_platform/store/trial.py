@@ -6,10 +6,13 @@ See `hrm.runs.folder` for its files. The driver writes them all but for the chec
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hrm.config import ConfigError
+from hrm.config import MODELS, ConfigError, ModelConfig
 from hrm.runs.folder import Outcome, RunFiles, RunState
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.records import MisfitError, record_from
+from puzzle_datasets.common.text import shown
+from sweep_platform.spec.schema import Scalar
+from sweep_platform.store.sections import require_moment
 
 __all__ = ["Outcome", "TrialFolder", "TrialRecord", "TrialState"]
 
@@ -40,8 +43,8 @@ class TrialRecord:
     number: int
     study_number: int
     signature: str
-    parameters: dict[str, Any]
-    model: dict[str, Any]
+    parameters: dict[str, Scalar]
+    model: dict[str, Scalar]
     training: dict[str, Any]
     dataset: dict[str, Any]
     parameter_count: int
@@ -89,10 +92,31 @@ class TrialFolder(RunFiles):
         fields = {name: content[name] for name in _SECTIONS}
         fields |= content["costs"] | (trial if isinstance(trial, dict) else {})
         try:
-            return record_from(fields, TrialRecord)
+            record = record_from(fields, TrialRecord)
+            _require_known(record)
         except MisfitError as error:
             raise ConfigError.of(self._run, error.problem, "restore it") from error
+        return record
+
+    def outcome(self) -> Outcome | None:
+        """The end of the trial, as of a run. Raises `ConfigError` where it is damaged."""
+        outcome = super().outcome()
+        try:
+            require_moment(outcome and outcome.ended, "ended")
+        except MisfitError as error:
+            raise ConfigError.of(self._outcome, error.problem, "restore it") from error
+        return outcome
 
     def write_error(self, traceback: str) -> None:
         """Keep the traceback of an error."""
         write_file(self.error, traceback.encode())
+
+
+def _require_known(record: TrialRecord) -> None:
+    """Raise `MisfitError` where a record's model, or a setting, is none that there is here."""
+    model = record.model.get("model", ModelConfig.model)
+    if model not in MODELS:
+        raise MisfitError(f"has {shown(model)} as model.model, which is unknown here")
+    for name, value in record.training.items():
+        if isinstance(value, dict) or (isinstance(value, list) and name != "evaluate_at"):
+            raise MisfitError(f"has {shown(value)} as training.{name}, which is no plain value")

@@ -69,7 +69,7 @@ def test_a_sweep_cut_by_the_clock_says_how_much_of_it_ran(
 ) -> None:
     sweep = make_sweep(COMPLETE)
     record = sweep.record()
-    budget = {"trials": 5, "minutes": minutes}
+    budget = {"trials": 5, "flops_per_trial": 1e8, "minutes": minutes}
     sweep.create(replace(record, spec={**record.spec, "budget": budget}))
     sweep.session_ended(SessionEnd.DONE)
     assert ("1 trial of the 5 asked for" in sentences(summarize(sweep))) is said

@@ -107,7 +107,9 @@ def test_hostile_names_stay_text(make_sweep) -> None:
     record = trial.record()
     hostile = {**record.parameters, HOSTILE: HOSTILE, "a.b[0]": 1}
     trial.create(replace(record, parameters=hostile))
-    rename(folder, name=HOSTILE, space_file=HOSTILE, dataset={"name": HOSTILE})
+    rename(
+        folder, name=HOSTILE, space_file=HOSTILE, dataset={"name": HOSTILE, "fingerprint": HOSTILE}
+    )
     write_report(folder)
     page = Page(read(folder.report, "report.html"))
     assert page.tags.count("script") == 2

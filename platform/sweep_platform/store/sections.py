@@ -1,0 +1,50 @@
+"""The sections of a sweep's record, as far as reports and trackers read them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from puzzle_datasets.common.records import MisfitError, record_from
+from sweep_platform.spec.schema import SweepSpec
+
+LATEST = 1e11
+"""Unix seconds that a record may have, three millennia from now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dataset:
+    name: str
+    fingerprint: str
+    folder: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    source: Any = None
+    licence: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Environment:
+    command: tuple[str, ...] = ("sweeps/run.py",)
+    git_commit: str | None = None
+    versions: dict[str, Any] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+
+
+def require_sections(
+    spec: Mapping[str, Any], dataset: Mapping[str, Any], environment: Mapping[str, Any]
+) -> None:
+    """Raise `MisfitError` where a section of a sweep's record is not what was written there."""
+    record_from(dataset, _Dataset, "dataset")
+    record_from(environment, _Environment, "environment")
+    try:
+        SweepSpec.model_validate(spec)
+    except ValidationError as error:
+        where = ".".join(map(str, ("spec", *error.errors()[0]["loc"])))
+        raise MisfitError(f"has no {where} of its kind") from None
+
+
+def require_moment(seconds: float | None, key: str) -> None:
+    """Raise `MisfitError` where Unix seconds are no moment that a calendar has."""
+    if seconds is not None and not 0 <= seconds <= LATEST:
+        raise MisfitError(f"has {seconds:g} as {key}, which is no moment in Unix seconds")

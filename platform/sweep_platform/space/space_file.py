@@ -20,6 +20,10 @@ REPLACED_WHOLE = frozenset({"space"})
 """Below these keys an override replaces an entry whole: a knob is choices or a range."""
 
 
+MOST_SCALES = 50
+"""Each is resolved and checked before a sweep starts."""
+
+
 class Setting(NamedTuple):
     """A `key=value` on top of a space, and the name of its place in messages."""
 
@@ -73,6 +77,10 @@ class SpaceFile:
                 "write scale names below it",
                 place=self._content.location(("scales",)),
             )
+        if len(scales) > MOST_SCALES:
+            place = self._content.location(("scales",))
+            problem = f"names {len(scales):,} scales"
+            raise InputError.of("scales", problem, f"keep {MOST_SCALES} at most", place=place)
         return {name: _scale(self._content, name) for name in scales}
 
     @cached_property

@@ -28,9 +28,9 @@ MOST_FLOPS = 1e24
 MOST_MINUTES, MOST_CPUS = 1e8, 100_000
 """Bounds of time, two centuries, and of the cores of one host."""
 
-MOST_STEPS = 100_000
+MOST_STEPS, MOST_CHOICES = 100_000, 1_000
 LARGEST = 1e15
-"""Bounds of a range: more values than that, or ends further out, are slips of the pen."""
+"""Bounds of a knob: more values, or ends of a range further out, are slips of the pen."""
 
 
 def _fault(problem: str, remedy: str) -> InputError:
@@ -47,7 +47,9 @@ class _Frozen(BaseModel):
 class Choices(_Frozen):
     """A knob that takes one of the listed values."""
 
-    choices: Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]
+    choices: Annotated[
+        tuple[Scalar, ...], Field(min_length=1, max_length=MOST_CHOICES, strict=False)
+    ]
 
     @model_validator(mode="after")
     def _distinct(self) -> "Choices":
@@ -251,6 +253,7 @@ _WANTED = {
     "literal_error": "{expected}",
     "tuple_type": "a list such as [1, 2]",
     "too_short": "at least {min_length} entry",
+    "too_long": "at most {max_length} entries",
     "dict_type": "`key: value` settings below it",
     "model_type": "`key: value` settings below it",
 }

@@ -14,8 +14,8 @@ from sweep_platform.common.errors import InputError
 KeyPath = tuple[str | int, ...]
 
 
-_MOST, _DEEPEST = 200_000, 50
-"""Bytes of a space file, and values in it with all aliases followed; levels of nesting."""
+_MOST_BYTES, _MOST_VALUES, _DEEPEST = 200_000, 10_000, 50
+"""Of a space file: bytes, keys and values with all aliases followed, and levels of nesting."""
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -97,10 +97,14 @@ class Source:
         Mappings merge key by key, except that an entry of a mapping named in `replace_below`
         is replaced whole: a knob is either choices or a range, never a mixture.
         """
-        locations = dict(self.locations)
-        tree = _merge(self.tree, over.tree, (), replace_below, locations)
-        locations = {**over.locations, **locations}
-        return Source(tree=tree, locations=locations, name=self.name)
+        replaced: set[KeyPath] = set()
+        tree = _merge(self.tree, over.tree, (), replace_below, replaced)
+        kept = {path: at for path, at in self.locations.items() if not _below(path, replaced)}
+        return Source(tree=tree, locations={**over.locations, **kept}, name=self.name)
+
+
+def _below(path: KeyPath, replaced: set[KeyPath]) -> bool:
+    return any(path[:length] in replaced for length in range(1, len(path) + 1))
 
 
 def _merge(
@@ -108,17 +112,17 @@ def _merge(
     over: Mapping[str, Any],
     path: KeyPath,
     replace_below: frozenset[str],
-    locations: dict[KeyPath, str],
+    replaced: set[KeyPath],
 ) -> dict[str, Any]:
+    """Both mappings in one; adds to `replaced` the paths whose values are those of `over`."""
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
         whole = bool(path) and path[-1] in replace_below
         if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
-            result[key] = _merge(old, value, (*path, key), replace_below, locations)
+            result[key] = _merge(old, value, (*path, key), replace_below, replaced)
         else:
-            for below in [below for below in locations if below[: len(path) + 1] == (*path, key)]:
-                del locations[below]
+            replaced.add((*path, key))
             result[key] = value
     return result
 
@@ -129,7 +133,7 @@ def read_yaml(path: Path) -> Source:
     Raises `InputError`: it is missing, unreadable, no YAML, no mapping, or names a key twice.
     """
     return parse_yaml(
-        Reader(path, InputError, "name a space, a YAML file", _MOST).text(), str(path)
+        Reader(path, InputError, "name a space, a YAML file", _MOST_BYTES).text(), str(path)
     )
 
 
@@ -172,30 +176,36 @@ def parse_scalar(text: str, name: str) -> Any:
 
 
 def _require_flat(text: str, name: str) -> None:
-    """Refuse nesting that is deeper than any space's, before anything is built of it."""
+    """Refuse more, or nested deeper, than any space, before anything is built of it."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
             raise InputError.of(name, "is nested too deep", f"write at most {_DEEPEST} levels")
+        if count > 2 * _MOST_VALUES:  # collections have an event at their end, too
+            raise _too_much(name)
+
+
+def _too_much(name: str) -> InputError:
+    problem = f"holds over {_MOST_VALUES:,} keys and values, or an alias inside what it names"
+    return InputError.of(name, problem, "write fewer")
 
 
 def _require_small(node: yaml.Node | None, name: str) -> None:
-    """Refuse what its aliases and merges make large, before they are followed."""
+    """Refuse more than a space has, with all aliases and merges, before they are followed."""
     sizes: dict[int, int] = {}
 
     def size(one: yaml.Node) -> int:
         if id(one) not in sizes:
-            sizes[id(one)] = _MOST  # met again below itself, it has no end
+            sizes[id(one)] = _MOST_VALUES  # met again below itself, it has no end
             pairs = one.value if isinstance(one, yaml.MappingNode) else ()
             items = one.value if isinstance(one, yaml.SequenceNode) else sum(pairs, ())
             sizes[id(one)] = 1 + sum(map(size, items))
         return sizes[id(one)]
 
-    if node is not None and size(node) >= _MOST:
-        problem = "has aliases that make it huge, or one inside what it names"
-        raise InputError.of(name, problem, "write out what they stand for")
+    if node is not None and size(node) >= _MOST_VALUES:
+        raise _too_much(name)
 
 
 def _locate(

@@ -54,6 +54,8 @@ def open_store(uri: str) -> "MlflowClient":
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     path = database_file(uri)
+    if path is not None:
+        path = Path(os.path.realpath(path))  # of a link, the file it names is made
     if scheme in _DATABASES:
         _open_database(uri, path)
     remedy = f"start or repair it, or name another, such as {DEFAULT_TRACKING_URI}"

@@ -158,3 +158,11 @@ def test_a_database_is_found_again_from_any_folder(
     assert anchored("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
     assert anchored("sqlite:////var/mlflow.db") == "sqlite:////var/mlflow.db"
     assert anchored("http://host:5000") == "http://host:5000"
+
+
+def test_a_link_to_a_store_that_is_not_there_stays_a_link(tmp_path: Path) -> None:
+    link, store = tmp_path / "mlflow.db", tmp_path / "disk" / "store.db"
+    link.symlink_to(store)
+    open_store(f"sqlite:///{link}")
+    assert link.is_symlink()
+    assert store.is_file()

@@ -9,7 +9,7 @@ from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
-from puzzle_datasets.common.page import html_page, json_in_html, printable
+from puzzle_datasets.common.page import SCRIPTED, html_page, json_in_html, printable
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -152,4 +152,4 @@ def _render(chart: Chart, path: Path) -> bytes:
         f'<div id="chart"></div>\n<script type="application/json" id="spec">{json_in_html(spec)}'
         f"</script>\n<script>{script}</script>"
     )
-    return html_page(path.stem, body).encode()
+    return html_page(path.stem, body, policy=SCRIPTED).encode()

@@ -14,7 +14,7 @@ from typing import Any
 from puzzle_datasets.commands.prepare import build_at, folder_name, puzzle_set, puzzle_sets
 from puzzle_datasets.common.command_line import Parser, add_settings, flag, given
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.exit_status import DONE, guarded
+from puzzle_datasets.common.exit_status import DONE, guarded, say
 from puzzle_datasets.common.options import make
 from puzzle_datasets.drawing.picture import Sample
 from puzzle_datasets.storage.schema import Split
@@ -44,7 +44,7 @@ def build(arguments: argparse.Namespace) -> None:
     folder = arguments.out or arguments.data / folder_name(arguments.name, settings)
     with _progress("building") as report:
         build_at(arguments.name, settings, folder, report)
-    print(summary(read_manifest(folder), folder))
+    say(summary(read_manifest(folder), folder))
 
 
 def inspect(arguments: argparse.Namespace) -> None:
@@ -53,11 +53,11 @@ def inspect(arguments: argparse.Namespace) -> None:
     from puzzle_datasets.commands.summary import summary
 
     sample = make(Sample, given(arguments, Sample), DatasetError)
-    print(summary(read_manifest(arguments.folder), arguments.folder))
+    say(summary(read_manifest(arguments.folder), arguments.folder))
     folder = arguments.folder.resolve()
     into = arguments.out or folder.with_name(f"{folder.name}-puzzles")
     for file in draw(arguments.folder, into, sample):
-        print(file)
+        say(str(file))
 
 
 def verify(arguments: argparse.Namespace) -> None:
@@ -65,7 +65,7 @@ def verify(arguments: argparse.Namespace) -> None:
     from puzzle_datasets.commands.prepare import verify_all
 
     for line in verify_all(arguments.folder):
-        print(line)
+        say(line)
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -74,7 +74,7 @@ def export(arguments: argparse.Namespace) -> None:
 
     with _progress("exporting") as report:
         write(arguments.folder, arguments.out, arguments.style, report)
-    print(arguments.out)
+    say(str(arguments.out))
 
 
 def _parser() -> Parser:

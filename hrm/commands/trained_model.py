@@ -15,6 +15,7 @@ from hrm.commands.machine import add_dataset, add_machine, machine
 from hrm.model.flops import parameter_count
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import counted
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.leaks import refuse_leaks
@@ -73,7 +74,7 @@ def _load(
     require_fit(loaded, dataset.manifest)
     note = _known_answers(loaded, dataset, arguments.dataset, arguments.trained_on)
     if note:
-        print(f"Note: {note}.", file=sys.stderr)
+        print(printable(f"Note: {note}."), file=sys.stderr)
     if arguments.execution == "compiled":
         # Loading the compiler takes a second, which most evaluations need not spend.
         from hrm.model.compiled import compile_blocks
@@ -179,7 +180,7 @@ class ProgressLine:
             return
         self._last = time.monotonic()
         start, end = ("\r", "\x1b[K") if self._terminal else ("", "\n")
-        print(f"{start}{words}", end=end, file=sys.stderr, flush=True)
+        print(f"{start}{printable(words)}", end=end, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Wipe the line."""

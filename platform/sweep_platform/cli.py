@@ -6,7 +6,6 @@ from pathlib import Path
 
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, guarded, say
-from puzzle_datasets.common.page import printable
 
 PROGRAM = "hrm-sweep"
 
@@ -49,7 +48,7 @@ def report(arguments: Sequence[str] | None = None) -> int:
 def _report(folder: Path) -> int:
     from sweep_platform.api import Sweep
 
-    say(printable(f"Report: {Sweep.open(folder).report()}"))
+    say(f"Report: {Sweep.open(folder).report()}")
     return DONE
 
 

@@ -106,6 +106,20 @@ def test_numbers_are_those_of_the_run_itself(
     assert f"{100 * curve.token_accuracy[-1]:.1f} %" in lines[heading + 3]
 
 
+def test_no_name_of_a_set_steers_a_terminal(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    train(sudoku)
+    folder = Path(shutil.copytree(sudoku, tmp_path / "renamed"))
+    content = json.loads((folder / "manifest.json").read_text())
+    content["name"] = "x\x1b]0;owned\x07"
+    (folder / "manifest.json").write_text(json.dumps(content))
+    status, out, err = run(folder, "--trained-on", sudoku)
+    assert status == 0
+    assert "owned" in out
+    assert not {"\x1b", "\x07"} & set(out + err)
+
+
 def test_options_do_what_they_say(
     sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
 ) -> None:

@@ -41,6 +41,22 @@ def test_build_says_what_it_made_and_where(
     assert not printed.err
 
 
+def test_no_text_of_a_set_steers_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine\x1b]0;owned\x07"
+    assert main(["build", *MAZES, "--out", str(mine)]) == 0
+    file = mine / "manifest.json"
+    file.write_text(
+        file.read_text().replace('"name": "maze"', '"name": "x\\u001b]0;owned\\u0007"')
+    )
+    assert main(["inspect", str(mine), "--puzzles", "1"]) == 0
+    assert main(["verify", str(mine)]) == 0
+    assert main(["export", str(mine), f"{mine}-npy"]) == 0
+    printed = capsys.readouterr()
+    assert not {"\x1b", "\x07"} & set(printed.out + printed.err)
+
+
 def test_a_set_is_built_seen_verified_and_exported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

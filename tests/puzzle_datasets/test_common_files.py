@@ -14,19 +14,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.files import (
     append_json_line,
     drop_torn_line,
     exclusive,
     exclusive_once,
     make_folder,
-    read_json,
-    read_json_lines,
+    naming,
     visible_files,
     write_file,
     write_json,
     write_whole,
 )
+from puzzle_datasets.common.reading import Reader
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -94,7 +95,7 @@ def test_an_interrupt_leaves_the_old_file_alone(tmp_path: Path) -> None:
 @given(content=JSON)
 def test_json_reads_back(content: Any, tmp_path: Path) -> None:
     write_json(tmp_path / "file.json", content)
-    assert read_json(tmp_path / "file.json") == content
+    assert json.loads((tmp_path / "file.json").read_text()) == content
 
 
 @in_one_folder
@@ -104,16 +105,70 @@ def test_json_lines_read_back_without_a_torn_one(
 ) -> None:
     path = tmp_path / "lines.jsonl"
     path.unlink(missing_ok=True)
-    assert list(read_json_lines(path)) == []
     torn = torn.replace(b"\n", b"")
     for number, line in enumerate(lines):
         append_json_line(path, line)
         with path.open("ab") as file:
             file.write(torn)  # the next writer drops it, and no reader sees it
-        assert list(read_json_lines(path)) == lines[: number + 1]
+        assert list(Reader(path, UserError, "mend it").lines()) == lines[: number + 1]
     if lines:
         drop_torn_line(path)
         assert path.read_text() == "".join(f"{json.dumps(x, sort_keys=True)}\n" for x in lines)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_torn_line_is_found_however_long_it_is(end: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"1\n" * 40_000 + b"2" * 200_000 + end)
+    drop_torn_line(path)
+    assert path.stat().st_size == (280_001 if end else 80_000)
+    path.write_bytes(b"3" * 70_000)
+    drop_torn_line(path)
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.timeout(60)
+def test_lines_are_added_to_regular_files_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        append_json_line(tmp_path / "pipe", {})
+
+
+def test_an_error_of_something_else_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="source") as caught, naming(tmp_path / "made"):
+        make_folder(tmp_path / "made", lambda into: (tmp_path / "source").read_bytes())
+    assert caught.value.filename == str(tmp_path / "source")
+
+
+# Another process that writes one file again and again, slowly.
+WRITE = """
+import sys
+from pathlib import Path
+from puzzle_datasets.common.files import write_whole
+
+def write(stream):
+    for _ in range(20):
+        stream.write(sys.argv[2].encode() * 1000)
+        stream.flush()
+
+for _ in range(100):
+    write_whole(Path(sys.argv[1]), write)
+"""
+
+
+def test_writers_of_one_file_come_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    (tmp_path / ".file.partial").write_text("of a writer that died")
+    writers = [python(WRITE, path, letter) for letter in "ab"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            seen.add(path.read_bytes())
+    for writer in writers:
+        writer.communicate()
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen <= {b"a" * 20_000, b"b" * 20_000}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # Another process that makes many folders, in the order in which the others make them.

@@ -15,14 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common import text
+from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.errors import DatasetError, RunError, UserError
 from puzzle_datasets.common.exit_status import (
     BAD_INPUT,
     DONE,
     FAILED,
     INTERRUPTED,
+    LastingStream,
     guarded,
     outcome,
+    say,
     sigterm_as_interrupt,
     stop_on_signal,
 )
@@ -192,6 +195,35 @@ def test_the_first_signal_asks_and_the_second_interrupts(number: signal.Signals)
         assert notes == ["once"]
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
+
+
+def test_no_secret_is_complained_of_and_no_text_steers_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = "postgresql://me:geheim@host/db"
+    parser = Parser(prog="tool")
+    parser.add_argument("--folder")
+    assert guarded("tool", lambda: bool(parser.parse_args(["--url", address]))) == BAD_INPUT
+    assert guarded("tool", raising(UserError("url", address, "mend it"))) == BAD_INPUT
+    with pytest.raises(UserError) as caught:
+        parser.parse_args(["x" * 600 + address])
+    say("a\x1b]0;owned\x07")
+    printed = capsys.readouterr()
+    assert "***@host" in printed.err
+    assert "geheim" not in printed.err + str(caught.value)
+    assert printed.out == "a\\x1b]0;owned\\x07\n"
+
+
+def test_a_lost_reader_costs_no_descriptor() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as stream:
+            lasting = LastingStream(stream)
+            lasting.write("x")
+            lasting.flush()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 class Words(HTMLParser):

@@ -27,7 +27,7 @@ ALL = len(os.sched_getaffinity(0))
             },
             1,
         ),
-        ("0::/\n", {"cpu.max": "garbage"}, ALL),
+        ("garbage\n0::/\n", {"cpu.max": "garbage"}, ALL),
         ("0::/\n", {"cpu.max": "1 0"}, ALL),
     ],
 )

@@ -134,11 +134,16 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 LATE = "The current node timed out during startup. This could happen"
 
 
-def test_a_start_that_is_late_is_tried_again(starts: list[str]) -> None:
+def test_a_start_that_is_late_is_tried_again(
+    starts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     starts += [LATE, LATE, ""]
     with connected(None):
         pass
     assert starts == []
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert all(line.startswith("Ray did not start (The current node timed out") for line in said)
 
 
 def test_a_start_that_never_comes_is_one_sentence(starts: list[str]) -> None:

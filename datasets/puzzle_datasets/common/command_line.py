@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import alternatives, bounds_of, described, help_of, is_folder
+from puzzle_datasets.common.text import redact
 
 _LONGEST = 600
 """Characters of a message: words of a command line may be of any length."""
@@ -25,6 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, for `exit_status.guarded` to tell."""
+        message = redact(message)
         short = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
         raise UserError(None, None, f"see {self.prog} --help", problem=short)
 

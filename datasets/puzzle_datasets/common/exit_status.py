@@ -13,7 +13,7 @@ from typing import Any, TextIO, cast
 
 from puzzle_datasets.common.errors import RunError, UserError
 from puzzle_datasets.common.page import printable
-from puzzle_datasets.common.text import shown
+from puzzle_datasets.common.text import redact, shown
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,15 +69,18 @@ def outcome(
 
 
 def complain(program: str, sentence: str) -> None:
-    """Tell a person what went wrong."""
+    """Tell a person what went wrong, without secrets."""
     with lasting_output():
-        print(printable(f"{program}: {sentence}"), file=sys.stderr, flush=True)
+        print(printable(redact(f"{program}: {sentence}")), file=sys.stderr, flush=True)
 
 
 def say(text: str) -> None:
-    """Print a line at once; where nobody reads any more, work goes on in silence."""
+    """Print a line at once, in characters that no terminal obeys.
+
+    Where nobody reads any more, work goes on in silence.
+    """
     with lasting_output():
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
 
 @contextmanager
@@ -133,7 +136,11 @@ class LastingStream:
             yield
         except OSError as error:
             # What is still buffered is tried again when Python ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self._stream.fileno())
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.dup2(nowhere, self._stream.fileno())
+            finally:
+                os.close(nowhere)
             if error.errno not in UNREAD:
                 raise
 

@@ -1,9 +1,11 @@
 """Files and folders that appear whole or not at all, and locks that end with their process."""
 
+import errno
 import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,24 +15,66 @@ from typing import Any, BinaryIO
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Have `path` hold what `write` writes; a reader sees the old content or the new, whole.
 
-    One writer at a time is the caller's duty: what an earlier one left unfinished is removed.
+    Of several writers one comes after the other; what a dead one left unfinished is removed.
     Raises `OSError` if the disk refuses; it names `path`, whose former content stays.
     """
     partial = path.with_name(f".{path.name}.partial")
-    try:
-        with naming(path):
-            partial.unlink(missing_ok=True)
-            with partial.open("xb") as stream:  # made anew, so that it follows no link
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
+    with naming(path), _made_anew(partial) as stream:
+        try:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
             partial.replace(path)
-            sync(path.parent)
-    except BaseException:
-        # What can't be removed must not hide why.
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            # What can't be removed must not hide why.
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+
+
+@contextmanager
+def _made_anew(path: Path) -> Iterator[BinaryIO]:
+    """A new file, locked; one that is there is waited for, and removed if it stays."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            _clear(path)
+            continue
+        with os.fdopen(descriptor, "wb") as stream:
+            _lock(descriptor)
+            if _is_at(path, descriptor):  # until it was locked, it looked like a dead writer's
+                yield stream
+                return
+
+
+def _clear(path: Path) -> None:
+    """Wait for the writer of a file; remove what is still there, whatever it is."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return
+    try:
+        _lock(descriptor)
+        if _is_at(path, descriptor):
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    # Where a file system has no locks, one writer at a time is the caller's duty.
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -43,11 +87,6 @@ def write_json(path: Path, content: Any) -> None:
     """Have `path` hold `content` as JSON, whole or not at all. Raises `OSError`."""
     text = json.dumps(content, indent=2) + "\n"
     write_whole(path, lambda stream: stream.write(text.encode()))
-
-
-def read_json(path: Path) -> Any:
-    """Content of a JSON file. Raises `OSError`, or `ValueError` where it is no JSON."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def append_json_line(path: Path, content: Any) -> None:
@@ -67,18 +106,29 @@ def append_json_line(path: Path, content: Any) -> None:
 
 def drop_torn_line(path: Path) -> None:
     """Cut what follows the last line end: a line whose writer died before it was whole."""
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole != len(content):
-        os.truncate(path, whole)
+    with os.fdopen(_regular(path), "r+b") as file:
+        end = whole = file.seek(0, os.SEEK_END)
+        while whole:
+            begin = max(0, whole - _BLOCK)
+            file.seek(begin)
+            if line_end := file.read(whole - begin).rfind(b"\n") + 1:
+                whole = begin + line_end
+                break
+            whole = begin
+        if whole != end:
+            file.truncate(whole)
 
 
-def read_json_lines(path: Path) -> Iterator[Any]:
-    """Every whole line of a JSON-lines file; none where there is no file yet."""
-    if not path.exists():
-        return
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        yield json.loads(line)
+_BLOCK = 1 << 16
+
+
+def _regular(path: Path) -> int:
+    """Open a file to change it; others than regular ones could keep one waiting for ever."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return descriptor
 
 
 def visible_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
@@ -126,11 +176,17 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the disk name the file, which one met while writing does not."""
+    """Let an error of the disk name the file or folder; one met while writing does not.
+
+    An error that names something else, such as a file that was read meanwhile, stays as it is.
+    """
+    own = (path, path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.lock"))
     try:
         yield
     except OSError as error:
-        if error.errno is None:
+        named = error.filename
+        elsewhere = isinstance(named, str) and not any(map(Path(named).is_relative_to, own))
+        if error.errno is None or elsewhere:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -153,10 +209,7 @@ def exclusive_once(path: Path) -> Iterator[None]:
         with _opened(path) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             # Whoever held the lock before may have removed the file that this one waited at.
-            try:
-                if not os.path.samestat(path.stat(), os.fstat(file)):
-                    continue
-            except FileNotFoundError:
+            if not _is_at(path, file):
                 continue
             try:
                 yield

@@ -8,11 +8,20 @@ from typing import Any
 PICTURE_STYLE = "body{margin:0}svg{display:block;margin:auto;max-width:100%;height:auto}"
 """Style of a page that holds one picture."""
 
+STILL = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""Content security policy of a page that has all that it shows, and no scripts."""
+
+SCRIPTED = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src data: blob:"
+)
+"""That of a page with scripts of its own, some of which Vega compiles."""
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
 
 def html_page(
-    title: str, body: str, *, style: str = "", policy: str = "", generator: str = ""
+    title: str, body: str, *, style: str = "", policy: str = STILL, generator: str = ""
 ) -> str:
     r"""Return an HTML page of a title in plain text, escaped here, and a body taken as it is.
 
@@ -23,7 +32,7 @@ def html_page(
     """
     meta = [
         '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else "",
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         _generator(generator) if generator else "",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
     ]

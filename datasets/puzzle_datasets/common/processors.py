@@ -40,7 +40,8 @@ def _folders(groups: Path, own: Path) -> list[Path]:
         lines = []
     folders = {groups, groups / "cpu", groups / "cpu,cpuacct"}
     for line in lines:
-        _, controllers, place = line.split(":", 2)
+        _, _, named = line.partition(":")
+        controllers, _, place = named.partition(":")
         below = Path(place.lstrip("/"))
         for root in {groups, groups / controllers}:
             folders |= {root / part for part in (below, *below.parents)}

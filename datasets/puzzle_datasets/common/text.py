@@ -1,9 +1,14 @@
-"""Numbers as people read them, and names that they may have meant."""
+"""Texts for people: numbers, names that were meant, and addresses without their secrets."""
 
 import difflib
 import math
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
+
+HIDDEN = "***"
+_USER = re.compile(r"([\w+.-]*)://([^\s]*)@")
+_QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _HUGE = 1e100
@@ -56,6 +61,23 @@ def shown(value: object, most: int = 80) -> str:
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+
+
+def redact(text: str) -> str:
+    """Hide the credentials in a text: all before the @ of an address, and passwords behind it.
+
+    The mere name of a database's user is none; to a server it may be a token.
+
+        >>> redact("postgresql://me@host/db, postgresql://me:pw@host/db, http://token@host")
+        'postgresql://me@host/db, postgresql://***@host/db, http://***@host'
+    """
+    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(_without_credentials, text))
+
+
+def _without_credentials(address: re.Match[str]) -> str:
+    scheme, before = address.groups()
+    mere_name = re.fullmatch(r"[\w.%-]*", before) and not scheme.startswith("http")
+    return address[0] if mere_name else f"{scheme}://{HIDDEN}@"
 
 
 def columns(rows: Sequence[Sequence[str]], align: Callable[[str, int], str] = str.rjust) -> str:

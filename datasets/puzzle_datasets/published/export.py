@@ -4,9 +4,11 @@ Sets under a table of variants are written with every variant, token for token w
 loader serves: a thousand times larger. Of fresh augmentations the base pairs are written.
 """
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +27,6 @@ from puzzle_datasets.published.layout import (
     array_file,
     augmented_name,
     metadata_record,
-    write_json,
 )
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import IDENTITY_FILE, Split
@@ -64,12 +65,17 @@ def _write(
         (out / split).mkdir()
         groups, puzzles = len(content.group_starts) - 1, len(content.identifiers)
         record = metadata_record(metadata, groups, puzzles, len(content))
-        write_json(record, out / split / METADATA_FILE)
+        _write_json(record, out / split / METADATA_FILE)
         tell = None if report is None else partial(report, split)
         _write_arrays(content, manifest.seq_len, out / split, tell)
-    write_json([BLANK_NAME, *_names(dataset, folder, style)], out / NAMES_FILE)
+    _write_json([BLANK_NAME, *_names(dataset, folder, style)], out / NAMES_FILE)
     if style == "trm" and kind.published_tasks is not None:
-        write_json(kind.published_tasks(dataset), out / TASKS_FILE)
+        _write_json(kind.published_tasks(dataset), out / TASKS_FILE)
+
+
+def _write_json(content: Any, file: Path) -> None:
+    """Write a JSON file as the published scripts do, in one line."""
+    file.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _write_arrays(

@@ -6,7 +6,6 @@ puzzle's examples start, `puzzle_indices` [P + 1], and each group's puzzles, `gr
 [G + 1]. `identifiers.json` beside them names the identifiers.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,11 +144,6 @@ def augmented_name(task: str, dihedral: int, colours: Sequence[int], style: Styl
     if dihedral == 0 and digits == _UNCHANGED:
         return task
     return f"{task}{separator}t{dihedral}{separator}{digits}"
-
-
-def write_json(content: Any, file: Path) -> None:
-    """Write a JSON file as the published scripts do, in one line."""
-    file.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _parse(name: str) -> tuple[str, int, str]:

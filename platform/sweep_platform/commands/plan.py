@@ -3,7 +3,6 @@
 import yaml
 
 from puzzle_datasets.common.exit_status import say
-from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import counted
 from sweep_platform.driver.request import Request, holds_a_sweep, resolve
 from sweep_platform.execution.cluster import hardware_at
@@ -21,13 +20,13 @@ def show_plan(request: Request, verbose: bool) -> None:
     slots = hardware.slots(sweep.spec.resources)
     here = request.address is None and slots > 0
     if verbose:
-        say(printable(yaml.safe_dump(sweep.spec.public(), sort_keys=False)))
+        say(yaml.safe_dump(sweep.spec.public(), sort_keys=False))
     plan = make_plan(sweep.spec, planned_shape(sweep.spec.dataset), slots, calibrated=here)
     words = heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)
-    say(printable(f"{words}\n\n{table(plan)}\n\n{summary(plan)}"))
+    say(f"{words}\n\n{table(plan)}\n\n{summary(plan)}")
     if holds_a_sweep(sweep.folder):
         begun = counted(len(sweep.folder.trials()), "trial")
         there = f"{sweep.folder.root} holds a sweep of {begun}"
-        say(printable(f"{there}, with which --resume goes on."))
+        say(f"{there}, with which --resume goes on.")
     for text in warnings(plan):
-        say(printable(f"warning: {text}."))
+        say(f"warning: {text}.")

@@ -3,7 +3,6 @@
 from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import say
-from puzzle_datasets.common.page import printable
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.request import Request, require_free, resolve
 from sweep_platform.driver.session import SweepSession
@@ -24,7 +23,7 @@ def run(request: Request) -> SweepFolder:
         sweep = resolve(request, hardware)
         if not request.resume:
             require_free(sweep.folder)
-        say(printable(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)))
+        say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
         held.enter_context(owned(sweep.folder))
         if not request.resume:
             require_free(sweep.folder)  # another driver may have been here before the lock
@@ -32,7 +31,7 @@ def run(request: Request) -> SweepFolder:
         slots = hardware.slots(sweep.spec.resources)
         plan = make_plan(sweep.spec, session.puzzles.shape, slots, calibrated=False)
         for text in warnings(plan):
-            say(printable(f"warning: {text}."))
+            say(f"warning: {text}.")
         ray = connected(None) if request.address is None else nullcontext()
         display = ProgressDisplay(
             trials=plan.total_trials,
@@ -40,5 +39,5 @@ def run(request: Request) -> SweepFolder:
             time_limit=session.budget.seconds_left,
         )
         end = session.run(held.enter_context(display), ray)
-    say(printable(session.last_words(end)))
+    say(session.last_words(end))
     return sweep.folder

@@ -1,35 +1,15 @@
 """Texts for people: a trial's knobs on a line, and addresses without their secrets."""
 
-import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from puzzle_datasets.common.page import printable
+from puzzle_datasets.common.text import HIDDEN as HIDDEN
+from puzzle_datasets.common.text import redact as redact
 
-HIDDEN = "***"
 _LONGEST = 200
 """Characters of it."""
-
-_USER = re.compile(r"([\w+.-]*)://([^\s]*)@")
-_QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
-
-
-def redact(text: str) -> str:
-    """Hide the credentials in a text: all before the @ of an address, and passwords behind it.
-
-    The mere name of a database's user is none; to a server it may be a token.
-
-        >>> redact("postgresql://me@host/db, postgresql://me:pw@host/db, http://token@host")
-        'postgresql://me@host/db, postgresql://***@host/db, http://***@host'
-    """
-    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(_without_credentials, text))
-
-
-def _without_credentials(address: re.Match[str]) -> str:
-    scheme, before = address.groups()
-    mere_name = re.fullmatch(r"[\w.%-]*", before) and not scheme.startswith("http")
-    return address[0] if mere_name else f"{scheme}://{HIDDEN}@"
 
 
 def in_short(text: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
-from puzzle_datasets.common.page import printable
 from sweep_platform.common.environment import git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
@@ -140,7 +139,7 @@ class SweepSession:
             display.note("Ray's head does not answer any more: the session ends")
             finish(SessionEnd.INTERRUPTED)
             display.close()
-            say(printable(self.last_words(SessionEnd.INTERRUPTED)))
+            say(self.last_words(SessionEnd.INTERRUPTED))
         finally:
             os._exit(INTERRUPTED)
 

@@ -6,7 +6,8 @@ See `hrm.runs.folder` for its files. The driver writes them all but for the chec
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hrm.config import MODELS, ConfigError, ModelConfig
+from hrm.config import ConfigError, ModelConfig
+from hrm.models import MODELS
 from hrm.runs.folder import Outcome, RunFiles, RunState
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.records import MisfitError, record_from
@@ -102,7 +103,7 @@ class TrialFolder(RunFiles):
         """The end of the trial, as of a run. Raises `ConfigError` where it is damaged."""
         outcome = super().outcome()
         try:
-            require_moment(outcome and outcome.ended, "ended")
+            require_moment(None if outcome is None else outcome.ended, "ended")
         except MisfitError as error:
             raise ConfigError.of(self._outcome, error.problem, "restore it") from error
         return outcome

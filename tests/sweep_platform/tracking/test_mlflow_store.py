@@ -14,6 +14,7 @@ import pytest
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialState
 from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store
+from sweep_platform.tracking.mlflow_tracker import find_experiment
 from sweep_platform.tracking.tracker import TrackingError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -166,3 +167,13 @@ def test_a_link_to_a_store_that_is_not_there_stays_a_link(tmp_path: Path) -> Non
     open_store(f"sqlite:///{link}")
     assert link.is_symlink()
     assert store.is_file()
+
+
+def test_an_experiment_that_another_start_makes_meanwhile_is_shared(
+    mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = open_store(mlflow_uri)
+    other = client.create_experiment("toy")
+    found = iter([None, client.get_experiment_by_name("toy")])
+    monkeypatch.setattr(client, "get_experiment_by_name", lambda name: next(found))
+    assert find_experiment(client, mlflow_uri, "toy") == other

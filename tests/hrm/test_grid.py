@@ -78,6 +78,45 @@ def cells(folder: Path) -> dict[tuple[int, int], dict[str, Any]]:
     return {(cell["N"], cell["T"]): cell for cell in content["cells"]}
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("curve", "exact_accuracy"), []),
+        (("curve", "token_accuracy"), [0.5]),
+        (("curve", "inference_flops"), [10**30] * 2),
+        (("curve", "puzzles"), -1),
+        (("halting", "segments"), []),
+        (("halting", "inference_flops"), 1e308),
+        (("seconds",), -1e300),
+        (("N",), 10**30),
+    ],
+)
+def test_a_damaged_grid_is_refused_or_shown(
+    place: tuple[str, ...],
+    value: Any,
+    trained: Callable[..., ReasoningModel],
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("hrm.grid.__main__.lacking", lambda: "nobody draws here")
+    trained()
+    words = "--N 1 --T 1 --M 1 2 --limit 2"
+    assert run(words) == 0
+    file = tmp_path / "out" / "grid.json"
+    content = json.loads(file.read_text())
+    inner = content["cells"][0]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    file.write_text(json.dumps(content))
+    capsys.readouterr()
+    status = run(words)
+    assert status in (0, 2)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_cells_are_what_a_model_of_those_steps_gives(
     arc: PuzzleDataset,
     trained: Callable[..., ReasoningModel],

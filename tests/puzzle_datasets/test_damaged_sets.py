@@ -249,16 +249,37 @@ def test_a_decoded_copy_of_other_content_is_made_again(spoilt: np.ndarray, maze_
 @in_one_folder
 @given(data=st.data())
 def test_any_bytes_in_place_of_a_file_are_a_refusal_or_a_sound_set(
-    maze_folder: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    maze_folder: Path,
+    small_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
 ) -> None:
-    folder = Path(shutil.copytree(maze_folder, tmp_path_factory.mktemp("home") / "set"))
-    name = data.draw(st.sampled_from([TRAIN, TEST]))
+    name = data.draw(st.sampled_from([TRAIN, TEST, IDENTITY_FILE, GROUP_FILE]))
+    whole = maze_folder if name in (TRAIN, TEST) else small_folder
+    folder = Path(shutil.copytree(whole, tmp_path_factory.mktemp("home") / "set"))
     content = bytearray((folder / name).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.one_of(st.none(), st.integers(0, len(content))))
     (folder / name).write_bytes(content[:cut])
     rehash(folder, name)
+    open_or_refuse(folder)
+
+
+@in_one_folder
+@given(data=st.data())
+def test_any_bytes_in_a_decoded_copy_leave_the_set_sound(
+    maze_folder: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = Path(shutil.copytree(maze_folder, tmp_path_factory.mktemp("home") / "set"))
+    PuzzleDataset.open(folder)
+    files = sorted(folder.parent.glob(".decoded/*/*/*.npy"))
+    file = data.draw(st.sampled_from(files))
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.unlink()
+    file.write_bytes(content[: data.draw(st.one_of(st.none(), st.integers(0, len(content))))])
     open_or_refuse(folder)
 
 

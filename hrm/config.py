@@ -83,7 +83,7 @@ class ModelConfig:
     hidden_size: int = option(512, "width d of the states", least=1, most=1e6)
     num_heads: int = option(8, "attention heads", least=1, most=1e6)
     expansion: float = option(
-        4.0, "inner width of SwiGLU over two thirds of the hidden size", above=0, most=1e3
+        4.0, "inner width of SwiGLU over two thirds of the hidden size", least=0.01, most=1e3
     )
     puzzle_emb_ndim: int | None = option(
         None,
@@ -96,7 +96,7 @@ class ModelConfig:
         "positions that a puzzle's embedding fills, the rest of them zeros; 0 for as many as it "
         "needs",
         least=0,
-        most=1e6,
+        most=1e4,
     )
     M_max: int = option(16, "most segments of a puzzle", least=1, most=1e6)
     halt_exploration: float = option(

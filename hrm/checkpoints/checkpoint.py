@@ -9,8 +9,12 @@ import torch
 
 from hrm.checkpoints.tensor_file import CheckpointError as CheckpointError
 from hrm.checkpoints.tensor_file import read_tensors
+from hrm.config import ModelConfig
 from puzzle_datasets.common.files import write_whole
 from puzzle_datasets.common.text import shown
+
+LONGEST_PUZZLE = 65_536
+"""Tokens; those of published puzzles are at most 900."""
 
 FORMAT = 3
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -47,6 +51,16 @@ def section(path: Path, content: Mapping[str, Any], name: str) -> Mapping[str, A
     if not isinstance(found, Mapping):
         raise CheckpointError.of(path, f"lacks its {name}", "restore another one")
     return found
+
+
+def require_length(path: Path, config: ModelConfig) -> None:
+    """Refuse puzzles so long that a model's positions alone would fill the memory.
+
+    No weight shows how long they are. Raises `CheckpointError`.
+    """
+    if config.seq_len > LONGEST_PUZZLE:
+        problem = f"is of puzzles of {config.seq_len:,} tokens, over {LONGEST_PUZZLE:,}"
+        raise CheckpointError.of(path, problem, "restore another one")
 
 
 def require_same(path: Path, what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:

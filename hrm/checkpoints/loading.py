@@ -169,7 +169,9 @@ def _saved_model(path: Path, content: Mapping[str, Any]) -> _Saved:
         problem = f"was written by another version ({shown(error)})"
         raise CheckpointError.of(path, problem, "open it with that one") from error
     require_like(path, found.step, 0, "steps")
-    if not isinstance(found.fingerprint, str) or not isinstance(found.weights, Mapping):
+    checkpoint.require_length(path, found.config)
+    named = isinstance(found.weights, Mapping) and all(isinstance(n, str) for n in found.weights)
+    if not isinstance(found.fingerprint, str) or not named:
         raise CheckpointError.of(path, "holds no weights by name", "restore another one")
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.checkpoint import CheckpointError, require_length
 from hrm.checkpoints.loaded import LoadedModel
 from hrm.checkpoints.published_settings import DTYPES, describe, read, read_yaml, yaml_of
 from hrm.checkpoints.published_weights import COMPILED_PREFIX, find, model_config, require_fit
@@ -48,6 +48,7 @@ def load_published(
     file = find(folder, step)
     weights = read_weights(file)
     config = model_config(settings, file, weights, seq_len)
+    require_length(file, config)
     require_fit(file, weights, config)
     trained_in = settings.forward_dtype or weights["H_init"].dtype
     model = ReasoningModel(config, dtype or trained_in)

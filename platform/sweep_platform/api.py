@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from hrm.progress import Measurement
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
+from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
@@ -28,7 +29,7 @@ Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
 _OPTIONS = ("scale", "settings", "resume", "retry_failed", "tracking_uri", "address")
-_PATHS = ("out", "data")
+_PATHS, _TEXTS = ("out", "data"), ("scale", "tracking_uri", "address")
 _KNOWN = (*_OPTIONS, *_PATHS)
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
@@ -81,7 +82,7 @@ class Sweep:
     @classmethod
     def open(cls, folder: Path | str) -> Self:
         """The sweep in a folder, finished or not. Raises `InputError` where none can be read."""
-        found = SweepFolder(_path("folder", folder))
+        found = SweepFolder(path_from("folder", folder, InputError))
         found.record()
         return cls(found)
 
@@ -181,18 +182,21 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     elif isinstance(given, Mapping):
         space = SpaceFile.of(given)
     else:
-        space = SpaceFile.read(_path("space", given))
+        space = SpaceFile.read(path_from("space", given, InputError))
     options = {name: overrides[name] for name in _OPTIONS if name in overrides}
-    options |= {n: _path(n, overrides[n]) for n in _PATHS if overrides.get(n) is not None}
+    for name in _TEXTS:
+        if not isinstance(options.get(name, ""), str | None):
+            raise InputError(name, options[name], "give a text")
+    for name in _PATHS:
+        if overrides.get(name) is not None:
+            options[name] = path_from(name, overrides[name], InputError)
+    listed = options.get("settings", ())
+    texts = isinstance(listed, list | tuple) and all(isinstance(x, str | Setting) for x in listed)
+    if not texts:
+        raise InputError("settings", listed, "give a list of key=value texts")
     settings = (_setting(*item) for item in overrides.items() if item[0] not in _KNOWN)
-    options["settings"] = (*options.get("settings", ()), *settings)
+    options["settings"] = (*listed, *settings)
     return Request(space=space, **options)
-
-
-def _path(name: str, value: object) -> Path:
-    if isinstance(value, str | Path):
-        return Path(value)
-    raise InputError(name, value, "give a path")
 
 
 def _setting(name: str, value: Any) -> Setting:

@@ -158,7 +158,8 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
         ({"H_layers": 10**7}, "H_layers is 10000000"),
         ({"H_layers": 10**4}, "too few for the 10,001 layers of its settings"),
         ({"hidden_size": 10**6}, "holds another model than its settings say"),
-        ({"seq_len": 10**9, "mixing": "mlp", "model": "trm"}, "a model too large for any machine"),
+        ({"seq_len": 10**9}, "puzzles of 1,000,000,000 tokens"),
+        ({"expansion": 1e-300}, "expansion is 1e-300"),
         ({"expansion": 1e300}, "expansion is 1e+300"),
         ({"N": "x"}, "N is 'x'"),
     ],
@@ -201,6 +202,13 @@ def test_a_run_does_not_go_on_from_another_state(
     with pytest.raises(CheckpointError) as caught:
         new_trainer().restore(tmp_path / "checkpoint.pt")
     assert said in str(caught.value)
+
+
+def test_a_weight_whose_name_is_a_number_is_refused(whole: Path, tmp_path: Path) -> None:
+    content = checkpoint.load(whole)
+    content["state"]["learner"]["model"][5] = torch.zeros(1)
+    torch.save(content, tmp_path / "odd.pt")
+    assert "holds no weights by name" in refused(tmp_path / "odd.pt")
 
 
 def put(content: Any, path: list[str], value: Any) -> None:

@@ -184,6 +184,14 @@ def python(
     return subprocess.Popen(command, env=environment, **options)
 
 
+@pytest.mark.parametrize("closed", [1, 2])
+def test_work_goes_on_where_an_output_was_closed_before(closed: int, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with python(PRINTS, done, "end", preexec_fn=lambda: os.close(closed)) as tool:
+        assert tool.wait() == 0
+    assert done.read_text() == "done"
+
+
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_asks_and_the_second_interrupts(number: signal.Signals) -> None:

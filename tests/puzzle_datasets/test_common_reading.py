@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import DatasetError, UserError
-from puzzle_datasets.common.reading import Reader
+from puzzle_datasets.common.reading import Reader, path_from
 from puzzle_datasets.common.records import MisfitError, record_from
 
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -234,3 +234,9 @@ def damaged(data: st.DataObject, content: bytes) -> bytes:
 def test_a_message_stays_short_whatever_was_given() -> None:
     assert len(str(UserError("seed", 10**5_000, "give less"))) < 150
     assert len(str(UserError("seed", "x" * 5_000, "give less"))) < 150
+
+
+@pytest.mark.parametrize("value", [None, 5, b"x", "a\0b"])
+def test_what_is_no_path_is_refused(value: object) -> None:
+    with pytest.raises(UserError, match=r"^folder "):
+        path_from("folder", value, UserError)

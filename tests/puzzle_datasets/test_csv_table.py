@@ -149,6 +149,13 @@ def test_line_ends_blank_lines_and_packed_files(end: bytes, packed: bool, tmp_pa
     assert len(written_back(file, np.ones(2, bool))) == 2
 
 
+def test_blank_lines_without_end_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv.gz"
+    file.write_bytes(gzip.compress(HEADER + b"\n" * 2_000_000 + ROW))
+    with pytest.raises(DatasetError, match="over 1,000,000 blank lines"):
+        read_ratings(file)
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
 def test_what_is_no_regular_file_is_refused(

@@ -98,6 +98,15 @@ def test_options_are_those_of_the_command_line() -> None:
         resolved(SPACE, trials=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("address", 5), ("settings", 5), ("settings", [5]), ("tracking_uri", 5), ("out", 5)],
+)
+def test_arguments_of_another_type_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"^{name} "):
+        _request(SPACE, {name: value})
+
+
 def test_the_exit_status_is_that_of_the_last_session(make_sweep) -> None:
     folder = make_sweep()
     assert Sweep.open(folder.root).exit_status == 1, "it was killed"

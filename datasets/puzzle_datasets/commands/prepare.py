@@ -7,6 +7,7 @@ from pathlib import Path
 from puzzle_datasets.checks import StoredSet, check_rows, check_sharing, check_structure
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, naming
+from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.kinds.kind import PuzzleSet, kind_named, sets_of_kinds
 from puzzle_datasets.published.source import OFFICIAL
@@ -83,11 +84,12 @@ def _build_once(name: str, settings: Settings, folder: Path, report: Report | No
         make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
 
 
-def verify_all(folder: Path) -> Iterator[str]:
+def verify_all(folder: Path | str) -> Iterator[str]:
     """Yield a line for every check that a puzzle set passes, in order; later ones build on it.
 
     Raises `DatasetError` if a check fails; the message names file, row and remedy.
     """
+    folder = path_from("folder", folder, DatasetError)
     manifest = verify(folder)
     yield f"hashes: {len(manifest.files):,} files are as the manifest says"
     stored, kind = StoredSet(folder=folder, manifest=manifest), kind_named(manifest.kind)

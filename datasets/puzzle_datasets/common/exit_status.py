@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
 
@@ -101,11 +102,11 @@ def lasting_output() -> Iterator[None]:
                 stream.flush()
 
 
-def _lasting(stream: TextIO | None) -> "TextIO | LastingStream | None":
-    """The stream, made lasting; Python has None for one that was closed before it began."""
-    if stream is None or isinstance(stream, LastingStream):
+def _lasting(stream: "TextIO | LastingStream | None") -> "LastingStream":
+    """The stream, made lasting; one that was closed before Python began prints into nothing."""
+    if isinstance(stream, LastingStream):
         return stream
-    return LastingStream(stream)
+    return LastingStream(Path(os.devnull).open("w") if stream is None else stream)
 
 
 class LastingStream:

@@ -180,6 +180,19 @@ def unread(path: Path, error: OSError, kind: type[Unread], remedy: str) -> Unrea
     return kind.of(path, problem, remedy, unread=error.errno not in NO_FILE)
 
 
+def path_from(name: str, value: object, error: type[UserError]) -> Path:
+    """Return what a caller gave as a path; raise the error of its argument where it is none.
+
+    >>> path_from("folder", "data", UserError).name
+    'data'
+    """
+    if not isinstance(value, str | Path):
+        raise error(name, value, "give a path")
+    if "\0" in str(value):
+        raise error(name, value, "give a path that a system has")
+    return Path(value)
+
+
 def parse_json(text: str) -> Any:
     """Return what JSON holds; raise `MisfitError`, said of the text.
 

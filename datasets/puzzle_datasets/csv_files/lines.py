@@ -18,6 +18,9 @@ PACKED = ".gz"
 LONGEST = 1_000_000
 """What is beyond so many bytes of a line is left out."""
 
+MOST_BLANK = 1_000_000
+"""Blank lines that a file may have."""
+
 _REMEDY = "give a CSV file that can"
 
 
@@ -47,12 +50,15 @@ def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
         unpacked = gzip.GzipFile(fileobj=raw) if file.suffix == PACKED else raw
         # One character a byte, so that any bytes can be read, and all three ends of a line.
         text = io.TextIOWrapper(unpacked, encoding="latin-1", newline=None)
-        number, ended = 0, True
+        number, blank, ended = 0, 0, True
         try:
             while line := text.readline(LONGEST):
                 number += ended
                 if ended and (stripped := line.rstrip("\n")):
                     yield number, stripped.encode("latin-1")
+                blank += line == "\n"
+                if blank > MOST_BLANK:
+                    raise DatasetError.of(file, f"has over {MOST_BLANK:,} blank lines", _REMEDY)
                 ended = line.endswith("\n")
         except (OSError, EOFError, zlib.error) as error:
             raise DatasetError.of(file, f"can't be read ({error})", _REMEDY) from error

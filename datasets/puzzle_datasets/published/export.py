@@ -14,6 +14,7 @@ import numpy as np
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, naming
+from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.loading.served import ServedSplit, stored_split
 from puzzle_datasets.published.layout import (
@@ -37,13 +38,17 @@ from puzzle_datasets.storage.writer import Report
 SET = "all"
 
 
-def export(folder: Path, out: Path, style: Style = "hrm", report: Report | None = None) -> None:
+def export(
+    folder: Path | str, out: Path | str, style: Style = "hrm", report: Report | None = None
+) -> None:
     """Write the puzzle set in `folder` to `out` in the published npy layout, tokens as uint8.
 
     `style` is how augmented identities are named that have no names; `trm` also writes the scored
     tasks of ARC. `report` is called with the split and the pairs written so far. Raises
     `DatasetError` if the set is damaged or `out` exists; `OSError` if it can't be written.
     """
+    folder = path_from("folder", folder, DatasetError)
+    out = path_from("out", out, DatasetError)
     if out.exists():
         raise DatasetError.of(out, "exists", "choose another folder to export to")
     dataset = PuzzleDataset.open(folder)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
+from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.storage.arrays import open_array
 from puzzle_datasets.storage.rows import (
     BEFORE_FIRST,
@@ -99,12 +100,13 @@ class PuzzleDataset:
     group_names: list[str]
 
     @classmethod
-    def open(cls, folder: Path) -> "PuzzleDataset":
+    def open(cls, folder: Path | str) -> "PuzzleDataset":
         """Read a folder that `prepare` returned.
 
         Raises `DatasetError` if a file is missing, damaged or of another schema version, or what
         it holds is no set of its kind: all that costs little of what `verify_all` proves.
         """
+        folder = path_from("folder", folder, DatasetError)
         manifest = verify(folder)
         _require_kind(folder, manifest)
         columns = decoded_columns(folder, manifest)

@@ -175,7 +175,7 @@ class SearchSpec(_Frozen):
 class ResourceSpec(_Frozen):
     """What Ray reserves for each trial, which trains on one GPU at most."""
 
-    cpus: Annotated[float, Field(gt=0, le=MOST_CPUS, allow_inf_nan=False)] = 1
+    cpus: Annotated[float, Field(ge=0.001, le=MOST_CPUS, allow_inf_nan=False)] = 1
     """CPU cores that Ray reserves for each trial; fractions are allowed"""
     gpus: Annotated[float, Field(ge=0, le=1)] = 0
     """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""

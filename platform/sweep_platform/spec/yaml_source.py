@@ -222,6 +222,9 @@ def _locate(
         for index, value in enumerate(node.value):
             locations[(*path, index)] = f"{name}, line {value.start_mark.line + 1}"
             _locate(loader, value, (*path, index), name, locations)
+    elif "\0" in node.value:
+        place = f"{name}, line {node.start_mark.line + 1}"
+        raise InputError.of(dotted(path), "holds a NUL", "leave it out", place=place)
 
 
 def _check_keys(node: yaml.MappingNode, path: KeyPath, name: str) -> None:

@@ -90,7 +90,12 @@ def export_published(
     file = folder / f"step_{step}"
     _require_exportable(model, file, step)
     training = training or TrainingConfig(training_flops=1.0)  # published files hold no budget
-    content = describe(model.config, training, model.dtype, data_path)
+    _write(model, file, describe(model.config, training, model.dtype, data_path))
+
+
+def _write(model: ReasoningModel, file: Path, content: Mapping[str, Any]) -> None:
+    """Write the weights, and beside them the settings where they are not there yet."""
+    folder = file.parent
     text = yaml_of(folder / CONFIG_FILE, content)
     try:
         folder.mkdir(parents=True, exist_ok=True)

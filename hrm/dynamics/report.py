@@ -1,6 +1,6 @@
 """From loaded models to files: charts, pictures, a JSON of the numbers and a page in Markdown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from hrm.checkpoints.loading import LoadedModel
 from hrm.commands.trained_model import origin_of, weights_in_words
 from hrm.config import ModelConfig, require_least
 from hrm.dynamics.charts import halting_chart, participation_chart, residual_chart
-from hrm.dynamics.measure import Dynamics, measure
+from hrm.dynamics.measure import Batches, Dynamics, measure
 from hrm.dynamics.pictures import SegmentTrace, hardest, picture
 from hrm.evaluation.accuracy import EVALUATION_SEED
 from puzzle_datasets.common.files import write_file, write_json
@@ -82,13 +82,10 @@ def write_report(
         limit=options.limit,
         seed=EVALUATION_SEED,
     )
-    titles = names([one.config for one in models], [str(one.source) for one in models])
-    measured: list[Dynamics] = []
-    for loaded, title in zip(models, titles, strict=True):
-        config = loaded.model.config
-        segments = (options.segments or config.M_max) if config.kind.continues else 1
-        measured.append(measure(title, loaded.model, batches, segments))
-        say(_summary(measured[-1]))
+    measured = []
+    for one in _measured(models, batches, options):
+        measured.append(one)
+        say(_summary(one))
     origins = [origin_of(loaded) for loaded in models]
     _write_numbers(measured, origins, dataset.manifest, out)
     images: dict[str, str] = {}
@@ -102,6 +99,18 @@ def write_report(
     _write_page(measured, origins, images, dataset.manifest, out)
     say(f"Page: {out / 'dynamics.md'}")
     return measured
+
+
+def _measured(
+    models: Sequence[LoadedModel],
+    batches: Batches,
+    options: ReportOptions,
+) -> Iterator[Dynamics]:
+    titles = names([one.config for one in models], [str(one.source) for one in models])
+    for loaded, title in zip(models, titles, strict=True):
+        config = loaded.model.config
+        segments = (options.segments or config.M_max) if config.kind.continues else 1
+        yield measure(title, loaded.model, batches, segments)
 
 
 def names(configs: list[ModelConfig], sources: list[str]) -> list[str]:

@@ -129,20 +129,12 @@ class Trainer:
             if ends:
                 break
             if checkpoint is not None and due:
-                self._synchronize()
-                began = time.monotonic()
-                self.save(checkpoint)
-                saved()
-                watch.saved(began)
+                self._save_between(checkpoint, saved, watch)
             self._take_step()
             evaluates = self.step in evaluations
             if evaluates or self.step % interval == 0 or self.done:
                 self._synchronize()
-                progress = self._report(self.evaluate() if evaluates else None)
-                self.measurements.append(
-                    Measurement(time_ms=time.time_ns() // 1_000_000, progress=progress)
-                )
-                yield progress
+                yield self._reported(self.evaluate() if evaluates else None)
         if checkpoint is not None:
             self.save(checkpoint)
             saved()
@@ -224,6 +216,22 @@ class Trainer:
         """Wait for the device, which may be many steps behind."""
         with self._charged():
             self._learner.require_finite()
+
+    def _save_between(self, checkpoint: Path, saved: Callable[[], object], watch: Watch) -> None:
+        """Save between two steps, and have the watch know how long that took."""
+        self._synchronize()
+        began = time.monotonic()
+        self.save(checkpoint)
+        saved()
+        watch.saved(began)
+
+    def _reported(self, evaluation: Evaluation | None) -> Progress:
+        """A report, kept with its time."""
+        progress = self._report(evaluation)
+        self.measurements.append(
+            Measurement(time_ms=time.time_ns() // 1_000_000, progress=progress)
+        )
+        return progress
 
     def _report(self, evaluation: Evaluation | None) -> Progress:
         tally = self._learner.tally

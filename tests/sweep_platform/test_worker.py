@@ -233,15 +233,24 @@ def without_room() -> None:
     raise MemoryError
 
 
-@pytest.mark.parametrize("lack", [without_memory, without_gpu_memory, without_room])
-def test_too_little_memory_is_no_fault_of_the_trial(
+FAULTS = {
+    without_memory: Fault.MACHINE,
+    without_room: Fault.MACHINE,
+    without_gpu_memory: Fault.TRIAL,
+}
+"""Main memory is shared with others; a GPU is the trial's own."""
+
+
+@pytest.mark.parametrize("lack", FAULTS)
+def test_too_little_memory_is_named(
     jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch, lack: Callable[[], None]
 ) -> None:
     [made] = jobs(**ONE)
     monkeypatch.setattr("hrm.training.trainer.Trainer.run", lambda *_, **__: lack())
     failure = run([made])[-1].failure
     assert failure
-    assert failure.fault is Fault.MACHINE
+    assert failure.fault is FAULTS[lack]
+    assert "memory" in failure.reason
     assert "did not suffice" in failure.reason
 
 

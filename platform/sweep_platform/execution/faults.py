@@ -13,8 +13,16 @@ class HostError(RuntimeError):
 
 
 def failure_of(error: Exception) -> Failure:
-    """What is told of an error that ended a trial's work on this host."""
+    """What is told of an error that ended a trial's work on this host.
+
+    A GPU, or a share of one, is the trial's own: a configuration that does not fit there never
+    will, so that this is a result of the trial. Main memory is shared with others.
+    """
+    import torch
+
     for cause in _chain(error):
+        if isinstance(cause, torch.OutOfMemoryError):
+            return Failure(reason="the memory of the GPU did not suffice for this configuration")
         if (lack := _lack(cause)) is not None:
             return Failure(reason=_on_this_host(lack, error), fault=Fault.MACHINE)
     if isinstance(error, RunError | UserError):
@@ -25,8 +33,6 @@ def failure_of(error: Exception) -> Failure:
 
 def _lack(error: BaseException) -> str | None:
     """What the host lacks, by what is raised where it does; None for an error of another kind."""
-    import torch
-
     if isinstance(error, HostError):
         return str(error)
     if isinstance(error, DatasetError):
@@ -34,8 +40,6 @@ def _lack(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
         return reason if error.filename is None else f"{error.filename}: {reason}"
-    if isinstance(error, torch.OutOfMemoryError):
-        return "the memory of the GPU did not suffice"
     if isinstance(error, MemoryError) or _is_of_allocator(error):
         return "the memory did not suffice"
     return None

@@ -14,6 +14,7 @@ from hrm.commands.trained_model import (
     introduction,
     load_trained,
 )
+from hrm.config import ConfigError
 from hrm.evaluation import result
 from hrm.evaluation.evaluation import EvaluationOptions, resolved, run_evaluation
 from hrm.model.devices import gpu_memory
@@ -45,6 +46,8 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _evaluate(arguments: Namespace) -> int:
+    if arguments.json is not None and arguments.json.is_dir():
+        raise ConfigError.of("json", f"names the folder {arguments.json}", "name a file")
     options = EvaluationOptions(
         segments=arguments.segments,
         halting=arguments.halting,

@@ -7,6 +7,7 @@ from pathlib import Path
 from hrm.charts import lacking
 from hrm.commands.machine import option_names
 from hrm.commands.trained_model import add_trained_model, load_several
+from hrm.config import ConfigError
 from hrm.dynamics.report import ReportOptions, write_report
 from hrm.model.devices import gpu_memory
 from puzzle_datasets.common.command_line import Parser
@@ -29,6 +30,8 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: Namespace) -> int:
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ConfigError.of("out", f"names {arguments.out}, no folder", "name a folder")
     options = ReportOptions(
         puzzles=arguments.puzzles,
         limit=arguments.limit,

@@ -168,7 +168,7 @@ class RunFiles:
         append_json_line(self._sessions, session)
 
     def end(self, outcome: Outcome) -> None:
-        """Write how the run ended or paused. A final outcome stays: a second is our mistake."""
+        """Write how the run ended or paused. One that has ended stays, unless it begins again."""
         before = self.outcome()
         assert before is None or not before.state.is_final, f"{self.root} has ended"
         write_json(self._outcome, asdict(outcome))

@@ -266,6 +266,7 @@ def test_answers_that_were_trained_on_are_refused(
         (["--limit", "-1"], "--limit is -1"),
         (["--batch-size", "0"], "--batch-size is 0"),
         (["--device", "tpu"], "device is 'tpu'"),
+        (["--out", "/dev/null"], "--out names /dev/null, no folder; name a folder"),
     ],
 )
 def test_bad_wishes_are_refused_in_a_sentence(

@@ -232,6 +232,7 @@ MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
     "no such device": (("--device", "cuda:99"), "--device is 'cuda:99'"),
     "no threads": (("--threads", 0), "--threads is 0"),
     "no ARC": (("--voting", 3), "--voting is 3, but sudoku is not scored by votes; give 0"),
+    "a folder": (("--json", "/dev"), "--json names the folder /dev; name a file"),
     "no place": (("--json", "/dev/null/x.json"), "/dev/null: File exists; mend that or"),
 }
 

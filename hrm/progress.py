@@ -30,6 +30,7 @@ class Curve:
         lengths = {len(self.exact_accuracy), len(self.token_accuracy), len(self.inference_flops)}
         if len(lengths) > 1 or not self.exact_accuracy:
             raise ContradictionError("has not one point for each of its segments")
+        _require_shares(*self.exact_accuracy, *self.token_accuracy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class Halting:
     def __post_init__(self) -> None:
         if not self.segments:
             raise ContradictionError("has no segments")
+        _require_shares(self.exact_accuracy, *self.segments)
 
     @property
     def mean_segments(self) -> float:
@@ -112,3 +114,10 @@ class Measurement:
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
     return record_from(fields, Measurement)
+
+
+def _require_shares(*shares: float) -> None:
+    """Refuse what is no share of one; a mean of shares may be over it by rounding."""
+    for share in shares:
+        if not -1e-9 <= share <= 1 + 1e-9:
+            raise ContradictionError(f"has {share:g} for a share of one")

@@ -301,7 +301,7 @@ UNFIT_SETTINGS = [
     ({"H_layers": True}, "H_layers", "give a whole number"),
     ({"expansion": "much"}, "expansion", "give a number"),
     ({"expansion": [4]}, "expansion", "give a number"),
-    ({"expansion": 1e12}, "expansion", "give a number above 0 to 1000"),
+    ({"expansion": 1e12}, "expansion", "give a number from 0.01 to 1000"),
     ({"rms_norm_eps": False}, "rms_norm_eps", "give a number"),
     ({"rope_theta": float("nan")}, "rope_theta", "give a number"),
     ({"halt_exploration_prob": 2}, "halt_exploration_prob", "give a number from 0 to 1"),

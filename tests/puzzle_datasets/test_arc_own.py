@@ -135,7 +135,7 @@ def test_settings_come_from_a_space_too(train: Path) -> None:
     [
         ("[" * 100_000, "is nested too deep"),
         ("{", "is no JSON"),
-        ("9" * 5_000, "is no JSON"),
+        ("9" * 5_000, "a number of over 30 digits"),
         ('{"a": {"train": 3, "test": []}}', "no list of up to"),
         ('{"a": {"train": []}}', "holds no ARC task"),
         ('{"a": 3}', "holds no ARC task"),

@@ -97,10 +97,13 @@ def sound(make_sweep: Callable[..., SweepFolder]) -> Path:
     return sweep.root
 
 
+RENDERED = settings(EACH, max_examples=settings.default.max_examples // 3)
+"""A report takes a third of a second."""
+
 FILES = ("sweep.json", "sessions.jsonl", "run.json", "outcome.json", "metrics.jsonl")
 
 
-@EACH
+@RENDERED
 @pytest.mark.parametrize("name", FILES)
 @given(st.data())
 def test_records_of_a_sweep(sound: Path, name: str, data: st.DataObject) -> None:
@@ -114,7 +117,7 @@ def test_records_of_a_sweep(sound: Path, name: str, data: st.DataObject) -> None
             complete_seconds(SweepFolder(folder).trials())
             for table in (sweep.trials, sweep.measurements, sweep.curves, sweep.front):
                 table()
-            assert sweep.exit_status in (0, 1, 130)
+            assert sweep.exit_status in (0, 1, 3, 130)
 
 
 @EACH

@@ -74,7 +74,7 @@ def _open_database(uri: str, path: Path | None) -> None:
     import sqlalchemy
 
     problem, remedy = "can't be opened for writing", "repair this database or name another"
-    with refused(uri, problem, remedy, *_errors(), ImportError):
+    with refused(uri, problem, remedy, *_errors(), ImportError, ValueError):
         engine = sqlalchemy.create_engine(anchored(uri))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,8 @@ def test_charts_are_drawn(make_sweep, tmp_path: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
 def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
     folder = make_sweep(*[TrialState.COMPLETE] * 3, TrialState.FAILED)
-    folder.create(SweepRecord(**poisoned(asdict(folder.record()))))
+    sweep = asdict(folder.record())
+    folder.create(SweepRecord(**poisoned(sweep) | {"spec": sweep["spec"]}))
     for trial in folder.trials():
         record = poisoned(asdict(trial.record()))
         record["parameters"] |= {HOSTILE: HOSTILE}

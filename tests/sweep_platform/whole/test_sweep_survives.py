@@ -123,7 +123,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     assert [session.end for session in sweep.sessions()] == [SessionEnd.INTERRUPTED] * 2
 
     written = [m.time_ms / 1000 for trial in sweep.trials() for m in trial.measurements()]
-    minutes = (wall_seconds(sweep.sessions(), written) + 15) / 60
+    minutes = (wall_seconds(sweep.sessions(), written) + 8) / 60
     third = start(*here, "--resume", "--set", f"budget.minutes={minutes}", "--address", cluster)
     assert third.wait() == 3, third.said()
     assert "Incomplete: 0 of 5 trials complete" in third.said()

@@ -132,8 +132,9 @@ def test_an_error_of_another_is_told_by_it(
     assert second[2].startswith("hrm.train (process 1): ")
     assert second[2].count("\n") == 1
     assert "absent" in second[2]
-    assert first[0] == 1
-    assert first[2].startswith("hrm.train: another process has ended or no longer answers (")
+    # PyTorch's own threads now and then abort a process that has lost the other, as it ends.
+    assert first[0] in (1, -signal.SIGABRT)
+    assert "hrm.train: another process has ended or no longer answers (" in first[2]
 
 
 def test_a_process_that_dies_does_not_hang_the_other(

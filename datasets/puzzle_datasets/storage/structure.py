@@ -136,7 +136,9 @@ def _read_in_bounds(parquet: pq.ParquetFile) -> pa.Table | None:
         if left < 0:
             return None
         pieces.append(piece)
-    return pa.Table.from_batches(pieces, parquet.schema_arrow)
+    table = pa.Table.from_batches(pieces, parquet.schema_arrow)
+    table.validate(full=True)  # Arrow believes texts to be UTF-8 until it looks
+    return table
 
 
 def _fault(table: pa.Table, file: str) -> str | None:

@@ -53,6 +53,8 @@ def _clear(path: Path) -> None:
     """Wait for the writer of a file; remove what is still there, whatever it is."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # its writer is done, and what is there by now is another's
     except OSError:
         path.unlink(missing_ok=True)
         return

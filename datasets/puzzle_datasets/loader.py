@@ -12,18 +12,31 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import Bounds
+from puzzle_datasets.common.processors import memory
+from puzzle_datasets.common.text import counted
 from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.loading.batch import Batch, Picks, Share
 from puzzle_datasets.loading.served import run_starts
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Integers
+from puzzle_datasets.storage.schema import IGNORE_LABEL, LARGEST_SEED, PAD, Integers
 
 BLOCK = 1024
 """About how many pairs are made at once: small batches would cost mostly calls one by one."""
+MOST_DRAWN = 2**20
+"""About how many rows are drawn from for them, where a puzzle has very many."""
+
+BATCH_SIZES, SEEDS = Bounds(least=1, most=1e9), Bounds(least=0, most=LARGEST_SEED)
+MOST_EPOCHS = 10_000
+"""In one batch: each costs its own draws."""
+PAIR_BYTES = 8
+"""Bytes of a batch for each token of a puzzle: input and label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +70,42 @@ class PuzzleIndex:
         assert (rows > 0).all(), f"{dataset.manifest.name} has puzzles without training rows"
         return cls(starts=starts, first_row=first_row, rows=rows)
 
+    @property
+    def fewest_pairs(self) -> int:
+        """Pairs of an epoch that draws the smallest puzzle of each group."""
+        return int(np.minimum.reduceat(self.rows, self.starts[:-1]).sum())
 
-class _Epoch(NamedTuple):
-    """An epoch's pairs [n]; visit v has those from `starts[v]` to `starts[v + 1]`, [G + 1]."""
 
-    starts: Integers
-    rows: Integers
-    puzzles: Integers
+class _Epoch:
+    """An epoch's visits, one to each group: a puzzle each, whose rows come in random order.
+
+    Visit v has the pairs `starts[v]` to `starts[v + 1]` of the epoch, int64 [G + 1].
+    """
+
+    def __init__(self, index: PuzzleIndex, seed: int, epoch: int) -> None:
+        generator = keyed_generator("epoch", seed, epoch)
+        groups = generator.permutation(len(index.starts) - 1)
+        self._puzzles = generator.integers(index.starts[groups], index.starts[groups + 1])
+        self._first = index.first_row[self._puzzles]
+        self.starts = np.concatenate([[0], index.rows[self._puzzles].cumsum()])
+        # By which the rows of a visit are ordered.
+        self._keys = generator.random(int(self.starts[-1]))
+
+    def take(self, position: int, most: int) -> tuple[int, Integers, Integers]:
+        """Return rows and puzzles of the next `most` pairs, or of those left, from a visit on.
+
+        The visit behind them comes first. What a puzzle has more than is taken costs little.
+        """
+        begin = int(self.starts[position])
+        end = min(begin + most, int(self.starts[-1]))
+        behind = int(np.searchsorted(self.starts, end))
+        last = int(self.starts[behind - 1])
+        of_last = _least(self._keys[last : self.starts[behind]], end - last)
+        taken = np.concatenate([np.arange(begin, last), last + of_last])
+        visits = np.searchsorted(self.starts, taken, "right") - 1
+        rows = self._first[visits] + taken - self.starts[visits]
+        ordered = np.lexsort((self._keys[taken], visits))
+        return behind, rows[ordered], self._puzzles[visits]
 
 
 class _Position(NamedTuple):
@@ -77,9 +119,10 @@ class TrainLoader:
     """An endless stream of training batches of `batch_size` puzzles, divided among processes.
 
     With `share`, each gets its part of the same batches. Raises `DatasetError` if the batch can't
-    be divided evenly.
+    be divided evenly, is larger than the memory, or takes the whole set thousands of times.
     """
 
+    @checked(DatasetError, batch_size=BATCH_SIZES, seed=SEEDS)
     def __init__(
         self,
         dataset: PuzzleDataset,
@@ -89,14 +132,10 @@ class TrainLoader:
         device: torch.device | str = "cpu",
         share: Share | None = None,
     ) -> None:
-        assert batch_size >= 1, batch_size
         share = share or Share()
-        if batch_size % (count := share.world_size):
-            problem = f"is {batch_size}, which can't be divided among {count} processes"
-            remedy = f"give a multiple of {count}"
-            raise DatasetError.of("batch_size", problem, remedy, batch_size)
         self._batch_size, self._share, self._seed = batch_size, share, seed
         self._index = PuzzleIndex.of(dataset)
+        self._require_batch(dataset.manifest.seq_len)
         self._augmenter = augmenter(dataset, seed, torch.device(device))
         self._seek(_Position(0, 0))
 
@@ -120,15 +159,30 @@ class TrainLoader:
             raise ValueError(f"no epoch has a position {state['position']}")
         self._seek(_Position(state["epoch"], state["position"]))
 
+    def _require_batch(self, seq_len: int) -> None:
+        size, count = self._batch_size, self._share.world_size
+        if size % count:
+            problem = f"is {size}, which can't be divided among {count} processes"
+            raise DatasetError.of("batch_size", problem, f"give a multiple of {count}", size)
+        pairs = self._index.fewest_pairs
+        most = min(MOST_EPOCHS * pairs, memory() // (PAIR_BYTES * seq_len) * count)
+        if size > most:
+            problem = f"is {size}, too large for the {counted(pairs, 'pair')} of an epoch"
+            if most < MOST_EPOCHS * pairs:
+                problem = f"is {size}, which this machine's memory does not hold"
+            raise DatasetError.of("batch_size", problem, f"give at most {most}", size)
+
     def _seek(self, position: _Position) -> None:
         self._position = self._planned = position
-        self._epoch = self._draw_epoch(position.epoch)
+        self._epoch = _Epoch(self._index, self._seed, position.epoch)
         self._made: deque[tuple[_Position, Batch]] = deque()
 
     def _make_block(self) -> None:
         """Make the next few batches together, and note the position behind each."""
         rows = self._batch_size // self._share.world_size
-        plans = [self._plan_batch() for _ in range(max(1, BLOCK // rows))]
+        # A batch may use an epoch up, however many rows each of its puzzles has.
+        count = max(1, min(BLOCK // rows, MOST_DRAWN // int(self._index.rows.max())))
+        plans = [self._plan_batch() for _ in range(count)]
         picks = Picks.of(*np.concatenate([plan for _, plan in plans], 1))
         batches = self._augmenter.batch(picks).split(rows)
         self._made.extend(zip((position for position, _ in plans), batches, strict=True))
@@ -138,36 +192,18 @@ class TrainLoader:
         parts = []
         missing = self._batch_size
         while missing:
-            if self._planned.position == len(self._epoch.starts) - 1:
-                self._planned = _Position(self._planned.epoch + 1, 0)
-                self._epoch = self._draw_epoch(self._planned.epoch)
-            taken = self._take(missing)
-            rows, puzzles = self._epoch.rows[taken], self._epoch.puzzles[taken]
-            parts.append(np.stack([rows, puzzles, np.full_like(rows, self._planned.epoch)]))
+            epoch, position = self._planned
+            if position == len(self._epoch.starts) - 1:
+                epoch, position = epoch + 1, 0
+                self._epoch = _Epoch(self._index, self._seed, epoch)
+            position, rows, puzzles = self._epoch.take(position, missing)
+            self._planned = _Position(epoch, position)
+            parts.append(np.stack([rows, puzzles, np.full_like(rows, epoch)]))
             missing -= len(rows)
         return self._planned, np.concatenate(parts, 1)[:, self._share.of(self._batch_size)]
 
-    def _take(self, missing: int) -> slice:
-        """Return the epoch's next `missing` pairs, or what is left of it, and move past them."""
-        starts = self._epoch.starts
-        begin = int(starts[self._planned.position])
-        end = min(begin + missing, int(starts[-1]))
-        self._planned = _Position(self._planned.epoch, int(np.searchsorted(starts, end)))
-        return slice(begin, end)
 
-    def _draw_epoch(self, epoch: int) -> _Epoch:
-        generator = keyed_generator("epoch", self._seed, epoch)
-        groups = generator.permutation(len(self._index.starts) - 1)
-        puzzles = generator.integers(self._index.starts[groups], self._index.starts[groups + 1])
-        counts = self._index.rows[puzzles]
-        visits = np.repeat(np.arange(len(puzzles)), counts)
-        return _Epoch(
-            starts=np.concatenate([[0], counts.cumsum()]),
-            rows=_shuffled_rows(self._index.first_row[puzzles], counts, visits, generator),
-            puzzles=puzzles[visits],
-        )
-
-
+@checked(DatasetError, batch_size=BATCH_SIZES, limit=Bounds(least=1), seed=SEEDS)
 def evaluation_batches(
     dataset: PuzzleDataset,
     *,
@@ -192,12 +228,8 @@ def evaluation_batches(
         yield Batch(test.inputs[at].int(), labels, test.puzzle_identifier[at])
 
 
-def _shuffled_rows(
-    first: Integers, counts: Integers, visits: Integers, generator: np.random.Generator
-) -> Integers:
-    """Return, visit after visit, the `counts` rows from `first` on, each visit's shuffled."""
-    if len(visits) == len(counts):
-        return first
-    before = np.repeat(counts.cumsum() - counts, counts)
-    rows = first[visits] + np.arange(len(visits)) - before
-    return rows[np.lexsort((generator.random(len(rows)), visits))]
+def _least(keys: npt.NDArray[np.float64], count: int) -> Integers:
+    """Return the places of the `count` least keys [n], ascending; all is quick."""
+    if count == len(keys):
+        return np.arange(count)
+    return np.sort(np.argpartition(keys, count)[:count])

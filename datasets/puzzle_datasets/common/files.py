@@ -26,9 +26,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             os.fsync(stream.fileno())
             partial.replace(path)
         except BaseException:
-            # What can't be removed must not hide why.
+            # What can't be removed must not hide why; after the renaming, another's may be there.
             with suppress(OSError):
-                partial.unlink(missing_ok=True)
+                if _is_at(partial, stream.fileno()):
+                    partial.unlink()
             raise
         sync(path.parent)
 

@@ -137,8 +137,14 @@ def require(
 
 def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
     """Return settings of a class from plain values, such as a file's; raise `error` for others."""
+    require_names(cls, values, error)
     hints = get_type_hints(cls)
-    known = {item.name: hints[item.name] for item in fields(cls)}
+    return cls(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
+
+
+def require_names(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> None:
+    """Raise `error` for a value that is no setting of a class, or a setting that has no value."""
+    known = [item.name for item in fields(cls)]
     for name in values:
         if name not in known:
             called = name if len(name) <= _LONGEST_NAME else shown(name)
@@ -146,7 +152,6 @@ def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> A
     for item in fields(cls):
         if item.default is MISSING and item.name not in values:
             raise error(item.name, None, f"give {help_of(item)}", problem="is missing")
-    return cls(**{name: _as_hinted(value, known[name]) for name, value in values.items()})
 
 
 def is_of(value: Any, hint: Any) -> bool:
@@ -167,10 +172,17 @@ def described(hint: Any, bounds: Bounds | None = None) -> str:
     parts = [
         _WORDS[part][several] + (limits if part in (int, float) else "")
         if part in _WORDS
-        else str(part)
+        else _named(part)
         for part in alternatives(get_args(hint)[0] if several else hint)
     ]
     return ", ".join(parts[:-1]) + (" or " if parts[:-1] else "") + parts[-1]
+
+
+def _named(part: Any) -> str:
+    """A class or a literal value as people write it."""
+    if get_origin(part) is not None:
+        return "a function" if get_origin(part) is Callable else str(part)
+    return f"a {part.__name__}" if isinstance(part, type) else str(part)
 
 
 @cache

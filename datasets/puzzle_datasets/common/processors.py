@@ -1,7 +1,8 @@
-"""The processor cores that this process may use."""
+"""The processor cores and the memory that this process may use."""
 
 import math
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,22 @@ def cores(groups: Path = CONTROL_GROUPS, own: Path = OWN_GROUPS) -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     allowed = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, math.floor(min([allowed, *_quotas(groups, own)])))
+
+
+def memory(groups: Path = CONTROL_GROUPS, own: Path = OWN_GROUPS) -> int:
+    """Return the bytes that the machine, limits of a process and those of a container leave.
+
+    Whatever others hold of it is not subtracted.
+    """
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY:
+        limits.append(most)
+    for folder in _folders(groups, own):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with suppress(OSError, ValueError):  # missing, or "max"
+                limits.append(int((folder / name).read_text()))
+    return min(limits)
 
 
 def _quotas(groups: Path, own: Path) -> list[float]:

@@ -25,8 +25,17 @@ NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENAMETO
 ANY_SIZE = 10**13
 """`most` of a file that is never held in memory whole."""
 
+MOST_HOLES, SMALL = 0.9, 50_000_000
+"""The largest share of a file above `SMALL` bytes that may be holes, which read as zeros: a file
+that takes no room on the disk could take hours to read."""
+
 MOST_DIGITS = 30
 """Of a whole number: the next reader may make a float of it, or a text."""
+
+MOST_MEMORY = 300_000_000
+"""Bytes of the lists, mappings and texts of JSON: small ones take thirty times their text."""
+_LIST, _MAPPING, _TEXT = 104, 200, 64
+"""Bytes that Python takes for a small one."""
 
 Unread = TypeVar("Unread", bound=UserError)
 
@@ -62,6 +71,10 @@ class Reader:
                 self._fail(
                     f"holds {byte_size(found.st_size)}, over the {byte_size(self.most)} it may"
                 )
+            if found.st_size > SMALL and _written(stream.fileno(), found.st_size) < (
+                (1 - MOST_HOLES) * found.st_size
+            ):
+                self._fail(f"holds {byte_size(found.st_size)}, of which most were never written")
             yield stream
 
     def content(self) -> bytes:
@@ -172,6 +185,21 @@ class Reader:
         raise self.error.of(self.path, f"is damaged: line {line} {problem}", self.remedy)
 
 
+def _written(descriptor: int, size: int) -> int:
+    """Bytes of a file that are not in holes; all where the system does not tell of any."""
+    written = end = 0
+    try:
+        while end < size:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+            written += end - begin
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # which tells that only a hole is left
+            written = size
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return written
+
+
 def unread(path: Path, error: OSError, kind: type[Unread], remedy: str) -> Unread:
     """The error of a file that the system did not let one read; see `UserError.unread`."""
     problem = f"can't be read ({error.strerror or error})"
@@ -196,8 +224,13 @@ def path_from(name: str, value: object, error: type[UserError]) -> Path:
 def parse_json(text: str) -> Any:
     """Return what JSON holds; raise `MisfitError`, said of the text.
 
-    Numbers are finite, and whole ones have `MOST_DIGITS` at most.
+    Numbers are finite, and whole ones have `MOST_DIGITS` at most; what takes more than about
+    `MOST_MEMORY` is refused before it is made.
     """
+    lists, mappings, marks = map(text.count, '[{"')
+    memory = _LIST * lists + _MAPPING * mappings + _TEXT * marks // 2
+    if memory > MOST_MEMORY:
+        raise MisfitError(f"would take {byte_size(memory)} of memory once it is read")
     try:
         return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     except RecursionError:

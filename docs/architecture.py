@@ -95,12 +95,25 @@ def room_of(path: Path) -> str:
 def _imported(path: Path) -> Iterator[tuple[str, str]]:
     """The rooms that a file imports from, wherever in it the import stands."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if name := imported_late(node):
+            yield from _room(name.split("."))
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _room(alias.name.split("."))
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 yield from _room([*node.module.split("."), alias.name])
+
+
+def imported_late(node: ast.AST) -> str | None:
+    """The module that a call of `import_module` names; code in parentheses where it is no text."""
+    if not isinstance(node, ast.Call) or not node.args:
+        return None
+    called = ast.unparse(node.func).rpartition(".")[2]
+    if called not in ("import_module", "__import__"):
+        return None
+    [first, *_] = node.args
+    return str(first.value) if isinstance(first, ast.Constant) else f"({ast.unparse(first)})"
 
 
 def _room(parts: list[str]) -> Iterator[tuple[str, str]]:

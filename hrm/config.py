@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hrm.models import MODELS, ModelKind
+from puzzle_datasets.common.arguments import checked_names
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import check, option, require
 
@@ -35,6 +36,7 @@ class ConfigError(UserError):
     """A setting is impossible, alone or with others; see `UserError`."""
 
 
+@checked_names(ConfigError)
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """A Hierarchical Reasoning Model or one of its baselines; the defaults are as published.
@@ -137,10 +139,10 @@ class ModelConfig:
             11
 
         The `dataset`, a `PuzzleDataset` or its manifest, fixes vocabulary, length and number of
-        puzzle identities. Raises `ConfigError` where a value is impossible.
+        puzzle identities. Raises `ConfigError` where a value is impossible, or is no setting.
         """
         manifest = getattr(dataset, "manifest", dataset)
-        sizes = {name: getattr(manifest, name) for name in DATASET_FIELDS}
+        sizes = {name: getattr(manifest, name, None) for name in DATASET_FIELDS}
         return cls(**{**settings, **sizes})
 
     @property
@@ -234,6 +236,7 @@ _DEFAULTS = {
 }
 
 
+@checked_names(ConfigError)
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """A training of a model: `training_flops` is the budget, which gives the number of steps.

@@ -80,6 +80,24 @@ def test_no_hidden_arrow(package: str) -> None:
                 assert node.module.split(".")[0] not in forbidden, path
 
 
+COMPUTED = {
+    "puzzle_datasets/common/lazy.py": "for the `__init__` of packages, above all rooms",
+    "puzzle_datasets/kinds/kind.py": "of its own room, whose folders are the kinds",
+}
+"""Files that import modules by names that they put together, and which these are."""
+
+
+def test_modules_imported_late_are_named() -> None:
+    """So that the picture has them, as it has those of import statements."""
+    for package in ROOMS:
+        for path in _sources(package):
+            names = map(PICTURE["imported_late"], ast.walk(ast.parse(path.read_text())))
+            computed = [name for name in names if name and name.startswith("(")]
+            assert not computed or str(path.relative_to(FOLDERS[package].parent)) in COMPUTED
+            if path.name != "__init__.py":
+                assert "common.lazy import" not in path.read_text(), path
+
+
 @pytest.mark.parametrize("package", sorted(ROOMS))
 def test_every_room_has_its_floor(package: str) -> None:
     rooms = {PICTURE["room_of"](p.relative_to(FOLDERS[package])) for p in _sources(package)}

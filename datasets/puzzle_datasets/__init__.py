@@ -22,12 +22,13 @@
     >>> export(folder, Path(home.name, "npy"))
     >>> home.cleanup()
 
-Importing the package imports nothing else; a name is found when it is first used.
+Importing the package imports next to nothing; a name is found when it is first used.
 """
 
 from typing import TYPE_CHECKING
 
 from puzzle_datasets.common.lazy import lazy
+from puzzle_datasets.storage.forms import find_forms_by
 
 if TYPE_CHECKING:
     from puzzle_datasets.commands.prepare import prepare as prepare
@@ -64,4 +65,6 @@ __getattr__, __dir__ = lazy(
         "storage.shards": ("read_manifest",),
     },
 )
+# Storage lies below the kinds, which are known here alone, and imported when one is asked for.
+find_forms_by(lambda name: __getattr__("kind_named")(name))
 __all__ = __dir__()

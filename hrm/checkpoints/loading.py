@@ -24,7 +24,9 @@ from hrm.config import ConfigError, ModelConfig, TrainingConfig, require_least, 
 from hrm.model.devices import require_precision
 from hrm.model.flat import FlatParameters
 from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.options import make
+from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.common.text import shown
 from puzzle_datasets.storage.schema import Manifest
 
@@ -32,8 +34,9 @@ CPU = torch.device("cpu")
 MOST_SEGMENTS = 1_000_000
 
 
+@checked(CheckpointError)
 def load_model(
-    path: Path,
+    path: Path | str,
     *,
     device: torch.device = CPU,
     dtype: torch.dtype | None = None,
@@ -53,6 +56,7 @@ def load_model(
             says.
         ConfigError: the device lacks the precision.
     """
+    path = path_from("path", path, CheckpointError)
     if (path / CHECKPOINT_FILE).is_file():
         path = path / CHECKPOINT_FILE
     named = None if (path / CONFIG_FILE).is_file() else re.fullmatch(r"step_(\d+)", path.name)

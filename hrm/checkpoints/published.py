@@ -18,13 +18,17 @@ from hrm.checkpoints.published_weights import COMPILED_PREFIX, find, model_confi
 from hrm.checkpoints.published_weights import read as read_weights
 from hrm.config import TrainingConfig
 from hrm.model.reasoning_model import ReasoningModel
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.files import write_whole
+from puzzle_datasets.common.options import Bounds
+from puzzle_datasets.common.reading import path_from
 
 CONFIG_FILE = "all_config.yaml"
 
 
+@checked(CheckpointError, step=Bounds(least=0))
 def load_published(
-    folder: Path,
+    folder: Path | str,
     *,
     seq_len: int | None = None,
     step: int | None = None,
@@ -43,7 +47,7 @@ def load_published(
     Raises `CheckpointError` where a file is missing, damaged, or asks for a model other than the
     published ones; a tensor is missing, surplus or misshapen; the length isn't known.
     """
-    folder = Path(folder)
+    folder = path_from("folder", folder, CheckpointError)
     settings = read(folder / CONFIG_FILE)
     file = find(folder, step)
     weights = read_weights(file)
@@ -56,9 +60,10 @@ def load_published(
     return model
 
 
+@checked(CheckpointError, step=Bounds(least=0))
 def export_published(
     model: ReasoningModel | LoadedModel,
-    folder: Path,
+    folder: Path | str,
     step: int | None = None,
     training: TrainingConfig | None = None,
     *,
@@ -86,7 +91,7 @@ def export_published(
         training = training or model.training
         step = model.step if step is None else step
         model = model.model
-    folder, step = Path(folder), step or 0
+    folder, step = path_from("folder", folder, CheckpointError), step or 0
     file = folder / f"step_{step}"
     _require_exportable(model, file, step)
     training = training or TrainingConfig(training_flops=1.0)  # published files hold no budget

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrm.config import ModelConfig
+from hrm.config import ConfigError, ModelConfig
 from hrm.model.layers import (
     Attention,
     Embedding,
@@ -27,6 +27,7 @@ from hrm.model.layers import (
     truncated_normal_,
 )
 from hrm.recurrence import kept_updates, segment_updates
+from puzzle_datasets.common.arguments import checked
 
 Q_HEAD_BIAS = -5.0
 """Both Q-values start near zero, so that no row halts before it has learnt to."""
@@ -112,6 +113,7 @@ class ReasoningModel(nn.Module):
         ((2, 81, 11), (2, 82, 32))
     """
 
+    @checked(ConfigError)
     def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config = config = config.effective

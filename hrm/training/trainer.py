@@ -14,7 +14,7 @@ import torch
 
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.tensor_file import require_like
-from hrm.config import ModelConfig, TrainingConfig, require_sizes
+from hrm.config import ConfigError, ModelConfig, TrainingConfig, require_sizes
 from hrm.distributed import SINGLE, ProcessGroup
 from hrm.evaluation.accuracy import EVALUATION_SEED, Evaluation, evaluate
 from hrm.model.devices import require_precision
@@ -23,6 +23,8 @@ from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.learner import Learner
 from hrm.training.watch import Watch
+from puzzle_datasets.common.arguments import checked
+from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.records import MisfitError
 from puzzle_datasets.loader import TrainLoader, evaluation_batches
 from puzzle_datasets.loading.batch import Batch
@@ -49,6 +51,7 @@ class Trainer:
     Raises `ConfigError` where the dataset does not fit the model, or the device the precision.
     """
 
+    @checked(ConfigError)
     def __init__(
         self,
         model_config: ModelConfig,
@@ -98,6 +101,7 @@ class Trainer:
         """Return True if the budget is spent."""
         return self.step >= self.total_steps
 
+    @checked(ConfigError, seconds=Bounds(least=0))
     def run(
         self,
         checkpoint: Path | None = None,
@@ -161,6 +165,7 @@ class Trainer:
             share=self.group.share,
         )
 
+    @checked(ConfigError)
     def save(self, path: Path) -> None:
         """Write everything that resuming needs to `path`, atomically.
 
@@ -171,6 +176,7 @@ class Trainer:
         if self.group.rank == 0:
             checkpoint.save(path, content)
 
+    @checked(ConfigError)
     def restore(self, path: Path) -> None:
         """Continue from what `save` wrote; raises `CheckpointError` if it is not of this run."""
         content = checkpoint.load(path)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from puzzle_datasets.commands.prepare import prepare
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import undo
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.kinds.arc.views import InputIndex, VotingBatch, voting_batches
@@ -123,5 +124,5 @@ def test_processes_share_the_views(source: str, request: pytest.FixtureRequest) 
 
 
 def test_a_share_that_there_is_not_is_refused() -> None:
-    with pytest.raises(AssertionError, match="rank=3, world_size=3"):
+    with pytest.raises(DatasetError, match="rank is 3; give a number below world_size=3"):
         Share(rank=3, world_size=3)

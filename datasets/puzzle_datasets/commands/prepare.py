@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from puzzle_datasets.checks import StoredSet, check_rows, check_sharing, check_structure
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, naming
 from puzzle_datasets.common.reading import path_from
@@ -22,6 +23,7 @@ def puzzle_sets() -> dict[str, PuzzleSet]:
     return {**sets_of_kinds(), IMPORTED: OFFICIAL}
 
 
+@checked(DatasetError)
 def puzzle_set(name: str) -> PuzzleSet:
     """Return the puzzle set of a name.
 
@@ -36,14 +38,18 @@ def puzzle_set(name: str) -> PuzzleSet:
     return known[name]
 
 
-def prepare(name: str, settings: Settings, root: Path, report: Report | None = None) -> Path:
+@checked(DatasetError)
+def prepare(name: str, settings: Settings, root: Path | str, report: Report | None = None) -> Path:
     """Return the folder below `root` that holds the puzzle set of these settings, whole.
 
     However many processes call at once, one builds and the others wait for it. A set appears under
     its name only when finished; what a killed build left behind is cleared by the next one. Raises
-    `DatasetError` if the name is unknown, the settings can't be met, or the set is there but
-    damaged; `OSError` if `root` can't be written.
+    `DatasetError` if the name is unknown, the settings are another's or can't be met, or the set
+    is there but damaged; `OSError` if `root` can't be written.
     """
+    root = path_from("root", root, DatasetError)
+    if not isinstance(settings, wanted := puzzle_set(name).settings):
+        raise DatasetError("settings", settings, f"give {wanted.__name__}")
     folder = root / folder_name(name, settings)
     _build_once(name, settings, folder, report)
     verify(folder)

@@ -40,7 +40,7 @@ def checked(
 
 
 def checked_names(error: type[UserError]) -> Callable[[type[Class]], type[Class]]:
-    """Have a dataclass of settings raise `error` for one that it does not have, or that is missing.
+    """Have a dataclass of settings raise `error` for a name that is none of them, or is missing.
 
     Its values are its own to check.
     """

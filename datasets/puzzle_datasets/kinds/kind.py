@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from puzzle_datasets import kinds
 from puzzle_datasets.checks import StoredSet
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.drawing.picture import Look
@@ -153,6 +154,7 @@ def kind_names() -> list[str]:
     return sorted(item.name for item in pkgutil.iter_modules(kinds.__path__) if item.ispkg)
 
 
+@checked(DatasetError)
 def kind_named(name: str) -> Kind:
     """Return the kind of a name.
 
@@ -184,13 +186,17 @@ def augmenter(dataset: "PuzzleDataset", seed: int, device: "torch.device") -> "A
     return kind_named(dataset.manifest.kind).augmenter(dataset, seed, device)
 
 
+@checked(DatasetError)
 def score(dataset: "PuzzleDataset", predictions: "torch.Tensor") -> dict[str, float]:
     """Return the metrics of predictions [n, L], one for each row of the test split, in order.
 
-    Of puzzles that are voted on, each row is one vote, whatever the confidence.
+    Of puzzles that are voted on, each row is one vote, whatever the confidence. Raises
+    `DatasetError` if there are other rows than those.
     """
     test = dataset.test
-    assert predictions.shape == test.labels.shape, f"{predictions.shape} are not all test rows"
+    if predictions.shape != test.labels.shape:
+        problem, wanted = (f"of shape {list(one.shape)}" for one in (predictions, test.labels))
+        raise DatasetError.of("predictions", f"are {problem}", f"give them {wanted}")
     kind = kind_named(dataset.manifest.kind)
     if kind.vote_scores is not None:
         return kind.vote_scores(dataset, predictions)

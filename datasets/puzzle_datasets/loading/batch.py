@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from puzzle_datasets.common.draws import key_digest
+from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.storage.dataset import PairTable, PuzzleDataset
 from puzzle_datasets.storage.schema import IGNORE_LABEL, Integers
 
@@ -45,13 +47,19 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """The part of every batch that a process takes: the `rank`-th of `world_size`."""
+    """The part of every batch that a process takes: the `rank`-th of `world_size`.
 
-    rank: int = 0
-    world_size: int = 1
+    Raises `DatasetError` where it has no such part.
+    """
+
+    rank: int = option(0, "number of this process, from 0", least=0)
+    world_size: int = option(1, "number of processes", least=1)
 
     def __post_init__(self) -> None:
-        assert 0 <= self.rank < self.world_size, self
+        check(self, DatasetError)
+        remedy = f"give a number below world_size={self.world_size}"
+        fits = self.rank < self.world_size
+        require(self, "rank", fits, remedy, DatasetError, also=("world_size",))
 
     def of(self, rows: int) -> slice:
         """Return the rows of a batch that are this process's."""

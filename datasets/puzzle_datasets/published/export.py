@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, naming
 from puzzle_datasets.common.reading import path_from
@@ -38,6 +39,7 @@ from puzzle_datasets.storage.writer import Report
 SET = "all"
 
 
+@checked(DatasetError)
 def export(
     folder: Path | str, out: Path | str, style: Style = "hrm", report: Report | None = None
 ) -> None:

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,11 @@ from torch import Tensor
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
+from puzzle_datasets.common.processors import memory
 from puzzle_datasets.common.reading import path_from
+from puzzle_datasets.common.text import byte_size
 from puzzle_datasets.storage.arrays import open_array
+from puzzle_datasets.storage.forms import form_named
 from puzzle_datasets.storage.rows import (
     BEFORE_FIRST,
     Fault,
@@ -122,9 +124,7 @@ class PuzzleDataset:
 
 def _require_kind(folder: Path, manifest: Manifest) -> None:
     """Prove files and columns to be those of the kind, which is looked up by its name."""
-    # Kinds lie above this room, which knows of them only what they answer here.
-    kind = import_module("puzzle_datasets.kinds.kind").kind_named(manifest.kind)
-    remedy = rebuild(folder)
+    kind, remedy = form_named(manifest.kind), rebuild(folder)
     require_kind(folder, manifest, kind.box(manifest.grid[0]), kind.identified, remedy)
     for split in SPLITS:
         require_columns(folder, manifest, split, kind.columns, remedy)
@@ -184,7 +184,18 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
         if all(_is_whole(columns[split], folder, manifest, split) for split in SPLITS):
             return columns
         shutil.rmtree(copy, ignore_errors=True)
+    _require_memory(folder, manifest, copy.parent)
     return {split: joined(list(_rows(folder, manifest, split))) for split in SPLITS}
+
+
+def _require_memory(folder: Path, manifest: Manifest, copies: Path) -> None:
+    """Raise `DatasetError` for a set that no copy of could be written, and no memory holds."""
+    pairs = sum(manifest.counts[f"{split}_pairs"] for split in SPLITS)
+    size = 2 * 2 * manifest.seq_len * pairs  # its tokens, once more while pieces are joined
+    if size > memory():
+        problem = f"takes {byte_size(size)} of memory, which this machine has not"
+        remedy = f"have {copies} writable, with room for it"
+        raise DatasetError.of(folder, problem, remedy, size)
 
 
 def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from puzzle_datasets.storage.dataset import PuzzleDataset
 
 
+@checked(DatasetError)
 def refuse_leaks(trained_on: "PuzzleDataset", scored: "PuzzleDataset") -> None:
     """Refuse to score a set after training on another one that gives its answers away.
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.reading import parse_json
 from puzzle_datasets.common.records import MisfitError, record_from
@@ -131,6 +132,7 @@ class Manifest(_Description):
         return json.dumps(asdict(self), indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
+    @checked(DatasetError)
     def from_json(cls, text: str, file: Path | str = MANIFEST_FILE) -> "Manifest":
         """Read a manifest of this schema version back; `DatasetError` of `file` if it is none."""
         try:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
-from puzzle_datasets.common.reading import ANY_SIZE, Reader
+from puzzle_datasets.common.reading import ANY_SIZE, Reader, path_from
 from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest, Split
 
 ROW_GROUP = 8192
@@ -125,8 +125,9 @@ def file_hash(file: Path, remedy: str = "restore it") -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path | str) -> Manifest:
     """Return a folder's manifest, the other files unseen; `DatasetError` if none can be used."""
+    folder = path_from("folder", folder, DatasetError)
     file = folder / MANIFEST_FILE
     if not file.exists():
         raise DatasetError.of(

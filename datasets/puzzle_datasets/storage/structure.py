@@ -19,7 +19,7 @@ from puzzle_datasets.storage.schema import (
 from puzzle_datasets.storage.shards import ROW_GROUP, unreadable
 
 MOST_UNPACKED = 1_000
-"""Bytes of tokens for each byte of a shard, above `SMALL`: more is no puzzle, but a trap."""
+"""Bytes of rows for each byte of a shard, above `SMALL`: more is no puzzle, but a trap."""
 SMALL = 50_000_000
 LONGEST_NAME = 100
 """Bytes of a name in the tables beside the shards, on average."""
@@ -76,9 +76,12 @@ def require_columns(
             schema = metadata.schema.to_arrow_schema()
         if (fault := _fault_of_schema(schema, expected, _OPTIONAL)) is not None:
             raise DatasetError.of(file, fault, remedy)
-        unpacked = 2 * manifest.seq_len * metadata.num_rows
-        if unpacked > SMALL + MOST_UNPACKED * file.stat().st_size:
-            raise DatasetError.of(file, f"would unpack to {unpacked:,} bytes of tokens", remedy)
+        all_of_row, tokens_of_row = sum(map(_width, schema.types)), 2 * manifest.seq_len
+        for what, width in (("tokens", tokens_of_row), ("numbers", all_of_row - tokens_of_row)):
+            unpacked = width * metadata.num_rows
+            if unpacked > SMALL + MOST_UNPACKED * file.stat().st_size:
+                fault = f"would unpack to {unpacked:,} bytes of {what}"
+                raise DatasetError.of(file, fault, remedy)
         rows += metadata.num_rows
     promised = manifest.counts[f"{split}_pairs"]
     if rows != promised:
@@ -111,7 +114,7 @@ def _fault_of_header(
     rows, count = parquet.metadata.num_rows, manifest.counts[_COUNTED[file][0]]
     if fault is None and rows != count:
         return f"has {rows} rows, not {count} as the manifest says"
-    unpacked = rows * sum(_width(kind) for kind in parquet.schema_arrow.types)
+    unpacked = rows * sum(map(_width, parquet.schema_arrow.types))
     if fault is None and unpacked > SMALL + MOST_UNPACKED * size:
         return f"would unpack to {unpacked:,} bytes"
     return fault
@@ -130,7 +133,7 @@ def _read_in_bounds(parquet: pq.ParquetFile) -> pa.Table | None:
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     largest = max((group.total_byte_size for group in groups), default=0)
     pieces: list[pa.RecordBatch] = []
-    left = SMALL + metadata.num_rows * sum(_width(kind) for kind in parquet.schema_arrow.types)
+    left = SMALL + metadata.num_rows * sum(map(_width, parquet.schema_arrow.types))
     for piece in parquet.iter_batches(max(1, min(ROW_GROUP, SMALL // max(largest, 1)))):
         left -= piece.nbytes
         if left < 0:

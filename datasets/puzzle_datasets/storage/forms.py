@@ -1,0 +1,37 @@
+"""What a kind says of how its sets are stored; kinds lie above this room, which is told of them."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Form(Protocol):
+    """The part of a kind that decides how its sets are stored; see `Kind` for the meaning."""
+
+    @property
+    def columns(self) -> "Mapping[str, pa.DataType]":
+        """Columns that its shards have beside the common ones."""
+
+    @property
+    def box(self) -> Callable[[int], tuple[int, int] | None]:
+        """Returns rows and columns of a box, for the side of a grid."""
+
+    @property
+    def identified(self) -> bool:
+        """Tables of groups and identities lie beside the shards."""
+
+
+_finders: list[Callable[[str], Form]] = []
+
+
+def find_forms_by(finder: Callable[[str], Form]) -> None:
+    """Have `form_named` ask `finder`, which raises `DatasetError` for a name that no kind has."""
+    _finders[:] = [finder]
+
+
+def form_named(kind: str) -> Form:
+    """Return the form of a kind by its name. Raises `DatasetError` if there is none."""
+    [finder] = _finders
+    return finder(kind)

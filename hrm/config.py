@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hrm.models import MODELS, ModelKind
-from puzzle_datasets.common.arguments import checked_names
+from puzzle_datasets.common.arguments import checked, checked_names
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import check, option, require
 
@@ -130,6 +130,7 @@ class ModelConfig:
         require(self, name, fits, remedy, ConfigError, also=also)
 
     @classmethod
+    @checked(ConfigError)
     def for_dataset(cls, dataset: Any, **settings: Any) -> "ModelConfig":
         """Return the configuration of a model that fits a puzzle set.
 

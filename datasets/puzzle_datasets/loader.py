@@ -20,7 +20,7 @@ from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.processors import memory
-from puzzle_datasets.common.text import counted
+from puzzle_datasets.common.text import counted, shown
 from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.loading.batch import Batch, Picks, Share
 from puzzle_datasets.loading.served import run_starts
@@ -33,6 +33,8 @@ MOST_DRAWN = 2**20
 """About how many rows are drawn from for them, where a puzzle has very many."""
 
 BATCH_SIZES, SEEDS = Bounds(least=1, most=1e9), Bounds(least=0, most=LARGEST_SEED)
+LARGEST_EPOCH = 2**32 - 1
+"""Draws of variants are counted by it, in 32 bits."""
 MOST_EPOCHS = 10_000
 """In one batch: each costs its own draws."""
 PAIR_BYTES = 8
@@ -136,7 +138,10 @@ class TrainLoader:
         self._batch_size, self._share, self._seed = batch_size, share, seed
         self._index = PuzzleIndex.of(dataset)
         self._require_batch(dataset.manifest.seq_len)
-        self._augmenter = augmenter(dataset, seed, torch.device(device))
+        try:
+            self._augmenter = augmenter(dataset, seed, torch.device(device))
+        except RuntimeError as error:  # torch lists all the devices that it has heard of
+            raise DatasetError("device", device, "give cpu or cuda") from error
         self._seek(_Position(0, 0))
 
     def next_batch(self) -> Batch:
@@ -150,13 +155,25 @@ class TrainLoader:
         """Return the position: the epoch, and the number of its groups that were visited."""
         return self._position._asdict()
 
+    @checked(DatasetError)
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go to a position that `state_dict` returned, of the same set and seed.
 
-        Raises `ValueError` where there is none such.
+        Raises `DatasetError` where there is none such.
         """
-        if not 0 <= state["position"] < len(self._index.starts) or state["epoch"] < 0:
-            raise ValueError(f"no epoch has a position {state['position']}")
+        places = (
+            ("there is no epoch", "epoch", LARGEST_EPOCH),
+            (
+                "no epoch has a position",
+                "position",
+                len(self._index.starts) - 1,
+            ),
+        )
+        for there_is_none, name, most in places:
+            value = state.get(name)
+            if type(value) is not int or not 0 <= value <= most:
+                problem = f"{there_is_none} {shown(value)}"
+                raise DatasetError.of(None, problem, f"give one from 0 to {most}", value)
         self._seek(_Position(state["epoch"], state["position"]))
 
     def _require_batch(self, seq_len: int) -> None:

@@ -116,6 +116,8 @@ class ReasoningModel(nn.Module):
     @checked(ConfigError)
     def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        if not dtype.is_floating_point:
+            raise ConfigError("dtype", dtype, "give torch.float32 or torch.bfloat16")
         self.config = config = config.effective
         self.dtype = dtype
         d = config.hidden_size

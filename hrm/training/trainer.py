@@ -24,6 +24,7 @@ from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.learner import Learner
 from hrm.training.watch import Watch
 from puzzle_datasets.common.arguments import checked
+from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.records import MisfitError
 from puzzle_datasets.loader import TrainLoader, evaluation_batches
@@ -191,7 +192,8 @@ class Trainer:
             self._learner.load_state_dict(state["learner"])
             self._loader.load_state_dict(state["loader"])
         except (RuntimeError, ValueError) as error:
-            problem = f"holds another state than its settings say ({error})"
+            reason = error.problem if isinstance(error, UserError) else error
+            problem = f"holds another state than its settings say ({reason})"
             raise checkpoint.CheckpointError.of(path, problem, "restore another one") from error
         self._seconds, self.measurements = state["seconds"], measurements
 

@@ -90,6 +90,7 @@ def _build_once(name: str, settings: Settings, folder: Path, report: Report | No
         make_folder(folder, lambda partial: build(settings, SetWriter(partial, report)))
 
 
+@checked(DatasetError)
 def verify_all(folder: Path | str) -> Iterator[str]:
     """Yield a line for every check that a puzzle set passes, in order; later ones build on it.
 

@@ -4,6 +4,8 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
+from pathlib import Path
+from types import NoneType
 from typing import Any, ParamSpec, TypeVar, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
@@ -13,6 +15,8 @@ from puzzle_datasets.common.text import suggest
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
 Class = TypeVar("Class")
+
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def checked(
@@ -49,10 +53,12 @@ def checked_names(error: type[UserError]) -> Callable[[type[Class]], type[Class]
         made: Callable[..., None] = settings.__init__
 
         @wraps(made)
-        def make(self: Class, *given: Any, **values: Any) -> None:
-            if not given:
-                require_names(settings, values, error)
-            made(self, *given, **values)
+        def make(self: Class, *unnamed: Any, **values: Any) -> None:
+            if unnamed:
+                problem = "has values without names"
+                raise error.of(settings.__name__, problem, "name every setting", unnamed)
+            require_names(settings, values, error)
+            made(self, **values)
 
         settings.__init__ = make  # type: ignore[method-assign, assignment]
         return settings
@@ -68,11 +74,18 @@ def _require(
     error: type[UserError],
 ) -> None:
     signature, hints = _known(function)
-    for name in named.keys() - signature.parameters.keys():
-        remedy = suggest(name, signature.parameters)
-        raise error(name, named[name], remedy, problem=f"is no argument of {function.__name__}")
-    values = signature.bind_partial(*given, **named).arguments
-    for name, parameter in signature.parameters.items():
+    called = function.__qualname__.removesuffix(".__init__")
+    single = {n: one for n, one in signature.parameters.items() if one.kind not in _MANY}
+    known = [name for name in single if name not in ("self", "cls")]
+    takes_any = len(single) < len(signature.parameters)
+    for name, value in named.items():
+        if name not in known and not takes_any:
+            raise error(name, value, suggest(name, known), problem=f"is no argument of {called}")
+    try:
+        values = signature.bind_partial(*given, **named).arguments
+    except TypeError as fault:
+        raise error.of(called, f"can't be called so ({fault})", "name the arguments") from fault
+    for name, parameter in single.items():
         if name not in values:
             if parameter.default is parameter.empty:
                 raise error(name, None, "give it", problem="is missing")
@@ -113,4 +126,8 @@ def _is(value: Any, part: Any) -> bool:
 def _described(hint: Any, bound: Bounds | None) -> str:
     if hint is Any:
         return f"a number{bound}"
-    return f"a {hint.rpartition('.')[2]}" if isinstance(hint, str) else described(hint, bound)
+    if isinstance(hint, str):
+        return f"a {hint.rpartition('.')[2]}"
+    if Path in (parts := alternatives(hint)):  # which may be a text too
+        return "a path or none" if NoneType in parts else "a path"
+    return described(hint, bound)

@@ -147,8 +147,9 @@ def require_names(cls: type[Any], values: Mapping[str, Any], error: type[UserErr
     known = [item.name for item in fields(cls)]
     for name in values:
         if name not in known:
-            called = name if len(name) <= _LONGEST_NAME else shown(name)
-            raise error(called, values[name], suggest(name, known), problem="is no setting")
+            called = name if len(str(name)) <= _LONGEST_NAME else shown(name)
+            remedy = suggest(str(name), known)
+            raise error(str(called), values[name], remedy, problem="is no setting")
     for item in fields(cls):
         if item.default is MISSING and item.name not in values:
             raise error(item.name, None, f"give {help_of(item)}", problem="is missing")
@@ -180,9 +181,12 @@ def described(hint: Any, bounds: Bounds | None = None) -> str:
 
 def _named(part: Any) -> str:
     """A class or a literal value as people write it."""
-    if get_origin(part) is not None:
-        return "a function" if get_origin(part) is Callable else str(part)
-    return f"a {part.__name__}" if isinstance(part, type) else str(part)
+    kind = get_origin(part) or part
+    if kind is Callable:
+        return "a function"
+    if not isinstance(kind, type):
+        return str(kind)
+    return f"a {kind.__module__.partition('.')[0]}.{kind.__name__}"
 
 
 @cache

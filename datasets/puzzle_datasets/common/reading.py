@@ -216,9 +216,16 @@ def path_from(name: str, value: object, error: type[UserError]) -> Path:
     """
     if not isinstance(value, str | Path):
         raise error(name, value, "give a path")
-    if "\0" in str(value):
-        raise error(name, value, "give a path that a system has")
-    return Path(value)
+    path = Path(value)
+    try:
+        path.lstat()
+    except OSError as fault:
+        if fault.errno != errno.ENAMETOOLONG:
+            return path
+        raise error(name, value, "give a shorter path") from fault
+    except ValueError as fault:
+        raise error(name, value, "give a path that a system has") from fault
+    return path
 
 
 def parse_json(text: str) -> Any:

@@ -197,6 +197,8 @@ def score(dataset: "PuzzleDataset", predictions: "torch.Tensor") -> dict[str, fl
     if predictions.shape != test.labels.shape:
         problem, wanted = (f"of shape {list(one.shape)}" for one in (predictions, test.labels))
         raise DatasetError.of("predictions", f"are {problem}", f"give them {wanted}")
+    if predictions.is_floating_point():
+        raise DatasetError.of("predictions", f"are {predictions.dtype}", "give tokens")
     kind = kind_named(dataset.manifest.kind)
     if kind.vote_scores is not None:
         return kind.vote_scores(dataset, predictions)
@@ -217,6 +219,7 @@ class PuzzleSet:
     quick_check: Callable[[Any], object] = lambda settings: None
     most_identifiers: Callable[[Any], int] = lambda settings: 1
 
+    @checked(DatasetError)
     def settings_from(self, values: Mapping[str, Any]) -> Any:
         """Return settings of this set from plain values, such as a file's.
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
 from puzzle_datasets.common.processors import memory
@@ -102,6 +103,7 @@ class PuzzleDataset:
     group_names: list[str]
 
     @classmethod
+    @checked(DatasetError)
     def open(cls, folder: Path | str) -> "PuzzleDataset":
         """Read a folder that `prepare` returned.
 

@@ -1,4 +1,4 @@
-"""What a kind says of how its sets are stored; kinds lie above this room, which is told of them."""
+"""What a kind says of how its sets are stored; kinds lie above this room and are told to it."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol

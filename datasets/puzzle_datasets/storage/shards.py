@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import sync
 from puzzle_datasets.common.reading import ANY_SIZE, Reader, path_from
@@ -125,6 +126,7 @@ def file_hash(file: Path, remedy: str = "restore it") -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+@checked(DatasetError)
 def read_manifest(folder: Path | str) -> Manifest:
     """Return a folder's manifest, the other files unseen; `DatasetError` if none can be used."""
     folder = path_from("folder", folder, DatasetError)

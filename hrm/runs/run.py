@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.config import ConfigError, ema_decay
 from hrm.distributed import ProcessGroup
 from hrm.model.devices import gpu_memory, main_memory
@@ -102,7 +103,8 @@ class SingleRun:
                 # Whoever reads the first line may send a signal, which all have to take well.
                 self.group.barrier()
                 self._say_beginning()
-                with signs_of_life(self._say, partial(report.sign, trainer)) as signs:
+                signs_of_it = signs_of_life(self._say, partial(report.sign, trainer))
+                with _fault_of_the_run(), signs_of_it as signs:
                     for progress in trainer.run(self.folder.checkpoint, seconds, stop):
                         self.group.broadcast(self._append)
                         self._say(report.line(progress))
@@ -147,3 +149,17 @@ class SingleRun:
             decay = ema_decay(self.trainer.model_config, self.trainer.config)
             say(report.result(evaluated[-1], decay))
         say(f"Checkpoint {self.folder.checkpoint}, reports {self.folder.metrics}.")
+
+
+@contextmanager
+def _fault_of_the_run() -> Iterator[None]:
+    """Have puzzles that go bad meanwhile be no bad input: they were sound when they were opened.
+
+    A checkpoint that can't be written stays what it is.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except UserError as error:
+        raise RunError(str(error)) from error

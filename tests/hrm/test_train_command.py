@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -533,6 +534,27 @@ def test_nobody_has_to_read(
     assert reports(tmp_path / "run")[-1]["step"] == 20
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_puzzles_that_are_lost_during_a_run_are_its_fault(
+    words: Callable[..., list[str]],
+    arc_folder: Path,
+    tmp_path: Path,
+    started: Callable[..., "subprocess.Popen[str]"],
+) -> None:
+    """A set that vanishes was read before; answers that become blank end the run with status 1."""
+    folder = Path(shutil.copytree(arc_folder, tmp_path / "sets" / "arc"))
+    process = started(["hrm.train", *words("--dataset", str(folder), steps=MANY)])
+    wait_for_line(process, f"step 20/{MANY}")
+    shutil.rmtree(folder)
+    [labels] = folder.parent.glob(".decoded/*/test/labels.npy")
+    with labels.open("r+b") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(128)
+        stream.write(bytes(size - 128))
+    _, errors = process.communicate(timeout=60)
+    assert errors == "hrm.train: no puzzle to evaluate has labels; choose another test set.\n"
+    assert process.returncode == 1
 
 
 def test_a_resume_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,8 +66,16 @@ def load_model(
         loaded = LoadedModel(model=model, config=model.config, source=path, step=step)
     else:
         loaded = _load_ours(path, dtype)
+    _require_finite(path, loaded.model)
     require_precision(type_name(loaded.model.dtype), device, "dtype")
     return replace(loaded, model=loaded.model.to(device).eval())
+
+
+def _require_finite(path: Path, model: ReasoningModel) -> None:
+    for name, weights in model.state_dict().items():
+        if not weights.isfinite().all():
+            problem = f"holds weights that are no finite numbers, such as {name}"
+            raise CheckpointError.of(path, problem, "restore another one")
 
 
 def type_name(dtype: torch.dtype) -> str:

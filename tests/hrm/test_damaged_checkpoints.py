@@ -211,6 +211,18 @@ def test_a_weight_whose_name_is_a_number_is_refused(whole: Path, tmp_path: Path)
     assert "holds no weights by name" in refused(tmp_path / "odd.pt")
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_weights_that_are_no_finite_numbers_are_refused(
+    value: float, whole: Path, tmp_path: Path
+) -> None:
+    content = checkpoint.load(whole)
+    content["state"]["learner"]["average"][3] = value
+    checkpoint.save(tmp_path / "checkpoint.pt", content)
+    assert "holds weights that are no finite numbers, such as " in refused(
+        tmp_path / "checkpoint.pt"
+    )
+
+
 def put(content: Any, path: list[str], value: Any) -> None:
     for key in path[:-1]:
         content = content[key]

@@ -45,6 +45,23 @@ def python(code: str, *words: object) -> "subprocess.Popen[str]":
     )
 
 
+def test_an_interrupt_after_the_renaming_leaves_what_another_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial, renamed = tmp_path / ".a.partial", Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        renamed(self, target)
+        partial.write_text("another's")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert partial.read_text() == "another's"
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     """A limit on a file's size stands for the disk: writing fails half-way.

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import DatasetError, UserError
-from puzzle_datasets.common.reading import Reader, path_from
+from puzzle_datasets.common.reading import ANY_SIZE, SMALL, Reader, parse_json, path_from
 from puzzle_datasets.common.records import MisfitError, record_from
 
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -52,6 +52,26 @@ def reader(path: Path, most: int = 10_000) -> Reader:
 def file(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+@pytest.mark.parametrize("begin", [b"", b"PAR1"])
+def test_a_file_of_holes_is_refused_before_it_is_read(begin: bytes, tmp_path: Path) -> None:
+    path = file(tmp_path / "a.parquet", begin)
+    os.truncate(path, 10**12)
+    with pytest.raises(DatasetError, match="holds 1 TB, of which most were never written"):
+        reader(path, ANY_SIZE).content()
+
+
+def test_a_large_file_is_no_hole(tmp_path: Path) -> None:
+    path = file(tmp_path / "a.bin", bytes(SMALL + 1))
+    with reader(path, ANY_SIZE).opened() as stream:
+        assert len(stream.read()) == SMALL + 1
+
+
+@pytest.mark.parametrize("one", ["[0]", "{}", '{"a":0}', '"ab"'])
+def test_what_takes_too_much_memory_is_refused_before_it_is_made(one: str) -> None:
+    with pytest.raises(MisfitError, match="of memory once it is read"):
+        parse_json(f"[{','.join([one] * 5_000_000)}]")
 
 
 def test_a_record_is_what_was_written(tmp_path: Path) -> None:

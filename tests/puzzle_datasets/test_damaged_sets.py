@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from puzzle_datasets.commands.prepare import prepare, verify_all
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.maze.source import MazeSettings
-from puzzle_datasets.storage import structure
+from puzzle_datasets.storage import dataset, structure
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, MANIFEST_FILE
 from puzzle_datasets.storage.shards import file_hash, shard_file, write_shard
@@ -208,6 +208,19 @@ def test_a_table_beside_the_shards_is_judged_before_it_is_read(
 ) -> None:
     rewrite(arc_set, file, change)
     assert said in refused(arc_set)
+
+
+def test_a_set_that_neither_disk_nor_memory_holds_is_refused(
+    maze_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(dataset, "make_folder", refuse)
+    assert len(PuzzleDataset.open(maze_set).train) == 6
+    monkeypatch.setattr(dataset, "memory", lambda: 899)
+    with pytest.raises(DatasetError, match="takes 900 B of memory, which this machine has not"):
+        PuzzleDataset.open(maze_set)
 
 
 def archive(path: Path) -> None:

@@ -1,7 +1,9 @@
+import hashlib
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -9,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.augment import Augmentation, undo
-from puzzle_datasets.loader import TrainLoader, evaluation_batches
+from puzzle_datasets.loader import PuzzleIndex, TrainLoader, _Epoch, evaluation_batches
 from puzzle_datasets.loading.batch import Batch, Share
 from puzzle_datasets.published.export import export
 from puzzle_datasets.published.source import OfficialSettings
@@ -58,6 +60,46 @@ def test_batches_are_full_and_typed(small: PuzzleDataset) -> None:
     for tensor in (batch.inputs, batch.labels, batch.puzzle_identifiers):
         assert tensor.dtype == torch.int32
     assert same(batch.to("cpu"), batch)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "digest"), [(7, "bf4601fc25ac328e"), (64, "f4eec91454f1944e")]
+)
+def test_batches_are_those_of_all_versions(
+    small: PuzzleDataset, batch_size: int, digest: str
+) -> None:
+    """A run that an older version began goes on with the same batches."""
+    total = hashlib.blake2b(digest_size=8)
+    for batch in batches(TrainLoader(small, batch_size=batch_size, seed=3), 50):
+        for tensor in vars(batch).values():
+            total.update(tensor.numpy().tobytes())
+    assert total.hexdigest() == digest
+
+
+def test_a_puzzle_of_many_rows_is_shuffled_like_any_other() -> None:
+    """The first pairs of a visit are those that the whole visit begins with."""
+    index = PuzzleIndex(
+        starts=np.array([0, 1, 3]), first_row=np.array([5, 0, 2]), rows=np.array([400, 2, 3])
+    )
+    whole = _Epoch(index, seed=1, epoch=0)
+    pairs = int(whole.starts[-1])
+    behind, rows, puzzles = whole.take(0, pairs)
+    assert behind == 2
+    for most in (1, 2, 3, 50, 399, pairs - 1):
+        _, some, of_puzzles = whole.take(0, most)
+        assert some.tolist() == rows[:most].tolist()
+        assert of_puzzles.tolist() == puzzles[:most].tolist()
+    assert sorted(rows[puzzles == 0].tolist()) == list(range(5, 405))
+    assert rows[puzzles == 0].tolist() != list(range(5, 405))
+
+
+def test_a_batch_larger_than_the_memory_is_refused(
+    small: PuzzleDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puzzle_datasets.loader.memory", lambda: 10 * 8 * small.manifest.seq_len)
+    with pytest.raises(DatasetError, match="memory does not hold; give at most 10"):
+        TrainLoader(small, batch_size=11, seed=0)
+    assert len(TrainLoader(small, batch_size=10, seed=0).next_batch().inputs) == 10
 
 
 def test_seeds_differ(small: PuzzleDataset) -> None:

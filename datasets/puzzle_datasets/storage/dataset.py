@@ -38,7 +38,6 @@ from puzzle_datasets.storage.schema import (
 )
 from puzzle_datasets.storage.shards import (
     Columns,
-    joined,
     read_bytes_column,
     read_rows,
     rebuild,
@@ -187,7 +186,12 @@ def decoded_columns(folder: Path, manifest: Manifest) -> dict[Split, Columns]:
             return columns
         shutil.rmtree(copy, ignore_errors=True)
     _require_memory(folder, manifest, copy.parent)
-    return {split: joined(list(_rows(folder, manifest, split))) for split in SPLITS}
+    return {split: _held(list(_rows(folder, manifest, split))) for split in SPLITS}
+
+
+def _held(pieces: list[Columns]) -> Columns:
+    """The pieces as one, in memory of its own: those of a shard can't be written to."""
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
 def _require_memory(folder: Path, manifest: Manifest, copies: Path) -> None:

@@ -222,9 +222,9 @@ def path_from(name: str, value: object, error: type[UserError]) -> Path:
     except OSError as fault:
         if fault.errno != errno.ENAMETOOLONG:
             return path
-        raise error(name, value, "give a shorter path") from fault
+        raise error(name, str(value), "give a shorter path") from fault
     except ValueError as fault:
-        raise error(name, value, "give a path that a system has") from fault
+        raise error(name, str(value), "give a path that a system has") from fault
     return path
 
 

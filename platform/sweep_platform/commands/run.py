@@ -3,13 +3,15 @@
 from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import say
+from sweep_platform.driver.ending import last_words
+from sweep_platform.driver.finished import nothing_left
 from sweep_platform.driver.request import Request, ResolvedSweep, require_free, resolve
 from sweep_platform.execution.cluster import Hardware, hardware_at
 from sweep_platform.execution.connection import connected
 from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import fewer_puzzles, heading, make_plan, warnings
 from sweep_platform.space.dataset import planned_shape
-from sweep_platform.store.folder import SweepFolder, owned
+from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 
 
 def run(request: Request) -> SweepFolder:
@@ -25,7 +27,10 @@ def run(request: Request) -> SweepFolder:
             if request.address is None:
                 require_room(sweep.spec, planned_shape(sweep.spec.dataset))
         say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
-        _run(sweep, request, hardware)
+        if nothing_left(sweep, request):
+            say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
+        else:
+            _run(sweep, request, hardware)
     return sweep.folder
 
 

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
 
 from puzzle_datasets.common.errors import UserError
@@ -202,6 +202,9 @@ class SweepSession:
                 f"MLflow lacks {unsent} records of this sweep; run again with --resume when "
                 f"{redact(self.tracking_uri)} is back to send them."
             )
+        else:
+            with suppress(OSError):  # else the next session looks whether MLflow has it all
+                self.folder.session_told()
 
 
 def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:

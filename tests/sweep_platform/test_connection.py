@@ -112,6 +112,13 @@ def test_a_question_that_fails_here_tells_nothing_of_the_head() -> None:
     assert not lost.is_set()
 
 
+@pytest.mark.parametrize("path", ["", "/nowhere"])
+def test_a_path_without_what_starts_workers(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("PATH", path)
+    with pytest.raises(InputError, match="PATH names no folder with bash"), connected(None):
+        pass
+
+
 def test_a_head_behind_tls_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USE_TLS", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:

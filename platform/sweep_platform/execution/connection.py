@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.processors import cores
+from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import root_cause
 from sweep_platform.execution.probe import no_answer, require_ray
 
@@ -32,11 +34,14 @@ _OPTIONS: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": 
 def connected(address: str | None) -> Iterator[None]:
     """Hold a connection to Ray; one that was started here ends with its workers.
 
-    Raises `InputError`: the cluster does not answer; `RunError`: Ray does not start here.
+    Raises `InputError`: the cluster does not answer, or PATH lacks what Ray needs; `RunError`: Ray
+    does not start here.
     """
     try:
         if address is not None:
             require_ray(address)
+        else:
+            _require_shell()
         import ray
         from ray._private import worker
 
@@ -71,6 +76,14 @@ def _join(address: str) -> None:
         ray.init(address=address, runtime_env={"py_modules": _our_packages()}, **_OPTIONS)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise no_answer(address, root_cause(error)) from None
+
+
+def _require_shell() -> None:
+    """Raise `InputError` without a bash: Ray waits for ever for workers that it can't start."""
+    if shutil.which("bash") is None:
+        problem = "names no folder with bash, through which Ray starts its workers"
+        remedy = "add that folder, as in PATH=/usr/bin:/bin"
+        raise InputError.of("PATH", problem, remedy, os.environ.get("PATH"))
 
 
 def _start() -> None:

@@ -18,8 +18,8 @@ import torch
 from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.common.memory import memory
 from puzzle_datasets.common.options import Bounds
-from puzzle_datasets.common.processors import memory
 from puzzle_datasets.common.text import counted, shown
 from puzzle_datasets.kinds.kind import augmenter
 from puzzle_datasets.loading.batch import Batch, Picks, Share

@@ -1,14 +1,11 @@
 """Devices: the one to compute on, its abilities, and the error where its memory is too little."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from hrm.config import ConfigError, ModelConfig, TrainingConfig
-from hrm.model.flops import training_memory
-from puzzle_datasets.common.errors import RunError
+from hrm.config import ConfigError
 
 
 def device_named(name: str) -> torch.device:
@@ -67,23 +64,3 @@ def gpu_memory(smaller: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         problem = "the GPU has too little memory for these settings"
         raise ConfigError.of(None, problem, f"give a smaller {smaller}") from error
-
-
-@contextmanager
-def main_memory(model: ModelConfig, training: TrainingConfig) -> Iterator[None]:
-    """Say so where training fails since it needs more than this machine's memory.
-
-    torch has no exception of its own for that, so what training needs is estimated. Raises
-    `ConfigError` in place of whatever was raised for want of memory.
-    """
-    try:
-        yield
-    except RunError:
-        raise
-    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
-        here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if isinstance(error, RuntimeError | TypeError) and training_memory(model, training) < here:
-            raise
-        problem = "this machine has too little memory for these settings"
-        remedy = "give a smaller model or a smaller --micro-batch"
-        raise ConfigError.of(None, problem, remedy) from error

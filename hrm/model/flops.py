@@ -1,4 +1,4 @@
-"""Costs of a model before it is built: floating-point operations, parameters, memory.
+"""Costs of a model before it is built: floating-point operations and parameters.
 
 A multiplication with its addition counts as two operations, and only matrix products count:
 attention with its scores written out, as `torch.utils.flop_counter` counts it on the math kernel.
@@ -6,10 +6,8 @@ Norms, softmax, rotary positions and optimizers are left out; they are below one
 published sizes.
 """
 
-from hrm.config import ModelConfig, TrainingConfig, ema_decay
+from hrm.config import ModelConfig, TrainingConfig
 from hrm.recurrence import Updates, blocks_passed, kept_updates, segment_updates
-
-FLOAT32_BYTES = 4
 
 
 def block_flops(model: ModelConfig) -> int:
@@ -100,38 +98,3 @@ def costs(model: ModelConfig, training: TrainingConfig) -> dict[str, int]:
         "training_flops": steps * step_flops(model, training),
         "inference_flops": inference_flops(model, model.effective.M_max),
     }
-
-
-def training_memory(model: ModelConfig, training: TrainingConfig) -> int:
-    """Estimate of the peak memory of training in bytes.
-
-    Weights, their gradients and both moments of Adam-atan2 (the weights once more in a narrower
-    type, and once for their moving average); the puzzle table; the carries of all rows; and what
-    the kept updates leave behind for the rows that pass through at a time, which for the one-step
-    gradient depends on neither N, T nor M_max. Attention keeps no scores.
-    """
-    size = FLOAT32_BYTES if training.precision == "float32" else FLOAT32_BYTES // 2
-    narrow_copy = 0 if training.precision == "float32" else size
-    copies = 4 + (ema_decay(model, training) > 0)
-    weights = (copies * FLOAT32_BYTES + narrow_copy) * parameter_count(model)
-    table = FLOAT32_BYTES * model.num_puzzle_identifiers * model.puzzle_width
-    states = 2 if model.kind.has_low_state else 1
-    carries = states * training.batch_size * model.tokens * model.hidden_size
-    rows = training.micro_batch or training.batch_size
-    return weights + table + size * (carries + rows * model.tokens * _kept_per_token(model))
-
-
-def _kept_per_token(model: ModelConfig) -> int:
-    """Values alive at the peak for one position of one row.
-
-    A block keeps its gate, up, silu and product, and nine of width d: query, key, value, what
-    attention mixed, and the inputs of its norms and maps. An update keeps the sum it starts from.
-    Outside the blocks lie the states, the injected input and what the backward of one SwiGLU works
-    on.
-    """
-    d, width = model.hidden_size, model.swiglu_width
-    blocks = blocks_passed(model, kept_updates(model))
-    mixing = 9 * d
-    if model.mixing == "mlp":
-        mixing = 5 * d + 4 * d * model.mixing_width // model.tokens
-    return blocks * (mixing + 4 * width) + 14 * d + 3 * width

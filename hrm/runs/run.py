@@ -12,7 +12,8 @@ import torch
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.config import ConfigError, ema_decay
 from hrm.distributed import ProcessGroup
-from hrm.model.devices import gpu_memory, main_memory
+from hrm.model.devices import gpu_memory
+from hrm.model.memory import main_memory, require_memory
 from hrm.runs import report
 from hrm.runs.folder import Outcome, RunFolder, RunState
 from hrm.runs.settings import Request, dataset_folder, resolved_settings, saved_run, taken
@@ -44,6 +45,8 @@ class SingleRun:
             remedy = f"give {saved['dataset']['folder']}, or another --out"
             raise ConfigError.of("dataset", problem, remedy, dataset.manifest.fingerprint)
         self.model, self.training = resolved_settings(request, dataset.manifest, saved)
+        if device.type == "cpu":
+            require_memory(self.model, self.training, group.size)
         with self._memory():
             self.trainer = Trainer(self.model, self.training, dataset, device, group)
         record = report.of_run(self.trainer, str(source.resolve()))

@@ -55,7 +55,9 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
             `out`, `resume`, `retry_failed`, `tracking_uri`, `address`, `data`, and `settings`, a
             sequence of texts as behind `--set`.
 
-    Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
+    Raises `UserError`: the space, the folder, the puzzles or an option can't be used. If the head
+    of a cluster at an `address` is lost, this process ends with status 130, once the report is
+    written: Ray waits for its head where no exception can reach it.
     """
     from sweep_platform.commands.run import run
 

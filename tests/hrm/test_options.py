@@ -9,7 +9,8 @@ import torch
 from hrm.commands.machine import option_names
 from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation.wilson import wilson
-from hrm.model.devices import gpu_memory, main_memory
+from hrm.model.devices import gpu_memory
+from hrm.model.memory import main_memory
 from hrm.train import parser
 from puzzle_datasets.common.command_line import flag, given
 from puzzle_datasets.common.errors import UserError

@@ -15,7 +15,8 @@ from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.checkpoints.published import export_published, load_published
 from hrm.checkpoints.published_settings import TRM
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.model.flops import parameter_count, training_memory
+from hrm.model.flops import parameter_count
+from hrm.model.memory import training_memory
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset

@@ -1,11 +1,11 @@
-"""Cores and memory are those of the machine, and no more than a container grants."""
+"""Cores are those of the machine, and no more than a container grants."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from puzzle_datasets.common.processors import cores, memory
+from puzzle_datasets.common.processors import cores
 
 ALL = len(os.sched_getaffinity(0))
 
@@ -38,23 +38,6 @@ def test_a_quota_is_respected(own: str, files: dict[str, str], count: int, tmp_p
         path.write_text(content)
     (tmp_path / "own").write_text(own)
     assert cores(tmp_path / "groups", tmp_path / "own") == count
-
-
-@pytest.mark.parametrize(
-    ("own", "file", "limit"),
-    [
-        ("0::/a\n", "a/memory.max", "1000"),
-        ("4:memory:/\n", "memory/memory.limit_in_bytes", "1000"),
-    ],
-)
-def test_a_container_limits_the_memory(own: str, file: str, limit: str, tmp_path: Path) -> None:
-    groups = tmp_path / "groups"
-    (groups / file).parent.mkdir(parents=True)
-    (groups / file).write_text("max")
-    (tmp_path / "own").write_text(own)
-    assert memory(groups, tmp_path / "own") > 10**6
-    (groups / file).write_text(f"{limit}\n")
-    assert memory(groups, tmp_path / "own") == int(limit)
 
 
 def test_without_control_groups_all_cores_are_there(tmp_path: Path) -> None:

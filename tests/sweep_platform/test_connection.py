@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,19 @@ class Head(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
-@pytest.fixture
-def head() -> Iterator[str]:
-    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Head()])
+@contextmanager
+def serving(*handlers: grpc.GenericRpcHandler) -> Iterator[str]:
+    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(None)
+
+
+@pytest.fixture
+def head() -> Iterator[str]:
+    with serving(Head()) as address:
+        yield address
 
 
 def asking(home: Path, address: str, **more: str) -> str:
@@ -112,6 +119,13 @@ def test_a_question_that_fails_here_tells_nothing_of_the_head() -> None:
     assert not lost.is_set()
 
 
+@pytest.mark.parametrize("path", ["", "/nowhere"])
+def test_a_path_without_what_starts_workers(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("PATH", path)
+    with pytest.raises(InputError, match="PATH names no folder with bash"), connected(None):
+        pass
+
+
 def test_a_head_behind_tls_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USE_TLS", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -152,6 +166,37 @@ def test_a_start_that_never_comes_is_one_sentence(starts: list[str]) -> None:
     with pytest.raises(RunError, match=sentence), connected(None):
         raise AssertionError("it is not there")
     assert starts == [""]
+
+
+GONE = [
+    ("ray._private.ray_constants", "ENABLE_RAY_CLUSTER"),
+    ("ray._private.worker", "print_to_stdstream"),
+    ("ray._common.utils", "get_default_ray_temp_dir"),
+]
+
+
+def test_a_ray_that_lacks_what_is_private_starts(
+    starts: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module, name in GONE:
+        monkeypatch.delattr(f"{module}.{name}")
+    starts.append("")
+    with connected(None):
+        pass
+    assert "listens on all interfaces" in capsys.readouterr().out
+
+
+def test_a_ray_whose_token_cannot_be_had_is_left_to_ray(
+    head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "ray._private.authentication.grpc_authentication_client_interceptor"
+    monkeypatch.setitem(sys.modules, module, None)
+    require_ray(head)
+
+
+def test_a_head_without_our_question_is_joined() -> None:
+    with serving() as address:
+        require_ray(address)
 
 
 def test_a_long_path_for_temporary_files_is_left_alone(

@@ -17,12 +17,13 @@ from sweep_builders import SHAPE, TOTAL, measurement, opened, progress, sweep_fo
 
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.api import Sweep
+from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.report.sections import outline
 from sweep_platform.search.search import complete_seconds, open_search
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialState
-from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store
+from sweep_platform.tracking.mlflow_store import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

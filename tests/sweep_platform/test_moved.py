@@ -11,7 +11,8 @@ from sweep_builders import sweep_record
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.moved import place_now, store_now
 from sweep_platform.driver.record import record_sweep, tracking_uri
-from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
+from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles, resolve
+from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
@@ -69,7 +70,7 @@ def test_a_copy_does_not_write_over_the_runs_of_the_other(home: Path) -> None:
 def test_a_store_that_is_gone_is_asked_for(home: Path) -> None:
     (home / "mlflow.db").unlink()
     there = home.rename(home.parent / "there")
-    with pytest.raises(InputError, match=r"was moved from .*no store lies beside it"):
+    with pytest.raises(InputError, match=r"was moved from .*no MLflow store lies beside it"):
         store_now(sweep_in(there), home / "mlflow.db")
     assert not home.exists()
 
@@ -92,3 +93,57 @@ def test_puzzles_are_found_beside_a_sweep_that_was_moved(tmp_path: Path, make_sp
     assert not there.exists()
     assert puzzles.built_shape(again.manifest) == found.shape
     assert not home.exists()
+
+
+@pytest.fixture
+def with_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepFolder:
+    """A sweep of one trial whose study is a file beside its folder, named as from there."""
+    (home := tmp_path / "home").mkdir()
+    monkeypatch.chdir(home)
+    tree = {**sweep_record().spec, "search": {"storage": "sqlite:///study.db"}}
+    tree["dataset"] = {"name": "sudoku", "side": 4, "train": 4, "test": 2}
+    spec = SpaceFile.of(tree).resolve(None)
+    assert spec.search.storage == f"sqlite:///{home}/study.db"
+    folder = SweepFolder(home / "toy")
+    folder.create(sweep_record(root=str(folder.root), spec=spec.public()))
+    write_trial(folder)
+    (home / "study.db").touch()
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def write_trial(folder: SweepFolder) -> None:
+    trial = folder.trial(0, "a" * 12).root
+    trial.mkdir(parents=True)
+    (trial / "run.json").touch()
+
+
+def study_of(folder: SweepFolder, *settings: str) -> str | None:
+    asked = Request(space=SpaceFile.of({}), resume=True, out=folder.root, settings=settings)
+    return resolve(asked, Hardware(())).spec.search.storage
+
+
+def test_a_study_is_found_from_everywhere(with_study: SweepFolder, tmp_path: Path) -> None:
+    assert study_of(with_study) == f"sqlite:///{tmp_path}/home/study.db"
+
+
+def test_a_study_that_moved_along_is_found(with_study: SweepFolder, tmp_path: Path) -> None:
+    there = with_study.root.parent.rename(tmp_path / "there")
+    assert study_of(SweepFolder(there / "toy")) == f"sqlite:///{there}/study.db"
+
+
+def test_a_study_that_is_gone_is_asked_for(with_study: SweepFolder, tmp_path: Path) -> None:
+    there = (tmp_path / "home" / "study.db").rename(tmp_path / "elsewhere.db")
+    with pytest.raises(InputError, match=r"study.db is not there, .* by --set search.storage=URL"):
+        study_of(with_study)
+    assert study_of(with_study, "search.storage=sqlite:///elsewhere.db") == f"sqlite:///{there}"
+
+
+def test_a_copy_does_not_write_into_the_study_of_the_other(
+    with_study: SweepFolder, tmp_path: Path
+) -> None:
+    copy = SweepFolder(Path(shutil.copytree(with_study.root, tmp_path / "copy")))
+    with pytest.raises(InputError, match=r"shares its study's database with .* search.storage"):
+        study_of(copy)
+    with pytest.raises(InputError, match="is not the storage"):
+        study_of(with_study, "search.storage=sqlite:///other.db")

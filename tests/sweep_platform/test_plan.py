@@ -10,8 +10,8 @@ from hrm.model.flops import (
     parameter_count,
     step_flops,
     total_steps,
-    training_memory,
 )
+from hrm.model.memory import training_memory
 from sweep_platform.plan import plan
 from sweep_platform.plan.calibration import THREADS, seconds_per_step
 from sweep_platform.space import dataset as puzzles

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
+from ray.tune.experiment import Trial
 from sweep_builders import measurement
 
 from sweep_platform.execution import ray_tune
-from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, run_trials
+from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, _kept, run_trials
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.messages import Failure, Fault, TrialReport
 
@@ -74,12 +75,18 @@ class FakeScheduler:
 
 def test_reports_come_through_and_stop_nobody() -> None:
     scheduler = FakeScheduler()
-    adapter = TuneScheduler(scheduler)  # type: ignore[arg-type]
+    adapter = TuneScheduler(scheduler, {})  # type: ignore[arg-type]
     report = TrialReport(trial=3, replicate=0, measurements=(measurement(5),), warnings=("slow",))
     for result in ({"report": report.to_text()}, {"done": True}):
         answer = adapter.on_trial_result(None, SimpleNamespace(trial_id="a"), result)
         assert answer == TuneScheduler.CONTINUE
     assert scheduler.reports == [("a", report)]
+
+
+class Unwritten(Trial):  # type: ignore[misc]
+    """A trial of Ray's that has no folder."""
+
+    local_path = None
 
 
 @pytest.mark.parametrize(
@@ -97,9 +104,11 @@ def test_reports_come_through_and_stop_nobody() -> None:
     ],
 )
 def test_why_a_worker_was_lost_is_named(error: Exception | None, said: str, fault: Fault) -> None:
-    scheduler = FakeScheduler()
-    trial = SimpleNamespace(trial_id="a", last_result={}, get_pickled_error=lambda: error)
-    TuneScheduler(scheduler).on_trial_error(None, trial)  # type: ignore[arg-type]
+    scheduler, errors = FakeScheduler(), {}
+    trial = Unwritten("run_job", stub=True)
+    with _kept(errors):
+        trial.handle_error(error)
+    TuneScheduler(scheduler, errors).on_trial_error(None, trial)  # type: ignore[arg-type]
     assert said in scheduler.lost[0]
     assert scheduler.faults == [fault]
 
@@ -112,10 +121,9 @@ def test_a_host_that_left_the_cluster_is_no_fault_of_the_trial(
     monkeypatch.setattr(ray_tune.ray, "nodes", lambda: nodes)
     scheduler = FakeScheduler()
     for host, _ in hosts:
-        trial = SimpleNamespace(
-            trial_id="a", last_result={"node_ip": host}, get_pickled_error=ActorDiedError
-        )
-        TuneScheduler(scheduler).on_trial_error(None, trial)  # type: ignore[arg-type]
+        trial = SimpleNamespace(trial_id="a", last_result={"node_ip": host})
+        adapter = TuneScheduler(scheduler, {"a": ActorDiedError()})  # type: ignore[arg-type]
+        adapter.on_trial_error(None, trial)  # type: ignore[arg-type]
     assert scheduler.faults == [Fault.TRIAL, Fault.MACHINE]
 
 

@@ -102,6 +102,15 @@ def test_a_trial_that_no_machine_here_can_hold(refused: Refused) -> None:
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize("further", [(), ("--dry-run",)])
+def test_a_space_larger_than_this_machine(refused: Refused, further: tuple[str, ...]) -> None:
+    said = refused("--set", "training.batch_size=1000000000", *further)
+    assert "batch_size is 1000000000, with which training needs about" in said
+    assert "even in the smallest configuration of the space" in said
+    assert not Path("runs").exists()
+    assert not Path("data").exists()
+
+
 def test_a_folder_that_another_driver_owns(refused: Refused) -> None:
     folder = SweepFolder(Path("runs/toy"))
     folder.root.mkdir(parents=True)

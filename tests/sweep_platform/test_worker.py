@@ -254,6 +254,15 @@ def test_too_little_memory_is_named(
     assert "did not suffice" in failure.reason
 
 
+def test_a_trial_larger_than_the_machine_has_failed(jobs: MakeJobs) -> None:
+    [made] = jobs(**ONE, training={"batch_size": 10**9, "warmup_steps": 2})
+    [report] = run([made])
+    assert report.failure
+    assert report.failure.fault is Fault.TRIAL
+    assert report.failure.traceback is None
+    assert "batch_size is 1000000000, with which training needs about" in report.failure.reason
+
+
 def test_a_fault_of_ours_comes_with_its_traceback(
     jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

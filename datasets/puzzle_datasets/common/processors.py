@@ -1,8 +1,8 @@
-"""The processor cores and the memory that this process may use."""
+"""The processor cores that this process may use."""
 
 import math
 import os
-import resource
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,26 +19,10 @@ def cores(groups: Path = CONTROL_GROUPS, own: Path = OWN_GROUPS) -> int:
     return max(1, math.floor(min([allowed, *_quotas(groups, own)])))
 
 
-def memory(groups: Path = CONTROL_GROUPS, own: Path = OWN_GROUPS) -> int:
-    """Return the bytes that the machine, limits of a process and those of a container leave.
-
-    Whatever others hold of it is not subtracted.
-    """
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY:
-        limits.append(most)
-    for folder in _folders(groups, own):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            with suppress(OSError, ValueError):  # missing, or "max"
-                limits.append(int((folder / name).read_text()))
-    return min(limits)
-
-
 def _quotas(groups: Path, own: Path) -> list[float]:
     """Cores that each control group above this process grants, where it sets a limit."""
     found = []
-    for folder in _folders(groups, own):
+    for folder in control_groups(groups, own, ("cpu", "cpu,cpuacct")):
         # A limit that is missing, or is none ("max", -1), limits nothing.
         with suppress(OSError, ValueError, ZeroDivisionError):
             quota, period = (folder / "cpu.max").read_text().split()
@@ -49,17 +33,21 @@ def _quotas(groups: Path, own: Path) -> list[float]:
     return [quota for quota in found if quota > 0]
 
 
-def _folders(groups: Path, own: Path) -> list[Path]:
-    """The folders of this process's groups and of those above them, of either version."""
+def control_groups(groups: Path, own: Path, controllers: Sequence[str]) -> list[Path]:
+    """Return the folders of this process's groups and of those above them, of either version.
+
+    They are `groups` itself too, where Linux keeps them, and there the folders of `controllers`;
+    the file `own` tells those of this process.
+    """
     try:
         lines = own.read_text().splitlines()
     except OSError:
         lines = []
-    folders = {groups, groups / "cpu", groups / "cpu,cpuacct"}
+    folders = {groups, *(groups / name for name in controllers)}
     for line in lines:
         _, _, named = line.partition(":")
-        controllers, _, place = named.partition(":")
+        mounted, _, place = named.partition(":")
         below = Path(place.lstrip("/"))
-        for root in {groups, groups / controllers}:
+        for root in {groups, groups / mounted}:
             folders |= {root / part for part in (below, *below.parents)}
     return sorted(folders)

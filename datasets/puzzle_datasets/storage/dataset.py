@@ -16,7 +16,7 @@ from torch import Tensor
 from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.files import make_folder, sync
-from puzzle_datasets.common.processors import memory
+from puzzle_datasets.common.memory import memory
 from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.common.text import byte_size
 from puzzle_datasets.storage.arrays import open_array

@@ -4,10 +4,18 @@ import yaml
 
 from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.text import counted
-from sweep_platform.driver.request import Request, holds_a_sweep, resolve
+from sweep_platform.driver.request import DEFAULT_DATA, Request, holds_a_sweep, resolve
 from sweep_platform.execution.cluster import hardware_at
-from sweep_platform.plan.plan import heading, make_plan, summary, table, warnings
-from sweep_platform.space.dataset import planned_shape
+from sweep_platform.plan.memory import crowding, require_room
+from sweep_platform.plan.plan import (
+    fewer_puzzles,
+    heading,
+    make_plan,
+    summary,
+    table,
+    warnings,
+)
+from sweep_platform.space.dataset import built_before, planned_shape
 
 
 def show_plan(request: Request, verbose: bool) -> None:
@@ -19,14 +27,20 @@ def show_plan(request: Request, verbose: bool) -> None:
         sweep = resolve(request, hardware)
     slots = hardware.slots(sweep.spec.resources)
     here = request.address is None and slots > 0
+    shape = planned_shape(sweep.spec.dataset)
+    if request.address is None:
+        require_room(sweep.spec, shape)
     if verbose:
         say(yaml.safe_dump(sweep.spec.public(), sort_keys=False))
-    plan = make_plan(sweep.spec, planned_shape(sweep.spec.dataset), slots, calibrated=here)
+    plan = make_plan(sweep.spec, shape, slots, calibrated=here)
     words = heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root)
     say(f"{words}\n\n{table(plan)}\n\n{summary(plan)}")
     if holds_a_sweep(sweep.folder):
         begun = counted(len(sweep.folder.trials()), "trial")
         there = f"{sweep.folder.root} holds a sweep of {begun}"
         say(f"{there}, with which --resume goes on.")
-    for text in warnings(plan):
+    crowded = crowding(plan) if request.address is None else []
+    built = built_before(sweep.spec.dataset, request.data or DEFAULT_DATA)
+    fewer = fewer_puzzles(sweep.spec, built) if built else []
+    for text in (*warnings(plan), *crowded, *fewer):
         say(f"warning: {text}.")

@@ -3,13 +3,15 @@
 from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import say
-from sweep_platform.driver.display import ProgressDisplay
-from sweep_platform.driver.request import Request, require_free, resolve
-from sweep_platform.driver.session import SweepSession
-from sweep_platform.execution.cluster import hardware_at
+from sweep_platform.driver.ending import last_words
+from sweep_platform.driver.finished import nothing_left
+from sweep_platform.driver.request import Request, ResolvedSweep, require_free, resolve
+from sweep_platform.execution.cluster import Hardware, hardware_at
 from sweep_platform.execution.connection import connected
-from sweep_platform.plan.plan import heading, make_plan, warnings
-from sweep_platform.store.folder import SweepFolder, owned
+from sweep_platform.plan.memory import crowding, require_room
+from sweep_platform.plan.plan import fewer_puzzles, heading, make_plan, warnings
+from sweep_platform.space.dataset import planned_shape
+from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 
 
 def run(request: Request) -> SweepFolder:
@@ -18,19 +20,35 @@ def run(request: Request) -> SweepFolder:
     Bad input is refused before Ray starts on this machine.
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
-    with ExitStack() as held:
-        hardware = held.enter_context(hardware_at(request.address))
+    with hardware_at(request.address) as hardware:
         sweep = resolve(request, hardware)
         if not request.resume:
             require_free(sweep.folder)
+            if request.address is None:
+                require_room(sweep.spec, planned_shape(sweep.spec.dataset))
         say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
+        if nothing_left(sweep, request):
+            say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
+        else:
+            _run(sweep, request, hardware)
+    return sweep.folder
+
+
+def _run(sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
+    # What a finished sweep has no use for takes seconds to load.
+    from sweep_platform.driver.display import ProgressDisplay
+    from sweep_platform.driver.session import SweepSession
+
+    with ExitStack() as held:
         held.enter_context(owned(sweep.folder))
         if not request.resume:
             require_free(sweep.folder)  # another driver may have been here before the lock
         session = SweepSession(sweep, request, hardware)
         slots = hardware.slots(sweep.spec.resources)
         plan = make_plan(sweep.spec, session.puzzles.shape, slots, calibrated=False)
-        for text in warnings(plan):
+        crowded = crowding(plan) if request.address is None else []
+        fewer = fewer_puzzles(sweep.spec, session.puzzles.manifest)
+        for text in (*warnings(plan), *crowded, *fewer):
             say(f"warning: {text}.")
         ray = connected(None) if request.address is None else nullcontext()
         display = ProgressDisplay(
@@ -40,4 +58,3 @@ def run(request: Request) -> SweepFolder:
         )
         end = session.run(held.enter_context(display), ray)
     say(session.last_words(end))
-    return sweep.folder

@@ -1,4 +1,9 @@
-"""What Python needs to reach a database, where it lacks that."""
+"""Addresses of databases: the file of an SQLite one, and what Python lacks to reach another."""
+
+import re
+from pathlib import Path
+
+_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^?]+)(.*)")
 
 
 def driver_missing(url: str, error: BaseException) -> str | None:
@@ -15,3 +20,25 @@ def driver_missing(url: str, error: BaseException) -> str | None:
     if url.startswith("postgresql"):
         return "install this package with its extra `postgres`, and write postgresql+psycopg://"
     return "install the Python package of that database"
+
+
+def database_file(uri: str) -> Path | None:
+    """Return the file of an SQLite database, None for any other; `~` is the home folder.
+
+    >>> database_file("sqlite:////var/mlflow.db?timeout=3")
+    PosixPath('/var/mlflow.db')
+    """
+    match = _SQLITE.fullmatch(uri)
+    return Path(match[2]).expanduser() if match else None
+
+
+def anchored(uri: str, file: Path | None = None) -> str:
+    """Return the URI with the file of an SQLite database as an absolute path, good in any folder.
+
+    With a `file`, that one takes its place.
+
+    >>> anchored("http://host:5000")
+    'http://host:5000'
+    """
+    path, match = file or database_file(uri), _SQLITE.fullmatch(uri)
+    return f"{match[1]}{path.absolute()}{match[3]}" if match and path else uri

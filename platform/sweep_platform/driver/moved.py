@@ -20,18 +20,27 @@ def place_now(folder: SweepFolder, kept: Path) -> Path:
     return along if along.exists() or not kept.exists() else kept
 
 
-def store_now(folder: SweepFolder, kept: Path) -> Path:
-    """Where the file of the sweep's MLflow store is, see `place_now`.
+def was_moved(folder: SweepFolder) -> bool:
+    """Whether the sweep's folder was moved or copied since its last session."""
+    before = folder.record().root
+    return before is not None and Path(before) != folder.root.absolute()
 
-    Raises `InputError`: a copy would write over the runs of the other one, or it is gone.
+
+def store_now(
+    folder: SweepFolder,
+    kept: Path,
+    store: str = "MLflow store",
+    option: str = "--tracking-uri",
+) -> Path:
+    """Where the file of one of the sweep's stores is, see `place_now`; `option` names another.
+
+    Raises `InputError`: a copy would write over the records of the other one, or it is gone.
     """
     now, before = place_now(folder, kept), folder.record().root
-    moved = before is not None and Path(before) != folder.root.absolute()
-    if not moved or (now.exists() and (now != kept or not Path(before or "").exists())):
+    alone = now.exists() and (now != kept or not Path(before or "").exists())
+    if alone or not was_moved(folder):
         return now
-    what = "is a copy that shares its MLflow store with" if kept.exists() else "was moved from"
+    what = f"is a copy that shares its {store} with" if kept.exists() else "was moved from"
     raise InputError.of(
-        folder.root,
-        f"{what} {before}, and no store lies beside it",
-        "name one by --tracking-uri",
+        folder.root, f"{what} {before}, and no {store} lies beside it", f"name one by {option}"
     )

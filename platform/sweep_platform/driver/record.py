@@ -5,13 +5,14 @@ import time
 import uuid
 from dataclasses import replace
 
+from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.environment import describe
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.moved import store_now
 from sweep_platform.driver.request import Puzzles, Request, ResolvedSweep
 from sweep_platform.store.folder import SweepFolder, SweepRecord
-from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI, anchored, database_file
+from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI
 
 
 def record_sweep(sweep: ResolvedSweep, request: Request, puzzles: Puzzles, uri: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest, verify
+from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN
-from sweep_platform.driver.moved import place_now
+from sweep_platform.driver.moved import place_now, store_now, was_moved
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape
@@ -131,13 +132,33 @@ def _taken_up(request: Request) -> ResolvedSweep:
     place = str(folder.root / "sweep.json")
     kept = overridden(record.spec, place, ()).search.storage
     spec = overridden(record.spec, place, request.settings)
-    _require_same_storage(folder, kept, spec)
+    now = _storage_now(folder, kept, spec)
+    search = spec.search.model_copy(update={"storage": now})
+    spec = spec.model_copy(update={"search": search})
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
+
+
+def _storage_now(folder: SweepFolder, kept: str | None, spec: SweepSpec) -> str | None:
+    """The address of the study, whose file may have moved. Raises `InputError`: it is another."""
+    now = spec.search.storage
+    former, file = database_file(kept or ""), database_file(now or "")
+    if now is None or former is None or file is None:
+        _require_same_storage(folder, kept, spec)
+        return now
+    if now == kept:
+        words = ("study's database", "--set search.storage=URL")
+        file = store_now(folder, former.absolute(), *words)
+    elif not was_moved(folder) and former.exists():
+        _require_same_storage(folder, kept, spec)
+    if folder.trials() and not file.exists():
+        problem = f"is not there, which holds the study of {folder.root}"
+        raise InputError.of(file, problem, "put it back, or name it by --set search.storage=URL")
+    return anchored(now, file)
 
 
 def _require_same_storage(folder: SweepFolder, kept: str | None, spec: SweepSpec) -> None:
     now = spec.search.storage
-    if spec.public()["search"]["storage"] != kept:
+    if anchored(spec.public()["search"]["storage"] or "") != anchored(kept or ""):
         raise InputError.of(
             "--set search.storage",
             f"is not the storage that {folder.root} began with, {kept or 'a journal file'}",

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
 
 from puzzle_datasets.common.errors import UserError
@@ -16,7 +16,7 @@ from sweep_platform.driver.record import record_sweep, tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
 from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
-from sweep_platform.execution.probe import HeadWatch, asked, encrypted
+from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
 from sweep_platform.search.scheduler import TrialScheduler
@@ -131,7 +131,7 @@ class SweepSession:
         if encrypted() or client.is_connected():
             return nullcontext()
         head = get_runtime_context().gcs_address
-        return HeadWatch(lambda: asked(head) == "OK", lambda: self._lost(display, finish))
+        return HeadWatch(lambda: asked(head) in ALIVE, lambda: self._lost(display, finish))
 
     def _lost(self, display: ProgressDisplay, finish: "Once") -> None:
         """End this process, whose main thread waits for a lost head and can't be woken."""
@@ -202,6 +202,9 @@ class SweepSession:
                 f"MLflow lacks {unsent} records of this sweep; run again with --resume when "
                 f"{redact(self.tracking_uri)} is back to send them."
             )
+        else:
+            with suppress(OSError):  # else the next session looks whether MLflow has it all
+                self.folder.session_told()
 
 
 def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.processors import cores
+from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import root_cause
+from sweep_platform.execution.private import meanwhile, of_ray
 from sweep_platform.execution.probe import no_answer, require_ray
 
 STARTS = 3
@@ -25,6 +28,9 @@ LONGEST_TEMP = 40
 SHORT = Path("/tmp")
 """Where that folder is made if the environment names one that is too long."""
 
+_ON_LOOPBACK = ("ray._private.ray_constants", "ENABLE_RAY_CLUSTER")
+"""Whether other hosts may join, for which all of Ray has to listen beyond loopback."""
+
 _OPTIONS: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 
 
@@ -32,36 +38,27 @@ _OPTIONS: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": 
 def connected(address: str | None) -> Iterator[None]:
     """Hold a connection to Ray; one that was started here ends with its workers.
 
-    Raises `InputError`: the cluster does not answer; `RunError`: Ray does not start here.
+    Raises `InputError`: the cluster does not answer, or PATH lacks what Ray needs; `RunError`: Ray
+    does not start here.
     """
     try:
         if address is not None:
             require_ray(address)
+        else:
+            _require_shell()
         import ray
-        from ray._private import worker
 
         # What Ray's loggers say of trials, the display and the report say better.
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         # Ray prints pages of a lost node's state whatever its loggers are told.
-        with _meanwhile(worker, "print_to_stdstream", lambda *_, **__: None):
+        with meanwhile("ray._private.worker", "print_to_stdstream", lambda *_, **__: None):
             with _kept_sigterm():
                 _start() if address is None else _join(address)
             yield
     finally:
         if ray := sys.modules.get("ray"):
             ray.shutdown()  # also what was half started when an interruption came
-
-
-@contextmanager
-def _meanwhile(module: Any, name: str, value: Any) -> Iterator[None]:
-    """Let a name of Ray's, for which it has no setting, be another inside this context."""
-    former = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, former)
 
 
 def _join(address: str) -> None:
@@ -73,14 +70,23 @@ def _join(address: str) -> None:
         raise no_answer(address, root_cause(error)) from None
 
 
+def _require_shell() -> None:
+    """Raise `InputError` without a bash: Ray waits for ever for workers that it can't start."""
+    if shutil.which("bash") is None:
+        problem = "names no folder with bash, through which Ray starts its workers"
+        remedy = "add that folder, as in PATH=/usr/bin:/bin"
+        raise InputError.of("PATH", problem, remedy, os.environ.get("PATH"))
+
+
 def _start() -> None:
     """Start Ray on this machine, for this machine: all of it listens on loopback."""
     import ray
-    from ray._private import ray_constants
 
     for left in reversed(range(STARTS)):
         try:
-            with _meanwhile(ray_constants, "ENABLE_RAY_CLUSTER", False):
+            with meanwhile(*_ON_LOOPBACK, False) as alone:
+                if not alone:
+                    say("warning: this version of Ray listens on all interfaces of this machine.")
                 ray.init(
                     "local",
                     include_dashboard=False,
@@ -107,9 +113,10 @@ def _no_start(error: Exception) -> RunError:
 
 def _temp_folder() -> str | None:
     """A folder for Ray's sockets, where its own has too long a path or is another user's."""
-    from ray._common.utils import get_default_ray_temp_dir
-
-    folder = Path(get_default_ray_temp_dir())
+    default = of_ray("ray._common.utils", "get_default_ray_temp_dir")
+    if default is None:
+        return None
+    folder = Path(default())
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if len(str(folder)) <= LONGEST_TEMP and os.access(there, os.W_OK | os.X_OK):
         return None

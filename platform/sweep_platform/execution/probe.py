@@ -1,5 +1,6 @@
 """Asks within seconds whether a Ray answers at an address; Ray itself would wait for minutes."""
 
+import logging
 import os
 import socket
 import threading
@@ -7,9 +8,14 @@ import time
 from collections.abc import Callable
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.execution.private import of_ray
 
 CONNECT_SECONDS, LAST_PORT = 5.0, 65535
 _CLIENT = "ray://"
+
+ALIVE = ("OK", "UNIMPLEMENTED")
+"""Answers of a head that lives; the port for Ray's clients, and other versions, lack the question.
+"""
 
 
 def require_ray(address: str) -> None:
@@ -40,10 +46,10 @@ def encrypted() -> bool:
 
 
 def _offer_token() -> None:
-    from ray._private.authentication import authentication_token_setup as token
-
-    token.logger.setLevel("CRITICAL")
-    token.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    module = "ray._private.authentication.authentication_token_setup"
+    if offer := of_ray(module, "maybe_enable_token_auth_if_token_available"):
+        logging.getLogger(module).setLevel(logging.CRITICAL)
+        offer(warn_if_disabled=False)
 
 
 def _require_welcome(address: str, answer: str) -> None:
@@ -54,21 +60,22 @@ def _require_welcome(address: str, answer: str) -> None:
             "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN",
             address,
         )
-    # The port for Ray's clients answers as well, but has no such question.
-    if answer != "OK" and not (answer == "UNIMPLEMENTED" and address.startswith(_CLIENT)):
+    if answer not in ALIVE:
         raise no_answer(address, "something else listens there")
 
 
 def asked(place: str) -> str:
     """How the head at HOST:PORT answers the question whether it lives, as gRPC calls it."""
     import grpc
-    from ray._private.authentication import grpc_authentication_client_interceptor as offered
 
+    module = "ray._private.authentication.grpc_authentication_client_interceptor"
+    offered = of_ray(module, "_get_authentication_metadata_tuple")
+    if offered is None:
+        return "UNIMPLEMENTED"
     with grpc.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
         ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")
-        token = offered._get_authentication_metadata_tuple()
         try:
-            ask(b"", timeout=CONNECT_SECONDS, metadata=token)
+            ask(b"", timeout=CONNECT_SECONDS, metadata=offered())
         except grpc.RpcError as error:
             return str(error.code().name)
         return "OK"

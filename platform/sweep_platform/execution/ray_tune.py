@@ -6,7 +6,8 @@ complete, leave trials without values running for ever, and forget their rungs o
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,13 @@ class TuneSearcher(_Unsaved, Searcher):
 class TuneScheduler(_Unsaved, FIFOScheduler):
     """Ray's scheduler: passes reports on.
 
-    It stops nobody: a worker hears of decisions by itself, saves a checkpoint and returns.
+    It stops nobody: a worker hears of decisions by itself, saves a checkpoint and returns. The
+    `errors` that ended trials are known by Ray's names of these.
     """
 
-    def __init__(self, scheduler: TrialScheduler) -> None:
+    def __init__(self, scheduler: TrialScheduler, errors: Mapping[str, object]) -> None:
         super().__init__()
-        self._scheduler = scheduler
+        self._scheduler, self._errors = scheduler, errors
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Take a report; the last one that Ray makes of itself holds none."""
@@ -97,7 +99,7 @@ class TuneScheduler(_Unsaved, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Settle a trial whose worker is gone; the searcher, who hears next, is not told why."""
-        loss = _why_lost(trial.get_pickled_error())
+        loss = _why_lost(self._errors.get(trial.trial_id))
         if loss is WORKER_LOST and _host_is_gone(trial):
             loss = Failure(reason="its host was lost", fault=Fault.MACHINE)
         self._scheduler.ended(trial.trial_id, lost=loss)
@@ -124,7 +126,7 @@ WORKER_LOST = Failure(reason="its worker was lost")
 _OF_MACHINES = (NodeDiedError, LocalRayletDiedError, ActorUnavailableError, RaySystemError)
 
 
-def _why_lost(error: BaseException | None) -> Failure:
+def _why_lost(error: object) -> Failure:
     """What ended a worker, as far as Ray knows: memory is named, and what Ray could not do."""
     if isinstance(error, OutOfMemoryError):
         reason = "its worker was ended by Ray, for the memory of its host was about to run out"
@@ -158,11 +160,12 @@ def run_trials(
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     needs = {"cpu": resources.cpus, "gpu": resources.gpus}
+    errors: dict[str, object] = {}
     tuner = tune.Tuner(
         tune.with_resources(run_job, needs),
         tune_config=tune.TuneConfig(
             search_alg=TuneSearcher(scheduler, job),
-            scheduler=TuneScheduler(scheduler),
+            scheduler=TuneScheduler(scheduler, errors),
             num_samples=-1,
             reuse_actors=True,
         ),
@@ -171,7 +174,8 @@ def run_trials(
         ),
     )
     try:
-        tuner.fit()
+        with _kept(errors):
+            tuner.fit()
     except RuntimeError as error:
         # Ray takes some lost workers for an error of its own, such as those that its memory
         # monitor killed, and gives up on all trials.
@@ -182,6 +186,25 @@ def run_trials(
         _halt_if_full(scheduler, error)
     finally:
         shutil.rmtree(storage, ignore_errors=True)
+
+
+@contextmanager
+def _kept(errors: dict[str, object]) -> Iterator[None]:
+    """Keep the error that ends a trial, which Ray tells nobody unless it is of an actor or task.
+
+    It tells nobody that a worker was ended for want of memory, or with its host.
+    """
+    handle = getattr(Trial, "handle_error", lambda *_: None)
+
+    def keep(trial: Trial, exc: Any = None) -> None:
+        errors[trial.trial_id] = exc
+        handle(trial, exc)
+
+    Trial.handle_error = keep
+    try:
+        yield
+    finally:
+        Trial.handle_error = handle
 
 
 def _halt_if_full(scheduler: TrialScheduler, error: Exception) -> None:

@@ -130,6 +130,7 @@ def _trainer(job: TrialJob) -> Trainer:
     import torch
 
     from hrm.config import ModelConfig, TrainingConfig
+    from hrm.model.memory import require_memory
     from hrm.training.trainer import Trainer
 
     torch.set_num_threads(job.threads)
@@ -138,13 +139,12 @@ def _trainer(job: TrialJob) -> Trainer:
         here = f"host {socket.gethostname()}"
         raise HostError(f"torch finds no GPU on {here}; install a CUDA build, or set gpus: 0")
     [replicate] = job.replicates
-    training = {**job.training, "evaluate_at": tuple(job.training["evaluate_at"])}
-    return Trainer(
-        ModelConfig(**job.model),
-        TrainingConfig(**{**training, "seed": replicate.seed}),
-        DatasetAddress(**job.dataset).open(),
-        device,
-    )
+    of_all = {**job.training, "evaluate_at": tuple(job.training["evaluate_at"])}
+    model = ModelConfig(**job.model)
+    training = TrainingConfig(**{**of_all, "seed": replicate.seed})
+    if device.type == "cpu":
+        require_memory(model, training)
+    return Trainer(model, training, DatasetAddress(**job.dataset).open(), device)
 
 
 def _shortfall(trainer: Trainer) -> list[str]:

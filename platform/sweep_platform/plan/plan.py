@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.model.flops import costs, step_flops, training_flops, training_memory
+from hrm.model.flops import costs, step_flops, training_flops
+from hrm.model.memory import training_memory
 from puzzle_datasets.common import text
+from puzzle_datasets.storage.schema import Manifest
 from sweep_platform.common.text import knobs
 from sweep_platform.space import knobs as space
 from sweep_platform.space.configuration import (
@@ -152,6 +154,15 @@ def warnings(plan: Plan) -> list[str]:
                 "budget of a trial; raise budget.flops_per_trial or lower training.batch_size"
             )
     return said
+
+
+def fewer_puzzles(spec: SweepSpec, manifest: Manifest) -> list[str]:
+    """A warning where a set has fewer test puzzles than evaluations ask for."""
+    asked, there = spec.evaluation.puzzles, manifest.counts["test_pairs"]
+    if asked == "all" or asked <= there:
+        return []
+    has = text.counted(there, "test puzzle")
+    return [f"evaluation.puzzles is {asked:,}, but the set has {has}: all of them are used"]
 
 
 def _planned(

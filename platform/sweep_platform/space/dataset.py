@@ -4,13 +4,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from puzzle_datasets.commands.prepare import folder_name, puzzle_set, puzzle_sets
 from puzzle_datasets.commands.prepare import prepare as prepare_set
-from puzzle_datasets.commands.prepare import puzzle_set, puzzle_sets
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import is_folder
 from puzzle_datasets.common.text import suggest
-from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest
 from puzzle_datasets.storage.settings import Settings
+from puzzle_datasets.storage.shards import read_manifest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import DatasetSpec
@@ -48,6 +49,12 @@ def prepare(dataset: DatasetSpec, root: Path) -> Path:
     Raises `DatasetError`: it cannot be built, or is damaged.
     """
     return prepare_set(dataset.name, _settings(dataset), root.absolute())
+
+
+def built_before(dataset: DatasetSpec, root: Path) -> Manifest | None:
+    """The manifest of a spec's puzzles below `root`; None where they are yet to be built."""
+    folder = root / folder_name(dataset.name, _settings(dataset))
+    return read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
 
 
 def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:

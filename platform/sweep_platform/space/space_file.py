@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.text import suggest
+from sweep_platform.common.databases import anchored
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import in_short
 from sweep_platform.space.check import check_knob, check_space
@@ -105,7 +106,10 @@ class SpaceFile:
             source = _laid_over(source, self.scales[scale])
         source = _with(source, settings)
         spec = _validated(source)
-        return spec.model_copy(update={"dataset": resolved_dataset(spec.dataset, source)})
+        storage = spec.search.storage
+        here = spec.search.model_copy(update={"storage": storage and anchored(storage)})
+        dataset = resolved_dataset(spec.dataset, source)
+        return spec.model_copy(update={"dataset": dataset, "search": here})
 
     def check(self) -> None:
         """Resolve every scale, to find a typo before a cluster does. Raises as `resolve`."""

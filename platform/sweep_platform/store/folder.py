@@ -79,20 +79,25 @@ class SweepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One driver's work on a sweep; `ended` and `end` stay None if it was killed."""
+    """One driver's work on a sweep; `ended` and `end` stay None if it was killed.
+
+    `told` is true once the tracker has all that the folder has.
+    """
 
     started: float
     ended: float | None = None
     end: SessionEnd | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Noted:
-    """A line of sessions.jsonl: a session's start, or its end."""
+    """A line of sessions.jsonl: a session's start, its end, or that the tracker has it all."""
 
     started: float | None = None
     ended: float | None = None
     end: SessionEnd | None = None
+    told: bool = False
 
 
 class SweepFolder:
@@ -153,6 +158,10 @@ class SweepFolder:
         """Note how the driver ended."""
         append_json_line(self.root / "sessions.jsonl", {"ended": time.time(), "end": end})
 
+    def session_told(self) -> None:
+        """Note that the tracker has all that is here."""
+        append_json_line(self.root / "sessions.jsonl", {"told": True})
+
     def sessions(self) -> list[Session]:
         """Every driver's work, oldest first."""
         sessions: list[Session] = []
@@ -166,6 +175,8 @@ class SweepFolder:
                 raise InputError.of(path, problem, remedy) from None
             if one.started is not None:
                 sessions.append(Session(started=one.started))
+            elif sessions and one.told:
+                sessions[-1] = replace(sessions[-1], told=True)
             elif sessions:
                 sessions[-1] = replace(sessions[-1], ended=one.ended, end=one.end)
         return sessions

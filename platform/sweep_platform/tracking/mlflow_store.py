@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from puzzle_datasets.common.files import exclusive_once
-from sweep_platform.common.databases import driver_missing
+from sweep_platform.common.databases import anchored, database_file, driver_missing
 from sweep_platform.common.text import root_cause
 from sweep_platform.tracking.tracker import TrackingError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 """A database file in the current directory, where `mlflow ui` finds it."""
 
-_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 # A user's own settings win. A request is tried once: a second try of one whose answer was lost
@@ -145,25 +144,3 @@ def refused(uri: str, problem: str, remedy: str, *errors: type[Exception]) -> It
         problem = f"{problem} ({root_cause(error)})"
         remedy = driver_missing(uri, error) or remedy
         raise TrackingError.of_address(uri, problem, remedy) from error
-
-
-def database_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store, None for any other store; `~` is the home folder.
-
-    >>> database_file("sqlite:////var/mlflow.db?timeout=3")
-    PosixPath('/var/mlflow.db')
-    """
-    match = _SQLITE.fullmatch(uri)
-    return Path(match[2]).expanduser() if match else None
-
-
-def anchored(uri: str, file: Path | None = None) -> str:
-    """Return the URI with the file of an SQLite store as an absolute path, good in any folder.
-
-    With a `file`, that one takes its place.
-
-    >>> anchored("http://host:5000")
-    'http://host:5000'
-    """
-    path, match = file or database_file(uri), _SQLITE.fullmatch(uri)
-    return f"{match[1]}{path.absolute()}{match[3]}" if match and path else uri

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.text import knobs, redact
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
-from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store, refused
+from sweep_platform.tracking.mlflow_store import open_store, refused
 from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:

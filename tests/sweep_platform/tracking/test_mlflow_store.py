@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialState
-from sweep_platform.tracking.mlflow_store import anchored, database_file, open_store
+from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import find_experiment
 from sweep_platform.tracking.tracker import TrackingError
 

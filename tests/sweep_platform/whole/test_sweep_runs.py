@@ -143,7 +143,10 @@ def test_a_resume_of_a_finished_sweep_starts_no_ray(
     _, sweep = finished
     monkeypatch.chdir(place.root)
     monkeypatch.setenv("RAY_TMPDIR", "/dev/null")  # where no Ray can start
-    assert main(["--space", str(place.space), "--resume"]) == 0, capsys.readouterr().err
+    again = ["--space", str(place.space), "--resume"]
+    assert main(again) == 0, capsys.readouterr().err
+    assert [session.end for session in sweep.sessions()] == [SessionEnd.DONE]
+    assert main([*again, "--tracking-uri", place.uri]) == 0, capsys.readouterr().err
     assert [session.end for session in sweep.sessions()] == [SessionEnd.DONE] * 2
 
 

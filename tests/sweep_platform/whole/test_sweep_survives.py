@@ -148,3 +148,14 @@ def test_a_sweep_none_of_whose_trials_learned_has_failed(
     assert states(sweep) == [TrialState.FAILED] * 2
     mlflow = mlflow_of(sweep)
     assert {run.info.status for run in [*mlflow.parents, *mlflow.trials]} == {"FAILED"}
+
+
+def test_a_worker_that_ray_kills_for_memory_says_so(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray is told that little memory is much, and so kills each worker that there is."""
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.001")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    driver = start("--out", "runs/without-memory")
+    driver.wait_until(lambda: "its worker was" in driver.said())
+    assert "its worker was ended by Ray, for the memory of its host" in driver.said()

@@ -83,6 +83,7 @@ def test_no_hidden_arrow(package: str) -> None:
 COMPUTED = {
     "puzzle_datasets/common/lazy.py": "for the `__init__` of packages, above all rooms",
     "puzzle_datasets/kinds/kind.py": "of its own room, whose folders are the kinds",
+    "sweep_platform/execution/private.py": "of Ray alone",
 }
 """Files that import modules by names that they put together, and which these are."""
 

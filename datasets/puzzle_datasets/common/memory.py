@@ -16,8 +16,8 @@ def memory(
 ) -> int:
     """Return the bytes that the machine, its swap, and limits of a container or process leave.
 
-    Whatever others hold of them is not subtracted. `groups` is where Linux keeps its control groups, `own` tells those of this process, and
-    `information` how large swap is.
+    Whatever others hold of them is not subtracted. `groups` is where Linux keeps its control
+    groups, `own` tells those of this process, and `information` how large swap is.
     """
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     most, _ = resource.getrlimit(resource.RLIMIT_AS)

@@ -3,6 +3,7 @@
 Shapes: B rows, S positions, d hidden size.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm.config import ModelConfig
+from hrm.config import ConfigError, ModelConfig
 from hrm.evaluation.accuracy import Evaluation, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from puzzle_datasets.loading.batch import Batch
@@ -187,4 +188,8 @@ def follow(model: ReasoningModel, batches: Iterable[Batch], segments: int) -> Tr
             for state, one in sorted(covariances.items())
         ]
     residuals = tuple(Residual(*key, total / puzzles) for key, total in totals.items())
+    numbers = [*(one.residual for one in residuals), *(one.ratio for one in growth)]
+    if not all(map(math.isfinite, numbers)):
+        problem = "the model's states are no finite numbers: its weights are too large"
+        raise ConfigError.of(None, problem, "give another checkpoint")
     return Trajectories(residuals, tuple(growth))

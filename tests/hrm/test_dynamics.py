@@ -156,6 +156,17 @@ def test_training_is_compared_with_fresh_weights(
         measure("HRM", fresh, lambda: batches(arc), 0)
 
 
+def test_weights_too_large_for_numbers_are_told(
+    arc: PuzzleDataset, model_config: MakeModel
+) -> None:
+    model = built(model_config())
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.fill_(3e38)
+    with pytest.raises(ConfigError, match="no finite numbers"):
+        measure("one", model, lambda: batches(arc), 2)
+
+
 def test_stories_are_the_predictions_after_each_segment(
     arc: PuzzleDataset, model_config: MakeModel
 ) -> None:

@@ -18,7 +18,9 @@ from hrm.config import MODELS
 from hrm.model import compiled
 from hrm.progress import Progress
 from hrm.train import main
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from sweep_platform.execution.faults import failure_of
 from sweep_platform.execution.worker import run_job, train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
@@ -261,6 +263,14 @@ def test_a_trial_larger_than_the_machine_has_failed(jobs: MakeJobs) -> None:
     assert report.failure.fault is Fault.TRIAL
     assert report.failure.traceback is None
     assert "batch_size is 1000000000, with which training needs about" in report.failure.reason
+
+
+def test_puzzles_that_do_not_take_a_setting_fail_the_trial() -> None:
+    """The same refusal would meet it on every host, so the session goes on without it."""
+    refused = DatasetError.of("batch_size", "is 10, which is too large", "give at most 4", 10)
+    assert failure_of(refused).fault is Fault.TRIAL
+    lost = DatasetError.of("/data/set", "holds no set", "build it")
+    assert failure_of(lost).fault is Fault.MACHINE
 
 
 def test_a_fault_of_ours_comes_with_its_traceback(

@@ -3,9 +3,14 @@
 import socket
 import traceback
 from collections.abc import Iterator
+from dataclasses import fields
 
+from hrm.config import TrainingConfig
 from puzzle_datasets.common.errors import DatasetError, RunError, UserError
 from sweep_platform.store.messages import Failure, Fault
+
+_SETTINGS = {item.name for item in fields(TrainingConfig)}
+"""Where puzzles refuse one of these, such as a batch size, no host will do better."""
 
 
 class HostError(RuntimeError):
@@ -35,7 +40,7 @@ def _lack(error: BaseException) -> str | None:
     """What the host lacks, by what is raised where it does; None for an error of another kind."""
     if isinstance(error, HostError):
         return str(error)
-    if isinstance(error, DatasetError):
+    if isinstance(error, DatasetError) and error.field not in _SETTINGS:
         return f"{error.field or 'the puzzles'} {error.problem}"
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__

@@ -25,10 +25,10 @@ from optuna.storages.journal import JournalFileBackend
 
 from hrm.progress import Curve, Progress
 from sweep_platform.search.fronts import Values
-from sweep_platform.search.rungs import RungLedger, SuccessiveHalving
+from sweep_platform.search.rungs import RungLedger, SuccessiveHalving, read_entries
 from sweep_platform.search.study import HeldLock, Study
 from sweep_platform.spec.schema import BudgetSpec, Choices, DatasetSpec, RungSpec, SweepSpec
-from sweep_platform.store.trial import TrialFolder, TrialRecord
+from sweep_platform.store.trial import TrialRecord
 
 OBJECTIVES = ("exact_accuracy", "inference_flops")
 SLOWEST = 1_000
@@ -78,13 +78,16 @@ def timed(work: Callable[[], object]) -> float:
 def measure_ledger(values: list[Values], trials: int) -> list[float]:
     """Times of decisions on those after the first `trials`, which are in the study before."""
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        study = journal(root / "study.journal", values, trials)
-        ledger = RungLedger(study, SuccessiveHalving(RungSpec(at=(0.5,))), OBJECTIVES)
+        study = journal(Path(name, "study.journal"), values, trials)
+        rule, entries = (
+            SuccessiveHalving(RungSpec(at=(0.5,))),
+            read_entries(study, OBJECTIVES, name),
+        )
+        ledger = RungLedger(study, rule, OBJECTIVES, entries)
         times = []
         for number in last(values, trials):
-            folder, report = arrival(root / str(number), number, values[number])
-            times.append(timed(partial(ledger.decide, folder, report)))
+            record, report = arrival(number, values[number])
+            times.append(timed(partial(ledger.decide, record, "measure-0", report)))
         return times
 
 
@@ -108,18 +111,21 @@ def journal(path: Path, values: list[Values], reached: int) -> Study:
         directions=["maximize", "minimize"],
     )
     for number, one in enumerate(values):
-        rungs = {"0.5": {"values": one, "decision": "continue"}}
+        rungs = {"0.5": {"replicates": {"measure-0": one}, "decision": "continue"}}
         study.add_trial(
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState.RUNNING,
-                user_attrs={"rungs": rungs} if number < reached else {},
+                user_attrs={
+                    "signature": str(number),
+                    **({"rungs": rungs} if number < reached else {}),
+                },
             )
         )
     return Study(study, spec)
 
 
-def arrival(root: Path, number: int, values: Values) -> tuple[TrialFolder, Progress]:
-    """A trial and its report at the rung."""
+def arrival(number: int, values: Values) -> tuple[TrialRecord, Progress]:
+    """A trial of one replicate and its report at the rung."""
     accuracy, cost = values
     record = TrialRecord(
         number=number,
@@ -134,12 +140,10 @@ def arrival(root: Path, number: int, values: Values) -> tuple[TrialFolder, Progr
         training_flops=2,
         inference_flops=int(cost),
     )
-    folder = TrialFolder(root)
-    folder.create(record)
     curve = Curve(
         exact_accuracy=(accuracy,), token_accuracy=(1.0,), inference_flops=(int(cost),), puzzles=1
     )
-    return folder, replace(_REPORT, curve=curve)
+    return record, replace(_REPORT, curve=curve)
 
 
 _REPORT = Progress(

@@ -280,6 +280,22 @@ class TrainingConfig:
     eval_puzzles: int | None = option(
         None, "how many test puzzles to evaluate; none takes all", least=1, most=1e15
     )
+    eval_views: int = option(
+        1,
+        "views in which each ARC test input is answered, as many as the set has at most; the "
+        "answers vote",
+        least=1,
+        most=1e4,
+    )
+    confirm_share: float = option(
+        0.0,
+        "share of the test puzzles, in whole tasks, that is held back from evaluations",
+        least=0,
+        below=1,
+    )
+    eval_part: Literal["search", "confirm"] = option(
+        "search", "test puzzles to evaluate: search all but those held back, confirm those"
+    )
     eval_batch_size: int | None = option(
         None,
         "puzzles evaluated at a time, in each process; none takes the batch size",

@@ -55,6 +55,15 @@ class ProcessGroup:
             dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
+    def gather_objects(self, one: Any) -> list[Any]:
+        """What each process has, in the order of their ranks, in each."""
+        if self.size == 1:
+            return [one]
+        everything: list[Any] = [None] * self.size
+        with _others_listening():
+            dist.all_gather_object(everything, one)
+        return everything
+
     def barrier(self) -> None:
         """Wait until all processes are here."""
         if self.size > 1:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import puzzle_datasets.common.start  # noqa: F401
 from hrm.commands.machine import option_names
 from hrm.commands.trained_model import (
     ProgressLine,
@@ -18,9 +19,11 @@ from hrm.config import ConfigError
 from hrm.evaluation import result
 from hrm.evaluation.evaluation import EvaluationOptions, resolved, run_evaluation
 from hrm.model.devices import gpu_memory
+from puzzle_datasets.commands.floors import kept_floors
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, guarded, say
 from puzzle_datasets.common.files import write_json
+from puzzle_datasets.kinds.floors import best_floor
 
 PROGRAM = "hrm.evaluate"
 
@@ -66,11 +69,15 @@ def _evaluate(arguments: Namespace) -> int:
         found = run_evaluation(loaded, dataset, options, line)
     line.clear()
     say(f"\n{result.text(found)}")
+    floors = kept_floors(arguments.dataset)
+    if (floor := best_floor(floors)) is not None:
+        say(f"\n{result.floor_text(floor)}")
     if arguments.json is not None:
         record = description_of(loaded, dataset) | {
             "evaluated": steps,
             "options": asdict(options),
             "result": asdict(found),
+            "floors": [asdict(one) for one in floors],
         }
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(arguments.json, record)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from puzzle_datasets.common.records import ContradictionError, record_from, require_moment
+from puzzle_datasets.common.text import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,10 @@ class Curve:
         if len(lengths) > 1 or not self.exact_accuracy:
             raise ContradictionError("has not one point for each of its segments")
         _require_shares(*self.exact_accuracy, *self.token_accuracy)
+        if not all(low < high for low, high in pairwise((0, *self.inference_flops))):
+            raise ContradictionError("has inference_flops that do not rise from above 0")
+        if self.puzzles < 1:
+            raise ContradictionError(f"has {shown(self.puzzles)} as puzzles, not 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,29 @@ class Halting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Votes:
+    """ARC by vote: the answers in all views of a test input vote, and the commonest are guesses.
+
+    Attributes:
+        pass_1, pass_2: share of test inputs that the first guess, or one of the first two, solves.
+        pass_1_tasks, pass_2_tasks: share of tasks all of whose evaluated inputs are so solved.
+        inputs, tasks: how many were voted on.
+        votes: on all inputs together.
+    """
+
+    pass_1: float
+    pass_2: float
+    pass_1_tasks: float
+    pass_2_tasks: float
+    inputs: int
+    tasks: int
+    votes: int
+
+    def __post_init__(self) -> None:
+        _require_shares(self.pass_1, self.pass_2, self.pass_1_tasks, self.pass_2_tasks)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """One line about a run, at a fixed optimizer step.
 
@@ -78,6 +107,7 @@ class Progress:
         peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
             on CPU.
         curve, halting: set when this line comes with an evaluation.
+        votes: set besides these where test puzzles are answered in several views.
     """
 
     step: int
@@ -94,6 +124,7 @@ class Progress:
     peak_memory_bytes: int
     curve: Curve | None = None
     halting: Halting | None = None
+    votes: Votes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
+import puzzle_datasets.common.start  # noqa: F401
 from hrm.commands.machine import add_dataset, add_machine, machine, option_names
 from hrm.config import DATASET_FIELDS, ConfigError, ModelConfig, TrainingConfig
 from hrm.runs.processes import Processes

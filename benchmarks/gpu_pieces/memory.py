@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 from gpu_pieces.setting import SUDOKU_512, TINY, Setting, learner
 from gpu_pieces.tables import Table, release, require
 from hrm.config import ModelConfig, TrainingConfig
-from hrm.model.flops import training_memory
+from hrm.model.memory import training_memory
 from hrm.training.learner import Learner
 from puzzle_datasets.loading.batch import Batch
 

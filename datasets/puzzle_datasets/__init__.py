@@ -2,9 +2,9 @@
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from puzzle_datasets import PuzzleDataset, TrainLoader, evaluation_batches, export, prepare
-    >>> from puzzle_datasets import puzzle_set, puzzle_sets, read_manifest, refuse_leaks, score
-    >>> from puzzle_datasets import verify_all
+    >>> from puzzle_datasets import PuzzleDataset, TrainLoader, evaluation_batches, export, floors
+    >>> from puzzle_datasets import kept_floors, prepare, puzzle_set, puzzle_sets, read_manifest
+    >>> from puzzle_datasets import refuse_leaks, score, verify_all
     >>> sorted(puzzle_sets())
     ['arc', 'arc-agi-1', ..., 'maze', 'maze-hard', 'official', 'sudoku', ...]
     >>> settings = puzzle_set("maze").settings_from({"side": 5, "train": 4, "test": 2})
@@ -19,6 +19,8 @@
     >>> score(dataset, test.labels)["shortest_paths"]
     1.0
     >>> refuse_leaks(trained_on=dataset, scored=dataset)  # a set's own test puzzles are no leak
+    >>> [floor.name for floor in floors(dataset)] == [floor.name for floor in kept_floors(folder)]
+    True
     >>> export(folder, Path(home.name, "npy"))
     >>> home.cleanup()
 
@@ -31,11 +33,14 @@ from puzzle_datasets.common.lazy import lazy
 from puzzle_datasets.storage.forms import find_forms_by
 
 if TYPE_CHECKING:
+    from puzzle_datasets.commands.floors import floors as floors
+    from puzzle_datasets.commands.floors import kept_floors as kept_floors
     from puzzle_datasets.commands.prepare import prepare as prepare
     from puzzle_datasets.commands.prepare import puzzle_set as puzzle_set
     from puzzle_datasets.commands.prepare import puzzle_sets as puzzle_sets
     from puzzle_datasets.commands.prepare import verify_all as verify_all
     from puzzle_datasets.common.errors import DatasetError as DatasetError
+    from puzzle_datasets.kinds.floors import FloorResult as FloorResult
     from puzzle_datasets.kinds.kind import Kind as Kind
     from puzzle_datasets.kinds.kind import kind_named as kind_named
     from puzzle_datasets.kinds.kind import kind_names as kind_names
@@ -53,8 +58,10 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "commands.floors": ("floors", "kept_floors"),
         "commands.prepare": ("prepare", "puzzle_set", "puzzle_sets", "verify_all"),
         "common.errors": ("DatasetError",),
+        "kinds.floors": ("FloorResult",),
         "kinds.kind": ("Kind", "kind_named", "kind_names", "score"),
         "loader": ("TrainLoader", "evaluation_batches"),
         "loading.batch": ("Batch", "Share"),

@@ -11,6 +11,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+import puzzle_datasets.common.start  # noqa: F401
 from puzzle_datasets.commands.prepare import build_at, folder_name, puzzle_set, puzzle_sets
 from puzzle_datasets.common.command_line import Parser, add_settings, flag, given
 from puzzle_datasets.common.errors import DatasetError
@@ -48,12 +49,14 @@ def build(arguments: argparse.Namespace) -> None:
 
 
 def inspect(arguments: argparse.Namespace) -> None:
-    """Say what a puzzle set holds and draw some of its puzzles."""
+    """Say what a puzzle set holds, with its floors, and draw some of its puzzles."""
+    from puzzle_datasets.commands.floors import kept_floors
     from puzzle_datasets.commands.pictures import draw
     from puzzle_datasets.commands.summary import summary
 
     sample = make(Sample, given(arguments, Sample), DatasetError)
-    say(summary(read_manifest(arguments.folder), arguments.folder))
+    manifest, floors = read_manifest(arguments.folder), kept_floors(arguments.folder)
+    say(summary(manifest, arguments.folder, floors))
     folder = arguments.folder.resolve()
     into = arguments.out or folder.with_name(f"{folder.name}-puzzles")
     for file in draw(arguments.folder, into, sample):

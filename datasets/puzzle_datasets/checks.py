@@ -123,7 +123,8 @@ def check_rows(stored: StoredSet) -> Iterator[str]:
 def check_sharing(stored: StoredSet, invariant: Callable[[Tokens], Hashes]) -> Iterator[str]:
     """Check by an invariant uint64 [n] of inputs [n, L] that no test puzzle is trained on.
 
-    A published folder may share some: how many is said. Any other raises `DatasetError`.
+    A published folder may share some: how many is said. Any other raises `DatasetError`. How many
+    test puzzles are one problem with an earlier one is said of all.
     """
     train, test = (
         np.concatenate([invariant(piece.columns["inputs"]) for piece in stored.pieces(split)])
@@ -139,6 +140,8 @@ def check_sharing(stored: StoredSet, invariant: Callable[[Tokens], Hashes]) -> I
         f"sharing: {shared.sum():,} of {len(test):,} test puzzles are trained on, also up to "
         "their symmetries"
     )
+    twins = len(test) - len(np.unique(test))
+    yield f"twins: {twins:,} of {len(test):,} test puzzles are an earlier one up to symmetry"
 
 
 def _check_split(stored: StoredSet, split: Split, has_rows: Mask) -> int:

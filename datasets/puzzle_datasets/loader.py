@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.draws import keyed_generator
@@ -234,12 +235,24 @@ def evaluation_batches(
     `limit` takes a random subset of that many pairs, the same for equal seeds; None takes all.
     With `share`, the processes take turns, pair by pair. The last batch may be short.
     """
+    rows = random_subset(torch.arange(len(dataset.test)), limit, seed)
+    return stored_batches(dataset, rows, batch_size=batch_size, share=share)
+
+
+def random_subset(numbers: Tensor, limit: int | None, seed: int) -> Tensor:
+    """Return `limit` of some ascending numbers in order, the same for equal seeds; None: all."""
+    if limit is None or limit >= len(numbers):
+        return numbers
+    order = keyed_generator("evaluation", seed).permutation(len(numbers))
+    return numbers[np.sort(order[:limit])]
+
+
+def stored_batches(
+    dataset: PuzzleDataset, rows: Tensor, *, batch_size: int, share: Share | None = None
+) -> Iterator[Batch]:
+    """Yield test pairs of some rows [n] as stored; with `share`, the processes take turns."""
     test, share = dataset.test, share or Share()
-    chosen = torch.arange(len(test))
-    if limit is not None and limit < len(test):
-        order = keyed_generator("evaluation", seed).permutation(len(test))
-        chosen = torch.from_numpy(np.sort(order[:limit]))
-    for at in torch.split(chosen[share.rank :: share.world_size], batch_size):
+    for at in torch.split(rows[share.rank :: share.world_size], batch_size):
         labels = test.labels[at].int()
         labels[labels == PAD] = IGNORE_LABEL
         yield Batch(test.inputs[at].int(), labels, test.puzzle_identifier[at])

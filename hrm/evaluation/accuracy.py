@@ -1,6 +1,6 @@
 """Accuracy against inference compute, and with each puzzle halting on its own."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,17 @@ class Evaluation(NamedTuple):
     halting: Halting
 
 
+class RowResults(NamedTuple):
+    """What an evaluation found of the rows of a batch, on the model's device.
+
+    `solved` bool [B, M] after each segment, false without labels; `halted_at` int64 [B], the
+    segment after which each row halts on its own.
+    """
+
+    solved: Tensor
+    halted_at: Tensor
+
+
 @torch.inference_mode()
 def evaluate(
     model: ReasoningModel,
@@ -34,26 +45,30 @@ def evaluate(
     segments: int,
     group: ProcessGroup = SINGLE,
     observe: Observer | None = None,
+    note: Callable[[RowResults], object] = lambda results: None,
 ) -> Evaluation:
     """Run every puzzle for `segments` segments and score the prediction after each.
 
     No row leaves early, as in the published evaluation, so one pass yields the whole curve; the
     first segment after which a row wants to halt is noted. Rows without labels do not count. In a
     `group`, each process gives its own batches. `observe` is called with all puzzles after the
-    last segment. Raises `ConfigError` where `segments` is below 1, or there is no row to score.
+    last segment, `note` with what was found of them. Raises `ConfigError` where `segments` is
+    below 1, or there is no row to score.
     """
     require_least(1, segments=segments)
     totals = torch.zeros(segments, len(_SUMS), dtype=torch.float64, device=model.device)
     served = 0
     for batch in batches:
-        totals += _run(model, batch.to(model.device), segments, served, observe)
+        sums, results = _run(model, batch.to(model.device), segments, served, observe)
+        totals += sums
+        note(results)
         served += len(batch.inputs)
-    sums = dict(zip(_SUMS, group.sum_(totals).cpu().unbind(-1), strict=True))
-    halting = _halting(model.config, sums["stops"], int(sums["stops_exact"].sum()))
-    count = int(sums["puzzles"][0])
+    total = dict(zip(_SUMS, group.sum_(totals).cpu().unbind(-1), strict=True))
+    halting = _halting(model.config, total["stops"], int(total["stops_exact"].sum()))
+    count = int(total["puzzles"][0])
     curve = Curve(
-        exact_accuracy=tuple((sums["exact"] / count).tolist()),
-        token_accuracy=tuple((sums["tokens"] / count).tolist()),
+        exact_accuracy=tuple((total["exact"] / count).tolist()),
+        token_accuracy=tuple((total["tokens"] / count).tolist()),
         inference_flops=tuple(inference_flops(model.config, m + 1) for m in range(segments)),
         puzzles=count,
     )
@@ -65,28 +80,31 @@ _SUMS = ("exact", "tokens", "puzzles", "stops", "stops_exact")
 
 def _run(
     model: ReasoningModel, batch: Batch, segments: int, served: int, observe: Observer | None
-) -> Tensor:
-    """Sums over the rows after each segment, `[segments, 5]`, in the order of `_SUMS`."""
+) -> tuple[Tensor, RowResults]:
+    """Sums over the rows after each segment, `[segments, 5]` as `_SUMS`, and results by row."""
     rows = len(batch.inputs)
     x = model.embed(batch.inputs, model.puzzle_emb(batch.puzzle_identifiers))
     carry = model.initial_carry(rows)
     running = torch.ones(rows, dtype=torch.bool, device=model.device)
-    sums = []
+    halted_at = torch.full((rows,), segments, device=model.device)
+    sums, solved = [], []
     for segment in range(1, segments + 1):
         carry, output = model(carry, x)
         stops = running & (wants_to_halt(model, output) | (segment == segments))
         running = running & ~stops
+        halted_at = torch.where(stops, segment, halted_at)
         scores = score_rows(output.logits, batch.labels)
         counts = scores.labelled > 0
         exact = scores.exact & counts
         columns = (exact, scores.token_accuracy * counts, counts, stops & counts, stops & exact)
         sums.append(torch.stack([column.double().sum() for column in columns]))
+        solved.append(exact)
     if observe is not None:
         indices = torch.arange(served, served + rows, device=model.device)
         spent = torch.full_like(indices, segments)
         predictions = output.logits.argmax(-1)
         observe(Answers(indices, batch.inputs, batch.labels, predictions, output.q_halt, spent))
-    return torch.stack(sums)
+    return torch.stack(sums), RowResults(torch.stack(solved, -1), halted_at)
 
 
 def evaluate_halting(

@@ -6,6 +6,7 @@ from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve, Halting
 from puzzle_datasets.common.text import columns, counted, flops, percent, seconds
 from puzzle_datasets.kinds.arc.scoring import ArcScores
+from puzzle_datasets.kinds.floors import FloorResult
 
 RULES = {
     "missing_digits": "{:.2f} digits missing from rows, columns and boxes of a puzzle",
@@ -52,6 +53,11 @@ def text(result: EvaluationResult) -> str:
         f"{counted(result.puzzles, 'puzzle')} in {seconds(result.seconds)}, {rate:,.1f} puzzles/s."
     )
     return "\n\n".join(parts)
+
+
+def floor_text(floor: FloorResult) -> str:
+    """The floor to compare with, in a line."""
+    return f"Floor of the set, {floor.name} ({floor.words}): {floor.figures}, without training."
 
 
 def share(value: float, count: int) -> str:

@@ -56,7 +56,7 @@ class VoteCollector:
     """Keeps the view of each puzzle of the stream until its answer is there, which then votes."""
 
     def __init__(self, dataset: PuzzleDataset) -> None:
-        self._votes = ArcVotes(dataset)
+        self.votes = ArcVotes(dataset)
         self._input_of_row = InputIndex.of(dataset).of_row
         self._per_input = torch.zeros(int(self._input_of_row.max()) + 1, dtype=torch.int64)
         self._pending: deque[PendingBatch] = deque()
@@ -83,7 +83,7 @@ class VoteCollector:
                 rows, chosen = batch.rows[at], mine.to(answers.predictions.device)
                 confidence = answers.q_halt[chosen].sigmoid()
                 predictions, augmentation = answers.predictions[chosen], batch.augmentation.at(at)
-                self._votes.add(predictions, confidence, rows, augmentation)
+                self.votes.add(predictions, confidence, rows, augmentation)
                 inputs = self._input_of_row[rows]
                 self._per_input += torch.bincount(inputs, minlength=len(self._per_input))
                 batch.missing -= len(at)
@@ -93,7 +93,7 @@ class VoteCollector:
     def scores(self) -> ArcScores:
         """Return pass@K for as many guesses as the inputs have views, and for two at least."""
         most = int(self._per_input.max())
-        return self._votes.scores([count for count in GUESSES if count <= max(2, most)])
+        return self.votes.scores([count for count in GUESSES if count <= max(2, most)])
 
 
 class PendingBatch:

@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import puzzle_datasets.common.start  # noqa: F401
 from hrm.charts import lacking, save_chart
 from hrm.commands.machine import option_names
 from hrm.commands.trained_model import add_trained_model, introduction, load_trained

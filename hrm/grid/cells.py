@@ -23,7 +23,7 @@ from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 FILE = "grid.json"
-MOST_NUMBERS, LARGEST_NUMBER, _DIGITS = 1000, 4096, 12
+MOST_NUMBERS, LARGEST_NUMBER, MOST_CELLS, _DIGITS = 1000, 4096, 10_000, 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,9 @@ class GridOptions:
 
     def __post_init__(self) -> None:
         require_least(1, M=self.segments, limit=self.limit, batch_size=self.batch_size)
+        if (count := len(self.N) * len(self.T)) > MOST_CELLS:
+            problem, remedy = f"makes {count:,} pairs with T", f"give at most {MOST_CELLS:,}"
+            raise ConfigError.of("N", problem, remedy, count, also=("T",))
 
     def configs(self, config: ModelConfig) -> list[ModelConfig]:
         """The model in each cell; raises `ConfigError` where it has no use for a number."""
@@ -82,7 +85,7 @@ class GridOptions:
 def begin(loaded: LoadedModel, dataset: PuzzleDataset, options: GridOptions, folder: Path) -> Grid:
     """The grid in `folder` as far as it is finished, or an empty one.
 
-    Raises `ConfigError` where that is the grid of something else.
+    Raises `ConfigError` where that is the grid of something else, or the folder holds other files.
     """
     config, found = loaded.config, description_of(loaded, dataset)
     subject = {
@@ -95,6 +98,8 @@ def begin(loaded: LoadedModel, dataset: PuzzleDataset, options: GridOptions, fol
     trained, checkpoint = (config.N, config.T, config.M_max), found["checkpoint"]
     file = folder / FILE
     if not file.exists():
+        if folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
+            raise ConfigError.of(folder, "holds other files", "name another folder")
         return Grid(subject=subject, trained=trained, checkpoint=checkpoint)
     grid = _read(file, checkpoint)
     for name, value in subject.items():

@@ -1,35 +1,38 @@
 """The folder of a run, a single one or a trial of a sweep: one layout, and one rule to go on.
 
-    run.json        which puzzles, model and training, and the costs; written once, before it runs
-    metrics.jsonl   a line for each report; no step is there twice
-    sessions.jsonl  a line whenever training begins or goes on
-    checkpoint.pt   all that the run needs to go on
-    error.txt       the traceback of a run that broke
-    outcome.json    how the run ended; missing while it may go on
-    lock            held by the one process that writes here
+    run.json         which puzzles, model and training, and the costs; written before it runs
+    metrics.jsonl    a line for each report; no step is there twice
+    answers.parquet  of a single run: which puzzles each evaluation solved; see `AnswerFile`
+    sessions.jsonl   a line whenever training begins or goes on
+    checkpoint.pt    all that the run needs to go on
+    error.txt        the traceback of a run that broke
+    outcome.json     how the run ended; missing while it may go on
+    lock             held by the one process that writes here
 
-A checkpoint holds the reports so far. A run that goes on appends those that `metrics.jsonl` lacks;
-lines of later steps stay, since the steps give the same numbers when they are taken again: to the
-bit on a CPU with as many threads, and to rounding elsewhere.
+A checkpoint holds the reports and answers so far. A run that goes on appends those that its files
+lack; lines of later steps stay, since the steps give the same numbers when they are taken again:
+to the bit on a CPU with as many threads, and to rounding elsewhere.
 Imports no torch, so that readers stay light.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hrm.config import ConfigError
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.progress import Measurement
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
     write_json,
 )
+from puzzle_datasets.common.options import make
 from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import require_moment
+from puzzle_datasets.common.records import MisfitError, require_moment
+from puzzle_datasets.common.text import shown
 
 FORMAT = 1
 SECTIONS = ("dataset", "model", "training", "costs")
@@ -75,6 +78,37 @@ class Outcome:
         require_moment("ended", self.ended)
 
 
+class OutcomeFile:
+    """How a run, or something made of runs, ended or paused; no file while it may go on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Outcome | None:
+        """Return the end or pause; None where there is none. Raises `ConfigError`: damaged."""
+        if not self.path.exists():
+            return None
+        return Reader(self.path, ConfigError, _RESTORE).record(Outcome)
+
+    def write(self, outcome: Outcome) -> None:
+        """Write how it ended or paused. What has ended stays so, unless it begins again."""
+        self._require_no_end()
+        write_json(self.path, asdict(outcome))
+
+    def go_on(self) -> None:
+        """Let what was paused go on."""
+        self._require_no_end()
+        self.path.unlink(missing_ok=True)
+
+    def begin_again(self) -> None:
+        """Let what has ended go on."""
+        self.path.unlink(missing_ok=True)
+
+    def _require_no_end(self) -> None:
+        before = self.read()
+        assert before is None or not before.state.is_final, f"{self.path} tells of an end"
+
+
 class RunFiles:
     """The files of one run, whoever keeps it; what `run.json` holds is known to a subclass.
 
@@ -86,7 +120,8 @@ class RunFiles:
         self.root = root
         self.checkpoint, self.metrics = root / "checkpoint.pt", root / "metrics.jsonl"
         self.error, self.lock = root / "error.txt", root / "lock"
-        self._run, self._outcome = root / "run.json", root / "outcome.json"
+        self.answers = root / "answers.parquet"
+        self._run, self._outcome = root / "run.json", OutcomeFile(root / "outcome.json")
         self._sessions = root / "sessions.jsonl"
         self._last_step: int | None = None
 
@@ -136,6 +171,10 @@ class RunFiles:
         lacking = [name for name in SECTIONS if not isinstance(content.get(name), dict)]
         if lacking:
             raise ConfigError.of(self._run, f"lacks {lacking[0]}", _RESTORE)
+        try:
+            require_settings(content["model"], content["training"])
+        except MisfitError as error:
+            raise ConfigError.of(self._run, error.problem, _RESTORE) from error
         return content
 
     def append(self, measurements: Iterable[Measurement]) -> list[Measurement]:
@@ -169,24 +208,43 @@ class RunFiles:
 
     def end(self, outcome: Outcome) -> None:
         """Write how the run ended or paused. One that has ended stays, unless it begins again."""
-        before = self.outcome()
-        assert before is None or not before.state.is_final, f"{self.root} has ended"
-        write_json(self._outcome, asdict(outcome))
+        self._outcome.write(outcome)
 
     def resume(self) -> None:
         """Let a paused run go on."""
-        before = self.outcome()
-        assert before is None or not before.state.is_final, f"{self.root} has ended"
-        self._outcome.unlink(missing_ok=True)
+        self._outcome.go_on()
+
+    def begin_again(self) -> None:
+        """Let a run that has ended go on from its checkpoint, if it has one."""
+        self._outcome.begin_again()
+        self.error.unlink(missing_ok=True)
 
     def outcome(self) -> Outcome | None:
         """The end of the run, or its pause; None while it runs, or where its process was lost."""
-        if not self._outcome.exists():
-            return None
-        return Reader(self._outcome, ConfigError, _RESTORE).record(Outcome)
+        return self._outcome.read()
 
     def _unfit(self, problem: str, remedy: str) -> ConfigError:
         return ConfigError.of(self.root, problem, remedy)
+
+
+def require_settings(
+    model: Mapping[str, Any], training: Mapping[str, Any], without: str = ""
+) -> None:
+    """Raise `MisfitError` unless a record has all settings of a model and training, `without` one.
+
+    Said of the file that holds them as `model` and `training`.
+    """
+    known: tuple[tuple[str, type[Any], Mapping[str, Any]], ...]
+    known = ("model", ModelConfig, model), ("training", TrainingConfig, training)
+    for section, settings, values in known:
+        for item in fields(settings):
+            if item.name not in values and item.name != without:
+                raise MisfitError(f"lacks the key '{section}.{item.name}'")
+        try:
+            make(settings, values, ConfigError)
+        except ConfigError as error:
+            what = f"{shown(error.value)} as {section}.{error.field}"
+            raise MisfitError(f"has {what}, which is impossible here") from error
 
 
 class RunFolder(RunFiles):
@@ -196,8 +254,8 @@ class RunFolder(RunFiles):
     >>> with tempfile.TemporaryDirectory() as name:
     ...     folder = RunFolder(Path(name, "run"))
     ...     folder.create({"dataset": {}, "model": {"N": 2}, "training": {}, "costs": {}})
-    ...     folder.record()["model"], folder.outcome(), list(folder.measurements())
-    ({'N': 2}, None, [])
+    ...     folder.exists(), folder.outcome(), list(folder.measurements())
+    (True, None, [])
     """
 
     def create(self, record: Mapping[str, Any]) -> None:

@@ -54,6 +54,10 @@ class Processes:
         if size <= 1:
             return cls()
         rank, local_rank = (_whole(environment, name, 0) for name in ("RANK", "LOCAL_RANK"))
+        for name, number in (("RANK", rank), ("LOCAL_RANK", local_rank)):
+            if number >= size:
+                problem = f"the variable {name} is {number} of {size} processes"
+                raise ConfigError.of(None, problem, "start them with torchrun", number)
         try:
             store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
         except (ValueError, RuntimeError) as error:

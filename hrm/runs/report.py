@@ -11,7 +11,7 @@ import torch
 from hrm.config import ema_decay
 from hrm.evaluation.wilson import wilson
 from hrm.model.flops import costs, parameter_count, step_flops
-from hrm.progress import Progress
+from hrm.progress import Progress, Votes
 from hrm.training.trainer import Trainer
 from puzzle_datasets.common.text import counted, flops, percent, seconds
 
@@ -81,7 +81,10 @@ def line(progress: Progress) -> str:
         parts.append(f"{progress.mean_segments:.2f} segments")
     parts.append(f"{progress.examples_per_second:,.0f} examples/s")
     if progress.curve is not None:
-        parts.append(f"{percent(progress.curve.exact_accuracy[-1])} of test puzzles exact")
+        of = "test puzzles" if progress.votes is None else "views"
+        parts.append(f"{percent(progress.curve.exact_accuracy[-1])} of {of} exact")
+    if progress.votes is not None:
+        parts.append(f"pass@2 {percent(progress.votes.pass_2)}")
     if progress.step < progress.total_steps:
         left = progress.device_seconds / progress.step * (progress.total_steps - progress.step)
         parts.append(f"{seconds(left)} left")
@@ -105,17 +108,34 @@ def result(progress: Progress, ema_decay: float = 0.0) -> str:
     """
     curve, halting = progress.curve, progress.halting
     assert curve is not None
-    low, high = wilson(curve.exact_accuracy[-1], curve.puzzles)
+    votes = progress.votes
+    counts = counted(curve.puzzles, "test puzzle" if votes is None else "view")
+    # The views of an input are no independent puzzles: chance leaves what it leaves of the inputs.
+    low, high = wilson(curve.exact_accuracy[-1], votes.inputs if votes else curve.puzzles)
     segments = len(curve.exact_accuracy)
     text = (
         f"Exact accuracy{_averaged('', ema_decay)} "
         f"{percent(curve.exact_accuracy[-1])} (95 % interval "
-        f"{100 * low:.1f} to {percent(high)}) of {counted(curve.puzzles, 'test puzzle')} after "
+        f"{100 * low:.1f} to {percent(high)}) of {counts} after "
         f"{counted(segments, 'segment')} each"
     )
-    if halting is None or segments == 1:
-        return f"{text}."
-    return (
-        f"{text}; {percent(halting.exact_accuracy)} after {halting.mean_segments:.2f} "
-        "segments on average where each halts on its own."
+    if halting is not None and segments > 1:
+        text += (
+            f"; {percent(halting.exact_accuracy)} after {halting.mean_segments:.2f} "
+            "segments on average where each halts on its own"
+        )
+    return f"{text}.{_voted(votes)}"
+
+
+def _voted(votes: Votes | None) -> str:
+    if votes is None:
+        return ""
+    rates = (
+        f"pass@{guesses} is {percent(inputs)} of {counted(votes.inputs, 'test input')} and "
+        f"{percent(tasks)} of {counted(votes.tasks, 'task')}"
+        for guesses, inputs, tasks in (
+            (1, votes.pass_1, votes.pass_1_tasks),
+            (2, votes.pass_2, votes.pass_2_tasks),
+        )
     )
+    return f" By {counted(votes.votes, 'vote')}, {', '.join(rates)}."

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ import torch
 from hrm.checkpoints.checkpoint import CheckpointError
 from hrm.config import ConfigError, ema_decay
 from hrm.distributed import ProcessGroup
+from hrm.evaluation.answer_file import AnswerFile
 from hrm.model.devices import gpu_memory
 from hrm.model.memory import main_memory, require_memory
 from hrm.runs import report
@@ -24,6 +26,9 @@ from puzzle_datasets.common.errors import RunError, UserError
 from puzzle_datasets.common.exit_status import DONE, INTERRUPTED, say, stop_on_signal
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.storage.dataset import PuzzleDataset
+
+PURPOSE = "measure"
+"""What a single run is trained for, in the words of its `answers.parquet`."""
 
 
 class SingleRun:
@@ -49,6 +54,7 @@ class SingleRun:
             require_memory(self.model, self.training, group.size)
         with self._memory():
             self.trainer = Trainer(self.model, self.training, dataset, device, group)
+        self._answers = AnswerFile(self.folder.answers, dataset.group_names)
         record = report.of_run(self.trainer, str(source.resolve()))
         group.broadcast(lambda: self._begin(None if saved else record))
 
@@ -107,7 +113,7 @@ class SingleRun:
                 self.group.barrier()
                 self._say_beginning()
                 signs_of_it = signs_of_life(self._say, partial(report.sign, trainer))
-                with _fault_of_the_run(), signs_of_it as signs:
+                with _fault_of_the_run(self.folder.root), signs_of_it as signs:
                     for progress in trainer.run(self.folder.checkpoint, seconds, stop):
                         self.group.broadcast(self._append)
                         self._say(report.line(progress))
@@ -123,7 +129,10 @@ class SingleRun:
         return DONE
 
     def _append(self) -> None:
-        self.folder.append(self.trainer.measurements)
+        """Write the reports that the folder lacks, and the answers that came with them."""
+        trainer = self.trainer
+        self._answers.add((PURPOSE, 0, one) for one in trainer.answers)
+        self.folder.append(trainer.measurements)
 
     def _end(self, state: RunState, reason: str) -> None:
         """Write how the run ended; what the first process can, others need not wait for."""
@@ -155,14 +164,16 @@ class SingleRun:
 
 
 @contextmanager
-def _fault_of_the_run() -> Iterator[None]:
-    """Have puzzles that go bad meanwhile be no bad input: they were sound when they were opened.
+def _fault_of_the_run(folder: Path) -> Iterator[None]:
+    """Have what goes bad meanwhile be no bad input: puzzles and folder were sound at the start.
 
     A checkpoint that can't be written stays what it is.
     """
     try:
         yield
-    except CheckpointError:
-        raise
-    except UserError as error:
+    except (UserError, OSError) as error:
+        if not folder.is_dir():
+            raise RunError(f"{folder} was removed while the run went on.") from error
+        if isinstance(error, CheckpointError | OSError):
+            raise
         raise RunError(str(error)) from error

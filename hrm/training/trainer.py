@@ -16,18 +16,22 @@ from hrm.checkpoints import checkpoint
 from hrm.checkpoints.tensor_file import require_like
 from hrm.config import ConfigError, ModelConfig, TrainingConfig, require_sizes
 from hrm.distributed import SINGLE, ProcessGroup
-from hrm.evaluation.accuracy import EVALUATION_SEED, Evaluation, evaluate
+from hrm.evaluation.accuracy import Evaluation
+from hrm.evaluation.measuring import Measured, measure
+from hrm.evaluation.per_puzzle import PuzzleAnswers
+from hrm.evaluation.selection import EvaluatedPuzzles
 from hrm.model.devices import require_precision
 from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.learner import Learner
+from hrm.training.saved_answers import from_tensors, to_tensors
 from hrm.training.watch import Watch
 from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.records import MisfitError
-from puzzle_datasets.loader import TrainLoader, evaluation_batches
+from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
@@ -47,9 +51,12 @@ class Trainer:
 
     Attributes:
         measurements: every report of the run so far, those before a `restore` included.
+        answers: which puzzles each evaluation solved, in the order of `measurements` with one.
+        puzzles: those that evaluations look at.
         execution: how blocks really run, which may be less than was asked for.
 
-    Raises `ConfigError` where the dataset does not fit the model, or the device the precision.
+    Raises `ConfigError` where the dataset does not fit the model or the evaluations, or the device
+    the precision.
     """
 
     @checked(ConfigError)
@@ -65,6 +72,7 @@ class Trainer:
         require_precision(training_config.precision, device)
         self.model_config, self.config = model_config, training_config
         self.dataset, self.device, self.group = dataset, device, group
+        self.puzzles = EvaluatedPuzzles.of(dataset, training_config)
         self.total_steps = total_steps(model_config, training_config)
         self._loader = TrainLoader(
             dataset,
@@ -88,6 +96,7 @@ class Trainer:
         self.model = self._learner.model
         self.execution = _compile(self.model, training_config.execution)
         self.measurements: list[Measurement] = []
+        self.answers: list[PuzzleAnswers] = []
         self._seconds = 0.0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -139,7 +148,7 @@ class Trainer:
             evaluates = self.step in evaluations
             if evaluates or self.step % interval == 0 or self.done:
                 self._synchronize()
-                yield self._reported(self.evaluate() if evaluates else None)
+                yield self._reported(self._measured() if evaluates else None)
         if checkpoint is not None:
             self.save(checkpoint)
             saved()
@@ -149,22 +158,11 @@ class Trainer:
 
         Where there is a moving average of the weights, that is what is evaluated.
         """
-        started = time.perf_counter()
-        average, M_max = self._learner.average, self.model.config.M_max
-        with nullcontext() if average is None else average.in_place():
-            evaluation = evaluate(self.model, self.evaluation_batches(), M_max, self.group)
-        self._seconds += time.perf_counter() - started
-        return evaluation
+        return self._measured().evaluation
 
     def evaluation_batches(self) -> Iterator[Batch]:
         """This process's part of the test puzzles that evaluations look at."""
-        return evaluation_batches(
-            self.dataset,
-            batch_size=self.config.eval_batch_size or self.config.batch_size,
-            limit=self.config.eval_puzzles,
-            seed=EVALUATION_SEED,
-            share=self.group.share,
-        )
+        return self.puzzles.batches(self._eval_batch_size, self.group.share)
 
     @checked(ConfigError)
     def save(self, path: Path) -> None:
@@ -187,7 +185,16 @@ class Trainer:
             checkpoint.require_same(path, what, saved, settings)
         state, own = checkpoint.section(path, content, "state"), self._state()
         measurements = _measurements(path, state.get("measurements"))
-        require_like(path, {**state, "measurements": []}, {**own, "measurements": []}, "state")
+        evaluated = [one.progress for one in measurements if one.progress.curve is not None]
+        answers = from_tensors(
+            path,
+            state.get("answers"),
+            self.puzzles,
+            self.model_config.M_max,
+            [(progress.step, progress.training_flops) for progress in evaluated],
+        )
+        checked: dict[str, Any] = {"measurements": [], "answers": []}
+        require_like(path, {**state, **checked}, {**own, **checked}, "state")
         try:
             self._learner.load_state_dict(state["learner"])
             self._loader.load_state_dict(state["loader"])
@@ -196,12 +203,14 @@ class Trainer:
             problem = f"holds another state than its settings say ({reason})"
             raise checkpoint.CheckpointError.of(path, problem, "restore another one") from error
         self._seconds, self.measurements = state["seconds"], measurements
+        self.answers = answers
 
     def _state(self) -> dict[str, Any]:
         """Everything that later steps and reports depend on; each process must call it."""
         return {
             "seconds": self._seconds,
             "measurements": [one.plain() for one in self.measurements],
+            "answers": to_tensors(self.answers),
             "learner": self._learner.state_dict(),
             "loader": self._loader.state_dict(),
         }
@@ -214,6 +223,18 @@ class Trainer:
         seconds = time.perf_counter() - started
         self._seconds += seconds
         self._learner.tally.seconds += seconds
+
+    @property
+    def _eval_batch_size(self) -> int:
+        return self.config.eval_batch_size or self.config.batch_size
+
+    def _measured(self) -> Measured:
+        """An evaluation with all that it finds."""
+        started, average = time.perf_counter(), self._learner.average
+        with nullcontext() if average is None else average.in_place():
+            measured = measure(self.model, self.puzzles, self._eval_batch_size, self.group)
+        self._seconds += time.perf_counter() - started
+        return measured
 
     def _take_step(self) -> None:
         with self._charged():
@@ -233,18 +254,24 @@ class Trainer:
         saved()
         watch.saved(began)
 
-    def _reported(self, evaluation: Evaluation | None) -> Progress:
-        """A report, kept with its time."""
-        progress = self._report(evaluation)
+    def _reported(self, measured: Measured | None) -> Progress:
+        """A report, kept with its time, and with the answers of its evaluation."""
+        progress = self._report(measured)
+        if measured is not None:
+            flops = progress.training_flops
+            self.answers.append(self.puzzles.answers(self.step, flops, measured.found))
         self.measurements.append(
             Measurement(time_ms=time.time_ns() // 1_000_000, progress=progress)
         )
         return progress
 
-    def _report(self, evaluation: Evaluation | None) -> Progress:
+    def _report(self, measured: Measured | None) -> Progress:
         tally = self._learner.tally
         examples_per_second = self.config.batch_size * tally.steps / tally.seconds
         means = tally.read(self.group)
+        found: dict[str, Any] = {}
+        if measured is not None:
+            found = {**measured.evaluation._asdict(), "votes": measured.votes}
         return Progress(
             step=self.step,
             total_steps=self.total_steps,
@@ -255,7 +282,7 @@ class Trainer:
             device_seconds=self._seconds,
             examples_per_second=examples_per_second,
             peak_memory_bytes=_peak_memory(self.device),
-            **({} if evaluation is None else evaluation._asdict()),
+            **found,
         )
 
     def _settings(self) -> dict[str, dict[str, Any]]:

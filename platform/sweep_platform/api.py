@@ -3,7 +3,6 @@
 The command line is a thin layer over this.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +16,14 @@ from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 from sweep_platform.driver.request import Request
-from sweep_platform.report.analysis import Point, trials_front
+from sweep_platform.report.analysis.points import Point, trials_front
+from sweep_platform.report.analysis.targets import reached
 from sweep_platform.space.space_file import Setting, SpaceFile
 from sweep_platform.spec.metrics import measured
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.yaml_source import as_yaml
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialRecord
 
@@ -30,6 +32,7 @@ Space = SweepSpec | Mapping[str, Any] | Path | str
 
 _OPTIONS = ("scale", "settings", "resume", "retry_failed", "tracking_uri", "address")
 _PATHS, _TEXTS = ("out", "data"), ("scale", "tracking_uri", "address")
+_SWITCHES = ("resume", "retry_failed")
 _KNOWN = (*_OPTIONS, *_PATHS)
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
@@ -106,8 +109,12 @@ class Sweep:
     def trials(self) -> pa.Table:
         """One row a trial: number, signature, state, reason, costs and every knob.
 
-        A knob that the trial's model has no use for is null.
+        Accuracy is the mean over `replicates`. `flops_to_0.5` are the training FLOPs after which
+        that mean met a target of the space, null where it never did. A knob that the trial's model
+        has no use for is null.
         """
+        summary = self.summary()
+        targets = summary.record.spec.get("targets", ())
         return _table(
             {
                 "trial": trial.number,
@@ -119,32 +126,38 @@ class Sweep:
                 "device_seconds": trial.device_seconds,
                 "inference_flops": float(trial.record.inference_flops),
                 "parameter_count": trial.record.parameter_count,
+                "replicates": len(trial.accuracies),
+                **{f"flops_to_{target:g}": reached(trial, target) for target in targets},
                 **{name: trial.knobs.get(name) for name in trial.record.parameters},
             }
-            for trial in self.summary().trials
+            for trial in summary.trials
         )
 
     def measurements(self) -> pa.Table:
-        """One row a report: trial, step, time (Unix ms) and every metric that it has."""
+        """One row a report of a replicate, with every metric that it has; times in Unix ms."""
         return _table(
             {
                 "trial": record.number,
+                "purpose": replicate.purpose.value,
+                "replicate": replicate.number,
                 "step": measurement.progress.step,
                 "time_ms": measurement.time_ms,
                 **measured(measurement.progress),
             }
-            for record, measurement in self._measurements()
+            for record, replicate, measurement in self._measurements()
         )
 
     def curves(self) -> pa.Table:
         """One row for each evaluation and number of segments M.
 
-        Columns: trial, step, training_flops, M, exact_accuracy, token_accuracy, inference_flops,
-        puzzles.
+        Columns: trial, purpose, replicate, step, training_flops, M, exact_accuracy,
+        token_accuracy, inference_flops, puzzles.
         """
         return _table(
             {
                 "trial": record.number,
+                "purpose": replicate.purpose.value,
+                "replicate": replicate.number,
                 "step": measurement.progress.step,
                 "training_flops": float(measurement.progress.training_flops),
                 "M": index + 1,
@@ -153,7 +166,7 @@ class Sweep:
                 "inference_flops": float(curve.inference_flops[index]),
                 "puzzles": curve.puzzles,
             }
-            for record, measurement in self._measurements()
+            for record, replicate, measurement in self._measurements()
             if (curve := measurement.progress.curve)
             for index, accuracy in enumerate(curve.exact_accuracy)
         )
@@ -172,10 +185,12 @@ class Sweep:
         """All that a report is made of, as plain data."""
         return summarize(self._folder)
 
-    def _measurements(self) -> Iterator[tuple[TrialRecord, Measurement]]:
+    def _measurements(self) -> Iterator[tuple[TrialRecord, Replicate, Measurement]]:
         for trial in self._folder.trials():
             record = trial.record()
-            yield from ((record, measurement) for measurement in trial.measurements())
+            for folder in trial.replicates():
+                replicate = folder.replicate()
+                yield from ((record, replicate, one) for one in folder.measurements())
 
 
 def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
@@ -189,6 +204,9 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     for name in _TEXTS:
         if not isinstance(options.get(name, ""), str | None):
             raise InputError(name, options[name], "give a text")
+    for name in _SWITCHES:
+        if not isinstance(options.get(name, False), bool):
+            raise InputError(name, options[name], "give True or False")
     for name in _PATHS:
         if overrides.get(name) is not None:
             options[name] = path_from(name, overrides[name], InputError)
@@ -204,11 +222,7 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
 def _setting(name: str, value: Any) -> Setting:
     if "." not in name and name not in (known := (*_KNOWN, *_SHORT, *SweepSpec.model_fields)):
         raise InputError(name, value, suggest(name, known), problem="is no known argument")
-    try:
-        text = json.dumps(value)  # which is YAML
-    except TypeError:
-        remedy = "give a number, a text, a truth value, a list or a mapping"
-        raise InputError(name, value, remedy) from None
+    text = as_yaml(name, value)
     return Setting(f"{_SHORT.get(name, name)}={text}", f"{name}={redact(text)}")
 
 

@@ -113,6 +113,9 @@ def test_what_was_written_is_read(run: RunFolder, arc: PuzzleDataset) -> None:
         (("time_ms",), 10**18, "has 1000000000000000.0 as time_ms, which is no moment"),
         (("progress", "curve", "token_accuracy"), [0.1], "not one point for each of its segments"),
         (("progress", "halting", "segments"), [], "has progress.halting that has no segments"),
+        (("progress", "curve", "inference_flops"), [-5, 20], "that do not rise from above 0"),
+        (("progress", "curve", "inference_flops"), [10, 10], "that do not rise from above 0"),
+        (("progress", "curve", "puzzles"), -4, "has -4 as puzzles"),
         (("progress", "step"), 10**400, "a number of over 30 digits"),
     ],
 )
@@ -127,6 +130,29 @@ def test_a_report_that_contradicts_itself_is_refused(
     with pytest.raises(ConfigError) as caught:
         list(run.measurements())
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "said"),
+    [
+        ("model", "M_max", "sixteen", "has 'sixteen' as model.M_max"),
+        ("model", "N", None, "lacks the key 'model.N'"),
+        ("training", "seed", None, "lacks the key 'training.seed'"),
+        ("training", "ema", "x", "has 'x' as training.ema"),
+    ],
+)
+def test_a_record_has_all_settings_of_model_and_training(
+    section: str, name: str, value: Any, said: str, run: RunFolder
+) -> None:
+    file = run.root / "run.json"
+    content = json.loads(file.read_text())
+    del content[section][name]
+    if value is not None:
+        content[section][name] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(ConfigError) as caught:
+        run.record()
+    assert f"{file} {said}" in str(caught.value)
 
 
 @in_one_folder

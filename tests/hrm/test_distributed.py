@@ -42,6 +42,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "transformer": ({"model": "transformer"}, {}),
     # Of one test puzzle, the second process has none.
     "one test puzzle": ({"N": 1, "T": 1}, {"eval_puzzles": 1, "evaluate_at": (0.5, 1.0)}),
+    # In views, in whole tasks that are held back, and more of them than processes.
+    "views": (
+        {"N": 1, "T": 1},
+        {"eval_views": 3, "confirm_share": 0.4, "eval_part": "confirm", "evaluate_at": (0.5, 1.0)},
+    ),
     "thirds": ({"N": 1, "T": 1}, {"micro_batch": 3}),
 }
 
@@ -218,6 +223,7 @@ class Alone(NamedTuple):
     reports: list[dict[str, Any]]
     weights: dict[str, torch.Tensor]
     average: torch.Tensor | None
+    answers: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +237,8 @@ def alone(arc: PuzzleDataset) -> Callable[[str, bool], Alone]:
         reports = [numbers(asdict(progress)) for progress in trainer.run()]
         average = trainer._learner.average
         values = None if average is None else average.values
-        return Alone(reports, dict(trainer.model.state_dict()), values)
+        answers = [one.to_plain() for one in trainer.answers]
+        return Alone(reports, dict(trainer.model.state_dict()), values, answers)
 
     return train
 
@@ -265,6 +272,17 @@ def test_two_equal_one_that_works_in_halves_to_the_bit(
     if halves.average is not None:
         learner = checkpoint.load(in_two / f"{name}.pt")["state"]["learner"]
         assert halves.average.equal(learner["average"])
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"thirds"}))
+def test_each_puzzle_is_answered_as_by_one(
+    in_two: Path, alone: Callable[[str, bool], Alone], name: str
+) -> None:
+    expected = alone(name, True).answers
+    assert len(expected) == len(CASES[name][1].get("evaluate_at", (1.0,)))
+    for rank in range(2):
+        content = torch.load(in_two / f"{name}-{rank}.pt", weights_only=True)
+        assert content["answers"] == expected
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hrm.config import ModelConfig, TrainingConfig
 from hrm.evaluate import main
 from hrm.evaluation.voting import vote
 from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.floors import kept_floors
 from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.kinds.arc.settings import ArcSettings
 from puzzle_datasets.kinds.maze.source import MazeSettings
@@ -104,6 +106,9 @@ def test_numbers_are_those_of_the_run_itself(
     heading = next(at for at, line in enumerate(lines) if "segments  per puzzle" in line)
     assert [line.split()[0] for line in lines[heading + 1 : heading + 4]] == ["1", "2", "3"]
     assert f"{100 * curve.token_accuracy[-1]:.1f} %" in lines[heading + 3]
+    floors = json.loads((tmp_path / "o.json").read_text())["floors"]
+    assert floors == [asdict(one) for one in kept_floors(sudoku)]
+    assert lines[-1].startswith("Floor of the set, random legal fill (")
 
 
 def test_no_name_of_a_set_steers_a_terminal(

@@ -4,12 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from hrm.config import ModelConfig, TrainingConfig
+from hrm.model.losses import score_rows
 from hrm.training.trainer import Trainer
+from puzzle_datasets.commands.floors import floors
 from puzzle_datasets.commands.prepare import prepare, puzzle_set
+from puzzle_datasets.kinds.floors import COMMON
+from puzzle_datasets.kinds.kind import kind_named
+from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
 ASKED: list[tuple[str, dict[str, Any]]] = [
@@ -53,3 +60,19 @@ def test_a_resumed_run_ends_as_one_left_alone(
     assert again.curve.puzzles == min(4, len(dataset.test))
     for key, value in whole.model.state_dict().items():
         assert value.equal(resumed.model.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(("name", "chosen"), ASKED, ids=[name for name, _ in ASKED])
+def test_floors_count_as_the_evaluation_of_a_model_counts(
+    name: str, chosen: dict[str, Any], tmp_path: Path
+) -> None:
+    dataset = PuzzleDataset.open(prepare(name, puzzle_set(name).settings_from(chosen), tmp_path))
+    rows, vocabulary = np.arange(len(dataset.test)), dataset.manifest.vocab_size
+    [batch] = evaluation_batches(dataset, batch_size=len(rows), limit=None, seed=0)
+    known = [*COMMON, *kind_named(dataset.manifest.kind).floors]
+    for floor, found in zip(known, floors(dataset), strict=True):
+        answers = torch.from_numpy(floor.predict(dataset, rows).astype(np.int64))
+        scores = score_rows(F.one_hot(answers, vocabulary).float(), batch.labels)
+        assert scores.labelled.all()
+        assert found.exact_accuracy == pytest.approx(float(scores.exact.double().mean()))
+        assert found.token_accuracy == pytest.approx(float(scores.token_accuracy.mean()))

@@ -235,6 +235,20 @@ def test_another_grid_is_not_gone_on_with(
     assert "is no JSON; remove it or name another folder" in capsys.readouterr().err
 
 
+def test_a_folder_of_other_things_gets_no_grid(
+    trained: Callable[..., ReasoningModel],
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text("{}")
+    assert run("--N 1 --T 1 --M 1..2 --limit 3") == 2
+    assert "out holds other files; name another folder" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.json"]
+
+
 def test_transformer_has_no_grid(
     trained: Callable[..., ReasoningModel], run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -257,6 +271,8 @@ def test_numbers() -> None:
             whole_numbers("M", [word])
     with pytest.raises(ConfigError, match="M has 1001 numbers; give at most 1000"):
         whole_numbers("M", ["1..500", "1000..1500"])
+    with pytest.raises(ConfigError, match="N makes 1,000,000 pairs with T; give at most 10,000"):
+        GridOptions(N=tuple(range(1, 1001)), T=tuple(range(1, 1001)), segments=1)
     with pytest.raises(ConfigError, match="limit is 0"):
         GridOptions(N=(1,), T=(1,), segments=1, limit=0)
 

@@ -63,7 +63,9 @@ def pages(
     models, on = [str(run), str(root / "second.pt")], ["--dataset", str(hostile_set)]
     assert puzzle_datasets(["inspect", str(hostile_set), "--out", str(root / "inspect")]) == 0
     few = ["--limit", "2", "--out"]
-    assert grid([models[0], *on, "--N", "1", "--T", "1", "--M", "1..2", *few, str(root)]) == 0
+    cells, own = ["--N", "1", "--T", "1", "--M", "1..2"], root / "grid"
+    assert grid([models[0], *on, *cells, *few, str(own)]) == 0
+    shutil.copy(own / "grid.html", root)
     assert dynamics([*models, *on, "--puzzles", "1", *few, str(root)]) == 0
     return root
 

@@ -326,8 +326,8 @@ def test_a_run_is_neither_overwritten_nor_changed(
         ({}, "run.json lacks dataset"),
         ({**record, "format": 9}, "run.json is of format 9"),
         ({**record, "model": 3}, "run.json lacks model"),
-        ({**record, "model": impossible}, "--norm-eps is 'small'; give a number"),
-        ({**record, "model": {**record["model"], "warp": 9}}, "warp is no setting"),
+        ({**record, "model": impossible}, "run.json has 'small' as model.norm_eps"),
+        ({**record, "model": {**record["model"], "warp": 9}}, "run.json has 9 as model.warp"),
     ):
         file.write_text(json.dumps(damaged))
         assert expected in refused(words("--resume", steps=2), capsys)
@@ -555,6 +555,19 @@ def test_puzzles_that_are_lost_during_a_run_are_its_fault(
         stream.write(bytes(size - 128))
     _, errors = process.communicate(timeout=60)
     assert errors == "hrm.train: no puzzle to evaluate has labels; choose another test set.\n"
+    assert process.returncode == 1
+
+
+def test_a_folder_that_is_removed_during_a_run_is_its_fault(
+    words: Callable[..., list[str]],
+    tmp_path: Path,
+    started: Callable[..., "subprocess.Popen[str]"],
+) -> None:
+    process = started(["hrm.train", *words(steps=MANY)])
+    wait_for_line(process, f"step 20/{MANY}")
+    shutil.rmtree(tmp_path / "run")
+    _, errors = process.communicate(timeout=60)
+    assert errors == f"hrm.train: {tmp_path / 'run'} was removed while the run went on.\n"
     assert process.returncode == 1
 
 

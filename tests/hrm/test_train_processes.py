@@ -174,6 +174,8 @@ def test_torchrun_trains_and_stops_in_good_order(
     [
         ({"WORLD_SIZE": "two"}, "the variable WORLD_SIZE is 'two'; start with torchrun, or unset"),
         ({"WORLD_SIZE": "2", "RANK": "-1"}, "the variable RANK is '-1'"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "the variable RANK is 2 of 2 processes"),
+        ({"WORLD_SIZE": "2", "LOCAL_RANK": "3"}, "the variable LOCAL_RANK is 3 of 2 processes"),
         ({"WORLD_SIZE": "2", "RANK": "0"}, r"2 processes could not meet .*MASTER_ADDR.* torchrun"),
     ],
 )

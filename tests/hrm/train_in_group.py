@@ -41,7 +41,11 @@ def train(case: dict[str, Any], dataset: PuzzleDataset, group: ProcessGroup, out
             out / f"{case['name']}.pt", seconds, stop=lambda: trainer.step == stop_at
         )
     ]
-    result = {"reports": reports, "weights": dict(trainer.model.state_dict())}
+    result = {
+        "reports": reports,
+        "weights": dict(trainer.model.state_dict()),
+        "answers": [answers.to_plain() for answers in trainer.answers],
+    }
     torch.save(result, out / f"{case['name']}-{group.rank}.pt")
 
 

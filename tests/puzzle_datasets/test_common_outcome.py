@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -64,6 +65,12 @@ def raising(error: BaseException) -> Callable[[], int]:
         ),
         (OSError("no number"), BAD_INPUT, "no number."),
         (KeyboardInterrupt(), INTERRUPTED, "interrupted."),
+        (
+            ImportError("libtorch.so: failed to map", name="_C", path="/lib/torch/_C.so"),
+            FAILED,
+            "a library can't be loaded (libtorch.so: failed to map); have more memory free, or "
+            "install it again.",
+        ),
         (MemoryError(), FAILED, "the memory of this machine does not suffice."),
         (
             RecursionError(),
@@ -276,3 +283,18 @@ def test_no_text_leaves_its_place(content: str) -> None:
 )
 def test_numbers_as_people_read_them(said: str, words: str) -> None:
     assert said == words
+
+
+@pytest.mark.parametrize("module", ["hrm.train", "puzzle_datasets"])
+def test_memory_that_does_not_suffice_for_the_imports_is_a_sentence(module: str) -> None:
+    """The limit is far below what any machine's imports take, and above what Python does."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *(["verify", "."] if module == "puzzle_datasets" else [])],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (150_000_000, 150_000_000)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == FAILED
+    assert done.stderr.startswith(f"{module}: ")
+    assert done.stderr.count("\n") == 1

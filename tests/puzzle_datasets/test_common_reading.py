@@ -256,7 +256,12 @@ def test_a_message_stays_short_whatever_was_given() -> None:
     assert len(str(UserError("seed", "x" * 5_000, "give less"))) < 150
 
 
-@pytest.mark.parametrize("value", [None, 5, b"x", "a\0b"])
+@pytest.mark.parametrize("value", [None, 5, b"x", "a\0b", "~no-such-user/data"])
 def test_what_is_no_path_is_refused(value: object) -> None:
     with pytest.raises(UserError, match=r"^folder "):
         path_from("folder", value, UserError)
+
+
+def test_the_home_folder_may_be_written_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert path_from("folder", "~/data", UserError) == Path("/home/me/data")

@@ -326,3 +326,17 @@ def open_or_refuse(folder: Path) -> None:
         return
     assert len(dataset.train) == dataset.manifest.counts["train_pairs"]
     assert int(dataset.train.inputs.max()) < dataset.manifest.vocab_size
+
+
+def test_a_set_whose_rows_can_not_be_read_is_refused(
+    maze_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header of a damaged shard may tell of rows that are not there."""
+
+    def refuse(folder: Path, fill: Callable[[Path], object]) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(dataset, "make_folder", refuse)
+    monkeypatch.setattr(dataset, "read_rows", lambda path: iter(()))
+    with pytest.raises(DatasetError, match="holds 0 of 6 train pairs"):
+        PuzzleDataset.open(maze_set)

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -24,19 +25,24 @@ from puzzle_datasets import (
     TrainLoader,
     evaluation_batches,
     export,
+    floors,
+    kept_floors,
     kind_named,
     kind_names,
     kinds,
     prepare,
     puzzle_set,
+    read_manifest,
     score,
     verify_all,
 )
 from puzzle_datasets.checks import Piece, StoredSet
+from puzzle_datasets.commands.floors import FLOOR_FILE
 from puzzle_datasets.commands.pictures import draw
 from puzzle_datasets.commands.summary import summary
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.drawing.picture import Sample
+from puzzle_datasets.kinds.floors import COMMON
 from puzzle_datasets.storage.schema import IGNORE_LABEL, IMPORTED
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_sets.json").read_text())["sets"]
@@ -146,6 +152,27 @@ class KindConformance:
         best = {name: value for name, value in scores.items() if "exact" in name or "pass" in name}
         assert best
         assert set(best.values()) == {1.0}
+
+    def test_floors_answer_every_test_puzzle_alike_each_time(self, case: Case) -> None:
+        dataset = case.dataset
+        manifest, rows = dataset.manifest, np.arange(len(dataset.test))
+        known = [*COMMON, *kind_named(manifest.kind).floors]
+        assert len({floor.name for floor in known}) == len(known)
+        for floor in known:
+            answers = floor.predict(dataset, rows)
+            assert (answers.shape, answers.dtype) == (dataset.test.labels.shape, np.uint8)
+            assert answers.max() < manifest.vocab_size
+            assert np.array_equal(answers, floor.predict(dataset, rows))
+        assert [found.name for found in floors(dataset)] == [floor.name for floor in known]
+
+    def test_floors_are_kept_beside_the_set_and_are_no_part_of_it(
+        self, case: Case, tmp_path: Path
+    ) -> None:
+        folder = Path(shutil.copytree(case.folder, tmp_path / "set"))
+        assert kept_floors(folder) == floors(case.dataset)
+        assert (folder / FLOOR_FILE).exists()
+        assert read_manifest(folder).fingerprint == case.dataset.manifest.fingerprint
+        assert list(verify_all(folder)) == list(verify_all(case.folder))
 
     def test_a_set_is_summed_up_and_drawn(self, case: Case, tmp_path: Path) -> None:
         kind = kind_named(case.dataset.manifest.kind)

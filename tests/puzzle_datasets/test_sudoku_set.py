@@ -1,20 +1,41 @@
 """Sets of generated Sudoku: what is in them, and which can't be made."""
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from puzzle_datasets.commands.prepare import build_at, folder_name, verify_all
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.sudoku import distinct as sudoku_distinct
 from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
+from puzzle_datasets.kinds.sudoku.augment import line_orders
+from puzzle_datasets.kinds.sudoku.distinct import DistinctPuzzles
 from puzzle_datasets.kinds.sudoku.kernel import count_solutions
 from puzzle_datasets.kinds.sudoku.rules import BLANK, find_fault, invariant
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings, build
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import SPLITS, Tokens
+from puzzle_datasets.storage.settings import settings_record
 from puzzle_datasets.storage.shards import verify
 from puzzle_datasets.storage.writer import SetWriter
+
+TWINS: tuple[Literal["keep"], Literal["drop"]] = ("keep", "drop")
+
+_LINES = line_orders(2, 2).numpy()
+_GRID = np.arange(16).reshape(4, 4)
+ARRANGEMENTS = [
+    cells.ravel()
+    for rows, columns in itertools.product(_LINES, _LINES)
+    for cells in (_GRID[rows][:, columns], _GRID[rows][:, columns].T)
+]
+"""Every way in which symmetry moves the cells of a puzzle of side 4."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +84,60 @@ def test_no_puzzle_comes_twice_and_no_problem_in_both_splits(
     assert [len(np.unique(inputs, axis=0)) for inputs in splits] == [train, test]
     problems = [set(invariant(inputs, 4).tolist()) for inputs in splits]
     assert not problems[0] & problems[1]
+
+
+def canonical(puzzle: Tokens) -> bytes:
+    """Return the least that symmetry makes of a puzzle of side 4, digits in order of coming."""
+    return min(in_order(puzzle[cells]) for cells in ARRANGEMENTS)
+
+
+def in_order(puzzle: Tokens) -> bytes:
+    renamed: dict[int, int] = {BLANK: BLANK}
+    return bytes(renamed.setdefault(token, len(renamed) + 1) for token in puzzle.tolist())
+
+
+@given(st.integers(0, 2**32), st.sampled_from([6, 7, 8]))
+def test_without_twins_no_test_puzzle_is_another_up_to_symmetry(seed: int, clues: int) -> None:
+    puzzles = DistinctPuzzles(
+        side=4, clues=clues, wanted={"train": 10, "test": 40}, seed=seed, test_twins=False
+    )
+    forms = {
+        split: [canonical(puzzle) for inputs, _ in puzzles.of(split) for puzzle in inputs]
+        for split in SPLITS
+    }
+    assert len(set(forms["test"])) == len(forms["test"]) == 40
+    assert not set(forms["test"]) & set(forms["train"])
+
+
+def test_twins_come_where_they_are_kept(tmp_path: Path) -> None:
+    """So the property above is one that chance does not give; `verify` counts them."""
+    dataset = made(SudokuSettings(side=4, train=20, test=60, clues=5), tmp_path / "set")
+    twins = 60 - len(set(map(canonical, dataset.test.inputs.numpy())))
+    assert twins > 0
+    assert any(line.startswith(f"twins: {twins} of 60") for line in verify_all(tmp_path / "set"))
+
+
+def test_a_set_without_twins_is_another_set_and_keeping_them_goes_unsaid(tmp_path: Path) -> None:
+    kept, dropped = (SudokuSettings(side=4, clues=6, test_twins=twins) for twins in TWINS)
+    assert "test_twins" not in settings_record(kept)
+    assert folder_name("sudoku", kept) != folder_name("sudoku", dropped)
+    small = [replace(one, train=20, test=10) for one in (kept, dropped)]
+    build_at("sudoku", small[1], tmp_path / "set")
+    assert any(line.startswith("twins: 0 of 10") for line in verify_all(tmp_path / "set"))
+    with pytest.raises(DatasetError, match="with test_twins 'drop', not 'keep'"):
+        build_at("sudoku", small[0], tmp_path / "set")
+
+
+def test_too_few_problems_for_the_test_set_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of side 4, 96 problems have five clues."""
+    monkeypatch.setattr(sudoku_distinct, "_PATIENCE", 100)
+    monkeypatch.setattr(sudoku_distinct, "DRAWS_PER_PUZZLE", 1)
+    settings = SudokuSettings(side=4, train=1, test=97, clues=5, test_twins="drop")
+    with pytest.raises(DatasetError, match=r"test is 97, but .* found only \d+ distinct") as error:
+        made(settings, tmp_path / "set")
+    assert error.value.field == "test"
 
 
 def test_another_seed_gives_another_set(tmp_path: Path) -> None:

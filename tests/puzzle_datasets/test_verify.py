@@ -105,7 +105,7 @@ def refusal(folder: Path) -> str:
 def test_a_sound_set_passes_every_check(kind: str, request: pytest.FixtureRequest) -> None:
     passed = [line.partition(":")[0] for line in verify_all(request.getfixturevalue(kind))]
     assert passed[0] == "hashes"
-    assert passed[-1] == "sharing"
+    assert "sharing" in passed
     assert len(set(passed)) == len(passed) >= 9
 
 
@@ -232,7 +232,7 @@ def test_a_shared_puzzle_is_refused_unless_published_so(
         f"{TEST} has a fault in row 0 (from 0): its puzzle is that of row 5 of {TRAIN}"
     ) in refusal(folder)
     change_manifest(folder, name="official", augmentation="stored")
-    assert "sharing: 1 of 3" in list(verify_all(folder))[-1]
+    assert any("sharing: 1 of 3" in line for line in verify_all(folder))
 
 
 def detour(columns: Columns) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from trackers import report_again
+from sweep_builders import first
+from trackers import replicates_of, report_again
 
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import Outcome, TrialState
@@ -22,9 +23,9 @@ MakeSweep = Callable[..., SweepFolder]
 
 @dataclass(frozen=True)
 class Shown:
-    """What the service shows: training FLOPs by step for each trial, states, names of files.
+    """What the service shows: training FLOPs by step for each replicate, states, names of files.
 
-    Trials are named by their signature, and the sweep itself is the empty one.
+    Replicates are named by signature and label, and the sweep itself is the empty one.
     """
 
     reports: dict[str, list[tuple[int, int]]]
@@ -58,6 +59,14 @@ class TrackerConformance:
         tracker.sync()
         assert tracker.unsent() == 0
         assert_same(shown(sweep), sweep, "running", ["complete", "stopped", "running"])
+
+    def test_each_replicate_is_sent_by_itself(
+        self, make_sweep: MakeSweep, make: Any, shown: Any
+    ) -> None:
+        sweep = make_sweep(COMPLETE, None, replicates=2)
+        synced(make(sweep))
+        states = ["complete", "complete", "running", "running"]
+        assert_same(shown(sweep), sweep, "running", states)
 
     def test_what_is_new_is_counted_and_sent(
         self, make_sweep: MakeSweep, make: Any, shown: Any
@@ -144,19 +153,19 @@ def synced(tracker: Tracker) -> Tracker:
 
 
 def end(sweep: SweepFolder, state: TrialState = COMPLETE) -> None:
-    """Let the first trial end, or pause."""
-    sweep.trials()[0].end(Outcome(state=state, reason="so it is", ended=1_790_000_200.0))
+    """Let the first trial, of one replicate, end or pause."""
+    first(sweep.trials()[0]).end(Outcome(state=state, reason="so it is", ended=1_790_000_200.0))
 
 
 def reports_of(sweep: SweepFolder) -> int:
-    return sum(len(list(trial.measurements())) for trial in sweep.trials())
+    return sum(len(list(one.measurements())) for one in replicates_of(sweep).values())
 
 
-def assert_same(shown: Shown, sweep: SweepFolder, state: str, trials: list[str]) -> None:
+def assert_same(shown: Shown, sweep: SweepFolder, state: str, replicates: list[str]) -> None:
     """The service shows what the folder holds, nothing twice, and the given states."""
-    folders = {trial.record().signature: trial for trial in sweep.trials()}
+    folders = replicates_of(sweep)
     assert shown.reports == {
-        signature: [(m.progress.step, m.progress.training_flops) for m in trial.measurements()]
-        for signature, trial in folders.items()
+        name: [(m.progress.step, m.progress.training_flops) for m in folder.measurements()]
+        for name, folder in folders.items()
     }
-    assert shown.states == {"": state, **dict(zip(folders, trials, strict=True))}
+    assert shown.states == {"": state, **dict(zip(folders, replicates, strict=True))}

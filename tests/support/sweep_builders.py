@@ -1,17 +1,23 @@
 """Builders that tests of several rooms share: reports, records, and a search with its budget."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from hrm.config import ModelConfig, TrainingConfig
+from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.progress import Curve, Measurement, Progress
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search.search import Search, open_search
+from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.trial import TrialFolder, TrialState
+from sweep_platform.store.replicate import Purpose, replicates
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
 
 SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 TOTAL = 100
@@ -47,6 +53,21 @@ def measurement(step: int, accuracy: float | None = 0.5, **changes: Any) -> Meas
     return Measurement(time_ms=1_000 * step, progress=progress(step, accuracy, **changes))
 
 
+def answers(step: int, solved: Any, each: int = 1) -> PuzzleAnswers:
+    """An evaluation with one segment; `solved` says it of every puzzle, `each` of them a task."""
+    count = np.arange(len(solved), dtype=np.int32)
+    return PuzzleAnswers(
+        step=step,
+        training_flops=step,
+        puzzles=count,
+        views=count * 0,
+        tasks=count // each,
+        solved=np.array(solved, dtype=bool).reshape(-1, 1),
+        halted_at=count * 0 + 1,
+        vote_rank=count * 0,
+    )
+
+
 def sweep_record(**changes: Any) -> SweepRecord:
     """The record of a sweep of which nothing is known."""
     fields: dict[str, Any] = {
@@ -67,12 +88,55 @@ def sweep_record(**changes: Any) -> SweepRecord:
     return SweepRecord(**{**fields, **changes})
 
 
+def model_settings(**changes: Any) -> dict[str, Any]:
+    """All settings of a model, as a record has them."""
+    return asdict(ModelConfig(**{**asdict(SHAPE), **changes}))
+
+
+def training_settings(**changes: Any) -> dict[str, Any]:
+    """All settings of a training but the seed, as a record has them."""
+    settings = asdict(TrainingConfig(training_flops=1e8, **changes))
+    return {name: value for name, value in settings.items() if name != "seed"}
+
+
+def trial_record(number: int = 0, **changes: Any) -> TrialRecord:
+    """The record of a trial of which nothing else is known."""
+    fields: dict[str, Any] = {
+        "number": number,
+        "study_number": number,
+        "signature": f"{number:010d}",
+        "parameters": {},
+        "model": model_settings(),
+        "training": training_settings(),
+        "dataset": {},
+        "parameter_count": 1,
+        "total_steps": TOTAL,
+        "training_flops": TOTAL,
+        "inference_flops": 1,
+    }
+    return TrialRecord(**{**fields, **changes})
+
+
 def sweep_folder(root: Path) -> SweepFolder:
     """The folder of a sweep, created if it is not there yet."""
     folder = SweepFolder(root)
     if not folder.exists():
         folder.create(sweep_record())
     return folder
+
+
+def begun(trial: TrialFolder, number: int = 0) -> ReplicateFolder:
+    """The folder of a replicate of a trial, begun if it was not."""
+    replicate = replicates(0, Purpose.MEASURE, number + 1)[number]
+    folder = trial.replicate(replicate.label)
+    if not folder.exists():
+        folder.create(trial.record(), replicate)
+    return folder
+
+
+def first(trial: TrialFolder) -> ReplicateFolder:
+    """The folder of a trial's first replicate, begun or not."""
+    return trial.replicate("measure-0")
 
 
 @dataclass
@@ -90,28 +154,44 @@ class OpenedSearch:
 
     @property
     def unfinished(self) -> tuple[TrialFolder, ...]:
-        return self.search.proposer.unfinished
+        """Trials of which a replicate waits to begin or to go on."""
+        return tuple(one.trial for one in self.search.jobs if one.waiting)
 
     def propose(self) -> TrialFolder | None:
-        """The next trial: one that goes on, else a new one, None when all are out."""
-        if self.unfinished:
-            return self.search.proposer.resume()
+        """The next trial of one replicate: one that goes on, else a new one, None without."""
+        if (job := self.search.jobs.next(any_trial=False)) is not None:
+            return job.trial
         if self.budget.forbids(new=True):
             return None
-        trial = self.search.proposer.propose()
-        if trial is not None:
+        point = self.search.proposer.propose()
+        if point:
             self.budget.begin_trial()
-        return trial
+        return point[0] if point else None
 
-    def decide(self, trial: TrialFolder, progress: Progress) -> Decision:
-        return self.search.rungs.decide(trial, progress)
+    def decide(
+        self, trial: TrialFolder, progress: Progress, replicate: str = "measure-0"
+    ) -> Decision:
+        return self.search.rungs.decide(trial.record(), replicate, progress)
 
     def end(self, trial: TrialFolder, state: TrialState, reason: str = "it ended") -> None:
+        """Let a trial of one replicate end as that one does."""
+        self.search.outcomes.end_replicate(begun(trial), state, reason)
         self.search.outcomes.end(trial, state, reason)
 
 
-def opened(root: Path, spec: SweepSpec, data: str = "data") -> OpenedSearch:
+def opened(
+    root: Path,
+    spec: SweepSpec,
+    data: str = "data",
+    retry_failed: bool = False,
+    concurrency: int = 1,
+) -> OpenedSearch:
     """The search of a folder, as a driver opens it that knows nothing of the last one."""
     folder = sweep_folder(root)
-    search = open_search(folder, spec, SHAPE, {"fingerprint": data})
-    return OpenedSearch(folder, search, Budget(spec.budget, trials=len(folder.trials())))
+    search = open_search(folder, spec, SHAPE, {"fingerprint": data}, retry_failed, concurrency)
+    return OpenedSearch(folder, search, Budget(spec.budget, trials=points_of(folder, spec)))
+
+
+def points_of(folder: SweepFolder, spec: SweepSpec) -> int:
+    """The number of points that were begun, those of several nuisance values counted once."""
+    return len({point_of(trial.record(), spec) for trial in folder.trials()})

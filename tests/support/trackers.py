@@ -13,18 +13,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sweep_builders import first
+
 from hrm.progress import Measurement
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import last_end
-from sweep_platform.store.trial import Outcome, TrialFolder
+from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder
 from sweep_platform.tracking.tracker import TrackingError
 
 
 def report_again(trial: TrialFolder, step: int, **changes: Any) -> None:
-    """Add a report to those of a trial: the last one, at this step and with these changes."""
-    last = list(trial.measurements())[-1]
+    """Add a report to a trial's first replicate: its last, at this step, with these changes."""
+    folder = first(trial)
+    last = list(folder.measurements())[-1]
     progress = replace(last.progress, step=step, training_flops=step * 1_000_000, **changes)
-    trial.append([Measurement(time_ms=last.time_ms + 1, progress=progress)])
+    folder.append([Measurement(time_ms=last.time_ms + 1, progress=progress)])
+
+
+def replicates_of(sweep: SweepFolder) -> dict[str, ReplicateFolder]:
+    """Every replicate that was begun, by its trial's signature and its label."""
+    return {
+        f"{trial.record().signature}/{replicate.label}": replicate
+        for trial in sweep.trials()
+        for replicate in trial.replicates()
+    }
 
 
 @dataclass
@@ -32,9 +44,9 @@ class Service:
     """What a service shows of one sweep: reports by step, states, and names of files."""
 
     reports: dict[str, dict[int, int]] = field(default_factory=dict)
-    """Training FLOPs by step, for each trial's signature."""
+    """Training FLOPs by step, for each replicate by signature and label."""
     states: dict[str, str] = field(default_factory=dict)
-    """By signature; the sweep's own is empty."""
+    """By signature and label; the sweep's own is empty."""
     files: set[str] = field(default_factory=set)
     away: bool = False
 
@@ -57,8 +69,8 @@ class MemoryTracker:
     def sync(self) -> None:
         self._reach()
         reports, states = self._folder()
-        for signature, sent in reports.items():
-            self._service.reports.setdefault(signature, {}).update(sent)
+        for name, sent in reports.items():
+            self._service.reports.setdefault(name, {}).update(sent)
         self._service.states |= states
 
     def send_files(self) -> None:
@@ -71,8 +83,8 @@ class MemoryTracker:
     def unsent(self) -> int:
         reports, states = self._folder()
         missing = sum(self._service.states.get(name) != state for name, state in states.items())
-        for signature, wanted in reports.items():
-            missing += len(wanted.keys() - self._service.reports.get(signature, {}).keys())
+        for name, wanted in reports.items():
+            missing += len(wanted.keys() - self._service.reports.get(name, {}).keys())
         return missing
 
     def _reach(self) -> None:
@@ -83,13 +95,12 @@ class MemoryTracker:
         end = last_end(self._sweep.sessions())
         sweep = end.value if end else "running"
         reports, states = {}, {"": sweep}
-        for trial in self._sweep.trials():
-            signature, outcome = trial.record().signature, trial.outcome()
-            reports[signature] = {
+        for name, replicate in replicates_of(self._sweep).items():
+            reports[name] = {
                 measurement.progress.step: measurement.progress.training_flops
-                for measurement in trial.measurements()
+                for measurement in replicate.measurements()
             }
-            states[signature] = _state(outcome, running=sweep == "running")
+            states[name] = _state(replicate.outcome(), running=sweep == "running")
         return reports, states
 
 

@@ -9,10 +9,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_builders import begun, model_settings, training_settings
+from sweep_driver import Driver
 from trackers import MlflowServer
 
 from hrm.progress import Curve, Halting, Measurement, Progress
@@ -66,8 +69,13 @@ def curve(accuracy: float, segment_flops: int, segments: int) -> Curve:
 KNOBS = ({"N": 1, "T": 2}, {"N": 2, "T": 2}, {"N": 2, "T": 4}, {"N": 1, "T": 4}, {"N": 3, "T": 1})
 
 
-def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> None:
-    """A trial with three evaluations (one if it was stopped), failed ones with none."""
+def write_trial(
+    sweep: SweepFolder, number: int, state: TrialState | None, replicates: int
+) -> None:
+    """A trial with three evaluations (one if it was stopped), failed ones with none.
+
+    Each further replicate solves 2 % more.
+    """
     segments, total = (2, 4)[number % 2], 100
     knobs = KNOBS[number % len(KNOBS)]
     segment_flops = 1_000_000 * knobs["N"] * (knobs["T"] + 1)
@@ -78,8 +86,8 @@ def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> No
             study_number=number,
             signature=f"{number:02d}abcdef0123456789",
             parameters={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
-            model={**knobs, "hidden_size": 32 * (1 + number % 2), "M_max": segments},
-            training={"seed": 0, "batch_size": 16},
+            model=model_settings(**knobs, hidden_size=32 * (1 + number % 2), M_max=segments),
+            training=training_settings(batch_size=16),
             dataset={"fingerprint": "5f0c" * 16},
             parameter_count=60_000 * (1 + number),
             total_steps=total,
@@ -88,21 +96,23 @@ def write_trial(sweep: SweepFolder, number: int, state: TrialState | None) -> No
         )
     )
     evaluations = {TrialState.FAILED: 0, TrialState.STOPPED: 1}.get(state or TrialState.RUNNING, 3)
-    for index in range(evaluations):
-        accuracy = 0.1 * (index + 1) * (1 + number % 3) / 2
+    for index, replicate in product(range(evaluations), range(replicates)):
+        accuracy = 0.1 * (index + 1) * (1 + number % 3) / 2 + 0.02 * replicate
         step = (50, 75, 100)[index]
         reports = [
             progress(step - 5, total),
             progress(step, total, curve(accuracy, segment_flops, segments)),
         ]
-        folder.append(Measurement(time_ms=time.time_ns() // 10**6, progress=p) for p in reports)
+        written = (Measurement(time_ms=time.time_ns() // 10**6, progress=p) for p in reports)
+        begun(folder, replicate).append(written)
     reasons = {
         TrialState.COMPLETE: "the training budget was spent",
         TrialState.STOPPED: "beaten at the rung at 50% of the training budget",
         TrialState.FAILED: "the loss was nan at step 3",
     }
     if state is not None:
-        folder.end(Outcome(state=state, reason=reasons[state], ended=1_790_000_100.0 + number))
+        for one in (*(begun(folder, r) for r in range(replicates)), folder):
+            one.end(Outcome(state=state, reason=reasons[state], ended=1_790_000_100.0 + number))
 
 
 MakeSweep = Callable[..., SweepFolder]
@@ -112,7 +122,7 @@ MakeSweep = Callable[..., SweepFolder]
 def make_sweep(tmp_path: Path) -> MakeSweep:
     """Writes a sweep whose trials have the given states (None: still running)."""
 
-    def make(*states: TrialState | None, name: str = "toy") -> SweepFolder:
+    def make(*states: TrialState | None, name: str = "toy", replicates: int = 1) -> SweepFolder:
         sweep = SweepFolder(tmp_path / name)
         sweep.create(
             SweepRecord(
@@ -129,6 +139,7 @@ def make_sweep(tmp_path: Path) -> MakeSweep:
                     "training": {"weight_decay": 0.1},
                     "budget": {"trials": max(1, len(states)), "flops_per_trial": 1e8},
                     "seed": 0,
+                    "replicates": replicates,
                 },
                 dataset={
                     "name": "arc-agi-1",
@@ -140,7 +151,7 @@ def make_sweep(tmp_path: Path) -> MakeSweep:
         )
         sweep.session_started()
         for number, state in enumerate(states):
-            write_trial(sweep, number, state)
+            write_trial(sweep, number, state, replicates)
         return sweep
 
     return make
@@ -218,5 +229,20 @@ def make_spec() -> MakeSpec:
                 **changes,
             }
         )
+
+    return make
+
+
+@pytest.fixture
+def drive(tmp_path: Path, make_spec: MakeSpec) -> Callable[..., Driver]:
+    """Opens a session on the one sweep of a test."""
+
+    def make(
+        capacity: int = 2, minutes: float | None = None, retry_failed: bool = False, **changes: Any
+    ) -> Driver:
+        spec = make_spec(**changes)
+        budget = spec.budget.model_copy(update={"minutes": minutes})
+        spec = spec.model_copy(update={"budget": budget})
+        return Driver(tmp_path / "toy", spec, capacity, retry_failed)
 
     return make

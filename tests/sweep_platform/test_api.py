@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trackers import replicates_of
 
 from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
@@ -27,8 +28,11 @@ def test_tables_of_a_sweep(make_sweep) -> None:
     assert [row["state"] for row in trials] == ["complete", "stopped", "failed", "running"]
     assert trials[0]["N"] == 1
     measurements = sweep.measurements()
-    assert measurements.num_rows == sum(len(list(t.measurements())) for t in folder.trials())
-    assert {"trial", "step", "time_ms", "loss", "exact_accuracy"} <= set(measurements.column_names)
+    reports = [len(list(one.measurements())) for one in replicates_of(folder).values()]
+    assert measurements.num_rows == sum(reports)
+    assert {"trial", "purpose", "replicate", "step", "time_ms", "loss", "exact_accuracy"} <= set(
+        measurements.column_names
+    )
     curves = sweep.curves().to_pylist()
     final = [row for row in curves if row["trial"] == 0][-1]
     assert final["M"] == trials[0]["M_max"]
@@ -168,3 +172,42 @@ def test_costs_beyond_64_bits_are_numbers(make_sweep) -> None:
 def test_an_override_that_is_no_value_is_refused() -> None:
     with pytest.raises(InputError, match="trials is <object"):
         _request(SPACE, {"trials": object()})
+
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+DEEP: list[Any] = []
+for _ in range(10_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("value", [10**5000, LOOP, DEEP, object(), {(1, 2): 3}], ids="abcde")
+def test_what_no_file_can_hold_is_refused_in_a_sentence(value: Any) -> None:
+    with pytest.raises(InputError, match=r"seed is .*; give numbers, texts"):
+        _request(SPACE, {"seed": value})
+    with pytest.raises(InputError, match=r"the space is .*; give numbers, texts"):
+        _request({**SPACE, "seed": value}, {}).space.resolve(None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scales": {1: {}}}, "the space has no scale `laptop`; choose from 1"),
+        ({"seed": 10**20}, "`seed` is 1000"),
+        ({"dataset": {"name": "arc", "tasks": "a\0b"}}, "`dataset.tasks` holds a NUL"),
+        ({"dataset": {"name": "arc", "tasks": "~no-such-user"}}, "name a user that there is"),
+        ({"search": {"storage": "sqlite:///~no-such-user/x.db"}}, "name a user that there is"),
+        ({"search": {"storage": "sqlite:///"}}, "is a database in memory"),
+        ({"name": "a\nb: c"}, "`name` is 'a"),
+    ],
+)
+def test_a_mapping_has_the_bounds_of_a_file(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        space = _request({**SPACE, **change}, {}).space
+        space.resolve("laptop" if "scales" in change else None)
+
+
+@pytest.mark.parametrize("name", ["resume", "retry_failed"])
+def test_a_switch_is_true_or_false(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is 'yes'; give True or False"):
+        _request(SPACE, {name: "yes"})

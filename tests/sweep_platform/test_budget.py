@@ -50,10 +50,10 @@ def test_without_a_limit_time_never_ends() -> None:
 
 
 def test_a_trial_has_to_end_in_time() -> None:
-    left, clock = budget(minutes=1, trial_seconds=[10.0, 20.0, 90.0])
+    left, clock = budget(minutes=1, job_seconds=[10.0, 20.0, 90.0])
     assert left.forbids(new=True) is None
     clock.now = 41.0
     assert left.forbids(new=True) is left.forbids(new=False) is Limit.TIME
-    left.complete_trial(1.0)
-    left.complete_trial(1.0)
+    left.complete_job(1.0)
+    left.complete_job(1.0)
     assert left.forbids(new=True) is None, "the median is 10 s now"

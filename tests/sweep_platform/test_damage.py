@@ -13,13 +13,14 @@ import yaml
 from damage import damaged, damaged_json, misvalued
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sweep_builders import SHAPE, TOTAL, measurement, opened, progress, sweep_folder
+from sweep_builders import SHAPE, TOTAL, begun, measurement, opened, progress, sweep_folder
 
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.api import Sweep
 from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.report.sections import outline
-from sweep_platform.search.search import complete_seconds, open_search
+from sweep_platform.search.outcomes import complete_seconds
+from sweep_platform.search.search import open_search
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialState
@@ -101,7 +102,7 @@ def sound(make_sweep: Callable[..., SweepFolder]) -> Path:
 RENDERED = settings(EACH, max_examples=settings.default.max_examples // 3)
 """A report takes a third of a second."""
 
-FILES = ("sweep.json", "sessions.jsonl", "run.json", "outcome.json", "metrics.jsonl")
+FILES = ("sweep.json", "sessions.jsonl", "trial.json", "run.json", "outcome.json", "metrics.jsonl")
 
 
 @RENDERED
@@ -131,7 +132,7 @@ def test_study_journals(tmp_path: Path, make_spec: Any, data: st.DataObject) -> 
             trial = search.propose()
             assert trial
             search.decide(trial, progress(TOTAL // 2))
-            trial.append([measurement(TOTAL)])
+            begun(trial).append([measurement(TOTAL)])
             search.end(trial, COMPLETE)
     with copied(tmp_path / "toy") as root:
         folder = SweepFolder(root)
@@ -164,6 +165,8 @@ def test_tracking_addresses(nowhere: Path, scheme: str, rest: str) -> None:
         ("sessions.jsonl", '{"begun": 1}\n', "line 1 has the key 'begun'"),
         ("run.json", '{"format": 1}', "run.json lacks dataset"),
         ("outcome.json", "{}", "outcome.json lacks the key 'state'"),
+        ("trials/*/outcome.json", "{}", "outcome.json lacks the key 'state'"),
+        ("trial.json", '{"format": 1}', "trial.json lacks the key 'number'"),
         ("metrics.jsonl", "garbage\n", "metrics.jsonl is damaged: line 1 is no JSON"),
     ],
 )
@@ -184,13 +187,23 @@ def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, pa
         ("sweep.json", "dataset.counts", "many", "has 'many' as dataset.counts"),
         ("sweep.json", "environment.command", [5], "has 5 as environment.command"),
         ("outcome.json", "ended", 1e308, "1e+308 as ended"),
-        ("run.json", "trial.parameters.N", [1, 2], "parameters.'N'"),
-        ("run.json", "trial.parameters.N", {"a": 1}, "parameters.'N'"),
-        ("run.json", "trial.number", 10**400, ""),
-        ("run.json", "costs.training_flops", 10**400, ""),
-        ("run.json", "model.model", [1], "model.'model'"),
-        ("run.json", "model.model", "gpt", "has 'gpt' as model.model, which is unknown here"),
-        ("run.json", "training.ema", [1], "has [1] as training.ema"),
+        ("trials/*/outcome.json", "ended", 1e308, "1e+308 as ended"),
+        ("trial.json", "parameters.N", [1, 2], "parameters.'N'"),
+        ("trial.json", "parameters.N", {"a": 1}, "parameters.'N'"),
+        ("trial.json", "number", 10**400, ""),
+        ("trial.json", "costs.training_flops", 10**400, ""),
+        ("trial.json", "model.model", [1], "model.'model'"),
+        ("trial.json", "model.model", "gpt", "has 'gpt' as model.model"),
+        ("trial.json", "training.ema", [1], "has [1] as training.ema"),
+        ("trial.json", "model.M_max", "sixteen", "'sixteen' as model.M_max"),
+        ("trial.json", "model", {}, "lacks the key 'model.vocab_size'"),
+        ("run.json", "training", {}, "lacks the key 'training.training_flops'"),
+        ("run.json", "model.hidden_size", None, "None as model.hidden_size"),
+        ("run.json", "training.batch_size", 0, "0 as training.batch_size"),
+        ("run.json", "trial.purpose", "fun", "'fun' as purpose"),
+        ("run.json", "trial.replicate", [1], "[1] as number"),
+        ("run.json", "training.seed", None, "None as training.seed"),
+        ("run.json", "trial", None, "lacks the key 'purpose'"),
     ],
 )
 def test_values_that_no_writer_wrote_are_named(
@@ -234,9 +247,10 @@ def test_a_study_journal_of_another_hand_is_named(
     [
         5,
         {"0.5": {}},
-        {"0.5": {"values": ["x", "y"], "decision": "stop"}},
-        {"0.5": {"values": [1.0], "decision": "stop"}},
-        {"0.5": {"values": [1.0, 2.0], "decision": "wait"}},
+        {"0.5": {"replicates": {}, "decision": "stop"}},
+        {"0.5": {"replicates": {"measure-0": ["x", "y"]}, "decision": "stop"}},
+        {"0.5": {"replicates": {"measure-0": [1.0]}, "decision": "stop"}},
+        {"0.5": {"replicates": {"measure-0": [1.0, 2.0]}, "decision": "wait"}},
     ],
 )
 def test_rungs_of_another_hand_are_named(tmp_path: Path, make_spec: Any, rungs: Any) -> None:

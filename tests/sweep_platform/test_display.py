@@ -11,11 +11,13 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 import pytest
+from sweep_builders import begun
 
 from hrm.progress import Progress
 from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.search.stages.live import Job
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
+from sweep_platform.store.trial import Outcome, TrialState
 
 MakeSweep = Callable[..., SweepFolder]
 
@@ -30,15 +32,33 @@ class Clock:
         return self.now
 
 
-def record_and_reports(sweep: SweepFolder, number: int) -> tuple[TrialRecord, list[Progress]]:
-    folder = sweep.trials()[number]
-    return folder.record(), [m.progress for m in folder.measurements()]
+def job_and_reports(
+    sweep: SweepFolder, number: int, replicate: int = 0, of: int = 1
+) -> tuple[Job, list[Progress]]:
+    trial = sweep.trials()[number]
+    folder = begun(trial, replicate)
+    job = Job(trial=trial, record=trial.record(), replicate=folder.replicate(), of=of)
+    return job, [m.progress for m in folder.measurements()]
+
+
+def ended(display: Any, job: Job, outcome: Outcome) -> None:
+    """The one replicate of a trial ends, and the trial with it unless it pauses."""
+    display.job_ended(job, outcome)
+    if outcome.state.is_final:
+        display.trial_ended(job.record, outcome)
+
+
+def numbered(job: Job, number: int) -> Job:
+    """The same job, of a trial of another number."""
+    return replace(job, record=replace(job.record, number=number))
 
 
 def display_on(stream: TextIO, *, trials: int, clock: Clock | None = None, **given: Any) -> Any:
-    """A display of trials of 100 MFLOP each, whose time stands still unless it has a clock."""
-    settings = {"training_flops_per_trial": 100_000_000, "time_limit": None, **given}
-    return ProgressDisplay(trials=trials, stream=stream, clock=clock or Clock(), **settings)
+    """A display of jobs of 100 MFLOP, one a trial, whose time stands still without a clock."""
+    settings = {"jobs": trials, "training_flops_per_job": 100_000_000, "time_limit": None}
+    return ProgressDisplay(
+        trials=trials, stream=stream, clock=clock or Clock(), **{**settings, **given}
+    )
 
 
 def end(state: TrialState, reason: str) -> Outcome:
@@ -47,26 +67,28 @@ def end(state: TrialState, reason: str) -> Outcome:
 
 def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
     sweep = make_sweep(TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED)
-    first, reports = record_and_reports(sweep, 0)
-    second, few_reports = record_and_reports(sweep, 1)
-    third, _ = record_and_reports(sweep, 2)
+    first, reports = job_and_reports(sweep, 0)
+    second, few_reports = job_and_reports(sweep, 1)
+    third, _ = job_and_reports(sweep, 2)
     stream, clock = io.StringIO(), Clock()
     display = display_on(stream, trials=3, clock=clock)
     with display:
-        display.trial_started(first)
-        display.trial_started(second, resumed=True)
+        display.job_started(first)
+        display.job_started(second, resumed=True)
         for progress in reports[:2]:
             clock.now += 30
-            display.trial_measured(first, progress)
-        display.trial_measured(second, few_reports[-1])
-        display.trial_ended(
-            second, end(TrialState.STOPPED, "beaten at the rung at 50% of the training budget")
+            display.job_measured(first, progress)
+        display.job_measured(second, few_reports[-1])
+        ended(
+            display,
+            second,
+            end(TrialState.STOPPED, "beaten at the rung at 50% of the training budget"),
         )
         clock.now += 65
-        display.trial_measured(first, reports[-1])
-        display.trial_ended(first, end(TrialState.COMPLETE, "the training budget was spent"))
-        display.trial_started(third)
-        display.trial_ended(third, end(TrialState.FAILED, "the loss was nan\nat step 3"))
+        display.job_measured(first, reports[-1])
+        ended(display, first, end(TrialState.COMPLETE, "the training budget was spent"))
+        display.job_started(third)
+        ended(display, third, end(TrialState.FAILED, "the loss was nan\nat step 3"))
         display.note("MLflow is away\nfor now")
     first_knobs, second_knobs = "N=1 T=2 hidden_size=32 M_max=2", "N=2 T=2 hidden_size=64 M_max=4"
     assert stream.getvalue().splitlines() == [
@@ -88,6 +110,37 @@ def test_a_line_for_each_event(make_sweep: MakeSweep) -> None:
         " trial 2 failed: the loss was nan at step 3",
         "[2 min 5 s, 3/3 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP]"
         " MLflow is away for now",
+    ]
+
+
+def test_a_line_for_each_event_of_replicates(make_sweep: MakeSweep) -> None:
+    sweep = make_sweep(TrialState.COMPLETE, replicates=2)
+    (one, reports), (other, more) = (job_and_reports(sweep, 0, n, of=2) for n in range(2))
+    stream = io.StringIO()
+    display = display_on(stream, trials=1, jobs=2)
+    with display:
+        display.job_started(one)
+        display.job_started(other)
+        display.job_measured(one, reports[-1])
+        display.job_ended(one, end(TrialState.COMPLETE, "the training budget was spent"))
+        display.job_measured(other, more[1])
+        display.job_ended(other, end(TrialState.FAILED, "the loss was nan"))
+        display.trial_ended(one.record, end(TrialState.FAILED, "1 of 2 replicates failed"))
+    knobs = "N=1 T=2 hidden_size=32 M_max=2"
+    lines = [line.partition("0.0 s, ")[2] for line in stream.getvalue().splitlines()]
+    assert lines == [
+        f"0/1 trials, 0.0 % of the budget] trial 0 replicate 0 started: {knobs}",
+        f"0/1 trials, 0.0 % of the budget] trial 0 replicate 1 started: {knobs}",
+        "0/1 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP] "
+        "trial 0 replicate 0 at 100.0 %: loss 0.03, exact accuracy 15.0 % at 6 MFLOP",
+        "0/1 trials, 50.0 % of the budget, best 15.0 % at 6 MFLOP] "
+        "trial 0 replicate 0 complete: the training budget was spent",
+        "0/1 trials, 75.0 % of the budget, best 11.0 % at 6 MFLOP] "
+        "trial 0 replicate 1 at 50.0 %: loss 0.06, exact accuracy 7.0 % at 6 MFLOP",
+        "0/1 trials, 75.0 % of the budget, best 11.0 % at 6 MFLOP] "
+        "trial 0 replicate 1 failed: the loss was nan",
+        "1/1 trials, 75.0 % of the budget, best 11.0 % at 6 MFLOP] "
+        "trial 0 failed: 1 of 2 replicates failed",
     ]
 
 
@@ -156,14 +209,14 @@ def test_the_block_in_a_terminal(
     with display:
         display.restore(sweep.trials()[0])
         for number in (1, 2, 3):
-            record, reports = record_and_reports(sweep, number)
-            display.trial_started(record)
+            job, reports = job_and_reports(sweep, number)
+            display.job_started(job)
             for progress in reports[:2]:
-                display.trial_measured(record, progress)
+                display.job_measured(job, progress)
             if number != 2:
                 outcome = sweep.trials()[number].outcome()
                 assert outcome
-                display.trial_ended(record, outcome)
+                ended(display, job, outcome)
         clock.now += 200
     *_, last = terminal.screens().rsplit("trials", 1)
     screens = terminal_lines(last)
@@ -181,29 +234,44 @@ def terminal_lines(text: str) -> list[str]:
 
 
 def test_a_paused_trial_may_go_on(make_sweep: MakeSweep, terminal: Terminal) -> None:
-    record, reports = record_and_reports(make_sweep(None), 0)
+    job, reports = job_and_reports(make_sweep(None), 0)
     clock = Clock()
     with display_on(terminal.stream, trials=2, clock=clock) as display:
-        display.trial_started(record)
+        display.job_started(job)
         clock.now += 60
-        display.trial_measured(record, reports[1])
-        display.trial_ended(record, end(TrialState.PAUSED, "others come first"))
+        display.job_measured(job, reports[1])
+        ended(display, job, end(TrialState.PAUSED, "others come first"))
     *_, last = terminal.screens().rsplit("trials", 1)
     lines = terminal_lines(last)
     assert lines[0] == "0 complete, 0 running, 0 stopped, 0 failed, 1 paused of 2"
     assert lines[-1] == "time 1 min, about 3 min left", "half a trial and a whole one"
 
 
+def test_a_trial_is_paused_where_none_of_its_replicates_runs(
+    make_sweep: MakeSweep, terminal: Terminal
+) -> None:
+    sweep = make_sweep(None, None, replicates=2)
+    jobs = [job_and_reports(sweep, trial, n, of=2)[0] for trial in range(2) for n in range(2)]
+    with display_on(terminal.stream, trials=2) as display:
+        for job in jobs:
+            display.job_started(job)
+        for job in jobs[:3]:
+            display.job_ended(job, end(TrialState.PAUSED, "others come first"))
+    *_, last = terminal.screens().rsplit("trials", 1)
+    counts = "0 complete, 1 running, 0 stopped, 0 failed, 1 paused of 2"
+    assert terminal_lines(last)[0] == counts
+
+
 def test_failures_and_notes_stay_above_the_block(
     make_sweep: MakeSweep, terminal: Terminal
 ) -> None:
     sweep = make_sweep(TrialState.FAILED)
-    record, _ = record_and_reports(sweep, 0)
+    job, _ = job_and_reports(sweep, 0)
     display = display_on(terminal.stream, trials=1, time_limit=60)
     with display:
-        display.trial_started(record)
+        display.job_started(job)
         display.note("a word [in brackets]")
-        display.trial_ended(record, end(TrialState.FAILED, "the loss was nan"))
+        ended(display, job, end(TrialState.FAILED, "the loss was nan"))
     lines = terminal_lines(terminal.screens())
     assert "a word [in brackets]" in lines
     assert any(line.endswith("trial 0 failed: the loss was nan") for line in lines)
@@ -211,27 +279,27 @@ def test_failures_and_notes_stay_above_the_block(
 
 
 def test_many_running_trials_stay_few_lines(make_sweep: MakeSweep, terminal: Terminal) -> None:
-    record, _ = record_and_reports(make_sweep(None), 0)
+    job, _ = job_and_reports(make_sweep(None), 0)
     display = display_on(terminal.stream, trials=50)
     with display:
         for number in range(50):
-            display.trial_started(replace(record, number=number))
+            display.job_started(numbered(job, number))
     lines = terminal_lines(terminal.screens())
     assert lines[-1] == "and 42 more"
 
 
 def test_events_from_many_threads(make_sweep: MakeSweep, terminal: Terminal) -> None:
-    record, reports = record_and_reports(make_sweep(None), 0)
+    job, reports = job_and_reports(make_sweep(None), 0)
     display = display_on(terminal.stream, trials=8)
 
     def trial(number: int) -> None:
-        mine = replace(record, number=number)
-        display.trial_started(mine)
+        mine = numbered(job, number)
+        display.job_started(mine)
         for progress in reports:
-            display.trial_measured(mine, progress)
+            display.job_measured(mine, progress)
             display.note(f"note of {number}")
             time.sleep(0.05)  # so that the block is drawn meanwhile
-        display.trial_ended(mine, end(TrialState.FAILED, "it broke"))
+        ended(display, mine, end(TrialState.FAILED, "it broke"))
 
     with display:
         threads = [threading.Thread(target=trial, args=[number]) for number in range(8)]
@@ -246,13 +314,13 @@ def test_events_from_many_threads(make_sweep: MakeSweep, terminal: Terminal) -> 
 
 
 def test_a_long_silence_is_broken_by_any_report(make_sweep) -> None:
-    record, reports = record_and_reports(make_sweep(TrialState.COMPLETE), 0)
+    job, reports = job_and_reports(make_sweep(TrialState.COMPLETE), 0)
     plain = replace(reports[0], curve=None)
     stream, clock = io.StringIO(), Clock()
     display = display_on(stream, trials=1, clock=clock)
     for passed in (30, 29, 1, 30, 31):
         clock.now += passed
-        display.trial_measured(record, plain)
+        display.job_measured(job, plain)
     lines = stream.getvalue().splitlines()
     assert [line.partition(",")[0] for line in lines] == ["[1 min", "[2 min 1 s"]
     assert "trial 0 at 45.0 %: loss" in lines[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_builders import first
 
 from sweep_platform.driver.finished import nothing_left
 from sweep_platform.driver.request import Request, resolve
@@ -66,7 +67,7 @@ def lose_the_report(folder: SweepFolder) -> None:
 
 
 def change_a_trial(folder: SweepFolder) -> None:
-    os.utime(folder.trials()[0].metrics, (LATER, LATER))
+    os.utime(first(folder.trials()[0]).metrics, (LATER, LATER))
 
 
 def pause_a_trial(folder: SweepFolder) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sweep_builders import first
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
@@ -20,14 +21,14 @@ def test_round_trip(make_sweep) -> None:
         TrialState.FAILED,
         None,
     ]
-    curves = [m.progress.curve for m in trials[0].measurements() if m.progress.curve]
+    curves = [m.progress.curve for m in first(trials[0]).measurements() if m.progress.curve]
     assert len(curves) == 3
     assert len(curves[-1].exact_accuracy) == trials[0].record().parameters["M_max"]
     assert sweep.record().name == "toy"
 
 
 def test_a_step_is_recorded_once(make_sweep) -> None:
-    trial = make_sweep(TrialState.COMPLETE).trials()[0]
+    trial = first(make_sweep(TrialState.COMPLETE).trials()[0])
     measured = list(trial.measurements())
     assert trial.append([measured[1]]) == []
     assert list(trial.measurements()) == measured
@@ -35,8 +36,9 @@ def test_a_step_is_recorded_once(make_sweep) -> None:
 
 def test_an_outcome_is_final(make_sweep) -> None:
     trial = make_sweep(TrialState.COMPLETE).trials()[0]
-    with pytest.raises(AssertionError):
-        trial.end(Outcome(state=TrialState.FAILED, reason="again", ended=0.0))
+    for one in (first(trial), trial):
+        with pytest.raises(AssertionError):
+            one.end(Outcome(state=TrialState.FAILED, reason="again", ended=0.0))
 
 
 def test_sessions(make_sweep) -> None:
@@ -48,8 +50,8 @@ def test_sessions(make_sweep) -> None:
     assert ended.end is SessionEnd.INTERRUPTED
 
 
-def test_a_paused_trial_may_go_on(make_sweep) -> None:
-    trial = make_sweep(None).trials()[0]
+def test_a_paused_replicate_may_go_on(make_sweep) -> None:
+    trial = first(make_sweep(None).trials()[0])
     trial.end(Outcome(state=TrialState.PAUSED, reason="interrupted", ended=0.0))
     assert trial.outcome().state is TrialState.PAUSED
     trial.resume()

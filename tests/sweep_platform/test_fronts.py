@@ -55,3 +55,21 @@ def test_who_comes_is_told_how_many_are_in_better_fronts(
         fronts = peeled(objectives, trials[: index + 1])
         own = next(number for number, front in enumerate(fronts) if trial in front)
         assert before == sum(map(len, fronts[:own]))
+
+
+@given(case=arrivals(), data=st.data())
+def test_who_leaves_leaves_the_others_as_if_it_had_never_come(
+    case: tuple[tuple[str, ...], list[Values]], data: st.DataObject
+) -> None:
+    """Trials come and leave in any order, the same objectives more than once as well."""
+    objectives, trials = case
+    fronts, here = Fronts(objectives), list[Values]()
+    for trial in trials:
+        fronts.add(trial)
+        here.append(trial)
+        if data.draw(st.booleans()):
+            leaving = data.draw(st.sampled_from(here))
+            fronts.remove(leaving)
+            here.remove(leaving)
+        assert [sorted(front) for front in fronts] == peeled(objectives, here)
+    assert len(fronts) == len(here)

@@ -45,11 +45,13 @@ RECORDS: list[tuple[str, str, Any]] = [
     ("sweep.json", "created", 1e308),
     ("sweep.json", "spec.budget.trials", HUGE),
     ("sweep.json", "dataset.counts", {"tasks": HUGE}),
-    ("run.json", "trial.number", HUGE),
-    ("run.json", "costs.total_steps", HUGE),
-    ("run.json", "trial.parameters.N", HUGE),
-    ("run.json", "trial.parameters.N", {"a": 1}),
-    ("run.json", "model.model", [1]),
+    ("trial.json", "number", HUGE),
+    ("trial.json", "costs.total_steps", HUGE),
+    ("trial.json", "parameters.N", HUGE),
+    ("trial.json", "parameters.N", {"a": 1}),
+    ("trial.json", "model.model", [1]),
+    ("run.json", "training.seed", HUGE),
+    ("run.json", "trial.replicate", HUGE),
     ("outcome.json", "ended", 1e308),
     ("outcome.json", "reason", "x" * 10**6),
 ]
@@ -112,7 +114,7 @@ def test_each_ends_in_a_sentence(make_sweep: Any) -> None:
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(said) == len(list(spaces())) + len(RECORDS)
-    harmless = {"reason", "trial.parameters.N"}
+    harmless = {"reason", "parameters.N"}
     assert {name for name, sentence in said if not sentence} <= harmless
     assert all("\n" not in sentence for _, sentence in said)
 

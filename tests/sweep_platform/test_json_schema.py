@@ -1,19 +1,21 @@
 """Editors complete a space by docs/space.schema.json: it takes what we take and refuses typos."""
 
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from hrm.models import MODELS
 from puzzle_datasets.commands.prepare import puzzle_sets
 from sweep_platform.space.json_schema import space_schema
 from sweep_platform.space.knobs import MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.metrics import OBJECTIVES
-from sweep_platform.spec.schema import SAMPLER_NAMES
+from sweep_platform.spec.schema import SAMPLER_NAMES, SweepSpec
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "sweeps").glob("*.yaml"))
@@ -83,3 +85,20 @@ def test_the_page_for_people_names_what_the_schema_has() -> None:
     settings = (*MODEL_SETTINGS, *TRAINING_SETTINGS)
     for name in (*settings, *OBJECTIVES, *SAMPLER_NAMES, *puzzle_sets(), *MODELS):
         assert f"`{name}`" in page, f"docs/spaces.md does not name {name}"
+
+
+def test_the_page_for_people_names_every_key() -> None:
+    page = (ROOT / "docs" / "spaces.md").read_text()
+    for name in keys(SweepSpec):
+        assert f"`{name}`" in page, f"docs/spaces.md does not name {name}"
+
+
+def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Every key of a space that holds a value, with dots between levels."""
+    for name, field in model.model_fields.items():
+        kinds = (field.annotation, *get_args(field.annotation))
+        inner = next((one for one in kinds if hasattr(one, "model_fields")), None)
+        if inner is not None:
+            yield from keys(inner, f"{above}{name}.")
+        elif name not in ("space", "model", "training"):  # these have names of settings below
+            yield f"{above}{name}"

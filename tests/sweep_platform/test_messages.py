@@ -6,25 +6,31 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import measurement
+from sweep_builders import answers, measurement
 
 from sweep_platform.execution.decisions import LOOK_SECONDS, DecisionWatch
 from sweep_platform.store.messages import (
     Decision,
     Failure,
     MessageError,
-    Replicate,
     TrialJob,
     TrialReport,
 )
+from sweep_platform.store.replicate import Purpose, Replicate
 
 TEXT = st.text(max_size=20)
+REPLICATE = st.builds(
+    Replicate,
+    purpose=st.sampled_from(Purpose),
+    number=st.integers(0, 9),
+    seed=st.integers(0, 2**31 - 1),
+)
 
 
 @given(
     trial=st.integers(0, 10**6),
     settings=st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=3),
-    replicates=st.lists(st.builds(Replicate, number=st.integers(0, 9), seed=st.integers(0))),
+    replicates=st.lists(REPLICATE),
     text=TEXT,
 )
 def test_a_job_reads_back(
@@ -46,18 +52,26 @@ def test_a_job_reads_back(
 
 
 @given(
+    replicate=REPLICATE,
     steps=st.lists(st.integers(1, 100), max_size=3),
     accuracy=st.none() | st.floats(0, 1),
+    solved=st.lists(st.lists(st.booleans(), max_size=9), max_size=2),
     warnings=st.lists(TEXT, max_size=2),
     failure=st.none() | st.builds(Failure, reason=TEXT, traceback=st.none() | TEXT),
 )
 def test_a_report_reads_back(
-    steps: list[int], accuracy: float | None, warnings: list[str], failure: Failure | None
+    replicate: Replicate,
+    steps: list[int],
+    accuracy: float | None,
+    solved: list[list[bool]],
+    warnings: list[str],
+    failure: Failure | None,
 ) -> None:
     report = TrialReport(
         trial=1,
-        replicate=0,
+        replicate=replicate.label,
         measurements=tuple(measurement(step, accuracy) for step in steps),
+        answers=tuple(answers(step, one) for step, one in enumerate(solved)),
         warnings=tuple(warnings),
         failure=failure,
     )

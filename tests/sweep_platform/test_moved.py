@@ -115,7 +115,7 @@ def with_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepFolder:
 def write_trial(folder: SweepFolder) -> None:
     trial = folder.trial(0, "a" * 12).root
     trial.mkdir(parents=True)
-    (trial / "run.json").touch()
+    (trial / "trial.json").touch()
 
 
 def study_of(folder: SweepFolder, *settings: str) -> str | None:

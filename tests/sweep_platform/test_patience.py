@@ -7,7 +7,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import OperationalError
-from sweep_builders import measurement, opened
+from sweep_builders import begun, measurement, opened
 
 from sweep_platform.search import patience
 from sweep_platform.search.patience import StudyLostError, patiently
@@ -96,7 +96,7 @@ def test_a_search_whose_database_goes_away_loses_nothing(
     )
     trial = search.propose()
     assert trial
-    trial.append([measurement(100)])
+    begun(trial).append([measurement(100)])
     search.end(trial, TrialState.COMPLETE)
     assert opened(tmp_path / "toy", spec).unfinished == ()
     assert [str(one.state.name) for one in search.study.trials] == ["COMPLETE"]

@@ -113,7 +113,7 @@ def test_names_have_no_order_so_all_are_tried(make_spec) -> None:
 def test_a_plan_counts_configurations_that_differ(make_spec) -> None:
     knobs = {"model": {"choices": ["hrm", "transformer"]}, "N": {"low": 1, "high": 3}}
     made = plan.make_plan(make_spec(space=knobs), SHAPE, slots=1, calibrated=False)
-    assert made.total_trials == 4
+    assert made.jobs.points == 4
     assert "4 trials of 4 configurations" in plan.summary(made)
     many = make_spec(space={"N": {"low": 1, "high": 9_999}})
     assert "of at most 9,999 configurations" in plan.summary(
@@ -140,7 +140,7 @@ def test_a_huge_space_is_planned_without_listing_it(make_spec) -> None:
     spec = make_spec(space={"N": wide, "T": wide, "warmup_steps": wide})
     made = plan.make_plan(spec, SHAPE, slots=1, calibrated=False)
     assert made.size == Size(90_000**3, exact=False)
-    assert made.total_trials == spec.budget.trials
+    assert made.jobs.points == spec.budget.trials
 
 
 def test_a_calibrated_plan_estimates_the_clock(make_spec) -> None:
@@ -157,7 +157,7 @@ def test_a_calibrated_plan_estimates_the_clock(make_spec) -> None:
 def test_totals(make_spec) -> None:
     many = make_spec(budget={"trials": 50, "flops_per_trial": 1e8})
     made = plan.make_plan(many, SHAPE, slots=0, calibrated=False)
-    assert made.total_trials == 6, "the space has no more"
+    assert made.jobs.points == 6, "the space has no more"
     assert made.seconds is None
     text = plan.summary(made)
     assert text.startswith("6 trials of 6 configurations")
@@ -165,7 +165,7 @@ def test_totals(make_spec) -> None:
     endless = make_spec(space={"beta1": {"low": 0.1, "high": 0.9}})
     made = plan.make_plan(endless, SHAPE, slots=1, calibrated=False)
     assert "of endlessly many configurations, 1 at a time" in plan.summary(made)
-    assert made.total_trials == endless.budget.trials
+    assert made.jobs.points == endless.budget.trials
 
 
 def test_models_too_large_to_time_are_not_timed(make_spec) -> None:

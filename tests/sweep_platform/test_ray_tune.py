@@ -76,7 +76,9 @@ class FakeScheduler:
 def test_reports_come_through_and_stop_nobody() -> None:
     scheduler = FakeScheduler()
     adapter = TuneScheduler(scheduler, {})  # type: ignore[arg-type]
-    report = TrialReport(trial=3, replicate=0, measurements=(measurement(5),), warnings=("slow",))
+    report = TrialReport(
+        trial=3, replicate="measure-0", measurements=(measurement(5),), warnings=("slow",)
+    )
     for result in ({"report": report.to_text()}, {"done": True}):
         answer = adapter.on_trial_result(None, SimpleNamespace(trial_id="a"), result)
         assert answer == TuneScheduler.CONTINUE

@@ -1,109 +1,23 @@
 """What runs next, who goes on, when all is over: the driver's decisions without Ray."""
 
 import errno
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_builders import TOTAL, measurement, opened
+from sweep_builders import TOTAL, measurement
 
-from hrm.progress import Progress
-from sweep_platform.plan.budget import Budget
 from sweep_platform.search import scheduler as scheduler_module
-from sweep_platform.search.scheduler import WORKER_RETRIES, TrialScheduler
-from sweep_platform.search.search import complete_seconds
-from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.search.scheduler import WORKER_RETRIES
+from sweep_platform.store.messages import Decision, Failure, Fault
+from sweep_platform.store.trial import (
+    ReplicateFolder,
+    TrialFolder,
+    TrialState,
+)
 
 LOST = Failure(reason="its worker was lost")
 NO_MEMORY = Failure(reason="Ray ran out of memory", fault=Fault.MACHINE)
 MANY = {"trials": 9, "flops_per_trial": 1e8}
-
-
-class FakeDisplay:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-
-    def trial_started(self, record: TrialRecord, resumed: bool = False) -> None:
-        self.events.append(("started", record.number, resumed))
-
-    def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
-        self.events.append(("measured", record.number, progress.step))
-
-    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
-        self.events.append(("ended", record.number, outcome.state))
-
-    def note(self, text: str) -> None:
-        self.events.append(("note", text))
-
-
-class FakeClock:
-    """Stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Driver:
-    """One session on a sweep's folder; trials report when the test says so."""
-
-    def __init__(self, root: Path, spec: Any, capacity: int) -> None:
-        found = opened(root, spec)
-        self.folder, self.search = found.folder, found.search
-        self.display, self.clock = FakeDisplay(), FakeClock()
-        self.sent: list[tuple[int, Decision]] = []
-        self.capacity = capacity
-        self.scheduler = TrialScheduler(
-            self.search,
-            Budget(
-                spec.budget,
-                trials=len(self.folder.trials()),
-                trial_seconds=complete_seconds(self.folder.trials()),
-                clock=self.clock,
-            ),
-            self.display,
-            lambda: self.capacity,
-            lambda trial, decision: self.sent.append((trial, decision)),
-        )
-        self.running: dict[str, TrialFolder] = {}
-
-    def start(self, key: str) -> TrialFolder | None:
-        trial = self.scheduler.start(key)
-        if trial is not None:
-            self.running[key] = trial
-        return trial
-
-    def report(self, key: str, *measured: Any, **fields: Any) -> None:
-        number = self.running[key].record().number
-        report = TrialReport(trial=number, replicate=0, measurements=measured, **fields)
-        self.scheduler.report(key, TrialReport.from_text(report.to_text()))
-
-    def finish(self, key: str, accuracy: float = 0.5, seconds: float = 1.0) -> None:
-        self.report(key, measurement(TOTAL, accuracy, seconds=seconds))
-        self.scheduler.ended(key)
-
-    def told(self, number: int) -> Decision:
-        """The last decision that the worker of a trial heard of."""
-        return [decision for trial, decision in self.sent if trial == number][-1]
-
-    def states(self) -> list[str | None]:
-        outcomes = [trial.outcome() for trial in self.folder.trials()]
-        return [outcome and str(outcome.state) for outcome in outcomes]
-
-
-@pytest.fixture
-def drive(tmp_path: Path, make_spec):
-    def make(capacity: int = 2, minutes: float | None = None, **changes: Any) -> Driver:
-        spec = make_spec(**changes)
-        budget = spec.budget.model_copy(update={"minutes": minutes})
-        return Driver(tmp_path / "toy", spec.model_copy(update={"budget": budget}), capacity)
-
-    return make
 
 
 def test_capacity_is_kept_as_it_changes(drive) -> None:
@@ -171,7 +85,7 @@ def test_what_a_checkpoint_knows_and_the_folder_lacks_is_recorded_and_judged(dri
     again.start("a")
     again.start("b")
     again.report("b", measurement(40, None), measurement(50, 0.25))
-    steps = [m.progress.step for m in again.folder.trials()[1].measurements()]
+    steps = [m.progress.step for m in again.first(1).measurements()]
     assert steps == [40, 50], "nothing twice, no gap"
     assert again.display.events[-1] == ("measured", 1, 50)
     assert again.told(1) is Decision.STOP
@@ -185,8 +99,8 @@ def test_the_broken_fail(drive) -> None:
     trial = driver.folder.trials()[0]
     assert trial.outcome().state is TrialState.FAILED
     assert trial.outcome().reason == "the loss was nan at step 3"
-    assert not trial.error.exists()
-    assert driver.start("b").record().number == 1
+    assert not driver.first().error.exists()
+    assert driver.start("b").record.number == 1
 
 
 def test_a_traceback_is_kept(drive) -> None:
@@ -194,16 +108,16 @@ def test_a_traceback_is_kept(drive) -> None:
     driver.start("a")
     driver.report("a", failure=Failure(reason="KeyError: 'x'", traceback="Traceback ..."))
     driver.scheduler.ended("a")
-    assert driver.folder.trials()[0].error.read_text() == "Traceback ..."
+    assert driver.first().error.read_text() == "Traceback ..."
 
 
 def test_the_lost_go_on_but_not_for_ever(drive) -> None:
     driver = drive(capacity=1)
     for _ in range(WORKER_RETRIES):
-        assert driver.start("a").record().number == 0
+        assert driver.start("a").record.number == 0
         driver.scheduler.ended("a", lost=LOST)
     assert driver.states() == [None]
-    assert driver.start("a").record().number == 0
+    assert driver.start("a").record.number == 0
     driver.scheduler.ended("a", lost=LOST)
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.state is TrialState.FAILED
@@ -217,7 +131,7 @@ def test_a_worker_that_returns_early_is_lost(drive) -> None:
     driver.report("a", measurement(TOTAL - 1))
     driver.scheduler.ended("a")
     assert driver.states() == [None]
-    assert driver.search.proposer.unfinished
+    assert driver.search.jobs.waiting == 1
 
 
 def test_the_last_trial_may_still_be_lost(drive) -> None:
@@ -228,7 +142,7 @@ def test_the_last_trial_may_still_be_lost(drive) -> None:
     assert driver.start("x") is None
     assert not driver.scheduler.exhausted
     driver.scheduler.ended(started[-1], lost=LOST)
-    assert driver.start("again").record().number == len(started) - 1
+    assert driver.start("again").record.number == len(started) - 1
 
 
 def test_interrupted_trials_pause_and_go_first_next_time(drive) -> None:
@@ -247,8 +161,8 @@ def test_interrupted_trials_pause_and_go_first_next_time(drive) -> None:
     driver.scheduler.close()
     assert driver.states() == ["paused", "paused"]
     again = drive()
-    assert again.start("a").record().number == 0
-    assert again.start("b").record().number == 1
+    assert again.start("a").record.number == 0
+    assert again.start("b").record.number == 1
     assert again.states() == [None, None], "they run"
     assert again.told(0) is Decision.CONTINUE
     assert again.display.events == [("started", 0, False), ("started", 1, True)]
@@ -342,7 +256,7 @@ def test_what_waits_when_no_time_is_left_ends_too(drive) -> None:
     assert again.scheduler.exhausted
     again.scheduler.close()
     assert again.states() == ["complete", "stopped"]
-    assert not drive().search.proposer.unfinished
+    assert len(drive().search.jobs) == 0
 
 
 def test_no_time_at_all_starts_nothing(drive) -> None:
@@ -356,14 +270,14 @@ def test_trials_whose_workers_are_all_gone_go_on_until_the_session_ends(drive) -
     """Which of them took the memory nobody knows: none has failed."""
     driver = drive(capacity=2)
     for _ in range(WORKER_RETRIES):
-        assert {driver.start(key).record().number for key in "ab"} == {0, 1}
+        assert {driver.start(key).record.number for key in "ab"} == {0, 1}
         driver.scheduler.all_lost(NO_MEMORY)
         assert not driver.scheduler.interrupted
     driver.start("a")
     driver.scheduler.all_lost(NO_MEMORY)
     assert driver.scheduler.interrupted
     assert driver.states() == [None, None]
-    assert drive().start("a").record().number == 0
+    assert drive().start("a").record.number == 0
 
 
 def test_a_trial_whose_hosts_are_lost_again_and_again_has_not_failed(drive) -> None:
@@ -374,7 +288,7 @@ def test_a_trial_whose_hosts_are_lost_again_and_again_has_not_failed(drive) -> N
         driver.scheduler.ended("a", lost=NO_MEMORY)
     assert driver.scheduler.interrupted
     assert driver.states() == [None]
-    assert drive().start("a").record().number == 0
+    assert drive().start("a").record.number == 0
 
 
 def test_what_every_trial_warns_of_is_said_once(drive) -> None:
@@ -422,7 +336,7 @@ def test_a_full_disk_loses_a_traceback_and_nothing_else(drive, monkeypatch) -> N
 
     driver = drive()
     driver.start("a")
-    monkeypatch.setattr(TrialFolder, "write_error", full)
+    monkeypatch.setattr(ReplicateFolder, "write_error", full)
     driver.report("a", failure=Failure(reason="KeyError: 'x'", traceback="Traceback ..."))
     driver.scheduler.ended("a")
     assert driver.states() == ["failed"]
@@ -445,7 +359,7 @@ def test_a_machine_at_fault_halts_the_session_and_counts_against_no_trial(drive)
     notes = [event[1] for event in driver.display.events if event[0] == "note"]
     assert notes == ["the session ends, and --resume goes on: /disk: No space left"]
     again = drive()
-    assert [again.start(key).record().number for key in "ab"] == [0, 1]
+    assert [again.start(key).record.number for key in "ab"] == [0, 1]
 
 
 @pytest.mark.parametrize("what", ["append", "end"])
@@ -459,14 +373,33 @@ def test_records_that_the_disk_does_not_take_are_made_up_for_at_resume(
         raise OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrialFolder, what, full)
+        patched.setattr(ReplicateFolder, what, full)
         driver.finish("a")
     assert driver.scheduler.interrupted
     assert driver.states() == [None]
     again = drive()
-    assert again.start("a").record().number == 0
+    assert again.start("a").record.number == 0
     again.finish("a")
     assert again.states() == ["complete"]
+
+
+def test_the_end_of_a_trial_that_the_disk_does_not_take_is_made_up_for_at_resume(
+    drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = drive()
+    driver.start("a")
+
+    def full(*arguments: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "outcome.json")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrialFolder, "end", full)
+        driver.finish("a")
+    assert driver.scheduler.interrupted
+    assert (driver.states(), driver.of_replicates()) == ([None], ["complete"])
+    again = drive()
+    assert again.states() == ["complete"]
+    assert again.start("a").record.number == 1
 
 
 def test_what_is_waited_for_is_said(drive) -> None:
@@ -498,10 +431,10 @@ def test_that_no_host_has_a_place_is_said(drive) -> None:
 
 def test_a_lost_trial_begins_anew_where_there_is_no_checkpoint(drive) -> None:
     driver = drive()
-    trial = driver.start("a")
+    driver.start("a")
     driver.scheduler.ended("a", lost=LOST)
     assert driver.display.events[-1] == ("note", "trial 0 begins anew: its worker was lost")
     driver.start("a")
-    trial.checkpoint.touch()
+    driver.first().checkpoint.touch()
     driver.scheduler.ended("a", lost=LOST)
     assert "trial 0 goes on from its checkpoint" in driver.display.events[-1][1]

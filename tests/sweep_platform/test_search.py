@@ -17,6 +17,8 @@ from sweep_builders import (
     SHAPE,
     TOTAL,
     OpenedSearch,
+    begun,
+    first,
     measurement,
     opened,
     progress,
@@ -25,14 +27,15 @@ from sweep_builders import (
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.search import proposer as proposer_module
+from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import RungLedger
-from sweep_platform.search.search import complete_seconds, open_search
+from sweep_platform.search.search import open_search
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
+from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState
 
 CONTINUE, STOP = Decision.CONTINUE, Decision.STOP
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
@@ -71,7 +74,7 @@ def restart(tmp_path: Path, spec: SweepSpec) -> Open:
 
 def train(trial: TrialFolder, accuracy: float = 0.5, to: int = TOTAL) -> Any:
     measured = measurement(to, accuracy)
-    trial.append([measured])
+    begun(trial).append([measured])
     return measured.progress
 
 
@@ -137,7 +140,7 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
     assert in_study(study, stopped).state is PRUNED
     noted = in_study(study, stopped).user_attrs["rungs"]["0.5"]
     assert noted == {
-        "values": [0.125, float(stopped.record().inference_flops)],
+        "replicates": {"measure-0": [0.125, float(stopped.record().inference_flops)]},
         "decision": "continue",
     }
     assert in_study(study, failed).state is FAIL
@@ -196,6 +199,49 @@ def test_a_trial_meets_its_rung_again_with_the_values_it_had(restart: Open) -> N
     again = restart()
     assert again.decide(second, progress(50, 0.25)) == before
     assert len(again.search.rungs.table(0.5)) == 2
+
+
+def test_a_trial_stands_at_a_rung_by_the_mean_of_its_replicates(restart: Open, make_spec) -> None:
+    spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
+    study = restart(spec)
+    rival, trial = study.propose(), study.propose()
+    number = trial.record().study_number
+    study.decide(rival, progress(50, 0.5))
+    means = []
+    for label, accuracy in (("measure-0", 1.0), ("measure-1", 0.5), ("measure-2", 0.0)):
+        assert study.decide(trial, progress(50, accuracy), label) is CONTINUE
+        means.append(study.search.rungs.table(0.5)[number])
+    assert means == [(1.0,), (0.75,), (0.5,)]
+    assert len(study.search.rungs.table(0.5)) == 2, "it counts once"
+    assert restart(spec).search.rungs.table(0.5) == study.search.rungs.table(0.5)
+
+
+def test_a_replicate_that_repeats_its_report_changes_nothing(restart: Open, make_spec) -> None:
+    spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
+    study = restart(spec)
+    rival, trial = study.propose(), study.propose()
+    study.decide(rival, progress(50, 0.5))
+    study.decide(trial, progress(50, 0.75))
+    table = study.search.rungs.table(0.5)
+    for again in (study, restart(spec)):
+        assert again.decide(trial, progress(50, 0.25)) is CONTINUE
+        assert again.search.rungs.table(0.5) == table
+
+
+def test_one_replicate_that_pulls_the_mean_down_stops_them_all(restart: Open, make_spec) -> None:
+    spec = make_spec(objectives=["exact_accuracy"], rungs={"at": [0.5], "minimum": 2})
+    study = restart(spec)
+    rival, trial = study.propose(), study.propose()
+    study.decide(rival, progress(50, 0.5))
+    assert study.decide(trial, progress(50, 0.75)) is CONTINUE
+    assert not study.search.rungs.stopped(trial.record())
+    assert study.decide(trial, progress(50, 0.0), "measure-1") is STOP
+    table = study.search.rungs.table(0.5)
+    for again in (study, restart(spec)):
+        assert again.search.rungs.stopped(trial.record()), "who opens it anew ends the trial"
+        for label in ("measure-0", "measure-1", "measure-2"):
+            assert again.decide(trial, progress(50, 1.0), label) is STOP
+        assert again.search.rungs.table(0.5) == table
 
 
 def test_a_space_is_exhausted_without_repeats(restart: Open, make_spec) -> None:
@@ -305,9 +351,9 @@ LEAVES_SOMETHING = [
     (optuna.Study, "ask"),
     (optuna.Trial, "set_user_attr"),
     (TrialFolder, "create"),
+    (ReplicateFolder, "end"),
     (TrialFolder, "end"),
     (optuna.Study, "tell"),
-    (optuna.Study, "enqueue_trial"),
 ]
 """Calls of propose and end that leave something behind; the driver may die before or after."""
 
@@ -369,7 +415,7 @@ def test_a_half_drawn_trial_is_drawn_anew(restart: Open, tmp_path: Path, kept: i
     torn = b"".join(lines[: first_knob + kept - 1]) + b'{"op_code": 5, "worker'
     journal.write_bytes(torn)
     for trial in SweepFolder(tmp_path / "toy").trials():
-        (trial.root / "run.json").unlink()
+        (trial.root / "trial.json").unlink()
     study = restart()
     assert [t.state for t in study.study.trials] == [FAIL]
     assert study.propose().record().parameters == whole
@@ -391,7 +437,8 @@ def test_an_outcome_that_the_study_missed_is_told_once(restart: Open) -> None:
     study = restart()
     trial = study.propose()
     train(trial, 0.25)
-    trial.end(Outcome(state=TrialState.COMPLETE, reason="done", ended=time.time()))
+    for folder in (begun(trial), trial):
+        folder.end(Outcome(state=TrialState.COMPLETE, reason="done", ended=time.time()))
     for again in (restart(), restart()):
         assert in_study(again, trial).state is COMPLETE
         assert in_study(again, trial).values[0] == 0.25
@@ -503,7 +550,6 @@ def test_a_journal_that_was_deleted_is_bad_input(restart: Open, tmp_path: Path) 
 
 
 CHANGES: dict[str, Any] = {
-    "seed": 1,
     "model": {"H_layers": 2, "L_layers": 1, "head_dim": 16, "hidden_size": 32},
     "training": {"batch_size": 8, "warmup_steps": 3},
     "budget": {"trials": 6, "flops_per_trial": 2e8},
@@ -511,6 +557,8 @@ CHANGES: dict[str, Any] = {
 }
 ELSEWHERE: dict[str, Any] = {
     "name": "other",
+    "seed": 1,
+    "replicates": 3,
     "budget": {"trials": 9, "flops_per_trial": 1e8, "minutes": 5},
     "resources": {"cpus": 2},
     "search": {"startup_trials": 3},
@@ -558,43 +606,43 @@ def test_a_trial_that_a_rule_paused_passes_its_rung_when_it_goes_on(
             return Decision.PAUSE
 
     search = restart(make_spec(objectives=["exact_accuracy"]))
-    trial = search.propose()
+    record = search.propose().record()
     ledger = RungLedger(search.search.proposer._study, Pausing(), ("exact_accuracy",), {})
-    assert ledger.decide(trial, progress(50, 0.5)) is Decision.PAUSE
-    assert ledger.decide(trial, progress(50, 0.5)) is Decision.CONTINUE
+    assert ledger.decide(record, "measure-0", progress(50, 0.5)) is Decision.PAUSE
+    assert ledger.decide(record, "measure-0", progress(50, 0.5)) is Decision.CONTINUE
 
 
 def test_of_a_trial_that_runs_again_the_last_attempt_counts(tmp_path: Path, make_spec) -> None:
     spec = make_spec(rungs={"at": [0.5]})
-    first = opened(tmp_path / "toy", spec)
-    failed = first.propose()
-    first.decide(failed, progress(50, 0.9))
-    first.end(failed, TrialState.FAILED)
+    before = opened(tmp_path / "toy", spec)
+    failed = before.propose()
+    before.decide(failed, progress(50, 0.9))
+    before.end(failed, TrialState.FAILED)
     folder = sweep_folder(tmp_path / "toy")
     search = open_search(folder, spec, SHAPE, {"fingerprint": "data"}, retry_failed=True)
     assert search.rungs.table(0.5) == {}
-    [again] = search.proposer.unfinished
-    search.rungs.decide(again, progress(50, 0.1))
+    again = search.jobs.next(any_trial=True).trial
+    search.rungs.decide(again.record(), "measure-0", progress(50, 0.1))
     for rungs in (search.rungs, opened(tmp_path / "toy", spec).search.rungs):
         assert [values[0] for values in rungs.table(0.5).values()] == [0.1]
 
 
 def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, make_spec) -> None:
     spec = make_spec()
-    first = opened(tmp_path / "toy", spec)
-    failed, complete = first.propose(), first.propose()
+    before = opened(tmp_path / "toy", spec)
+    failed, complete = before.propose(), before.propose()
     assert failed and complete
-    first.end(failed, TrialState.FAILED)
-    complete.append([measurement(TOTAL)])
-    first.end(complete, TrialState.COMPLETE)
-    failed.write_error("Traceback")
+    before.end(failed, TrialState.FAILED)
+    finish(before, complete)
+    first(failed).write_error("Traceback")
     assert opened(tmp_path / "toy", spec).unfinished == ()
 
     folder = sweep_folder(tmp_path / "toy")
     search = open_search(folder, spec, SHAPE, {"fingerprint": "data"}, retry_failed=True)
-    [again] = search.proposer.unfinished
+    again = search.jobs.next(any_trial=True).trial
     assert again.root == failed.root
-    assert (again.outcome(), again.error.exists()) == (None, False)
+    assert (again.outcome(), first(again).outcome()) == (None, None)
+    assert not first(again).error.exists()
     assert again.record().study_number == 2
     assert again.record().signature == failed.record().signature
 
@@ -603,4 +651,4 @@ def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, mak
     later.end(failed, TrialState.STOPPED)
     states = [trial.state.name for trial in later.study.trials]
     assert states == ["FAIL", "COMPLETE", "PRUNED"]
-    assert later.search.proposer.propose().record().number == 2
+    assert later.search.proposer.propose()[0].record().number == 2

@@ -232,15 +232,16 @@ def test_training_settings_come_from_all_over_the_specification() -> None:
     spec = spec_of(
         {"batch_size": {"choices": [4, 8]}},
         training={"warmup_steps": 7},
-        evaluation={"at": [0.5], "puzzles": 3},
+        evaluation={"at": [0.5], "puzzles": 3, "views": 5, "confirm_share": 0.25},
         rungs={"at": [0.25]},
-        seed=5,
     )
     training = space.training_config(spec, {"batch_size": 4})
-    assert (training.batch_size, training.warmup_steps, training.seed) == (4, 7, 5)
+    assert (training.batch_size, training.warmup_steps) == (4, 7)
     assert training.training_flops == 1e9
     assert training.evaluate_at == (0.25, 0.5, 1.0)
     assert training.eval_puzzles == 3
+    assert (training.eval_views, training.confirm_share) == (5, 0.25)
+    assert training.eval_part == "search"
 
 
 def test_every_setting_of_the_configs_has_a_home() -> None:

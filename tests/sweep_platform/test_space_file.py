@@ -85,11 +85,13 @@ def test_arc_at_gpu_is_the_published_setting() -> None:
 
 def test_arc_at_laptop_has_a_sweep_s_worth() -> None:
     spec = arc("laptop")
-    assert spec.dataset.tasks >= 24
-    assert spec.budget.trials >= 12
+    assert spec.dataset.tasks == 31
+    assert spec.replicates >= 3
+    assert spec.evaluation.views > 1
+    assert spec.confirm is not None
     assert set(spec.space) == {"N", "T", "hidden_size", "M_max"}
     assert all(len(set(knob.choices)) >= 2 for knob in spec.space.values())
-    assert spec.budget.minutes < 8
+    assert spec.budget.minutes < 10
 
 
 WRONG = [
@@ -174,6 +176,16 @@ WRONG = [
     ("name: toy", "name: toy\nrungs:", "`rungs` is empty", "settings below it"),
     ("name: toy", "name: toy\nevaluation: {at: [2]}", "`evaluation.at.0`", "at most 1"),
     ("name: toy", "name: toy\nevaluation: {puzzles: 0}", "`evaluation.puzzles`", "or 'all'"),
+    ("name: toy", "name: toy\nevaluation: {views: 0}", "`evaluation.views` is 0", "at least 1"),
+    ("name: toy", "name: toy\nevaluation: {confirm_share: 1}", "confirm_share`", "below 1"),
+    ("batch_size: 8", "eval_views: 2", "`training.eval_views` is no known setting"),
+    (
+        "name: toy",
+        "name: toy\nobjectives: [exact_accuracy, pass_2]",
+        "line 2",
+        "`objectives.1` is pass_2, which takes the votes of several views",
+        "set `evaluation.views` to 2 or more",
+    ),
     ("name: toy", "name: toy\nobjectives: [accuracy]", "did you mean exact_accuracy?"),
     ("name: toy", "name: toy\nobjectives: []", "`objectives`", "at least 1"),
     (
@@ -213,6 +225,30 @@ def test_what_is_refused(path: Path, old: str, new: str, parts: list[str]) -> No
     assert message.startswith("toy.yaml")
     for part in parts:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            "objectives: [pass_1]",
+            "`objectives.0` is pass_1, which takes the votes of several views",
+        ),
+        (
+            "evaluation: {views: 2}",
+            "`evaluation.views` is 2, but Sudoku puzzles have no views that vote",
+        ),
+    ],
+)
+def test_puzzles_without_views_have_no_votes(path: Path, more: str, said: str) -> None:
+    lines = ["name: toy", "dataset: {name: sudoku, side: 4}", more, *SPACE.splitlines()[2:]]
+    assert said in refusal(path, "\n".join(lines))
+
+
+@pytest.mark.parametrize("name", ["pass_1", "pass_2", "pass_1_tasks", "pass_2_tasks"])
+def test_votes_of_several_views_may_be_the_objective(path: Path, name: str) -> None:
+    more = f"objectives: [{name}]\nevaluation: {{views: 2}}\nrungs: {{at: [0.5]}}\n"
+    assert resolved(path, SPACE + more).objectives == (name,)
 
 
 def test_a_typo_in_another_scale_is_found_too(path: Path) -> None:

@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sweep_builders import sweep_record
 
+from puzzle_datasets.commands.floors import FLOOR_FILE
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import Puzzles, ResolvedSweep, prepare_puzzles
 from sweep_platform.spec.schema import SweepSpec
@@ -62,3 +64,26 @@ def test_other_puzzles_are_refused(sweep: ResolvedSweep, begun: Puzzles, tmp_pat
     write_task(tmp_path / "source" / "One1.json", 3)
     with pytest.raises(InputError, match=r"is not the puzzle set that .*run began with"):
         prepare_puzzles(sweep, None)
+
+
+def test_the_record_has_floors_also_of_a_set_that_was_built_before_there_were_any(
+    sweep: ResolvedSweep, begun: Puzzles
+) -> None:
+    kept = Path(begun.address.folder, FLOOR_FILE)
+    recorded = sweep.folder.record().dataset["floors"]
+    assert [one["name"] for one in recorded] == [
+        "majority token",
+        "copy the input",
+        "most common output of the task",
+    ]
+    kept.unlink()
+    assert begun.record()["floors"] == recorded
+    assert kept.exists()
+
+
+def test_impossible_floors_are_no_record_of_a_sweep(sweep: ResolvedSweep, begun: Puzzles) -> None:
+    record = sweep.folder.record()
+    floors = [record.dataset["floors"][0] | {"exact_accuracy": 2.0}]
+    sweep.folder.create(replace(record, dataset={**record.dataset, "floors": floors}))
+    with pytest.raises(InputError, match=r"floors.*has impossible accuracies"):
+        sweep.folder.record()

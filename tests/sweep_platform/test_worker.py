@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import torch
 from ray import tune
-from sweep_builders import sweep_folder
+from sweep_builders import begun, sweep_folder
 
 from hrm.config import MODELS
+from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.model import compiled
 from hrm.progress import Progress
 from hrm.train import main
@@ -24,8 +25,8 @@ from sweep_platform.execution.faults import failure_of
 from sweep_platform.execution.worker import run_job, train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
-from sweep_platform.store.messages import Fault, Replicate, TrialJob, TrialReport
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
+from sweep_platform.store.messages import Fault, TrialJob, TrialReport
+from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState
 
 Reports = list[TrialReport]
 MakeJobs = Callable[..., list[TrialJob]]
@@ -33,7 +34,7 @@ MakeJobs = Callable[..., list[TrialJob]]
 
 @pytest.fixture
 def jobs(tmp_path: Path, make_spec: Any) -> MakeJobs:
-    """Makes the jobs of a small sweep, one for each of its trials."""
+    """Makes the jobs of a small sweep, one for each of its trials of one replicate."""
 
     def make(root: str = "toy", **changes: Any) -> list[TrialJob]:
         spec = make_spec(**changes)
@@ -46,8 +47,8 @@ def jobs(tmp_path: Path, make_spec: Any) -> MakeJobs:
         shape = puzzles.built_shape(manifest)
         proposer = open_search(sweep, spec, shape, asdict(address)).proposer
         made = []
-        while len(made) < spec.budget.trials and (trial := proposer.propose()):
-            made.append(job(trial, asdict(address), sweep.checkpoints))
+        while len(made) < spec.budget.trials and (point := proposer.propose()):
+            made.append(job(point[0], asdict(address), sweep.checkpoints))
         return made
 
     return make
@@ -55,11 +56,12 @@ def jobs(tmp_path: Path, make_spec: Any) -> MakeJobs:
 
 def job(trial: TrialFolder, dataset: dict[str, str], checkpoints: str) -> TrialJob:
     record = trial.record()
+    replicate = begun(trial).replicate()
     return TrialJob(
         trial=record.number,
         model=record.model,
         training=record.training,
-        replicates=(Replicate(number=0, seed=record.training["seed"]),),
+        replicates=(replicate,),
         dataset=dataset,
         device="cpu",
         threads=1,
@@ -67,6 +69,11 @@ def job(trial: TrialFolder, dataset: dict[str, str], checkpoints: str) -> TrialJ
         key=trial.root.name,
         channel="test",
     )
+
+
+def folder_of(one: TrialJob) -> Path:
+    """Where the checkpoint of a job's replicate is kept."""
+    return Path(one.checkpoints, one.key, one.replicates[0].label)
 
 
 def run(made: list[TrialJob]) -> Reports:
@@ -109,7 +116,8 @@ def test_every_model_runs_and_says_what_halting_makes_of_it(jobs: MakeJobs) -> N
 
 def test_a_job_that_is_stopped_saves_and_goes_on_to_the_same_numbers(jobs: MakeJobs) -> None:
     [whole], [cut] = jobs("whole", **ONE), jobs("cut", **ONE)
-    expected = [numbers(p) for p in progress_of(run([whole]))]
+    undisturbed = run([whole])
+    expected = [numbers(p) for p in progress_of(undisturbed)]
     steps = 0
 
     def stop() -> bool:
@@ -122,12 +130,19 @@ def test_a_job_that_is_stopped_saves_and_goes_on_to_the_same_numbers(jobs: MakeJ
     first, *rest = train(cut)
     assert [numbers(m.progress) for m in first.measurements] == [numbers(p) for p in before]
     assert [numbers(p) for p in progress_of([first, *rest])] == expected
+    assert answers_of([first, *rest]) == answers_of(undisturbed)
+    evaluated = [p.step for p in progress_of(undisturbed) if p.curve]
+    assert [one.step for one in answers_of(undisturbed)] == evaluated
+
+
+def answers_of(reports: Reports) -> list[PuzzleAnswers]:
+    return [answers for report in reports for answers in report.answers]
 
 
 def test_a_trial_leaves_the_files_of_a_single_run(jobs: MakeJobs, tmp_path: Path) -> None:
     """The driver records what a worker sends, as `hrm.train` records its own run."""
     [made] = jobs(**ONE)
-    trial = TrialFolder(tmp_path / "toy" / "trials" / made.key)
+    trial = ReplicateFolder(folder_of(made))
     for report in run([made]):
         if report.session is not None:
             trial.begin_session(report.session)
@@ -137,6 +152,7 @@ def test_a_trial_leaves_the_files_of_a_single_run(jobs: MakeJobs, tmp_path: Path
     settings = ["--steps", "3", "--hidden-size", "16", "--num-heads", "2", "--M-max", "2"]
     assert main([*arguments, *settings, "--batch-size", "4", "--warmup-steps", "1"]) == 0
     names = {path.name for path in (tmp_path / "single").iterdir()}
+    names.remove("answers.parquet")  # the answers of all replicates are one file of the trial
     assert {path.name for path in trial.root.iterdir()} == names
     single, trials = (
         json.loads((root / "run.json").read_text()) for root in (tmp_path / "single", trial.root)
@@ -145,12 +161,12 @@ def test_a_trial_leaves_the_files_of_a_single_run(jobs: MakeJobs, tmp_path: Path
     assert trials["dataset"].keys() == single["dataset"].keys()
 
 
-def test_a_worker_writes_nothing_but_its_checkpoint(jobs: MakeJobs, tmp_path: Path) -> None:
+def test_a_worker_writes_nothing_but_its_checkpoint(jobs: MakeJobs) -> None:
     [made] = jobs(**ONE)
-    folder = tmp_path / "toy" / "trials" / made.key
-    before = {path.name for path in folder.iterdir()}
+    trial, folder = Path(made.checkpoints, made.key), folder_of(made)
+    before = set(trial.rglob("*"))
     run([made])
-    assert {path.name for path in folder.iterdir()} - before == {"checkpoint.pt", "lock"}
+    assert set(trial.rglob("*")) - before == {folder / "checkpoint.pt", folder / "lock"}
 
 
 # Tracing asks every tensor for its gradient.
@@ -299,11 +315,12 @@ def test_a_job_of_other_code_fails_in_words(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_checkpoint_that_was_cut_begins_its_trial_anew_and_says_so(jobs: MakeJobs) -> None:
     [one] = jobs(**ONE)
     whole = [numbers(p) for p in progress_of(run([one]))]
-    checkpoint = Path(one.checkpoints, one.key, "checkpoint.pt")
+    checkpoint = folder_of(one) / "checkpoint.pt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     again = run([one])
     [said] = warnings_of(again)
-    assert said.startswith(f"trial {one.trial} begins anew: {checkpoint} is no whole checkpoint")
+    begins = f"trial {one.trial} replicate 0 begins anew"
+    assert said.startswith(f"{begins}: {checkpoint} is no whole checkpoint")
     assert [numbers(p) for p in progress_of(again)] == whole
 
 
@@ -312,7 +329,7 @@ def test_a_checkpoint_that_cannot_be_read_now_is_kept(
 ) -> None:
     [one] = jobs(**ONE)
     whole = [numbers(p) for p in progress_of(run([one]))]
-    checkpoint = Path(one.checkpoints, one.key, "checkpoint.pt")
+    checkpoint = folder_of(one) / "checkpoint.pt"
     kept = checkpoint.read_bytes()
 
     def fails(*arguments: Any, **options: Any) -> None:

@@ -13,7 +13,7 @@ from puzzle_datasets.common.text import suggest
 from puzzle_datasets.kinds.kind import PuzzleSet, kind_named, sets_of_kinds
 from puzzle_datasets.published.source import OFFICIAL
 from puzzle_datasets.storage.schema import IMPORTED, MANIFEST_FILE, SCHEMA_VERSION, canonical_json
-from puzzle_datasets.storage.settings import Settings, settings_record
+from puzzle_datasets.storage.settings import Settings, settings_record, unrecorded
 from puzzle_datasets.storage.shards import read_manifest, verify
 from puzzle_datasets.storage.writer import Report, SetWriter
 
@@ -78,8 +78,9 @@ def _require_same(name: str, settings: Settings, folder: Path) -> None:
     if manifest.name != name:
         problem = f"holds the set {manifest.name}, not {name}"
         raise DatasetError.of(folder, problem, remedy, manifest.name)
-    for key, value in settings_record(settings).items():
-        if (held := manifest.settings.get(key)) != value:
+    recorded = unrecorded(settings) | manifest.settings
+    for key, value in (unrecorded(settings) | settings_record(settings)).items():
+        if (held := recorded.get(key)) != value:
             problem = f"holds {name} with {key} {held!r}, not {value!r}"
             raise DatasetError.of(folder, problem, remedy, held)
 

@@ -1,12 +1,13 @@
 """A puzzle set in words, for a person: after it is built, or when in doubt."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import byte_size
+from puzzle_datasets.kinds.floors import FloorResult
 from puzzle_datasets.kinds.kind import kind_named
 from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest
 from puzzle_datasets.storage.shards import rebuild, unreadable
@@ -14,7 +15,7 @@ from puzzle_datasets.storage.shards import rebuild, unreadable
 SHORT_FINGERPRINT = 12
 
 
-def summary(manifest: Manifest, folder: Path) -> str:
+def summary(manifest: Manifest, folder: Path, floors: Iterable[FloorResult] = ()) -> str:
     """Return some lines of text on a puzzle set; `DatasetError` if a file of it is missing."""
     figures = {name: _number(value) for name, value in manifest.statistics.items()}
     of_splits = {name: text for name, text in figures.items() if name.split("_")[0] in SPLITS}
@@ -25,6 +26,7 @@ def summary(manifest: Manifest, folder: Path) -> str:
         _aligned(dict(_amounts(manifest, folder)), to=">"),
         _aligned(others, to=">"),
         _aligned(_side_by_side(of_splits)),
+        _aligned({f"floor: {one.name}": one.figures for one in floors}),
     ]
     return printable("\n\n".join("\n".join(lines) for lines in blocks if lines))
 

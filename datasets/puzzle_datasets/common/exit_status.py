@@ -61,6 +61,11 @@ def outcome(
         return BAD_INPUT, _of_the_system(error)
     except MemoryError:
         return FAILED, "the memory of this machine does not suffice."
+    except ImportError as error:
+        if (cause := _of_a_library(error)) is None:
+            raise
+        remedy = "have more memory free, or install it again"
+        return FAILED, f"a library can't be loaded ({cause}); {remedy}."
     except RecursionError:
         return BAD_INPUT, "something given is nested too deep; give it in fewer levels."
     except UnicodeEncodeError as error:
@@ -144,6 +149,13 @@ class LastingStream:
                 os.close(nowhere)
             if error.errno not in UNREAD:
                 raise
+
+
+def _of_a_library(error: BaseException | None) -> BaseException | None:
+    """The cause of an error that lies in a shared library, which the system did not load."""
+    while error is not None and not str(getattr(error, "path", "")).endswith(".so"):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _of_the_system(error: OSError) -> str:

@@ -78,6 +78,7 @@ def option(
     help: str,  # noqa: A002
     *,
     files: Sequence[str] | Callable[[Path], list[Path]] = (),
+    later: bool = False,
     **bounds: float,
 ) -> Any:
     """Return a field of a dataclass of settings, with `Bounds` of its number or numbers.
@@ -85,8 +86,10 @@ def option(
     Without a `default`, which is then `MISSING` of dataclasses, a value has to be given. A setting
     that names a folder of the user has patterns of the `files` that are read there, or a function
     that lists them: what depends on the setting is known by their content, not by their place.
+    One that came `later` than sets that are about is recorded only where it isn't at its default,
+    so that those keep their names.
     """
-    about = {"help": help, "bounds": Bounds(**bounds), "files": files}
+    about = {"help": help, "bounds": Bounds(**bounds), "files": files, "later": later}
     return field(default=default, metadata=about)
 
 
@@ -104,6 +107,11 @@ def bounds_of(item: Field[Any]) -> Bounds:
 def is_folder(item: Field[Any]) -> bool:
     """Return True if a setting names a folder of the user."""
     return bool(item.metadata["files"])
+
+
+def is_later(item: Field[Any]) -> bool:
+    """Return True if a setting is recorded only where it isn't at its default."""
+    return bool(item.metadata["later"])
 
 
 def files_of(item: Field[Any], folder: Path) -> list[Path]:

@@ -211,14 +211,18 @@ def unread(path: Path, error: OSError, kind: type[Unread], remedy: str) -> Unrea
 def path_from(name: str, value: object, error: type[UserError]) -> Path:
     """Return what a caller gave as a path; raise the error of its argument where it is none.
 
+    `~` is the home folder, `~user` that of a user.
+
     >>> path_from("folder", "data", UserError).name
     'data'
     """
     if not isinstance(value, str | Path):
         raise error(name, value, "give a path")
-    path = Path(value)
     try:
+        path = Path(value).expanduser()
         path.lstat()
+    except RuntimeError as fault:
+        raise error(name, str(value), "name a user that there is, or write ./~") from fault
     except OSError as fault:
         if fault.errno != errno.ENAMETOOLONG:
             return path

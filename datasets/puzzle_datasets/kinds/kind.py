@@ -21,6 +21,7 @@ from puzzle_datasets.common.arguments import checked
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.drawing.picture import Look
+from puzzle_datasets.kinds.floors import Floor
 from puzzle_datasets.storage.schema import AugmentationMode, Card, Hashes, Manifest, Split, Tokens
 from puzzle_datasets.storage.settings import Settings, augmentation_mode, settings_record
 
@@ -75,6 +76,7 @@ class Kind:
         identified: groups have names, and puzzles identifiers with recipes: their tables lie
             beside the splits, and a column `example` counts the pairs of a group.
         published_tasks: returns the scored groups as the published layout of TRM has them.
+        floors: trivial baselines beside those that all kinds have.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Kind:
     vote_scores: "Callable[[PuzzleDataset, torch.Tensor], dict[str, float]] | None" = None
     identified: bool = False
     published_tasks: "Callable[[PuzzleDataset], dict[str, Any]] | None" = None
+    floors: tuple[Floor, ...] = ()
 
     def card(
         self,
@@ -168,6 +171,18 @@ def kind_named(name: str) -> Kind:
         raise DatasetError("kind", name, suggest(name, known))
     found: Kind = import_module(f"{kinds.__name__}.{name}").KIND
     return found
+
+
+def kind_of_set(name: str) -> Kind | None:
+    """Return the kind that lists a puzzle set; None where none does, as of an imported one.
+
+    >>> kind_of_set("maze-hard").title
+    'Maze'
+    """
+    for kind in kind_names():
+        if name in import_module(f"{kinds.__name__}.{kind}").SETS:
+            return kind_named(kind)
+    return None
 
 
 def later(module: str, name: str) -> Callable[..., Any]:

@@ -29,7 +29,6 @@ from puzzle_datasets.storage.rows import (
     recipe_faults,
 )
 from puzzle_datasets.storage.schema import (
-    GROUP_FILE,
     IDENTITY_FILE,
     NO_GROUP,
     SPLITS,
@@ -43,7 +42,12 @@ from puzzle_datasets.storage.shards import (
     rebuild,
     verify,
 )
-from puzzle_datasets.storage.structure import numbered_table, require_columns, require_kind
+from puzzle_datasets.storage.structure import (
+    numbered_table,
+    read_group_names,
+    require_columns,
+    require_kind,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,7 @@ class PuzzleDataset:
             train=_pairs(columns["train"]),
             test=_pairs(columns["test"]),
             identities=read_identities(folder, manifest) if has_tables else None,
-            group_names=read_group_names(folder, manifest) if has_tables else [],
+            group_names=read_group_names(folder, manifest, rebuild(folder)),
         )
 
 
@@ -149,13 +153,6 @@ def read_identities(folder: Path, manifest: Manifest) -> IdentityTable:
     if (fault := first_fault(faults)) is not None:
         raise _row_error(folder / IDENTITY_FILE, fault, folder)
     return IdentityTable(*map(torch.from_numpy, (group, dihedral, colours)))
-
-
-def read_group_names(folder: Path, manifest: Manifest) -> list[str]:
-    """Return the name of each group. Raises `DatasetError` where the table is another."""
-    table = numbered_table(folder, manifest, GROUP_FILE, rebuild(folder))
-    names: list[str] = table["name"].to_pylist()
-    return names
 
 
 def _row_error(file: Path, fault: Fault, folder: Path) -> DatasetError:
@@ -205,8 +202,11 @@ def _require_memory(folder: Path, manifest: Manifest, copies: Path) -> None:
 
 
 def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
-    """Yield a split's columns piece by piece; raise `DatasetError` at a row with a fault."""
-    before = BEFORE_FIRST
+    """Yield a split's columns piece by piece.
+
+    Raises `DatasetError` at a row with a fault, or where there are not as many as counted.
+    """
+    before, total = BEFORE_FIRST, 0
     for name in manifest.shards(split):
         first = 0
         for columns in read_rows(folder / name):
@@ -215,6 +215,10 @@ def _rows(folder: Path, manifest: Manifest, split: Split) -> Iterator[Columns]:
             before = {key: int(columns[key][-1]) for key in before}
             first += len(columns["inputs"])
             yield columns
+        total += first
+    if total != (counted := manifest.counts[f"{split}_pairs"]):
+        problem = f"holds {total:,} of {counted:,} {split} pairs"
+        raise DatasetError.of(folder, problem, rebuild(folder), total)
 
 
 def _decode(folder: Path, manifest: Manifest, into: Path) -> None:

@@ -1,12 +1,12 @@
 """Settings of puzzle sets: what all of them know, and how a manifest records them."""
 
 import hashlib
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.options import files_of, is_folder
+from puzzle_datasets.common.options import files_of, is_folder, is_later
 from puzzle_datasets.common.reading import ANY_SIZE, Reader
 from puzzle_datasets.storage.schema import AugmentationMode
 
@@ -47,7 +47,13 @@ def settings_record(settings: Settings) -> dict[str, Any]:
     for item in fields(settings):
         if is_folder(item) and record[item.name] is not None:
             record[item.name] = f"sha256:{_digest(Path(record[item.name]), item)}"
-    return record
+    unsaid = unrecorded(settings)
+    return {name: value for name, value in record.items() if value != unsaid.get(name, MISSING)}
+
+
+def unrecorded(settings: Settings) -> dict[str, Any]:
+    """Return the values that a record leaves out: defaults of settings that came later."""
+    return {item.name: item.default for item in fields(settings) if is_later(item)}
 
 
 def _digest(folder: Path, item: Field[Any]) -> str:

@@ -89,6 +89,17 @@ def require_columns(
         raise DatasetError.of(folder / MANIFEST_FILE, fault, remedy, rows)
 
 
+def read_group_names(folder: Path, manifest: Manifest, remedy: str) -> list[str]:
+    """Return the name of each group, none where the set names none.
+
+    Raises `DatasetError` where the table is another.
+    """
+    if GROUP_FILE not in manifest.files:
+        return []
+    names: list[str] = numbered_table(folder, manifest, GROUP_FILE, remedy)["name"].to_pylist()
+    return names
+
+
 def numbered_table(folder: Path, manifest: Manifest, file: str, remedy: str) -> pa.Table:
     """Return a table beside the splits, whose rows are numbered and as many as counted.
 

@@ -8,6 +8,7 @@ from sweep_platform.driver.finished import nothing_left
 from sweep_platform.driver.request import Request, ResolvedSweep, require_free, resolve
 from sweep_platform.execution.cluster import Hardware, hardware_at
 from sweep_platform.execution.connection import connected
+from sweep_platform.plan.jobs import require_time
 from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import fewer_puzzles, heading, make_plan, warnings
 from sweep_platform.space.dataset import planned_shape
@@ -24,6 +25,7 @@ def run(request: Request) -> SweepFolder:
         sweep = resolve(request, hardware)
         if not request.resume:
             require_free(sweep.folder)
+            require_time(sweep.spec, hardware.slots(sweep.spec.resources))
             if request.address is None:
                 require_room(sweep.spec, planned_shape(sweep.spec.dataset))
         say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
@@ -52,8 +54,9 @@ def _run(sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
             say(f"warning: {text}.")
         ray = connected(None) if request.address is None else nullcontext()
         display = ProgressDisplay(
-            trials=plan.total_trials,
-            training_flops_per_trial=int(sweep.spec.budget.flops_per_trial),
+            trials=plan.jobs.trials,
+            jobs=plan.jobs.total,
+            training_flops_per_job=int(sweep.spec.budget.flops_per_trial),
             time_limit=session.budget.seconds_left,
         )
         end = session.run(held.enter_context(display), ray)

@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+from puzzle_datasets.common.reading import path_from
+from sweep_platform.common.errors import InputError
+
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^?]+)(.*)")
+_IN_MEMORY = re.compile(r"sqlite(?:\+\w+)?:(?://)?/?(?::memory:)?(?:\?.*)?")
 
 
 def driver_missing(url: str, error: BaseException) -> str | None:
@@ -25,11 +29,16 @@ def driver_missing(url: str, error: BaseException) -> str | None:
 def database_file(uri: str) -> Path | None:
     """Return the file of an SQLite database, None for any other; `~` is the home folder.
 
+    Raises `InputError`: it is no path that a system has, or the database is kept in memory.
+
     >>> database_file("sqlite:////var/mlflow.db?timeout=3")
     PosixPath('/var/mlflow.db')
     """
+    if _IN_MEMORY.fullmatch(uri):
+        remedy = "name a file, such as sqlite:///sweeps.db"
+        raise InputError.of(uri, "is a database in memory, which is lost at the end", remedy)
     match = _SQLITE.fullmatch(uri)
-    return Path(match[2]).expanduser() if match else None
+    return path_from("the file of a database", match[2], InputError) if match else None
 
 
 def anchored(uri: str, file: Path | None = None) -> str:

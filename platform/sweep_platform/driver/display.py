@@ -18,6 +18,8 @@ from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import flops, percent, seconds
 from sweep_platform.common.text import knobs
 from sweep_platform.driver.progress import SweepProgress, TrialProgress
+from sweep_platform.search.stages.live import Job
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 _MOST_LINES = 8
@@ -40,13 +42,15 @@ class ProgressDisplay:
         self,
         *,
         trials: int,
-        training_flops_per_trial: int,
+        jobs: int,
+        training_flops_per_job: int,
         time_limit: float | None,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        each = training_flops_per_trial
-        self._sweep = SweepProgress(trials, each, time_limit, clock, began=clock())
+        self._sweep = SweepProgress(
+            trials, jobs, training_flops_per_job, time_limit, clock, began=clock()
+        )
         self._stream = stream or sys.stdout
         self._lock = threading.RLock()
         self._exit = ExitStack()
@@ -73,28 +77,47 @@ class ProgressDisplay:
         with self._lock:
             self._sweep.restore(folder)
 
-    def trial_started(self, record: TrialRecord, resumed: bool = False) -> None:
-        """A trial began to run, or goes on where it was left."""
+    def job_started(self, job: Job, resumed: bool = False) -> None:
+        """A replicate began to run, or goes on where it was left."""
         with self._lock:
-            self._sweep.trial(record).state = TrialState.RUNNING
+            trial = self._sweep.trial(job.record)
+            if job.replicate.purpose is not Purpose.CONFIRM:
+                trial.state = TrialState.RUNNING
+            trial.job(job.replicate.label).running = True
             word = "resumed" if resumed else "started"
-            self._line(f"trial {record.number} {word}: {knobs(record.knobs)}")
+            self._line(f"{job.words} {word}: {knobs(job.record.knobs)}")
 
-    def trial_measured(self, record: TrialRecord, progress: Progress) -> None:
-        """A trial reported; an evaluation gets a line, any report after a minute without one."""
+    def job_measured(self, job: Job, progress: Progress) -> None:
+        """A replicate reported; evaluations get a line, any report after a minute without one."""
         with self._lock:
-            self._sweep.trial(record).measured(progress)
+            self._sweep.trial(job.record).job(job.replicate.label).measured(progress)
             quiet = self._sweep.clock() - self._spoke >= _QUIET_SECONDS
             if progress.curve or quiet:
                 done = percent(progress.step / progress.total_steps)
-                found = f"trial {record.number} at {done}: loss {progress.loss:.3g}"
+                found = f"{job.words} at {done}: loss {progress.loss:.3g}"
                 if curve := progress.curve:
                     found += f", exact accuracy {percent(curve.exact_accuracy[-1])}"
                     found += f" at {flops(curve.inference_flops[-1])}"
                 self._line(found)
 
+    def job_ended(self, job: Job, outcome: Outcome) -> None:
+        """A replicate ended or paused. In a terminal only failures stay on the screen."""
+        text = f"{job.words} {outcome.state}: {outcome.reason}"
+        with self._lock:
+            trial = self._sweep.trial(job.record)
+            state = trial.job(job.replicate.label)
+            state.running, state.ended = False, outcome.state.is_final
+            if outcome.state is TrialState.PAUSED and not any(
+                one.running for one in trial.jobs.values()
+            ):
+                trial.state = TrialState.PAUSED
+            if not job.is_all or not outcome.state.is_final:  # the trial ends with it
+                self._line(text)
+        if outcome.state is TrialState.FAILED and not job.is_all:
+            self._print(text)
+
     def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
-        """A trial ended or paused. In a terminal only failures stay on the screen."""
+        """All replicates of a trial ended."""
         with self._lock:
             self._sweep.trial(record).state = outcome.state
             text = f"trial {record.number} {outcome.state}: {outcome.reason}"
@@ -139,8 +162,9 @@ def _totals(sweep: SweepProgress) -> list[str]:
         f"{len(sweep.trials) - len(sweep.going_on)}/{sweep.total} trials",
         f"{percent(sweep.share)} of the budget",
     ]
-    if (best := sweep.best) and best.curve:
-        totals.append(f"best {percent(best.accuracy)} at {flops(best.curve.inference_flops[-1])}")
+    if (best := sweep.best) and best.curves:
+        cost = flops(best.curves[0].inference_flops[-1])
+        totals.append(f"best {percent(best.accuracy)} at {cost}")
     if left := sweep.time_left():
         totals.append(f"{seconds(left)} left")
     return totals
@@ -151,8 +175,8 @@ def _rows(sweep: SweepProgress) -> dict[str, str]:
     counts = Counter(trial.state for trial in sweep.trials.values())
     left, accuracy = sweep.time_left(), "none yet"
     states = [*_STATES, *([TrialState.PAUSED] if counts[TrialState.PAUSED] else [])]
-    if (best := sweep.best) and best.curve:
-        cost = flops(best.curve.inference_flops[-1])
+    if (best := sweep.best) and best.curves:
+        cost = flops(best.curves[0].inference_flops[-1])
         accuracy = f"{percent(best.accuracy)} exact at {cost} per puzzle, "
         accuracy += knobs(best.record.knobs)
     spent = f"{flops(sweep.spent)} of {flops(sweep.budget)} for training"
@@ -167,10 +191,11 @@ def _rows(sweep: SweepProgress) -> dict[str, str]:
 
 def _trial_line(trial: TrialProgress) -> str:
     text = f"  trial {trial.record.number}  {knobs(trial.record.knobs)}"
-    if trial.last:
-        text += f"  {percent(trial.last.step / trial.last.total_steps)}"
-        text += f"  loss {trial.last.loss:.3g}"
-    if trial.curve:
+    reports = [job.last for job in trial.jobs.values() if job.last and job.running]
+    if reports:
+        share = min(one.step / one.total_steps for one in reports)
+        text += f"  {percent(share)}  loss {max(one.loss for one in reports):.3g}"
+    if trial.curves:
         text += f"  accuracy {percent(trial.accuracy)}"
     return text
 

@@ -34,7 +34,7 @@ def _ended_and_reported(folder: SweepFolder) -> bool:
     outcomes = [trial.outcome() for trial in trials]
     if not page.exists() or not all(end and end.state.is_final for end in outcomes):
         return False
-    told = (folder.root / "sweep.json", *(path for one in trials for path in one.root.iterdir()))
+    told = (folder.root / "sweep.json", *(path for one in trials for path in one.root.rglob("*")))
     return max(map(_changed, told)) <= _changed(page)
 
 

@@ -2,29 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from hrm.progress import Curve, Progress
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
 
 @dataclass
-class TrialProgress:
-    """Progress of one trial: its state, latest report, latest evaluation, and training FLOPs.
+class JobProgress:
+    """Progress of one replicate: latest report, latest evaluation, and training FLOPs.
 
-    The state is None for a trial of an earlier session that does not run yet. What is spent is the
-    most that was reported: steps repeated after a loss are spent once.
+    What is spent is the most that was reported: steps repeated after a loss are spent once.
     """
 
-    record: TrialRecord
-    state: TrialState | None = None
+    running: bool = False
+    ended: bool = False
     last: Progress | None = None
     curve: Curve | None = None
     spent: int = 0
-
-    @property
-    def accuracy(self) -> float:
-        """Exact accuracy in the last evaluation, after all segments; -1 before the first."""
-        return self.curve.exact_accuracy[-1] if self.curve else -1.0
 
     def measured(self, progress: Progress) -> None:
         """Take in a report."""
@@ -34,12 +30,49 @@ class TrialProgress:
 
 
 @dataclass
+class TrialProgress:
+    """Progress of one trial: its state, and its replicates by label.
+
+    The state is None for a trial of an earlier session that does not run yet.
+    """
+
+    record: TrialRecord
+    state: TrialState | None = None
+    jobs: dict[str, JobProgress] = field(default_factory=dict)
+
+    def job(self, label: str) -> JobProgress:
+        """The replicate of this label."""
+        return self.jobs.setdefault(label, JobProgress())
+
+    @property
+    def curves(self) -> list[Curve]:
+        """The last evaluation of each replicate that has one: those that measure, or that tune."""
+        for purpose in (Purpose.MEASURE, Purpose.TUNE):
+            of = [job for label, job in self.jobs.items() if label.startswith(f"{purpose}-")]
+            if found := [job.curve for job in of if job.curve]:
+                return found
+        return []
+
+    @property
+    def accuracy(self) -> float:
+        """Mean exact accuracy in the last evaluations, after all segments; -1 before the first."""
+        found = [curve.exact_accuracy[-1] for curve in self.curves]
+        return fmean(found) if found else -1.0
+
+    @property
+    def spent(self) -> int:
+        """Training FLOPs that all replicates spent."""
+        return sum(job.spent for job in self.jobs.values())
+
+
+@dataclass
 class SweepProgress:
     """Progress of a sweep, kept up to date by the events of its trials.
 
     Attributes:
         total: trials that the sweep will run in all.
-        each: FLOPs that one trial may spend on training.
+        jobs: replicates of all of them that it will train.
+        each: FLOPs that one replicate may spend on training.
         time_limit: seconds that this session may take, None for no limit.
         clock: seconds from any starting point.
         began: when the session did, by the clock.
@@ -47,6 +80,7 @@ class SweepProgress:
     """
 
     total: int
+    jobs: int
     each: int
     time_limit: float | None
     clock: Callable[[], float]
@@ -58,8 +92,11 @@ class SweepProgress:
         """Count what a trial did in an earlier session."""
         outcome, trial = folder.outcome(), self.trial(folder.record())
         trial.state = outcome.state if outcome else None
-        for measurement in folder.measurements():
-            trial.measured(measurement.progress)
+        for replicate in folder.replicates():
+            job, end = trial.job(replicate.label), replicate.outcome()
+            job.ended = end is not None and end.state.is_final
+            for measurement in replicate.measurements():
+                job.measured(measurement.progress)
         self._spent_before += trial.spent
 
     def trial(self, record: TrialRecord) -> TrialProgress:
@@ -74,13 +111,13 @@ class SweepProgress:
     @property
     def best(self) -> TrialProgress | None:
         """The most accurate trial of those that were evaluated."""
-        evaluated = [trial for trial in self.trials.values() if trial.curve]
+        evaluated = [trial for trial in self.trials.values() if trial.curves]
         return max(evaluated, key=lambda trial: trial.accuracy, default=None)
 
     @property
     def budget(self) -> int:
-        """Training FLOPs of all trials."""
-        return self.total * self.each
+        """Training FLOPs of all replicates."""
+        return self.jobs * self.each
 
     @property
     def spent(self) -> int:
@@ -91,6 +128,12 @@ class SweepProgress:
     def share(self) -> float:
         """Share of the budget that is spent."""
         return self.spent / self.budget if self.budget else 0.0
+
+    @property
+    def _forgone(self) -> int:
+        """Training FLOPs that replicates left unspent which ended early."""
+        jobs = (job for trial in self.trials.values() for job in trial.jobs.values())
+        return sum(max(0, self.each - job.spent) for job in jobs if job.ended)
 
     @property
     def elapsed(self) -> float:
@@ -106,7 +149,6 @@ class SweepProgress:
         if self.time_limit is not None:
             spans.append(self.time_limit - self.elapsed)
         if (spent := self.spent - self._spent_before) > 0:
-            to_spend = self.each * max(0, self.total - len(self.trials))
-            to_spend += sum(max(0, self.each - trial.spent) for trial in self.going_on)
+            to_spend = max(0, self.budget - self.spent - self._forgone)
             spans.append(self.elapsed * to_spend / spent)
         return max(0.0, min(spans)) if spans else None

@@ -1,19 +1,22 @@
 """The request of a user, and what it comes to: a sweep, new or resumed, and its puzzles."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hrm.config import ConfigError
+from puzzle_datasets.commands.floors import kept_floors
 from puzzle_datasets.storage.schema import Manifest
-from puzzle_datasets.storage.shards import read_manifest, verify
+from puzzle_datasets.storage.shards import read_manifest, rebuild, verify
+from puzzle_datasets.storage.structure import read_group_names
 from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN
 from sweep_platform.driver.moved import place_now, store_now, was_moved
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
-from sweep_platform.space.knobs import Shape
+from sweep_platform.space.knobs import Shape, at_share, training_config
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
@@ -22,6 +25,7 @@ DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
     "budget.trials",
     "budget.minutes",
+    "replicates",
     "resources.cpus",
     "resources.gpus",
     "search.storage",
@@ -130,9 +134,16 @@ def _taken_up(request: Request) -> ResolvedSweep:
                 f"only {', '.join(ADJUSTABLE)} may change",
             )
     place = str(folder.root / "sweep.json")
-    kept = overridden(record.spec, place, ()).search.storage
+    before = overridden(record.spec, place, ())
     spec = overridden(record.spec, place, request.settings)
-    now = _storage_now(folder, kept, spec)
+    if spec.replicates < before.replicates:
+        raise InputError(
+            "--set replicates",
+            spec.replicates,
+            f"give {before.replicates} or more",
+            problem=f"is {spec.replicates}, but {folder.root} has {before.replicates} of a trial",
+        )
+    now = _storage_now(folder, before.search.storage, spec)
     search = spec.search.model_copy(update={"storage": now})
     spec = spec.model_copy(update={"search": search})
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
@@ -184,14 +195,21 @@ class Puzzles:
         """The sizes that they fix for a model."""
         return built_shape(self.manifest)
 
+    @property
+    def task_names(self) -> list[str]:
+        """Names of the tasks, by number; none where the set names none."""
+        folder = Path(self.address.folder)
+        return read_group_names(folder, self.manifest, rebuild(folder))
+
     def record(self) -> dict[str, Any]:
-        """The puzzles as the sweep's folder describes them."""
+        """The puzzles as the sweep's folder describes them. Raises `DatasetError`: damaged."""
         manifest = self.manifest
         return {
             **asdict(self.address),
             "counts": manifest.counts,
             "source": manifest.source,
             "licence": manifest.licence,
+            "floors": [asdict(floor) for floor in kept_floors(self.address.folder)],
         }
 
 
@@ -219,6 +237,26 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
         folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
     )
     return Puzzles(address=address, manifest=manifest)
+
+
+def require_evaluable(spec: SweepSpec, puzzles: Puzzles) -> None:
+    """Refuse parts and views of the test puzzles that this set does not have, before all else.
+
+    Raises `InputError`.
+    """
+    evaluation = spec.evaluation
+    if not evaluation.confirm_share and evaluation.views == 1:
+        return
+    from hrm.evaluation.selection import EvaluatedPuzzles  # loads torch, which others need not
+
+    training = training_config(spec, at_share(spec, 0))
+    dataset = puzzles.address.open()
+    for part in ("search", "confirm") if evaluation.confirm_share else ("search",):
+        try:
+            EvaluatedPuzzles.of(dataset, replace(training, eval_part=part))
+        except ConfigError as error:
+            field = f"evaluation.{str(error.field).removeprefix('eval_')}"
+            raise InputError.of(field, error.problem, error.remedy, error.value) from None
 
 
 def _folder_of(dataset: Mapping[str, Any]) -> Path:

@@ -13,20 +13,29 @@ from sweep_platform.common.text import redact, root_cause
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.ending import Once, last_words
 from sweep_platform.driver.record import record_sweep, tracking_uri
-from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles
+from sweep_platform.driver.request import (
+    Request,
+    ResolvedSweep,
+    prepare_puzzles,
+    require_evaluable,
+)
 from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
+from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
-from sweep_platform.search.search import complete_seconds, open_search
+from sweep_platform.search.search import open_search
+from sweep_platform.search.stages.confirmation import confirmations
+from sweep_platform.search.stages.live import Job
+from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SessionEnd
-from sweep_platform.store.messages import Replicate, TrialJob
+from sweep_platform.store.messages import TrialJob
 from sweep_platform.store.summary import clock_seconds
-from sweep_platform.store.trial import TrialFolder, TrialState
+from sweep_platform.store.trial import TrialState, training_of
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.tracker import TrackerThread
@@ -45,21 +54,32 @@ class SweepSession:
         self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
         self.puzzles = prepare_puzzles(sweep, request.data)
+        require_evaluable(sweep.spec, self.puzzles)
         record_sweep(sweep, request, self.puzzles, self.tracking_uri)
         dataset = asdict(self.puzzles.address)
         self._search = open_search(
-            self.folder, self.spec, self.puzzles.shape, dataset, request.retry_failed
+            self.folder,
+            self.spec,
+            self.puzzles.shape,
+            dataset,
+            request.retry_failed,
+            hardware.slots(self.spec.resources),
+            self.puzzles.task_names,
+            extends=self._budget().forbids(new=False) is None,
         )
+        self.budget = self._budget()  # the search may have made a trial up
         self._tracker = MlflowTracker(self.folder, self.tracking_uri)
         self._tracker.check()
         self._resources = Resources()
         self._channel = DecisionChannel(uuid.uuid4().hex)
-        trials = self.folder.trials()
-        self.budget = Budget(
+
+    def _budget(self) -> Budget:
+        """The budget, less what former sessions spent of it."""
+        return Budget(
             self.spec.budget,
-            trials=len(trials),
+            trials=self._points(),
             seconds=clock_seconds(self.folder),
-            trial_seconds=complete_seconds(trials),
+            job_seconds=complete_seconds(self.folder.trials()),
         )
 
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
@@ -100,10 +120,15 @@ class SweepSession:
 
     def _work_is_left(self) -> bool:
         """Whether there is a trial to run; where that is not certain, Ray has to start."""
-        if self._search.proposer.unfinished:
+        if len(self._search.jobs):
             return True
-        tried = len(self.folder.trials()) >= self._planned
-        return not tried and self.budget.forbids(new=True) is None
+        if self.budget.forbids(new=False) is not None:
+            return False
+        return self._points() < self._planned or bool(confirmations(self.folder, self.spec))
+
+    def _points(self) -> int:
+        """Points that were begun: trials, those of several nuisance values counted once."""
+        return len({point_of(trial.record(), self.spec) for trial in self.folder.trials()})
 
     def _run_trials(self, scheduler: TrialScheduler, work: bool) -> None:
         """Run trials, again and again where Ray gives up on its workers."""
@@ -162,18 +187,18 @@ class SweepSession:
     def _needs(self) -> str:
         return in_words(self.spec.resources.cpus, self.spec.resources.gpus)
 
-    def _job(self, trial: TrialFolder) -> TrialJob:
-        record, resources = trial.record(), self.spec.resources
+    def _job(self, job: Job) -> TrialJob:
+        record, resources = job.record, self.spec.resources
         return TrialJob(
             trial=record.number,
             model=record.model,
-            training=record.training,
-            replicates=(Replicate(number=0, seed=record.training["seed"]),),
+            training=training_of(record, job.replicate),
+            replicates=(job.replicate,),
             dataset=asdict(self.puzzles.address),
             device=resources.device,
             threads=max(1, int(resources.cpus)),
             checkpoints=self.folder.checkpoints,
-            key=trial.root.name,
+            key=job.trial.root.name,
             channel=self._channel.name,
         )
 
@@ -187,13 +212,14 @@ class SweepSession:
         failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
         if failed and all(failed):
             return SessionEnd.FAILED
-        late = self.budget.forbids(new=False) is Limit.TIME and len(failed) < self._planned
+        lacks = self._points() < self._planned or bool(confirmations(self.folder, self.spec))
+        late = self.budget.forbids(new=False) is Limit.TIME and lacks
         return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
 
     @property
     def _planned(self) -> int:
         """Trials that the budget pays for and the space has."""
-        return int(min(self.spec.budget.trials, size(self.spec, self.puzzles.shape).count))
+        return int(min(self.spec.trials, size(self.spec.scientific, self.puzzles.shape).count))
 
     def _stop(self, tracker: TrackerThread, display: ProgressDisplay) -> None:
         unsent = tracker.stop()

@@ -14,38 +14,38 @@ _NAMESPACE = "hrm-sweep"
 
 
 class DecisionChannel:
-    """Decisions on the trials of one session, by trial number; the session names the channel."""
+    """Decisions on the jobs of one session, by their keys; the session names the channel."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def send(self, trial: int, decision: Decision) -> None:
-        """Let the worker of a trial know; CONTINUE forgets what was decided. The driver calls."""
+    def send(self, job: str, decision: Decision) -> None:
+        """Let the worker of a job know; CONTINUE forgets what was decided. The driver calls."""
         from ray.experimental import internal_kv
 
         if decision is Decision.CONTINUE:
-            internal_kv._internal_kv_del(self._key(trial), namespace=_NAMESPACE)
+            internal_kv._internal_kv_del(self._key(job), namespace=_NAMESPACE)
             return
         value = decision.value.encode()
-        internal_kv._internal_kv_put(self._key(trial), value, True, namespace=_NAMESPACE)
+        internal_kv._internal_kv_put(self._key(job), value, True, namespace=_NAMESPACE)
 
-    def read(self, trial: int) -> Decision:
-        """Return the newest decision on a trial; CONTINUE where there is none. A worker calls.
+    def read(self, job: str) -> Decision:
+        """Return the newest decision on a job; CONTINUE where there is none. A worker calls.
 
-        A control store that does not answer has decided nothing: the trial goes on, and whether
+        A control store that does not answer has decided nothing: the job goes on, and whether
         its worker is lost is for Ray to find out.
         """
         from ray.exceptions import RayError
         from ray.experimental import internal_kv
 
         try:
-            value = internal_kv._internal_kv_get(self._key(trial), namespace=_NAMESPACE)
+            value = internal_kv._internal_kv_get(self._key(job), namespace=_NAMESPACE)
         except RayError:
             return Decision.CONTINUE
         return Decision.CONTINUE if value is None else Decision(value.decode())
 
-    def _key(self, trial: int) -> bytes:
-        return f"{self.name}/{trial}".encode()
+    def _key(self, job: str) -> bytes:
+        return f"{self.name}/{job}".encode()
 
 
 class DecisionWatch:

@@ -32,11 +32,11 @@ from sweep_platform.common.environment import disk_full
 from sweep_platform.common.text import root_cause
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
+from sweep_platform.search.stages.live import Job
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.messages import Failure, Fault, TrialJob, TrialReport
-from sweep_platform.store.trial import TrialFolder
 
-MakeJob = Callable[[TrialFolder], TrialJob]
+MakeJob = Callable[[Job], TrialJob]
 
 
 class WorkersLost(RuntimeError):
@@ -64,9 +64,9 @@ class TuneSearcher(_Unsaved, Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """A job, None while the cluster is full, FINISHED at the end."""
-        trial = self._scheduler.start(trial_id)
-        if trial is not None:
-            return {"job": self._job(trial).to_text()}
+        job = self._scheduler.start(trial_id)
+        if job is not None:
+            return {"job": self._job(job).to_text()}
         return Searcher.FINISHED if self._scheduler.exhausted else None
 
     def on_trial_complete(
@@ -152,7 +152,7 @@ def run_trials(
 ) -> None:
     """Let Ray Tune run what the scheduler starts, until it is exhausted or ends the session.
 
-    `job` makes what a worker is handed of a trial, for which Ray reserves `resources`; `slots`
+    `job` makes what a worker is handed of a job, for which Ray reserves `resources`; `slots`
     workers may be in the making at once. Ray's own files go to the folder `storage`, which is
     removed at the end: nothing there is needed again.
 

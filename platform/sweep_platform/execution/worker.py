@@ -11,6 +11,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +39,10 @@ def run_job(config: dict[str, Any]) -> None:
         job = TrialJob.from_text(config["job"])
     except MessageError as error:
         failure = Failure(reason=str(error))
-        tune.report({"report": TrialReport(trial=-1, replicate=0, failure=failure).to_text()})
+        tune.report({"report": TrialReport(trial=-1, replicate="", failure=failure).to_text()})
         return
     channel = DecisionChannel(job.channel)
-    watch = DecisionWatch(lambda: channel.read(job.trial))
+    watch = DecisionWatch(lambda: channel.read(_key(job)))
     for report in train(job, watch):
         tune.report({"report": report.to_text()})
         watch.look()
@@ -62,7 +63,7 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
             warnings, heard[:] = tuple(heard), []
             return TrialReport(
                 trial=job.trial,
-                replicate=replicate.number,
+                replicate=replicate.label,
                 measurements=measurements,
                 warnings=warnings,
                 **fields,
@@ -70,19 +71,29 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
 
         try:
             _require_folders(job)
-            with store.hold(job.key) as checkpoint:
+            with store.hold(_key(job)) as checkpoint:
                 trainer = _taken_up(job, checkpoint, heard)
                 heard += [] if heard else _shortfall(trainer)
-                yield report(*trainer.measurements, session=session_record(trainer))
-                for _ in trainer.run(checkpoint, stop=stop, saved=lambda: store.publish(job.key)):
-                    yield report(trainer.measurements[-1])
+                session, answers = session_record(trainer), tuple(trainer.answers)
+                yield report(*trainer.measurements, session=session, answers=answers)
+                publish = partial(store.publish, _key(job))
+                for _ in trainer.run(checkpoint, stop=stop, saved=publish):
+                    last = trainer.measurements[-1]
+                    answers = tuple(trainer.answers[-1:]) if last.progress.curve else ()
+                    yield report(last, answers=answers)
         except Exception as error:
             yield report(failure=failure_of(error))
 
 
+def _key(job: TrialJob) -> str:
+    """The key of a job's one replicate, for its checkpoint and for decisions."""
+    [replicate] = job.replicates
+    return f"{job.key}/{replicate.label}"
+
+
 def _require_folders(job: TrialJob) -> None:
     """Raise `HostError` where this host does not see the trial's folder or its puzzles."""
-    for folder in (Path(job.checkpoints, job.key), Path(job.dataset["folder"])):
+    for folder in (Path(job.checkpoints, _key(job)), Path(job.dataset["folder"])):
         if not folder.is_dir():
             raise HostError(f"host {socket.gethostname()} does not see {folder}; mount it there")
 
@@ -120,7 +131,8 @@ def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
     except CheckpointError as error:
         if error.unread or lacks_memory(error):
             raise
-        heard.append(f"trial {job.trial} begins anew: {error.field} {error.problem}")
+        which = f"trial {job.trial} {job.replicates[0].words}"
+        heard.append(f"{which} begins anew: {error.field} {error.problem}")
         return _trainer(job)  # half of the other may be restored
     return trainer
 

@@ -19,7 +19,7 @@ class Budget:
     """Knows the limits of a sweep, what is spent, and what is left.
 
     It begins with the `trials` that were begun before and the `seconds` on the clock that former
-    sessions took; `trial_seconds` are the device-seconds of each complete trial.
+    sessions took; `job_seconds` are the device-seconds of each complete job.
     """
 
     def __init__(
@@ -28,18 +28,19 @@ class Budget:
         *,
         trials: int = 0,
         seconds: float = 0.0,
-        trial_seconds: Iterable[float] = (),
+        job_seconds: Iterable[float] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
         self.trials = trials
         self._clock = clock
         self._began = clock() - seconds
-        self._trial_seconds = list(trial_seconds)
+        self._job_seconds = list(job_seconds)
 
     @property
     def trials_left(self) -> int:
         """Number of trials that may still be begun."""
+        assert self.limits.trials is not None, "a resolved sweep has a number of trials"
         return max(0, self.limits.trials - self.trials)
 
     @property
@@ -59,14 +60,20 @@ class Budget:
         left = self.seconds_left
         return left is not None and left <= 0
 
-    def forbids(self, *, new: bool) -> Limit | None:
+    @property
+    def job_seconds(self) -> float:
+        """Device-seconds of a job, by the median of the complete ones; 0 before the first."""
+        return statistics.median(self._job_seconds) if self._job_seconds else 0.0
+
+    def forbids(self, *, new: bool, reserve: float = 0.0) -> Limit | None:
         """The limit that forbids another start, None if one may start.
 
-        A `new` trial counts against the number of trials, one that goes on does not. Both have to
-        end in time, if they take as long as the median of the complete ones.
+        A `new` trial counts against the number of trials, one that goes on does not. A job of
+        either has to end in time, if it takes as long as the median of the complete ones, and to
+        leave `reserve` seconds.
         """
-        left, before = self.seconds_left, self._trial_seconds
-        if left is not None and left <= (statistics.median(before) if before else 0.0):
+        left = self.seconds_left
+        if left is not None and left <= self.job_seconds + reserve:
             return Limit.TIME
         return Limit.TRIALS if new and not self.trials_left else None
 
@@ -74,6 +81,6 @@ class Budget:
         """Count a new trial."""
         self.trials += 1
 
-    def complete_trial(self, device_seconds: float) -> None:
-        """Note how long a complete trial took."""
-        self._trial_seconds.append(device_seconds)
+    def complete_job(self, device_seconds: float) -> None:
+        """Note how long a complete job took."""
+        self._job_seconds.append(device_seconds)

@@ -34,7 +34,7 @@ def require_room(spec: SweepSpec, shape: Shape) -> None:
 
 def crowding(plan: Plan) -> list[str]:
     """A warning where the trials that run at the same time may need more than this machine has."""
-    at_once = min(plan.slots, plan.total_trials)
+    at_once = min(plan.slots, plan.jobs.total)
     needs = at_once * max(trial.memory_bytes for trial in plan.trials)
     if plan.spec.resources.gpus or needs <= memory():
         return []

@@ -11,6 +11,7 @@ from hrm.model.memory import training_memory
 from puzzle_datasets.common import text
 from puzzle_datasets.storage.schema import Manifest
 from sweep_platform.common.text import knobs
+from sweep_platform.plan.jobs import PlannedJobs, planned_jobs
 from sweep_platform.space import knobs as space
 from sweep_platform.space.configuration import (
     Configuration,
@@ -20,6 +21,7 @@ from sweep_platform.space.configuration import (
     inactive_knobs,
     size,
 )
+from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import Parameters, Shape
 from sweep_platform.spec.schema import SweepSpec
 
@@ -54,9 +56,9 @@ class Plan:
     slots: int
 
     @property
-    def total_trials(self) -> int:
-        """Trials that the budget pays for and the space has."""
-        return int(min(self.spec.budget.trials, self.size.count))
+    def jobs(self) -> PlannedJobs:
+        """The replicates of the points that the budget pays for and the space has."""
+        return planned_jobs(self.spec, int(min(self.spec.trials, self.size.count)))
 
     @property
     def seconds(self) -> float | None:
@@ -64,7 +66,7 @@ class Plan:
         measured = [trial.seconds for trial in self.trials if trial.seconds is not None]
         if not measured or not self.slots:
             return None
-        rounds = math.ceil(self.total_trials / self.slots)
+        rounds = math.ceil(self.jobs.total / self.slots)
         estimate = rounds * sum(measured) / len(measured)
         limit = self.spec.budget.minutes
         return estimate if limit is None else min(estimate, 60 * limit)
@@ -83,12 +85,19 @@ def make_plan(spec: SweepSpec, shape: Shape, slots: int, calibrated: bool) -> Pl
         _planned(label, spec, shape, _example(spec, shape, share), calibrated)
         for label, share in EXAMPLES.items()
     )
-    return Plan(spec=spec, size=size(spec, shape), trials=trials, slots=slots)
+    return Plan(spec=spec, size=size(spec.scientific, shape), trials=trials, slots=slots)
 
 
 def _example(spec: SweepSpec, shape: Shape, share: float) -> tuple[Parameters, Configuration]:
-    """Numbers at this share of their way, and the names at this share of their order by cost."""
-    points = [(point, configured(spec, shape, point)) for point in space.corners(spec, share)]
+    """Numbers at this share of their way, and the names at this share of their order by cost.
+
+    Of a design, the configuration at this share of their order by cost.
+    """
+    design = planned_points(spec)
+    candidates = space.corners(spec, share)
+    if design is not None:
+        candidates = ({**point, **nuisance_points(spec)[0]} for point in design)
+    points = [(point, configured(spec, shape, point)) for point in candidates]
     points.sort(key=lambda example: _cost(example[1]))
     return points[round(share * (len(points) - 1))]
 
@@ -109,17 +118,37 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """The plan's totals in a sentence or two."""
-    flops = plan.total_trials * plan.spec.budget.flops_per_trial
+    flops = plan.jobs.total * plan.spec.budget.flops_per_trial
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
         time_needed = f"about {text.seconds(plan.seconds)}"
         if _compiles(plan.spec):
             time_needed += ", or less: timed in eager execution, though trials compile"
     at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
-    return (
-        f"{text.counted(plan.total_trials, 'trial')} of {_counted(plan.size)}, {at_once}; "
-        f"{text.flops(flops)} of training in all; {time_needed}."
-    )
+    return f"{_trials(plan)}, {at_once}; {text.flops(flops)} of training in all; {time_needed}."
+
+
+def _trials(plan: Plan) -> str:
+    """The trials and jobs in words, short where each trial is one job."""
+    jobs = plan.jobs
+    if plan.spec.ablation is not None:
+        said = f"{text.counted(jobs.points, 'configuration')} of the design"
+    elif jobs.tune:
+        said = f"{text.counted(jobs.points, 'point')} of {_counted(plan.size)}"
+    else:
+        said = f"{text.counted(jobs.points, 'trial')} of {_counted(plan.size)}"
+    if jobs.total == jobs.points:
+        return said
+    parts = [
+        f"{count:,} {verb}"
+        for count, verb in (
+            (jobs.tune, "to tune"),
+            (jobs.measure, "to measure"),
+            (jobs.confirm, "to confirm"),
+        )
+        if count
+    ]
+    return f"{said}: {text.counted(jobs.total, 'replicate')}, {', '.join(parts)}"
 
 
 def _counted(size: Size) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sweep_platform.report import wording
-from sweep_platform.report.analysis import Point
+from sweep_platform.report.analysis.points import Point
 from sweep_platform.spec.metrics import METRIC
 
 T = TypeVar("T")

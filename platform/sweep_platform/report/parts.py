@@ -10,7 +10,7 @@ from hrm import charts
 from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
-from sweep_platform.report.analysis import Point
+from sweep_platform.report.analysis.points import Point
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import TrialSummary
 

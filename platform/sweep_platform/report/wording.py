@@ -1,10 +1,11 @@
 """Words for the values of a sweep: counts, metrics, settings, moments."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sweep_platform.common.text import redact
+from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.spec.metrics import METRIC
 
 NOTHING = "—"
@@ -26,6 +27,42 @@ def accuracy(share: float, puzzles: int) -> str:
     '17.5 % (7 of 40)'
     """
     return f"{metric('exact_accuracy', share)} ({round(share * puzzles)} of {puzzles})"
+
+
+def accuracies(each: Sequence[float]) -> str:
+    """Word the accuracies of replicates.
+
+    >>> accuracies([0.4, 0.425, 0.45])
+    '40.0, 42.5 and 45.0 %'
+    """
+    *some, last = (f"{100 * one:.1f}" for one in each)
+    return f"{', '.join(some)} and {last} %" if some else f"{last} %"
+
+
+def estimate(found: Difference) -> str:
+    """Word an accuracy with its interval, where there is one: "41.2 % [35.0, 48.1]"."""
+    if found.low is None or found.high is None:
+        return metric("exact_accuracy", found.mean)
+    low, high = (100 * min(1.0, max(0.0, end)) for end in (found.low, found.high))
+    return f"{metric('exact_accuracy', found.mean)} [{low:.1f}, {high:.1f}]"
+
+
+def points(found: Difference) -> str:
+    """Word a difference in points, with its interval where there is one: "+5.1 [+1.0, +9.2]"."""
+    if found.low is None or found.high is None:
+        return f"{100 * found.mean:+.1f}"
+    return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+def p_value(value: float | None) -> str:
+    """Word a p-value.
+
+    >>> p_value(0.0004), p_value(0.04), p_value(None)
+    ('< 0.001', '0.040', '—')
+    """
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def setting(value: Any) -> str:

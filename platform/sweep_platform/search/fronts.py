@@ -55,6 +55,24 @@ class Fronts:
                 return
         self._fronts.append(moving)
 
+    def remove(self, values: Values) -> None:
+        """Take out one trial of these objectives; those that it alone kept back move forward."""
+        leaving = self._gains(values)
+        index = self._index(leaving)
+        front = self._fronts[index]
+        [at, *_] = np.flatnonzero((front == leaving).all(1))
+        self._fronts[index] = np.delete(front, at, axis=0)
+        for ahead in range(index, len(self._fronts) - 1):
+            behind = self._fronts[ahead + 1]
+            free = ~self._beat(self._fronts[ahead], behind).any(0)
+            if not free.any():
+                break
+            self._fronts[ahead] = np.concatenate([self._fronts[ahead], behind[free]])
+            self._fronts[ahead + 1] = behind[~free]
+            if free.all():  # all that is behind moves on with it
+                break
+        self._fronts = [front for front in self._fronts if len(front)]
+
     def _index(self, gains: _Gains) -> int:
         """The first front in which nobody beats this trial, by halving: none does behind it."""
         low, high = 0, len(self._fronts)

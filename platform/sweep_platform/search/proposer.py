@@ -1,17 +1,18 @@
-"""Proposes trials, interrupted ones first, and makes them: in the study, then in the folder."""
+"""Proposes trials and makes them: in the study, then in the folder."""
 
 import math
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import optuna
 
 from hrm.model.flops import costs
-from sweep_platform.search.samplers import derived_seed, sampler
+from sweep_platform.search.samplers import derived_seed, fixing, sampler
+from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.search.study import Study
 from sweep_platform.space.configuration import configured, inactive_knobs
+from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import Parameters, Shape, as_written, nearest_first, size
 from sweep_platform.spec.schema import SearchSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder
@@ -28,7 +29,8 @@ class TrialFactory:
     """Makes the trials of one sweep; knows which signatures there are.
 
     Attributes:
-        signatures: of every trial that was created.
+        records: of every trial that was created, by number.
+        signatures: of the same.
         newest: the study's number of the trial created last, -1 before the first.
     """
 
@@ -38,12 +40,12 @@ class TrialFactory:
         self._folder, self._spec = folder, spec
         self._shape, self._dataset = shape, dict(dataset)
         self._fingerprint = dataset["fingerprint"]
-        records = [trial.record() for trial in folder.trials()]
-        self.signatures = {record.signature for record in records}
-        self.newest = max((record.study_number for record in records), default=-1)
+        self.records = [trial.record() for trial in folder.trials()]
+        self.signatures = {record.signature for record in self.records}
+        self.newest = max((record.study_number for record in self.records), default=-1)
 
     def signature(self, parameters: Parameters) -> str:
-        """Hash of all that changes the result of a point."""
+        """Hash of all that changes the result of a point but the seed."""
         return configured(self._spec, self._shape, parameters).signature(self._fingerprint)
 
     def record(self, study_number: int, drawn: Mapping[str, Any]) -> TrialRecord:
@@ -58,7 +60,7 @@ class TrialFactory:
             parameters=parameters,
             inactive=inactive_knobs(self._spec, self._shape, parameters),
             model=asdict(model),
-            training=asdict(training),
+            training={k: v for k, v in asdict(training).items() if k != "seed"},
             dataset=self._dataset,
             **costs(model, training),
         )
@@ -68,51 +70,79 @@ class TrialFactory:
         trial.set_user_attr("signature", record.signature)
         created = self._folder.trial(record.number, record.signature)
         created.create(record)
+        self.records.append(record)
         self.signatures.add(record.signature)
         self.newest = record.study_number
         return created
 
 
 class Proposer:
-    """Proposes trials of one sweep, `unfinished` ones first in their order. Not thread-safe.
+    """Proposes the points of one sweep, each as a trial or several; no signature twice.
 
-    No signature is proposed twice.
+    They are those of the sweep's design, or its base and what its sampler draws. With a `lag`, a
+    point is proposed without what came of so many points before it. Not thread-safe.
     """
 
     def __init__(
-        self,
-        study: Study,
-        factory: TrialFactory,
-        spec: SweepSpec,
-        unfinished: Iterable[TrialFolder] = (),
+        self, study: Study, factory: TrialFactory, spec: SweepSpec, lag: int | None = None
     ) -> None:
-        self._study, self._factory, self._spec = study, factory, spec
-        self._unfinished = deque(unfinished)
+        self._study, self._factory, self._spec, self._lag = study, factory, spec, lag
+        self._nuisance = nuisance_points(spec)
+        self._given = planned_points(spec)
+        if self._given is None:
+            self._given = iter([spec.base] if spec.base else ())
 
-    @property
-    def unfinished(self) -> tuple[TrialFolder, ...]:
-        """Trials that wait to go on."""
-        return tuple(self._unfinished)
+    def propose(self) -> list[TrialFolder]:
+        """A new point: its trials, one for each of its nuisance values; none when all are out."""
+        drawn = self._given_next() or (None if self._spec.ablation else self._draw())
+        if drawn is None:
+            return []
+        first = self._factory.create(*drawn)
+        return [first, *self.complete(drawn[1].parameters)]
 
-    def resume(self) -> TrialFolder:
-        """The next of the trials that wait to go on."""
-        return self._unfinished.popleft()
+    def known(self, count: int | None = None) -> list[TrialRecord]:
+        """The trials whose outcome the point after `count` points may be proposed by.
 
-    def requeue(self, trial: TrialFolder) -> None:
-        """Let a trial wait to go on."""
-        self._unfinished.append(trial)
+        Without `count`, those of the next point.
+        """
+        points = list(dict.fromkeys(point_of(one, self._spec) for one in self._factory.records))
+        behind = len(points) if count is None else count
+        kept = behind if self._lag is None else behind - self._lag
+        visible = {*points[: max(0, kept)]}
+        return [one for one in self._factory.records if point_of(one, self._spec) in visible]
 
-    def propose(self) -> TrialFolder | None:
-        """A new trial, created; None when the space has no more."""
-        drawn = self._draw()
-        return None if drawn is None else self._factory.create(*drawn)
+    def peers(self, record: TrialRecord) -> set[int] | None:
+        """Study numbers of the trials that one may be compared with; None for all."""
+        if self._lag is None:
+            return None
+        points = list(dict.fromkeys(point_of(one, self._spec) for one in self._factory.records))
+        known = self.known(points.index(point_of(record, self._spec)))
+        return {one.study_number for one in known}
+
+    def complete(self, point: Parameters) -> list[TrialFolder]:
+        """The trials that a point lacks, created: a driver may have died before it made them."""
+        knobs = [{**point, **values} for values in self._nuisance]
+        return [self._factory.create(*found) for one in knobs if (found := self._at(one))]
+
+    def _at(self, point: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:
+        """This very point; None where it has been tried."""
+        if self._factory.signature(point) in self._factory.signatures:
+            return None
+        return self._ask(self._spec.search, point)
+
+    def _given_next(self) -> tuple[optuna.Trial, TrialRecord] | None:
+        """The next point that the spec gives, None after the last."""
+        assert self._given is not None
+        every = ({**point, **self._nuisance[0]} for point in self._given)
+        return next(filter(None, map(self._at, every)), None)
 
     def _draw(self) -> tuple[optuna.Trial, TrialRecord] | None:
-        endless = math.isinf(size(self._spec))
+        endless = math.isinf(size(self._spec.scientific))
         newest = self._factory.newest
         while len(since := self._study.drawn(newest)) < (MOST_DRAWS if endless else DRAWS):
             insists = len(since) >= DRAWS
-            drawn = self._ask(SearchSpec(sampler="random") if insists else self._spec.search)
+            search = SearchSpec(sampler="random") if insists else self._spec.search
+            drawn = self._ask(search, self._nuisance[0])
             if drawn[1].signature not in self._factory.signatures:
                 return drawn
             drawn[0].set_user_attr("duplicate", True)
@@ -121,15 +151,19 @@ class Proposer:
 
     def _take_untried(self, drawn: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:
         """The untried configuration that shares most knobs with `drawn`; None if all are tried."""
-        tried, signature = self._factory.signatures, self._factory.signature
-        for point in nearest_first(self._spec, as_written(self._spec, drawn)):
-            if signature(point) not in tried:
-                self._study.enqueue(point)
-                return self._ask(self._spec.search)
-        return None
+        spec = self._spec.scientific
+        near = {name: value for name, value in drawn.items() if name in spec.space}
+        points = nearest_first(spec, as_written(spec, near))
+        every = ({**point, **self._nuisance[0]} for point in points)
+        return next(filter(None, map(self._at, every)), None)
 
-    def _ask(self, search: SearchSpec) -> tuple[optuna.Trial, TrialRecord]:
+    def _ask(self, search: SearchSpec, fixed: Parameters) -> tuple[optuna.Trial, TrialRecord]:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
         seed = derived_seed(self._spec.seed, len(self._study.drawn()))
-        trial = self._study.ask(sampler(search, seed))
+        others = sampler(search, seed)
+        hidden: set[int] = set()
+        if self._lag is not None:
+            hidden = {one.study_number for one in self._factory.records}
+            hidden -= {one.study_number for one in self.known()}
+        trial = self._study.ask(fixing(fixed, others) if fixed else others, hidden)
         return trial, self._factory.record(trial.number, trial.params)

@@ -3,13 +3,16 @@
 All trials of a sweep spend the same training FLOPs, so a rung is a share of that budget. Trials
 reach it one after another; each is compared, on arrival, with those that came before
 (asynchronous successive halving, arXiv 1810.05934, with Pareto fronts for several objectives).
+A trial is what its replicates are on average, of those that have come; a stopped one stops all.
 
 A cost (FLOPs, weights, device-seconds) is no evidence against a trial: it does not tell what the
 trial may still learn. So a trial beats another only if it is no worse in every objective and
 strictly better in *quality*: the dearer of two trials without any solved puzzle goes on.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from typing import Protocol
 
 from hrm.progress import Progress
@@ -17,10 +20,10 @@ from puzzle_datasets.common.records import MisfitError, record_from
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.fronts import Fronts, Values
 from sweep_platform.search.study import Study
-from sweep_platform.spec.metrics import objective_values
+from sweep_platform.spec.metrics import objective_values, target_cost
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.trial import TrialFolder
+from sweep_platform.store.trial import TrialRecord
 
 
 class StoppingRule(Protocol):
@@ -66,10 +69,15 @@ class SuccessiveHalving:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A trial at a rung: its objectives, and what was decided."""
+    """A trial at a rung: the objectives of each replicate that is there, and what was decided."""
 
-    values: Values
+    replicates: dict[str, tuple[float, ...]]
     decision: Decision
+
+    @property
+    def values(self) -> Values:
+        """The trial's objectives: their means over the replicates that are there."""
+        return mean_values(self.replicates.values())
 
 
 Entries = dict[int, dict[str, Entry]]
@@ -98,13 +106,18 @@ def _read(kept: object, width: int, number: int, place: object) -> dict[str, Ent
         entries = {
             rung: record_from(entry, Entry, f"rungs.{rung}") for rung, entry in kept.items()
         }
-        if any(len(entry.values) != width for entry in entries.values()):
+        of_each = [list(entry.replicates.values()) for entry in entries.values()]
+        if any(not each or any(len(one) != width for one in each) for each in of_each):
             raise MisfitError(f"has a rung with other than {width} objectives")
     except MisfitError as error:
         problem = f"is damaged: its trial {number} {error.problem}"
         remedy = "restore it, or start another sweep by --out"
         raise InputError.of(place, problem, remedy) from None
     return entries
+
+
+FIRST = "measure-0"
+"""Label of a trial's first replicate."""
 
 
 class RungLedger:
@@ -114,32 +127,67 @@ class RungLedger:
     """
 
     def __init__(
-        self, study: Study, rule: StoppingRule, objectives: tuple[str, ...], entries: Entries
+        self,
+        study: Study,
+        rule: StoppingRule,
+        objectives: tuple[str, ...],
+        entries: Entries,
+        targets: tuple[float, ...] = (),
+        peers: Callable[[TrialRecord], set[int] | None] = lambda record: None,
     ) -> None:
         self._study, self._rule, self._objectives = study, rule, objectives
+        self._targets, self._peers = targets, peers
         self._entries = entries
         rungs = {rung for entries in self._entries.values() for rung in entries}
         self._fronts = {rung: Fronts(objectives, self._at(rung).values()) for rung in rungs}
 
-    def decide(self, trial: TrialFolder, progress: Progress) -> Decision:
-        """Decide on a trial at this report, once at each rung.
+    def decide(self, record: TrialRecord, replicate: str, progress: Progress) -> Decision:
+        """Decide on a trial at this report of a replicate, once for each at each rung.
 
         Values and decision are kept, so one that meets its rung again gets the same.
         """
         rung = self._rule.at(progress.step, progress.total_steps)
         if rung is None or progress.curve is None or progress.step >= progress.total_steps:
             return Decision.CONTINUE
-        record = trial.record()
-        if before := self._entries.get(record.study_number, {}).get(str(rung)):
+        before = self._entries.get(record.study_number, {}).get(str(rung))
+        if before and (replicate in before.replicates or before.decision is Decision.STOP):
             # A trial that was paused here and reports again was let go on.
             stopped = before.decision is Decision.STOP
             return Decision.STOP if stopped else Decision.CONTINUE
-        values = objective_values(self._objectives, progress, record.costs)
         fronts = self._fronts.setdefault(str(rung), Fronts(self._objectives))
-        decision = self._rule.decide(values, fronts)
-        self._keep(record.study_number, rung, values, decision, progress.step)
-        fronts.add(values)
-        return decision
+        replicates = {} if before is None else before.replicates
+        if before is not None:
+            fronts.remove(before.values)
+        here = [(progress.training_flops, progress.curve.exact_accuracy[-1])]
+        known = {**record.costs, **target_cost(self._targets, here, record.training_flops)}
+        values = objective_values(self._objectives, progress, known)
+        entry = Entry(replicates={**replicates, replicate: values}, decision=Decision.CONTINUE)
+        entry = replace(entry, decision=self._decided(record, str(rung), entry, fronts))
+        self._keep(record.study_number, str(rung), entry)
+        if before is None and len(values) == 1 and self._peers(record) is None:
+            # Optuna keeps the first value of a step.
+            self._study.reopened(record.study_number).report(values[0], progress.step)
+        fronts.add(entry.values)
+        return entry.decision
+
+    def _decided(self, record: TrialRecord, rung: str, entry: Entry, fronts: Fronts) -> Decision:
+        """By all trials that are there, or by the first replicates of those given as peers alone:
+
+        which others have come by now is chance.
+        """
+        peers = self._peers(record)
+        if peers is None:
+            return self._rule.decide(entry.values, fronts)
+        if FIRST not in entry.replicates:
+            return Decision.CONTINUE
+        others = (self._entries.get(number, {}).get(rung) for number in peers)
+        firsts = [one.replicates[FIRST] for one in others if one and FIRST in one.replicates]
+        return self._rule.decide(entry.replicates[FIRST], Fronts(self._objectives, firsts))
+
+    def stopped(self, record: TrialRecord) -> bool:
+        """Whether a trial was told to stop at a rung."""
+        entries = self._entries.get(record.study_number, {})
+        return any(entry.decision is Decision.STOP for entry in entries.values())
 
     def table(self, rung: float) -> dict[int, Values]:
         """Objectives of every trial that reached a rung, by study number."""
@@ -149,12 +197,16 @@ class RungLedger:
         reached = {number: kept[rung] for number, kept in self._entries.items() if rung in kept}
         return {number: entry.values for number, entry in reached.items()}
 
-    def _keep(
-        self, number: int, rung: float, values: Values, decision: Decision, step: int
-    ) -> None:
+    def _keep(self, number: int, rung: str, entry: Entry) -> None:
         entries = self._entries.setdefault(number, {})
-        entries[str(rung)] = Entry(values=values, decision=decision)
-        kept = {rung: asdict(entry) for rung, entry in entries.items()}
-        trial = self._study.note(number, "rungs", kept)
-        if len(values) == 1:
-            trial.report(values[0], step)
+        entries[rung] = entry
+        self._study.note(number, "rungs", {name: asdict(one) for name, one in entries.items()})
+
+
+def mean_values(each: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
+    """The mean of each objective over replicates, at least one.
+
+    >>> mean_values([(0.5, 10.0), (1.0, 20.0)])
+    (0.75, 15.0)
+    """
+    return tuple(fmean(column) for column in zip(*each, strict=True))

@@ -9,6 +9,7 @@ proposer asks again. To add one, give it a row in `SAMPLERS` and its name in
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping
 
 from optuna.distributions import (
@@ -17,9 +18,17 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIISampler,
+    PartialFixedSampler,
+    RandomSampler,
+    TPESampler,
+)
 
-from sweep_platform.space.knobs import numbers
+from sweep_platform.space.knobs import Parameters, numbers
 from sweep_platform.spec.schema import SAMPLER_NAMES, Choices, Knob, SearchSpec
 
 SAMPLERS: Mapping[str, Callable[[SearchSpec, int], BaseSampler]] = {
@@ -36,6 +45,16 @@ assert tuple(SAMPLERS) == SAMPLER_NAMES, "every name of the schema has its sampl
 def sampler(search: SearchSpec, seed: int) -> BaseSampler:
     """The sampler of a search, without any state of its own but the seed."""
     return SAMPLERS[search.sampler](search, seed)
+
+
+def fixing(values: Parameters, others: BaseSampler) -> BaseSampler:
+    """A sampler that gives some knobs these values, and draws the others as another sampler does.
+
+    Unlike a point that is enqueued in a study, it leaves nothing behind where the driver dies.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return PartialFixedSampler(dict(values), others)
 
 
 def distribution(knob: Knob) -> BaseDistribution:

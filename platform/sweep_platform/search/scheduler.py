@@ -6,41 +6,44 @@ records: nobody else writes to a trial's folder.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from hrm.config import ConfigError
 from hrm.progress import Measurement
-from sweep_platform.plan.budget import Budget, Limit
-from sweep_platform.search.live import Display, Live
+from sweep_platform.plan.budget import Budget
 from sweep_platform.search.patience import StudyLostError
 from sweep_platform.search.search import Search
+from sweep_platform.search.stages.agenda import TIME_UP, Agenda
+from sweep_platform.search.stages.jobs import OpenTrial
+from sweep_platform.search.stages.live import Display, Job, Live
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
-from sweep_platform.store.trial import TrialFolder, TrialState
+from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.trial import ReplicateFolder, TrialState
 
 WORKER_RETRIES = 3
-"""Times that a trial whose worker was lost goes on from its checkpoint.
+"""Times that a replicate whose worker was lost goes on from its checkpoint.
 
 Then it has failed if its workers end by themselves; for want of memory or of a host, the session
 ends.
 """
 
 GRACE_SECONDS = 60.0
-"""Time that trials which are to end have for saving a checkpoint."""
+"""Time that replicates which are to end have for saving a checkpoint."""
 
 _EARLY = Failure(reason="its worker ended early")
-_TIME_UP = "the sweep's time was up"
 
 WAITING_SECONDS = 30.0
-"""Time without a running trial after which it is said what is waited for."""
+"""Time without a running job after which it is said what is waited for."""
 
 
 class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
-    `capacity` says how many trials may run at the same time, which may change; `send` lets the
-    worker of a trial, by its number, know of a decision; `needs` are a trial's resources in
-    words. `interrupted` tells whether a person or the system wants the session to end,
-    `cut_short` whether trials ended for want of time.
+    `capacity` says how many jobs may run at the same time, which may change; `send` lets the
+    worker of a job, by its key, know of a decision; `needs` are a job's resources in words.
+    `interrupted` tells whether a person or the system wants the session to end, `cut_short`
+    whether trials ended for want of time.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class TrialScheduler:
         budget: Budget,
         display: Display,
         capacity: Callable[[], int],
-        send: Callable[[int, Decision], None] = lambda trial, decision: None,
+        send: Callable[[str, Decision], None] = lambda job, decision: None,
         *,
         needs: str = "its resources",
         clock: Callable[[], float] = time.monotonic,
@@ -58,12 +61,14 @@ class TrialScheduler:
         self._needs, self._clock = needs, clock
         self._stirred = clock()
         self._search, self._budget, self._display = search, budget, display
+        self._jobs = search.jobs
         self._capacity, self._send = capacity, send
         self._live: dict[str, Live] = {}
-        self._losses: Counter[int] = Counter()
+        self._losses: Counter[str] = Counter()
         self._all_losses = 0
         self._noted: set[str] = set()
         self._exhausted = self._halted = False
+        self._agenda = Agenda(search, budget, display, capacity, self._say_once)
         self._grace_ends: float | None = None
 
     @property
@@ -73,11 +78,11 @@ class TrialScheduler:
 
     @property
     def exhausted(self) -> bool:
-        """Whether no trial is left to start; one that runs may be lost and wait to go on."""
+        """Whether no job is left to start; one that runs may be lost and wait to go on."""
         return self.ending or (self._exhausted and not self._live)
 
-    def start(self, key: str) -> TrialFolder | None:
-        """The next trial to run under Ray's name `key`, None if none can start now.
+    def start(self, key: str) -> Job | None:
+        """The next job to run under Ray's name `key`, None if none can start now.
 
         None with `exhausted` means that none ever will.
         """
@@ -85,19 +90,21 @@ class TrialScheduler:
             return self._start(key)
         return None
 
-    def _start(self, key: str) -> TrialFolder | None:
+    def _start(self, key: str) -> Job | None:
         if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
-        trial = self._next()
-        if trial is None:
+        job = self._agenda.next(live.job for live in self._live.values())
+        if job is None:
             self._exhausted = True
             return None
-        record = trial.record()
-        trial.resume()
-        self._live[key] = Live(trial, record)
-        self._send(record.number, Decision.CONTINUE)
-        self._display.trial_started(record, resumed=trial.last_step > 0)
-        return trial
+        folder = job.folder
+        if not folder.exists():
+            folder.create(job.record, job.replicate)
+        folder.resume()
+        self._live[key] = Live(job, folder)
+        self._send(job.key, Decision.CONTINUE)
+        self._display.job_started(job, resumed=folder.last_step > 0)
+        return job
 
     def report(self, key: str, report: TrialReport) -> None:
         """Record what a worker reported, and decide on its trial."""
@@ -106,26 +113,30 @@ class TrialScheduler:
 
     def _take(self, live: Live, report: TrialReport) -> None:
         live.began = True
-        for warning in {*report.warnings} - self._noted:
-            self._noted.add(warning)
-            self._display.note(warning)
+        for warning in report.warnings:
+            self._say_once(warning)
         if report.failure is not None:
             self._fail(live, report.failure)
         if report.session is not None:
-            live.trial.begin_session(report.session)
-        for measurement in live.trial.append(report.measurements):
-            self._display.trial_measured(live.record, measurement.progress)
+            live.folder.begin_session(report.session)
+        if report.answers:
+            replicate, file = live.job.replicate, self._search.answers(live.job.trial)
+            owner = replicate.purpose.value, replicate.number
+            file.add((*owner, answers) for answers in report.answers)
+        for measurement in live.folder.append(report.measurements):
+            self._display.job_measured(live.job, measurement.progress)
         for measurement in report.measurements:
             self._judge(live, measurement)
 
     def ended(self, key: str, lost: Failure | None = None) -> None:
-        """Settle a trial that Ray is done with; `lost` says why, if its worker is gone.
+        """Settle a job that Ray is done with; `lost` says why, if its worker is gone.
 
-        A trial that was settled before stays so: Ray tells of a lost one twice.
+        A job that was settled before stays so: Ray tells of a lost one twice.
         """
         if (live := self._live.pop(key, None)) is None:
             return
-        self._send(live.record.number, Decision.CONTINUE)
+        self._exhausted = False
+        self._send(live.job.key, Decision.CONTINUE)
         with self._withstanding():
             if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
                 self._settle(live, TrialState.PAUSED, live.reason)
@@ -162,20 +173,20 @@ class TrialScheduler:
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             self.halt(f"{place}{error.strerror or error}")
-        except StudyLostError as error:
+        except (StudyLostError, ConfigError) as error:  # also records that were damaged meanwhile
             self.halt(str(error))
 
     def should_end(self) -> bool:
         """Whether Ray is to end everything now.
 
-        When the session has to end, running trials hear of it, and get some time to save.
+        When the session has to end, running jobs hear of it, and get some time to save.
         """
         if not self.ending:
             self._note_waiting()
             return False
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + GRACE_SECONDS
-            decision = (Decision.STOP, _TIME_UP)
+            decision = (Decision.STOP, TIME_UP)
             if self.interrupted:
                 decision = (Decision.PAUSE, "the session was interrupted")
             for live in self._live.values():
@@ -201,18 +212,34 @@ class TrialScheduler:
             for live in self._live.values():
                 if not self._settle_as_reported(live) and not self.interrupted:
                     self._cut(live)
-            for trial in () if self.interrupted else self._search.proposer.unfinished:
-                waiting = Live(trial, trial.record())
-                self._cut(waiting)
+            for opened in () if self.interrupted else self._jobs:
+                self._cut_waiting(opened)
         self._live.clear()
 
     def _cut(self, live: Live) -> None:
-        """End a trial for want of time."""
+        """End a replicate for want of time; one that tunes or confirms goes on at resume."""
         self.cut_short = True
-        self._settle(live, TrialState.STOPPED, _TIME_UP)
+        measures = live.job.replicate.purpose is Purpose.MEASURE
+        self._settle(live, TrialState.STOPPED if measures else TrialState.PAUSED, TIME_UP)
+
+    def _cut_waiting(self, opened: OpenTrial) -> None:
+        """End a trial whose last replicates have no time left to go on or to begin.
+
+        One of which nothing was measured yet, or that was to be confirmed, goes on at resume.
+        """
+        self.cut_short = True
+        if opened.purpose is not Purpose.MEASURE or not opened.trial.replicates(Purpose.MEASURE):
+            return
+        self._stop(opened.drop_waiting(), TIME_UP)
+        self._agenda.end(self._jobs.close(opened))
+
+    def _stop(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
+        """End replicates that had begun and do not run."""
+        for folder in waiting:
+            self._search.outcomes.end_replicate(folder, TrialState.STOPPED, reason)
 
     def _settle_as_reported(self, live: Live) -> bool:
-        """End a trial by its own reports and what was decided on it; False if they do not tell."""
+        """End a job by its own reports and what was decided on it; False if they do not tell."""
         if live.failure is not None:
             self._settle(live, TrialState.FAILED, live.failure.reason)
         elif live.spent:
@@ -225,33 +252,32 @@ class TrialScheduler:
             return False
         return True
 
-    def _next(self) -> TrialFolder | None:
-        """The next trial to run; None where the budget or the space has no more."""
-        new = not self._search.proposer.unfinished
-        limit = self._budget.forbids(new=new)
-        if limit is Limit.TIME:
-            self._display.note("no trial starts that would not end in time; see budget.minutes")
-        if limit is not None:
-            return None
-        if not new:
-            return self._search.proposer.resume()
-        trial = self._search.proposer.propose()
-        if trial is not None:
-            self._budget.begin_trial()
-        return trial
+    def _say_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._display.note(text)
 
     def _judge(self, live: Live, measurement: Measurement) -> None:
         live.last = measurement.progress
-        decision = self._search.rungs.decide(live.trial, live.last)
+        self._jobs.measured(live.job, live.last)
+        record, label = live.job.record, live.job.replicate.label
+        if live.job.replicate.purpose is not Purpose.MEASURE:
+            return
+        decision = self._search.rungs.decide(record, label, live.last)
         if decision is not Decision.CONTINUE:
             share = f"{live.last.step / live.last.total_steps:.0%}"
-            self._decide(live, decision, f"beaten at the rung at {share} of the training budget")
+            reason = f"beaten at the rung at {share} of the training budget"
+            if decision is Decision.STOP:
+                self._stop(self._jobs.drop_waiting(live.job), reason)
+            for other in self._live.values():
+                if other.job.trial is live.job.trial:
+                    self._decide(other, decision, reason)
 
     def _decide(self, live: Live, decision: Decision, reason: str) -> None:
-        """Let a trial end, unless that was decided before."""
+        """Let a job end, unless that was decided before."""
         if live.decision is Decision.CONTINUE:
             live.decision, live.reason = decision, reason
-            self._send(live.record.number, decision)
+            self._send(live.job.key, decision)
 
     def _fail(self, live: Live, failure: Failure) -> None:
         if failure.fault is Fault.MACHINE:
@@ -261,16 +287,16 @@ class TrialScheduler:
         live.failure = failure
         if failure.traceback is not None:
             try:
-                live.trial.write_error(failure.traceback)
+                live.folder.write_error(failure.traceback)
             except OSError as error:  # the reason is recorded all the same
-                self._display.note(f"the traceback of trial {live.record.number} is lost: {error}")
+                self._display.note(f"the traceback of {live.job.words} is lost: {error}")
 
     def _lose(self, live: Live, loss: Failure) -> None:
-        """Let a trial whose worker is gone go on, but not for ever."""
-        number = live.record.number
-        self._losses[number] += not self._halted
-        if self._losses[number] > WORKER_RETRIES:
-            reason = f"{loss.reason}, {self._losses[number]} times over"
+        """Let a job whose worker is gone go on, but not for ever."""
+        key = live.job.key
+        self._losses[key] += not self._halted
+        if self._losses[key] > WORKER_RETRIES:
+            reason = f"{loss.reason}, {self._losses[key]} times over"
             if loss.fault is Fault.TRIAL:
                 self._settle(live, TrialState.FAILED, reason)
                 return
@@ -278,15 +304,19 @@ class TrialScheduler:
         self._requeue(live, loss.reason)
 
     def _requeue(self, live: Live, reason: str) -> None:
-        """Let a trial go on when its turn comes."""
-        self._search.proposer.requeue(live.trial)
+        """Let a job go on when its turn comes."""
+        self._jobs.requeue(live.job)
         self._exhausted = False
         when = " at the next --resume" if self.ending else ""
-        how = "goes on from its checkpoint" if live.trial.checkpoint.exists() else "begins anew"
-        self._display.note(f"trial {live.record.number} {how}{when}: {reason}")
+        how = "goes on from its checkpoint" if live.folder.checkpoint.exists() else "begins anew"
+        self._display.note(f"{live.job.words} {how}{when}: {reason}")
 
     def _settle(self, live: Live, state: TrialState, reason: str) -> None:
-        outcome = self._search.outcomes.end(live.trial, state, reason)
+        outcome = self._search.outcomes.end_replicate(live.folder, state, reason)
         if state is TrialState.COMPLETE and live.last is not None:
-            self._budget.complete_trial(live.last.device_seconds)
-        self._display.trial_ended(live.record, outcome)
+            self._budget.complete_job(live.last.device_seconds)
+        self._display.job_ended(live.job, outcome)
+        if state is TrialState.PAUSED:
+            self._jobs.requeue(live.job)
+        elif (opened := self._jobs.ended(live.job)) is not None:
+            self._agenda.end(opened)

@@ -5,7 +5,7 @@ in the folder second; it ends in the folder first and in the study second. So wh
 driver dies at, `sweep_platform.search.search` can tell which step is missing and make it up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -22,7 +22,7 @@ from sweep_platform.common.databases import driver_missing
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
 from sweep_platform.search.patience import PatientStorage
-from sweep_platform.search.samplers import distribution
+from sweep_platform.search.samplers import distribution, fixing
 from sweep_platform.spec.metrics import direction
 from sweep_platform.spec.schema import Scalar, SweepSpec
 from sweep_platform.store.folder import SweepFolder
@@ -59,19 +59,41 @@ class Study:
         """Whether every knob of a trial was drawn."""
         return trial.params.keys() == self._distributions.keys()
 
-    def ask(self, sampler: BaseSampler) -> optuna.Trial:
-        """A new trial with every knob drawn."""
+    def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
+        """A new trial with every knob drawn; what came of the `hidden` ones does not count."""
+        if hidden:
+            sampler = fixing(self._drawn_without(sampler, hidden), RandomSampler(seed=0))
         self._study.sampler = sampler
         return self._study.ask(dict(self._distributions))
 
-    def enqueue(self, parameters: Mapping[str, Scalar]) -> None:
-        """Let the next trial have these knobs."""
-        self._study.enqueue_trial(dict(parameters), skip_if_exists=True)
+    def _drawn_without(self, sampler: BaseSampler, hidden: Collection[int]) -> Mapping[str, Any]:
+        """The knobs that a sampler draws while some trials still run, as far as it can tell."""
+        shadow = optuna.create_study(directions=self._study.directions, sampler=sampler)
+        shadow.add_trials(_running(one) if one.number in hidden else one for one in self.trials())
+        return shadow.ask(dict(self._distributions)).params
 
-    def again(self, parameters: Mapping[str, Scalar], signature: str) -> int:
-        """The number of a new trial with these knobs, which an earlier one had."""
-        self._study.enqueue_trial(dict(parameters))
-        trial = self.ask(RandomSampler(seed=0))
+    def lag(self, wanted: int) -> int:
+        """The number of trials that proposals do without; the first one `wanted` stays."""
+        kept: int = self._study.user_attrs.get("lag", wanted)
+        if "lag" not in self._study.user_attrs:
+            self._study.set_user_attr("lag", wanted)
+        return kept
+
+    def again(
+        self,
+        parameters: Mapping[str, Scalar],
+        signature: str,
+        before: int,
+        without: Collection[str] = (),
+    ) -> int:
+        """The number of a new trial with these knobs, which an earlier one had.
+
+        What the replicates of `before`, the earlier one, have at rungs is the new one's as well,
+        but for those `without` which it begins.
+        """
+        trial = self.ask(fixing(parameters, RandomSampler(seed=0)))
+        if rungs := _without(without, self.attribute(before, "rungs", {})):
+            trial.set_user_attr("rungs", rungs)
         trial.set_user_attr("signature", signature)
         return trial.number
 
@@ -89,14 +111,43 @@ class Study:
         """An attribute that was kept with a trial."""
         return self._stored(number).user_attrs.get(name, default)
 
-    def note(self, number: int, name: str, value: Any) -> optuna.Trial:
+    def note(self, number: int, name: str, value: Any) -> None:
         """Keep an attribute with a running trial."""
-        trial = self.reopen(self._stored(number))
-        trial.set_user_attr(name, value)
-        return trial
+        self.reopened(number).set_user_attr(name, value)
+
+    def reopened(self, number: int) -> optuna.Trial:
+        """The running trial of a number, to write to."""
+        return self.reopen(self._stored(number))
 
     def _stored(self, number: int) -> FrozenTrial:
         return next(trial for trial in self.trials() if trial.number == number)
+
+
+def _running(trial: FrozenTrial) -> FrozenTrial:
+    """The same trial before its end."""
+    return FrozenTrial(
+        number=trial.number,
+        state=optuna.trial.TrialState.RUNNING,
+        value=None,
+        datetime_start=trial.datetime_start,
+        datetime_complete=None,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
+        system_attrs=trial.system_attrs,
+        intermediate_values={},
+        trial_id=trial._trial_id,
+    )
+
+
+def _without(labels: Collection[str], rungs: Mapping[str, Any]) -> dict[str, Any]:
+    """What was kept at rungs, but for the replicates of these labels."""
+    left = {
+        rung: {**entry, "replicates": {k: v for k, v in each.items() if k not in labels}}
+        for rung, entry in rungs.items()
+        for each in [entry["replicates"]]
+    }
+    return {rung: entry for rung, entry in left.items() if entry["replicates"]}
 
 
 def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:

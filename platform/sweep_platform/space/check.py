@@ -8,11 +8,13 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from puzzle_datasets.common.text import suggest
+from puzzle_datasets.kinds.kind import kind_of_set
 from sweep_platform.common.errors import InputError
 from sweep_platform.space import knobs
 from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
+from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
-from sweep_platform.spec.metrics import OBJECTIVES, QUALITY
+from sweep_platform.spec.metrics import OBJECTIVES, OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
@@ -44,6 +46,8 @@ def check_space(spec: SweepSpec, source: Source) -> None:
             _check_kind(source, ("space", name, *path), name, value)
     _check_given_once(spec, source)
     _check_objectives(spec, source)
+    _check_nuisance(spec, source)
+    _check_base(spec, source)
     _check_configurations(spec, source)
     _check_effects(spec, source)
 
@@ -112,8 +116,15 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
                 suggest(name, OBJECTIVES),
                 place=source.location(("objectives", index)),
             )
+    _check_votes(spec, source)
+    if "flops_to_target" in spec.objectives and not spec.targets:
+        problem, remedy = "needs a target", "add `targets: [0.5]`, say"
+        place = source.location(("objectives",))
+        raise InputError.of(
+            "objectives", f"has flops_to_target, which {problem}", remedy, place=place
+        )
     if spec.rungs.at and not QUALITY.intersection(spec.objectives):
-        missing = " or ".join(f"`{name}`" for name in sorted(QUALITY))
+        missing = " or ".join(f"`{name}`" for name in sorted(QUALITY - OF_VOTES))
         raise InputError(
             "rungs.at",
             spec.rungs.at,
@@ -121,6 +132,80 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
             problem="stops no trial by its costs alone",
             place=source.location(("rungs", "at")),
         )
+
+
+def _check_nuisance(spec: SweepSpec, source: Source) -> None:
+    for index, name in enumerate(spec.nuisance):
+        place = source.location(("nuisance", index))
+        if name not in spec.space:
+            remedy = suggest(name, spec.space)
+            raise InputError(
+                "nuisance",
+                name,
+                remedy,
+                problem=f"names {name!r}, which is no knob of this space",
+                place=place,
+            )
+        if name in spec.nuisance[:index]:
+            raise InputError(
+                "nuisance",
+                name,
+                "name each knob once",
+                problem=f"names {name!r} twice",
+                place=place,
+            )
+    if spec.nuisance and spec.space.keys() <= {*spec.nuisance}:
+        problem, remedy = "names every knob, so that nothing is left to compare", "leave one out"
+        raise InputError.of("nuisance", problem, remedy, place=source.location(("nuisance",)))
+
+
+def _check_base(spec: SweepSpec, source: Source) -> None:
+    if not spec.base:
+        return
+    compared = spec.scientific.space
+    for name in (*compared, *spec.base):
+        knob, path = compared.get(name), ("base", name)
+        if name in spec.nuisance:
+            problem, remedy = "is a nuisance knob, which is tuned there as well", "leave it out"
+            raise InputError.of(dotted(path), problem, remedy, place=source.location(path))
+        if knob is None:
+            problem, remedy = "is no knob of this space", suggest(name, compared)
+            raise InputError.of(dotted(path), problem, remedy, place=source.location(path))
+        if name not in spec.base:
+            problem = f"lacks a value of the knob {name}"
+            raise InputError.of("base", problem, "add it", place=source.location(("base",)))
+        if not knobs.holds(knob, spec.base[name]):
+            remedy = "give one of its values, or add that to the space"
+            raise InputError(
+                dotted(path),
+                spec.base[name],
+                remedy,
+                problem=f"is {spec.base[name]!r}, which lies outside space.{name}",
+                place=source.location(path),
+            )
+
+
+def _check_votes(spec: SweepSpec, source: Source) -> None:
+    """Refuse votes and views of puzzles that have none; of an imported set the trainer knows."""
+    kind = kind_of_set(spec.dataset.name)
+    if spec.evaluation.views > 1 and kind is not None and kind.vote_scores is None:
+        raise InputError(
+            "evaluation.views",
+            spec.evaluation.views,
+            "leave it out",
+            problem=f"is {spec.evaluation.views}, but {kind.puzzles} have no views that vote",
+            place=source.location(("evaluation", "views")),
+        )
+    for index, name in enumerate(spec.objectives):
+        if name in OF_VOTES and spec.evaluation.views == 1:
+            lacks = kind is not None and kind.vote_scores is None
+            raise InputError(
+                f"objectives.{index}",
+                name,
+                "choose exact_accuracy" if lacks else "set `evaluation.views` to 2 or more",
+                problem=f"is {name}, which takes the votes of several views",
+                place=source.location(("objectives", index)),
+            )
 
 
 def _check_configurations(spec: SweepSpec, source: Source) -> None:
@@ -150,6 +235,10 @@ def _check_effects(spec: SweepSpec, source: Source) -> None:
 
 def _extremes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
     """Configurations that can all be built only if every one of the space can."""
+    if (points := planned_points(spec)) is not None:
+        for point, nuisance in itertools.product(points, nuisance_points(spec)):
+            yield {**point, **nuisance}
+        return
     first, last = knobs.at_share(spec, 0), knobs.at_share(spec, 1)
     for name, knob in spec.space.items():
         ends = knob.choices if isinstance(knob, Choices) else (first[name], last[name])

@@ -89,7 +89,8 @@ def ignored_settings(spec: SweepSpec) -> list[str]:
     They are told by the policy of single runs, `ModelConfig.ignored`; those refuse them, while a
     space may be written for models of several kinds.
     """
-    models = [space.model_config(spec, ANY_SHAPE, point) for point in space.corners(spec, 0)]
+    points = itertools.chain(space.corners(spec, 0), space.corners(spec, 1))
+    models = [space.model_config(spec, ANY_SHAPE, point) for point in points]
     return [
         f"{section}.{name}"
         for section, fixed in (("model", spec.model), ("training", spec.training))

@@ -8,6 +8,7 @@ from puzzle_datasets.commands.prepare import folder_name, puzzle_set, puzzle_set
 from puzzle_datasets.commands.prepare import prepare as prepare_set
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import is_folder
+from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.storage.schema import MANIFEST_FILE, Manifest
 from puzzle_datasets.storage.settings import Settings
@@ -115,5 +116,6 @@ def _absolute(settings: Settings) -> dict[str, Any]:
     values = {item.name: getattr(settings, item.name) for item in fields(settings)}
     for item in fields(settings):
         if is_folder(item) and values[item.name] is not None:
-            values[item.name] = str(Path(values[item.name]).expanduser().absolute())
+            path = path_from(item.name, values[item.name], DatasetError)
+            values[item.name] = str(path.absolute())
     return values

@@ -19,7 +19,10 @@ Parameters = Mapping[str, Scalar]
 HEAD_DIM = "head_dim"
 """Setting of `model` that stands for num_heads: heads of this width, as many as fit."""
 
-_GIVEN_BY_SPEC = {"training_flops", "seed", "evaluate_at", "eval_puzzles"}
+_GIVEN_BY_SPEC = {
+    *("training_flops", "seed", "evaluate_at", "eval_puzzles", "eval_views"),
+    *("confirm_share", "eval_part"),
+}
 MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in DATASET_FIELDS)
 TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)
 
@@ -51,6 +54,15 @@ def _multiples(*ends_and_step: float) -> list[float]:
     """low, low + step, …, in decimals, so that they are the numbers that a person would write."""
     low, high, step = (Decimal(str(number)) for number in ends_and_step)
     return [float(low + index * step) for index in range(int((high - low) // step) + 1)]
+
+
+def holds(knob: Knob, value: Scalar) -> bool:
+    """Whether a value is one of a knob's."""
+    listed = values(knob)
+    if listed is not None:
+        return any(one == value and type(one) is type(value) for one in listed)
+    assert isinstance(knob, Range)
+    return _is_number(value) and knob.low <= value <= knob.high  # type: ignore[operator]
 
 
 def size(spec: SweepSpec) -> float:
@@ -146,7 +158,7 @@ def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Model
 
 
 def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
-    """The training of one configuration; its budget is that of every trial of the sweep.
+    """The training of one configuration but for its seed; its budget is that of every replicate.
 
     Raises `ConfigError`: the settings do not go together.
     """
@@ -156,7 +168,8 @@ def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
         training_flops=spec.budget.flops_per_trial,
         evaluate_at=spec.evaluate_at,
         eval_puzzles=puzzles,
-        seed=spec.seed,
+        eval_views=spec.evaluation.views,
+        confirm_share=spec.evaluation.confirm_share,
         **settings,
     )
 

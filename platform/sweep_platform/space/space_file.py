@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,8 +14,17 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import in_short
 from sweep_platform.space.check import check_knob, check_space
 from sweep_platform.space.dataset import resolved_dataset
+from sweep_platform.space.design import laid_out
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
-from sweep_platform.spec.yaml_source import KeyPath, Source, dotted, parse_scalar, read_yaml
+from sweep_platform.spec.yaml_source import (
+    KeyPath,
+    Source,
+    as_yaml,
+    dotted,
+    parse_scalar,
+    parse_yaml,
+    read_yaml,
+)
 
 REPLACED_WHOLE = frozenset({"space"})
 """Below these keys an override replaces an entry whole: a knob is choices or a range."""
@@ -59,8 +68,15 @@ class SpaceFile:
 
     @classmethod
     def of(cls, content: Mapping[str, Any], name: str = "the space") -> Self:
-        """A space from plain values; `name` stands for it in messages."""
-        return cls(name, lambda: Source(tree=dict(content), locations={}, name=name))
+        """A space from plain values; `name` stands for it in messages.
+
+        They have the bounds of a file, and are read as one.
+        """
+
+        def read() -> Source:
+            return Source(parse_yaml(as_yaml(name, dict(content)), name).tree, {}, name)
+
+        return cls(name, read)
 
     @cached_property
     def base(self) -> Source:
@@ -183,6 +199,7 @@ def _validated(source: Source) -> SweepSpec:
         spec = SweepSpec.model_validate(source.tree)
     except ValidationError as error:
         raise _complaint(source, error) from None
+    spec = laid_out(spec, source)
     check_space(spec, source)
     return spec
 
@@ -242,5 +259,6 @@ def _known_key(tree: Mapping[str, Any], path: KeyPath) -> str:
             return "keep either choices or a range"
         return suggest(str(key), [*Choices.model_fields, *Range.model_fields])
     for part in above:
-        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+        hint = model.model_fields[str(part)].annotation
+        model = next(one for one in (hint, *get_args(hint)) if hasattr(one, "model_fields"))
     return suggest(str(key), [*model.model_fields, *([] if above else ["scales"])])

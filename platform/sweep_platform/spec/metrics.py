@@ -4,7 +4,7 @@ A metric is read from a report of a trial and the trial's costs. What a sweep ma
 decides at a rung, what goes to MLflow and how tables and charts call it all follow from its row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -65,6 +65,14 @@ _COST: dict[str, Any] = {"role": Role.COST, "direction": "minimize"}
 METRICS: tuple[Metric, ...] = (
     Metric("exact_accuracy", "Solved", "Test puzzles solved exactly", percent,
            "curve.exact_accuracy", **_GAIN),
+    Metric("pass_1", "pass@1", "Test inputs solved by the first guess", percent, "votes.pass_1",
+           **_GAIN),
+    Metric("pass_2", "pass@2", "Test inputs solved by one of two guesses", percent,
+           "votes.pass_2", **_GAIN),
+    Metric("pass_1_tasks", "Tasks, pass@1", "Tasks solved by the first guess", percent,
+           "votes.pass_1_tasks", **_GAIN),
+    Metric("pass_2_tasks", "Tasks, pass@2", "Tasks solved by one of two guesses", percent,
+           "votes.pass_2_tasks", **_GAIN),
     Metric("token_accuracy", "Tokens right", "Tokens right", percent, "curve.token_accuracy"),
     Metric("inference_flops", "Inference", "Inference compute per puzzle", flops,
            "curve.inference_flops", "FLOP", **_COST),
@@ -72,6 +80,8 @@ METRICS: tuple[Metric, ...] = (
            **_COST),
     Metric("device_seconds", "Device time", "Device time", seconds, "device_seconds", "s",
            **_COST),
+    Metric("flops_to_target", "To the target", "Training compute to the highest target", flops,
+           "", "FLOP", **_COST),
     Metric("halting_exact_accuracy", "Solved when halting",
            "Solved when each puzzle halts on its own", percent, "halting.exact_accuracy"),
     Metric("halting_mean_segments", "Mean segments", "Mean segments when halting",
@@ -103,6 +113,9 @@ OBJECTIVES: tuple[str, ...] = tuple(metric.key for metric in METRICS if metric.d
 QUALITY: frozenset[str] = frozenset(m.key for m in METRICS if m.role is Role.QUALITY)
 """Objectives that say how well puzzles are solved; all others are costs."""
 
+OF_VOTES: frozenset[str] = frozenset(m.key for m in METRICS if m.path.startswith("votes."))
+"""Objectives that only reports with a vote have: of ARC, evaluated in several views."""
+
 
 def direction(objective: str) -> Direction:
     """The direction in which an objective is better."""
@@ -115,6 +128,42 @@ def measured(progress: Progress) -> dict[str, float]:
     """Every metric that a report has, by key."""
     values = {metric.key: metric.read(progress) for metric in METRICS}
     return {key: value for key, value in values.items() if value is not None}
+
+
+def flops_to(target: float, points: Iterable[tuple[int, float]]) -> float | None:
+    """Training FLOPs at which accuracy met a target, between two evaluations by a straight line.
+
+    `points` are training FLOPs and accuracies, in their order. Where the first meets it, that is
+    the most that it took. None where none meets it.
+
+    >>> flops_to(0.5, [(100, 0.25), (200, 0.75)])
+    150.0
+    """
+    before: tuple[int, float] | None = None
+    for spent, accuracy in points:
+        if accuracy >= target and before is None:
+            return float(spent)  # at most: it was not looked at earlier
+        if accuracy >= target and before is not None:
+            share = (target - before[1]) / (accuracy - before[1])
+            return before[0] + share * (spent - before[0])
+        before = spent, accuracy
+    return None
+
+
+def target_cost(
+    targets: Iterable[float], points: Sequence[tuple[int, float]], budget: int
+) -> dict[str, float]:
+    """The objective `flops_to_target` of a replicate with these evaluations; empty without one.
+
+    One that never met the highest target counts as more than its whole budget, by as much as it
+    fell short: 50 points short count as half a budget more.
+    """
+    highest = max(targets, default=None)
+    if highest is None:
+        return {}
+    found = flops_to(highest, points)
+    short = highest - max((accuracy for _, accuracy in points), default=0.0)
+    return {"flops_to_target": budget * (1 + short) if found is None else found}
 
 
 def objective_values(

@@ -18,6 +18,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 
 Scalar = bool | int | float | str | None
+Changes = Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1_000, strict=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 InnerShare = Annotated[float, Field(gt=0, lt=1)]
 
@@ -27,6 +28,12 @@ MOST_FLOPS = 1e24
 
 MOST_MINUTES, MOST_CPUS = 1e8, 100_000
 """Bounds of time, two centuries, and of the cores of one host."""
+
+MOST_REPLICATES, MOST_CONFIRMED = 1_000, 1_000
+"""Trainings of one configuration, and configurations that are confirmed."""
+
+MOST_VIEWS = 10_000
+"""Of a test input; published evaluations take 1,001."""
 
 MOST_STEPS, MOST_CHOICES = 100_000, 1_000
 LARGEST = 1e15
@@ -133,6 +140,10 @@ class EvaluationSpec(_Frozen):
     """shares of the training budget at which to evaluate; the end is always one"""
     puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """`all` held-out puzzles, or the size of a fixed subset"""
+    views: Annotated[int, Field(ge=1, le=MOST_VIEWS)] = 1
+    """views in which each ARC test input is answered, at most; the answers vote"""
+    confirm_share: Annotated[float, Field(ge=0, lt=1)] = 0
+    """share of the held-out puzzles, in whole tasks, that is spared from the search"""
 
 
 class RungSpec(_Frozen):
@@ -149,10 +160,11 @@ class RungSpec(_Frozen):
 class BudgetSpec(_Frozen):
     """How much a sweep may spend."""
 
-    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)]
-    """how many trials"""
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
+    """how many trials, with nuisance knobs how many points; an ablation has as many as its design
+    """
     flops_per_trial: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
-    """training FLOPs of every trial"""
+    """training FLOPs of each replicate of every trial"""
     minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] | None = None
     """time on the clock for all sessions together; `null` for no limit"""
 
@@ -168,8 +180,44 @@ class SearchSpec(_Frozen):
     """which of Optuna's samplers"""
     startup_trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 10
     """random trials before the sampler learns"""
+    deterministic: bool | None = None
+    """whether the same seed proposes the same configurations, whatever finishes first: a proposal
+    waits for the trials before it, but for as many as run at the same time; `null` where that
+    costs no time: with three replicates or more, and no rungs"""
     storage: str | None = None
     """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
+
+
+class ConfirmSpec(_Frozen):
+    """What is trained once more after the search, with fresh seeds."""
+
+    top: Annotated[int, Field(ge=1, le=MOST_CONFIRMED)] = 3
+    """how many configurations: those of the front first, then the most accurate"""
+    replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] = 5
+    """how many times each is trained"""
+
+
+class TuningSpec(_Frozen):
+    """How nuisance values are chosen at each point of the other knobs."""
+
+    tries: Annotated[int, Field(ge=1, le=MOST_CHOICES)] = 3
+    """how many of their values are tried at each point; the better half twice"""
+
+
+Design = Literal["one_at_a_time", "factorial"]
+
+
+class AblationSpec(_Frozen):
+    """A design in place of a search: a base, and what is changed of it."""
+
+    base: dict[str, Scalar] = {}
+    """settings of model and training that all configurations share, but for what is changed"""
+    change: Annotated[dict[str, Changes], Field(min_length=1)]
+    """other values of some settings, each a list"""
+    design: Design = "one_at_a_time"
+    """`one_at_a_time`: the base, and it with each change alone; `factorial`: all combinations"""
+    replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] | None = None
+    """how many times each configuration is trained; here or at the top of the file"""
 
 
 class ResourceSpec(_Frozen):
@@ -193,8 +241,18 @@ class SweepSpec(_Frozen):
     """names the sweep and its folder `runs/<name>`"""
     dataset: DatasetSpec
     """the puzzles"""
-    space: Annotated[dict[str, Knob], Field(min_length=1)]
+    space: dict[str, Knob] = {}
     """the knobs: settings of model and training that are searched"""
+    nuisance: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """knobs that are tuned away: other knobs are compared at the best of their values"""
+    tuning: TuningSpec = TuningSpec()
+    """how nuisance values are chosen"""
+    base: dict[str, Scalar] = {}
+    """a configuration of the space, but for nuisance knobs, that is tried first, and confirmed"""
+    ablation: AblationSpec | None = None
+    """a design in place of `space`"""
+    confirm: ConfirmSpec | None = None
+    """what is trained once more after the search; `null` for nothing"""
     model: dict[str, Scalar] = {}
     """fixed settings of the model; all others are as published"""
     training: dict[str, Scalar] = {}
@@ -215,7 +273,11 @@ class SweepSpec(_Frozen):
     resources: ResourceSpec = ResourceSpec()
     """what Ray reserves for each trial"""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
-    """of the search and of every trial's training"""
+    """of the search; the seeds of all replicates follow from it"""
+    replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] = 1
+    """how many times each configuration is trained, each time with another seed"""
+    targets: Annotated[tuple[Share, ...], Field(strict=False)] = ()
+    """accuracies whose cost in training FLOPs is recorded"""
 
     @field_validator("objectives")
     @classmethod
@@ -230,6 +292,30 @@ class SweepSpec(_Frozen):
         if self.search.storage is not None:
             content["search"]["storage"] = redact(self.search.storage)
         return content
+
+    @property
+    def trials(self) -> int:
+        """Trials that the budget pays for; with nuisance knobs, points of the others."""
+        assert self.budget.trials is not None, "a resolved sweep has a number of trials"
+        return self.budget.trials
+
+    @property
+    def scientific(self) -> "SweepSpec":
+        """The same without its nuisance knobs: its configurations are the points to compare."""
+        space = {name: knob for name, knob in self.space.items() if name not in self.nuisance}
+        return self.model_copy(update={"space": space, "nuisance": ()})
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether proposals follow from the seed alone, see `SearchSpec.deterministic`."""
+        asked, learns = self.search.deterministic, self.ablation is None
+        free = self.replicates >= 3 and not self.rungs.at
+        return learns and (free if asked is None else asked)
+
+    @property
+    def names_base(self) -> bool:
+        """Whether there is a base, which is confirmed beside the best."""
+        return bool(self.base) or self.ablation is not None
 
     @property
     def evaluate_at(self) -> tuple[float, ...]:

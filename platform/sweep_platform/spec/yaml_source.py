@@ -1,5 +1,6 @@
 """YAML that remembers where each key stands, so that an error can name file, key and line."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -173,6 +174,15 @@ def parse_scalar(text: str, name: str) -> Any:
         remedy = "quote the value or correct it"
         raise InputError(name, text, remedy, problem="is not YAML")
     return tree["value"]
+
+
+def as_yaml(name: str, value: object) -> str:
+    """A value from Python as YAML; raises `InputError`, of `name`, where a file can't hold it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        remedy = "give numbers, texts, truth values, lists and mappings of these"
+        raise InputError(name, value, remedy) from None
 
 
 def _require_flat(text: str, name: str) -> None:

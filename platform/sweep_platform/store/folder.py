@@ -30,7 +30,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.store.sections import require_moment, require_sections
 from sweep_platform.store.trial import TrialFolder
 
-FORMAT = 2
+FORMAT = 3
 """Of all records in the folder; a sweep of another format is refused, never misread."""
 
 _RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
@@ -146,7 +146,7 @@ class SweepFolder:
 
     def trials(self) -> list[TrialFolder]:
         """Every trial that was created, by number."""
-        written = (self.root / "trials").glob("[0-9]*-*/run.json")
+        written = (self.root / "trials").glob("[0-9]*-*/trial.json")
         folders = sorted((path.parent for path in written), key=_number)
         return [TrialFolder(folder) for folder in folders]
 

@@ -6,14 +6,16 @@ in place of failing on a key.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from hrm.evaluation.per_puzzle import PuzzleAnswers, answers_from
 from hrm.progress import Measurement, measurement_from
 from puzzle_datasets.common.errors import RunError
+from sweep_platform.store.replicate import Purpose, Replicate
 
-VERSION = 2
+VERSION = 3
 
 
 class Decision(StrEnum):
@@ -33,14 +35,6 @@ class MessageError(RunError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replicate:
-    """One training of a job's configuration: its number in the trial and its seed."""
-
-    number: int
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrialJob:
     """What a worker is to train: one or more replicates of one configuration.
 
@@ -53,7 +47,7 @@ class TrialJob:
         device: `cpu` or `cuda`.
         threads: of the CPU.
         checkpoints: address of the checkpoint store.
-        key: under which the trial's checkpoint is kept there.
+        key: under which the trial's checkpoints are kept there, each below its label.
         channel: name under which the driver's decisions are found.
     """
 
@@ -70,13 +64,13 @@ class TrialJob:
 
     def to_text(self) -> str:
         """The message as text."""
-        return _to_text(self)
+        return _to_text(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> "TrialJob":
         """Read the message back. Raises `MessageError` where it is of another version."""
         fields = _fields(text)
-        fields["replicates"] = tuple(Replicate(**one) for one in fields["replicates"])
+        fields["replicates"] = tuple(map(_replicate, fields["replicates"]))
         return cls(**fields)
 
 
@@ -102,30 +96,34 @@ class TrialReport:
 
     Attributes:
         trial: number of the trial in the sweep.
-        replicate: number of the replicate in the trial.
+        replicate: label of the replicate in the trial.
         measurements: in the order of their steps. After a resume the first report repeats those
             that the checkpoint kept; the driver drops what it has.
+        answers: which puzzles were solved in those that came with an evaluation.
         session: on what, and with which versions, training begins or goes on; in the first report.
         warnings: sentences that a person at the driver has to see.
         failure: set in the last report of a replicate that broke.
     """
 
     trial: int
-    replicate: int
+    replicate: str
     measurements: tuple[Measurement, ...] = ()
+    answers: tuple[PuzzleAnswers, ...] = ()
     session: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
 
     def to_text(self) -> str:
         """The message as text."""
-        return _to_text(self)
+        plain = asdict(replace(self, answers=()))
+        return _to_text({**plain, "answers": [one.to_plain() for one in self.answers]})
 
     @classmethod
     def from_text(cls, text: str) -> "TrialReport":
         """Read the message back. Raises `MessageError` where it is of another version."""
         fields = _fields(text)
         fields["measurements"] = tuple(map(measurement_from, fields["measurements"]))
+        fields["answers"] = tuple(map(answers_from, fields["answers"]))
         fields["warnings"] = tuple(fields["warnings"])
         if fields["failure"] is not None:
             failure = fields["failure"]
@@ -133,8 +131,12 @@ class TrialReport:
         return cls(**fields)
 
 
-def _to_text(message: TrialJob | TrialReport) -> str:
-    return json.dumps({"version": VERSION, **asdict(message)})
+def _replicate(fields: Mapping[str, Any]) -> Replicate:
+    return Replicate(**{**fields, "purpose": Purpose(fields["purpose"])})
+
+
+def _to_text(message: Mapping[str, Any]) -> str:
+    return json.dumps({"version": VERSION, **message})
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from puzzle_datasets.common.records import MisfitError, record_from
+from puzzle_datasets.kinds.floors import FloorResult
 from sweep_platform.spec.schema import SweepSpec
 
 LATEST = 1e11
@@ -21,6 +22,7 @@ class _Dataset:
     counts: dict[str, int] = field(default_factory=dict)
     source: Any = None
     licence: Any = None
+    floors: tuple[FloorResult, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +40,12 @@ def require_sections(
     record_from(dataset, _Dataset, "dataset")
     record_from(environment, _Environment, "environment")
     try:
-        SweepSpec.model_validate(spec)
+        searched = SweepSpec.model_validate(spec).space
     except ValidationError as error:
         where = ".".join(map(str, ("spec", *error.errors()[0]["loc"])))
         raise MisfitError(f"has no {where} of its kind") from None
+    if not searched:
+        raise MisfitError("has no spec.space of its kind")
 
 
 def require_moment(seconds: float | None, key: str) -> None:

@@ -4,85 +4,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
-from hrm.config import ModelConfig
-from hrm.progress import Curve, Halting, Progress
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
-from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialState
+from sweep_platform.store.trial_summary import Evaluation, ReplicateSummary, TrialSummary
 
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """A curve, what halting made of it, and the training FLOPs spent when it was measured."""
-
-    training_flops: int
-    curve: Curve
-    halting: Halting | None
-
-    @property
-    def exact_accuracy(self) -> float:
-        """Share of puzzles solved after all segments."""
-        return self.curve.exact_accuracy[-1]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialSummary:
-    """One trial: its configuration, how it stands, and what it told.
-
-    Attributes:
-        reason: why it ended, or a sentence on why it has not.
-        ended: Unix seconds, None while it may go on.
-        last: its latest report, None before the first.
-        evaluations: every evaluation, oldest first.
-    """
-
-    record: TrialRecord
-    state: TrialState
-    reason: str
-    ended: float | None
-    last: Progress | None
-    evaluations: tuple[Evaluation, ...]
-
-    @property
-    def number(self) -> int:
-        """Number of the trial in the sweep."""
-        return self.record.number
-
-    @property
-    def knobs(self) -> dict[str, Any]:
-        """The searched settings that its model has a use for, and their values."""
-        return self.record.knobs
-
-    @property
-    def complete(self) -> bool:
-        """Whether the whole training budget was spent."""
-        return self.state is TrialState.COMPLETE
-
-    @property
-    def final(self) -> Curve | None:
-        """The curve of the last evaluation, never the best of several; None if there is none."""
-        return self.evaluations[-1].curve if self.evaluations else None
-
-    @property
-    def halting(self) -> Halting | None:
-        """Halting in the last evaluation, None where that was not measured."""
-        return self.evaluations[-1].halting if self.evaluations else None
-
-    @property
-    def model(self) -> str:
-        """Name of its model."""
-        return str(self.record.model.get("model", ModelConfig.model))
-
-    @property
-    def training_flops(self) -> int:
-        """FLOPs spent on training so far."""
-        return self.last.training_flops if self.last else 0
-
-    @property
-    def device_seconds(self) -> float:
-        """Seconds of training and evaluation so far."""
-        return self.last.device_seconds if self.last else 0.0
+__all__ = [
+    "Evaluation",
+    "ReplicateSummary",
+    "SweepSummary",
+    "TrialSummary",
+    "clock_seconds",
+    "last_end",
+    "summarize",
+    "wall_seconds",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +40,11 @@ class SweepSummary:
     sessions: tuple[Session, ...]
     wall_seconds: float
     open: bool
+
+    def answers_of(self, trial: TrialSummary) -> Path:
+        """The file of a trial's answers per puzzle, written or not."""
+        place = SweepFolder(Path(self.folder)).trial(trial.number, trial.record.signature)
+        return place.answers
 
     @property
     def complete(self) -> tuple[TrialSummary, ...]:
@@ -161,20 +103,50 @@ def clock_seconds(folder: SweepFolder) -> float:
 
 def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -> TrialSummary:
     """The trial; adds the moments (Unix seconds) at which something was written about it."""
+    outcome = folder.outcome()
+    replicates = [_summarize_replicate(one, at_work, moments) for one in folder.replicates()]
+    moments += [outcome.ended] if outcome else []
+    return TrialSummary(
+        record=folder.record(),
+        state=outcome.state if outcome else _unfinished_state(replicates),
+        reason=outcome.reason if outcome else _waiting(at_work),
+        ended=outcome.ended if outcome else None,
+        replicates=tuple(replicates),
+    )
+
+
+def _unfinished_state(replicates: Sequence[ReplicateSummary]) -> TrialState:
+    """A trial without an outcome is paused where nothing of it runs and something was paused."""
+    states = {one.state for one in replicates}
+    paused = TrialState.PAUSED in states and TrialState.RUNNING not in states
+    return TrialState.PAUSED if paused else TrialState.RUNNING
+
+
+def _waiting(at_work: bool) -> str:
+    return "under way, no outcome yet" if at_work else "cut short; --resume goes on with it"
+
+
+def _summarize_replicate(
+    folder: ReplicateFolder, at_work: bool, moments: list[float]
+) -> ReplicateSummary:
     outcome, measurements = folder.outcome(), list(folder.measurements())
     reports = [measurement.progress for measurement in measurements]
     moments += [measurement.time_ms / 1000 for measurement in measurements]
     moments += [outcome.ended] if outcome else []
     end = outcome if outcome and outcome.state.is_final else None
-    waiting = "under way, no outcome yet" if at_work else "cut short; --resume goes on with it"
-    return TrialSummary(
-        record=folder.record(),
+    return ReplicateSummary(
+        replicate=folder.replicate(),
         state=outcome.state if outcome else TrialState.RUNNING,
-        reason=end.reason if end else waiting,
+        reason=end.reason if end else _waiting(at_work),
         ended=end.ended if end else None,
         last=reports[-1] if reports else None,
         evaluations=tuple(
-            Evaluation(training_flops=one.training_flops, curve=one.curve, halting=one.halting)
+            Evaluation(
+                training_flops=one.training_flops,
+                curve=one.curve,
+                halting=one.halting,
+                votes=one.votes,
+            )
             for one in reports
             if one.curve
         ),

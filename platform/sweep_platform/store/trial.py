@@ -1,43 +1,51 @@
-"""The folder of one trial: that of a single run, with its place in the sweep in `run.json`.
+"""The folder of one trial: its configuration, its end, and a folder for each of its replicates.
 
-See `hrm.runs.folder` for its files. The driver writes them all but for the checkpoint.
+    trial.json      which configuration, and what it costs; written once, before it starts
+    outcome.json    how the trial ended; missing while it may go on
+    answers.parquet which puzzle each replicate solved, see `hrm.evaluation.answer_file`
+    measure-0/      a replicate, in the layout of a single run, see `hrm.runs.folder`
+
+The driver writes them all but for the checkpoints.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from hrm.config import ConfigError, ModelConfig
-from hrm.models import MODELS
-from hrm.runs.folder import Outcome, RunFiles, RunState
-from puzzle_datasets.common.files import write_file
+from hrm.config import ConfigError
+from hrm.runs.folder import Outcome, OutcomeFile, RunFiles, RunState, require_settings
+from puzzle_datasets.common.files import write_file, write_json
+from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.common.records import MisfitError, record_from
-from puzzle_datasets.common.text import shown
 from sweep_platform.spec.schema import Scalar
-from sweep_platform.store.sections import require_moment
+from sweep_platform.store.replicate import Purpose, Replicate
 
-__all__ = ["Outcome", "TrialFolder", "TrialRecord", "TrialState"]
+__all__ = ["Outcome", "ReplicateFolder", "TrialFolder", "TrialRecord", "TrialState"]
 
 TrialState = RunState
-"""A trial stands as its run does."""
+"""A trial stands as a run does."""
+
+FORMAT = 1
+_RESTORE = "restore it"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One configuration, and its cost, known before it starts.
+    """One configuration, and the cost of each of its replicates, known before it starts.
 
     Attributes:
         number: of the trial in the sweep, from 0.
         study_number: of the trial in the Optuna study, which also counts draws that were
             rejected.
-        signature: hash of all that changes the result (configuration, seed, data).
+        signature: hash of all that changes the result but the seed (configuration, data).
         parameters: the searched knobs as they were drawn, such as N, T, hidden_size, M_max.
         inactive: those of them that this model has no use for.
         model: the resolved `hrm.config.ModelConfig`.
-        training: the resolved `hrm.config.TrainingConfig`.
+        training: the resolved `hrm.config.TrainingConfig`, without the seed.
         dataset: folder, name and fingerprint of the puzzles.
         parameter_count: weights without the puzzle table.
         total_steps: optimizer steps of the whole training.
-        training_flops: FLOPs the whole training will spend.
+        training_flops: FLOPs the whole training of a replicate will spend.
         inference_flops: FLOPs for one puzzle at M_max segments.
     """
 
@@ -70,54 +78,118 @@ _COSTS = ("parameter_count", "total_steps", "training_flops", "inference_flops")
 _TRIAL = ("number", "study_number", "signature", "parameters", "inactive")
 
 
-class TrialFolder(RunFiles):
-    """Files of one trial."""
+def training_of(record: TrialRecord, replicate: Replicate) -> dict[str, Any]:
+    """The training of one replicate: confirmation is measured on the puzzles kept back for it."""
+    training = {**record.training, "seed": replicate.seed}
+    if replicate.purpose is Purpose.CONFIRM and training.get("confirm_share"):
+        training["eval_part"] = "confirm"
+    return training
 
-    def create(self, record: TrialRecord) -> None:
-        """Write the trial's configuration, before it starts."""
-        sections = {name: getattr(record, name) for name in _SECTIONS}
-        trial = {name: getattr(record, name) for name in _TRIAL}
-        decay = {"ema_decay": record.training.get("ema")}
-        self._write({**sections, "costs": record.costs, **decay, "trial": trial})
 
-    def retry(self, study_number: int) -> None:
-        """Let a trial that failed run again, as another trial of the study."""
-        self.create(replace(self.record(), study_number=study_number))
-        self._outcome.unlink(missing_ok=True)
-        self.error.unlink(missing_ok=True)
+class ReplicateFolder(RunFiles):
+    """Files of one replicate: those of a single run, with its place in the sweep in `run.json`."""
 
-    def record(self) -> TrialRecord:
-        """Read the trial's configuration. Raises `ConfigError` where it is damaged or foreign."""
+    @property
+    def label(self) -> str:
+        """The replicate's label, such as "measure-0"."""
+        return self.root.name
+
+    def create(self, record: TrialRecord, replicate: Replicate) -> None:
+        """Write what is trained, before it starts."""
+        place = {"number": record.number, "signature": record.signature}
+        self._write(
+            {
+                "dataset": record.dataset,
+                "model": record.model,
+                "training": training_of(record, replicate),
+                "costs": record.costs,
+                "ema_decay": record.training.get("ema"),
+                "trial": {**place, "purpose": replicate.purpose, "replicate": replicate.number},
+            }
+        )
+
+    def replicate(self) -> Replicate:
+        """Which replicate it is. Raises `ConfigError` where its record is damaged or foreign."""
         content = self._read()
-        trial = content.get("trial")
-        fields = {name: content[name] for name in _SECTIONS}
-        fields |= content["costs"] | (trial if isinstance(trial, dict) else {})
+        place = content.get("trial")
+        fields = {"seed": content["training"].get("seed")}
+        if isinstance(place, dict):
+            fields |= {"purpose": place.get("purpose"), "number": place.get("replicate")}
         try:
-            record = record_from(fields, TrialRecord)
-            _require_known(record)
+            return record_from(fields, Replicate)
         except MisfitError as error:
-            raise ConfigError.of(self._run, error.problem, "restore it") from error
-        return record
-
-    def outcome(self) -> Outcome | None:
-        """The end of the trial, as of a run. Raises `ConfigError` where it is damaged."""
-        outcome = super().outcome()
-        try:
-            require_moment(None if outcome is None else outcome.ended, "ended")
-        except MisfitError as error:
-            raise ConfigError.of(self._outcome, error.problem, "restore it") from error
-        return outcome
+            raise ConfigError.of(self._run, error.problem, _RESTORE) from error
 
     def write_error(self, traceback: str) -> None:
         """Keep the traceback of an error."""
         write_file(self.error, traceback.encode())
 
 
-def _require_known(record: TrialRecord) -> None:
-    """Raise `MisfitError` where a record's model, or a setting, is none that there is here."""
-    model = record.model.get("model", ModelConfig.model)
-    if model not in MODELS:
-        raise MisfitError(f"has {shown(model)} as model.model, which is unknown here")
-    for name, value in record.training.items():
-        if isinstance(value, dict) or (isinstance(value, list) and name != "evaluate_at"):
-            raise MisfitError(f"has {shown(value)} as training.{name}, which is no plain value")
+class TrialFolder:
+    """Files of one trial. Raises `ConfigError` where one is damaged, or of another version."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._trial, self._outcome = root / "trial.json", OutcomeFile(root / "outcome.json")
+        self.answers = root / "answers.parquet"
+
+    @property
+    def created(self) -> float:
+        """Unix seconds when the trial was created."""
+        return self._trial.stat().st_mtime
+
+    def create(self, record: TrialRecord) -> None:
+        """Write the trial's configuration, before it starts."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        sections = {name: getattr(record, name) for name in _SECTIONS}
+        place = {name: getattr(record, name) for name in _TRIAL}
+        write_json(self._trial, {"format": FORMAT, **sections, "costs": record.costs, **place})
+
+    def record(self) -> TrialRecord:
+        """Read the trial's configuration."""
+        content = Reader(self._trial, ConfigError, _RESTORE).object(FORMAT)
+        costs = content.pop("costs", None)
+        content.pop("format", None)
+        fields = {**content, **(costs if isinstance(costs, dict) else {})}
+        try:
+            record = record_from(fields, TrialRecord)
+            require_settings(record.model, record.training, without="seed")
+        except MisfitError as error:
+            raise ConfigError.of(self._trial, error.problem, _RESTORE) from error
+        return record
+
+    def outcome(self) -> Outcome | None:
+        """The end of the trial; None while it may go on."""
+        return self._outcome.read()
+
+    def end(self, outcome: Outcome) -> None:
+        """Write how the trial ended."""
+        self._outcome.write(outcome)
+
+    def begin_again(self, study_number: int) -> None:
+        """Let a trial that has ended go on, as another trial of the study."""
+        self.create(replace(self.record(), study_number=study_number))
+        self._outcome.begin_again()
+
+    def replicate(self, label: str) -> ReplicateFolder:
+        """The folder of a replicate, made or not."""
+        return ReplicateFolder(self.root / label)
+
+    def replicates(self, *purposes: Purpose) -> list[ReplicateFolder]:
+        """Replicates that were begun, of these purposes or of any, by purpose and number."""
+        wanted = purposes or tuple(Purpose)
+        found = [
+            (wanted.index(purpose), int(number), path.name)
+            for path in self.root.iterdir()
+            for purpose, number in [_parts(path.name)]
+            if purpose in wanted
+        ]
+        folders = (self.replicate(name) for *_, name in sorted(found))
+        return [folder for folder in folders if folder.exists()]
+
+
+def _parts(name: str) -> tuple[Purpose | None, str]:
+    """The purpose and number in a folder's name; None where it is not a replicate's."""
+    purpose, _, number = name.partition("-")
+    known = purpose in set(Purpose) and number.isdecimal()
+    return (Purpose(purpose) if known else None), number

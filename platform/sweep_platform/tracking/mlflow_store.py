@@ -62,7 +62,7 @@ def open_store(uri: str) -> "MlflowClient":
         remedy = "move that file away if nobody needs it, or name another"
     from mlflow.tracking import MlflowClient
 
-    with refused(uri, "does not answer as MLflow should", remedy, *_errors()):
+    with refused(uri, "does not answer as MLflow should", remedy, *_errors(), ValueError):
         client = MlflowClient(anchored(uri))
         client.search_experiments(max_results=1)
     return client

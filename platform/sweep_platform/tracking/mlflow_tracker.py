@@ -1,6 +1,7 @@
-"""MLflow as a tracker: the sweep's folder mirrored as a parent run and one run a trial."""
+"""MLflow as a tracker: the sweep's folder mirrored as a parent run and one run a replicate."""
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.text import knobs, redact
 from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import last_end, summarize
-from sweep_platform.store.trial import TrialFolder, TrialRecord
+from sweep_platform.store.trial import ReplicateFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
 from sweep_platform.tracking.mlflow_store import open_store, refused
 from sweep_platform.tracking.tracker import TrackingError
@@ -62,8 +64,13 @@ def find_experiment(client: "MlflowClient", uri: str, name: str) -> str:
     return str(found.experiment_id)
 
 
+def _key(record: TrialRecord, folder: ReplicateFolder) -> str:
+    """Names a replicate within its sweep."""
+    return f"{record.signature}/{folder.label}"
+
+
 class SweepRuns:
-    """One parent run for the sweep, and one child run for each trial, by its signature.
+    """One parent run for the sweep, and one child run for each replicate, by its key.
 
     The experiment and the parent run are made here if the open store lacks them. Everything here
     raises what MLflow raises where its store is away; `TrackingError` if the experiment was
@@ -82,25 +89,25 @@ class SweepRuns:
         for run in found.values():  # the parent of some may have been a double that was dropped
             if run.data.tags.get(view.PARENT_TAG) != self.parent.id:
                 client.set_tag(run.info.run_id, view.PARENT_TAG, self.parent.id)
-        self.trials = {signature: self._known(run) for signature, run in found.items()}
+        self.replicates = {key: self._known(run) for key, run in found.items()}
 
-    def create_trial(self, folder: TrialFolder, record: TrialRecord) -> KnownRun:
-        """Make a trial's run."""
-        own = {view.TRIAL_TAG: record.signature, view.PARENT_TAG: self.parent.id}
-        tags = {**view.sweep_tags(self._record), **own}
-        name = f"{record.number:04d} {knobs(record.knobs)}"
-        trial = self._create(tags, name, int(folder.created * 1000))
-        self.trials[record.signature] = trial
-        return trial
+    def create(self, folder: ReplicateFolder, record: TrialRecord) -> KnownRun:
+        """Make a replicate's run."""
+        own = {view.TRIAL_TAG: record.signature, view.REPLICATE_TAG: folder.label}
+        tags = {**view.sweep_tags(self._record), **own, view.PARENT_TAG: self.parent.id}
+        name = f"{record.number:04d} {folder.label} {knobs(record.knobs)}"
+        run = self._create(tags, name, int(folder.created * 1000))
+        self.replicates[_key(record, folder)] = run
+        return run
 
-    def describe(self, trial: KnownRun, record: TrialRecord) -> None:
-        """Send what is known of a trial before it starts."""
+    def describe(self, run: KnownRun, record: TrialRecord, replicate: Replicate) -> None:
+        """Send what is known of a replicate before it starts."""
         from mlflow.entities import Param
 
-        self._client.log_inputs(trial.id, [view.dataset_input(self._record)])
-        fields = view.parameters(record).items()
-        self._client.log_batch(trial.id, params=[Param(key, value) for key, value in fields])
-        trial.described = True
+        self._client.log_inputs(run.id, [view.dataset_input(self._record)])
+        fields = view.parameters(record, replicate).items()
+        self._client.log_batch(run.id, params=[Param(key, value) for key, value in fields])
+        run.described = True
 
     def set_status(
         self, run: KnownRun, status: view.RunStatus, end: int | None, reason: str | None = None
@@ -128,7 +135,7 @@ class SweepRuns:
             raise FileNotFoundError(errno.ENOENT, f"the store was moved from {former[0]}")
 
     def _find(self) -> dict[str, "Run"]:
-        """Runs of this sweep by their trial's signature; the parent's is empty."""
+        """Runs of this sweep by their keys; the parent's is empty."""
         found: dict[str, Run] = {}
         token: str | None = ""
         while token is not None:
@@ -139,7 +146,9 @@ class SweepRuns:
                 page_token=token or None,
             )
             for run in page:
-                if found.setdefault(run.data.tags.get(view.TRIAL_TAG, ""), run) is not run:
+                tags = run.data.tags
+                key = "/".join(tags.get(tag, "") for tag in (view.TRIAL_TAG, view.REPLICATE_TAG))
+                if found.setdefault(key.strip("/"), run) is not run:
                     # A request to make it was carried out after it had been given up.
                     self._client.delete_run(run.info.run_id)
             token = page.token or None
@@ -199,8 +208,8 @@ class MlflowTracker:
         assert self._runs is not None
         try:
             status = self._status()
-            for folder in self._unfinished():
-                self._send_trial(self._runs, folder, status)
+            for record, folder in self._unfinished():
+                self._send_replicate(self._runs, record, folder, status)
             self._send_sweep(self._runs, status)
         except BaseException:
             # What a lost answer was about is unknown: ask MLflow again before anything is made.
@@ -220,17 +229,21 @@ class MlflowTracker:
         """Count the reports and changes of state that MLflow is not known to have."""
         runs, sweep = self._runs, self._status()
         missing = int(runs is None or runs.parent.status != sweep)
-        for folder in self._unfinished():
-            trial = runs.trials.get(folder.record().signature) if runs else None
+        for record, folder in self._unfinished():
+            run = runs.replicates.get(_key(record, folder)) if runs else None
             steps = [m.progress.step for m in folder.measurements()]
-            missing += sum(trial is None or step > trial.sent for step in steps)
+            missing += sum(run is None or step > run.sent for step in steps)
             status = view.trial_status(folder.outcome(), sweep)
-            missing += trial is None or trial.status != status
+            missing += run is None or run.status != status
         return missing
 
-    def _unfinished(self) -> list[TrialFolder]:
-        """Trials of which MLflow may lack something."""
-        return [folder for folder in self._sweep.trials() if folder.root not in self._complete]
+    def _unfinished(self) -> Iterator[tuple[TrialRecord, ReplicateFolder]]:
+        """Replicates of which MLflow may lack something."""
+        for trial in self._sweep.trials():
+            begun = [one for one in trial.replicates() if one.root not in self._complete]
+            if begun:
+                record = trial.record()
+                yield from ((record, one) for one in begun)
 
     def _status(self) -> view.RunStatus:
         return view.sweep_status(last_end(self._sweep.sessions()))
@@ -241,31 +254,37 @@ class MlflowTracker:
         self._complete.clear()
         self._connected = True
 
-    def _send_trial(self, runs: SweepRuns, folder: TrialFolder, sweep: view.RunStatus) -> None:
-        record, outcome = folder.record(), folder.outcome()
-        trial = runs.trials.get(record.signature) or runs.create_trial(folder, record)
+    def _send_replicate(
+        self,
+        runs: SweepRuns,
+        record: TrialRecord,
+        folder: ReplicateFolder,
+        sweep: view.RunStatus,
+    ) -> None:
+        outcome = folder.outcome()
+        run = runs.replicates.get(_key(record, folder)) or runs.create(folder, record)
         status = view.trial_status(outcome, sweep)
         ended = outcome is not None and outcome.state.is_final
-        if not ended or trial.status != status:
-            if not trial.described:
-                runs.describe(trial, record)
-            self._send_reports(trial, folder, ended)
-        if trial.status != status:
+        if not ended or run.status != status:
+            if not run.described:
+                runs.describe(run, record, folder.replicate())
+            self._send_reports(run, folder, ended)
+        if run.status != status:
             end = int(outcome.ended * 1000) if outcome else None
-            runs.set_status(trial, status, end, outcome.reason if outcome else "")
+            runs.set_status(run, status, end, outcome.reason if outcome else "")
         if ended:
             self._complete.add(folder.root)
 
-    def _send_reports(self, trial: KnownRun, folder: TrialFolder, ended: bool) -> None:
+    def _send_reports(self, run: KnownRun, folder: ReplicateFolder, ended: bool) -> None:
         measurements = list(folder.measurements())
-        new = [m for m in measurements if m.progress.step > trial.sent]
+        new = [m for m in measurements if m.progress.step > run.sent]
         metrics = [metric for m in new for metric in view.report_metrics(m)]
         if ended:
             metrics += view.curve_metrics(measurements)
         if metrics:
-            self._client.log_batch(trial.id, metrics=metrics)
+            self._client.log_batch(run.id, metrics=metrics)
         if new:
-            trial.sent = new[-1].progress.step
+            run.sent = new[-1].progress.step
 
     def _send_sweep(self, runs: SweepRuns, status: view.RunStatus) -> None:
         if runs.parent.status == status:

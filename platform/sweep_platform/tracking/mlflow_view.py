@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from hrm.progress import Measurement
-from sweep_platform.report.analysis import best, curve_points, final_points
+from sweep_platform.common.text import knobs
+from sweep_platform.report.analysis.points import best, curve_points, final_points
 from sweep_platform.report.wording import leaves
 from sweep_platform.spec.metrics import METRIC, METRICS, measured
 from sweep_platform.store.folder import SessionEnd, SweepRecord
+from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import SweepSummary
 from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
 
-SWEEP_TAG, TRIAL_TAG = "sweep.id", "sweep.trial"
+SWEEP_TAG, TRIAL_TAG, REPLICATE_TAG = "sweep.id", "sweep.trial", "sweep.replicate"
 STATE_TAG, REASON_TAG = "sweep.state", "sweep.reason"
 PARENT_TAG = "mlflow.parentRunId"
 CURSOR = METRICS[-1].key
@@ -55,9 +57,9 @@ def sweep_status(end: SessionEnd | None) -> RunStatus:
 
 
 def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
-    """Return the status of a trial's run.
+    """Return the status of a replicate's run, whose end or pause is `outcome`.
 
-    A trial that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
+    One that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
     interrupted, until it is resumed.
     """
     if outcome is not None and outcome.state.is_final:
@@ -82,13 +84,16 @@ def sweep_tags(record: SweepRecord) -> dict[str, str]:
     return tags
 
 
-def parameters(record: TrialRecord) -> dict[str, str]:
-    """Parameters of a trial's run, `LAST_PARAMETER` at the end.
+def parameters(record: TrialRecord, replicate: Replicate) -> dict[str, str]:
+    """Parameters of a replicate's run, `LAST_PARAMETER` at the end.
 
     Knobs stand under their own names, the whole configuration below `model.` and `training.`.
+    Runs that are grouped by `configuration` in MLflow show their mean.
     """
     settings = leaves({"model": record.model, "training": record.training})
-    fields = {**record.knobs, **dict(settings), LAST_PARAMETER: record.parameter_count}
+    own = {"configuration": f"{record.number}: {knobs(record.knobs)}", "seed": replicate.seed}
+    own |= {"purpose": replicate.purpose, "replicate": replicate.number}
+    fields = {**record.knobs, **own, **dict(settings), LAST_PARAMETER: record.parameter_count}
     return {key: str(value) for key, value in fields.items()}
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.report.analysis import (
+from sweep_platform.report.analysis.points import (
     Point,
     best_trial,
     final_point,

@@ -85,7 +85,8 @@ def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
     sweep = asdict(folder.record())
     folder.create(SweepRecord(**poisoned(sweep) | {"spec": sweep["spec"]}))
     for trial in folder.trials():
-        record = poisoned(asdict(trial.record()))
+        sound = asdict(trial.record())
+        record = poisoned(sound) | {name: sound[name] for name in ("model", "training")}
         record["parameters"] |= {HOSTILE: HOSTILE}
         trial.create(TrialRecord(**{**record, "inactive": tuple(record["inactive"])}))
         outcome = trial.root / "outcome.json"

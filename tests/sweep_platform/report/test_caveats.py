@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from sweep_builders import first
 from trackers import report_again
 
-from sweep_platform.report.sections.result import caveats
+from sweep_platform.report.blocks import Paragraph
+from sweep_platform.report.sections.result import caveats, result_section
 from sweep_platform.store.folder import SessionEnd
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
 
@@ -79,7 +82,7 @@ def test_a_front_that_is_reached_with_fewer_segments(make_sweep) -> None:
     sweep = make_sweep(COMPLETE)
     [trial] = sweep.trials()
     assert "already after" not in sentences(summarize(sweep))
-    last = [m.progress for m in trial.measurements() if m.progress.curve][-1]
+    last = [m.progress for m in first(trial).measurements() if m.progress.curve][-1]
     assert last.curve
     falling = replace(last.curve, exact_accuracy=(0.5, 0.1))
     report_again(trial, last.step + 1, curve=falling)
@@ -90,3 +93,54 @@ def test_a_front_that_is_reached_with_fewer_segments(make_sweep) -> None:
 def test_names_have_no_edge(make_comparison) -> None:
     text = sentences(summarize(make_comparison("hrm", "looped", "transformer")))
     assert "model (" not in text
+
+
+FLOOR = {"name": "guess", "words": "a guess", "token_accuracy": 0.9, "puzzles": 40}
+
+
+@pytest.mark.parametrize(("floor", "beaten"), [(0.0, True), (0.9, False)])
+def test_an_accuracy_that_does_not_beat_the_floor(make_sweep, floor: float, beaten: bool) -> None:
+    sweep = make_sweep(COMPLETE, COMPLETE)
+    assert "floor" not in sentences(summarize(sweep)), "none is recorded"
+    low = FLOOR | {"exact_accuracy": 0.0, "name": "worse"}
+    floors = [low, FLOOR | {"exact_accuracy": floor}]
+    record = sweep.record()
+    sweep.create(replace(record, dataset={**record.dataset, "floors": floors}))
+    found = summarize(sweep)
+    assert ("does not beat the floor" in sentences(found)) is not beaten
+    assert ("guess solves 90.0 % without training" in sentences(found)) is not beaten
+    [line] = [b.text for b in result_section(found) if isinstance(b, Paragraph)]
+    named = "worse (a guess) solves 0.0 % (0 of 40)" if beaten else "guess (a guess) solves 90.0 %"
+    assert line.startswith(f"Floor: {named}")
+
+
+def test_solving_nothing_beats_no_floor(make_sweep) -> None:
+    sweep = make_sweep(COMPLETE)
+    record, [trial] = sweep.record(), sweep.trials()
+    last = [m.progress for m in first(trial).measurements() if m.progress.curve][-1]
+    assert last.curve
+    none = replace(last.curve, exact_accuracy=(0.0,) * len(last.curve.exact_accuracy))
+    report_again(trial, last.step + 1, curve=none)
+    floors = [FLOOR | {"exact_accuracy": 0.0}]
+    sweep.create(replace(record, dataset={**record.dataset, "floors": floors}))
+    assert "does not beat the floor: its 95 % interval begins at 0.0 %" in sentences(
+        summarize(sweep)
+    )
+
+
+def test_a_confirmed_accuracy_is_held_to_the_floor(make_sweep) -> None:
+    """What confirms a trial counts, and not what it was picked for."""
+    sweep = make_sweep(COMPLETE)
+    record = sweep.record()
+    floors = [FLOOR | {"exact_accuracy": 0.02}]
+    sweep.create(replace(record, dataset={**record.dataset, "floors": floors}))
+    found = summarize(sweep)
+    assert "floor" not in sentences(found)
+    [one] = found.trials
+    [measured] = one.replicates
+    again = replace(measured.replicate, purpose=Purpose.CONFIRM)
+    worse = replace(measured.evaluations[-1].curve, exact_accuracy=(0.0, 0.0))
+    evaluation = replace(measured.evaluations[-1], curve=worse)
+    confirming = replace(measured, replicate=again, evaluations=(evaluation,))
+    confirmed = replace(one, replicates=(measured, confirming))
+    assert "does not beat the floor" in sentences(replace(found, trials=(confirmed,)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sweep_platform.report.analysis import points, trials_front
+from sweep_platform.report.analysis.points import points, trials_front
 from sweep_platform.report.sections.curves import segments_chart, training_chart
 from sweep_platform.report.sections.front import front_chart
 from sweep_platform.report.sections.knobs import knobs_chart

@@ -10,7 +10,12 @@ import pytest
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.summary import Evaluation, SweepSummary, summarize
+from sweep_platform.store.summary import (
+    Evaluation,
+    ReplicateSummary,
+    SweepSummary,
+    summarize,
+)
 from sweep_platform.store.trial import Outcome, TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
@@ -104,7 +109,11 @@ def test_evaluations_without_halting(make_sweep) -> None:
 
 def changed(sweep: SweepSummary, change: Callable[[Evaluation], Evaluation]) -> SweepSummary:
     """The sweep with every evaluation changed."""
-    trials = [replace(t, evaluations=tuple(map(change, t.evaluations))) for t in sweep.trials]
+
+    def of(one: ReplicateSummary) -> ReplicateSummary:
+        return replace(one, evaluations=tuple(map(change, one.evaluations)))
+
+    trials = [replace(t, replicates=tuple(map(of, t.replicates))) for t in sweep.trials]
     return replace(sweep, trials=tuple(trials))
 
 

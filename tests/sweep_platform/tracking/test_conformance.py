@@ -1,7 +1,7 @@
 """Every tracker keeps the contract: MLflow in a file, MLflow through its server, one in memory."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from conformance_tracker import Shown, TrackerConformance
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from trackers import report_again
+from trackers import replicates_of, report_again
 
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
@@ -54,7 +54,7 @@ class MlflowConformance(TrackerConformance):
     @pytest.fixture
     def make_sweep(self, make_sweep: MakeSweep, request: pytest.FixtureRequest) -> MakeSweep:
         """Sweeps of an experiment of the test's own, for a server keeps those of all tests."""
-        return lambda *states: make_sweep(*states, name=request.node.name)
+        return lambda *states, **given: make_sweep(*states, name=request.node.name, **given)
 
     @pytest.fixture
     def make(self, uri: str) -> Any:
@@ -126,10 +126,15 @@ class TestMlflowServer(MlflowConformance):
         again.check()
         again.sync()
         assert again.unsent() == 0
-        signature = sweep.trials()[0].record().signature
-        steps = [step for step, _ in shown(sweep).reports[signature]]
+        [name] = replicates_of(sweep)
+        steps = [step for step, _ in shown(sweep).reports[name]]
         assert steps == [45, 50, 70, 75, 95, 100, 110]
-        assert shown(sweep).states == {"": "interrupted", signature: "interrupted"}
+        assert shown(sweep).states == {"": "interrupted", name: "interrupted"}
+
+
+def run_name(tags: Mapping[str, str]) -> str:
+    """Signature and label of a replicate's run; the sweep's own is empty."""
+    return "/".join(tags[tag] for tag in ("sweep.trial", "sweep.replicate") if tag in tags)
 
 
 def shown_by_mlflow(sweep: SweepFolder, uri: str) -> Shown:
@@ -137,18 +142,18 @@ def shown_by_mlflow(sweep: SweepFolder, uri: str) -> Shown:
     experiment = client.get_experiment_by_name(sweep.record().name)
     assert experiment
     runs = client.search_runs([experiment.experiment_id])
-    by_signature = {run.data.tags.get("sweep.trial", ""): run for run in runs}
-    assert len(by_signature) == len(runs), "a trial has one run"
+    by_name = {run_name(run.data.tags): run for run in runs}
+    assert len(by_name) == len(runs), "a replicate has one run"
     reports = {
-        signature: [
+        name: [
             (metric.step, int(metric.value))
             for metric in client.get_metric_history(run.info.run_id, "training_flops")
         ]
-        for signature, run in by_signature.items()
-        if signature
+        for name, run in by_name.items()
+        if name
     }
-    parent = by_signature[""].info.run_id
+    parent = by_name[""].info.run_id
     stored = [*client.list_artifacts(parent), *client.list_artifacts(parent, "report")]
     names = {file.path.removeprefix("report/") for file in stored if not file.is_dir}
-    states = {signature: run.data.tags["sweep.state"] for signature, run in by_signature.items()}
+    states = {name: run.data.tags["sweep.state"] for name, run in by_name.items()}
     return Shown({name: sorted(points) for name, points in reports.items()}, states, names)

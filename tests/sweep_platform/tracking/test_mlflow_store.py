@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sweep_platform.common.databases import anchored, database_file
+from sweep_platform.common.errors import InputError
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialState
 from sweep_platform.tracking.mlflow_store import open_store
@@ -56,6 +57,23 @@ def test_an_unknown_kind_of_store(uri: str) -> None:
         open_store(uri)
     assert (caught.value.field, caught.value.value) == ("--tracking-uri", uri)
     assert "sqlite:///mlflow.db" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("http://[::1", "does not answer as MLflow should"),
+        ("sqlite://", "is a database in memory"),
+        ("sqlite:///", "is a database in memory"),
+        ("sqlite:///?timeout=3", "is a database in memory"),
+        ("sqlite+pysqlite:///:memory:", "is a database in memory"),
+        ("sqlite:///~no-such-user/x.db", "name a user that there is"),
+        ("sqlite:///a\0b", "give a path that a system has"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused(uri: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        open_store(uri)
 
 
 def test_a_server_that_is_away_is_told_without_its_password() -> None:

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from mlflow.entities import Metric as Sent
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from sweep_builders import first
 from trackers import report_again
 
 from sweep_platform.common.text import knobs
 from sweep_platform.spec import metrics
 from sweep_platform.spec.metrics import Metric
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
+from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialState
 from sweep_platform.tracking import mlflow_tracker
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
@@ -116,7 +117,7 @@ def test_a_trial_of_some_model_shows_it(make_comparison: MakeSweep, uri: str) ->
     assert "N" not in run.data.params, "a transformer has no cycles"
     assert trials[0].data.params["N"] == "1"
     assert "N=" not in run.info.run_name
-    halting = [m.progress.halting for m in sweep.trials()[1].measurements()][-1]
+    halting = [m.progress.halting for m in first(sweep.trials()[1]).measurements()][-1]
     assert halting
     assert {
         "halting_exact_accuracy": pytest.approx(halting.exact_accuracy),
@@ -130,7 +131,7 @@ def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
     mirrored(sweep, uri)
     _, trials = parent_and_trials(uri)
     run = trials[1]
-    assert run.info.run_name == f"0001 {knobs(sweep.trials()[1].record().parameters)}"
+    assert run.info.run_name == f"0001 measure-0 {knobs(sweep.trials()[1].record().parameters)}"
     assert run.info.end_time == 1_790_000_101_000
     expected = {"N": "2", "model.hidden_size": "64", "training.batch_size": "16"}
     assert expected.items() <= run.data.params.items()
@@ -151,13 +152,31 @@ def test_what_a_trial_shows(make_sweep: MakeSweep, uri: str) -> None:
     assert dataset.dataset.digest == ("5f0c" * 16)[:36]
 
 
+def test_replicates_of_a_trial_are_told_apart_and_grouped(make_sweep: MakeSweep, uri: str) -> None:
+    sweep = make_sweep(COMPLETE, STOPPED, replicates=2)
+    mirrored(sweep, uri)
+    runs = {run.info.run_name: run.data for run in all_runs(uri) if "N" in run.data.params}
+    assert [name.split()[:2] for name in sorted(runs)] == [
+        [f"{trial:04d}", f"measure-{number}"] for trial in range(2) for number in range(2)
+    ]
+    for trial in sweep.trials():
+        number, label = trial.record().number, f"{trial.record().number}: "
+        for folder in trial.replicates():
+            [data] = [runs[n] for n in runs if n.startswith(f"{number:04d} {folder.label} ")]
+            replicate = folder.replicate()
+            own = {"purpose": "measure", "seed": str(replicate.seed)}
+            assert {**own, "replicate": str(replicate.number)}.items() <= data.params.items()
+            assert data.params["configuration"] == label + knobs(trial.record().knobs)
+            assert data.tags["sweep.replicate"] == folder.label
+
+
 def test_accuracy_and_flops_share_steps(make_sweep: MakeSweep, uri: str) -> None:
     """So that the chart's x-axis can be FLOPs."""
     sweep = make_sweep(COMPLETE)
     mirrored(sweep, uri)
     run = parent_and_trials(uri)[1][0]
     flops = {step: (time, value) for step, time, value in points(uri, run, "training_flops")}
-    reports = {m.progress.step: m for m in sweep.trials()[0].measurements()}
+    reports = {m.progress.step: m for m in first(sweep.trials()[0]).measurements()}
     assert {step: time for step, (time, _) in flops.items()} == {
         step: report.time_ms for step, report in reports.items()
     }
@@ -171,7 +190,7 @@ def test_the_final_curve_has_flops_as_steps(make_sweep: MakeSweep, uri: str) -> 
     sweep = make_sweep(COMPLETE, None)
     mirrored(sweep, uri)
     _, trials = parent_and_trials(uri)
-    curve = [m.progress.curve for m in sweep.trials()[0].measurements()][-1]
+    curve = [m.progress.curve for m in first(sweep.trials()[0]).measurements()][-1]
     assert curve
     for key in ("exact_accuracy", "inference_flops"):
         sent = [(step, value) for step, _, value in points(uri, trials[0], f"curve_{key}")]
@@ -196,13 +215,13 @@ def test_a_new_row_in_the_table_of_metrics_is_sent(
 ) -> None:
     row = Metric("new", "New", "New", str, "total_steps")
     monkeypatch.setattr(metrics, "METRICS", (row, *metrics.METRICS))
-    report = next(make_sweep(COMPLETE).trials()[0].measurements())
+    report = next(first(make_sweep(COMPLETE).trials()[0]).measurements())
     [sent] = [metric for metric in report_metrics(report) if metric.key == "new"]
     assert (sent.step, sent.value) == (report.progress.step, report.progress.total_steps)
 
 
 def test_a_value_that_is_no_number_is_left_out(make_sweep: MakeSweep) -> None:
-    report = next(make_sweep(COMPLETE).trials()[0].measurements())
+    report = next(first(make_sweep(COMPLETE).trials()[0]).measurements())
     progress = replace(report.progress, loss=math.nan)
     keys = [metric.key for metric in report_metrics(replace(report, progress=progress))]
     assert "loss" not in keys
@@ -226,7 +245,8 @@ def test_killed_after_a_run_was_made(make_sweep: MakeSweep, uri: str) -> None:
     client = open_store(uri)
     experiment = client.create_experiment("toy")
     signature = sweep.trials()[0].record().signature
-    tags = {"sweep.id": sweep.record().id, "sweep.trial": signature, "sweep.state": "running"}
+    own = {"sweep.trial": signature, "sweep.replicate": "measure-0"}
+    tags = {"sweep.id": sweep.record().id, **own, "sweep.state": "running"}
     made = client.create_run(experiment, tags={**tags, "mlflow.parentRunId": "?"}, run_name="0000")
     mirrored(sweep, uri)
     _, trials = parent_and_trials(uri)
@@ -264,7 +284,7 @@ def test_the_best_is_that_of_complete_trials(make_sweep: MakeSweep, uri: str) ->
     """The stopped trial stood higher than the complete one when it was stopped."""
     sweep = make_sweep(STOPPED, COMPLETE)
     stopped = sweep.trials()[0]
-    last = list(stopped.measurements())[-1].progress
+    last = list(first(stopped).measurements())[-1].progress
     assert last.curve
     solved = replace(last.curve, exact_accuracy=(1.0,) * len(last.curve.exact_accuracy))
     report_again(stopped, last.step + 1, curve=solved)
@@ -293,7 +313,9 @@ def test_a_trial_stopped_at_once_after_resume(make_sweep: MakeSweep, uri: str) -
     sweep.session_ended(SessionEnd.INTERRUPTED)
     mirrored(sweep, uri)
     sweep.session_started()
-    sweep.trials()[0].end(Outcome(state=STOPPED, reason="time is up", ended=1_790_000_200.0))
+    first(sweep.trials()[0]).end(
+        Outcome(state=STOPPED, reason="time is up", ended=1_790_000_200.0)
+    )
     sweep.session_ended(SessionEnd.DONE)
     mirrored(sweep, uri)
     run = parent_and_trials(uri)[1][0]
@@ -408,15 +430,15 @@ def test_lost_requests_and_answers_neither_lose_nor_double(
         patch.setattr(mlflow_tracker, "open_store", lambda at: LossyClient(open_store(at), line))
         mirror = MlflowTracker(sweep, uri)
         sync_until_sent(mirror)
-        sweep.trials()[1].end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
+        first(sweep.trials()[1]).end(Outcome(state=FAILED, reason="broke", ended=1.79e9))
         sweep.session_ended(SessionEnd.DONE)
         sync_until_sent(mirror)
     runs = all_runs(uri, sweep.record().name)
     assert len(runs) == 3
     assert "RUNNING" not in {run.info.status for run in runs}
     by_signature = {run.data.tags.get("sweep.trial"): run for run in runs}
-    for folder in sweep.trials():
-        check_points(uri, by_signature[folder.record().signature], folder)
+    for trial in sweep.trials():
+        check_points(uri, by_signature[trial.record().signature], first(trial))
 
 
 def sync_until_sent(mirror: MlflowTracker) -> None:
@@ -427,7 +449,7 @@ def sync_until_sent(mirror: MlflowTracker) -> None:
             continue
 
 
-def check_points(uri: str, run: Run, folder: TrialFolder) -> None:
+def check_points(uri: str, run: Run, folder: ReplicateFolder) -> None:
     reports = list(folder.measurements())
     sent = points(uri, run, "training_flops")
     assert sent == [(m.progress.step, m.time_ms, m.progress.training_flops) for m in reports]

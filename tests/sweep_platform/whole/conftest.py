@@ -140,8 +140,15 @@ class Mlflow:
         self.trials = [run for run in runs if run not in self.parents]
 
     def by_signature(self) -> dict[str, Run]:
-        """Runs of trials; fails if a trial has two."""
+        """Runs of trials of one replicate; fails if a trial has two."""
         found = {run.data.tags["sweep.trial"]: run for run in self.trials}
+        assert len(found) == len(self.trials)
+        return found
+
+    def by_replicate(self) -> dict[str, Run]:
+        """Runs of replicates, by signature and label; fails if one has two."""
+        names = ("sweep.trial", "sweep.replicate")
+        found = {"/".join(run.data.tags[name] for name in names): run for run in self.trials}
         assert len(found) == len(self.trials)
         return found
 

@@ -11,6 +11,7 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from sweep_builders import first
 
 from sweep_platform.cli import main
 from sweep_platform.store.folder import SessionEnd, SweepFolder
@@ -29,7 +30,7 @@ def content(folder: Path) -> dict[str, str]:
 
 def under_way(trial: TrialFolder) -> tuple[int, int]:
     """When a trial's first and last report were written, in milliseconds."""
-    times = [m.time_ms for m in trial.measurements()]
+    times = [m.time_ms for m in first(trial).measurements()]
     return min(times), max(times)
 
 
@@ -45,7 +46,7 @@ def test_a_sweep_ends_with_an_outcome_for_every_trial(finished: Finished) -> Non
 
 def test_trials_run_at_the_same_time(finished: Finished) -> None:
     _, sweep = finished
-    spans = [under_way(trial) for trial in sweep.trials() if trial.last_step]
+    spans = [under_way(trial) for trial in sweep.trials() if first(trial).last_step]
     assert any(max(a[0], b[0]) < min(a[1], b[1]) for a, b in combinations(spans, 2))
 
 
@@ -76,7 +77,7 @@ def test_the_study_knows_what_came_of_every_trial(finished: Finished) -> None:
     assert len(states) == len(sweep.trials())
 
 
-def test_mlflow_has_one_run_for_the_sweep_and_one_for_each_trial(
+def test_mlflow_has_one_run_for_the_sweep_and_one_for_each_replicate(
     finished: Finished, mlflow_of: Any
 ) -> None:
     _, sweep = finished
@@ -101,7 +102,7 @@ def test_mlflow_charts_accuracy_against_flops(finished: Finished, mlflow_of: Any
     mlflow = mlflow_of(sweep)
     for trial in sweep.trials():
         run = mlflow.by_signature()[trial.record().signature]
-        reports = [m.progress for m in trial.measurements()]
+        reports = [m.progress for m in first(trial).measurements()]
         curves = [(r.step, r.curve) for r in reports if r.curve]
         spent = mlflow.points(run, "training_flops")
         assert spent == [(r.step, r.training_flops) for r in reports]

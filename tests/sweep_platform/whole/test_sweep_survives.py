@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from sweep_builders import first
 
 from sweep_platform.cli import main
 from sweep_platform.store.folder import SessionEnd, SweepFolder
@@ -26,7 +27,7 @@ ENDLESS = (
 
 def numbers(trial: TrialFolder) -> list[dict[str, Any]]:
     """What a trial reported, without what no two runs share; fails if a step comes twice."""
-    reports = [asdict(m.progress) for m in trial.measurements()]
+    reports = [asdict(m.progress) for m in first(trial).measurements()]
     steps = [report["step"] for report in reports]
     assert steps == sorted(set(steps))
     return [{k: v for k, v in r.items() if k not in BY_THE_CLOCK} for r in reports]
@@ -37,13 +38,15 @@ def by_signature(sweep: SweepFolder) -> dict[str, TrialFolder]:
 
 
 def states(sweep: SweepFolder) -> list[TrialState | None]:
-    outcomes = [trial.outcome() for trial in sweep.trials()]
+    """How each trial ended, or its one replicate paused; None while it may run."""
+    outcomes = [trial.outcome() or first(trial).outcome() for trial in sweep.trials()]
     return [outcome and outcome.state for outcome in outcomes]
 
 
 def reported(sweep: SweepFolder) -> int:
     """How many trials without an outcome have reported."""
-    return sum(1 for trial in sweep.trials() if trial.last_step and not trial.outcome())
+    running = [t for t, state in zip(sweep.trials(), states(sweep), strict=True) if not state]
+    return sum(1 for trial in running if first(trial).last_step)
 
 
 def space_with(place: Any, learning_rates: str) -> tuple[str, str]:
@@ -101,13 +104,13 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
 ) -> None:
     sweep = SweepFolder(place.root / "runs/interrupted")
     here = ("--out", "runs/interrupted")
-    first = start(*space_with(place, "[1e-3]"), *here, *ENDLESS)
-    first.wait_until(lambda: reported(sweep))
+    driver = start(*space_with(place, "[1e-3]"), *here, *ENDLESS)
+    driver.wait_until(lambda: reported(sweep))
     assert place.listening() <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
-    os.killpg(first.process.pid, signal.SIGINT)  # as a terminal does
-    assert first.wait() == 130, first.said()
-    assert first.err.read_text() == ""
-    assert "--resume" in first.out.read_text().splitlines()[-1]
+    os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does
+    assert driver.wait() == 130, driver.said()
+    assert driver.err.read_text() == ""
+    assert "--resume" in driver.out.read_text().splitlines()[-1]
     assert "cut short" in (sweep.report / "report.md").read_text()
     assert (sweep.report / "report.html").exists()
     assert TrialState.PAUSED in states(sweep), "what had begun was told to save"
@@ -122,7 +125,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     assert second.err.read_text() == ""
     assert [session.end for session in sweep.sessions()] == [SessionEnd.INTERRUPTED] * 2
 
-    written = [m.time_ms / 1000 for trial in sweep.trials() for m in trial.measurements()]
+    written = [m.time_ms / 1000 for trial in sweep.trials() for m in first(trial).measurements()]
     minutes = (wall_seconds(sweep.sessions(), written) + 8) / 60
     third = start(*here, "--resume", "--set", f"budget.minutes={minutes}", "--address", cluster)
     assert third.wait() == 3, third.said()

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trackers import MlflowServer
+from sweep_builders import first
+from trackers import MlflowServer, replicates_of
 
 from sweep_platform.store.folder import SweepFolder
 
@@ -20,7 +21,7 @@ def server(place: Any, mlflow_database: Path) -> Iterator[MlflowServer]:
     server.kill()
 
 
-def test_what_a_server_missed_is_sent_by_a_resume_that_starts_nothing(
+def test_what_a_server_missed_of_each_replicate_is_sent_by_a_resume_that_starts_nothing(
     place: Any,
     start: Callable[..., Any],
     wait_until: Callable[..., None],
@@ -30,13 +31,14 @@ def test_what_a_server_missed_is_sent_by_a_resume_that_starts_nothing(
 ) -> None:
     sweep = SweepFolder(place.root / "runs/tracked")
     here = ("--out", "runs/tracked", "--address", cluster)
-    first = start(*here, "--trials", "3", "--tracking-uri", server.uri)
-    first.wait_until(lambda: any(trial.last_step for trial in sweep.trials()))
+    amount = ("--trials", "2", "--set", "replicates=2")
+    driver = start(*here, *amount, "--tracking-uri", server.uri)
+    driver.wait_until(lambda: any(first(trial).last_step for trial in sweep.trials()))
     server.kill()
-    assert first.wait() == 0, first.said()
-    assert first.err.read_text() == ""
-    assert first.said().count("takes nothing") == 1
-    assert "run again with --resume when" in first.said()
+    assert driver.wait() == 0, driver.said()
+    assert driver.err.read_text() == ""
+    assert driver.said().count("takes nothing") == 1
+    assert "run again with --resume when" in driver.said()
     assert all(trial.outcome() for trial in sweep.trials())
 
     server.start()
@@ -46,11 +48,11 @@ def test_what_a_server_missed_is_sent_by_a_resume_that_starts_nothing(
     assert [line.partition(" ")[0] for line in events] == ["Sweep", "Report:"]
     mlflow = mlflow_of(sweep, server.uri)
     assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
-    runs = mlflow.by_signature()
-    assert len(runs) == len(sweep.trials()) == 3
-    for trial in sweep.trials():
-        run = runs[trial.record().signature]
+    runs = mlflow.by_replicate()
+    assert (len(runs), len(sweep.trials())) == (4, 2)
+    for name, folder in replicates_of(sweep).items():
+        run = runs[name]
         assert run.info.status != "RUNNING"
         sent = mlflow.points(run, "training_flops")
-        reports = [m.progress for m in trial.measurements()]
+        reports = [m.progress for m in folder.measurements()]
         assert sent == [(report.step, report.training_flops) for report in reports]

@@ -10,6 +10,7 @@ from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
 from puzzle_datasets.kinds.arc.grids import check_grids, grid_sizes, token_legend
 from puzzle_datasets.kinds.arc.task_checks import check_identities, check_tasks
+from puzzle_datasets.kinds.floors import Floor
 from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
 from puzzle_datasets.storage.schema import ARC_VOCAB_SIZE, COLOUR_OFFSET, EOS, PAD, Mask, Tokens
 
@@ -110,4 +111,11 @@ KIND = Kind(
     vote_scores=later("arc.scoring", "score_once"),
     identified=True,
     published_tasks=later("arc.served", "scored_tasks"),
+    floors=(
+        Floor(
+            name="most common output of the task",
+            words="the output that the task's training pairs have most often",
+            predict=later("arc.floors", "commonest_outputs"),
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,16 +104,16 @@ class ArcVotes:
 
     def scores(self, guesses: Sequence[int] = (1, 2)) -> ArcScores:
         """Return pass@K for each K of `guesses`."""
-        ranks = self._ranks()
+        ranks = self.ranks()
         return ArcScores(
             inputs=len(ranks),
             inputs_voted=len({at for at, _ in self._votes}),
             tasks=len(np.unique(self._task_of_input)),
             votes=self._votes.total(),
-            pass_at={count: self._rates(ranks <= count) for count in guesses},
+            pass_at={k: pass_rates(ranks <= k, self._task_of_input) for k in guesses},
         )
 
-    def _ranks(self) -> npt.NDArray[np.float64]:
+    def ranks(self) -> npt.NDArray[np.float64]:
         """Return the ranks [I] of the true grids, from 1; infinite where nobody voted for one."""
         truths = [self._standing((at, grid)) for at, grid in enumerate(self._truths)]
         ranks = np.array([1.0 if votes < 0 else np.inf for votes, _, _ in truths])
@@ -125,14 +126,16 @@ class ArcVotes:
         # Where votes are equal, the sum of the confidences sorts as their mean does.
         return -self._votes[key], -self._confidence[key], key[1]
 
-    def _rates(self, solved: Mask) -> PassRates:
-        task = np.unique(self._task_of_input, return_inverse=True)[1]
-        shares = np.bincount(task, solved) / np.bincount(task)
-        return PassRates(
-            per_input=float(solved.mean()),
-            per_task=float((shares == 1).mean()),
-            task_mean=float(shares.mean()),
-        )
+
+def pass_rates(solved: Mask, tasks: npt.NDArray[np.integer[Any]]) -> PassRates:
+    """Return the rates of test inputs [I] of which some are solved, each of a task."""
+    task = np.unique(tasks, return_inverse=True)[1]
+    shares = np.bincount(task, solved) / np.bincount(task)
+    return PassRates(
+        per_input=float(solved.mean()),
+        per_task=float((shares == 1).mean()),
+        task_mean=float(shares.mean()),
+    )
 
 
 def score_once(dataset: PuzzleDataset, predictions: Tensor) -> dict[str, float]:

@@ -46,6 +46,13 @@ class InputIndex:
         """One row [I] of each input, un-augmented where there is such a row."""
         return self.rows[self.starts[:-1]]
 
+    @property
+    def copy_of_row(self) -> Tensor:
+        """The number int64 [n] of each row among those of its input, in the order of `rows`."""
+        order = torch.empty_like(self.rows)
+        order[self.rows] = torch.arange(len(self.rows))
+        return order - self.starts[self.of_row]
+
 
 @dataclass(frozen=True, kw_only=True)
 class VotingBatch:
@@ -57,94 +64,119 @@ class VotingBatch:
 
 
 @dataclass(frozen=True)
-class _Views:
-    """Test `rows` [n] in the order they are served, each under one identity's recipe."""
+class Views:
+    """Test pairs in views, in the order they are served.
+
+    `rows` int64 [n] of the test split; `turns` int64 [n] number the views of a pair, 0 being its
+    own form where the set has that; `identifiers` [n] and `augmentation` are those of each view.
+    """
 
     rows: Tensor
+    turns: Tensor
     identifiers: Tensor
     augmentation: Augmentation
 
-    @classmethod
-    def of(cls, rows: Tensor, identifiers: Tensor, dihedral: Tensor, colours: Tensor) -> "_Views":
-        corners = torch.zeros(len(rows), 2, dtype=torch.int64)
-        recipes = Augmentation(dihedral=dihedral, colours=colours, offsets=corners)
-        return cls(rows, identifiers, recipes)
+    def at(self, chosen: slice | Tensor) -> "Views":
+        """Return some of the views."""
+        rows, turns, identifiers = self.rows[chosen], self.turns[chosen], self.identifiers[chosen]
+        return Views(rows, turns, identifiers, self.augmentation.at(chosen))
 
-    def part(self, at: slice) -> "_Views":
-        return _Views(self.rows[at], self.identifiers[at], self.augmentation.at(at))
+
+def voting_views(dataset: PuzzleDataset, views: int) -> Views:
+    """Return every test pair in up to `views` views.
+
+    All pairs come un-augmented first, then all in a second view, and so on, so that a pass that
+    is cut short has seen each. The views are the identities of the pair's task; the
+    copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
+    tasks have one identity only, recipes drawn from the set's own seed.
+    """
+    assert views >= 1, views
+    plans = {"stored": _stored_views, "table": _table_views, "fresh": _drawn_views}
+    return plans[dataset.manifest.augmentation](dataset, views)
+
+
+def view_batches(
+    dataset: PuzzleDataset, views: Views, *, batch_size: int, share: Share | None = None
+) -> Iterator[VotingBatch]:
+    """Yield test pairs in their views, grids in the canvas's corner.
+
+    With `share`, the processes take turns, view by view. The last batch may be short.
+    """
+    share = share or Share()
+    mine = views.at(slice(share.rank, None, share.world_size))
+    for begin in range(0, len(mine.rows), batch_size):
+        part = mine.at(slice(begin, begin + batch_size))
+        batch = _as_seen(dataset, part)
+        yield VotingBatch(batch=batch, rows=part.rows, augmentation=part.augmentation)
 
 
 def voting_batches(
     dataset: PuzzleDataset, *, batch_size: int, views: int, share: Share | None = None
 ) -> Iterator[VotingBatch]:
-    """Yield every test pair in up to `views` views, grids in the canvas's corner.
-
-    All pairs come un-augmented first, then all in a second view, and so on, so that a pass that
-    is cut short has seen each. The views are the identities of the pair's task; the
-    copies at hand where the set stores augmented pairs; and where augmentation is fresh, and
-    tasks have one identity only, recipes drawn from the set's own seed. With `share`, the
-    processes take turns, view by view. The last batch may be short.
-    """
-    assert views >= 1, views
-    share = share or Share()
-    plans = {"stored": _stored_views, "table": _table_views, "fresh": _drawn_views}
-    plan = plans[dataset.manifest.augmentation]
-    mine = plan(dataset, views).part(slice(share.rank, None, share.world_size))
-    for begin in range(0, len(mine.rows), batch_size):
-        part = mine.part(slice(begin, begin + batch_size))
-        batch = _as_seen(dataset, part)
-        yield VotingBatch(batch=batch, rows=part.rows, augmentation=part.augmentation)
+    """Yield every test pair in up to `views` views; see `voting_views` and `view_batches`."""
+    chosen = voting_views(dataset, views)
+    return view_batches(dataset, chosen, batch_size=batch_size, share=share)
 
 
 def stored_augmentation(dataset: PuzzleDataset, rows: Tensor) -> Augmentation:
     """Return how the stored test pairs of rows [B] differ from their task's own."""
-    return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1).augmentation
+    return _recipes(dataset, dataset.test.puzzle_identifier[rows].long() - 1)
 
 
-def _under(dataset: PuzzleDataset, rows: Tensor, identity_rows: Tensor) -> _Views:
+def _recipes(dataset: PuzzleDataset, identity_rows: Tensor) -> Augmentation:
     identities = dataset.identities
     assert identities is not None, f"{dataset.manifest.name} holds no ARC tasks"
-    recipes = identities.dihedral[identity_rows], identities.colours[identity_rows]
-    return _Views.of(rows, (identity_rows + 1).int(), *recipes)
+    return _in_corner(identities.dihedral[identity_rows], identities.colours[identity_rows])
 
 
-def _table_views(dataset: PuzzleDataset, views: int) -> _Views:
+def _in_corner(dihedral: Tensor, colours: Tensor) -> Augmentation:
+    corners = torch.zeros(len(dihedral), 2, dtype=torch.int64)
+    return Augmentation(dihedral=dihedral, colours=colours, offsets=corners)
+
+
+def _under(dataset: PuzzleDataset, rows: Tensor, turns: Tensor, identity_rows: Tensor) -> Views:
+    recipes = _recipes(dataset, identity_rows)
+    return Views(rows, turns, (identity_rows + 1).int(), recipes)
+
+
+def _table_views(dataset: PuzzleDataset, views: int) -> Views:
     table = dataset.identities
     assert table is not None
     groups = dataset.test.group.long()
     starts = torch.searchsorted(table.group, groups)
     ends = torch.searchsorted(table.group, groups, right=True)
-    rows, identity_rows = _in_turns(starts, ends, views)
-    return _under(dataset, rows, identity_rows)
+    rows, turns, identity_rows = _in_turns(starts, ends, views)
+    return _under(dataset, rows, turns, identity_rows)
 
 
-def _stored_views(dataset: PuzzleDataset, views: int) -> _Views:
+def _stored_views(dataset: PuzzleDataset, views: int) -> Views:
     index = InputIndex.of(dataset)
-    _, position = _in_turns(index.starts[:-1], index.starts[1:], views)
+    _, turns, position = _in_turns(index.starts[:-1], index.starts[1:], views)
     rows = index.rows[position]
-    return _under(dataset, rows, dataset.test.puzzle_identifier[rows].long() - 1)
+    return _under(dataset, rows, turns, dataset.test.puzzle_identifier[rows].long() - 1)
 
 
-def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def _in_turns(starts: Tensor, ends: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
     """Walk the ranges from `starts` [R] to `ends`: first of each, second of each, and so on.
 
-    Return the range and the position [n] of each step; no range gives more than `most`.
+    Return the range, the turn and the position [n] of each step; no range gives more than `most`.
     """
     lengths = (ends - starts).clamp_max(most)
     turn, at = (torch.arange(int(lengths.max()))[:, None] < lengths).nonzero(as_tuple=True)
-    return at, starts[at] + turn
+    return at, turn, starts[at] + turn
 
 
-def _drawn_views(dataset: PuzzleDataset, views: int) -> _Views:
+def _drawn_views(dataset: PuzzleDataset, views: int) -> Views:
     groups, inverse = np.unique(dataset.test.group.numpy(), return_inverse=True)
     group_at = torch.from_numpy(inverse)
     seed = dataset.manifest.settings["seed"]
     recipes = [_draw_recipes(seed, group, views) for group in groups.tolist()]
     dihedral, colours = (torch.stack(parts) for parts in zip(*recipes, strict=True))
     rows = torch.arange(len(group_at)).repeat(views)
-    turn = torch.arange(views).repeat_interleave(len(group_at))
-    at = group_at[rows], turn
-    return _Views.of(rows, dataset.test.puzzle_identifier[rows], dihedral[at], colours[at])
+    turns = torch.arange(views).repeat_interleave(len(group_at))
+    at = group_at[rows], turns
+    identifiers = dataset.test.puzzle_identifier[rows]
+    return Views(rows, turns, identifiers, _in_corner(dihedral[at], colours[at]))
 
 
 def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
@@ -157,7 +189,7 @@ def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(dihedral), torch.from_numpy(colours)
 
 
-def _as_seen(dataset: PuzzleDataset, views: _Views) -> Batch:
+def _as_seen(dataset: PuzzleDataset, views: Views) -> Batch:
     test, rows = dataset.test, views.rows
     inputs, labels = test.inputs[rows], test.labels[rows]
     if dataset.manifest.augmentation != "stored":

@@ -10,6 +10,7 @@ from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
+from puzzle_datasets.kinds.floors import Floor
 from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
 from puzzle_datasets.kinds.maze import rules
 from puzzle_datasets.kinds.maze.rules import GOAL, OPEN, PATH, START, WALL
@@ -156,4 +157,13 @@ KIND = Kind(
     check=check_maze,
     invariant=rules.canonical_hash,
     rule_scores=rules.score,
+    floors=(
+        Floor(
+            name="straight to the goal",
+            words="steps that lead nearer to the goal, until a wall bars them",
+            predict=lambda dataset, rows: rules.straight_walks(
+                dataset.test.inputs.numpy()[rows], dataset.manifest.grid
+            ),
+        ),
+    ),
 )

@@ -63,14 +63,32 @@ def solve(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
 
     From S on, it takes at each cell the first of up, left, right and down on a shortest path.
     """
-    to_goal = _bordered(distances(inputs, shape, GOAL), shape, -1)
-    labels = _bordered(inputs, shape)
+    return _walked(inputs, distances(inputs, shape, GOAL), shape)
+
+
+def straight_walks(inputs: npt.NDArray[np.uint8], shape: Shape) -> npt.NDArray[np.uint8]:
+    """Return mazes uint8 [n, L] with steps from S that each lead nearer to G as if without walls.
+
+    Where walls bar all such steps, the walk ends.
+    """
+    cells = np.arange(inputs.shape[1])
+    row, column = divmod(cells, shape[1])
+    goal_row, goal_column = divmod((inputs == GOAL).argmax(1)[:, None], shape[1])
+    to_goal = abs(row - goal_row) + abs(column - goal_column)
+    return _walked(inputs, np.where(inputs > WALL, to_goal, -1), shape)
+
+
+def _walked(
+    inputs: npt.NDArray[np.uint8], to_goal: npt.NDArray[Any], shape: Shape
+) -> npt.NDArray[np.uint8]:
+    """Return mazes with the way from S by cells of ever smaller `to_goal` [n, L], -1 in walls."""
+    to_goal, labels = _bordered(to_goal, shape, -1), _bordered(inputs, shape)
     mazes = np.arange(len(inputs))
     cell = (labels == START).argmax(1)
     for left in range(int(to_goal[mazes, cell].max(initial=0)) - 1, 0, -1):
-        walks = to_goal[mazes, cell] == left + 1
         around = cell[:, None] + moves(shape[1] + 2)
         onward = to_goal[mazes[:, None], around] == left
+        walks = (to_goal[mazes, cell] == left + 1) & onward.any(1)
         cell = np.where(walks, around[mazes, onward.argmax(1)], cell)
         labels[mazes[walks], cell[walks]] = PATH
     return _inner(labels, shape)

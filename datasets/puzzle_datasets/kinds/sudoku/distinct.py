@@ -27,13 +27,20 @@ class DistinctPuzzles:
     """Draws puzzles for both splits at once; what one draws for the other waits in memory."""
 
     def __init__(
-        self, *, side: int, clues: int | None, wanted: Mapping[Split, int], seed: int
+        self,
+        *,
+        side: int,
+        clues: int | None,
+        wanted: Mapping[Split, int],
+        seed: int,
+        test_twins: bool = True,
     ) -> None:
         self._side, self._clues, self._wanted, self._seed = side, clues, wanted, seed
         self._missing = dict(wanted)
         self._waiting: dict[Split, list[Pairs]] = {split: [] for split in SPLITS}
         self._test_problems = _TestProblems(side, wanted, seed)
         self._seen = _Seen()
+        self._tested = None if test_twins else _Seen()
         self._batches = self._draws = 0
         self._patience = _PATIENCE
         self._fewest_clues = side * side
@@ -62,15 +69,24 @@ class DistinctPuzzles:
         new = self._seen.add(inputs)
         inputs, labels = inputs[new], labels[new]
         in_test = self._test_problems.include(inputs)
-        parts: dict[Split, Mask] = {"train": ~in_test, "test": in_test}
-        for split, here in parts.items():
-            kept = self._missing[split]
-            self._waiting[split].append((inputs[here][:kept], labels[here][:kept]))
-            self._missing[split] -= min(kept, int(here.sum()))
+        parts: dict[Split, Integers] = {
+            "train": np.flatnonzero(~in_test),
+            "test": self._without_twins(inputs, np.flatnonzero(in_test)),
+        }
+        for split, rows in parts.items():
+            kept = rows[: self._missing[split]]
+            self._waiting[split].append((inputs[kept], labels[kept]))
+            self._missing[split] -= len(kept)
         self._batches += 1
         self._draws += count
         gain = DRAWS_PER_PUZZLE * (lacking - sum(self._missing.values()))
         self._patience = min(self._patience + gain - count, _PATIENCE)
+
+    def _without_twins(self, inputs: Tokens, rows: Integers) -> Integers:
+        """Return the test rows of puzzles [n, L] to keep: all, or one of each new problem."""
+        if self._tested is None:
+            return rows
+        return rows[self._tested.add(invariant(inputs[rows], self._side)[:, None])]
 
     def _shortage(self, split: Split) -> DatasetError:
         drawn = f"{self._draws} draws of puzzles of side {self._side}"
@@ -117,19 +133,19 @@ class _TestProblems:
 
 
 class _Seen:
-    """The puzzles there are already, as sorted hashes; two with one hash count as one."""
+    """The rows there are already, as sorted hashes; two with one hash count as one."""
 
     def __init__(self) -> None:
         # Ends with a number above all others, so that every search ends at an element.
         self._hashes: Hashes = np.array([_ALL - 1], np.uint64)
 
-    def add(self, inputs: Tokens) -> Integers:
-        """Return which rows of puzzles [n, L] are new, in order."""
-        hashes = np.zeros(len(inputs), np.uint64)
-        for tokens in inputs.T:
-            hashes = mixed(hashes + tokens)
-        hashes, rows = np.unique(hashes, return_index=True)
+    def add(self, rows: Tokens | Hashes) -> Integers:
+        """Return which rows [n, k] are new, in order."""
+        hashes = np.zeros(len(rows), np.uint64)
+        for column in rows.T:
+            hashes = mixed(hashes + column)
+        hashes, first = np.unique(hashes, return_index=True)
         positions = self._hashes.searchsorted(hashes)
         new = self._hashes[positions] != hashes
         self._hashes = np.insert(self._hashes, positions[new], hashes[new])
-        return np.sort(rows[new])
+        return np.sort(first[new])

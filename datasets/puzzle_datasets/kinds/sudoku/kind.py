@@ -12,6 +12,7 @@ from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
+from puzzle_datasets.kinds.floors import Floor
 from puzzle_datasets.kinds.kind import Kind, later
 from puzzle_datasets.kinds.sudoku import rules
 from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solutions
@@ -146,4 +147,11 @@ KIND = Kind(
     check=check_sudoku,
     invariant=lambda inputs, grid: rules.invariant(inputs, grid[0]),
     rule_scores=rules.score,
+    floors=(
+        Floor(
+            name="random legal fill",
+            words="random digits, each allowed by its row, column and box where one is",
+            predict=later("sudoku.floors", "random_fill"),
+        ),
+    ),
 )

@@ -37,6 +37,9 @@ class SudokuSettings:
         most=MOST_AUGMENTATIONS,
     )
     seed: int = option(0, "decides the puzzles", least=0, most=LARGEST_SEED)
+    test_twins: Literal["keep", "drop"] = option(
+        "keep", "test puzzles that are others of the test set up to symmetry", later=True
+    )
 
     def __post_init__(self) -> None:
         check(self, DatasetError)
@@ -59,12 +62,16 @@ class SudokuSettings:
 def build(settings: SudokuSettings, writer: SetWriter) -> Manifest:
     """Write the puzzle set of `settings`, the same bytes every time, with numba or without.
 
-    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry. Raises
-    `DatasetError` if there are not enough.
+    No puzzle comes twice, and no test puzzle is a training puzzle up to symmetry, nor another test
+    puzzle where `test_twins` are dropped. Raises `DatasetError` if there are not enough.
     """
     wanted: dict[Split, int] = {"train": settings.train, "test": settings.test}
     puzzles = DistinctPuzzles(
-        side=settings.side, clues=settings.clues, wanted=wanted, seed=settings.seed
+        side=settings.side,
+        clues=settings.clues,
+        wanted=wanted,
+        seed=settings.seed,
+        test_twins=settings.test_twins == "keep",
     )
     figures: dict[str, float] = {}
     first_groups: dict[Split, int] = {"train": 0, "test": settings.train}

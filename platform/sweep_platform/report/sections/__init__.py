@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 
 from sweep_platform.report import wording
 from sweep_platform.report.blocks import Block, Outline
+from sweep_platform.report.sections.confirmation import confirmation_section
 from sweep_platform.report.sections.curves import segments_section, training_section
+from sweep_platform.report.sections.effects import effects_section
 from sweep_platform.report.sections.front import front_section
 from sweep_platform.report.sections.halting import halting_section
 from sweep_platform.report.sections.knobs import knobs_section
@@ -21,6 +23,8 @@ from sweep_platform.store.summary import SweepSummary, last_end
 
 SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block]], ...] = (
     result_section,
+    confirmation_section,
+    effects_section,
     settings_section,
     front_section,
     models_section,

@@ -7,7 +7,7 @@ import altair as alt
 from hrm.charts import chart_of, compute_axis
 from puzzle_datasets.common.text import flops
 from sweep_platform.report import blocks, parts, wording
-from sweep_platform.report.analysis import curve_points, knob_names, points, trials_front
+from sweep_platform.report.analysis.points import curve_points, knob_names, points, trials_front
 from sweep_platform.store.summary import SweepSummary
 
 

@@ -8,7 +8,7 @@ import altair as alt
 from hrm.charts import BLUE, GREY, SKY, chart_of
 from sweep_platform.common.text import knobs
 from sweep_platform.report import blocks, parts
-from sweep_platform.report.analysis import Point, points, trials_front
+from sweep_platform.report.analysis.points import Point, points, trials_front
 from sweep_platform.store.summary import SweepSummary
 
 FRONT = "on the front"

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from hrm.progress import Halting
 from sweep_platform.common.text import knobs
-from sweep_platform.report import analysis, blocks, wording
+from sweep_platform.report import blocks, wording
+from sweep_platform.report.analysis import points as analysis
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 

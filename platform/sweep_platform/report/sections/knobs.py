@@ -7,7 +7,7 @@ import altair as alt
 
 from hrm.charts import VERMILION, chart_of
 from sweep_platform.report import blocks, parts, wording
-from sweep_platform.report.analysis import KnobValue, final_points, knob_names, knob_values
+from sweep_platform.report.analysis.points import KnobValue, final_points, knob_names, knob_values
 from sweep_platform.store.summary import SweepSummary
 
 _COLUMNS: tuple[blocks.Column[KnobValue], ...] = (

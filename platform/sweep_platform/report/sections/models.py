@@ -11,7 +11,8 @@ import altair as alt
 from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of
 from hrm.models import MODELS
 from sweep_platform.common.text import knobs
-from sweep_platform.report import analysis, blocks, parts, wording
+from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report.analysis import points as analysis
 from sweep_platform.report.sections.settings import differences
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 

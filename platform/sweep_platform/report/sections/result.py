@@ -1,12 +1,14 @@
 """The section that a hurried reader reads: the best trial, and how far to trust it."""
 
-from collections import Counter
 from collections.abc import Iterator
 
-from puzzle_datasets.common.text import counted, flops
+from puzzle_datasets.common.text import counted, flops, percent
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
-from sweep_platform.report.analysis import Point, best, final_points, ordered, trials_front
+from sweep_platform.report.analysis.effects import Confirmed, confirmed
+from sweep_platform.report.analysis.floor import best_interval, floor_of
+from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
+from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.blocks import Block, Bullets, Heading, Headline, Paragraph
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
@@ -19,7 +21,9 @@ _EQUAL_BUDGETS = 1.05
 def result_section(sweep: SweepSummary) -> Iterator[Block]:
     """The best of the complete trials, or of those there are, and the limits that apply."""
     yield Heading("Result")
-    if found := best(sweep.complete):
+    if confirmations := confirmed(sweep):
+        yield _confirmed_headline(confirmations[0])
+    elif found := best(sweep.complete):
         yield _headline(*found, "The best of the complete trials")
     elif found := best(sweep.trials):
         yield _headline(*found, "The best so far, before any trial is complete")
@@ -27,35 +31,79 @@ def result_section(sweep: SweepSummary) -> Iterator[Block]:
         yield Paragraph("No trial has been evaluated yet, so there is no accuracy to report.")
     else:
         yield Paragraph("No trial has started yet, so there is nothing to report.")
+    if floor := floor_of(sweep):
+        share = wording.accuracy(floor.exact_accuracy, floor.puzzles)
+        yield Paragraph(f"Floor: {floor.name} ({floor.words}) solves {share} without training.")
     if sentences := caveats(sweep):
         yield Bullets(sentences)
 
 
+def _confirmed_headline(found: Confirmed) -> Headline:
+    trial, accuracy = found.trial, found.accuracy
+    return Headline(
+        number=wording.metric("exact_accuracy", accuracy.mean),
+        sentence=(
+            f"Trial {trial.number}, trained again with {counted(accuracy.seeds, 'fresh seed')}, "
+            f"solves {wording.estimate(accuracy)} of {_tested(trial, found.puzzles)} "
+            f"exactly at {_cost(trial)}, with {knobs(trial.knobs)}."
+        ),
+    )
+
+
 def _headline(trial: TrialSummary, point: Point, which: str) -> Headline:
-    cost = wording.metric("inference_flops", point.inference_flops)
+    puzzles = _tested(trial, point.puzzles)
+    if (count := len(trial.accuracies)) > 1:
+        mean = wording.metric("exact_accuracy", point.exact_accuracy)
+        each = wording.accuracies(trial.accuracies)
+        solves = f"{mean} of {puzzles} exactly, on average over {count} seeds ({each})"
+    else:
+        interval = f"95 % interval {point.interval_words}"
+        solves = f"{point.solved} of {puzzles} exactly ({interval})"
     return Headline(
         number=wording.metric("exact_accuracy", point.exact_accuracy),
         sentence=(
-            f"{which}, trial {trial.number}, solves {point.solved} of "
-            f"{counted(point.puzzles, 'test puzzle')} exactly (95 % interval "
-            f"{point.interval_words}) at {cost} of inference per puzzle, with "
+            f"{which}, trial {trial.number}, solves {solves} at {_cost(trial)}, with "
             f"{knobs(trial.knobs)}."
         ),
     )
 
 
+def _tested(trial: TrialSummary, rows: int) -> str:
+    """What accuracy is a share of: test puzzles, or views of these."""
+    if trial.votes is None:
+        return counted(rows, "test puzzle")
+    return f"{counted(rows, 'view')} of {counted(trial.votes.inputs, 'test input')}"
+
+
+def _cost(trial: TrialSummary) -> str:
+    cost = wording.metric("inference_flops", trial.record.inference_flops)
+    return f"{cost} of inference per puzzle"
+
+
 def caveats(sweep: SweepSummary) -> tuple[str, ...]:
     """One sentence or two for each limit of the evidence that applies to this sweep."""
     return (
+        *_not_above_floor(sweep),
         *_cut_short(sweep),
         *_few_puzzles(sweep),
         *_luck(sweep),
         *_picked(sweep),
+        *_still_moves(sweep),
         *_read_earlier(sweep),
         *_unequal(sweep),
         *_not_complete(sweep),
         *_edges(sweep),
     )
+
+
+def _not_above_floor(sweep: SweepSummary) -> Iterator[str]:
+    floor, interval = floor_of(sweep), best_interval(sweep)
+    if floor and interval and interval[0] <= floor.exact_accuracy:
+        yield (
+            f"The best accuracy does not beat the floor: its 95 % interval begins at "
+            f"{percent(interval[0])}, and {floor.name} solves {percent(floor.exact_accuracy)} "
+            "without training."
+        )
 
 
 def _cut_short(sweep: SweepSummary) -> Iterator[str]:
@@ -76,8 +124,18 @@ def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:
             f"Trials were evaluated on different numbers of puzzles ({wording.setting(sizes)}), "
             "so their accuracies differ in precision."
         )
-    _, point = best(sweep.complete) or (None, None)
-    if point and point.puzzles:
+    trial, point = best(sweep.complete) or (None, None)
+    if trial and trial.votes:
+        yield (
+            f"Accuracy is the mean over {_tested(trial, trial.votes.votes)}: the views of one "
+            "input are not independent, so that intervals are over tasks."
+        )
+    elif trial and point and point.puzzles and len(trial.accuracies) > 1:
+        yield (
+            f"Accuracy was measured on {counted(point.puzzles, 'puzzle')}: one puzzle is "
+            f"{100 / point.puzzles:.2g} points for each seed."
+        )
+    elif point and point.puzzles:
         yield (
             f"Accuracy was measured on {counted(point.puzzles, 'puzzle')}: one puzzle is "
             f"{100 / point.puzzles:.2g} points, and the best accuracy is only known to lie "
@@ -86,25 +144,38 @@ def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:
 
 
 def _luck(sweep: SweepSummary) -> Iterator[str]:
-    configurations = Counter(knobs(trial.knobs) for trial in sweep.complete)
-    if len(configurations) > 1 and max(configurations.values()) == 1:
+    if len(sweep.complete) > 1 and all(len(t.accuracies) < 2 for t in sweep.complete):
         yield (
             "Every configuration was trained once, with one seed. A repetition with another seed "
             "moves the accuracy of such models by several points, so small differences between "
-            "trials are no evidence."
+            "trials are no evidence; `replicates: 3` in the space repeats them."
         )
 
 
 def _picked(sweep: SweepSummary) -> Iterator[str]:
-    solved = [point.solved for _, point in final_points(sweep.complete)]
+    if confirmed(sweep):
+        return
+    solved = [point.exact_accuracy for _, point in final_points(sweep.complete)]
     if (ties := solved.count(max(solved, default=0))) > 1:
         yield f"{ties} complete trials solve as many; the one named is the cheapest to run."
     if len(solved) > 1 and max(solved) > 0:
         yield (
             f"The best of {len(sweep.complete)} complete trials was picked on the puzzles that "
-            "measure it, which flatters it, as it does the front. Confirm a choice with new "
-            "seeds or other puzzles."
+            "measure it, which flatters it, as it does the front; `confirm: {top: 1}` in the "
+            "space measures it again with fresh seeds."
         )
+
+
+def _still_moves(sweep: SweepSummary) -> Iterator[str]:
+    found = rank_agreement(sweep)
+    if found is None or not found.moves:
+        return
+    leads = "" if found.same_best else ", and another trial led then"
+    yield (
+        f"The ranking still moves: between {found.share:.0%} of training and its end, Kendall's "
+        f"tau over {counted(found.trials, 'trial')} is {found.tau:.2f}{leads}. With more training "
+        "the best configuration may be another."
+    )
 
 
 def _read_earlier(sweep: SweepSummary) -> Iterator[str]:

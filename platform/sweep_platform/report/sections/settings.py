@@ -7,7 +7,7 @@ from typing import Any
 from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import redact
 from sweep_platform.report import wording
-from sweep_platform.report.analysis import ordered
+from sweep_platform.report.analysis.points import ordered
 from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
 from sweep_platform.report.sections.trials import by_state
 from sweep_platform.store.summary import SweepSummary

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from puzzle_datasets.common.text import counted, flops, seconds
 from sweep_platform.report import blocks, wording
-from sweep_platform.report.analysis import final_point, knob_names
+from sweep_platform.report.analysis.points import final_point, knob_names
+from sweep_platform.report.analysis.targets import reached
+from sweep_platform.spec.metrics import OF_VOTES
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 from sweep_platform.store.trial import TrialState
 
@@ -21,11 +23,16 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     def knob(name: str) -> blocks.Column[TrialSummary]:
         return blocks.Column(name, lambda trial: wording.knob(trial.knobs, name))
 
+    def reaches(target: float) -> blocks.Column[TrialSummary]:
+        return blocks.metric("training_flops", lambda t: reached(t, target), f"To {target:.0%}")
+
     columns: tuple[blocks.Column[TrialSummary], ...] = (
         blocks.Column("Trial", lambda trial: str(trial.number)),
         *map(knob, knob_names(trial.knobs for trial in sweep.trials)),
         blocks.Column("State", state, words=True),
         *_RESULTS,
+        *(map(_voted, sorted(OF_VOTES)) if any(trial.votes for trial in sweep.trials) else ()),
+        *map(reaches, sweep.record.spec.get("targets", ())),
     )
     yield blocks.Heading("All trials")
     yield blocks.table(columns, sweep.trials, muted=lambda trial: not trial.complete)
@@ -36,6 +43,11 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "memory is the device's on a GPU; on a CPU it is that of the worker process, which may "
         "have run other trials before."
     )
+
+
+def _voted(key: str) -> blocks.Column[TrialSummary]:
+    """A column on votes: pass@1 or pass@2, of test inputs or of whole tasks."""
+    return blocks.metric(key, lambda trial: getattr(trial.votes, key) if trial.votes else None)
 
 
 _RESULTS: tuple[blocks.Column[TrialSummary], ...] = (

@@ -1,0 +1,72 @@
+"""How many jobs a sweep plans: replicates that tune, measure and confirm."""
+
+import math
+from dataclasses import dataclass
+
+from puzzle_datasets.common.text import flops
+from sweep_platform.common.errors import InputError
+from sweep_platform.space.design import nuisance_points
+from sweep_platform.spec.schema import SweepSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedJobs:
+    """Replicates by what they are for, and the configurations that they are of.
+
+    Attributes:
+        points: configurations to compare.
+        trials: configurations in all, nuisance values counted.
+        tune, measure, confirm: replicates of each purpose.
+    """
+
+    points: int
+    trials: int
+    tune: int
+    measure: int
+    confirm: int
+
+    @property
+    def total(self) -> int:
+        """All replicates."""
+        return self.tune + self.measure + self.confirm
+
+
+CORE_FLOPS, GPU_FLOPS = 2e11, 2e15
+"""FLOPs a second that no core, and no GPU, exceeds in training."""
+
+
+def require_time(spec: SweepSpec, slots: int) -> None:
+    """Raise `InputError` where not even one trial's replicates can be trained in the time.
+
+    `slots` jobs run at the same time. A slower machine than any limit here tells of itself: the
+    dry run times it, and a sweep whose time is up ends as incomplete.
+    """
+    minutes, resources = spec.budget.minutes, spec.resources
+    if minutes is None or not slots:
+        return
+    speed = resources.gpus * GPU_FLOPS if resources.gpus else resources.cpus * CORE_FLOPS
+    least = spec.replicates * spec.budget.flops_per_trial / speed / min(slots, spec.replicates)
+    if least > 60 * minutes:
+        raise InputError.of(
+            "replicates",
+            f"of one trial are {spec.replicates} of {flops(spec.budget.flops_per_trial)}, which "
+            f"no machine of this size trains in {minutes:g} minutes",
+            "lower it or budget.flops_per_trial, or raise budget.minutes",
+            spec.replicates,
+        )
+
+
+def planned_jobs(spec: SweepSpec, points: int) -> PlannedJobs:
+    """The jobs of a sweep of so many points, if none is stopped early."""
+    tries = len(nuisance_points(spec))
+    tune = points * (tries + math.ceil(tries / 2)) if tries > 1 else 0
+    confirm = 0
+    if spec.confirm is not None:
+        confirm = min(points, spec.confirm.top + spec.names_base) * spec.confirm.replicates
+    return PlannedJobs(
+        points=points,
+        trials=points * tries,
+        tune=tune,
+        measure=points * spec.replicates,
+        confirm=confirm,
+    )

@@ -1,0 +1,72 @@
+"""Confirmation: the best configurations trained once more, with seeds that no search has seen."""
+
+from collections.abc import Iterable
+
+from sweep_platform.report.analysis.points import final_points, trials_front
+from sweep_platform.space.design import planned_points
+from sweep_platform.spec.metrics import OF_VOTES, QUALITY
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.replicate import Purpose, Replicate, replicates
+from sweep_platform.store.summary import TrialSummary, summarize
+from sweep_platform.store.trial import TrialFolder
+
+
+def confirmations(
+    folder: SweepFolder, spec: SweepSpec
+) -> list[tuple[TrialFolder, tuple[Replicate, ...]]]:
+    """What is left to confirm after a search, by its records: trials and their replicates."""
+    if spec.confirm is None:
+        return []
+    wanted = replicates(spec.seed, Purpose.CONFIRM, spec.confirm.replicates)
+    found = []
+    for trial in chosen(summarize(folder).complete, spec):
+        place = folder.trial(trial.number, trial.record.signature)
+        lacking = tuple(one for one in wanted if not _ended(place, one))
+        if lacking:
+            found.append((place, lacking))
+    return found
+
+
+def _ended(trial: TrialFolder, replicate: Replicate) -> bool:
+    outcome = trial.replicate(replicate.label).outcome()
+    return outcome is not None and outcome.state.is_final
+
+
+def chosen(complete: Iterable[TrialSummary], spec: SweepSpec) -> list[TrialSummary]:
+    """The trials to confirm, the most accurate first, and the base behind them if there is one.
+
+    Those of the front come before others, which fill up the number that `confirm.top` asks for.
+    """
+    assert spec.confirm is not None
+    points = final_points(complete)
+    on_front = {point.trial for point in trials_front(trial for trial, _ in points)}
+    points.sort(
+        key=lambda found: (
+            found[0].number not in on_front,
+            -_quality(found[0], spec),
+            found[1].inference_flops,
+        )
+    )
+    best = [trial for trial, _ in points[: spec.confirm.top]]
+    bases = [trial for trial, _ in points if is_base(trial, spec) and trial not in best]
+    return best + bases
+
+
+def _quality(trial: TrialSummary, spec: SweepSpec) -> float:
+    """How good a trial is by the first of the sweep's objectives that tells of quality."""
+    name = next((one for one in spec.objectives if one in QUALITY), "exact_accuracy")
+    if name in OF_VOTES and trial.votes is not None:
+        return float(getattr(trial.votes, name))
+    return trial.final.exact_accuracy[-1] if trial.final else 0.0
+
+
+def is_base(trial: TrialSummary, spec: SweepSpec) -> bool:
+    """Whether a trial is the base of its sweep, at whichever nuisance values."""
+    base = spec.base
+    if spec.ablation is not None:
+        base = next(planned_points(spec) or iter(()))
+    wanted = {name: value for name, value in base.items() if name not in spec.nuisance}
+    return bool(wanted) and all(
+        trial.record.parameters.get(name) == value for name, value in wanted.items()
+    )

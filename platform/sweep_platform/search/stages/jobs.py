@@ -1,0 +1,163 @@
+"""The jobs of open trials: which wait, which run, and which comes next."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from statistics import fmean, median
+
+from hrm.progress import Progress
+from sweep_platform.search.stages.live import Job
+from sweep_platform.store.replicate import Purpose, Replicate
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord
+
+
+@dataclass(kw_only=True)
+class OpenTrial:
+    """A trial of which replicates of one purpose wait or run, of `wanted` in all."""
+
+    trial: TrialFolder
+    record: TrialRecord
+    purpose: Purpose
+    wanted: int
+    waiting: list[Replicate]
+    running: set[Replicate] = field(default_factory=set)
+
+    @property
+    def done(self) -> bool:
+        """Whether none waits or runs."""
+        return not self.waiting and not self.running
+
+    def take(self) -> Job:
+        """The next job, which runs from now on."""
+        replicate = self.waiting.pop(0)
+        self.running.add(replicate)
+        return Job(trial=self.trial, record=self.record, replicate=replicate, of=self.wanted)
+
+    def drop_waiting(self) -> list[ReplicateFolder]:
+        """Let no other replicate start; the folders of those that had begun before."""
+        folders = [self.trial.replicate(one.label) for one in self.waiting]
+        self.waiting.clear()
+        return [folder for folder in folders if folder.exists()]
+
+
+class JobQueue:
+    """Hands out the replicates of open trials: promising trials first, whole ones before new ones.
+
+    Near the end, when there will be no new trials, those that take longest come first, so that no
+    device is idle while the last one runs alone.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, Purpose], OpenTrial] = {}
+        self._standings = Standings()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[OpenTrial]:
+        return iter(tuple(self._open.values()))
+
+    @property
+    def waiting(self) -> int:
+        """Number of jobs that wait."""
+        return sum(len(one.waiting) for one in self._open.values())
+
+    def add(self, trial: TrialFolder, replicates: Iterable[Replicate], wanted: int) -> OpenTrial:
+        """Let some replicates of a trial, all of one purpose, wait; `wanted` are there in all."""
+        waiting, record = list(replicates), trial.record()
+        opened = OpenTrial(
+            trial=trial,
+            record=record,
+            purpose=waiting[0].purpose,
+            wanted=wanted,
+            waiting=waiting,
+        )
+        self._open[record.number, opened.purpose] = opened
+        return opened
+
+    def next(self, *, any_trial: bool, confirms: bool = False) -> Job | None:
+        """The next job, None where none waits; of a poor trial only if `any_trial` may come.
+
+        With `any_trial`, the longest comes first; else the oldest trial's does. Jobs that confirm
+        come where that is wanted, and no others then.
+        """
+        waiting = [
+            one
+            for one in self._open.values()
+            if one.waiting and (one.purpose is Purpose.CONFIRM) == confirms
+        ]
+        if any_trial:
+            waiting.sort(key=lambda one: -self._standings.seconds(one.record.number))
+        else:
+            waiting = [one for one in waiting if not self._standings.poor(one.record.number)]
+        return waiting[0].take() if waiting else None
+
+    def requeue(self, job: Job) -> None:
+        """Let a job that ran wait again, before others of its trial."""
+        opened = self._of(job)
+        opened.running.discard(job.replicate)
+        opened.waiting.insert(0, job.replicate)
+
+    def measured(self, job: Job, progress: Progress) -> None:
+        """Take note of a report, by which trials are told apart."""
+        if job.replicate.purpose is not Purpose.CONFIRM:  # those may be of other puzzles
+            self._standings.measured(job, progress)
+
+    @property
+    def searching(self) -> bool:
+        """Whether anything but confirmation waits or runs."""
+        return any(one.purpose is not Purpose.CONFIRM for one in self._open.values())
+
+    def drop_waiting(self, job: Job) -> list[ReplicateFolder]:
+        """Let no other replicate of a job's trial start; see `OpenTrial.drop_waiting`."""
+        return self._of(job).drop_waiting()
+
+    def ended(self, job: Job) -> OpenTrial | None:
+        """Take note that a job is over; returns its trial if that was the last one."""
+        opened = self._of(job)
+        opened.running.discard(job.replicate)
+        return self.close(opened) if opened.done else None
+
+    def holds(self, trials: Iterable[TrialFolder]) -> bool:
+        """Whether a replicate of any of these trials waits or runs."""
+        roots = {one.trial.root for one in self._open.values()}
+        return any(trial.root in roots for trial in trials)
+
+    def close(self, opened: OpenTrial) -> OpenTrial:
+        """Forget a trial of which nothing waits or runs."""
+        del self._open[opened.record.number, opened.purpose]
+        return opened
+
+    def _of(self, job: Job) -> OpenTrial:
+        return self._open[job.record.number, job.replicate.purpose]
+
+
+class Standings:
+    """How trials compare by what they reported, at equal shares of their training."""
+
+    def __init__(self) -> None:
+        self._solved: dict[float, dict[int, dict[str, float]]] = defaultdict(dict)
+        self._reached: dict[int, float] = {}
+        self._rates: dict[int, float] = {}
+
+    def measured(self, job: Job, progress: Progress) -> None:
+        """Take in a report."""
+        number, share = job.record.number, progress.step / progress.total_steps
+        self._rates[number] = progress.device_seconds / share
+        if progress.curve is not None:
+            of_trial = self._solved[round(share, 3)].setdefault(number, {})
+            of_trial[job.replicate.label] = progress.curve.exact_accuracy[-1]
+            self._reached[number] = max(share, self._reached.get(number, 0.0))
+
+    def poor(self, number: int) -> bool:
+        """Whether a trial solves less than the median of those that came as far as it did."""
+        if number not in self._reached:
+            return False
+        others = self._solved[round(self._reached[number], 3)]
+        means = {one: fmean(solved.values()) for one, solved in others.items()}
+        return means[number] < median(means.values())
+
+    def seconds(self, number: int) -> float:
+        """Seconds that a whole replicate of a trial takes; most where that is not known."""
+        return self._rates.get(number, math.inf)

@@ -1,0 +1,80 @@
+"""Jobs, and those that Ray has; who hears of them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hrm.progress import Progress
+from sweep_platform.store.messages import Decision, Failure
+from sweep_platform.store.replicate import Purpose, Replicate
+from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What Ray places: one replicate of a trial, one `of` so many for that purpose."""
+
+    trial: TrialFolder
+    record: TrialRecord
+    replicate: Replicate
+    of: int = 1
+
+    @property
+    def folder(self) -> ReplicateFolder:
+        """The folder of the replicate."""
+        return self.trial.replicate(self.replicate.label)
+
+    @property
+    def key(self) -> str:
+        """Names the job within its sweep: "0003-5f0c…/measure-0"."""
+        return f"{self.trial.root.name}/{self.replicate.label}"
+
+    @property
+    def words(self) -> str:
+        """Names the job in a sentence: "trial 3 replicate 0", or "trial 3" where it is all."""
+        return f"trial {self.record.number}{'' if self.is_all else f' {self.replicate.words}'}"
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the trial is measured by this job alone."""
+        return self.of == 1 and self.replicate.purpose is Purpose.MEASURE
+
+
+class Display(Protocol):
+    """Hears of events in their order, from the driver's one thread; raises nothing."""
+
+    def job_started(self, job: Job, resumed: bool = False) -> None:
+        """A replicate begins, or goes on after an interruption."""
+
+    def job_measured(self, job: Job, progress: Progress) -> None:
+        """A replicate reported a step that it had not reported before."""
+
+    def job_ended(self, job: Job, outcome: Outcome) -> None:
+        """A replicate ended or paused."""
+
+    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
+        """All replicates of a trial have ended."""
+
+    def note(self, text: str) -> None:
+        """Something else that a person wants to know."""
+
+
+@dataclass
+class Live:
+    """A job that Ray has: how far it came, and what was decided on it.
+
+    It `began` with its first report, and is `late` if it is to end for want of time.
+    """
+
+    job: Job
+    folder: ReplicateFolder
+    began: bool = False
+    late: bool = False
+    last: Progress | None = None
+    decision: Decision = Decision.CONTINUE
+    reason: str = ""
+    failure: Failure | None = None
+
+    @property
+    def spent(self) -> bool:
+        """Whether the training budget is spent."""
+        return self.last is not None and self.last.step >= self.last.total_steps

@@ -1,0 +1,104 @@
+"""Nuisance values are chosen here, at each point of the other knobs, by replicates of their own.
+
+Each value is tried with one seed, the better half of them with a second one; the best on average
+is measured then, with other seeds, so that the choice does not flatter the measurement.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+
+from hrm.progress import Progress
+from sweep_platform.spec.schema import Scalar, SweepSpec
+from sweep_platform.store.replicate import Purpose, Replicate, replicates
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
+
+TUNING_REPLICATES = 2
+
+Point = tuple[tuple[str, Scalar], ...]
+"""Values of the knobs that are compared, by name."""
+
+
+def point_of(record: TrialRecord, spec: SweepSpec) -> Point:
+    """The point that a trial belongs to: its knobs but for the nuisance ones."""
+    return tuple(
+        (name, value) for name, value in record.parameters.items() if name not in spec.nuisance
+    )
+
+
+@dataclass(frozen=True)
+class Round:
+    """What comes next at a point: replicates to train, and trials that lost, with the reason."""
+
+    train: tuple[tuple[TrialFolder, tuple[Replicate, ...]], ...] = ()
+    lost: tuple[tuple[TrialFolder, tuple[TrialState, str]], ...] = ()
+
+
+class Tuning:
+    """Decides what is trained next of the trials of one point, by their folders alone."""
+
+    def __init__(self, spec: SweepSpec) -> None:
+        self._names = ", ".join(spec.nuisance)
+        self._tune = replicates(spec.seed, Purpose.TUNE, TUNING_REPLICATES)
+        self._measure = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
+
+    def next(self, group: Sequence[TrialFolder]) -> Round:
+        """The next round of a point's trials; nothing while it waits for replicates to end.
+
+        With a single trial there is nothing to choose: it is measured.
+        """
+        candidates = list(group)
+        if len(group) > 1:
+            for number, replicate in enumerate(self._tune, start=1):
+                if missing := [one for one in candidates if _end(one, replicate) is None]:
+                    return Round(train=tuple((one, (replicate,)) for one in missing))
+                candidates.sort(key=partial(_quality, count=number), reverse=True)
+                candidates = candidates[: math.ceil(len(candidates) / 2)]
+        chosen, open_ = candidates[0], [one for one in group if one.outcome() is None]
+        lost = tuple((one, self._loss(one)) for one in open_ if one is not chosen)
+        if len(group) > 1 and not _solved(chosen):
+            return Round(lost=(*lost, (chosen, self._loss(chosen))))
+        lacking: tuple[Replicate, ...] = ()
+        if chosen.outcome() is None:
+            lacking = tuple(one for one in self._measure if _end(chosen, one) is None)
+        return Round(train=((chosen, lacking),) if lacking else (), lost=lost)
+
+    def _loss(self, trial: TrialFolder) -> tuple[TrialState, str]:
+        """How a trial ends that is not measured."""
+        if _solved(trial):
+            return TrialState.COMPLETE, f"another {self._names} did better at this point"
+        ends = [one.outcome() for one in trial.replicates(Purpose.TUNE)]
+        reason = next((end.reason for end in ends if end), "no replicate came to its end")
+        return TrialState.FAILED, reason
+
+
+def _end(trial: TrialFolder, replicate: Replicate) -> TrialState | None:
+    """The state in which a replicate has ended, None if it may go on or begin."""
+    outcome = trial.replicate(replicate.label).outcome()
+    return outcome.state if outcome and outcome.state.is_final else None
+
+
+def _quality(trial: TrialFolder, count: int) -> tuple[float, float]:
+    """How good a trial's first tuning replicates are: mean puzzles solved, then tokens right."""
+    found = _solved(trial, count)
+    if not found:
+        return -1.0, -1.0
+    curves = [progress.curve for progress in found if progress.curve]
+    return (
+        fmean(curve.exact_accuracy[-1] for curve in curves),
+        fmean(curve.token_accuracy[-1] for curve in curves),
+    )
+
+
+def _solved(trial: TrialFolder, count: int = TUNING_REPLICATES) -> list[Progress]:
+    """The last evaluations of the first tuning replicates, as far as they are complete."""
+    ends = [(one, one.outcome()) for one in trial.replicates(Purpose.TUNE)[:count]]
+    complete = [one for one, end in ends if end and end.state is TrialState.COMPLETE]
+    return [found for one in complete if (found := _last(one)) is not None]
+
+
+def _last(folder: ReplicateFolder) -> Progress | None:
+    evaluated = [m.progress for m in folder.measurements() if m.progress.curve]
+    return evaluated[-1] if evaluated else None

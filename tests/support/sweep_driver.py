@@ -1,0 +1,152 @@
+"""One session's decisions without Ray: trials report when a test says so."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep_builders import TOTAL, measurement, opened, points_of
+
+from hrm.progress import Progress
+from sweep_platform.plan.budget import Budget
+from sweep_platform.search.outcomes import complete_seconds
+from sweep_platform.search.scheduler import TrialScheduler
+from sweep_platform.search.stages.live import Job
+from sweep_platform.store.messages import Decision, TrialReport
+from sweep_platform.store.trial import (
+    Outcome,
+    ReplicateFolder,
+    TrialFolder,
+    TrialRecord,
+    TrialState,
+)
+
+
+class FakeDisplay:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+
+    def job_started(self, job: Job, resumed: bool = False) -> None:
+        self.events.append(("started", self.name(job), resumed))
+
+    def job_measured(self, job: Job, progress: Progress) -> None:
+        self.events.append(("measured", self.name(job), progress.step))
+
+    def job_ended(self, job: Job, outcome: Outcome) -> None:
+        if not job.is_all:
+            self.events.append(("job ended", self.name(job), outcome.state))
+
+    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
+        self.events.append(("ended", record.number, outcome.state))
+
+    @staticmethod
+    def name(job: Job) -> int | tuple[int, int]:
+        """The trial's number, with that of the replicate where there are several."""
+        number = job.record.number
+        return number if job.is_all else (number, job.replicate.number)
+
+    def note(self, text: str) -> None:
+        self.events.append(("note", text))
+
+
+class FakeClock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Driver:
+    """One session on a sweep's folder; trials report when the test says so."""
+
+    def __init__(self, root: Path, spec: Any, capacity: int, retry_failed: bool = False) -> None:
+        found = opened(root, spec, retry_failed=retry_failed, concurrency=capacity)
+        self.folder, self.search = found.folder, found.search
+        self.display, self.clock = FakeDisplay(), FakeClock()
+        self.sent: list[tuple[str, Decision]] = []
+        self.capacity = capacity
+        self.scheduler = TrialScheduler(
+            self.search,
+            Budget(
+                spec.budget,
+                trials=points_of(self.folder, spec),
+                job_seconds=complete_seconds(self.folder.trials()),
+                clock=self.clock,
+            ),
+            self.display,
+            lambda: self.capacity,
+            lambda job, decision: self.sent.append((job, decision)),
+        )
+        self.running: dict[str, Job] = {}
+
+    def start(self, key: str) -> Job | None:
+        job = self.scheduler.start(key)
+        if job is not None:
+            self.running[key] = job
+        return job
+
+    def report(self, key: str, *measured: Any, **fields: Any) -> None:
+        job = self.running[key]
+        place = {"trial": job.record.number, "replicate": job.replicate.label}
+        report = TrialReport(**place, measurements=measured, **fields)
+        self.scheduler.report(key, TrialReport.from_text(report.to_text()))
+
+    def finish(self, key: str, accuracy: float = 0.5, seconds: float = 1.0) -> None:
+        self.report(key, measurement(TOTAL, accuracy, seconds=seconds))
+        self.scheduler.ended(key)
+
+    def told(self, number: int, replicate: int = 0) -> Decision:
+        """The last decision that the worker of a replicate heard of."""
+        root = self.folder.trials()[number].root.name
+        key = f"{root}/measure-{replicate}"
+        return [decision for job, decision in self.sent if job == key][-1]
+
+    def first(self, number: int = 0) -> ReplicateFolder:
+        """The first replicate of a trial."""
+        return self.folder.trials()[number].replicate("measure-0")
+
+    def states(self) -> list[str | None]:
+        """How each trial ended; paused where all that was begun of it is, None where it runs."""
+        return [_state(trial) for trial in self.folder.trials()]
+
+    def of_replicates(self, number: int = 0) -> list[str | None]:
+        """How each replicate of a trial that was begun ended or paused; None where it runs."""
+        found = [one.outcome() for one in self.folder.trials()[number].replicates()]
+        return [outcome and str(outcome.state) for outcome in found]
+
+
+def _state(trial: TrialFolder) -> str | None:
+    if (outcome := trial.outcome()) is not None:
+        return str(outcome.state)
+    begun = [one.outcome() for one in trial.replicates()]
+    paused = all(one is not None and one.state is TrialState.PAUSED for one in begun)
+    return "paused" if begun and paused else None
+
+
+class Killed(BaseException):
+    """Stands for the driver's death at a line."""
+
+
+def die_at(
+    monkeypatch: pytest.MonkeyPatch, kind: type, method: str, when: str, nth: int
+) -> Callable[[], int]:
+    """Let the nth call of a method be the last, before or after it did its work."""
+    real, calls = getattr(kind, method), 0
+
+    def dying(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == nth and when == "before":
+            raise Killed
+        result = real(*arguments, **options)
+        if calls == nth:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(kind, method, dying)
+    return lambda: calls

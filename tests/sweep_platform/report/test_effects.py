@@ -1,0 +1,200 @@
+"""What knobs buy: pairs that differ in one of them, by task and seed; rankings and targets."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sweep_builders import answers
+
+from hrm.evaluation.answer_file import AnswerFile
+from sweep_platform.report.analysis.effects import confirmed, effects, extremes, measured
+from sweep_platform.report.analysis.ranking import rank_agreement
+from sweep_platform.report.analysis.targets import reached
+from sweep_platform.report.pages import report_as_markdown
+from sweep_platform.report.sections import outline
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.replicate import Purpose, replicates
+from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
+
+COMPLETE = TrialState.COMPLETE
+TASKS = 30
+FOUR = [{"N": n, "T": t} for n in (1, 2) for t in (1, 2)]
+
+
+def write_answers(trial: TrialFolder, share: float, purpose: str, count: int, seed: int) -> Any:
+    """Random answers of some replicates; what each solves of each task."""
+    solved = np.random.default_rng(seed).random((count, TASKS)) < share
+    entries = [(purpose, number, answers(100, row)) for number, row in enumerate(solved)]
+    AnswerFile(trial.answers).add(entries)
+    return solved.astype(float)
+
+
+def swept(
+    make_sweep: Any,
+    knobs: list[dict[str, Any]],
+    shares: list[float],
+    name: str = "toy",
+    **spec: Any,
+) -> tuple[SweepFolder, list[Any]]:
+    """A sweep of complete trials with these knobs, each of three replicates with answers."""
+    folder = make_sweep(*[COMPLETE] * len(knobs), replicates=3, name=name)
+    record, solved = folder.record(), []
+    folder.create(replace(record, spec={**record.spec, **spec}))
+    for number, (trial, values) in enumerate(zip(folder.trials(), knobs, strict=True)):
+        trial.create(replace(trial.record(), parameters=values))
+        solved.append(write_answers(trial, shares[number], "measure", 3, number))
+    return folder, solved
+
+
+def confirm(trial: TrialFolder, share: float, count: int = 3) -> Any:
+    """Let a trial be confirmed by some replicates with answers."""
+    *_, last = trial.replicate("measure-0").measurements()
+    for one in replicates(0, Purpose.CONFIRM, count):
+        place = trial.replicate(one.label)
+        place.create(trial.record(), one)
+        place.append([last])
+        place.end(Outcome(state=COMPLETE, reason="done", ended=1_790_000_200.0))
+    return write_answers(trial, share, "confirm", count, 99)
+
+
+def test_each_value_is_compared_in_pairs_that_share_all_else(make_sweep) -> None:
+    folder, solved = swept(make_sweep, FOUR, [0.3, 0.3, 0.8, 0.8])
+    found = {(one.knob, one.other, one.one): one for one in effects(summarize(folder))}
+    assert set(found) == {("N", 1, 2), ("T", 1, 2)}
+    of_n, of_t = found["N", 1, 2], found["T", 1, 2]
+    assert (of_n.pairs, of_t.pairs) == (2, 2)
+    gains = (solved[2] - solved[0]) + (solved[3] - solved[1])
+    assert of_n.difference.mean == pytest.approx(gains.mean() / 2)
+    assert (of_n.difference.seeds, of_n.difference.tasks) == (3, TASKS)
+    assert of_n.difference.p < 0.05
+    assert of_n.difference.low > 0.2
+    assert of_t.difference.p > 0.05
+
+
+def test_trials_that_differ_in_more_make_no_pair(make_sweep) -> None:
+    knobs = [{"N": 1, "T": 1}, {"N": 2, "T": 2}, {"N": 3, "T": 1}]
+    folder, _ = swept(make_sweep, knobs, [0.3, 0.5, 0.7])
+    assert [(one.knob, one.other, one.one) for one in effects(summarize(folder))] == [("N", 1, 3)]
+
+
+def test_nuisance_knobs_have_no_effect_and_part_no_pair(make_sweep) -> None:
+    knobs = [{"N": 1, "learning_rate": 0.1}, {"N": 2, "learning_rate": 0.01}]
+    tuned = {"nuisance": ["learning_rate"], "space": {"N": {"choices": [1, 2]}}}
+    tuned["space"]["learning_rate"] = {"choices": [0.1, 0.01]}
+    folder, _ = swept(make_sweep, knobs, [0.3, 0.8], **tuned)
+    assert [(one.knob, one.pairs) for one in effects(summarize(folder))] == [("N", 1)]
+    searched, _ = swept(make_sweep, knobs, [0.3, 0.8], "searched", space=tuned["space"])
+    assert effects(summarize(searched)) == []
+
+
+def test_a_trial_without_answers_is_left_out(make_sweep) -> None:
+    folder, _ = swept(make_sweep, FOUR, [0.3, 0.3, 0.8, 0.8])
+    folder.trials()[3].answers.unlink()
+    folder.trials()[2].answers.write_bytes(b"damaged")
+    assert [(one.knob, one.pairs) for one in effects(summarize(folder))] == [("T", 1)]
+
+
+def test_the_best_is_told_from_the_worst(make_sweep) -> None:
+    folder, solved = swept(make_sweep, FOUR, [0.3, 0.1, 0.5, 0.9])
+    found = extremes(summarize(folder))
+    assert found is not None
+    assert (found.best, found.worst) == (3, 1)
+    assert found.difference.mean == pytest.approx((solved[3] - solved[1]).mean())
+    assert "Trial 3, the most accurate, differs from trial 1" in written(summarize(folder))
+
+
+def test_one_seed_tells_no_effect_from_chance(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE)
+    for number, trial in enumerate(folder.trials()):
+        trial.create(replace(trial.record(), parameters=FOUR[number]))
+        write_answers(trial, 0.2 + 0.6 * number, "measure", 1, number)
+    [effect] = effects(summarize(folder))
+    assert (effect.difference.p, effect.difference.low) == (None, None)
+    assert "1 seed and 30 tasks are too few to tell that from chance" in written(summarize(folder))
+
+
+def written(sweep: SweepSummary) -> str:
+    return report_as_markdown(outline(sweep, written=1.8e9)).replace("\\", "")
+
+
+def test_the_headline_of_replicates_is_their_mean(make_sweep) -> None:
+    text = written(summarize(make_sweep(COMPLETE, COMPLETE, replicates=3)))
+    assert "**32.0 %**" in text
+    assert (
+        "The best of the complete trials, trial 1, solves 32.0 % of 40 test puzzles exactly, on "
+        "average over 3 seeds (30.0, 32.0 and 34.0 %) at"
+    ) in text
+
+
+def test_the_headline_quotes_the_confirmation(make_sweep) -> None:
+    folder, _ = swept(make_sweep, FOUR[:2], [0.9, 0.3])
+    solved = confirm(folder.trials()[0], 0.6)
+    sweep = summarize(folder)
+    [found] = confirmed(sweep)
+    assert found.trial.number == 0
+    assert found.accuracy.mean == pytest.approx(solved.mean())
+    assert found.accuracy.low < found.accuracy.mean < found.accuracy.high
+    text = written(sweep)
+    assert f"**{100 * solved.mean():.1f} %**" in text
+    assert "Trial 0, trained again with 3 fresh seeds, solves" in text
+    table = text.partition("## Confirmation\n")[2].partition("\n## ")[0]
+    assert "seeds that the search never saw" in " ".join(table.split())
+    [row] = [line for line in table.splitlines() if line.startswith("| 0 ")]
+    in_search = measured(sweep, sweep.trials[0])
+    assert f"{100 * in_search.mean:.1f} % [" in row
+    assert f"{100 * solved.mean():.1f} % [" in row
+    assert "which flatters it" not in text
+
+
+def ranked(make_sweep: Any, *accuracies: tuple[float, ...]) -> SweepSummary:
+    """A sweep whose trials have these accuracies at their last evaluations."""
+    sweep = summarize(make_sweep(*[COMPLETE] * len(accuracies)))
+    trials = []
+    for trial, values in zip(sweep.trials, accuracies, strict=True):
+        [one] = trial.replicates
+        last = one.evaluations[-1].curve
+        before = last.exact_accuracy[:-1]
+        curves = [replace(last, exact_accuracy=(*before, v)) for v in values]
+        evaluations = tuple(
+            replace(one.evaluations[-1], training_flops=100 * (n + 1), curve=curve)
+            for n, curve in enumerate(curves)
+        )
+        trials.append(replace(trial, replicates=(replace(one, evaluations=evaluations),)))
+    return replace(sweep, trials=tuple(trials))
+
+
+def test_a_ranking_that_stays_is_settled(make_sweep) -> None:
+    found = rank_agreement(ranked(make_sweep, (0.1, 0.2), (0.2, 0.3), (0.3, 0.5)))
+    assert found is not None
+    assert (found.tau, found.share, found.same_best, found.trials) == (1.0, 0.5, True, 3)
+    assert not found.moves
+
+
+def test_a_ranking_that_turns_round_moves(make_sweep) -> None:
+    sweep = ranked(make_sweep, (0.1, 0.9), (0.2, 0.8), (0.3, 0.7))
+    found = rank_agreement(sweep)
+    assert found is not None
+    assert (found.tau, found.same_best, found.moves) == (pytest.approx(-1.0), False, True)
+    assert "The ranking still moves: between 50% of training" in " ".join(written(sweep).split())
+
+
+@pytest.mark.parametrize(
+    "accuracies",
+    [
+        ((0.1, 0.2), (0.2, 0.3)),
+        ((0.1,), (0.2,), (0.3,)),
+        ((0.1, 0.2), (0.1, 0.3), (0.1, 0.4)),
+        ((0.1, 0.2), (0.2, 0.2), (0.3, 0.2)),
+    ],
+    ids=["two trials", "one evaluation", "level before", "level at the end"],
+)
+def test_there_is_not_always_a_ranking_to_speak_of(make_sweep, accuracies) -> None:
+    assert rank_agreement(ranked(make_sweep, *accuracies)) is None
+
+
+@pytest.mark.parametrize(("target", "spent"), [(0.1, 100), (0.2, 100), (0.3, 150), (0.5, None)])
+def test_a_target_is_reached_between_two_evaluations(make_sweep, target, spent) -> None:
+    [trial] = ranked(make_sweep, (0.2, 0.4)).trials
+    assert reached(trial, target) == (spent if spent is None else pytest.approx(spent))

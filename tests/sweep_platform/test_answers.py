@@ -1,0 +1,91 @@
+"""Which puzzles each replicate solved reaches the trial's file, once."""
+
+from typing import Any
+
+import pyarrow as pa
+from sweep_builders import TOTAL, answers, measurement
+from sweep_driver import Driver
+
+from sweep_platform.report.analysis.answers import answered
+from sweep_platform.store.replicate import Purpose
+
+SWEEP: dict[str, Any] = {
+    "replicates": 2,
+    "budget": {"trials": 1, "flops_per_trial": 1e8},
+    "confirm": {"top": 1, "replicates": 1},
+}
+HALF, END = answers(50, [True, False, False]), answers(TOTAL, [True, True, False])
+
+
+def table(driver: Driver) -> pa.Table:
+    trial = driver.folder.trials()[0]
+    return driver.search.answers(trial).read()
+
+
+def owners(driver: Driver) -> set[tuple[str, int, int]]:
+    rows = table(driver).select(["purpose", "replicate", "step"]).to_pylist()
+    return {(row["purpose"], row["replicate"], row["step"]) for row in rows}
+
+
+def test_each_evaluation_of_each_replicate_is_kept(drive) -> None:
+    driver = drive(capacity=2, **SWEEP)
+    for key in "ab":
+        driver.start(key)
+        driver.report(key, measurement(50, 1 / 3), answers=(HALF,))
+        driver.report(key, measurement(TOTAL, 2 / 3), answers=(END,))
+        driver.scheduler.ended(key)
+    driver.start("c")
+    driver.report("c", measurement(TOTAL, 2 / 3), answers=(END,))
+    driver.scheduler.ended("c")
+    measured = {("measure", number, step) for number in range(2) for step in (50, TOTAL)}
+    assert owners(driver) == measured | {("confirm", 0, TOTAL)}
+    assert len(table(driver)) == 5 * 3
+    file = driver.folder.trials()[0].answers
+    found = answered(file, Purpose.MEASURE)
+    assert found is not None
+    assert found.solved.tolist() == [[1, 1, 0]] * 2, "of the last evaluation"
+    assert found.of_replicates.tolist() == [2 / 3] * 2
+    confirmed = answered(file, Purpose.CONFIRM)
+    assert confirmed is not None
+    assert confirmed.replicates.tolist() == [0]
+    assert answered(file, Purpose.TUNE) is None
+
+
+def test_what_is_sent_again_after_a_resume_changes_nothing(drive) -> None:
+    driver = drive(capacity=2, **SWEEP)
+    driver.start("a")
+    driver.report("a", measurement(50, 1 / 3), answers=(HALF,))
+    before = driver.folder.trials()[0].answers.read_bytes()
+    again = drive(capacity=2, **SWEEP)
+    again.start("a")
+    again.report("a", measurement(50, 1 / 3), answers=(HALF,), session={"host": "other"})
+    assert again.folder.trials()[0].answers.read_bytes() == before
+    again.report("a", measurement(TOTAL, 2 / 3), answers=(HALF, END))
+    assert owners(again) == {("measure", 0, 50), ("measure", 0, TOTAL)}
+    assert len(table(again)) == 2 * 3
+
+
+def test_what_a_dead_driver_did_not_write_is_made_up_for(drive) -> None:
+    """The first report after a resume has all answers that the checkpoint kept."""
+    driver = drive(capacity=2, **SWEEP)
+    driver.start("a")
+    driver.report("a", measurement(50, 1 / 3))  # its answers were not written any more
+    again = drive(capacity=2, **SWEEP)
+    again.start("a")
+    again.report("a", measurement(50, 1 / 3), answers=(HALF,))
+    assert owners(again) == {("measure", 0, 50)}
+    steps = [m.progress.step for m in again.first().measurements()]
+    assert steps == [50], "the report itself was there"
+
+
+def test_tasks_of_several_puzzles_weigh_as_many(drive) -> None:
+    driver = drive(capacity=2, **SWEEP)
+    driver.start("a")
+    one = answers(TOTAL, [True, True, False, True, False], each=2)
+    driver.report("a", measurement(TOTAL, 0.6), answers=(one,))
+    found = answered(driver.folder.trials()[0].answers, Purpose.MEASURE)
+    assert found is not None
+    assert found.tasks.tolist() == [0, 1, 2]
+    assert found.weights.tolist() == [2, 2, 1]
+    assert found.solved.tolist() == [[1, 0.5, 0]]
+    assert found.of_replicates.tolist() == [0.6]

@@ -1,0 +1,121 @@
+"""Which job comes next, and when the last of a trial is over."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sweep_builders import progress, trial_record
+
+from sweep_platform.search.stages.jobs import JobQueue
+from sweep_platform.search.stages.live import Job
+from sweep_platform.store.replicate import Purpose, replicates
+from sweep_platform.store.trial import TrialFolder
+
+THREE = replicates(0, Purpose.MEASURE, 3)
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Callable[[int], JobQueue]:
+    """A queue of so many trials, each of three replicates."""
+
+    def make(trials: int) -> JobQueue:
+        made = JobQueue()
+        for number in range(trials):
+            folder = TrialFolder(tmp_path / str(number))
+            folder.create(trial_record(number))
+            made.add(folder, THREE, len(THREE))
+        return made
+
+    return make
+
+
+def place(job: Job | None) -> tuple[int, int] | None:
+    """The number of a job's trial, and that of its replicate."""
+    return job and (job.record.number, job.replicate.number)
+
+
+def all_of(queue: JobQueue, *, any_trial: bool = True) -> list[tuple[int, int] | None]:
+    """The places of all jobs that come, in their order."""
+    found = []
+    while job := queue.next(any_trial=any_trial):
+        found.append(place(job))
+    return found
+
+
+def taken(queue: JobQueue, number: int) -> Job:
+    """The next job of one trial."""
+    return next(one for one in queue if one.record.number == number).take()
+
+
+def test_a_trial_is_begun_whole_before_the_next(queue) -> None:
+    jobs = queue(2)
+    assert jobs.waiting == 6
+    expected = [(trial, replicate) for trial in range(2) for replicate in range(3)]
+    assert all_of(jobs, any_trial=False) == expected
+    assert jobs.waiting == 0
+
+
+def test_a_poor_trial_comes_only_where_any_may(queue) -> None:
+    jobs = queue(3)
+    first = {number: taken(jobs, number) for number in range(3)}
+    jobs.measured(first[0], progress(50, 0.5))
+    jobs.measured(first[1], progress(50, 0.25))
+    assert all_of(jobs, any_trial=False) == [(0, 1), (0, 2), (2, 1), (2, 2)], "2 is not judged"
+    assert all_of(jobs) == [(1, 1), (1, 2)]
+
+
+def test_trials_are_compared_at_shares_that_both_reached(queue) -> None:
+    jobs = queue(2)
+    ahead, behind = (taken(jobs, number) for number in range(2))
+    jobs.measured(ahead, progress(50, 0.25))
+    jobs.measured(ahead, progress(75, 0.75))
+    jobs.measured(behind, progress(50, 0.25))
+    assert all_of(jobs, any_trial=False) == [(0, 1), (0, 2), (1, 1), (1, 2)]
+
+
+def test_a_trial_is_what_its_replicates_are_on_average(queue) -> None:
+    jobs = queue(2)
+    one, other = taken(jobs, 0), taken(jobs, 0)
+    rival = taken(jobs, 1)
+    jobs.measured(one, progress(50, 1.0))
+    jobs.measured(other, progress(50, 0.0))
+    jobs.measured(rival, progress(50, 0.75))
+    assert all_of(jobs, any_trial=False) == [(1, 1), (1, 2)]
+
+
+def test_where_any_may_come_the_longest_does_first(queue) -> None:
+    jobs = queue(3)
+    jobs.measured(taken(jobs, 0), progress(50, None, seconds=10.0))
+    jobs.measured(taken(jobs, 1), progress(25, None, seconds=10.0))
+    expected = [(2, 0), (2, 1), (2, 2), (1, 1), (1, 2), (0, 1), (0, 2)]
+    assert all_of(jobs) == expected, "of the last one nobody knows how long it takes"
+
+
+def test_a_job_that_was_lost_waits_again_before_others_of_its_trial(queue) -> None:
+    jobs = queue(1)
+    lost = taken(jobs, 0)
+    jobs.requeue(lost)
+    assert jobs.waiting == 3
+    assert all_of(jobs) == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_a_trial_is_over_with_its_last_job(queue) -> None:
+    jobs = queue(2)
+    mine = [taken(jobs, 0) for _ in range(3)]
+    assert jobs.ended(mine[1]) is None
+    assert jobs.ended(mine[0]) is None
+    assert len(jobs) == 2
+    over = jobs.ended(mine[2])
+    assert over is not None
+    assert over.record.number == 0
+    assert [one.record.number for one in jobs] == [1]
+
+
+def test_a_trial_of_which_nothing_more_may_start_is_over_with_what_runs(queue) -> None:
+    jobs = queue(1)
+    one, other = taken(jobs, 0), taken(jobs, 0)
+    jobs.drop_waiting(one)
+    assert (jobs.waiting, jobs.next(any_trial=True)) == (0, None)
+    assert jobs.ended(one) is None
+    assert jobs.ended(other) is not None
+    assert len(jobs) == 0

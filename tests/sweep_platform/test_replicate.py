@@ -1,0 +1,31 @@
+"""Replicates of a sweep: the same for all its trials, and others for all else."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweep_platform.store.replicate import Purpose, replicates
+
+SEED = st.integers(0, 2**32)
+
+
+@given(seed=SEED, purpose=st.sampled_from(Purpose), few=st.integers(0, 9), more=st.integers(0, 9))
+def test_more_replicates_begin_with_those_that_there_were(
+    seed: int, purpose: Purpose, few: int, more: int
+) -> None:
+    assert replicates(seed, purpose, few + more)[:few] == replicates(seed, purpose, few)
+
+
+@given(seeds=st.sets(SEED, min_size=1, max_size=5))
+def test_seeds_differ_over_purposes_numbers_and_sweeps(seeds: set[int]) -> None:
+    made = [one for seed in seeds for purpose in Purpose for one in replicates(seed, purpose, 5)]
+    assert len({one.seed for one in made}) == len(made) == len(seeds) * len(Purpose) * 5
+    assert all(0 <= one.seed < 2**31 for one in made)
+    assert {one.label for one in made} == {f"{p}-{n}" for p in Purpose for n in range(5)}
+
+
+def test_all_trials_of_a_sweep_have_the_same(drive) -> None:
+    driver = drive(capacity=4, replicates=2, seed=7)
+    jobs = [driver.start(key) for key in "abcd"]
+    assert [job.record.number for job in jobs] == [0, 0, 1, 1]
+    assert [job.replicate for job in jobs] == [*replicates(7, Purpose.MEASURE, 2)] * 2
+    assert [job.folder.replicate() for job in jobs] == [job.replicate for job in jobs]

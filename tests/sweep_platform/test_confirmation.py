@@ -183,6 +183,7 @@ def test_the_search_leaves_it_time(drive) -> None:
     assert started(driver, "a") == [(0, "confirm-0")], "300 s are left, and 360 s would be needed"
     notes = [event[1] for event in driver.display.events if event[0] == "note"]
     assert notes == ["the time that is left is for confirmation; see budget.minutes"]
+    assert driver.scheduler.short_of_time, "so that the session is called incomplete"
     driver.finish("a", 0.5, seconds=120.0)
     driver.clock.now = 420.0
     assert started(driver, "a") == [(0, "confirm-1")]

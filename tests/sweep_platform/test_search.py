@@ -24,6 +24,7 @@ from sweep_builders import (
     progress,
     sweep_folder,
 )
+from sweep_driver import Killed, die_at
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.search import proposer as proposer_module
@@ -46,10 +47,6 @@ OPTUNA_STATES = {
     TrialState.STOPPED: PRUNED,
     TrialState.FAILED: FAIL,
 }
-
-
-class Killed(BaseException):
-    """Stands for the driver's death at a line."""
 
 
 Open = Callable[..., OpenedSearch]
@@ -356,23 +353,6 @@ LEAVES_SOMETHING = [
     (optuna.Study, "tell"),
 ]
 """Calls of propose and end that leave something behind; the driver may die before or after."""
-
-
-def die_at(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, when: str, nth: int) -> None:
-    real = getattr(kind, method)
-    calls = 0
-
-    def dying(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == nth and when == "before":
-            raise Killed
-        result = real(*arguments, **options)
-        if calls == nth:
-            raise Killed
-        return result
-
-    monkeypatch.setattr(kind, method, dying)
 
 
 @pytest.mark.parametrize(("kind", "method"), LEAVES_SOMETHING)

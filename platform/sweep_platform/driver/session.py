@@ -213,7 +213,7 @@ class SweepSession:
         if failed and all(failed):
             return SessionEnd.FAILED
         lacks = self._points() < self._planned or bool(confirmations(self.folder, self.spec))
-        late = self.budget.forbids(new=False) is Limit.TIME and lacks
+        late = lacks and (scheduler.short_of_time or self.budget.forbids(new=False) is Limit.TIME)
         return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
 
     @property

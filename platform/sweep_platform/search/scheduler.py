@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from hrm.config import ConfigError
 from hrm.progress import Measurement
+from puzzle_datasets.common.errors import UserError
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search.patience import StudyLostError
 from sweep_platform.search.search import Search
@@ -70,6 +70,11 @@ class TrialScheduler:
         self._exhausted = self._halted = False
         self._agenda = Agenda(search, budget, display, capacity, self._say_once)
         self._grace_ends: float | None = None
+
+    @property
+    def short_of_time(self) -> bool:
+        """Whether a job did not start for want of time, which may be kept for confirmation."""
+        return self._agenda.short_of_time
 
     @property
     def ending(self) -> bool:
@@ -173,7 +178,7 @@ class TrialScheduler:
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             self.halt(f"{place}{error.strerror or error}")
-        except (StudyLostError, ConfigError) as error:  # also records that were damaged meanwhile
+        except (StudyLostError, UserError) as error:  # also records that were damaged meanwhile
             self.halt(str(error))
 
     def should_end(self) -> bool:

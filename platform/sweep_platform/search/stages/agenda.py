@@ -20,6 +20,7 @@ class Agenda:
     """Hands out jobs as budget and time allow, and ends trials of which nothing is left to run.
 
     `capacity` says how many jobs may run at the same time, `say` tells a person a sentence, once.
+    It was `short_of_time` if a job did not start for want of it.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Agenda:
         self._search, self._budget, self._display = search, budget, display
         self._jobs, self._capacity, self._say = search.jobs, capacity, say
         self._confirming = False
+        self.short_of_time = False
 
     def next(self, running: Iterable[Job]) -> Job | None:
         """The next job; None where budget, time or space have no more, or it waits for others."""
@@ -84,6 +86,7 @@ class Agenda:
     def _time_forbids(self, reserve: float = 0.0) -> bool:
         if self._budget.forbids(new=False, reserve=reserve) is not Limit.TIME:
             return False
+        self.short_of_time = True
         if reserve:
             self._say("the time that is left is for confirmation; see budget.minutes")
         else:

@@ -11,9 +11,10 @@ from functools import partial
 from statistics import fmean
 
 from hrm.progress import Progress
+from sweep_platform.search.outcomes import complete_replicates, last_evaluation
 from sweep_platform.spec.schema import Scalar, SweepSpec
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
 TUNING_REPLICATES = 2
 
@@ -94,11 +95,6 @@ def _quality(trial: TrialFolder, count: int) -> tuple[float, float]:
 
 def _solved(trial: TrialFolder, count: int = TUNING_REPLICATES) -> list[Progress]:
     """The last evaluations of the first tuning replicates, as far as they are complete."""
-    ends = [(one, one.outcome()) for one in trial.replicates(Purpose.TUNE)[:count]]
-    complete = [one for one, end in ends if end and end.state is TrialState.COMPLETE]
-    return [found for one in complete if (found := _last(one)) is not None]
-
-
-def _last(folder: ReplicateFolder) -> Progress | None:
-    evaluated = [m.progress for m in folder.measurements() if m.progress.curve]
-    return evaluated[-1] if evaluated else None
+    first = {f"{Purpose.TUNE}-{number}" for number in range(count)}
+    complete = complete_replicates(trial, Purpose.TUNE)
+    return [last_evaluation(one) for one in complete if one.label in first]

@@ -1,5 +1,6 @@
 """Intervals over seeds and tasks: what they say of known cases, of nothing, and of a real gain."""
 
+from collections.abc import Callable
 from statistics import fmean
 from typing import Any
 
@@ -8,19 +9,20 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import nct as noncentral
+from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 
-from sweep_platform.report.analysis import paired
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.paired import corrected, interval
 
 Table = npt.NDArray[np.float64]
-RUNS = 300
+RUNS = 400
 
 
-def of(solved: Table, weights: Any = None, seed: int = 0) -> Difference:
+def of(solved: Table, weights: Any = None) -> Difference:
     """The interval of a table [seeds, tasks]."""
-    even = np.ones(solved.shape[1])
-    return interval(solved, even if weights is None else weights, np.random.default_rng(seed))
+    return interval(solved, np.ones(solved.shape[1]) if weights is None else weights)
 
 
 @pytest.mark.parametrize("shape", [(1, 40), (2, 40), (5, 2), (1, 1)])
@@ -58,43 +60,95 @@ def test_seeds_that_disagree_widen_it_as_student_would() -> None:
     assert found.p == pytest.approx(0.225403, rel=1e-4)
 
 
-def test_a_certain_difference_is_as_certain_as_resamples_tell() -> None:
+def test_tasks_that_disagree_alone_widen_it_as_student_would() -> None:
+    """All seeds tell the same, so that only tasks are a sample."""
+    of_tasks = np.random.default_rng(4).normal(0.1, 1.0, 30)
+    found = of(np.tile(of_tasks, (4, 1)))
+    alone = ttest_1samp(of_tasks, 0.0)
+    assert found.p == pytest.approx(alone.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(alone.confidence_interval(0.95)))
+
+
+def test_weights_count_like_the_puzzles_that_a_task_has() -> None:
+    solved = np.random.default_rng(5).normal(0.1, 1.0, (4, 30))
+    weights = np.ones(30)
+    weights[7:] = 2.0
+    found, tenfold = of(solved, weights), of(solved, weights * 10)
+    assert (tenfold.low, tenfold.p) == pytest.approx((found.low, found.p))
+    assert found.p != pytest.approx(of(solved).p)
+    of_seeds = np.average(solved, axis=1, weights=weights)
+    assert found.mean == pytest.approx(of_seeds.mean())
+
+
+def test_a_certain_difference_is_told_as_such() -> None:
     found = of(np.random.default_rng(2).normal(1.0, 0.1, (5, 40)))
     assert found.p < 1e-3
     assert 0.9 < found.low < found.mean < found.high < 1.1
 
 
-def significant(gain: float, seeds: float, tasks: float, noise: float) -> float:
-    """How often a difference is told from chance at 5 %, of so many simulated ones."""
+def test_seeds_that_agree_by_chance_feign_no_certainty() -> None:
+    """Each seed solves as many, each task is solved as often: only the rest tells of chance."""
+    solved = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    found = of(solved)
+    assert found.high - found.low > 0.5
+
+
+def planted(
+    generator: np.random.Generator, seeds: int, tasks: int, gain: float, of_seeds: float
+) -> Table:
+    """Differences of two configurations that solve puzzles by chance `[seeds, tasks]`.
+
+    Tasks differ in difficulty, suit one configuration or the other, and seeds come out otherwise;
+    all in log odds.
+    """
+    hard = generator.normal(-0.5, 1.5, tasks)
+    each = []
+    for shift in (0.0, gain):
+        odds = shift + hard + generator.normal(0, 0.7, tasks)
+        odds = odds + generator.normal(0, of_seeds, (seeds, 1))
+        each.append(generator.random((seeds, tasks)) < 1 / (1 + np.exp(-odds)))
+    return each[1].astype(float) - each[0]
+
+
+def normal(generator: np.random.Generator, gain: float) -> Table:
+    """Differences to which seeds, tasks and the rest contribute alike `[5, 40]`."""
+    of_seeds, of_tasks = generator.normal(size=(5, 1)), generator.normal(size=40)
+    table: Table = gain + of_seeds + of_tasks + generator.normal(size=(5, 40))
+    return table
+
+
+def significant(draw: Callable[[np.random.Generator], Table]) -> float:
+    """How often a difference is told from chance at 5 %, of 400 simulated ones."""
     generator = np.random.default_rng(0)
-    found = []
-    for _ in range(RUNS):
-        of_seeds, of_tasks = generator.normal(size=(5, 1)), generator.normal(size=40)
-        rest = generator.normal(size=(5, 40))
-        table = gain + seeds * of_seeds + tasks * of_tasks + noise * rest
-        found.append(of(table, seed=int(generator.integers(2**31))).p)
-    return fmean(p < 0.05 for p in found)
+    return fmean((of(draw(generator)).p or 1.0) < 0.05 for _ in range(RUNS))
 
 
-@pytest.fixture
-def _fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paired, "RESAMPLES", 2_000)
-
-
-@pytest.mark.usefixtures("_fewer")
 def test_where_nothing_differs_one_in_twenty_is_told_from_chance() -> None:
-    assert significant(0.0, seeds=1.0, tasks=1.0, noise=1.0) == pytest.approx(0.05, abs=0.02)
+    assert significant(lambda g: normal(g, 0.0)) == pytest.approx(0.05, abs=0.02)
 
 
-@pytest.mark.usefixtures("_fewer")
-def test_where_seeds_and_tasks_tell_nothing_it_is_fewer() -> None:
-    """Resampling both ways counts what is noise alone more than once: on the safe side."""
-    assert significant(0.0, seeds=0.0, tasks=0.0, noise=1.0) <= 0.05
+@pytest.mark.parametrize(("seeds", "tasks"), [(3, 31), (3, 200), (5, 31), (5, 200)])
+def test_where_two_configurations_solve_alike_it_is_no_more(seeds: int, tasks: int) -> None:
+    assert significant(lambda g: planted(g, seeds, tasks, 0.0, of_seeds=0.3)) <= 0.07
 
 
-@pytest.mark.usefixtures("_fewer")
-def test_a_real_gain_is_found() -> None:
-    assert significant(1.0, seeds=0.25, tasks=1.0, noise=1.0) > 0.9
+def test_where_seeds_and_tasks_tell_nothing_it_is_no_more() -> None:
+    assert significant(lambda g: g.normal(size=(5, 40))) <= 0.05
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.0, 1.5, 2.0])
+def test_a_planted_gain_is_found_at_the_rate_that_theory_promises(gain: float) -> None:
+    """Of Student's t with the mean squares' expectations: 41, 6 and 1."""
+    freedom = 46**2 / (41**2 / 4 + 6**2 / 39 + 1 / 156)
+    beyond = student.ppf(0.975, freedom)
+    promised = noncentral.sf(beyond, freedom, gain / np.sqrt(46 / 200))
+    assert significant(lambda g: normal(g, gain)) == pytest.approx(promised, abs=0.06)
+
+
+def test_nineteen_of_twenty_intervals_hold_what_was_planted() -> None:
+    generator = np.random.default_rng(1)
+    found = [of(normal(generator, 0.7)) for _ in range(RUNS)]
+    assert fmean(one.low < 0.7 < one.high for one in found) == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,6 @@ from sweep_platform.store.summary import SweepSummary, TrialSummary
 MOST_COMPARED = 500
 """Trials beyond which pairs are not looked for."""
 
-_SEED = 0
-"""Of the resamples: a report that is written again says the same."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmed:
@@ -50,7 +47,7 @@ def measured(sweep: SweepSummary, trial: TrialSummary) -> Difference:
 def _accuracy(sweep: SweepSummary, trial: TrialSummary, purpose: Purpose) -> Difference:
     found = _answered(sweep, trial, purpose)
     if found is not None:
-        return interval(found.solved, found.weights, np.random.default_rng(_SEED))
+        return interval(found.solved, found.weights)
     of = trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
     each = [one.final.exact_accuracy[-1] for one in of if one.final]
     return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
@@ -132,7 +129,7 @@ def _of(
         if pairs:
             each = [cut[a.number].solved - cut[b.number].solved for a, b in pairs]
             weights = cut[pairs[0][0].number].weights
-            found = interval(np.mean(each, axis=0), weights, np.random.default_rng(_SEED))
+            found = interval(np.mean(each, axis=0), weights)
             yield Effect(knob=knob, other=values[0], one=value, pairs=len(pairs), difference=found)
 
 
@@ -158,5 +155,5 @@ def extremes(sweep: SweepSummary) -> Extremes | None:
         return None
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     solved = cut[best].solved - cut[worst].solved
-    found = interval(solved, cut[best].weights, np.random.default_rng(_SEED))
+    found = interval(solved, cut[best].weights)
     return Extremes(best=best, worst=worst, difference=found)

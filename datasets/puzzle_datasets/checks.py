@@ -1,17 +1,16 @@
 """A puzzle set as it lies on disk, and the checks of it that hold for every kind."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.forms import Form
 from puzzle_datasets.storage.rows import BEFORE_FIRST, Fault, find_fault
 from puzzle_datasets.storage.schema import (
-    IMPORTED,
     MANIFEST_FILE,
     SPLITS,
     Hashes,
@@ -45,11 +44,6 @@ class StoredSet:
     folder: Path
     manifest: Manifest
 
-    @property
-    def is_import(self) -> bool:
-        """True if the set was taken over as somebody else's build left it."""
-        return self.manifest.name == IMPORTED
-
     def pieces(self, split: Split) -> Iterator[Piece]:
         """Yield all rows of a split, some thousands at a time."""
         for file in self.manifest.shards(split):
@@ -61,8 +55,10 @@ class StoredSet:
     @property
     def remedy(self) -> str:
         """What to do about any fault."""
-        source = "mend what it was imported from and import it again"
-        return f"delete {self.folder} and {source if self.is_import else 'build the set again'}"
+        again = "build the set again"
+        if self.manifest.is_import:
+            again = "mend what it was imported from and import it again"
+        return f"delete {self.folder} and {again}"
 
     def refusal(self, file: str, fault: str, value: object = None) -> DatasetError:
         """Return the error for a file, `fault` being what is said of it."""
@@ -87,24 +83,16 @@ class StoredSet:
         raise AssertionError(f"{split} has too few rows")
 
 
-def check_structure(
-    stored: StoredSet,
-    *,
-    columns: Mapping[str, pa.DataType],
-    box: tuple[int, int] | None,
-    identified: bool,
-) -> Iterator[str]:
-    """Check the files that the manifest names, and their columns.
+def check_structure(stored: StoredSet, form: Form) -> Iterator[str]:
+    """Check the files that the manifest names, and their columns, to be those of a kind's form.
 
-    A kind has further `columns` of these types; a grid as large as the set's has a `box` of these
-    rows and columns. Tables lie beside the splits if it is `identified`. Raises `DatasetError` if
-    the manifest contradicts the kind, or a file the manifest.
+    Raises `DatasetError` if the manifest contradicts the kind, or a file the manifest.
     """
     manifest = stored.manifest
-    require_kind(stored.folder, manifest, box, identified, stored.remedy)
+    require_kind(stored.folder, manifest, form, stored.remedy)
     yield f"manifest: agrees with itself and with {len(manifest.files)} files"
     for split in SPLITS:
-        require_columns(stored.folder, manifest, split, columns, stored.remedy)
+        require_columns(stored.folder, manifest, split, form.columns, stored.remedy)
     shards = len([file for split in SPLITS for file in manifest.shards(split)])
     yield f"columns: {shards} shards have those of kind {manifest.kind}, with their types"
 
@@ -131,7 +119,7 @@ def check_sharing(stored: StoredSet, invariant: Callable[[Tokens], Hashes]) -> I
         for split in SPLITS
     )
     shared = np.isin(test, train)
-    if shared.any() and not stored.is_import:
+    if shared.any() and not stored.manifest.is_import:
         row = int(shared.argmax())
         twin_file, twin = stored.position("train", int((train == test[row]).argmax()))
         clause = f"its puzzle is that of row {twin} of {twin_file} up to symmetry"

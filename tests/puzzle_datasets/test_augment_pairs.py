@@ -18,7 +18,7 @@ from puzzle_datasets.kinds.maze.augment import MazePairs
 from puzzle_datasets.kinds.sudoku import augment as sudoku
 from puzzle_datasets.kinds.sudoku.augment import SudokuPairs
 from puzzle_datasets.loading.batch import Augmenter, Batch, Picks
-from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.dataset import PuzzleDataset, decoded_columns, pairs_of
 from puzzle_datasets.storage.schema import IGNORE_LABEL, PAD, Card
 from puzzle_datasets.storage.writer import Rows, SetWriter
 
@@ -28,7 +28,7 @@ shares_dataset = settings(suppress_health_check=[HealthCheck.function_scoped_fix
 
 
 def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:
-    """Write and open a set of 12 random grids; nothing here asks whether they are puzzles."""
+    """Write and read a set of 12 random grids, which no rule holds and so none may open."""
     vocab_size = side + 2 if kind == "sudoku" else 6
     cells = np.random.default_rng(0).integers(1, vocab_size, (2, 12, side**2), np.uint8)
     cells[1, :3, :2] = PAD
@@ -39,7 +39,7 @@ def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:
     one = {name: values[:1] for name, values in details.items()}
     writer.write_split("train", [Rows.singles(cells[0], cells[1], 0, 0, **details)])
     writer.write_split("test", [Rows.singles(cells[0, :1], cells[1, :1], 12, 0, **one)])
-    writer.finish(
+    manifest = writer.finish(
         Card(
             name=kind,
             kind=kind,
@@ -55,7 +55,10 @@ def singles(folder: Path, kind: Any, side: int, **card: Any) -> PuzzleDataset:
             **card,
         )
     )
-    return PuzzleDataset.open(folder)
+    train, test = map(pairs_of, decoded_columns(folder, manifest).values())
+    return PuzzleDataset(
+        manifest=manifest, train=train, test=test, identities=None, group_names=[]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.kinds.arc.settings import VERSIONS
 from puzzle_datasets.kinds.arc.tasks import read_tasks
 from puzzle_datasets.kinds.kind import kind_named
+from puzzle_datasets.kinds.maze.rules import OPEN, PATH
 from puzzle_datasets.loader import TrainLoader
 from puzzle_datasets.published.export import export
 from puzzle_datasets.published.layout import parse_names
@@ -206,13 +207,16 @@ def variant_set(folder: Path, kind: str, augmentations: int | str) -> Path:
     folder.mkdir()
     writer = SetWriter(folder)
     label = SUDOKU if kind == "sudoku" else MAZE
-    blank = np.eye(16, dtype=bool)[[2, 5, 11]]
-    inputs = np.where(blank, 1, label).astype(np.uint8) if kind == "sudoku" else label[None]
-    inputs, labels = np.resize(inputs, (4, 16)), np.tile(label, (4, 1))
+    blank = np.eye(16, dtype=bool)[[2, 5, 11, 2]]
+    given = np.where(blank, 1, label) if kind == "sudoku" else np.where(label == PATH, OPEN, label)
+    inputs, labels = np.resize(given, (4, 16)).astype(np.uint8), np.tile(label, (4, 1))
+    facts = {"clues": 15} if kind == "sudoku" else {"length": 4, "n_shortest": 1}
     for split, rows, first in (("train", slice(0, 3), 0), ("test", slice(3, 4), 3)):
         count = len(inputs[rows])
         own = kind_named(kind).columns
-        details = {name: np.ones(count, one.to_pandas_dtype()) for name, one in own.items()}
+        details = {
+            name: np.full(count, facts[name], one.to_pandas_dtype()) for name, one in own.items()
+        }
         writer.write_split(split, [Rows.singles(inputs[rows], labels[rows], first, 0, **details)])
     card = Card(
         name="variants",

@@ -259,26 +259,40 @@ def arc(tmp_path: Path) -> Path:
     return folder
 
 
-def singles(grids: list[Array]) -> Content:
+def singles(puzzles: list[tuple[Array, Array]]) -> Content:
     """Return arrays of puzzles that are a group each, under the blank identifier."""
-    remaining = iter(grids * 2)
-    return content([[1]] * len(grids), [0] * len(grids), lambda: next(remaining))
+    remaining = iter([given for given, _ in puzzles] + [solution for _, solution in puzzles])
+    return content([[1]] * len(puzzles), [0] * len(puzzles), lambda: next(remaining))
 
 
 SUDOKU = np.array([2, 3, 4, 5, 4, 5, 2, 3, 3, 2, 5, 4, 5, 4, 3, 2])
 MAZE = np.array([3, 5, 2, 1, 1, 5, 1, 1, 2, 5, 4, 1, 1, 1, 1, 1])
 
 
+def solved(sudoku: Array) -> tuple[Array, Array]:
+    """A Sudoku all of whose cells are given, with its solution."""
+    return sudoku, sudoku
+
+
+def walked(maze: Array) -> tuple[Array, Array]:
+    """The maze of a label that has its path, and the label."""
+    return np.where(maze == 5, 2, maze), maze
+
+
 @pytest.mark.parametrize(
-    ("grid", "kind", "box"), [(SUDOKU, "sudoku", (2, 2)), (MAZE, "maze", None)]
+    ("puzzle", "kind", "box"), [(solved(SUDOKU), "sudoku", (2, 2)), (walked(MAZE), "maze", None)]
 )
 @pytest.mark.parametrize("asked", [True, False])
 def test_kinds_with_equal_vocabulary_are_told_apart(
-    grid: Array, kind: str, box: tuple[int, int] | None, asked: bool, tmp_path: Path
+    puzzle: tuple[Array, Array],
+    kind: str,
+    box: tuple[int, int] | None,
+    asked: bool,
+    tmp_path: Path,
 ) -> None:
     folder = tmp_path / "published"
     folder.mkdir()
-    save(folder, {s: [singles([grid] * 3)] for s in ("train", "test")}, ["<blank>"], 6, "int64")
+    save(folder, {s: [singles([puzzle] * 3)] for s in ("train", "test")}, ["<blank>"], 6, "int64")
     dataset = import_folder(folder, tmp_path / "set", kind=kind if asked else "auto")
     manifest = dataset.manifest
     assert (manifest.kind, manifest.box, manifest.grid) == (kind, box, (4, 4))
@@ -300,16 +314,25 @@ def mirrored(maze: Array) -> Array:
     return maze.reshape(4, 4)[:, ::-1].ravel()
 
 
-OTHER_SUDOKU = np.where(np.arange(16) < 8, SUDOKU, 1)
 OTHER_MAZE = np.array([3, 5, 5, 4] + [1] * 12)
 
 
 @pytest.mark.parametrize(
     ("own", "disguised", "other"),
-    [(SUDOKU, swapped_digits(SUDOKU), OTHER_SUDOKU), (MAZE, mirrored(MAZE), OTHER_MAZE)],
+    [
+        (
+            solved(SUDOKU),
+            solved(swapped_digits(SUDOKU)),
+            (np.where(np.arange(16) < 8, SUDOKU, 1), SUDOKU),
+        ),
+        (walked(MAZE), walked(mirrored(MAZE)), walked(OTHER_MAZE)),
+    ],
 )
 def test_test_puzzles_that_are_trained_on_are_counted(
-    own: Array, disguised: Array, other: Array, tmp_path: Path
+    own: tuple[Array, Array],
+    disguised: tuple[Array, Array],
+    other: tuple[Array, Array],
+    tmp_path: Path,
 ) -> None:
     folder = tmp_path / "published"
     folder.mkdir()

@@ -19,6 +19,7 @@ from puzzle_datasets.kinds.sudoku import kernel as sudoku_kernel
 from puzzle_datasets.kinds.sudoku import kind as sudoku_checks
 from puzzle_datasets.kinds.sudoku import solver as sudoku_search
 from puzzle_datasets.kinds.sudoku.source import SudokuSettings
+from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import GROUP_FILE, IDENTITY_FILE, MANIFEST_FILE
 from puzzle_datasets.storage.shards import (
     Columns,
@@ -125,6 +126,14 @@ def test_a_changed_byte_is_refused_by_the_hash(sudoku_folder: Path, tmp_path: Pa
         ({"box": [4, 1]}, r"box \(4, 1\) of a sudoku grid"),
         ({"vocab_size": 7}, "explains other tokens than 0 to 6"),
         ({"counts": {"groups": 9}}, "has counts other than"),
+        (
+            {"counts": {"groups": 10, "identities": 0, "test_pairs": 3, "train_pairs": 6}},
+            "counts 10 groups of 9 pairs",
+        ),
+        ({"augmentation": "stored"}, "is augmented stored, unlike its settings"),
+        ({"settings": {"side": 9, "augmentations": "fresh"}}, "says .*, but its settings come to"),
+        ({"settings": {"side": "four"}}, "has settings.side that no such set has"),
+        ({"settings": {"sides": 4}}, "has settings.sides that no such set has"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(
@@ -136,20 +145,25 @@ def test_a_manifest_that_contradicts_itself_is_refused(
         list(verify_all(folder))
 
 
-@pytest.mark.parametrize(
-    ("count", "value", "said"),
-    [
-        ("train_pairs", 7, "promises 7 train pairs, not 6"),
-        ("groups", 10, "counts group 9, which has no row"),
-    ],
-)
-def test_wrong_counts_are_refused(
-    count: str, value: int, said: str, sudoku_folder: Path, tmp_path: Path
-) -> None:
+def test_wrong_counts_are_refused(sudoku_folder: Path, tmp_path: Path) -> None:
     folder = copy_of(sudoku_folder, tmp_path)
     counts = json.loads((folder / MANIFEST_FILE).read_text())["counts"]
-    change_manifest(folder, counts=counts | {count: value})
-    assert said in refusal(folder)
+    change_manifest(folder, counts=counts | {"train_pairs": 7})
+    assert "says train 7, but its settings come to 6" in refusal(folder)
+    change_manifest(folder, name="own", settings={})
+    assert "promises 7 train pairs, not 6" in refusal(folder)
+
+
+def test_a_group_without_a_row_is_refused(sudoku_folder: Path, tmp_path: Path) -> None:
+    folder = copy_of(sudoku_folder, tmp_path)
+
+    def put_last_two_together(columns: Columns) -> None:
+        columns["group"][2] = columns["group"][1]
+
+    damage(folder, TEST, put_last_two_together)
+    for look in (PuzzleDataset.open, lambda given: list(verify_all(given))):
+        with pytest.raises(DatasetError, match=r"(group|puzzle)"):
+            look(folder)
 
 
 def test_an_unnamed_file_is_refused(sudoku_folder: Path, tmp_path: Path) -> None:
@@ -298,6 +312,63 @@ def test_faulty_arc_rows_are_refused(
     message = refusal(folder)
     assert f"{TEST} has a fault in row" in message
     assert said in message
+    assert said in refusal_at_opening(folder)
+
+
+def refusal_at_opening(folder: Path) -> str:
+    with pytest.raises(DatasetError) as caught:
+        PuzzleDataset.open(folder)
+    return str(caught.value)
+
+
+def blank_all(columns: Columns) -> None:
+    columns["inputs"][:] = 1
+    columns["clues"][:] = 0
+
+
+def swap(columns: Columns) -> None:
+    columns["inputs"], columns["labels"] = columns["labels"], columns["inputs"]
+
+
+@pytest.mark.parametrize("file", [TRAIN, TEST])
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("sudoku", lambda c: c["labels"].__setitem__(slice(None), 2), "the solution"),
+        ("sudoku", lambda c: c["labels"].__setitem__(0, c["inputs"][0]), "the solution has token"),
+        ("sudoku", swap, "the solution has token"),
+        ("sudoku", put("clues", 1, 3), "row 1 (from 0): its clues are not as many"),
+        ("maze", lambda c: c["labels"].__setitem__(slice(None), c["inputs"]), "do not connect"),
+        ("maze", swap, "its maze holds tokens other than"),
+        ("maze", put("length", 2, 40), "row 2 (from 0): its length is not"),
+    ],
+)
+def test_what_breaks_the_rules_is_refused_at_opening(
+    kind: str,
+    change: Change,
+    said: str,
+    file: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    folder = copy_of(request.getfixturevalue(f"{kind}_folder"), tmp_path)
+    damage(folder, file, change)
+    message = refusal_at_opening(folder)
+    assert said in message
+    assert "delete" in message
+    if file == TRAIN:
+        assert said in refusal(folder)
+
+
+def test_of_many_rows_evenly_spread_ones_are_proven_at_opening(
+    sudoku_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puzzle_datasets.storage.dataset.MOST_PROVEN", 3 * 16)
+    folder = copy_of(sudoku_folder, tmp_path)
+    damage(folder, TRAIN, put("clues", 1, 3))  # rows 0, 2 and 5 are looked at
+    assert PuzzleDataset.open(folder).train.inputs.shape == (6, 16)
+    damage(folder, TRAIN, put("clues", 5, 3))
+    assert "train row 5 (from 0)" in refusal_at_opening(folder)
 
 
 def repeat_recipe(columns: Columns) -> None:

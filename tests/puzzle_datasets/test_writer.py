@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puzzle_datasets.commands.prepare import prepare
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.kinds.maze.source import MazeSettings
 from puzzle_datasets.storage import dataset as decoded
 from puzzle_datasets.storage.dataset import PuzzleDataset, decoded_columns
 from puzzle_datasets.storage.schema import Card, Manifest, Split
@@ -26,7 +28,7 @@ CARD = Card(
     grid=(2, 2),
     tokens={str(token): "" for token in range(256)},
     augmentation="stored",
-    groups=10**6,
+    groups=1,
     statistics={},
 )
 SHARD = ROW_GROUP * GROUPS_PER_SHARD
@@ -50,7 +52,16 @@ def write(folder: Path, *, train: int, test: int = 2, chunk: int = 1000) -> Mani
     writer = SetWriter(folder)
     assert writer.write_split("train", runs(train, chunk)) == train
     assert writer.write_split("test", runs(test, chunk)) == test
-    return writer.finish(CARD)
+    return writer.finish(replace(CARD, groups=max(train, test)))
+
+
+def published_by_hand(folder: Path) -> Manifest:
+    """A set of mazes as `puzzle_datasets build` leaves it, but of a name that no kind knows."""
+    prepare("maze", MazeSettings(side=7, train=10, test=2), folder.parent).rename(folder)
+    file = folder / "manifest.json"
+    manifest = replace(Manifest.from_json(file.read_text()), name="own", settings={})
+    file.write_text(manifest.to_json())
+    return manifest
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -99,7 +110,7 @@ def test_a_set_without_training_pairs_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_decoded_copy_serves_all_readers(tmp_path: Path) -> None:
-    write(tmp_path / "set", train=100)
+    published_by_hand(tmp_path / "set")
     one, other = (PuzzleDataset.open(tmp_path / "set") for _ in range(2))
     [copy] = [path for path in (tmp_path / decoded.FOLDER).iterdir() if path.is_dir()]
     before = {file: file.stat().st_mtime_ns for file in copy.rglob("*.npy")}
@@ -112,7 +123,7 @@ def test_one_decoded_copy_serves_all_readers(tmp_path: Path) -> None:
 
 
 def test_nobody_can_change_the_copy_of_others(tmp_path: Path) -> None:
-    write(tmp_path / "set", train=10)
+    published_by_hand(tmp_path / "set")
     one, other = (PuzzleDataset.open(tmp_path / "set") for _ in range(2))
     one.train.inputs.zero_()
     assert other.train.inputs.any()
@@ -148,9 +159,9 @@ def test_a_damaged_copy_is_made_again(damage: str, tmp_path: Path) -> None:
 
 
 def test_grids_of_another_length_are_refused(tmp_path: Path) -> None:
-    manifest = replace(write(tmp_path / "set", train=10), seq_len=9, grid=(3, 3))
+    manifest = replace(published_by_hand(tmp_path / "set"), seq_len=81, grid=(9, 9))
     (tmp_path / "set" / "manifest.json").write_text(manifest.to_json())
-    with pytest.raises(DatasetError, match=r"has inputs as .*\[4\], not .*\[9\]; delete"):
+    with pytest.raises(DatasetError, match=r"has inputs as .*\[49\], not .*\[81\]; delete"):
         PuzzleDataset.open(tmp_path / "set")
 
 
@@ -167,7 +178,7 @@ def test_a_killed_decoding_leaves_nothing_that_is_used(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_counts_otherwise_is_refused(tmp_path: Path) -> None:
-    manifest = write(tmp_path / "set", train=10)
+    manifest = published_by_hand(tmp_path / "set")
     file = tmp_path / "set" / "manifest.json"
     file.write_text(manifest.to_json().replace('"train_pairs": 10', '"train_pairs": 11'))
     with pytest.raises(DatasetError, match="promises 11 train pairs, not 10; delete"):

@@ -101,8 +101,7 @@ def verify_all(folder: Path | str) -> Iterator[str]:
     manifest = verify(folder)
     yield f"hashes: {len(manifest.files):,} files are as the manifest says"
     stored, kind = StoredSet(folder=folder, manifest=manifest), kind_named(manifest.kind)
-    box = kind.box(manifest.grid[0])
-    yield from check_structure(stored, columns=kind.columns, box=box, identified=kind.identified)
+    yield from check_structure(stored, kind)
     yield from check_rows(stored)
     yield from kind.check(stored)
     if (invariant := kind.invariant) is not None:

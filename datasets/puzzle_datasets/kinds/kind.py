@@ -22,8 +22,18 @@ from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.text import suggest
 from puzzle_datasets.drawing.picture import Look
 from puzzle_datasets.kinds.floors import Floor
-from puzzle_datasets.storage.schema import AugmentationMode, Card, Hashes, Manifest, Split, Tokens
+from puzzle_datasets.storage.rows import Fault
+from puzzle_datasets.storage.schema import (
+    SPLITS,
+    AugmentationMode,
+    Card,
+    Hashes,
+    Manifest,
+    Split,
+    Tokens,
+)
 from puzzle_datasets.storage.settings import Settings, augmentation_mode, settings_record
+from puzzle_datasets.storage.shards import Columns
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +78,8 @@ class Kind:
         augmenter: returns what serves training pairs under the manifest's augmentation, for a
             loader's seed and device.
         served: returns both splits of a set under a table, every variant written out.
+        broken: returns the first row that breaks the rules, and how, of a set's columns [n]; a
+            thousand rows take far under a second, for it is asked whenever a set is opened.
         check: yields a line for each check of rules that a stored set passes.
         invariant: returns uint64 [n], equal for puzzles equal up to symmetry; None for no number.
         rule_scores: judges predictions for inputs and labels by the rules: figures [n] by name,
@@ -94,6 +106,7 @@ class Kind:
     changes: Callable[[Manifest], str]
     augmenter: "Callable[[PuzzleDataset, int, torch.device], Augmenter]"
     served: "Callable[[PuzzleDataset], dict[Split, ServedSplit]]"
+    broken: Callable[[Manifest, Columns], Fault | None] = lambda manifest, columns: None
     check: Callable[[StoredSet], Iterator[str]]
     invariant: Callable[[Tokens, Shape], Hashes] | None = None
     rule_scores: Callable[[Tokens, Tokens, Tokens, Shape], Figures] | None = None
@@ -132,6 +145,20 @@ class Kind:
             identities=identities,
             statistics=statistics,
         )
+
+    def contradiction(self, manifest: Manifest) -> str | None:
+        """Return what a manifest says that the kind, or the settings in it, contradict; else None.
+
+        The settings of a set that no kind lists, such as an imported one, say nothing of its form.
+        """
+        rows, columns = manifest.grid
+        sizes = manifest.vocab_size, rows, manifest.num_puzzle_identifiers
+        if rows != columns or not self.fits(*sizes):
+            return (
+                f"says {rows} by {columns} cells of {sizes[0]} tokens, which no {self.title} has"
+            )
+        chosen = sets_of_kinds().get(manifest.name)
+        return None if chosen is None else chosen.contradiction(manifest)
 
     def mean_scores(
         self,
@@ -244,6 +271,21 @@ class PuzzleSet:
         Raises `DatasetError` if a setting is unknown, missing or impossible.
         """
         return make(self.settings, values, DatasetError)
+
+    def contradiction(self, manifest: Manifest) -> str | None:
+        """Return what a manifest of this set says that the settings in it contradict; else None."""
+        try:
+            settings = self.settings_from(manifest.settings)
+        except DatasetError as error:
+            return f"has settings.{error.field} that no such set has: {error.problem}"
+        said = {name: getattr(manifest, name) for name in ("vocab_size", "seq_len")}
+        said |= {split: manifest.counts[f"{split}_pairs"] for split in SPLITS}
+        for name, value in said.items():
+            if (asked := getattr(settings, name, value)) != value:
+                return f"says {name} {value}, but its settings come to {asked}"
+        if (manifest.augmentation == "fresh") != (settings.augmentations == "fresh"):
+            return f"is augmented {manifest.augmentation}, unlike its settings"
+        return None
 
     def check(self, settings: Any) -> None:
         """Raise `DatasetError`, of a setting, for what shows before anything is built."""

@@ -30,6 +30,7 @@ from puzzle_datasets.storage.rows import (
 )
 from puzzle_datasets.storage.schema import (
     IDENTITY_FILE,
+    MANIFEST_FILE,
     NO_GROUP,
     SPLITS,
     Manifest,
@@ -116,13 +117,15 @@ class PuzzleDataset:
         folder = path_from("folder", folder, DatasetError)
         manifest = verify(folder)
         _require_kind(folder, manifest)
-        columns = decoded_columns(folder, manifest)
         has_tables = IDENTITY_FILE in manifest.files
+        identities = read_identities(folder, manifest) if has_tables else None
+        columns = decoded_columns(folder, manifest)
+        require_rules(folder, manifest, columns, identities)
         return cls(
             manifest=manifest,
-            train=_pairs(columns["train"]),
-            test=_pairs(columns["test"]),
-            identities=read_identities(folder, manifest) if has_tables else None,
+            train=pairs_of(columns["train"]),
+            test=pairs_of(columns["test"]),
+            identities=identities,
             group_names=read_group_names(folder, manifest, rebuild(folder)),
         )
 
@@ -130,12 +133,13 @@ class PuzzleDataset:
 def _require_kind(folder: Path, manifest: Manifest) -> None:
     """Prove files and columns to be those of the kind, which is looked up by its name."""
     kind, remedy = form_named(manifest.kind), rebuild(folder)
-    require_kind(folder, manifest, kind.box(manifest.grid[0]), kind.identified, remedy)
+    require_kind(folder, manifest, kind, remedy)
     for split in SPLITS:
         require_columns(folder, manifest, split, kind.columns, remedy)
 
 
-def _pairs(columns: Columns) -> PairTable:
+def pairs_of(columns: Columns) -> PairTable:
+    """Return a split's decoded columns as tensors, those of its kind as details."""
     tensors = {name: torch.from_numpy(values) for name, values in columns.items()}
     common = {
         name: tensors.pop(name) for name in PairTable.__dataclass_fields__ if name in tensors
@@ -153,6 +157,41 @@ def read_identities(folder: Path, manifest: Manifest) -> IdentityTable:
     if (fault := first_fault(faults)) is not None:
         raise _row_error(folder / IDENTITY_FILE, fault, folder)
     return IdentityTable(*map(torch.from_numpy, (group, dihedral, colours)))
+
+
+MOST_PROVEN = 1_000_000
+"""Cells of a split whose rows are held against the rules at every opening; `verify` proves all."""
+
+
+def require_rules(
+    folder: Path,
+    manifest: Manifest,
+    columns: dict[Split, Columns],
+    identities: IdentityTable | None,
+) -> None:
+    """Raise `DatasetError` where a group has no row, or a row breaks the rules of its kind.
+
+    Of a split of over `MOST_PROVEN` cells, evenly spread rows are looked at. Sets imported from
+    published layouts keep the same rules, but for what their kind leaves to the publisher.
+    """
+    has_rows = np.zeros(manifest.counts["groups"], np.bool_)
+    for split, ones in columns.items():
+        has_rows[ones["group"]] = True
+        count = len(ones["inputs"])
+        proven = max(1, min(count, MOST_PROVEN // manifest.seq_len))
+        rows = np.linspace(0, count - 1, proven).astype(np.int64)
+        sample = {name: values[rows] for name, values in ones.items()}
+        fault = form_named(manifest.kind).broken(manifest, sample)
+        if fault is None and identities is not None:
+            of_identity = identities.group.numpy()[sample["puzzle_identifier"] - 1]
+            alien = of_identity != sample["group"]
+            fault = first_fault({"its identifier is of another group": alien})
+        if fault is not None:
+            problem = f"has a fault in {split} row {rows[fault[0]]} (from 0): {fault[1]}"
+            raise DatasetError.of(folder, problem, rebuild(folder), int(rows[fault[0]]))
+    if not has_rows.all():
+        problem = f"counts group {has_rows.argmin()}, which has no row"
+        raise DatasetError.of(folder / MANIFEST_FILE, problem, rebuild(folder))
 
 
 def _row_error(file: Path, fault: Fault, folder: Path) -> DatasetError:

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from puzzle_datasets.storage.rows import Fault
+    from puzzle_datasets.storage.schema import Manifest
+    from puzzle_datasets.storage.shards import Columns
+
 
 class Form(Protocol):
     """The part of a kind that decides how its sets are stored; see `Kind` for the meaning."""
@@ -21,6 +25,13 @@ class Form(Protocol):
     @property
     def identified(self) -> bool:
         """Tables of groups and identities lie beside the shards."""
+
+    @property
+    def broken(self) -> "Callable[[Manifest, Columns], Fault | None]":
+        """Returns the first row that breaks the rules, of columns of a set's rows."""
+
+    def contradiction(self, manifest: "Manifest") -> str | None:
+        """Return what a manifest says that kind or settings contradict; None if nothing."""
 
 
 _finders: list[Callable[[str], Form]] = []

@@ -123,6 +123,11 @@ class Manifest(_Description):
         """Return 64 hex digits that are equal for equal content only."""
         return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()
 
+    @property
+    def is_import(self) -> bool:
+        """True if the set was taken over as somebody else's build left it."""
+        return self.name == IMPORTED
+
     def shards(self, split: Split) -> list[str]:
         """Return the names of a split's shards, in the order of their rows."""
         return sorted(name for name in self.files if name.startswith(f"{split}-"))
@@ -169,6 +174,9 @@ def _contradiction(manifest: Manifest) -> str | None:
         least = 0 if name == "identities" else 1
         if not least <= count <= MOST_COUNTED:
             return f"counts {shown(count)} {name}, not {least} to {MOST_COUNTED}"
+    pairs = counts["train_pairs"] + counts["test_pairs"]
+    if counts["groups"] > pairs:
+        return f"counts {counts['groups']} groups of {pairs} pairs"
     if min(rows, columns) < 1 or rows * columns != manifest.seq_len:
         return f"says seq_len {manifest.seq_len} of a grid of {rows} by {columns}"
     if manifest.seq_len > MOST_TOKENS:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from puzzle_datasets.common.errors import DatasetError
+from puzzle_datasets.storage.forms import Form
 from puzzle_datasets.storage.schema import (
     ARC_COLOURS,
     GROUP_FILE,
@@ -39,19 +40,19 @@ _COUNTED = {GROUP_FILE: ("groups", 0), IDENTITY_FILE: ("identities", 1)}
 """What the rows of a table are, and the number of the first, which its first column has."""
 
 
-def require_kind(
-    folder: Path, manifest: Manifest, box: tuple[int, int] | None, identified: bool, remedy: str
-) -> None:
-    """Raise `DatasetError` if the manifest has another box than its kind, or other files."""
+def require_kind(folder: Path, manifest: Manifest, form: Form, remedy: str) -> None:
+    """Raise `DatasetError` if the manifest contradicts its kind, or the settings in it."""
     file = folder / MANIFEST_FILE
-    if manifest.box != box:
+    if manifest.box != form.box(manifest.grid[0]):
         rows_by_columns = "{} by {}".format(*manifest.grid)
         fault = f"says box {manifest.box} of a {manifest.kind} grid of {rows_by_columns}"
         raise DatasetError.of(file, fault, remedy, manifest.box)
     tables = manifest.files.keys() & {IDENTITY_FILE, GROUP_FILE}
-    if len(tables) != (2 if identified else 0):
+    if len(tables) != (2 if form.identified else 0):
         fault = "names other files than shards and the tables of its kind"
         raise DatasetError.of(file, fault, remedy)
+    if (contradiction := form.contradiction(manifest)) is not None:
+        raise DatasetError.of(file, contradiction, remedy)
 
 
 def require_columns(

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.checks import Piece, StoredSet
-from puzzle_datasets.storage.rows import Masks, first_fault
+from puzzle_datasets.storage.rows import Fault, Masks, first_fault
 from puzzle_datasets.storage.schema import (
     ARC_COLOURS,
     COLOUR_OFFSET,
@@ -15,8 +15,10 @@ from puzzle_datasets.storage.schema import (
     PAD,
     SPLITS,
     Integers,
+    Manifest,
     Mask,
 )
+from puzzle_datasets.storage.shards import Columns
 
 Grid = npt.NDArray[np.uint8]
 """Colours [h, w]."""
@@ -63,10 +65,15 @@ def check_grids(stored: StoredSet) -> Iterator[str]:
     for split in SPLITS:
         rows = 0
         for piece in stored.pieces(split):
-            inputs, labels = (_faults(piece, column, not stored.is_import) for column in _SIZES)
-            stored.require_none(piece, first_fault(inputs | labels))
+            stored.require_none(piece, broken(stored.manifest, piece.columns))
             rows += piece.rows
         yield f"{split} grids: {2 * rows:,} full rectangles of the sizes that are stored"
+
+
+def broken(manifest: Manifest, columns: Columns) -> Fault | None:
+    """Return the first row whose grids do not lie on their canvases as they should."""
+    inputs, labels = (_faults(columns, name, not manifest.is_import) for name in _SIZES)
+    return first_fault(inputs | labels)
 
 
 def crop_pair(piece: Piece, row: int) -> Pair:
@@ -84,9 +91,9 @@ def _crop(piece: Piece, row: int, column: str) -> Grid:
     return grid
 
 
-def _faults(piece: Piece, column: str, in_corner: bool) -> Masks:
-    tokens = piece.columns[column]
-    height, width = (piece.columns[size].astype(np.int64) for size in _SIZES[column])
+def _faults(columns: Columns, column: str, in_corner: bool) -> Masks:
+    tokens = columns[column]
+    height, width = (columns[size].astype(np.int64) for size in _SIZES[column])
     side = math.isqrt(tokens.shape[1])
     is_colour = tokens >= COLOUR_OFFSET
     first = is_colour.argmax(1)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
 from puzzle_datasets.drawing.svg import Grid
-from puzzle_datasets.kinds.arc.grids import check_grids, grid_sizes, token_legend
+from puzzle_datasets.kinds.arc.grids import broken, check_grids, grid_sizes, token_legend
 from puzzle_datasets.kinds.arc.task_checks import check_identities, check_tasks
 from puzzle_datasets.kinds.floors import Floor
 from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
@@ -107,6 +107,7 @@ KIND = Kind(
     changes=lambda manifest: "rotated or reflected, recoloured and moved on the canvas",
     augmenter=later("arc.augment_batches", "augmenter"),
     served=later("arc.served", "served_splits"),
+    broken=broken,
     check=lambda s: chain(check_grids(s), check_identities(s), check_tasks(s)),
     vote_scores=later("arc.scoring", "score_once"),
     identified=True,

@@ -45,11 +45,11 @@ def check_identities(stored: StoredSet) -> Iterator[str]:
     yield f"group names: {len(names):,}, all different"
     identities = read_identities(stored)
     faults = recipe_faults(identities.dihedral, identities.colours)
-    if not stored.is_import:
+    if not stored.manifest.is_import:
         faults |= _order_faults(identities)
     if (fault := first_fault(faults)) is not None:
         raise stored.row_refusal(IDENTITY_FILE, *fault)
-    end = "" if stored.is_import else ", all different within their task"
+    end = "" if stored.manifest.is_import else ", all different within their task"
     yield f"identities: {len(identities.group):,} recipes{end}"
     for split in SPLITS:
         for piece in stored.pieces(split):
@@ -101,7 +101,7 @@ def check_tasks(stored: StoredSet) -> Iterator[str]:
     These are not refused, as published sets have some. Raises `DatasetError` if forms are equal.
     """
     train, test = (_task_pairs(stored, split) for split in ("train", "test"))
-    if not stored.is_import:
+    if not stored.manifest.is_import:
         compared = _check_forms(stored, train, test)
         yield f"augmented tasks: all different in a sample of {compared:,} of {len(train):,} tasks"
     pairs = sum(map(len, test.values()))

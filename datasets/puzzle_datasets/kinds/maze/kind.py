@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from puzzle_datasets.checks import Piece, StoredSet
+from puzzle_datasets.checks import StoredSet
 from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
 from puzzle_datasets.drawing.picture import Legend
@@ -15,7 +15,8 @@ from puzzle_datasets.kinds.kind import Figures, Kind, Refuse, Shape, later
 from puzzle_datasets.kinds.maze import rules
 from puzzle_datasets.kinds.maze.rules import GOAL, OPEN, PATH, START, WALL
 from puzzle_datasets.storage.rows import Fault, first_fault
-from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Mask, Tokens
+from puzzle_datasets.storage.schema import MANIFEST_FILE, SPLITS, Manifest, Mask, Tokens
+from puzzle_datasets.storage.shards import Columns
 
 WALLS, FLOOR, WAY = "#343a46", "#fbfaf6", "#f28c28"
 ENDS = {START: "#1a9e4b", GOAL: "#d92d20"}
@@ -87,28 +88,27 @@ def check_maze(stored: StoredSet) -> Iterator[str]:
     for split in SPLITS:
         rows = longer = 0
         for piece in stored.pieces(split):
-            stored.require_none(piece, _find_fault(stored, piece))
+            stored.require_none(piece, _broken(stored.manifest, piece.columns))
             steps = (piece.columns["labels"] == PATH).sum(1) + 1
             least = rules.shortest_lengths(piece.columns["inputs"], shape)
             longer += int(np.count_nonzero(steps > least))
             rows += piece.rows
         stated = stored.manifest.statistics.get(f"{split}_labels_not_shortest", 0)
-        if longer != stated and not stored.is_import:
+        if longer != stated and not stored.manifest.is_import:
             fault = f"counts {stated} {split} labels that are not shortest, not {longer}"
             raise stored.refusal(MANIFEST_FILE, fault)
         shortest = rows - longer
         yield f"{split} rules: {rows:,} labels hold a path from S to G, {shortest:,} shortest ones"
 
 
-def _find_fault(stored: StoredSet, piece: Piece) -> Fault | None:
+def _broken(manifest: Manifest, columns: Columns) -> Fault | None:
     """Return the first row with a fault; an import's length is that of the label's own path."""
-    shape, columns = stored.manifest.grid, piece.columns
-    inputs, labels = columns["inputs"], columns["labels"]
+    shape, inputs, labels = manifest.grid, columns["inputs"], columns["labels"]
     broken = rules.find_fault(inputs, labels, shape, must_be_shortest=False)
     if broken is not None:
         return broken
     own = (labels == PATH).sum(1) + 1
-    length = own if stored.is_import else rules.shortest_lengths(inputs, shape)
+    length = own if manifest.is_import else rules.shortest_lengths(inputs, shape)
     ways = rules.count_shortest(inputs, shape)
     miscounted = ~np.isclose(ways, columns["n_shortest"], rtol=_ROUNDING)
     return first_fault(
@@ -154,6 +154,7 @@ KIND = Kind(
     changes=lambda manifest: "rotated or reflected",
     augmenter=later("maze.augment", "MazePairs"),
     served=later("maze.augment", "served"),
+    broken=_broken,
     check=check_maze,
     invariant=rules.canonical_hash,
     rule_scores=rules.score,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from puzzle_datasets.checks import Piece, StoredSet
+from puzzle_datasets.checks import StoredSet
 from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.text import counted
 from puzzle_datasets.drawing import svg
@@ -19,6 +19,7 @@ from puzzle_datasets.kinds.sudoku.kernel import MOST_SOLVED_ANEW, count_solution
 from puzzle_datasets.kinds.sudoku.rules import BLANK, DIGIT_OFFSET
 from puzzle_datasets.storage.rows import Fault, first_fault
 from puzzle_datasets.storage.schema import SPLITS, Manifest, Mask, Split
+from puzzle_datasets.storage.shards import Columns
 
 PAPER, FOUND = "#ffffff", "#1f6fd6"
 
@@ -76,21 +77,21 @@ def _digits(grid: Grid, mask: Mask, cell: float, colour: str, *, bold: bool) -> 
 
 def check_sudoku(stored: StoredSet) -> Iterator[str]:
     """Check solutions and clues of all rows, and of a sample that solutions are the only ones."""
-    side = stored.manifest.grid[0]
+    manifest = stored.manifest
     for split in SPLITS:
         rows = 0
         for piece in stored.pieces(split):
-            stored.require_none(piece, _find_fault(piece, side))
+            stored.require_none(piece, _broken(manifest, piece.columns))
             rows += piece.rows
         yield f"{split} rules: {rows:,} solutions keep every rule and every clue"
-        solved = _check_uniqueness(stored, split, side)
+        solved = _check_uniqueness(stored, split, manifest.grid[0])
         yield f"{split} uniqueness: {solved:,} of {rows:,} puzzles, solved anew, have one solution"
 
 
-def _find_fault(piece: Piece, side: int) -> Fault | None:
-    inputs, clues = piece.columns["inputs"], piece.columns["clues"]
-    miscounted = rules.clue_counts(inputs) != clues
-    broken = rules.find_fault(inputs, piece.columns["labels"], side)
+def _broken(manifest: Manifest, columns: Columns) -> Fault | None:
+    inputs = columns["inputs"]
+    miscounted = rules.clue_counts(inputs) != columns["clues"]
+    broken = rules.find_fault(inputs, columns["labels"], manifest.grid[0])
     return broken or first_fault({"its clues are not as many as its column says": miscounted})
 
 
@@ -144,6 +145,7 @@ KIND = Kind(
     changes=_changes,
     augmenter=later("sudoku.augment", "SudokuPairs"),
     served=later("sudoku.augment", "served"),
+    broken=_broken,
     check=check_sudoku,
     invariant=lambda inputs, grid: rules.invariant(inputs, grid[0]),
     rule_scores=rules.score,

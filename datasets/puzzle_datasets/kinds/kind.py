@@ -273,7 +273,7 @@ class PuzzleSet:
         return make(self.settings, values, DatasetError)
 
     def contradiction(self, manifest: Manifest) -> str | None:
-        """Return what a manifest of this set says that the settings in it contradict; else None."""
+        """Return what a manifest of this set says that its settings contradict; else None."""
         try:
             settings = self.settings_from(manifest.settings)
         except DatasetError as error:

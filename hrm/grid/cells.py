@@ -154,7 +154,8 @@ def _read(file: Path, checkpoint: dict[str, Any]) -> Grid:
     grid = Reader(file, ConfigError, remedy).record(Grid)
     segments = grid.subject.get("segments")
     for cell in grid.cells:
-        if {len(cell.curve.exact_accuracy), len(cell.curve.inference_flops)} != {segments}:
+        lengths = [len(cell.curve.exact_accuracy), len(cell.curve.inference_flops)]
+        if lengths != [segments, segments]:
             problem = f"lacks segments of N {cell.N}, T {cell.T}"
             raise ConfigError.of(file, problem, remedy)
     return replace(grid, checkpoint=checkpoint)

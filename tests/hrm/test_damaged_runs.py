@@ -155,6 +155,17 @@ def test_a_record_has_all_settings_of_model_and_training(
     assert f"{file} {said}" in str(caught.value)
 
 
+@pytest.mark.parametrize("segments", [[], {}, "2", None, 99])
+def test_a_grid_of_impossible_segments_is_refused(segments: Any, run: RunFolder) -> None:
+    file = run.root / "grid.json"
+    content = json.loads(file.read_text())
+    content["subject"]["segments"] = segments
+    file.write_text(json.dumps(content))
+    with pytest.raises(ConfigError) as caught:
+        read_grid(file, {})
+    assert str(file) in str(caught.value)
+
+
 @in_one_folder
 @given(data=st.data())
 def test_any_value_in_place_of_another_is_refused_or_read(

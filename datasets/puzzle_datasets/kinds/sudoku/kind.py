@@ -89,10 +89,14 @@ def check_sudoku(stored: StoredSet) -> Iterator[str]:
 
 
 def _broken(manifest: Manifest, columns: Columns) -> Fault | None:
-    inputs = columns["inputs"]
-    miscounted = rules.clue_counts(inputs) != columns["clues"]
-    broken = rules.find_fault(inputs, columns["labels"], manifest.grid[0])
-    return broken or first_fault({"its clues are not as many as its column says": miscounted})
+    inputs, side = columns["inputs"], manifest.grid[0]
+    clues = rules.clue_counts(inputs)
+    return rules.find_fault(inputs, columns["labels"], side) or first_fault(
+        {
+            "its clues are not as many as its column says": clues != columns["clues"],
+            "its clues are too few for one solution": clues < rules.FEWEST_CLUES[side],
+        }
+    )
 
 
 def _check_uniqueness(stored: StoredSet, split: Split, side: int) -> int:

@@ -54,6 +54,7 @@ def test_what_is_not_given_has_its_default() -> None:
     [
         ({}, "folder", "folder is missing; give a folder."),
         ({"folder": "x", "sid": 4}, "sid", "sid is no setting; did you mean side?"),
+        ({"folder": "x", "sizes": [1] * 1_001}, "sizes", "sizes lists 1001 values; give at most"),
         ({"folder": "x", "side": "4"}, "side", "side is '4'; give 4, 6 or 9."),
         ({"folder": "x", "side": True}, "side", "give 4, 6 or 9"),
         ({"folder": "x", "side": 4.0}, "side", "side is 4.0"),

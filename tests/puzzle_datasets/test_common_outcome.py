@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -177,8 +178,27 @@ def test_a_full_disk_under_stdout_is_a_sentence(tmp_path: Path) -> None:
         python(PRINTS, tmp_path / "done", "end", stdout=full, stderr=subprocess.PIPE) as tool,
     ):
         assert tool.stderr
-        assert tool.stderr.read().endswith(b"tool: No space left on device.\n")
-    assert tool.returncode == BAD_INPUT
+        assert tool.stderr.read().endswith(
+            b"tool: the output can't be written (No space left on device); "
+            b"make room there, or send the output elsewhere.\n"
+        )
+    assert tool.returncode == FAILED
+
+
+def test_what_ended_the_work_is_told_before_a_full_disk() -> None:
+    work = raising(UserError("side", 2, "give 3 or more"))
+    with Path("/dev/full").open("w") as full, redirect_stdout(full):
+
+        def printed() -> int:
+            print("begun")
+            return work()
+
+        assert outcome(printed) == (BAD_INPUT, "side is 2; give 3 or more.")
+
+
+def test_a_complaint_that_can_not_be_written_is_dropped() -> None:
+    with Path("/dev/full").open("w") as full, redirect_stderr(full):
+        assert guarded("tool", raising(UserError("side", 2, "give 3 or more"))) == BAD_INPUT
 
 
 def python(

@@ -132,6 +132,11 @@ def test_a_changed_byte_is_refused_by_the_hash(sudoku_folder: Path, tmp_path: Pa
         ),
         ({"augmentation": "stored"}, "is augmented stored, unlike its settings"),
         ({"settings": {"side": 9, "augmentations": "fresh"}}, "says .*, but its settings come to"),
+        ({"statistics": {f"figure_{n}": 1.0 for n in range(1_001)}}, "has 1001 statistics"),
+        ({"settings": {f"setting_{n}": 1 for n in range(1_001)}}, "has 1001 statistics or set"),
+        ({"licence": "x" * 1_001}, "has a text of over 1000 characters"),
+        ({"statistics": {"x" * 1_001: 1.0}}, "has a text of over 1000 characters"),
+        ({"seq_len": 25, "grid": [5, 5]}, "a sudoku grid|no such set has|come to"),
         ({"settings": {"side": "four"}}, "has settings.side that no such set has"),
         ({"settings": {"sides": 4}}, "has settings.sides that no such set has"),
     ],
@@ -370,6 +375,17 @@ def test_of_many_rows_evenly_spread_ones_are_proven_at_opening(
     assert PuzzleDataset.open(folder).train.inputs.shape == (6, 16)
     damage(folder, TRAIN, put("clues", 5, 3))
     assert "train row 5 (from 0)" in refusal_at_opening(folder)
+
+
+def test_rows_of_too_many_cells_are_proven_by_verify_alone(
+    sudoku_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puzzle_datasets.storage.dataset.LARGEST_PROVEN", 15)
+    folder = copy_of(sudoku_folder, tmp_path)
+    damage(folder, TRAIN, put("clues", 5, 3))
+    assert PuzzleDataset.open(folder).train.inputs.shape == (6, 16)
+    with pytest.raises(DatasetError, match="row 5"):
+        list(verify_all(folder))
 
 
 def repeat_recipe(columns: Columns) -> None:

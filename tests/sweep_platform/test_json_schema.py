@@ -102,3 +102,17 @@ def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
             yield from keys(inner, f"{above}{name}.")
         elif name not in ("space", "model", "training"):  # these have names of settings below
             yield f"{above}{name}"
+
+
+def test_every_list_of_a_space_is_bounded() -> None:
+    def lists(part: object) -> Iterator[dict[str, Any]]:
+        for inner in (
+            part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        ):
+            yield from lists(inner)
+        if isinstance(part, dict) and part.get("type") == "array":
+            yield part
+
+    found = list(lists(space_schema()))
+    assert found
+    assert [one for one in found if "maxItems" not in one] == []

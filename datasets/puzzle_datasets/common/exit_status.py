@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
@@ -75,8 +75,8 @@ def outcome(
 
 
 def complain(program: str, sentence: str) -> None:
-    """Tell a person what went wrong, without secrets."""
-    with lasting_output():
+    """Tell a person what went wrong, without secrets; in silence where it can't be written."""
+    with suppress(OutputError), lasting_output():
         print(printable(redact(f"{program}: {sentence}")), file=sys.stderr, flush=True)
 
 
@@ -93,18 +93,27 @@ def say(text: str) -> None:
 def lasting_output() -> Iterator[None]:
     """Let printing never end the work: what can't be encoded is escaped, a lost reader ignored.
 
-    On leaving, all is flushed, so that nothing is left to fail when Python ends.
+    On leaving, all is flushed, so that nothing is left to fail when Python ends; what ended the
+    work is told before an output that can't be flushed.
     """
     former = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = cast("tuple[TextIO, TextIO]", tuple(map(_lasting, former)))
+    streams = sys.stdout, sys.stderr
     try:
         yield
+    except BaseException:
+        with suppress(OutputError):
+            _flush(streams)
+        raise
+    else:
+        _flush(streams)
     finally:
-        streams = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = former
-        for stream in streams:
-            if stream is not None:
-                stream.flush()
+
+
+def _flush(streams: Sequence[TextIO]) -> None:
+    for stream in streams:
+        stream.flush()
 
 
 def _lasting(stream: "TextIO | LastingStream | None") -> "LastingStream":
@@ -114,8 +123,15 @@ def _lasting(stream: "TextIO | LastingStream | None") -> "LastingStream":
     return LastingStream(Path(os.devnull).open("w") if stream is None else stream)
 
 
+class OutputError(RunError):
+    """What was printed could not be written, such as to a file on a full disk."""
+
+
 class LastingStream:
-    """A stream of text that goes on, into nothing, where nobody reads any more."""
+    """A stream of text that goes on, into nothing, where nobody reads any more.
+
+    Raises `OutputError` where it can't be written for any other reason.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -148,7 +164,10 @@ class LastingStream:
             finally:
                 os.close(nowhere)
             if error.errno not in UNREAD:
-                raise
+                remedy = "make room there, or send the output elsewhere"
+                raise OutputError(
+                    f"the output can't be written ({error.strerror}); {remedy}."
+                ) from error
 
 
 def _of_a_library(error: BaseException | None) -> BaseException | None:

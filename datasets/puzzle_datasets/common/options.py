@@ -24,6 +24,9 @@ from puzzle_datasets.common.text import shown, suggest
 
 _LONGEST_NAME = 80
 
+MOST_LISTED = 1_000
+"""Values that one setting may list."""
+
 _WORDS: dict[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
@@ -126,6 +129,8 @@ def check(settings: Any, error: type[UserError]) -> None:
     hints = get_type_hints(type(settings))
     for item in fields(settings):
         value, hint = getattr(settings, item.name), hints[item.name]
+        if isinstance(value, tuple) and len(value) > MOST_LISTED:
+            raise error.of(item.name, f"lists {len(value)} values", f"give at most {MOST_LISTED}")
         if not is_of(value, hint) or not all(map(bounds_of(item).admit, _numbers(value))):
             raise error(item.name, value, f"give {described(hint, bounds_of(item))}")
 

@@ -55,7 +55,12 @@ _SHARD = re.compile(r"(train|test)-\d{5,9}\.parquet")
 MOST_VOCABULARY, MOST_TOKENS, MOST_COUNTED = 256, 1_000_000, 2**31 - 1
 """Tokens are stored as bytes, and the numbers of rows in 32 bits."""
 
-LARGEST_STATISTIC = 1e300
+LARGEST_STATISTIC, MOST_FIGURES = 1e300, 1_000
+"""Bounds of a statistic, and how many statistics or settings there are at most."""
+
+LONGEST_TEXT = 1_000
+"""Characters of a name, source, licence or meaning; people read them in a line."""
+
 LARGEST_SEED, MOST_AUGMENTATIONS = 10**18, 10**6
 
 COUNTS = {"groups", "train_pairs", "test_pairs", "identities"}
@@ -190,6 +195,11 @@ def _contradiction(manifest: Manifest) -> str | None:
         return f"says vocab_size {manifest.vocab_size}, not 1 to {MOST_VOCABULARY}"
     if set(manifest.tokens) != {str(token) for token in range(manifest.vocab_size)}:
         return f"explains other tokens than 0 to {manifest.vocab_size - 1}"
+    if (most := max(len(manifest.statistics), len(manifest.settings))) > MOST_FIGURES:
+        return f"has {most} statistics or settings, over {MOST_FIGURES}"
+    texts = manifest.name, manifest.source, manifest.licence, *manifest.tokens.values()
+    if max(map(len, (*texts, *manifest.statistics, *manifest.settings))) > LONGEST_TEXT:
+        return f"has a text of over {LONGEST_TEXT} characters"
     if not all(abs(value) <= LARGEST_STATISTIC for value in manifest.statistics.values()):
         return f"has a statistic over {LARGEST_STATISTIC:g}"
     return _fault_of_files(manifest) or _fault_of_settings(manifest)

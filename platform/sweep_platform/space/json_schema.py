@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from hrm.config import ModelConfig, TrainingConfig
 from puzzle_datasets.commands.prepare import puzzle_sets
-from puzzle_datasets.common.options import alternatives, bounds_of, help_of
+from puzzle_datasets.common.options import MOST_LISTED, alternatives, bounds_of, help_of
 from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.metrics import OBJECTIVES
 from sweep_platform.spec.schema import SweepSpec
@@ -90,7 +90,8 @@ def _setting(item: Field[Any], hint: Any) -> Schema:
 def _values(item: Field[Any], hint: Any) -> Schema:
     """The values of a setting: of one of its types within its bounds, or one of its literals."""
     if get_origin(hint) is tuple:
-        return {"type": "array", "items": _values(item, get_args(hint)[0])}
+        one = _values(item, get_args(hint)[0])
+        return {"type": "array", "items": one, "maxItems": MOST_LISTED}
     bounds = {
         keyword: bound
         for name, keyword in _BOUNDS.items()
@@ -109,13 +110,14 @@ def _values(item: Field[Any], hint: Any) -> Schema:
 
 def _knob(setting: Schema) -> Schema:
     """A searched setting: a list of its values, or a range of its numbers."""
+    listed = {"type": "array", "minItems": 1, "maxItems": MOST_LISTED}
     value = {k: v for k, v in setting.items() if k not in ("description", "default")}
     return {
         "description": setting["description"],
         "oneOf": [
             {
                 "type": "object",
-                "properties": {"choices": {"type": "array", "items": value, "minItems": 1}},
+                "properties": {"choices": {**listed, "items": value}},
                 "required": ["choices"],
                 "additionalProperties": False,
             },

@@ -14,11 +14,13 @@ from pydantic import (
     model_validator,
 )
 
+from puzzle_datasets.common.options import MOST_LISTED
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 
 Scalar = bool | int | float | str | None
-Changes = Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1_000, strict=False)]
+Listed = Field(max_length=MOST_LISTED, strict=False)
+Changes = Annotated[tuple[Scalar, ...], Field(min_length=1), Listed]
 Share = Annotated[float, Field(gt=0, le=1)]
 InnerShare = Annotated[float, Field(gt=0, lt=1)]
 
@@ -54,9 +56,7 @@ class _Frozen(BaseModel):
 class Choices(_Frozen):
     """A knob that takes one of the listed values."""
 
-    choices: Annotated[
-        tuple[Scalar, ...], Field(min_length=1, max_length=MOST_CHOICES, strict=False)
-    ]
+    choices: Changes
 
     @model_validator(mode="after")
     def _distinct(self) -> "Choices":
@@ -136,7 +136,7 @@ class EvaluationSpec(_Frozen):
     All trials are evaluated on the same puzzles, whatever their seeds.
     """
 
-    at: Annotated[tuple[Share, ...], Field(strict=False)] = (0.25, 0.5, 0.75, 1.0)
+    at: Annotated[tuple[Share, ...], Listed] = (0.25, 0.5, 0.75, 1.0)
     """shares of the training budget at which to evaluate; the end is always one"""
     puzzles: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """`all` held-out puzzles, or the size of a fixed subset"""
@@ -149,7 +149,7 @@ class EvaluationSpec(_Frozen):
 class RungSpec(_Frozen):
     """When trials are compared, and what share goes on."""
 
-    at: Annotated[tuple[InnerShare, ...], Field(strict=False)] = ()
+    at: Annotated[tuple[InnerShare, ...], Listed] = ()
     """shares of the training budget at which to compare; `[]` for never"""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     """share that goes on"""
@@ -243,7 +243,7 @@ class SweepSpec(_Frozen):
     """the puzzles"""
     space: dict[str, Knob] = {}
     """the knobs: settings of model and training that are searched"""
-    nuisance: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    nuisance: Annotated[tuple[str, ...], Listed] = ()
     """knobs that are tuned away: other knobs are compared at the best of their values"""
     tuning: TuningSpec = TuningSpec()
     """how nuisance values are chosen"""
@@ -259,7 +259,7 @@ class SweepSpec(_Frozen):
     """fixed settings of training; all others are as published"""
     evaluation: EvaluationSpec = EvaluationSpec()
     """when and on what trials are evaluated"""
-    objectives: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
+    objectives: Annotated[tuple[str, ...], Field(min_length=1), Listed] = (
         "exact_accuracy",
         "inference_flops",
     )
@@ -276,7 +276,7 @@ class SweepSpec(_Frozen):
     """of the search; the seeds of all replicates follow from it"""
     replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] = 1
     """how many times each configuration is trained, each time with another seed"""
-    targets: Annotated[tuple[Share, ...], Field(strict=False)] = ()
+    targets: Annotated[tuple[Share, ...], Listed] = ()
     """accuracies whose cost in training FLOPs is recorded"""
 
     @field_validator("objectives")

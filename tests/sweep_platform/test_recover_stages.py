@@ -167,3 +167,19 @@ def test_values_that_failed_are_tried_again_when_it_is_asked_for(drive) -> None:
     for trial in again.folder.trials():
         states = [one.outcome().state for one in trial.replicates(Purpose.TUNE)]
         assert set(states) == {"complete"}
+
+
+def test_a_failed_value_is_not_tried_again_once_another_was_measured(drive) -> None:
+    sweep = {**SWEEP, "budget": {"trials": 1, "flops_per_trial": 1e8}}
+    driver = drive(capacity=1, **sweep)
+    first = driver.start("a")
+    driver.report("a", failure=Failure(reason="the loss was nan at step 3"))
+    driver.scheduler.ended("a")
+    run(driver)
+    before = state_of(driver)
+    again = drive(capacity=1, retry_failed=True, **sweep)
+    assert run(again) == []
+    assert state_of(again) == before
+    measured = [t.record().number for t in again.folder.trials() if t.replicates(Purpose.MEASURE)]
+    assert len(measured) == 1
+    assert first.record.number not in measured

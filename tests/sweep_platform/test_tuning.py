@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sweep_builders import TOTAL, measurement, sweep_folder, trial_record
 
 from hrm.progress import Measurement
+from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.search.stages.tuning import Round, Tuning, point_of
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.replicate import Purpose, replicates
@@ -99,7 +100,6 @@ def test_what_is_measured_is_measured_once(tmp_path: Path) -> None:
     trials, tuning = point(tmp_path / "toy", 2), Tuning(spec_of(2))
     for trial, accuracy in zip(trials, (0.5, 0.25), strict=True):
         end(trial, "tune-0", accuracy)
-    end(trials[0], "tune-1", 0.5)
     end(trials[0], "measure-0", 0.0)
     found = tuning.next(trials)
     assert trained(found) == [(0, ["measure-1"])]
@@ -108,36 +108,54 @@ def test_what_is_measured_is_measured_once(tmp_path: Path) -> None:
     assert tuning.next(trials) == Round()
 
 
-def test_the_first_round_looks_at_the_first_replicates_alone(tmp_path: Path) -> None:
+def test_what_was_measured_stays_chosen_whatever_its_rivals_come_to_later(tmp_path: Path) -> None:
+    trials, tuning = point(tmp_path / "toy", 2), Tuning(spec_of(2))
+    end(trials[0], "tune-0", 0.25)
+    end(trials[0], "measure-0", 0.25)
+    end(trials[1], "tune-0", 1.0)  # it had failed, and was tried again
+    found = tuning.next(trials)
+    assert trained(found) == [(0, ["measure-1"])]
+    assert lost(found) == {1: LOST}
+
+
+def test_of_two_values_the_better_is_measured_at_once(tmp_path: Path) -> None:
     trials, tuning = point(tmp_path / "toy", 2), Tuning(spec_of(2))
     end(trials[0], "tune-0", 0.5)
     end(trials[1], "tune-0", 0.25)
-    end(trials[1], "tune-1", 1.0)  # of a session before a value was added, say
-    assert trained(tuning.next(trials)) == [(0, ["tune-1"])]
+    assert trained(tuning.next(trials)) == [(0, ["measure-0", "measure-1"])]
+
+
+def test_the_first_round_looks_at_the_first_replicates_alone(tmp_path: Path) -> None:
+    trials, tuning = point(tmp_path / "toy", 3), Tuning(spec_of(3))
+    for trial, accuracy in zip(trials, (0.5, 0.4, 0.25), strict=True):
+        end(trial, "tune-0", accuracy)
+    end(trials[2], "tune-1", 1.0)  # of a session before a value was added, say
+    assert trained(tuning.next(trials)) == [(0, ["tune-1"]), (1, ["tune-1"])]
 
 
 def test_tokens_tell_apart_what_solves_nothing(tmp_path: Path) -> None:
     trials, tuning = point(tmp_path / "toy", 2), Tuning(spec_of(2))
     end(trials[0], "tune-0", 0.0, tokens=0.25)
     end(trials[1], "tune-0", 0.0, tokens=0.5)
-    assert trained(tuning.next(trials)) == [(1, ["tune-1"])]
+    assert trained(tuning.next(trials)) == [(1, ["measure-0", "measure-1"])]
 
 
 def test_a_value_that_fails_loses(tmp_path: Path) -> None:
-    trials, tuning = point(tmp_path / "toy", 2), Tuning(spec_of(2))
+    trials, tuning = point(tmp_path / "toy", 3), Tuning(spec_of(3))
     end(trials[0], "tune-0", None, FAILED)
-    end(trials[1], "tune-0", 0.0)
+    for trial, accuracy in zip(trials[1:], (0.25, 0.0), strict=True):
+        end(trial, "tune-0", accuracy)
     end(trials[1], "tune-1", None, FAILED)
+    end(trials[2], "tune-1", 0.0)
     found = tuning.next(trials)
     assert trained(found) == [(1, ["measure-0", "measure-1"])], "it came to its end once"
-    assert lost(found) == {0: (FAILED, "failed as asked")}
+    assert lost(found) == {0: (FAILED, "failed as asked"), 2: LOST}
 
 
 def test_a_point_whose_every_value_fails_is_not_measured(tmp_path: Path) -> None:
     trials, tuning = point(tmp_path / "toy", 2), Tuning(spec_of(2))
     for trial in trials:
         end(trial, "tune-0", None, FAILED)
-    end(trials[0], "tune-1", None, FAILED)
     found = tuning.next(trials)
     assert found.train == ()
     assert lost(found) == dict.fromkeys(range(2), (FAILED, "failed as asked"))
@@ -170,8 +188,9 @@ def test_the_best_on_average_of_the_better_half_is_measured(data: Any, count: in
             end(one, label, solved[number][int(label[-1])])
     tried = [job for job in done if job[1].startswith("tune")]
     better = sorted(range(count), key=lambda n: -solved[n][0])[: math.ceil(count / 2)]
-    best = max(better, key=lambda n: fmean(solved[n]))
-    expected = {(n, "tune-0") for n in range(count)} | {(n, "tune-1") for n in better}
+    best = max(better, key=lambda n: fmean(solved[n]))  # the first of equals
+    again = better if len(better) > 1 else []
+    expected = {(n, "tune-0") for n in range(count)} | {(n, "tune-1") for n in again}
     assert set(tried) == (expected if count > 1 else set())
     assert len(done) == len(set(done)), "nothing twice"
     assert {job for job in done if job not in tried} == {(best, "measure-0"), (best, "measure-1")}
@@ -182,3 +201,8 @@ def test_values_are_chosen_on_other_seeds_than_measure_them(seed: int) -> None:
     spec = spec_of(2).model_copy(update={"seed": seed})
     tuning = Tuning(spec)
     assert not {one.seed for one in tuning._tune} & {one.seed for one in tuning._measure}
+
+
+@pytest.mark.parametrize(("count", "tuned"), [(1, 0), (2, 2), (3, 3 + 2), (5, 5 + 3)])
+def test_as_many_are_planned_as_are_tuned(count: int, tuned: int) -> None:
+    assert planned_jobs(spec_of(count), points=4).tune == 4 * tuned

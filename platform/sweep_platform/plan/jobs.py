@@ -59,7 +59,8 @@ def require_time(spec: SweepSpec, slots: int) -> None:
 def planned_jobs(spec: SweepSpec, points: int) -> PlannedJobs:
     """The jobs of a sweep of so many points, if none is stopped early."""
     tries = len(nuisance_points(spec))
-    tune = points * (tries + math.ceil(tries / 2)) if tries > 1 else 0
+    again = math.ceil(tries / 2)  # a single one left has nobody to be compared with
+    tune = points * (tries + (again if again > 1 else 0)) if tries > 1 else 0
     confirm = 0
     if spec.confirm is not None:
         confirm = min(points, spec.confirm.top + spec.names_base) * spec.confirm.replicates

@@ -76,11 +76,13 @@ def reopen(
     wanted: Sequence[Replicate],
     retry_failed: bool,
     extends: bool = True,
+    tunes: bool = True,
 ) -> None:
     """Let a trial that has ended go on: replicates are lacking now, or failed ones may try again.
 
     Replicates of a complete trial that were stopped had no time left, and go on if the search
-    `extends` what is complete.
+    `extends` what is complete. Those that tune try again only if their point still `tunes`: its
+    nuisance values are chosen once a trial of it was measured.
     """
     failed = {TrialState.FAILED} if retry_failed else set()
     for one in _in_state(trial, Purpose.CONFIRM, failed):
@@ -92,7 +94,7 @@ def reopen(
     if outcome is None or outcome.state is TrialState.STOPPED:
         return
     complete = extends and outcome.state is TrialState.COMPLETE
-    goes_on = _in_state(trial, Purpose.TUNE, failed)
+    goes_on = _in_state(trial, Purpose.TUNE, failed if tunes else set())
     cut = {TrialState.STOPPED} if complete else set()
     goes_on += _in_state(trial, Purpose.MEASURE, failed | cut)
     begun = {one.label for one in trial.replicates(Purpose.MEASURE)}

@@ -94,8 +94,12 @@ def open_search(
     outcomes = Outcomes(study, spec.objectives, spec.targets)
     wanted = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
     recover(folder, study, factory, outcomes, wanted, _entries(study, folder, spec))
+    measured = {
+        point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)
+    }
     for trial in folder.trials():
-        reopen(trial, study, wanted, retry_failed, extends)
+        tunes = point_of(trial.record(), spec) not in measured
+        reopen(trial, study, wanted, retry_failed, extends, tunes)
     factory = TrialFactory(folder, spec, shape, dataset)  # some have other numbers now
     proposer = Proposer(study, factory, spec, _lag(study, spec, concurrency))
     search = Search(

@@ -1,7 +1,7 @@
 """Nuisance values are chosen here, at each point of the other knobs, by replicates of their own.
 
-Each value is tried with one seed, the better half of them with a second one; the best on average
-is measured then, with other seeds, so that the choice does not flatter the measurement.
+Each value is tried with one seed, the better half of them, if several, with a second one; the best
+on average is measured then, with other seeds, so that the choice does not flatter the measurement.
 """
 
 import math
@@ -48,15 +48,18 @@ class Tuning:
     def next(self, group: Sequence[TrialFolder]) -> Round:
         """The next round of a point's trials; nothing while it waits for replicates to end.
 
-        With a single trial there is nothing to choose: it is measured.
+        With a single candidate there is nothing to choose: it is measured. One that was measured
+        before stays chosen, so that one trial of a point is measured at most.
         """
-        candidates = list(group)
-        if len(group) > 1:
-            for number, replicate in enumerate(self._tune, start=1):
-                if missing := [one for one in candidates if _end(one, replicate) is None]:
-                    return Round(train=tuple((one, (replicate,)) for one in missing))
-                candidates.sort(key=partial(_quality, count=number), reverse=True)
-                candidates = candidates[: math.ceil(len(candidates) / 2)]
+        measured = [one for one in group if one.replicates(Purpose.MEASURE)]
+        candidates = measured[:1] or list(group)
+        for number, replicate in enumerate(self._tune, start=1):
+            if len(candidates) == 1:
+                break
+            if missing := [one for one in candidates if _end(one, replicate) is None]:
+                return Round(train=tuple((one, (replicate,)) for one in missing))
+            candidates.sort(key=partial(_quality, count=number), reverse=True)
+            candidates = candidates[: math.ceil(len(candidates) / 2)]
         chosen, open_ = candidates[0], [one for one in group if one.outcome() is None]
         lost = tuple((one, self._loss(one)) for one in open_ if one is not chosen)
         if len(group) > 1 and not _solved(chosen):

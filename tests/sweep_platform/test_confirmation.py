@@ -193,6 +193,15 @@ def test_the_search_leaves_it_time(drive) -> None:
     assert driver.scheduler.exhausted
 
 
+def test_no_time_is_left_for_more_trials_than_there_may_be(drive) -> None:
+    confirm = {"confirm": {"top": 3, "replicates": 2}}
+    driver = drive(capacity=1, minutes=10, **{**CONFIRM, **confirm})
+    driver.start("a")
+    driver.finish("a", 0.5, seconds=60.0)
+    driver.clock.now = 270.0
+    assert started(driver, "a") == [(1, "measure-0")], "330 s are left, and 300 s are needed"
+
+
 def test_it_comes_last_however_long_the_search_takes(drive) -> None:
     """Replicates of the search that no time is left for do not hold it up."""
     more = {**CONFIRM, "replicates": 2, "budget": {"trials": 2, "flops_per_trial": 1e8}}

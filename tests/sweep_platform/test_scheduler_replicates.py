@@ -70,6 +70,18 @@ def test_replicates_of_a_poor_trial_wait_for_a_new_trial(drive) -> None:
     assert driver.scheduler.exhausted
 
 
+def test_poor_trials_end_before_ever_more_of_them_wait(drive) -> None:
+    """Else a sampler would hear of none of them before the last point is drawn."""
+    driver = drive(capacity=1, replicates=2, budget={"trials": 6, "flops_per_trial": 1e8})
+    by_trial = (0.75, 0.5, 0.375, 0.25, 0.125, 0.0)
+    waiting = []
+    while job := driver.start("a"):
+        waiting.append(sum(state is None for state in driver.states()))
+        driver.finish("a", by_trial[job.record.number])
+    assert max(waiting) == 2, "one that runs, beside one that waits"
+    assert [values(driver, number)[0] for number in range(6)] == list(by_trial)
+
+
 def test_one_failure_of_three_fails_no_trial(drive) -> None:
     driver = drive(capacity=3, replicates=3)
     started(driver, "abc")

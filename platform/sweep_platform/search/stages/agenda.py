@@ -42,11 +42,16 @@ class Agenda:
         return self._search_job() or self._confirming_job(searches)
 
     def _search_job(self) -> Job | None:
-        """The next job of the search, which leaves the time that confirmation needs."""
+        """The next job of the search, which leaves the time that confirmation needs.
+
+        Poor trials wait for new points, but only as many as jobs may run: the study learns of a
+        trial when that ends.
+        """
         if self._confirming or self._time_forbids(reserve=self._reserve()):
             return None
         return (
             self._jobs.next(any_trial=False)
+            or self._jobs.overdue(max(1, self._capacity()))
             or self._of_new_point()
             or self._jobs.next(any_trial=True)
         )
@@ -80,7 +85,8 @@ class Agenda:
         confirm = self._search.spec.confirm
         if confirm is None:
             return 0.0
-        jobs = (confirm.top + self._search.spec.names_base) * confirm.replicates
+        trials = confirm.top + self._search.spec.names_base
+        jobs = min(trials, self._budget.trials + self._budget.trials_left) * confirm.replicates
         return math.ceil(jobs / max(1, self._capacity())) * self._budget.job_seconds
 
     def _time_forbids(self, reserve: float = 0.0) -> bool:

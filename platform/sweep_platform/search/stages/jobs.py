@@ -93,6 +93,17 @@ class JobQueue:
             waiting = [one for one in waiting if not self._standings.poor(one.record.number)]
         return waiting[0].take() if waiting else None
 
+    def overdue(self, most: int) -> Job | None:
+        """The next job of the oldest poor trial if more than `most` of them wait."""
+        poor = [
+            one
+            for one in self._open.values()
+            if one.waiting
+            and one.purpose is not Purpose.CONFIRM
+            and self._standings.poor(one.record.number)
+        ]
+        return poor[0].take() if len(poor) > most else None
+
     def requeue(self, job: Job) -> None:
         """Let a job that ran wait again, before others of its trial."""
         opened = self._of(job)

@@ -32,6 +32,7 @@ from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import RungLedger
 from sweep_platform.search.search import open_search
+from sweep_platform.search.study import Latest
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
@@ -632,3 +633,32 @@ def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, mak
     states = [trial.state.name for trial in later.study.trials]
     assert states == ["FAIL", "COMPLETE", "PRUNED"]
     assert later.search.proposer.propose()[0].record().number == 2
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "nsga2", "gp"])
+@pytest.mark.parametrize("lag", [True, False])
+def test_samplers_see_what_was_taken_up_again_once(
+    tmp_path: Path, make_spec, name: str, lag: bool
+) -> None:
+    settings: dict[str, Any] = {
+        "objectives": ["exact_accuracy"],
+        "search": {"sampler": name, "startup_trials": 2, "deterministic": lag},
+        "rungs": {"at": []},
+        "space": {"N": {"low": 1, "high": 40}, "T": {"low": 1, "high": 40}},
+        "budget": {"trials": 20, "flops_per_trial": 1e8},
+    }
+    before = opened(tmp_path / "toy", make_spec(**settings), concurrency=3)
+    for number in range(6):
+        trial = before.propose()
+        finish(before, trial, 0.9 - number / 10)
+    again = opened(tmp_path / "toy", make_spec(**settings, replicates=2), concurrency=3)
+    seen = again.search.proposer._study._seen
+    assert [one.state.name for one in seen.get_trials()] == ["FAIL"] * 6 + ["RUNNING"] * 6
+    for trial in again.folder.trials():
+        again.search.outcomes.end(trial, TrialState.COMPLETE, "it ended")
+    assert len(seen.best_trials) == 1
+    assert seen.best_trials[0].number >= 6
+    for _ in range(5):
+        [trial] = again.search.proposer.propose()
+        finish(again, trial, 0.5)
+    assert Latest(again.study).superseded == set(range(6)), "in another session as well"

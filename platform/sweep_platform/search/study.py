@@ -5,7 +5,9 @@ in the folder second; it ends in the folder first and in the study second. So wh
 driver dies at, `sweep_platform.search.search` can tell which step is missing and make it up.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Container, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -38,6 +40,7 @@ class Study:
         self, study: optuna.Study, spec: SweepSpec, storage: PatientStorage | None = None
     ) -> None:
         self._study, self._storage = study, storage
+        self._seen = Latest(study)
         self._distributions: Mapping[str, BaseDistribution] = {
             name: distribution(knob) for name, knob in spec.space.items()
         }
@@ -63,13 +66,17 @@ class Study:
         """A new trial with every knob drawn; what came of the `hidden` ones does not count."""
         if hidden:
             sampler = fixing(self._drawn_without(sampler, hidden), RandomSampler(seed=0))
-        self._study.sampler = sampler
-        return self._study.ask(dict(self._distributions))
+        self._seen.sampler = sampler
+        return self._seen.ask(dict(self._distributions))
 
     def _drawn_without(self, sampler: BaseSampler, hidden: Collection[int]) -> Mapping[str, Any]:
         """The knobs that a sampler draws while some trials still run, as far as it can tell."""
         shadow = optuna.create_study(directions=self._study.directions, sampler=sampler)
-        shadow.add_trials(_running(one) if one.number in hidden else one for one in self.trials())
+        shadow.add_trials(
+            _ended_as(one, optuna.trial.TrialState.RUNNING) if one.number in hidden else one
+            for one in self.trials()
+            if one.number not in self._seen.superseded
+        )
         return shadow.ask(dict(self._distributions)).params
 
     def lag(self, wanted: int) -> int:
@@ -95,6 +102,7 @@ class Study:
         if rungs := _without(without, self.attribute(before, "rungs", {})):
             trial.set_user_attr("rungs", rungs)
         trial.set_user_attr("signature", signature)
+        self._seen.superseded.add(before)
         return trial.number
 
     def reopen(self, stored: FrozenTrial) -> optuna.Trial:
@@ -123,14 +131,54 @@ class Study:
         return next(trial for trial in self.trials() if trial.number == number)
 
 
-def _running(trial: FrozenTrial) -> FrozenTrial:
-    """The same trial before its end."""
+class Latest(optuna.Study):
+    """A study as its sampler sees it: of a configuration that was taken up again, the last trial.
+
+    Each earlier one reads as failed where it stands, with the worst of values: a sampler may hold
+    it as a parent, by its id, since before. `superseded` are their numbers.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        super().__init__(study.study_name, study._storage)
+        last: dict[str, int] = {}
+        self.superseded: set[int] = set()
+        for trial in super().get_trials(deepcopy=False):
+            if signature := trial.user_attrs.get("signature"):
+                if signature in last:
+                    self.superseded.add(last[signature])
+                last[signature] = trial.number
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[optuna.trial.TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """What every sampler of Optuna, and `get_trials`, ask for."""
+        trials = super()._get_trials(deepcopy, None, use_cache)
+        seen = (self._failed(one) if one.number in self.superseded else one for one in trials)
+        return [one for one in seen if states is None or one.state in states]
+
+    def _failed(self, trial: FrozenTrial) -> FrozenTrial:
+        maximized = (one is optuna.study.StudyDirection.MAXIMIZE for one in self.directions)
+        worst = [-math.inf if one else math.inf for one in maximized]
+        return _ended_as(trial, optuna.trial.TrialState.FAIL, worst, trial.datetime_complete)
+
+
+def _ended_as(
+    trial: FrozenTrial,
+    state: optuna.trial.TrialState,
+    values: Sequence[float] | None = None,
+    complete: datetime | None = None,
+) -> FrozenTrial:
+    """The same trial in another state, without what it reported."""
     return FrozenTrial(
         number=trial.number,
-        state=optuna.trial.TrialState.RUNNING,
+        state=state,
         value=None,
+        values=values,
         datetime_start=trial.datetime_start,
-        datetime_complete=None,
+        datetime_complete=complete,
         params=trial.params,
         distributions=trial.distributions,
         user_attrs=trial.user_attrs,

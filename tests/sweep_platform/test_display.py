@@ -158,6 +158,23 @@ def test_earlier_sessions_count(make_sweep: MakeSweep) -> None:
     )
 
 
+@pytest.mark.parametrize(("state", "left"), [(TrialState.STOPPED, 5.0), (None, 25.0)])
+def test_no_time_is_needed_for_replicates_that_never_begin(
+    make_sweep: MakeSweep, state: TrialState | None, left: float
+) -> None:
+    sweep, clock = make_sweep(TrialState.COMPLETE), Clock()
+    job, reports = job_and_reports(sweep, 0, of=5)
+    display = display_on(io.StringIO(), trials=1, jobs=6, replicates=5, clock=clock)
+    with display:
+        display.job_started(job)
+        display.job_measured(job, reports[-1])
+        display.job_ended(job, end(TrialState.COMPLETE, "the training budget was spent"))
+        clock.now += 5.0
+        if state is not None:
+            display.trial_ended(job.record, end(state, "beaten at a rung"))
+        assert display._sweep.time_left() == left, "one job of six took 5 s"
+
+
 def test_no_trials_at_all() -> None:
     stream = io.StringIO()
     with display_on(stream, trials=0, time_limit=0.0) as display:

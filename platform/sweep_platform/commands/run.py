@@ -58,6 +58,7 @@ def _run(sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
             jobs=plan.jobs.total,
             training_flops_per_job=int(sweep.spec.budget.flops_per_trial),
             time_limit=session.budget.seconds_left,
+            replicates=sweep.spec.replicates,
         )
         end = session.run(held.enter_context(display), ray)
     say(session.last_words(end))

@@ -45,11 +45,18 @@ class ProgressDisplay:
         jobs: int,
         training_flops_per_job: int,
         time_limit: float | None,
+        replicates: int = 1,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sweep = SweepProgress(
-            trials, jobs, training_flops_per_job, time_limit, clock, began=clock()
+            trials,
+            jobs,
+            training_flops_per_job,
+            time_limit,
+            clock,
+            began=clock(),
+            replicates=replicates,
         )
         self._stream = stream or sys.stdout
         self._lock = threading.RLock()

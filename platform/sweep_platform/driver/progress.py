@@ -44,6 +44,11 @@ class TrialProgress:
         """The replicate of this label."""
         return self.jobs.setdefault(label, JobProgress())
 
+    def never_begun(self, replicates: int) -> int:
+        """Number of replicates, of so many, that did not begin to measure; 0 if none did."""
+        begun = sum(label.startswith(f"{Purpose.MEASURE}-") for label in self.jobs)
+        return max(0, replicates - begun) if begun else 0  # one that lost in tuning has none
+
     @property
     def curves(self) -> list[Curve]:
         """The last evaluation of each replicate that has one: those that measure, or that tune."""
@@ -76,6 +81,7 @@ class SweepProgress:
         time_limit: seconds that this session may take, None for no limit.
         clock: seconds from any starting point.
         began: when the session did, by the clock.
+        replicates: of each trial that is measured.
         trials: those that are known, by number.
     """
 
@@ -85,6 +91,7 @@ class SweepProgress:
     time_limit: float | None
     clock: Callable[[], float]
     began: float
+    replicates: int = 1
     trials: dict[int, TrialProgress] = field(default_factory=dict)
     _spent_before: int = 0
 
@@ -131,9 +138,11 @@ class SweepProgress:
 
     @property
     def _forgone(self) -> int:
-        """Training FLOPs that replicates left unspent which ended early."""
+        """Training FLOPs that replicates left unspent which ended early or will never begin."""
         jobs = (job for trial in self.trials.values() for job in trial.jobs.values())
-        return sum(max(0, self.each - job.spent) for job in jobs if job.ended)
+        unspent = sum(max(0, self.each - job.spent) for job in jobs if job.ended)
+        ended = (one for one in self.trials.values() if one.state and one.state.is_final)
+        return unspent + self.each * sum(one.never_begun(self.replicates) for one in ended)
 
     @property
     def elapsed(self) -> float:

@@ -1,12 +1,16 @@
 """Which job comes next, and when the last of a trial is over."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from statistics import fmean, median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sweep_builders import progress, trial_record
 
-from sweep_platform.search.stages.jobs import JobQueue
+from sweep_platform.search.stages.jobs import JobQueue, Standings
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.replicate import Purpose, replicates
 from sweep_platform.store.trial import TrialFolder
@@ -119,3 +123,31 @@ def test_a_trial_of_which_nothing_more_may_start_is_over_with_what_runs(queue) -
     assert jobs.ended(one) is None
     assert jobs.ended(other) is not None
     assert len(jobs) == 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 4), st.integers(0, 2), st.sampled_from([50, 100]), st.floats(0, 1)
+        )
+    )
+)
+def test_poor_is_below_the_median_of_the_means(reports: list[tuple[int, int, int, float]]) -> None:
+    standings, solved = Standings(), {}
+    for number, replicate, step, accuracy in reports:
+        job = Job(
+            trial=TrialFolder(Path("unused")),
+            record=trial_record(number),
+            replicate=THREE[replicate],
+        )
+        standings.measured(job, progress(step, accuracy))
+        solved[step, number, replicate] = accuracy
+    for number in range(5):
+        reached = max((step for step, one, _ in solved if one == number), default=None)
+        means = {
+            one: fmean(found)
+            for one in range(5)
+            if (found := [solved[k] for k in product([reached], [one], range(3)) if k in solved])
+        }
+        poor = reached is not None and means[number] < median(means.values())
+        assert standings.poor(number) is poor

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 import optuna
 
 from hrm.model.flops import costs
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
-from sweep_platform.search.stages.tuning import point_of
+from sweep_platform.search.stages.tuning import Point, point_of
 from sweep_platform.search.study import Study
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
@@ -31,6 +32,7 @@ class TrialFactory:
     Attributes:
         records: of every trial that was created, by number.
         signatures: of the same.
+        points: their records, by the point that they are of.
         newest: the study's number of the trial created last, -1 before the first.
     """
 
@@ -41,6 +43,9 @@ class TrialFactory:
         self._shape, self._dataset = shape, dict(dataset)
         self._fingerprint = dataset["fingerprint"]
         self.records = [trial.record() for trial in folder.trials()]
+        self.points: dict[Point, list[TrialRecord]] = {}
+        for record in self.records:
+            self.points.setdefault(point_of(record, spec), []).append(record)
         self.signatures = {record.signature for record in self.records}
         self.newest = max((record.study_number for record in self.records), default=-1)
 
@@ -71,6 +76,7 @@ class TrialFactory:
         created = self._folder.trial(record.number, record.signature)
         created.create(record)
         self.records.append(record)
+        self.points.setdefault(point_of(record, self._spec), []).append(record)
         self.signatures.add(record.signature)
         self.newest = record.study_number
         return created
@@ -105,18 +111,20 @@ class Proposer:
 
         Without `count`, those of the next point.
         """
-        points = list(dict.fromkeys(point_of(one, self._spec) for one in self._factory.records))
+        points = self._factory.points
         behind = len(points) if count is None else count
         kept = behind if self._lag is None else behind - self._lag
-        visible = {*points[: max(0, kept)]}
-        return [one for one in self._factory.records if point_of(one, self._spec) in visible]
+        return [one for point in islice(points.values(), max(0, kept)) for one in point]
+
+    def of_point(self, record: TrialRecord) -> list[TrialRecord]:
+        """The trials of the point that one belongs to: those of all its nuisance values."""
+        return self._factory.points[point_of(record, self._spec)]
 
     def peers(self, record: TrialRecord) -> set[int] | None:
         """Study numbers of the trials that one may be compared with; None for all."""
         if self._lag is None:
             return None
-        points = list(dict.fromkeys(point_of(one, self._spec) for one in self._factory.records))
-        known = self.known(points.index(point_of(record, self._spec)))
+        known = self.known(list(self._factory.points).index(point_of(record, self._spec)))
         return {one.study_number for one in known}
 
     def complete(self, point: Parameters) -> list[TrialFolder]:

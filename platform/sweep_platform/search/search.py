@@ -49,9 +49,8 @@ class Search:
 
     def of_point(self, record: TrialRecord) -> list[TrialFolder]:
         """The trials of the point that a trial belongs to: those of all its nuisance values."""
-        wanted = point_of(record, self.spec)
-        trials = self.folder.trials()
-        return [one for one in trials if point_of(one.record(), self.spec) == wanted]
+        records = self.proposer.of_point(record)
+        return [self.folder.trial(one.number, one.signature) for one in records]
 
     @property
     def may_propose(self) -> bool:

@@ -56,7 +56,7 @@ class Study:
 
     def drawn(self, after: int = -1) -> list[FrozenTrial]:
         """Trials after this number whose every knob was drawn; a driver may die in between."""
-        return [one for one in self.trials() if one.number > after and self.is_drawn(one)]
+        return [one for one in self.trials()[after + 1 :] if self.is_drawn(one)]
 
     def is_drawn(self, trial: FrozenTrial) -> bool:
         """Whether every knob of a trial was drawn."""
@@ -128,7 +128,7 @@ class Study:
         return self.reopen(self._stored(number))
 
     def _stored(self, number: int) -> FrozenTrial:
-        return next(trial for trial in self.trials() if trial.number == number)
+        return self.trials()[number]  # Optuna numbers them by their place
 
 
 class Latest(optuna.Study):

@@ -1,12 +1,14 @@
 """The jobs of open trials: which wait, which run, and which comes next."""
 
 import math
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from statistics import fmean, median
+from statistics import fmean
 
 from hrm.progress import Progress
+from sweep_platform.plan.budget import middle
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.replicate import Purpose, Replicate
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord
@@ -148,7 +150,8 @@ class Standings:
     """How trials compare by what they reported, at equal shares of their training."""
 
     def __init__(self) -> None:
-        self._solved: dict[float, dict[int, dict[str, float]]] = defaultdict(dict)
+        self._solved: dict[tuple[float, int], dict[str, float]] = defaultdict(dict)
+        self._means: dict[float, list[float]] = defaultdict(list)  # of each share, in order
         self._reached: dict[int, float] = {}
         self._rates: dict[int, float] = {}
 
@@ -157,17 +160,20 @@ class Standings:
         number, share = job.record.number, progress.step / progress.total_steps
         self._rates[number] = progress.device_seconds / share
         if progress.curve is not None:
-            of_trial = self._solved[round(share, 3)].setdefault(number, {})
+            at = round(share, 3)
+            of_trial, means = self._solved[at, number], self._means[at]
+            if of_trial:
+                del means[bisect_left(means, fmean(of_trial.values()))]
             of_trial[job.replicate.label] = progress.curve.exact_accuracy[-1]
+            insort(means, fmean(of_trial.values()))
             self._reached[number] = max(share, self._reached.get(number, 0.0))
 
     def poor(self, number: int) -> bool:
         """Whether a trial solves less than the median of those that came as far as it did."""
         if number not in self._reached:
             return False
-        others = self._solved[round(self._reached[number], 3)]
-        means = {one: fmean(solved.values()) for one, solved in others.items()}
-        return means[number] < median(means.values())
+        at = round(self._reached[number], 3)
+        return fmean(self._solved[at, number].values()) < middle(self._means[at])
 
     def seconds(self, number: int) -> float:
         """Seconds that a whole replicate of a trial takes; most where that is not known."""

@@ -222,6 +222,23 @@ def plain(settings: Any, without: Collection[str] = ()) -> dict[str, Any]:
     }
 
 
+def defaults(cls: type[Any]) -> dict[str, Any]:
+    """Return the defaults of settings, as JSON has them; None of one that has to be given.
+
+    >>> @dataclass
+    ... class Pair:
+    ...     first: int
+    ...     second: tuple[int, ...] = (1, 2)
+    >>> defaults(Pair)
+    {'first': None, 'second': [1, 2]}
+    """
+    given = {item.name: item.default for item in fields(cls)}
+    return {
+        name: None if value is MISSING else list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+    }
+
+
 def _numbers(value: Any) -> list[float]:
     listed = value if isinstance(value, tuple) else (value,)
     return [one for one in listed if isinstance(one, int | float) and not isinstance(one, bool)]

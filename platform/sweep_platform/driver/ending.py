@@ -1,9 +1,10 @@
 """The end of a session: what is said last, and that it comes once."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from puzzle_datasets.common.text import counted
+from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.spec.schema import Choices, SweepSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialState
@@ -16,10 +17,18 @@ _HOW = {
 
 
 def last_words(folder: SweepFolder, spec: SweepSpec, planned: int, end: SessionEnd) -> str:
-    """Where the report is, how many of the `planned` trials lack, and how to go on."""
+    """Where the report and MLflow's charts are, how many trials lack, and how to go on."""
     how = _incomplete(folder, spec, planned) if end is SessionEnd.INCOMPLETE else _HOW[end]
     page = folder.report / "report.html"
-    return "\n".join(filter(None, (f"Report: {page}" if page.exists() else "", how)))
+    report = f"Report: {page}" if page.exists() else ""
+    return "\n".join(filter(None, (report, *_mlflow(folder), how)))
+
+
+def _mlflow(folder: SweepFolder) -> Iterator[str]:
+    if (pages := mlflow_pages(folder.record())) is not None:
+        if pages.command is not None:
+            yield f"MLflow: {pages.command}"
+        yield f"Charts: {pages.front}"
 
 
 def _incomplete(folder: SweepFolder, spec: SweepSpec, planned: int) -> str:

@@ -40,6 +40,13 @@ def record_sweep(sweep: ResolvedSweep, request: Request, puzzles: Puzzles, uri: 
     )
 
 
+def record_experiment(folder: SweepFolder, experiment: str) -> None:
+    """Write which of MLflow's experiments has the sweep's runs, if that is new."""
+    record = folder.record()
+    if record.experiment != experiment:
+        folder.create(replace(record, experiment=experiment))
+
+
 def tracking_uri(request: Request, folder: SweepFolder) -> str:
     """Address of MLflow: as given now, else as before, else by the environment or the default."""
     if request.tracking_uri is not None:

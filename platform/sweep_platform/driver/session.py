@@ -12,7 +12,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.ending import Once, last_words
-from sweep_platform.driver.record import record_sweep, tracking_uri
+from sweep_platform.driver.record import record_experiment, record_sweep, tracking_uri
 from sweep_platform.driver.request import (
     Request,
     ResolvedSweep,
@@ -36,6 +36,7 @@ from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import TrialJob
 from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialState, training_of
+from sweep_platform.tracking.machine import MachineLoad
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.tracker import TrackerThread
@@ -68,8 +69,9 @@ class SweepSession:
             extends=self._budget().forbids(new=False) is None,
         )
         self.budget = self._budget()  # the search may have made a trial up
-        self._tracker = MlflowTracker(self.folder, self.tracking_uri)
+        self._tracker = MlflowTracker(self.folder, self.tracking_uri, MachineLoad())
         self._tracker.check()
+        record_experiment(self.folder, self._tracker.experiment)
         self._resources = Resources()
         self._channel = DecisionChannel(uuid.uuid4().hex)
 
@@ -96,6 +98,8 @@ class SweepSession:
         for trial in self.folder.trials():
             display.restore(trial)
         self._note_other_code(display)
+        if self._tracker.trouble:
+            display.note(self._tracker.trouble)
         finish = Once(lambda end: self._finish(end, tracker, display))
         with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
             if work := self._work_is_left():

@@ -60,6 +60,7 @@ class SweepRecord:
         dataset: folder, name, fingerprint and counts of the puzzles.
         environment: versions, git commit and hardware of the driver.
         tracking_uri: where MLflow is, its secrets hidden; None if that is not known.
+        experiment: MLflow's number of the experiment there; None if that is not known.
         root: the absolute path of the folder, as of the last session; None in older records.
         format: of the folder's records.
     """
@@ -73,6 +74,7 @@ class SweepRecord:
     dataset: dict[str, Any]
     environment: dict[str, Any]
     tracking_uri: str | None = None
+    experiment: str | None = None
     root: str | None = None
     format: int = FORMAT
 

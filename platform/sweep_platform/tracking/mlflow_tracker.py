@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from sweep_platform.common.databases import anchored, database_file
-from sweep_platform.common.text import knobs, redact
+from sweep_platform.common.text import knobs, redact, root_cause
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import ReplicateFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
+from sweep_platform.tracking.machine import MachineLoad
+from sweep_platform.tracking.mlflow_note import sweep_note
 from sweep_platform.tracking.mlflow_store import open_store, refused
+from sweep_platform.tracking.mlflow_views import TRIED, view_tags
 from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
@@ -67,6 +70,28 @@ def find_experiment(client: "MlflowClient", uri: str, name: str) -> str:
 def _key(record: TrialRecord, folder: ReplicateFolder) -> str:
     """Names a replicate within its sweep."""
     return f"{record.signature}/{folder.label}"
+
+
+def store_views(client: "MlflowClient", experiment: str, record: SweepRecord) -> str:
+    """Store the views of a sweep's charts; what came or may come in the way, nothing if empty."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.version import VERSION
+
+    try:
+        tags = client.get_experiment(experiment).tags
+        for key, value in view_tags(record).items():
+            if tags.get(key) != value:
+                client.set_experiment_tag(experiment, key, value)
+    except MlflowException as error:
+        return (
+            f"MLflow does not take the views of its charts ({root_cause(error)}); all else is sent"
+        )
+    if tuple(map(int, VERSION.split(".")[:2])) > TRIED:
+        tried = ".".join(map(str, TRIED))
+        return (
+            f"charts are stored in the form of MLflow {tried}; {VERSION} may show them otherwise"
+        )
+    return ""
 
 
 class SweepRuns:
@@ -176,11 +201,15 @@ class MlflowTracker:
     """A `Tracker` that sends what a sweep's folder has and its runs in MLflow lack.
 
     Metrics of a report carry its step and the time it was made, so that MLflow drops what it
-    already has. The URI is that of a database or a server, see `open_store`.
+    already has. The URI is that of a database or a server, see `open_store`. A `load` is sent with
+    the sweep's run while it runs.
     """
 
-    def __init__(self, sweep: SweepFolder, tracking_uri: str) -> None:
-        self._uri, self._sweep = tracking_uri, sweep
+    def __init__(
+        self, sweep: SweepFolder, tracking_uri: str, load: MachineLoad | None = None
+    ) -> None:
+        self._uri, self._sweep, self._load = tracking_uri, sweep, load
+        self.experiment = self.trouble = ""
         self._connected = False
         self._client: MlflowClient
         self._runs: SweepRuns | None = None
@@ -192,13 +221,18 @@ class MlflowTracker:
         return f"MLflow at {redact(self._uri)}"
 
     def check(self) -> None:
-        """Reach the store and find or make the experiment; see `Tracker`."""
+        """Reach the store, find or make the experiment and store its views; see `Tracker`.
+
+        Sets `experiment`, and `trouble` to what came in the way of the views.
+        """
         self._client = open_store(self._uri)
         from mlflow.exceptions import MlflowException  # after `open_store` has made it quiet
 
         problem, remedy = "does not take this sweep", "repair it or name another"
         with refused(self._uri, problem, remedy, MlflowException):
-            find_experiment(self._client, self._uri, self._sweep.record().name)
+            record = self._sweep.record()
+            self.experiment = find_experiment(self._client, self._uri, record.name)
+            self.trouble = store_views(self._client, self.experiment, record)
 
     def sync(self) -> None:
         """Send all that MLflow lacks. Raises what MLflow raises where the store is away."""
@@ -217,11 +251,16 @@ class MlflowTracker:
             raise
 
     def send_files(self) -> None:
-        """Store `sweep.json` and the report with the parent run. Raises what MLflow raises."""
+        """Store the sweep's record, all settings of its configurations, and its report.
+
+        They lie with the parent run. Raises what MLflow raises.
+        """
         assert self._runs is not None, "files are sent after a sync"
         parent = self._runs.parent.id
         self._runs.require_place()
         self._client.log_artifact(parent, str(self._sweep.root / "sweep.json"))
+        records = [trial.record() for trial in self._sweep.trials()]
+        self._client.log_text(parent, view.configurations(records), "configurations.yaml")
         if self._sweep.report.is_dir():
             self._client.log_artifacts(parent, str(self._sweep.report), "report")
 
@@ -287,11 +326,15 @@ class MlflowTracker:
             run.sent = new[-1].progress.step
 
     def _send_sweep(self, runs: SweepRuns, status: view.RunStatus) -> None:
+        if status.status == view.RUNNING and self._load and (load := self._load.metrics()):
+            self._client.log_batch(runs.parent.id, metrics=load)
         if runs.parent.status == status:
             return
         end = None
         if status.status != view.RUNNING:
             end = int((self._sweep.sessions()[-1].ended or 0) * 1000)
-            metrics = view.summary_metrics(summarize(self._sweep), end)
+            summary = summarize(self._sweep)
+            metrics = view.summary_metrics(summary, end)
             self._client.log_batch(runs.parent.id, metrics=metrics)
+            self._client.set_tag(runs.parent.id, view.NOTE_TAG, sweep_note(summary))
         runs.set_status(runs.parent, status, end)

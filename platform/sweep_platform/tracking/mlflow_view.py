@@ -3,12 +3,15 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import yaml
+
+from hrm.config import DATASET_FIELDS, ModelConfig, TrainingConfig
 from hrm.progress import Measurement
+from puzzle_datasets.common.options import defaults
 from sweep_platform.common.text import knobs
-from sweep_platform.report.analysis.points import best, curve_points, final_points
-from sweep_platform.report.wording import leaves
+from sweep_platform.report.analysis.points import best, curve_points, trials_front
 from sweep_platform.spec.metrics import METRIC, METRICS, measured
 from sweep_platform.store.folder import SessionEnd, SweepRecord
 from sweep_platform.store.replicate import Replicate
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 SWEEP_TAG, TRIAL_TAG, REPLICATE_TAG = "sweep.id", "sweep.trial", "sweep.replicate"
 STATE_TAG, REASON_TAG = "sweep.state", "sweep.reason"
-PARENT_TAG = "mlflow.parentRunId"
+PARENT_TAG, NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 CURSOR = METRICS[-1].key
 """Sent as the last metric of a report, so that its newest step is that of a whole report."""
 LAST_PARAMETER = "parameter_count"
@@ -87,14 +90,42 @@ def sweep_tags(record: SweepRecord) -> dict[str, str]:
 def parameters(record: TrialRecord, replicate: Replicate) -> dict[str, str]:
     """Parameters of a replicate's run, `LAST_PARAMETER` at the end.
 
-    Knobs stand under their own names, the whole configuration below `model.` and `training.`.
-    Runs that are grouped by `configuration` in MLflow show their mean.
+    Knobs stand under their own names; below `model.` and `training.` are the other settings that
+    are not at their defaults, and `configurations` has them all. Runs that are grouped by
+    `configuration` in MLflow show their mean.
     """
-    settings = leaves({"model": record.model, "training": record.training})
-    own = {"configuration": f"{record.number}: {knobs(record.knobs)}", "seed": replicate.seed}
+    own = {"configuration": configuration_name(record), "seed": replicate.seed}
     own |= {"purpose": replicate.purpose, "replicate": replicate.number}
-    fields = {**record.knobs, **own, **dict(settings), LAST_PARAMETER: record.parameter_count}
+    fields = {**record.knobs, **own, **_changed(record), LAST_PARAMETER: record.parameter_count}
     return {key: str(value) for key, value in fields.items()}
+
+
+def _changed(record: TrialRecord) -> dict[str, Any]:
+    """Settings that are no knobs and not as published, below `model.` and `training.`."""
+    parts = (
+        ("model", record.model, ModelConfig, DATASET_FIELDS),
+        ("training", record.training, TrainingConfig, ("seed",)),
+    )
+    return {
+        f"{part}.{key}": settings[key]
+        for part, settings, configuration, known in parts
+        for key, default in defaults(configuration).items()
+        if key in settings and key not in {*known, *record.parameters}
+        if settings[key] != default
+    }
+
+
+def configurations(records: Iterable[TrialRecord]) -> str:
+    """All settings of each configuration, by its name in `parameters`, as YAML."""
+    every = {
+        configuration_name(one): {"model": one.model, "training": one.training} for one in records
+    }
+    return yaml.safe_dump(every, sort_keys=False, allow_unicode=True)
+
+
+def configuration_name(record: TrialRecord) -> str:
+    """A configuration as MLflow groups by it: "3: N=2 T=4"."""
+    return f"{record.number}: {knobs(record.knobs)}"
 
 
 def dataset_input(record: SweepRecord) -> "DatasetInput":
@@ -137,16 +168,15 @@ def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:
 
 
 def summary_metrics(sweep: SweepSummary, time_ms: int) -> list["Metric"]:
-    """Metrics of the parent run: trials complete, training FLOPs, best accuracy, each trial's.
+    """Metrics of the parent run: trials complete, training FLOPs, best accuracy, the front.
 
-    The best is that of the report. Each trial's accuracy stands at its inference FLOPs as step,
-    so that the chart that MLflow draws of the parent by itself has compute as its axis.
+    The best is that of the report. Points of the front have their inference FLOPs as steps, so
+    that the chart that MLflow draws of the parent by itself rises over compute.
     """
     metrics: list[Metric] = []
-    for trial, point in final_points(sweep.complete):
-        assert trial.ended is not None, "complete trials have ended"
-        value = {f"trials_{_ACCURACY}": point.exact_accuracy}
-        metrics += _metrics(value, int(trial.ended * 1000), point.inference_flops)
+    for point in trials_front(sweep.complete):
+        value = {f"front_{_ACCURACY}": point.exact_accuracy}
+        metrics += _metrics(value, time_ms, point.inference_flops)
     totals = {"trials_complete": float(len(sweep.complete)), CURSOR: sweep.training_flops}
     if found := best(sweep.complete):
         totals[f"best_{_ACCURACY}"] = found[1].exact_accuracy

@@ -164,12 +164,14 @@ def test_trials_that_solve_nothing_still_make_a_report(make_sweep) -> None:
 @pytest.mark.parametrize(
     ("uri", "text"),
     [
-        ("sqlite:///mlflow.db", "mlflow ui --backend-store-uri sqlite:///mlflow.db"),
+        ("sqlite:////a/mlflow.db", "mlflow ui --backend-store-uri sqlite:////a/mlflow.db"),
+        ("sqlite:////a/mlflow.db", "http://127.0.0.1:5000/#/experiments/7/runs"),
         ("http://tracker:5000", "Its runs are in MLflow at http://tracker:5000."),
-        (None, "is not kept"),
+        ("http://tracker:5000", "http://tracker:5000/#/experiments/7/runs"),
+        (None, "It is not known where"),
     ],
 )
 def test_where_the_runs_are(make_sweep, uri: str | None, text: str) -> None:
     folder = make_sweep()
-    rename(folder, tracking_uri=uri)
+    rename(folder, tracking_uri=uri, experiment="7")
     assert text in written(folder)

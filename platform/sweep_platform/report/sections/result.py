@@ -21,12 +21,8 @@ _EQUAL_BUDGETS = 1.05
 def result_section(sweep: SweepSummary) -> Iterator[Block]:
     """The best of the complete trials, or of those there are, and the limits that apply."""
     yield Heading("Result")
-    if confirmations := confirmed(sweep):
-        yield _confirmed_headline(confirmations[0])
-    elif found := best(sweep.complete):
-        yield _headline(*found, "The best of the complete trials")
-    elif found := best(sweep.trials):
-        yield _headline(*found, "The best so far, before any trial is complete")
+    if (found := headline(sweep)) is not None:
+        yield found
     elif sweep.trials:
         yield Paragraph("No trial has been evaluated yet, so there is no accuracy to report.")
     else:
@@ -36,6 +32,17 @@ def result_section(sweep: SweepSummary) -> Iterator[Block]:
         yield Paragraph(f"Floor: {floor.name} ({floor.words}) solves {share} without training.")
     if sentences := caveats(sweep):
         yield Bullets(sentences)
+
+
+def headline(sweep: SweepSummary) -> Headline | None:
+    """The result in a number and a sentence; None where no trial was evaluated."""
+    if confirmations := confirmed(sweep):
+        return _confirmed_headline(confirmations[0])
+    if found := best(sweep.complete):
+        return _headline(*found, "The best of the complete trials")
+    if found := best(sweep.trials):
+        return _headline(*found, "The best so far, before any trial is complete")
+    return None
 
 
 def _confirmed_headline(found: Confirmed) -> Headline:

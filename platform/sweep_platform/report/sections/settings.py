@@ -9,7 +9,9 @@ from sweep_platform.common.text import redact
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.points import ordered
 from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
+from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.report.sections.trials import by_state
+from sweep_platform.store.folder import SweepRecord
 from sweep_platform.store.summary import SweepSummary
 
 _CONSTANTS = {
@@ -90,7 +92,7 @@ def repeat_section(sweep: SweepSummary) -> Iterator[Block]:
     yield _command(environment.pop("command", space))
     yield Paragraph("To go on with it, add --resume, and --data or --address if they were given:")
     yield _command([*space, "--out", sweep.folder, "--resume"])
-    yield from _tracking(record.tracking_uri)
+    yield from _tracking(record)
     yield Facts(
         (
             ("Folder", sweep.folder),
@@ -106,11 +108,18 @@ def _command(recorded: Sequence[str]) -> Command:
     return Command(shlex.join(["python", "sweeps/run.py", *map(redact, recorded[1:])]))
 
 
-def _tracking(uri: str | None) -> Iterator[Block]:
+def _tracking(record: SweepRecord) -> Iterator[Block]:
+    uri, pages = record.tracking_uri, mlflow_pages(record)
     if uri is None:
-        yield Paragraph("Its runs are in MLflow; the address holds a password and is not kept.")
-    elif uri.startswith("http"):
+        yield Paragraph("It is not known where MLflow has its runs.")
+    elif pages is None or pages.command is None:
         yield Paragraph(f"Its runs are in MLflow at {redact(uri)}.")
     else:
-        yield Paragraph("To see its runs in MLflow, from where the sweep was started:")
-        yield Command(shlex.join(["mlflow", "ui", "--backend-store-uri", redact(uri)]))
+        yield Paragraph("To see its runs in MLflow, whatever folder you are in:")
+        yield Command(pages.command)
+    if pages is not None:
+        yield Paragraph(
+            "There, charts of all configurations: accuracy against compute, and knobs."
+        )
+        yield Command(pages.front)
+        yield Command(pages.knobs)

@@ -1,12 +1,13 @@
 """What keeping every puzzle's answers costs: messages, the file, its size.
 
-    python benchmarks/answers.py [--rounds 5] [--puzzles 422786] [--segments 16] [--replicates 5]
+    python benchmarks/answers.py [--rounds 5] [--puzzles 422786] [--segments 16]
+        [--replicates 5] [--evaluations 1]
 
 As many puzzles as Sudoku-Extreme tests on. Answers are made up: each puzzle has its difficulty,
-each replicate and each segment adds chance, and later segments solve more. Each replicate goes
-through its packed form, as from a worker to the driver, and then into the file, one after
-another; at last the whole file is read. Prints a Markdown table of seconds of processor, one
-thread: median and range over the rounds.
+each replicate and each segment adds chance, and later segments solve more. Each evaluation of each
+replicate goes through its packed form, as from a worker to the driver, and then into the file, one
+after another; at last all are merged into one file, as at a trial's end, and it is read. Prints a
+Markdown table of seconds of processor, one thread: median and range over the rounds.
 """
 
 import argparse
@@ -29,17 +30,17 @@ BETWEEN_REPLICATES, BETWEEN_SEGMENTS = 0.5, 0.15
 """Deviations of chance, beside 1 between puzzles."""
 
 
-def made_up(puzzles: int, segments: int, replicate: int) -> PuzzleAnswers:
+def made_up(puzzles: int, segments: int, replicate: int, evaluation: int) -> PuzzleAnswers:
     """Answers of a model that ends at about two thirds solved."""
     ability = np.random.default_rng(0).standard_normal(puzzles)
-    generator = np.random.default_rng((1, replicate))
+    generator = np.random.default_rng((1, replicate, evaluation))
     ability += BETWEEN_REPLICATES * generator.standard_normal(puzzles)
     noise = BETWEEN_SEGMENTS * generator.standard_normal((puzzles, segments))
     solved = ability[:, None] + GAIN * np.arange(segments) + noise > SOLVABLE
     halted_at = np.where(solved.any(1), solved.argmax(1) + 1, segments)
     count, zeros = np.arange(puzzles, dtype=np.int32), np.zeros(puzzles, np.int32)
     return PuzzleAnswers(
-        step=1000,
+        step=1000 * (evaluation + 1),
         training_flops=10**15,
         puzzles=count,
         views=zeros,
@@ -50,20 +51,21 @@ def made_up(puzzles: int, segments: int, replicate: int) -> PuzzleAnswers:
     )
 
 
-def measure(answers: list[PuzzleAnswers], path: Path) -> tuple[float, ...]:
+def measure(answers: list[tuple[int, PuzzleAnswers]], path: Path) -> tuple[float, ...]:
     """Return seconds to pack, unpack, write and read, and bytes of messages and file."""
     began = time.process_time()
-    texts = [json.dumps(one.to_plain()) for one in answers]
+    texts = [json.dumps(one.to_plain()) for _, one in answers]
     packed = time.process_time()
     received = [answers_from(json.loads(text)) for text in texts]
     unpacked = time.process_time()
     file = AnswerFile(path)
-    for number, one in enumerate(received):
-        file.add([("measure", number, one)])
+    for (replicate, _), one in zip(answers, received, strict=True):
+        file.add([("measure", replicate, one)])
+    file.merge()
     written = time.process_time()
     table = AnswerFile(path).read()
     read = time.process_time()
-    assert len(table) == sum(len(one.puzzles) for one in answers)
+    assert len(table) == sum(len(one.puzzles) for _, one in answers)
     seconds = packed - began, unpacked - packed, written - unpacked, read - written
     return (*seconds, sum(map(len, texts)), path.stat().st_size)
 
@@ -73,19 +75,25 @@ def main() -> None:
     for name, default in (("rounds", 5), ("puzzles", 422_786), ("segments", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--replicates", type=int, default=5)
+    parser.add_argument("--evaluations", type=int, default=1)
     asked = parser.parse_args()
     pa.set_cpu_count(1)
-    answers = [made_up(asked.puzzles, asked.segments, n) for n in range(asked.replicates)]
+    answers = [
+        (replicate, made_up(asked.puzzles, asked.segments, replicate, evaluation))
+        for evaluation in range(asked.evaluations)
+        for replicate in range(asked.replicates)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         rounds = [measure(answers, Path(folder, f"{n}.parquet")) for n in range(asked.rounds)]
     *seconds, message, size = zip(*rounds, strict=True)
     print(conditions("numpy", "pyarrow"))
     print(
-        f"{asked.replicates} replicates of {asked.puzzles:,} puzzles and {asked.segments} "
-        f"segments, n = {asked.rounds} rounds. Median (range).\n"
+        f"{asked.replicates} replicates with {asked.evaluations} evaluations each of "
+        f"{asked.puzzles:,} puzzles and {asked.segments} segments, "
+        f"n = {asked.rounds} rounds. Median (range).\n"
     )
     print(
-        "| pack, s | unpack, s | write one by one, s | read, s | sum, s "
+        "| pack, s | unpack, s | write one by one and merge, s | read, s | sum, s "
         "| messages, MB | file, MB |"
     )
     print("|---|---|---|---|---|---|---|")

@@ -3,6 +3,7 @@
     run.json         which puzzles, model and training, and the costs; written before it runs
     metrics.jsonl    a line for each report; no step is there twice
     answers.parquet  of a single run: which puzzles each evaluation solved; see `AnswerFile`
+    answers.parts    those of a run that goes on, as they came; merged at its end
     sessions.jsonl   a line whenever training begins or goes on
     checkpoint.pt    all that the run needs to go on
     error.txt        the traceback of a run that broke

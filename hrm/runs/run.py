@@ -122,6 +122,7 @@ class SingleRun:
             again = f"add --resume to go on from {self.folder.checkpoint}"
             self._say(f"Interrupted after step {trainer.step:,}; {again}.")
             return INTERRUPTED
+        self.group.broadcast(self._answers.merge)
         self._end(RunState.COMPLETE, report.SPENT)
         if finished:
             self._say("This run is finished.")

@@ -88,6 +88,55 @@ def test_every_evaluation_is_there_once(
             assert file.steps(purpose, replicate) == steps
 
 
+def test_no_evaluation_is_written_again_until_many_are_merged(tmp_path: Path) -> None:
+    file = AnswerFile(tmp_path / "answers.parquet")
+    file.add([entry("measure", 0, 1)])
+    before = file.path.stat()
+    for step in range(2, 33):
+        file.add([entry("measure", 0, step)])
+    assert file.path.stat() == before
+    file.add([entry("measure", 0, 33)])
+    assert len(pq.read_table(file.path)) == len(file.read()) == 33 * ROWS
+    assert list(tmp_path.iterdir()) == [file.path]
+
+
+def test_a_merge_that_dies_at_any_step_neither_loses_nor_repeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = AnswerFile(tmp_path / "answers.parquet")
+    for step in (1, 2, 3):
+        file.add([entry("measure", 0, step)])
+    whole = file.read()
+    for name in ("write_whole", "shutil.rmtree"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(f"hrm.evaluation.answer_file.{name}", died)
+            AnswerFile(file.path).merge()
+        assert AnswerFile(file.path).read().equals(whole)
+    (tmp_path / "answers.parts" / "000000001.parquet").unlink()  # it died between two
+    file = AnswerFile(file.path)
+    assert file.read().num_rows == whole.num_rows
+    file.add([entry("measure", 0, 4)])
+    file.merge()
+    assert file.read().slice(0, whole.num_rows).equals(whole)
+    assert AnswerFile(file.path).steps("measure", 0) == {1, 2, 3, 4}
+
+
+def died(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_reader_meets_a_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = AnswerFile(tmp_path / "answers.parquet")
+    for step in (1, 2, 3):
+        file.add([entry("measure", 0, step)])
+    whole, reader = file.read(), AnswerFile(file.path)
+    listed = reader._parts()
+    answers_of = iter([listed])
+    file.merge()
+    monkeypatch.setattr(reader, "_parts", lambda: next(answers_of, []))
+    assert reader.read().equals(whole)
+
+
 def test_what_is_there_already_costs_no_write(tmp_path: Path) -> None:
     file = AnswerFile(tmp_path / "answers.parquet")
     file.add([entry("measure", 0, 1)])
@@ -114,7 +163,7 @@ def test_a_writer_that_breaks_leaves_the_former_file(
         patched.setattr("hrm.evaluation.answer_file.write_whole", full_disk)
         with pytest.raises(OSError, match="No space left"):
             file.add([entry("measure", 0, 2)])
-    assert [path.name for path in tmp_path.iterdir()] == ["answers.parquet"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file.path]
     assert file.path.read_bytes() == before
     file.add([entry("measure", 0, 2)])
     assert file.steps("measure", 0) == {1, 2}
@@ -145,6 +194,8 @@ for step in itertools.count(1):
     assert len(file.read()) == ROWS * len(there)
     file.add([entry("measure", 0, step) for step in range(1, max(there) + 3)])
     assert file.steps("measure", 0) == set(range(1, max(there) + 3))
+    file.merge()
+    assert len(pq.read_table(path)) == ROWS * (max(there) + 2)
     assert [name.name for name in tmp_path.iterdir()] == [path.name]
 
 

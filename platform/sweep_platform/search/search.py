@@ -140,6 +140,7 @@ def _lag(study: Study, spec: SweepSpec, concurrency: int) -> int | None:
 def _take_up(search: Search) -> None:
     """Let the jobs of trials wait that a former driver left unfinished, and compare as it did."""
     for trial in search.folder.trials():
+        search.answers(trial).merge()
         _remember(search.jobs, trial)
     taken: set[Point] = set()
     for trial in search.folder.trials():

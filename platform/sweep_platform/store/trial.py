@@ -3,6 +3,7 @@
     trial.json      which configuration, and what it costs; written once, before it starts
     outcome.json    how the trial ended; missing while it may go on
     answers.parquet which puzzle each replicate solved, see `hrm.evaluation.answer_file`
+    answers.parts   the same, as it came; merged when nothing of the trial runs any more
     measure-0/      a replicate, in the layout of a single run, see `hrm.runs.folder`
 
 The driver writes them all but for the checkpoints.

@@ -106,6 +106,7 @@ class Agenda:
 
     def end(self, opened: OpenTrial) -> None:
         """Settle a trial of which no replicate of a purpose waits or runs any more."""
+        self._search.answers(opened.trial).merge()
         if opened.purpose is Purpose.TUNE:
             point = self._search.of_point(opened.record)
             if not self._jobs.holds(point):

@@ -93,7 +93,7 @@ def test_the_order_in_which_trials_end_changes_nothing(
 @given(
     seed=st.integers(0, 10**6),
     at_once=st.integers(1, 3),
-    sampler=st.sampled_from(["tpe", "random"]),
+    sampler=st.sampled_from(["tpe", "random", "nsga2"]),
 )
 def test_in_whatever_order_they_end(make_spec: Any, seed: int, at_once: int, sampler: str) -> None:
     search = {"deterministic": True, "startup_trials": 1, "sampler": sampler}
@@ -102,6 +102,19 @@ def test_in_whatever_order_they_end(make_spec: Any, seed: int, at_once: int, sam
     with TemporaryDirectory() as name:
         expected = run(Path(name, "one"), spec, at_once, None)
         assert run(Path(name, "other"), spec, at_once, random.Random(seed)) == expected
+
+
+def test_generations_follow_one_another(make_spec: Any, tmp_path: Path) -> None:
+    search = {"deterministic": True, "startup_trials": 2, "sampler": "nsga2"}
+    driver = Driver(tmp_path, spec_of(make_spec, search=search), 2)
+    live = [key for key in "ab" if driver.start(key)]
+    for key in "cdefgh":
+        end(driver, live.pop(0))
+        live += [key] if driver.start(key) else []
+    kept = [one.system_attrs for one in driver.search.study.trials()]
+    generations = [v for each in kept for k, v in each.items() if k.endswith("generation")]
+    assert max(generations) >= 2
+    assert generations == sorted(generations)
 
 
 def test_another_seed_proposes_others(make_spec: Any, tmp_path: Path) -> None:

@@ -64,20 +64,8 @@ class Study:
 
     def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
         """A new trial with every knob drawn; what came of the `hidden` ones does not count."""
-        if hidden:
-            sampler = fixing(self._drawn_without(sampler, hidden), RandomSampler(seed=0))
-        self._seen.sampler = sampler
+        self._seen.sampler, self._seen.hidden = sampler, hidden
         return self._seen.ask(dict(self._distributions))
-
-    def _drawn_without(self, sampler: BaseSampler, hidden: Collection[int]) -> Mapping[str, Any]:
-        """The knobs that a sampler draws while some trials still run, as far as it can tell."""
-        shadow = optuna.create_study(directions=self._study.directions, sampler=sampler)
-        shadow.add_trials(
-            _ended_as(one, optuna.trial.TrialState.RUNNING) if one.number in hidden else one
-            for one in self.trials()
-            if one.number not in self._seen.superseded
-        )
-        return shadow.ask(dict(self._distributions)).params
 
     def lag(self, wanted: int) -> int:
         """The number of trials that proposals do without; the first one `wanted` stays."""
@@ -135,11 +123,13 @@ class Latest(optuna.Study):
     """A study as its sampler sees it: of a configuration that was taken up again, the last trial.
 
     Each earlier one reads as failed where it stands, with the worst of values: a sampler may hold
-    it as a parent, by its id, since before. `superseded` are their numbers.
+    it as a parent, by its id, since before. `superseded` are their numbers. The `hidden` ones read
+    as if they still ran.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         super().__init__(study.study_name, study._storage)
+        self.hidden: Collection[int] = ()
         last: dict[str, int] = {}
         self.superseded: set[int] = set()
         for trial in super().get_trials(deepcopy=False):
@@ -156,8 +146,13 @@ class Latest(optuna.Study):
     ) -> list[FrozenTrial]:
         """What every sampler of Optuna, and `get_trials`, ask for."""
         trials = super()._get_trials(deepcopy, None, use_cache)
-        seen = (self._failed(one) if one.number in self.superseded else one for one in trials)
+        seen = map(self._read, trials)
         return [one for one in seen if states is None or one.state in states]
+
+    def _read(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial.number in self.hidden:
+            return _ended_as(trial, optuna.trial.TrialState.RUNNING)
+        return self._failed(trial) if trial.number in self.superseded else trial
 
     def _failed(self, trial: FrozenTrial) -> FrozenTrial:
         maximized = (one is optuna.study.StudyDirection.MAXIMIZE for one in self.directions)

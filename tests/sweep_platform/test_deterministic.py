@@ -13,6 +13,7 @@ from sweep_driver import Driver
 
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.messages import Decision
+from sweep_platform.store.trial import TrialFolder
 
 RUNGS = {"at": [0.5], "minimum": 2, "keep": 0.5}
 Found = list[tuple[dict[str, Any], str | None, list[float] | None]]
@@ -115,6 +116,20 @@ def test_generations_follow_one_another(make_spec: Any, tmp_path: Path) -> None:
     generations = [v for each in kept for k, v in each.items() if k.endswith("generation")]
     assert max(generations) >= 2
     assert generations == sorted(generations)
+
+
+def test_a_trial_that_has_ended_is_looked_at_once(
+    make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, looked = Driver(tmp_path, spec_of(make_spec), 1), []
+    real = TrialFolder.outcome
+    for key in "abcd":
+        driver.start(key)
+        end(driver, key)
+    assert driver.search.may_propose
+    monkeypatch.setattr(TrialFolder, "outcome", lambda one: looked.append(one) or real(one))
+    assert driver.search.may_propose
+    assert not looked
 
 
 def test_another_seed_proposes_others(make_spec: Any, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class Search:
     """The parts of a search; they share one study, which one process at a time may hold.
 
     `replicates` are those that measure each trial; `task_names` name the tasks of the puzzles.
+    `settled` are the numbers of trials that were seen to have ended: they stay so.
     """
 
     folder: SweepFolder
@@ -40,6 +41,7 @@ class Search:
     replicates: tuple[Replicate, ...]
     task_names: Sequence[str] = ()
     files: dict[Path, AnswerFile] = field(default_factory=dict)
+    settled: set[int] = field(default_factory=set)
 
     def answers(self, trial: TrialFolder) -> AnswerFile:
         """The file of a trial's answers, which this process alone writes."""
@@ -57,9 +59,12 @@ class Search:
         """Whether all trials have ended that the next point is proposed by."""
         if not self.spec.deterministic:
             return True
-        known = self.proposer.known()
-        places = (self.folder.trial(one.number, one.signature) for one in known)
-        return all(place.outcome() is not None for place in places)
+        for one in self.proposer.known():
+            if one.number not in self.settled:
+                if self.folder.trial(one.number, one.signature).outcome() is None:
+                    return False
+                self.settled.add(one.number)
+        return True
 
     def advance(self, point: list[TrialFolder]) -> list[tuple[TrialFolder, Outcome]]:
         """Let the next round of a point's trials wait; returns those that end without it."""

@@ -1,10 +1,11 @@
 """Trials of several replicates: side by side, compared by their means, ended together."""
 
 import pytest
-from sweep_builders import measurement
+from sweep_builders import SHAPE, measurement
 from sweep_driver import Driver
 
 from sweep_platform.search.fronts import Fronts, Values
+from sweep_platform.search.search import open_search
 from sweep_platform.store.messages import Decision, Failure
 from sweep_platform.store.trial import TrialState
 
@@ -345,3 +346,14 @@ def test_a_session_without_work_changes_nothing(drive, several: int) -> None:
         again.scheduler.close()
     assert [trial.state.name for trial in again.search.study.trials()] == ["COMPLETE"]
     assert end(again) == end(driver)
+
+
+@pytest.mark.parametrize("extends", [True, False])
+def test_complete_trials_are_extended_only_where_asked(make_spec, tmp_path, extends) -> None:
+    driver = Driver(tmp_path, make_spec(replicates=1), 1)
+    driver.start("a")
+    driver.finish("a")
+    dataset, more = {"fingerprint": "data"}, make_spec(replicates=2)
+    search = open_search(driver.folder, more, SHAPE, dataset, extends=extends)
+    assert search.jobs.waiting == int(extends)
+    assert driver.states() == [None if extends else "complete"]

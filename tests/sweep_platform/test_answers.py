@@ -41,14 +41,13 @@ def test_each_evaluation_of_each_replicate_is_kept(drive) -> None:
     assert owners(driver) == measured | {("confirm", 0, TOTAL)}
     assert len(table(driver)) == 5 * 3
     file = driver.folder.trials()[0].answers
-    found = answered(file, Purpose.MEASURE)
-    assert found is not None
-    assert found.solved.tolist() == [[1, 1, 0]] * 2, "of the last evaluation"
-    assert found.of_replicates.tolist() == [2 / 3] * 2
-    confirmed = answered(file, Purpose.CONFIRM)
-    assert confirmed is not None
+    found = answered(file)
+    _, last = found[Purpose.MEASURE]
+    assert last.solved.tolist() == [[1, 1, 0]] * 2, "of the last evaluation"
+    assert last.of_replicates.tolist() == [2 / 3] * 2
+    [confirmed] = found[Purpose.CONFIRM]
     assert confirmed.replicates.tolist() == [0]
-    assert answered(file, Purpose.TUNE) is None
+    assert found[Purpose.TUNE] == ()
 
 
 def test_what_is_sent_again_after_a_resume_changes_nothing(drive) -> None:
@@ -83,8 +82,7 @@ def test_tasks_of_several_puzzles_weigh_as_many(drive) -> None:
     driver.start("a")
     one = answers(TOTAL, [True, True, False, True, False], each=2)
     driver.report("a", measurement(TOTAL, 0.6), answers=(one,))
-    found = answered(driver.folder.trials()[0].answers, Purpose.MEASURE)
-    assert found is not None
+    [found] = answered(driver.folder.trials()[0].answers)[Purpose.MEASURE]
     assert found.tasks.tolist() == [0, 1, 2]
     assert found.weights.tolist() == [2, 2, 1]
     assert found.solved.tolist() == [[1, 0.5, 0]]

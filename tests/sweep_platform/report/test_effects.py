@@ -8,7 +8,10 @@ import pytest
 from sweep_builders import answers
 
 from hrm.evaluation.answer_file import AnswerFile
+from hrm.evaluation.wilson import wilson
 from sweep_platform.report.analysis.effects import confirmed, effects, extremes, measured
+from sweep_platform.report.analysis.floor import best_interval
+from sweep_platform.report.analysis.points import best
 from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.analysis.targets import reached
 from sweep_platform.report.pages import report_as_markdown
@@ -71,6 +74,84 @@ def test_each_value_is_compared_in_pairs_that_share_all_else(make_sweep) -> None
     assert of_n.difference.p < 0.05
     assert of_n.difference.low > 0.2
     assert of_t.difference.p > 0.05
+
+
+def test_an_effect_has_its_price(make_sweep) -> None:
+    folder, _ = swept(make_sweep, FOUR[:2], [0.3, 0.8])
+    for trial, times in zip(folder.trials(), (1, 3), strict=True):
+        record = trial.record()
+        trial.create(replace(record, inference_flops=100 * times, training_flops=7 * times))
+    [effect] = effects(summarize(folder))
+    assert (effect.inference_flops, effect.training_flops) == (200, 14)
+
+
+def test_each_file_of_answers_is_read_once_for_a_whole_report(make_sweep, monkeypatch) -> None:
+    folder, _ = swept(make_sweep, FOUR, [0.3, 0.3, 0.8, 0.8])
+    confirm(folder.trials()[2], 0.7)
+    read: list[Any] = []
+    whole = AnswerFile.read
+    monkeypatch.setattr(AnswerFile, "read", lambda file: read.append(file.path) or whole(file))
+    outline(summarize(folder), written=1.8e9)
+    assert sorted(read) == sorted(trial.answers for trial in folder.trials())
+
+
+def test_a_knob_that_a_model_has_no_use_for_compares_only_those_that_use_it(make_sweep) -> None:
+    """The third trial would pair with the first in N, and the fourth with the second."""
+    knobs = [{"N": n, "model": m} for m in ("hrm", "transformer") for n in (1, 2)]
+    folder, solved = swept(make_sweep, knobs, [0.3, 0.6, 0.4, 0.5])
+    for trial in folder.trials()[2:]:
+        trial.create(replace(trial.record(), inactive=("N",)))
+    found = {one.knob: one for one in effects(summarize(folder))}
+    assert (found["N"].pairs, found["model"].pairs) == (1, 2)
+    assert found["N"].difference.mean == pytest.approx((solved[1] - solved[0]).mean())
+
+
+def test_a_trial_that_lacks_a_seed_cuts_no_seed_of_the_others(make_sweep) -> None:
+    folder, solved = swept(make_sweep, FOUR, [0.3, 0.3, 0.8, 0.8])
+    short = folder.trials()[3].answers
+    short.unlink()
+    AnswerFile(short).add(
+        [("measure", number, answers(100, solved[3][number] > 0)) for number in range(2)]
+    )
+    failed = Outcome(state=TrialState.FAILED, reason="the loss was nan", ended=1_790_000_200.0)
+    (lost := folder.trials()[3].replicate("measure-2")).root.joinpath("outcome.json").unlink()
+    lost.end(failed)
+    found = effects(summarize(folder))
+    assert [(one.knob, one.pairs, one.difference.seeds) for one in found] == [
+        ("N", 1, 3),
+        ("T", 1, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"ablation": {"change": {"N": [1, 3]}}}, {"base": {"N": 2, "T": 1}}],
+    ids=["ablation", "base"],
+)
+def test_the_base_is_what_others_are_compared_with(make_sweep, spec) -> None:
+    """Its value is neither the least nor the greatest."""
+    knobs = [{"N": n, "T": 1} for n in (2, 1, 3)]
+    space = {"N": {"choices": [2, 1, 3]}, "T": {"choices": [1]}}
+    folder, _ = swept(make_sweep, knobs, [0.5, 0.3, 0.6], space=space, **spec)
+    assert [(one.other, one.one) for one in effects(summarize(folder))] == [(2, 1), (2, 3)]
+
+
+def test_the_interval_above_the_floor_is_over_seeds_and_tasks(make_sweep) -> None:
+    folder, _ = swept(make_sweep, FOUR[:2], [0.3, 0.3])
+    sweep = summarize(folder)
+    of_best = measured(sweep, best(sweep.complete)[0])
+    assert best_interval(sweep) == (of_best.low, of_best.high)
+    confirm(folder.trials()[0], 0.9)
+    sweep = summarize(folder)
+    [found] = confirmed(sweep)
+    assert best_interval(sweep) == (found.accuracy.low, found.accuracy.high)
+
+
+def test_the_interval_above_the_floor_is_wilsons_where_there_is_one_seed(make_sweep) -> None:
+    sweep = summarize(make_sweep(COMPLETE))
+    accuracy = sweep.trials[0].final.exact_accuracy[-1]
+    assert best_interval(sweep) == wilson(accuracy, 40)
+    assert best_interval(summarize(make_sweep(name="empty"))) is None
 
 
 def test_trials_that_differ_in_more_make_no_pair(make_sweep) -> None:

@@ -151,6 +151,14 @@ def test_nineteen_of_twenty_intervals_hold_what_was_planted() -> None:
     assert fmean(one.low < 0.7 < one.high for one in found) == pytest.approx(0.95, abs=0.02)
 
 
+def test_the_effect_size_is_the_mean_in_standard_deviations_of_the_seeds() -> None:
+    solved = np.repeat([[0.0], [0.1], [0.2]], 50, axis=1)
+    assert of(solved).effect_size == pytest.approx(1.0)
+    assert of(solved[1:]).effect_size == pytest.approx(0.15 / np.std([0.1, 0.2], ddof=1))
+    assert of(solved[:1]).effect_size is None
+    assert of(np.repeat(solved[1:2], 3, axis=0)).effect_size is None
+
+
 @pytest.mark.parametrize(
     ("given_", "told"),
     [

@@ -2,116 +2,80 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from hrm.config import ConfigError
-from sweep_platform.report.analysis.answers import Answered, answered, shared
+from sweep_platform.report.analysis.answers import Answered
 from sweep_platform.report.analysis.difference import Difference
+from sweep_platform.report.analysis.evidence import Confirmed, evidence_of
 from sweep_platform.report.analysis.paired import interval
 from sweep_platform.report.analysis.points import ordered
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
-MOST_COMPARED = 500
-"""Trials beyond which pairs are not looked for."""
+Pair = tuple[TrialSummary, TrialSummary]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Confirmed:
-    """A trial that was trained again with fresh seeds, and what came out."""
-
-    trial: TrialSummary
-    accuracy: Difference
-    puzzles: int
-
-
-def confirmed(sweep: SweepSummary) -> list[Confirmed]:
+def confirmed(sweep: SweepSummary) -> tuple[Confirmed, ...]:
     """The trials that were confirmed, the most accurate of the search first."""
-    found = []
-    for trial in sweep.trials:
-        if trial.confirmed and (curve := trial.confirmed[0].final):
-            accuracy = _accuracy(sweep, trial, Purpose.CONFIRM)
-            found.append(Confirmed(trial=trial, accuracy=accuracy, puzzles=curve.puzzles))
-    # By the search, which picked them: the best of the confirmed would be picked once more.
-    return sorted(found, key=lambda one: -measured(sweep, one.trial).mean)
+    return evidence_of(sweep).confirmed
 
 
 def measured(sweep: SweepSummary, trial: TrialSummary) -> Difference:
     """The accuracy of a trial over its own replicates."""
-    return _accuracy(sweep, trial, Purpose.MEASURE)
-
-
-def _accuracy(sweep: SweepSummary, trial: TrialSummary, purpose: Purpose) -> Difference:
-    found = _answered(sweep, trial, purpose)
-    if found is not None:
-        return interval(found.solved, found.weights)
-    of = trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
-    each = [one.final.exact_accuracy[-1] for one in of if one.final]
-    return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
-
-
-def _answered(sweep: SweepSummary, trial: TrialSummary, purpose: Purpose) -> Answered | None:
-    """A trial's answers, None where they are missing or can't be read: a report can do without."""
-    try:
-        found = answered(sweep.answers_of(trial), purpose)
-    except ConfigError:
-        return None
-    whole = len(trial.measured if purpose is Purpose.MEASURE else trial.confirmed)
-    return found if found is not None and len(found.replicates) >= whole else None
+    return evidence_of(sweep).accuracy(trial, Purpose.MEASURE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What one value of a knob buys over another, all else equal, in so many pairs of trials."""
+    """What one value of a knob buys over another, all else equal, in so many pairs of trials.
+
+    Attributes:
+        difference: gain in exact accuracy.
+        training_flops: more FLOPs of a replicate's training, the mean over the pairs.
+        inference_flops: more FLOPs for a puzzle at M_max segments, likewise.
+    """
 
     knob: str
     other: Any
     one: Any
     pairs: int
     difference: Difference
+    training_flops: float
+    inference_flops: float
 
 
 def effects(sweep: SweepSummary) -> list[Effect]:
     """For each knob, each value against its least: mean over trials that differ in it alone."""
-    cut = _comparable(sweep)
+    return effects_among(sweep, evidence_of(sweep).comparable)
+
+
+def effects_among(sweep: SweepSummary, cut: Mapping[int, Answered]) -> list[Effect]:
+    """The same from these answers, which share seeds and tasks, by number of the trial."""
     trials = [trial for trial in sweep.complete if trial.number in cut]
-    nuisance = set(sweep.record.spec.get("nuisance", ()))
-    names = sorted(_names(trials) - nuisance)
-    base = _base(sweep.record.spec)
+    nuisance = nuisance_of(sweep)
+    names = sorted({name for trial in trials for name in trial.knobs} - nuisance)
+    base = base_of(sweep.record.spec)
     return [effect for knob in names for effect in _of(knob, trials, cut, nuisance, base)]
 
 
-def _base(spec: Mapping[str, Any]) -> dict[str, Any]:
+def nuisance_of(sweep: SweepSummary) -> set[str]:
+    """Names of the knobs that are tuned away at each point."""
+    return set(sweep.record.spec.get("nuisance", ()))
+
+
+def base_of(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the base that a sweep names, or that its design begins with."""
     if spec.get("ablation"):
         return {name: knob["choices"][0] for name, knob in spec["space"].items()}
     return dict(spec.get("base") or {})
 
 
-def _comparable(sweep: SweepSummary) -> dict[int, Answered]:
-    """Answers of the complete trials with the most replicates, cut to what all share.
-
-    None of one alone, nor of more than `MOST_COMPARED`.
-    """
-    answers = {t.number: _answered(sweep, t, Purpose.MEASURE) for t in sweep.complete}
-    known = {number: one for number, one in answers.items() if one is not None}
-    most = max((len(one.replicates) for one in known.values()), default=0)
-    whole = {number: one for number, one in known.items() if len(one.replicates) == most}
-    cut = shared(whole) if 1 < len(whole) <= MOST_COMPARED else {}
-    return {number: one for number, one in cut.items() if one.solved.size}
-
-
-def _names(trials: list[TrialSummary]) -> set[str]:
-    return {name for trial in trials for name in trial.knobs}
-
-
 def _of(
     knob: str,
     trials: list[TrialSummary],
-    cut: dict[int, Answered],
+    cut: Mapping[int, Answered],
     nuisance: set[str],
     base: Mapping[str, Any],
 ) -> Iterator[Effect]:
@@ -119,23 +83,52 @@ def _of(
     values = ordered({trial.knobs[knob] for trial in trials if knob in trial.knobs})
     if knob in base:
         values = [base[knob], *(value for value in values if value != base[knob])]
+    groups = _alike(knob, trials, nuisance)
     for value in values[1:]:
         pairs = [
-            (a, b) if a.knobs[knob] == value else (b, a)
-            for a, b in combinations(trials, 2)
-            if {a.knobs.get(knob), b.knobs.get(knob)} == {values[0], value}
-            and _rest(a, knob, nuisance) == _rest(b, knob, nuisance)
+            (one, other)
+            for group in groups
+            for one in group.get(value, ())
+            for other in group.get(values[0], ())
         ]
         if pairs:
-            each = [cut[a.number].solved - cut[b.number].solved for a, b in pairs]
-            weights = cut[pairs[0][0].number].weights
-            found = interval(np.mean(each, axis=0), weights)
-            yield Effect(knob=knob, other=values[0], one=value, pairs=len(pairs), difference=found)
+            yield effect_of(knob, values[0], value, pairs, cut)
 
 
-def _rest(trial: TrialSummary, knob: str, nuisance: set[str]) -> dict[str, Any]:
-    """The other knobs as they were drawn, those included that this model has no use for."""
-    return {k: v for k, v in trial.record.parameters.items() if k != knob and k not in nuisance}
+def effect_of(
+    knob: str, other: Any, one: Any, pairs: list[Pair], cut: Mapping[int, Answered]
+) -> Effect:
+    """The mean over pairs of trials, of which the first have the value `one`."""
+    each = np.mean([cut[a.number].solved - cut[b.number].solved for a, b in pairs], axis=0)
+    return Effect(
+        knob=knob,
+        other=other,
+        one=one,
+        pairs=len(pairs),
+        difference=interval(each, cut[pairs[0][0].number].weights),
+        training_flops=_more("training_flops", pairs),
+        inference_flops=_more("inference_flops", pairs),
+    )
+
+
+def _more(cost: str, pairs: list[Pair]) -> float:
+    return float(np.mean([getattr(a.record, cost) - getattr(b.record, cost) for a, b in pairs]))
+
+
+def _alike(
+    knob: str, trials: list[TrialSummary], nuisance: set[str]
+) -> list[dict[Any, list[TrialSummary]]]:
+    """Trials that have a use for a knob, grouped by all else that was drawn, then by its value.
+
+    All else includes the knobs that a model has no use for.
+    """
+    groups: dict[frozenset[Any], dict[Any, list[TrialSummary]]] = {}
+    for trial in trials:
+        if knob in trial.knobs:
+            drawn = trial.record.parameters.items()
+            rest = frozenset((k, v) for k, v in drawn if k != knob and k not in nuisance)
+            groups.setdefault(rest, {}).setdefault(trial.knobs[knob], []).append(trial)
+    return list(groups.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +142,7 @@ class Extremes:
 
 def extremes(sweep: SweepSummary) -> Extremes | None:
     """The most and the least accurate complete trial; None without two that can be compared."""
-    cut = _comparable(sweep)
+    cut = evidence_of(sweep).comparable
     means = {n: float(one.of_replicates.mean()) for n, one in cut.items()}
     if len(set(means.values())) < 2:
         return None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import t as student
+from statsmodels.stats.multitest import multipletests
 
 from sweep_platform.report.analysis.answers import Accuracies
 from sweep_platform.report.analysis.difference import Difference
@@ -19,24 +20,37 @@ from sweep_platform.report.analysis.difference import Difference
 FEWEST = 3
 """Seeds and tasks below which no interval is given."""
 
+ROUNDING = 1e-6
+"""Accuracies that differ by less are the same: they are kept in single precision."""
+
 
 def interval(solved: Accuracies, weights: Accuracies) -> Difference:
     """The mean of accuracies, or of differences, `[seeds, tasks]` over tasks of these weights."""
     seeds, tasks = solved.shape
+    solved = solved.astype(float)
     mean = float(np.average(solved.mean(axis=0), weights=weights))
+    size = _effect_size(solved @ weights / weights.sum())
     # Where all are alike, nothing tells how much others would differ.
     if seeds < FEWEST or tasks < FEWEST or np.ptp(solved) == 0:
-        return Difference(mean=mean, seeds=seeds, tasks=tasks)
+        return Difference(mean=mean, effect_size=size, seeds=seeds, tasks=tasks)
     error, freedom = _standard_error((solved - mean) * weights / weights.mean())
     margin = float(student.ppf(0.975, freedom)) * error
     return Difference(
         mean=mean,
         low=mean - margin,
         high=mean + margin,
+        effect_size=size,
         p=float(2 * student.sf(abs(mean) / error, freedom)),
         seeds=seeds,
         tasks=tasks,
     )
+
+
+def _effect_size(of_seeds: Accuracies) -> float | None:
+    """Cohen's d_z: the mean of the seeds in standard deviations of theirs."""
+    if len(of_seeds) < 2 or np.ptp(of_seeds) < ROUNDING:
+        return None
+    return float(of_seeds.mean() / of_seeds.std(ddof=1))
 
 
 def _standard_error(parted: Accuracies) -> tuple[float, float]:
@@ -63,9 +77,7 @@ def corrected(p_values: Sequence[float]) -> list[float]:
     >>> corrected([0.04, 0.01, 0.5])
     [0.08, 0.03, 0.5]
     """
-    order = np.argsort(p_values, kind="stable")
-    result, least = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
-        result[index] = least
-    return result
+    if not p_values:
+        return []
+    _, told, *_ = multipletests(p_values, method="holm")
+    return [float(one) for one in told]

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from sweep_platform.common.text import knobs
 from sweep_platform.report import blocks, wording
-from sweep_platform.report.analysis.effects import Confirmed, confirmed, measured
+from sweep_platform.report.analysis.effects import confirmed, measured
+from sweep_platform.report.analysis.evidence import Confirmed
 from sweep_platform.report.blocks import Block, Heading, Paragraph
 from sweep_platform.store.summary import SweepSummary
 

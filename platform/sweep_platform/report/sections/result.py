@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from puzzle_datasets.common.text import counted, flops, percent
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
-from sweep_platform.report.analysis.effects import Confirmed, confirmed
+from sweep_platform.report.analysis.effects import confirmed
+from sweep_platform.report.analysis.evidence import Confirmed
 from sweep_platform.report.analysis.floor import best_interval, floor_of
 from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement

@@ -1,0 +1,135 @@
+"""What a sweep's answers are, read once for all that a report tells of them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hrm.config import ConfigError
+from sweep_platform.report.analysis.answers import Answered, answered, shared
+from sweep_platform.report.analysis.difference import Difference
+from sweep_platform.report.analysis.paired import interval
+from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.summary import SweepSummary, TrialSummary
+
+EQUAL = 1.05
+"""Training FLOPs within this factor count as equal: they are rounded to whole steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """A trial that was trained again with fresh seeds, and what came out."""
+
+    trial: TrialSummary
+    accuracy: Difference
+    puzzles: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage:
+    """Answers of the trials that can be compared, after as much training, cut to what all share.
+
+    Attributes:
+        training_flops: spent by each replicate, the mean over the trials.
+        answers: by number of the trial.
+    """
+
+    training_flops: float
+    answers: dict[int, Answered]
+
+
+class Evidence:
+    """A sweep's summary, with the answers of its trials: each file is read once, when asked for.
+
+    Made by `evidence_of`. Small beside the files: a number for each replicate, task, evaluation.
+    """
+
+    def __init__(self, sweep: SweepSummary) -> None:
+        self.sweep = sweep
+        self._read: dict[int, dict[Purpose, tuple[Answered, ...]]] = {}
+
+    def answers(self, trial: TrialSummary, purpose: Purpose) -> tuple[Answered, ...]:
+        """A trial's answers at each evaluation that all of its replicates came to.
+
+        None where these are missing or can't be read: a report can do without.
+        """
+        if trial.number not in self._read:
+            try:
+                self._read[trial.number] = answered(self.sweep.answers_of(trial))
+            except ConfigError:
+                self._read[trial.number] = {}
+        whole = len(trial.confirmed if purpose is Purpose.CONFIRM else trial.measured)
+        found = self._read[trial.number].get(purpose, ())
+        return tuple(one for one in found if len(one.replicates) >= whole)
+
+    def accuracy(self, trial: TrialSummary, purpose: Purpose) -> Difference:
+        """The accuracy of a trial over its replicates of a purpose, at their last evaluation."""
+        if found := self.answers(trial, purpose):
+            return interval(found[-1].solved, found[-1].weights)
+        of = trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
+        each = [one.final.exact_accuracy[-1] for one in of if one.final]
+        return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
+
+    @cached_property
+    def confirmed(self) -> tuple[Confirmed, ...]:
+        """The trials that were confirmed, the most accurate of the search first."""
+        found = [
+            Confirmed(
+                trial=trial,
+                accuracy=self.accuracy(trial, Purpose.CONFIRM),
+                puzzles=trial.confirmed[0].final.puzzles,
+            )
+            for trial in self.sweep.trials
+            if trial.confirmed and trial.confirmed[0].final
+        ]
+        # By the search, which picked them: the best of the confirmed would be picked once more.
+        ranks = {one.trial.number: self.accuracy(one.trial, Purpose.MEASURE).mean for one in found}
+        return tuple(sorted(found, key=lambda one: -ranks[one.trial.number]))
+
+    @cached_property
+    def comparable(self) -> dict[int, Answered]:
+        """Answers at the last evaluation of the complete trials with the most replicates.
+
+        Cut to the seeds and tasks that all share; none of one trial alone.
+        """
+        last = {n: found[-1] for n, found in self._measured.items() if found}
+        return _cut(last)
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The same at each evaluation, the earliest first, where it came after equal FLOPs.
+
+        Trials with another number of evaluations than most are left out.
+        """
+        counts = Counter(map(len, self._measured.values()))
+        counts.pop(0, None)
+        if not counts:
+            return ()
+        most = max(counts, key=lambda count: (counts[count], count))
+        same = {n: found for n, found in self._measured.items() if len(found) == most}
+        stages = []
+        for place in range(most):
+            here = _cut({n: found[place] for n, found in same.items()})
+            spent = [one.training_flops for one in here.values()]
+            if spent and max(spent) <= EQUAL * min(spent):
+                stages.append(Stage(training_flops=float(np.mean(spent)), answers=here))
+        return tuple(stages)
+
+    @cached_property
+    def _measured(self) -> dict[int, tuple[Answered, ...]]:
+        return {t.number: self.answers(t, Purpose.MEASURE) for t in self.sweep.complete}
+
+
+def evidence_of(sweep: SweepSummary) -> Evidence:
+    """The evidence of a sweep, made when first asked for and kept with its summary."""
+    # As `cached_property` keeps its values; a changed copy of the summary begins without.
+    found: Evidence = vars(sweep).setdefault("_evidence", Evidence(sweep))
+    return found
+
+
+def _cut(known: dict[int, Answered]) -> dict[int, Answered]:
+    most = max((len(one.replicates) for one in known.values()), default=0)
+    whole = {number: one for number, one in known.items() if len(one.replicates) == most}
+    cut = shared(whole) if len(whole) > 1 else {}
+    return {number: one for number, one in cut.items() if one.solved.size}

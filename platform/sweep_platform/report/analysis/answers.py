@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from hrm.evaluation.answer_file import AnswerFile
 from sweep_platform.store.replicate import Purpose
 
 Accuracies = npt.NDArray[np.floating[Any]]
+
+_Counted = tuple[int, npt.NDArray[Any], npt.NDArray[Any]]
+"""A replicate's number; by the number of each task, its rows, and those that were solved."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,32 +51,39 @@ def answered(path: Path) -> dict[Purpose, tuple[Answered, ...]]:
     table = AnswerFile(path).read()
     lists = table["solved"].combine_chunks()
     final = lists.values.to_numpy(zero_copy_only=False)[lists.offsets.to_numpy()[1:] - 1]
-    columns = {name: table[name].to_numpy() for name in ("replicate", "task", "training_flops")}
-    found = {}
-    for purpose in Purpose:
-        mine = pc.equal(table["purpose"], purpose.value).to_numpy()
-        spent = columns["training_flops"]
-        found[purpose] = tuple(
-            _matrix(flops, columns["replicate"][at], columns["task"][at], final[at])
-            for flops in np.unique(spent[mine])
-            for at in [mine & (spent == flops)]
+    replicates, tasks = table["replicate"].to_numpy(), table["task"].to_numpy()
+    spent = table["training_flops"].to_numpy()
+    purposes = table["purpose"].combine_chunks().indices.to_numpy()
+    # Rows come evaluation by evaluation: one ends where any of these turns.
+    turns = (np.diff(column) != 0 for column in (replicates, spent, purposes))
+    ends = [*np.flatnonzero(np.logical_or.reduce([*turns])) + 1, len(table)] if len(table) else []
+    found: dict[tuple[str, float], list[_Counted]] = {}
+    for start, end in pairwise([0, *ends]):
+        key = table["purpose"][start].as_py(), float(spent[start])
+        there, solved = tasks[start:end], final[start:end]
+        counted = int(replicates[start]), np.bincount(there), np.bincount(there, solved)
+        found.setdefault(key, []).append(counted)
+    return {
+        purpose: tuple(
+            _matrix(flops, found[of, flops]) for of, flops in sorted(found) if of == purpose
         )
-    return found
+        for purpose in Purpose
+    }
 
 
-def _matrix(flops: float, replicate: Any, task: Any, final: Any) -> Answered:
-    replicates, row = np.unique(replicate, return_inverse=True)
-    tasks, column = np.unique(task, return_inverse=True)
-    shape = len(replicates), len(tasks)
-    cell = row * shape[1] + column
-    counts = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-    sums = np.bincount(cell, final, minlength=counts.size).reshape(shape)
+def _matrix(flops: float, counted: list[_Counted]) -> Answered:
+    counted = sorted(counted, key=lambda one: one[0])
+    longest = max(len(counts) for _, counts, _ in counted)
+    counts = np.array([np.pad(one, (0, longest - len(one))) for _, one, _ in counted])
+    sums = np.array([np.pad(one, (0, longest - len(one))) for *_, one in counted])
+    weights = counts.max(axis=0)
+    tasks = np.flatnonzero(weights)
     return Answered(
-        training_flops=float(flops),
-        replicates=replicates.astype(np.int64),
-        tasks=tasks.astype(np.int64),
-        solved=(sums / np.maximum(counts, 1)).astype(np.float32),
-        weights=counts.max(axis=0).astype(float),
+        training_flops=flops,
+        replicates=np.array([replicate for replicate, _, _ in counted]),
+        tasks=tasks,
+        solved=(sums / np.maximum(counts, 1))[:, tasks].astype(np.float32),
+        weights=weights[tasks].astype(float),
     )
 
 

@@ -83,7 +83,7 @@ def _of(
     values = ordered({trial.knobs[knob] for trial in trials if knob in trial.knobs})
     if knob in base:
         values = [base[knob], *(value for value in values if value != base[knob])]
-    groups = _alike(knob, trials, nuisance)
+    groups = alike(knob, trials, nuisance)
     for value in values[1:]:
         pairs = [
             (one, other)
@@ -115,7 +115,7 @@ def _more(cost: str, pairs: list[Pair]) -> float:
     return float(np.mean([getattr(a.record, cost) - getattr(b.record, cost) for a, b in pairs]))
 
 
-def _alike(
+def alike(
     knob: str, trials: list[TrialSummary], nuisance: set[str]
 ) -> list[dict[Any, list[TrialSummary]]]:
     """Trials that have a use for a knob, grouped by all else that was drawn, then by its value.

@@ -1,0 +1,1 @@
+"""What compute buys: effects at several budgets, costs of targets, scaling, hypervolume."""

@@ -1,0 +1,120 @@
+"""Whether effects hold at other budgets, and what a stated accuracy costs in training."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from statsmodels.duration.survfunc import SurvfuncRight, survdiff
+
+from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.effects import Effect, effects_among
+from sweep_platform.report.analysis.evidence import evidence_of
+from sweep_platform.report.analysis.points import ordered
+from sweep_platform.report.analysis.targets import reached
+from sweep_platform.store.summary import SweepSummary, TrialSummary
+
+FEWEST = 3
+"""Trials of a value below which it is not compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtBudget:
+    """Every knob's effects after so many training FLOPs of a replicate."""
+
+    training_flops: float
+    effects: tuple[Effect, ...]
+
+
+def effects_at_budgets(sweep: SweepSummary) -> tuple[AtBudget, ...] | Unknown:
+    """The effects at each evaluation that came after equal training, the earliest first."""
+    stages = evidence_of(sweep).stages
+    if len(stages) < 2:
+        return Unknown(
+            "No effect is given at several budgets: complete trials share fewer than two "
+            "evaluations after equal training FLOPs."
+        )
+    return tuple(
+        AtBudget(
+            training_flops=stage.training_flops,
+            effects=tuple(effects_among(sweep, stage.answers)),
+        )
+        for stage in stages
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetCost:
+    """Training FLOPs to an accuracy at one value of a knob, by Kaplan and Meier's estimate.
+
+    Attributes:
+        trials: evaluated ones, of which `met` reached the target. The others count with the FLOPs
+            that they spent, as needing more.
+        median: FLOPs by which half of the trials have reached it; None where fewer did.
+        low, high: its 95 % interval; None where the data sets no bound on that side.
+    """
+
+    value: Any
+    trials: int
+    met: int
+    median: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetCosts:
+    """Of each value of a knob with enough trials; `p` of no difference, by the log-rank test."""
+
+    knob: str
+    target: float
+    values: tuple[TargetCost, ...]
+    p: float
+
+
+def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts | Unknown:
+    """What reaching a target cost at each value of a knob, over all trials that were evaluated."""
+    by_value: dict[Any, list[TrialSummary]] = {}
+    for trial in sweep.trials:
+        if knob in trial.knobs and trial.evaluations:
+            by_value.setdefault(trial.knobs[knob], []).append(trial)
+    values = [value for value in ordered(by_value) if len(by_value[value]) >= FEWEST]
+    if len(values) < 2:
+        return Unknown(
+            f"What {target:.0%} costs is not compared by {knob}: fewer than two of its values "
+            f"have {FEWEST} evaluated trials."
+        )
+    found = [_spent(by_value[value], target) for value in values]
+    times, met = (np.concatenate(each) for each in zip(*found, strict=True))
+    if not met.any():
+        return Unknown(f"What {target:.0%} costs is not known: no trial reached it.")
+    groups = np.repeat(np.arange(len(values)), [len(one) for one, _ in found])
+    _, p = survdiff(times, met, groups)
+    costs = [_cost(value, *one) for value, one in zip(values, found, strict=True)]
+    return TargetCosts(knob=knob, target=target, values=tuple(costs), p=float(p))
+
+
+def _spent(trials: list[TrialSummary], target: float) -> tuple[Any, Any]:
+    """Training FLOPs until each met the target, or that it spent, and which of both it is."""
+    met = [reached(trial, target) for trial in trials]
+    spent = [
+        float(trial.evaluations[-1].training_flops) if cost is None else cost
+        for trial, cost in zip(trials, met, strict=True)
+    ]
+    return np.array(spent), np.array([cost is not None for cost in met], int)
+
+
+def _cost(value: Any, times: Any, met: Any) -> TargetCost:
+    median, low, high = None, None, None
+    if met.any():
+        # Where all or none have met it, the estimate's own error is infinite or no number.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            estimate = SurvfuncRight(times, met)
+            median = _finite(estimate.quantile(0.5))
+            low, high = map(_finite, estimate.quantile_ci(0.5))
+    return TargetCost(
+        value=value, trials=len(met), met=int(met.sum()), median=median, low=low, high=high
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

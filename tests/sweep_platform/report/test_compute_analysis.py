@@ -121,6 +121,14 @@ def test_a_value_that_costs_as_much_is_told_from_chance_once_in_twenty() -> None
     assert fmean(isinstance(one, TargetCosts) and one.p < 0.05 for one in found) <= 0.1
 
 
+@pytest.mark.parametrize("evaluations", [1, 3])
+def test_a_target_that_all_met_at_once_is_not_compared(evaluations: int) -> None:
+    found = target_costs(planted(KNOBS, lambda *_: 1.0, evaluations=evaluations), "N", 0.5)
+    assert isinstance(found, TargetCosts)
+    assert found.p is None
+    assert [one.median for one in found.values] == pytest.approx([BUDGET / evaluations] * 2)
+
+
 def noisy(seed: int, seeds: int = 5, top: float = 0.8) -> Any:
     """Accuracies along a logistic curve, each seed with a middle of its own."""
     generator = np.random.default_rng(seed)

@@ -77,6 +77,13 @@ def test_importance_is_not_told_from_little(knobs: Any, rate: float, reason: str
     assert reason in found.reason
 
 
+def test_importance_is_not_told_where_nearly_all_are_level() -> None:
+    sweep = planted(GRID * 2, lambda knobs, _: 0.9 * (knobs["N"] * knobs["T"] == 16))
+    found = importances(sweep, np.random.default_rng(0))
+    assert isinstance(found, Unknown)
+    assert "above the least accurate" in found.reason
+
+
 def test_means_by_value_are_of_the_same_settings_where_these_were_tried() -> None:
     found = marginals(planted(GRID, of_n, nuisance=()))
     assert isinstance(found, Marginals)

@@ -63,12 +63,15 @@ class TargetCost:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetCosts:
-    """Of each value of a knob with enough trials; `p` of no difference, by the log-rank test."""
+    """Of each value of a knob with enough trials; `p` of no difference, by the log-rank test.
+
+    `p` is None where all trials met the target at the same FLOPs, as at the first evaluation.
+    """
 
     knob: str
     target: float
     values: tuple[TargetCost, ...]
-    p: float
+    p: float | None
 
 
 def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts | Unknown:
@@ -88,9 +91,19 @@ def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts |
     if not met.any():
         return Unknown(f"What {target:.0%} costs is not known: no trial reached it.")
     groups = np.repeat(np.arange(len(values)), [len(one) for one, _ in found])
-    _, p = survdiff(times, met, groups)
     costs = [_cost(value, *one) for value, one in zip(values, found, strict=True)]
-    return TargetCosts(knob=knob, target=target, values=tuple(costs), p=float(p))
+    return TargetCosts(
+        knob=knob, target=target, values=tuple(costs), p=_log_rank(times, met, groups)
+    )
+
+
+def _log_rank(times: Any, met: Any, groups: Any) -> float | None:
+    """Its p-value; None where no trial outlasts another that met the target: nothing to rank."""
+    try:
+        _, p = survdiff(times, met, groups)
+    except np.linalg.LinAlgError:  # its variance is zero
+        return None
+    return _finite(p)
 
 
 def _spent(trials: list[TrialSummary], target: float) -> tuple[Any, Any]:

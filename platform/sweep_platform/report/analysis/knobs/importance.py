@@ -6,6 +6,7 @@ trials anew, so that they tell how far the answer hangs on which configurations 
 are no interval over seeds.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,12 @@ def importances(
         )
     if len({point.exact_accuracy for _, point in found}) < 2:
         return Unknown("No importance is given: all complete trials are equally accurate.")
+    accuracies = [point.exact_accuracy for _, point in found]
+    if np.quantile(accuracies, 1 - TOP, method="higher") == min(accuracies):
+        return Unknown(
+            f"No importance is given: no more than {TOP:.0%} of complete trials are above the "
+            "least accurate."
+        )
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study that is made
     spaces = _distributions([trial.knobs for trial, _ in found])
     if not spaces:
@@ -116,7 +123,10 @@ def _evaluated(evaluators: Sequence[Any], trials: Sequence[FrozenTrial]) -> list
     for trial in trials:
         storage.create_new_trial(identity, template_trial=trial)
     study = Study(storage.get_study_name_from_id(identity), storage)
-    return [_normal(evaluator.evaluate(study)) for evaluator in evaluators]
+    with warnings.catch_warnings():
+        # Of trials drawn anew, so many may be the least accurate: their shares are then equal.
+        warnings.filterwarnings("ignore", "Target and region quantiles", UserWarning)
+        return [_normal(evaluator.evaluate(study)) for evaluator in evaluators]
 
 
 def _normal(found: Shares) -> Shares:

@@ -81,6 +81,13 @@ class Command:
     line: str
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Why a section is left out; all of these stand together at the end."""
+
+    reason: str
+
+
 Block = Heading | Paragraph | Headline | Bullets | Facts | Table | Figure | Command
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import redact
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.spec.metrics import METRIC
@@ -63,6 +64,16 @@ def p_value(value: float | None) -> str:
     if value is None:
         return NOTHING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def more_flops(value: float) -> str:
+    """Word a difference in FLOPs.
+
+    >>> more_flops(4.5e6), more_flops(-1e3), more_flops(0)
+    ('+4.5 MFLOP', '-1 kFLOP', '0 FLOP')
+    """
+    sign = "" if value == 0 else "+" if value > 0 else "-"
+    return f"{sign}{flops(abs(value))}"
 
 
 def setting(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
@@ -79,13 +80,13 @@ class TrialSummary:
         """Whether it was trained to the end, by more than half of its replicates."""
         return self.state is TrialState.COMPLETE
 
-    @property
+    @cached_property
     def measured(self) -> tuple[ReplicateSummary, ...]:
         """The replicates whose mean stands for the trial: of a complete one the complete ones."""
         own = [r for r in self.replicates if r.replicate.purpose is Purpose.MEASURE]
         return tuple(one for one in own if one.complete or not self.complete)
 
-    @property
+    @cached_property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """Means over the replicates that came that far, at each evaluation, oldest first."""
         at: dict[int, list[Evaluation]] = {}

@@ -67,7 +67,13 @@ def test_charts_are_drawn(make_sweep, tmp_path: Path) -> None:
         trial.create(replace(record, parameters=knobs))
     document = drawn(write_report(folder), tmp_path / "profile")
     charts = document[: document.index("</main>")].split('data-chart="')[1:]
-    assert [chart.split('"')[0] for chart in charts] == ["front", "curves", "training", "knobs"]
+    assert [chart.split('"')[0] for chart in charts] == [
+        "front",
+        "knobs",
+        "curves",
+        "training",
+        "growth",
+    ]
     for chart in charts:
         assert "could not be drawn" not in chart
         assert (

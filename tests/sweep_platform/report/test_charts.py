@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sweep_platform.report.analysis.points import points, trials_front
-from sweep_platform.report.sections.curves import segments_chart, training_chart
+from sweep_platform.report.sections.compute.curves import segments_chart, training_chart
 from sweep_platform.report.sections.front import front_chart
-from sweep_platform.report.sections.knobs import knobs_chart
+from sweep_platform.report.sections.knobs.values import knobs_chart
 from sweep_platform.report.sections.models import models_chart
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState

@@ -43,7 +43,7 @@ def section(markdown: str, heading: str) -> str:
 def test_models_are_compared_side_by_side(make_comparison) -> None:
     folder = make_comparison("hrm", "trm", "transformer", "hrm", "transformer", "trm")
     markdown = written(folder)
-    assert linked(markdown) == {*PICTURES, "models.png"}
+    assert linked(markdown) == {*PICTURES, "models.png", "growth.png"}
     lines = section(markdown, "Models").splitlines()
     rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
     assert {"| hrm", "| transformer", "| trm"} < set(rows)

@@ -15,7 +15,7 @@ from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
-PICTURES = {"front.png", "curves.png", "training.png", "knobs.png"}
+PICTURES = {"front.png", "curves.png", "training.png", "knobs.png", "growth.png"}
 HOSTILE = "</script><script>alert(1)</script>|`x`"
 
 

@@ -117,7 +117,9 @@ def test_mlflow_charts_accuracy_against_flops(finished: Finished, mlflow_of: Any
 
 def test_the_report_names_every_trial(finished: Finished) -> None:
     driver, sweep = finished
-    assert "report/report.html" in driver.out.read_text().splitlines()[-1]
+    told = [line.partition(" ") for line in driver.out.read_text().splitlines()[-3:]]
+    assert [first for first, _, _ in told] == ["Report:", "MLflow:", "Charts:"]
+    assert told[0][2].endswith("report/report.html")
     page = (sweep.report / "report.html").read_text()
     text = (sweep.report / "report.md").read_text()
     for trial in sweep.trials():

@@ -97,11 +97,11 @@ def test_killed_in_mid_confirmation_it_ends_like_one_left_alone(
 
 
 def require_as_planned(sweep: SweepFolder) -> None:
-    """One point of two values: both tried, one again, then measured and confirmed."""
+    """One point of two values: both tried once, then the better measured and confirmed."""
     assert [trial.outcome().state for trial in sweep.trials()] == [TrialState.COMPLETE] * 2
     labels = sorted(name.partition("/")[2] for name in replicates_of(sweep))
-    pairs = (f"{purpose}-{number}" for purpose in Purpose for number in range(2))
-    assert labels == sorted(["tune-0", *pairs])
+    own = (f"{part}-{number}" for part in (Purpose.MEASURE, Purpose.CONFIRM) for number in (0, 1))
+    assert labels == sorted(["tune-0", "tune-0", *own])
     searched, confirmed = (
         {row["task"] for trial in sweep.trials() for row in answers(trial.answers) if of(row)}
         for of in (

@@ -45,7 +45,7 @@ def test_what_a_server_missed_of_each_replicate_is_sent_by_a_resume_that_starts_
     second = start(*here, "--resume")
     assert second.wait() == 0, second.said()
     events = second.out.read_text().splitlines()
-    assert [line.partition(" ")[0] for line in events] == ["Sweep", "Report:"]
+    assert [line.partition(" ")[0] for line in events] == ["Sweep", "Report:", "Charts:"]
     mlflow = mlflow_of(sweep, server.uri)
     assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
     runs = mlflow.by_replicate()

@@ -9,7 +9,7 @@ import numpy as np
 from sweep_platform.report.analysis.answers import Answered
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.evidence import Confirmed, evidence_of
-from sweep_platform.report.analysis.paired import interval
+from sweep_platform.report.analysis.paired import corrected, interval
 from sweep_platform.report.analysis.points import ordered
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -49,6 +49,22 @@ class Effect:
 def effects(sweep: SweepSummary) -> list[Effect]:
     """For each knob, each value against its least: mean over trials that differ in it alone."""
     return effects_among(sweep, evidence_of(sweep).comparable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """An effect with its p-value by Holm's correction over all effects; None where it has none."""
+
+    effect: Effect
+    p: float | None
+
+
+def tested(sweep: SweepSummary) -> list[Tested]:
+    """The effects of a sweep, their p-values corrected together."""
+    found = effects(sweep)
+    known = [one.difference.p for one in found if one.difference.p is not None]
+    holm = iter(corrected(known))
+    return [Tested(effect=e, p=None if e.difference.p is None else next(holm)) for e in found]
 
 
 def effects_among(sweep: SweepSummary, cut: Mapping[int, Answered]) -> list[Effect]:

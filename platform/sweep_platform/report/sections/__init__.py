@@ -5,33 +5,46 @@ nothing to say. To add one, write it in a file of this folder, with its chart if
 name it in `SECTIONS`. Importing this package loads Altair.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from sweep_platform.report import wording
-from sweep_platform.report.blocks import Block, Outline
+from sweep_platform.report.blocks import Block, Bullets, Heading, Missing, Outline
+from sweep_platform.report.sections.compute.budgets import budgets_section, targets_section
+from sweep_platform.report.sections.compute.curves import segments_section, training_section
+from sweep_platform.report.sections.compute.growth import growth_section
+from sweep_platform.report.sections.compute.halting import halting_section
+from sweep_platform.report.sections.compute.scaling import scaling_section
 from sweep_platform.report.sections.confirmation import confirmation_section
-from sweep_platform.report.sections.curves import segments_section, training_section
-from sweep_platform.report.sections.effects import effects_section
 from sweep_platform.report.sections.front import front_section
-from sweep_platform.report.sections.halting import halting_section
-from sweep_platform.report.sections.knobs import knobs_section
+from sweep_platform.report.sections.knobs.effects import effects_section
+from sweep_platform.report.sections.knobs.importance import importance_section
+from sweep_platform.report.sections.knobs.interactions import interactions_section
+from sweep_platform.report.sections.knobs.path import path_section
+from sweep_platform.report.sections.knobs.values import knobs_section
 from sweep_platform.report.sections.models import models_section
 from sweep_platform.report.sections.result import result_section
 from sweep_platform.report.sections.settings import repeat_section, settings_section
 from sweep_platform.report.sections.trials import by_state, cost_section, trials_section
 from sweep_platform.store.summary import SweepSummary, last_end
 
-SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block]], ...] = (
+SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
     result_section,
     confirmation_section,
-    effects_section,
-    settings_section,
     front_section,
     models_section,
+    knobs_section,
+    interactions_section,
+    effects_section,
+    path_section,
+    budgets_section,
+    targets_section,
     segments_section,
     halting_section,
     training_section,
-    knobs_section,
+    scaling_section,
+    importance_section,
+    settings_section,
+    growth_section,
     trials_section,
     cost_section,
     repeat_section,
@@ -48,5 +61,18 @@ def outline(sweep: SweepSummary, written: float) -> Outline:
     return Outline(
         title=f"Sweep {sweep.record.name}",
         status=f"{status} Written {wording.moment(written)}.",
-        blocks=tuple(block for section in SECTIONS for block in section(sweep)),
+        blocks=tuple(_together(block for section in SECTIONS for block in section(sweep))),
     )
+
+
+def _together(blocks: Iterable[Block | Missing]) -> Iterator[Block]:
+    """All blocks but those on what is missing, and these at the end, each reason once."""
+    reasons: dict[str, None] = {}
+    for block in blocks:
+        if isinstance(block, Missing):
+            reasons[block.reason] = None
+        else:
+            yield block
+    if reasons:
+        yield Heading("What is not told, and why")
+        yield Bullets(tuple(reasons))

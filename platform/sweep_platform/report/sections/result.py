@@ -11,6 +11,7 @@ from sweep_platform.report.analysis.floor import best_interval, floor_of
 from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.blocks import Block, Bullets, Heading, Headline, Paragraph
+from sweep_platform.report.sections.answer import answer_lines
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
@@ -28,10 +29,13 @@ def result_section(sweep: SweepSummary) -> Iterator[Block]:
         yield Paragraph("No trial has been evaluated yet, so there is no accuracy to report.")
     else:
         yield Paragraph("No trial has started yet, so there is nothing to report.")
+    if lines := answer_lines(sweep):
+        yield Bullets(lines)
     if floor := floor_of(sweep):
         share = wording.accuracy(floor.exact_accuracy, floor.puzzles)
         yield Paragraph(f"Floor: {floor.name} ({floor.words}) solves {share} without training.")
     if sentences := caveats(sweep):
+        yield Heading("Limits of the evidence")
         yield Bullets(sentences)
 
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 from puzzle_datasets.common.text import counted
 from sweep_platform.report import blocks, wording
-from sweep_platform.report.analysis.effects import Effect, Extremes, effects, extremes
-from sweep_platform.report.analysis.paired import FEWEST, corrected
+from sweep_platform.report.analysis.effects import Extremes, Tested, extremes, tested
+from sweep_platform.report.analysis.paired import FEWEST
 from sweep_platform.report.blocks import Block, Heading, Paragraph
 from sweep_platform.store.summary import SweepSummary
 
 
 def effects_section(sweep: SweepSummary) -> Iterator[Block]:
     """What each knob buys, and the best trial against the worst, each paired by seed and task."""
-    found, ends = effects(sweep), extremes(sweep)
+    found, ends = tested(sweep), extremes(sweep)
     if ends is None and not found:
         return
     yield Heading("Differences beyond chance")
@@ -20,24 +20,32 @@ def effects_section(sweep: SweepSummary) -> Iterator[Block]:
         yield Paragraph(_best_against_worst(ends))
     if not found:
         return
-    known = [one for one in found if one.difference.p is not None]
-    p_values = corrected([one.difference.p or 0.0 for one in known])
-    holm = dict(zip(map(id, known), p_values, strict=True))
-    columns = (
-        blocks.Column[Effect]("Knob", lambda one: one.knob),
-        blocks.Column[Effect]("From", lambda one: wording.knob_value(one.other)),
-        blocks.Column[Effect]("To", lambda one: wording.knob_value(one.one)),
-        blocks.Column[Effect]("Points gained", lambda one: wording.points(one.difference)),
-        blocks.Column[Effect]("p (Holm)", lambda one: wording.p_value(holm.get(id(one)))),
-        blocks.Column[Effect]("Pairs of trials", lambda one: str(one.pairs)),
-    )
-    yield blocks.table(columns, found)
+    yield blocks.table(_COLUMNS, found)
     yield Paragraph(
         "Each row is the mean over pairs of complete trials that differ in this knob alone, "
         "paired by seed and task; brackets hold 95 % intervals over both. Holm's correction is "
-        "for all rows together. A row without an interval has too few seeds or tasks "
+        "for all rows together. Effect size is the mean over seeds in units of their standard "
+        "deviation (Cohen's d). Training and inference are the FLOPs that it costs more. A row "
+        "without an interval has too few seeds or tasks "
         f"(at least {FEWEST} of each) to tell it from chance."
     )
+
+
+_COLUMNS: tuple[blocks.Column[Tested], ...] = (
+    blocks.Column("Knob", lambda one: one.effect.knob, words=True),
+    blocks.Column("From", lambda one: wording.knob_value(one.effect.other)),
+    blocks.Column("To", lambda one: wording.knob_value(one.effect.one)),
+    blocks.Column("Points gained", lambda one: wording.points(one.effect.difference)),
+    blocks.Column("p (Holm)", lambda one: wording.p_value(one.p)),
+    blocks.Column("Effect size", lambda one: _size(one.effect.difference.effect_size)),
+    blocks.Column("Training", lambda one: wording.more_flops(one.effect.training_flops)),
+    blocks.Column("Inference", lambda one: wording.more_flops(one.effect.inference_flops)),
+    blocks.Column("Pairs of trials", lambda one: str(one.effect.pairs)),
+)
+
+
+def _size(value: float | None) -> str:
+    return wording.NOTHING if value is None else f"{value:+.1f}"
 
 
 def _best_against_worst(ends: Extremes) -> str:

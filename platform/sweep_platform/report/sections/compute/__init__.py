@@ -1,0 +1,1 @@
+"""Sections on compute: segments, training, targets, scaling, how the front grew."""

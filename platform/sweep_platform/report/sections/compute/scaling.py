@@ -1,0 +1,84 @@
+"""The section on how accuracy scales with compute: fitted curves, and what a target would need."""
+
+from collections.abc import Iterator
+
+import altair as alt
+
+from hrm.charts import BLUE, chart_of, compute_axis
+from puzzle_datasets.common.text import flops, percent
+from sweep_platform.report import blocks, parts
+from sweep_platform.report.analysis.compute.scaling import (
+    Scaling,
+    inference_scaling,
+    training_scaling,
+)
+from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.points import best_trial
+from sweep_platform.spec.metrics import METRIC
+from sweep_platform.store.summary import SweepSummary
+
+_STEP = 0.1
+"""Where a space names no target, the next tenth above the best accuracy is asked for."""
+
+
+def scaling_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missing]:
+    """Accuracy against the training of the best trial, and against inference along the front."""
+    trial = best_trial(sweep.complete)
+    if trial is None or trial.final is None:
+        yield blocks.Missing("No scaling curve: no complete trial was evaluated.")
+        return
+    target = _target(sweep, trial.final.exact_accuracy[-1])
+    asked = (
+        ("training_flops", f"Training of trial {trial.number}", training_scaling(trial, target)),
+        ("inference_flops", "Inference along the front", inference_scaling(sweep, target)),
+    )
+    for _, name, one in asked:
+        if isinstance(one, Unknown):
+            yield blocks.Missing(f"{name}: {one.reason}")
+    found = [(key, name, one) for key, name, one in asked if isinstance(one, Scaling)]
+    if not found:
+        return
+    yield blocks.Heading("How accuracy scales with compute")
+    for key, name, one in found:
+        stem = f"scaling-{key.removesuffix('_flops')}"
+        yield blocks.Figure(
+            stem, f"{name}: accuracy against FLOPs.", scaling_chart(key, name, one)
+        )
+    yield blocks.Bullets(tuple(_needed(name, one) for _, name, one in found))
+    yield blocks.Paragraph(
+        "A logistic curve in log FLOPs, fitted to each seed alone; bands and brackets are 95 % "
+        "intervals over seeds on these puzzles. The front was picked by the accuracies that it "
+        "shows, which flatters its curve."
+    )
+
+
+def _target(sweep: SweepSummary, reached: float) -> float:
+    above = [one for one in sweep.record.spec.get("targets", ()) if one > reached]
+    return min(above, default=min(0.99, (int(reached / _STEP) + 1) * _STEP))
+
+
+def _needed(name: str, one: Scaling) -> str:
+    if isinstance(one.needed, Unknown):
+        return f"{name}: {one.needed.reason}"
+    low, high = flops(one.needed.low), flops(one.needed.high)
+    return (
+        f"{name}: {percent(one.target)} would need {flops(one.needed.value)} [{low}, {high}]; the "
+        f"curve nears {percent(one.limit)} over {one.seeds} seeds."
+    )
+
+
+def scaling_chart(key: str, name: str, one: Scaling) -> parts.Spec:
+    """The fitted curve and its band, over what was measured."""
+    rows = [
+        {"flops": spent, "accuracy": at.value, "low": max(0.0, at.low), "high": min(1.0, at.high)}
+        for spent, at in zip(one.flops, one.accuracy, strict=True)
+    ]
+    x = compute_axis(parts.axis_title(key, "log scale"))
+    y = parts.accuracy_axis(fields["high"] for fields in rows)
+    base = chart_of(rows).encode(x=x)
+    band = base.mark_area(color=BLUE, opacity=0.2).encode(
+        y=alt.Y("low:Q", title=METRIC["exact_accuracy"].title), y2="high:Q"
+    )
+    line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=y)
+    note = "Band: 95 % interval over seeds."
+    return parts.finished(alt.layer(line, band), name, note, **parts.WIDE)

@@ -1,0 +1,1 @@
+"""Sections on the knobs: trials by value, effects, interactions, importance."""

@@ -1,0 +1,32 @@
+"""The section on the way from a sweep's base to its best configuration, a change at a time."""
+
+from collections.abc import Iterator
+
+from sweep_platform.report import blocks, wording
+from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.effects import Effect
+from sweep_platform.report.analysis.knobs.path import path
+from sweep_platform.store.summary import SweepSummary
+
+_COLUMNS: tuple[blocks.Column[Effect], ...] = (
+    blocks.Column("Change", lambda one: one.knob, words=True),
+    blocks.Column("From", lambda one: wording.knob_value(one.other)),
+    blocks.Column("To", lambda one: wording.knob_value(one.one)),
+    blocks.Column("Points gained", lambda one: wording.points(one.difference)),
+    blocks.Column("Inference", lambda one: wording.more_flops(one.inference_flops)),
+)
+
+
+def path_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missing]:
+    """One row a change, where all configurations between were trained."""
+    found = path(sweep)
+    if isinstance(found, Unknown):
+        yield blocks.Missing(found.reason)
+        return
+    yield blocks.Heading("From the base to the best")
+    yield blocks.table(_COLUMNS, found.steps)
+    yield blocks.Paragraph(
+        f"From trial {found.base} to trial {found.best} through configurations that were trained. "
+        "Of several next changes the most accurate was taken, on the data that measures, which "
+        "flatters the first ones."
+    )

@@ -5,6 +5,7 @@ trials run, after an interruption. Drawing libraries are imported when a report 
 """
 
 import time
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
 
 _PIXELS_PER_POINT = 2.0
+_LARGEST_DRAWING = 150_000
+"""Bytes of an SVG beyond which the page holds a PNG in its place: with 500 trials, a twentieth."""
 
 
 def write_report(sweep: SweepFolder) -> Path:
@@ -35,10 +38,21 @@ def write_report(sweep: SweepFolder) -> Path:
         for name, drawing in drawings.items()
     }
     contents["report.md"] = report_as_markdown(report).encode()
-    contents["report.html"] = report_as_html(report, drawings, _script).encode()
+    pictures = {name: _picture(drawing) for name, drawing in drawings.items()}
+    contents["report.html"] = report_as_html(report, pictures, _script).encode()
     for name, content in contents.items():
         write_file(sweep.report / name, content)
     return sweep.report / "report.html"
+
+
+def _picture(drawing: str) -> str:
+    """An address that holds a chart, for readers without scripts: as SVG, or PNG if smaller."""
+    import vl_convert
+
+    if len(drawing) <= _LARGEST_DRAWING:
+        return f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
+    picture = vl_convert.svg_to_png(drawing, scale=1.0)
+    return f"data:image/png;base64,{b64encode(picture).decode()}"
 
 
 @cache

@@ -4,7 +4,6 @@ The HTML file needs no network and no other file, and works by touch. A content 
 forbids it to load anything, so it stays as offline as it claims.
 """
 
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from importlib.resources import files
@@ -24,14 +23,15 @@ _POLICY = (
 
 
 def report_as_html(
-    report: blocks.Outline, drawings: Mapping[str, str], script: Callable[[], str]
+    report: blocks.Outline, pictures: Mapping[str, str], script: Callable[[], str]
 ) -> str:
     """Return the HTML page.
 
-    It needs the charts as SVG, by their names, for readers without scripts, and a function, called
-    if there is a chart, that makes `DRAWING` bundled with the libraries it uses.
+    It needs the charts' pictures as addresses that hold them, by their names, for readers without
+    scripts, and a function, called if there is a chart, that makes `DRAWING` bundled with the
+    libraries it uses.
     """
-    content = "\n".join(_html(block, drawings) for block in report.blocks)
+    content = "\n".join(_html(block, pictures) for block in report.blocks)
     body = f"""<main>
 <h1>{_text(report.title)}</h1>
 <p class="status">{_text(report.status)}</p>
@@ -53,7 +53,7 @@ def _text(text: str) -> str:
     return escape(printable(text))
 
 
-def _html(block: blocks.Block, drawings: Mapping[str, str]) -> str:
+def _html(block: blocks.Block, pictures: Mapping[str, str]) -> str:
     match block:
         case blocks.Heading(text):
             return f"<h2>{_text(text)}</h2>"
@@ -73,7 +73,7 @@ def _html(block: blocks.Block, drawings: Mapping[str, str]) -> str:
         case blocks.Table():
             return _html_table(block)
         case blocks.Figure(name, description):
-            source = f"data:image/svg+xml;base64,{b64encode(drawings[name].encode()).decode()}"
+            source = pictures[name]
             name, description = _text(name), _text(description)
             return (
                 f'<figure aria-label="{description}"><div class="scroll">'

@@ -52,9 +52,8 @@ def measure(source: Path, trials: int, rounds: int) -> int:
             count = len(SweepFolder(folder).trials())
             clock, processor = zip(*times, strict=True)
             size = (folder / "report" / "report.html").stat().st_size
-            say(
-                f"{count} trials: {spread(clock, 1)} s on the clock, {spread(processor, 1)} s of processor"
-            )
+            say(f"{count} trials: {spread(clock, 1)} s on the clock")
+            say(f"  {spread(processor, 1)} s of processor time")
             say(f"  n = {rounds}; report.html has {size / 1e6:.1f} MB")
         ratio = statistics.median(t for t, _ in found[many]) / statistics.median(
             t for t, _ in found[few]

@@ -10,6 +10,7 @@ from typing import Any
 from hrm.config import ConfigError
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.page import SCRIPTED, html_page, json_in_html, printable
+from puzzle_datasets.drawing.svg import chart_library
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for one of the chart's own."""
@@ -40,7 +41,8 @@ def altair() -> Any:
     """
     try:
         import altair
-        import vl_convert  # noqa: F401 - better refused before the work than after it
+
+        chart_library()  # better refused before the work than after it
     except ModuleNotFoundError as error:
         problem = f"charts need {error.name}, which is not installed"
         remedy = "pip install altair vl-convert-python"
@@ -139,14 +141,13 @@ def save_chart(chart: Chart, path: Path) -> None:
 
 def _render(chart: Chart, path: Path) -> bytes:
     version = "_".join(altair().SCHEMA_VERSION.split(".")[:2])
-    import vl_convert
-
-    spec = specification(chart)
+    vl_convert, spec = chart_library(), specification(chart)
     if path.suffix == ".png":
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=version, scale=PNG_SCALE)
         return png
     if path.suffix == ".svg":
-        return vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
+        svg: str = vl_convert.vegalite_to_svg(spec, vl_version=version)
+        return svg.encode()
     script = vl_convert.javascript_bundle(_DRAW, vl_version=version)
     body = (
         f'<div id="chart"></div>\n<script type="application/json" id="spec">{json_in_html(spec)}'

@@ -2,6 +2,7 @@
 
 import re
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -201,3 +202,15 @@ def test_packing_keeps_pixels_and_other_parts(pixels: bytes, size: int) -> None:
     head, tail = small.split(part(b"IDAT", zlib.compress(pixels, 9)))
     assert head == b"\x89PNG\r\n\x1a\n" + ends[0]
     assert tail == ends[1]
+
+
+def test_a_limit_that_would_end_the_process_that_draws_is_a_sentence() -> None:
+    code = (
+        "import resource; from puzzle_datasets.drawing.svg import chart_library;"
+        "resource.setrlimit(resource.RLIMIT_AS, (64 * 10**9, resource.RLIM_INFINITY));"
+        "from puzzle_datasets.common.exit_status import guarded;"
+        "import sys; sys.exit(guarded('tool', lambda: bool(chart_library())))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("tool: charts can't be drawn under a limit of 64 GB")

@@ -3,6 +3,7 @@
 Lengths are in pixels of the page. A shape is drawn at the origin and then moved into place.
 """
 
+import resource
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.common.page import printable
+from puzzle_datasets.common.text import byte_size
 
 Grid = npt.NDArray[np.uint8]
 """Tokens [rows, columns] of one canvas."""
@@ -116,6 +119,26 @@ def short(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+LEAST_ADDRESSES = 10**12
+"""Bytes of address space that vl-convert's engine reserves, though it uses few of them."""
+
+
+def chart_library() -> Any:
+    """The module vl_convert, which ends the process where a limit keeps it from its addresses.
+
+    Raises `RunError` there, in place of that, and `ImportError` where it is not installed.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
+        raise RunError(
+            f"charts can't be drawn under a limit of {byte_size(limit)} of address space; run "
+            "`ulimit -v unlimited` first, or give no picture's name."
+        )
+    import vl_convert
+
+    return vl_convert
+
+
 def has_png() -> bool:
     """Return True if vl-convert is installed, by which SVG becomes PNG."""
     return find_spec("vl_convert") is not None
@@ -123,9 +146,7 @@ def has_png() -> bool:
 
 def to_png(image: str) -> bytes:
     """Return an SVG as a PNG file, by vl-convert, which packs for speed: made small here."""
-    import vl_convert
-
-    return packed(vl_convert.svg_to_png(image, scale=PIXELS_PER_POINT))
+    return packed(chart_library().svg_to_png(image, scale=PIXELS_PER_POINT))
 
 
 def packed(png: bytes) -> bytes:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from puzzle_datasets.common.files import write_file
+from puzzle_datasets.drawing.svg import chart_library
 from sweep_platform.report.pages import DRAWING, report_as_html, report_as_markdown
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
@@ -27,8 +28,7 @@ def write_report(sweep: SweepFolder) -> Path:
     `InputError` where the folder holds no sweep.
     """
     summary = summarize(sweep)
-    import vl_convert
-
+    vl_convert = chart_library()
     from sweep_platform.report.sections import outline
 
     report = outline(summary, written=time.time())
@@ -47,18 +47,14 @@ def write_report(sweep: SweepFolder) -> Path:
 
 def _picture(drawing: str) -> str:
     """An address that holds a chart, for readers without scripts: as SVG, or PNG if smaller."""
-    import vl_convert
-
     if len(drawing) <= _LARGEST_DRAWING:
         return f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
-    picture = vl_convert.svg_to_png(drawing, scale=1.0)
+    picture = chart_library().svg_to_png(drawing, scale=1.0)
     return f"data:image/png;base64,{b64encode(picture).decode()}"
 
 
 @cache
 def _script() -> str:
     """JavaScript that draws the charts, with its libraries: seconds of work, always the same."""
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle(DRAWING)
+    script: str = chart_library().javascript_bundle(DRAWING)
     return script

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from sweep_platform.common.errors import InputError
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialState
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.store.trial_summary import Evaluation, ReplicateSummary, TrialSummary
 
 __all__ = [
@@ -104,15 +105,30 @@ def clock_seconds(folder: SweepFolder) -> float:
 def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -> TrialSummary:
     """The trial; adds the moments (Unix seconds) at which something was written about it."""
     outcome = folder.outcome()
+    record = folder.record()
     replicates = [_summarize_replicate(one, at_work, moments) for one in folder.replicates()]
+    for one, replicate in zip(folder.replicates(), replicates, strict=True):
+        _require_segments(one, replicate, record)
     moments += [outcome.ended] if outcome else []
     return TrialSummary(
-        record=folder.record(),
+        record=record,
         state=outcome.state if outcome else _unfinished_state(replicates),
         reason=outcome.reason if outcome else _waiting(at_work),
         ended=outcome.ended if outcome else None,
         replicates=tuple(replicates),
     )
+
+
+def _require_segments(
+    folder: ReplicateFolder, replicate: ReplicateSummary, record: TrialRecord
+) -> None:
+    """Raise `InputError` where a curve has more segments than its model may spend."""
+    most = record.model["M_max"]
+    assert isinstance(most, int), "it was checked when the record was read"
+    longest = max((len(one.curve.exact_accuracy) for one in replicate.evaluations), default=0)
+    if longest > most:
+        problem = f"has a curve of {longest} segments, of a model whose M_max is {most}"
+        raise InputError.of(folder.root / "metrics.jsonl", problem, "restore it from a copy")
 
 
 def _unfinished_state(replicates: Sequence[ReplicateSummary]) -> TrialState:

@@ -1,7 +1,11 @@
 """A folder is read as it is: whatever its trials and sessions came to."""
 
 import pytest
+from sweep_builders import first
+from trackers import report_again
 
+from hrm.progress import Curve
+from sweep_platform.common.errors import InputError
 from sweep_platform.store.folder import Session, SessionEnd
 from sweep_platform.store.summary import summarize, wall_seconds
 from sweep_platform.store.trial import TrialState
@@ -52,3 +56,20 @@ def test_an_outcome_and_its_reason_are_kept(make_sweep) -> None:
     assert trial.reason == "the loss was nan at step 3"
     assert trial.final is None
     assert trial.last is None
+
+
+def test_a_curve_of_more_segments_than_its_model_may_spend_is_refused(make_sweep) -> None:
+    sweep = make_sweep(TrialState.COMPLETE)
+    trial = sweep.trials()[0]
+    last = list(first(trial).measurements())[-1].progress
+    assert last.curve
+    most = trial.record().model["M_max"]
+    long = Curve(
+        exact_accuracy=(0.5,) * (most + 1),
+        token_accuracy=(0.5,) * (most + 1),
+        inference_flops=tuple(range(1, most + 2)),
+        puzzles=40,
+    )
+    report_again(trial, last.step + 1, curve=long)
+    with pytest.raises(InputError, match=f"curve of {most + 1} segments, .*M_max is {most}"):
+        summarize(sweep)

@@ -95,6 +95,8 @@ KIND = Kind(
     measure=lambda inputs, labels, grid, refuse: {
         "black": (inputs == BLACK).sum(1, dtype=np.uint8)
     },
+    from_text=lambda text, grid: np.array([[int(cell) for cell in text]], np.uint8),
+    to_text=lambda tokens, grid: "".join(str(token) for token in tokens.ravel().tolist()),
     details=lambda columns: [f"{columns['black']} black cells"],
     look=lambda manifest: Cells(),
     changes=lambda manifest: "turned upside down",

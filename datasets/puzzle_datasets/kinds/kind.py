@@ -71,6 +71,10 @@ class Kind:
             puzzle identifiers, the blank one among them.
         recognises: returns True if a label [L] looks like one of the kind, where several fit.
         measure: returns the kind's columns of inputs and labels that somebody else made.
+        from_text: returns the inputs [n, L], for a grid, of what a person wrote; raises
+            `DatasetError` of the field `puzzle` where that is none of the kind.
+        to_text: returns inputs or answers, of whatever tokens, as a person would write them;
+            what it returns of inputs, `from_text` reads.
         details: returns phrases on a pair, from its row of further columns.
         look: returns how grids are drawn.
         has_symbols: cells hold symbols, which a mark on a wrong cell must not hide.
@@ -100,6 +104,8 @@ class Kind:
     fits: Callable[[int, int, int], bool]
     recognises: Callable[[Tokens], bool] = lambda label: True
     measure: Callable[[Tokens, Tokens, Shape, Refuse], Figures]
+    from_text: Callable[[str, Shape], Tokens]
+    to_text: Callable[[Tokens, Shape], str]
     details: Callable[[Mapping[str, float]], list[str]]
     look: Callable[[Manifest], Look]
     has_symbols: bool = False

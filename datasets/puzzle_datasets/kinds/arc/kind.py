@@ -102,6 +102,8 @@ KIND = Kind(
     legend=lambda side: token_legend(),
     fits=lambda vocab_size, side, identifiers: vocab_size == ARC_VOCAB_SIZE and identifiers > 1,
     measure=_measure,
+    from_text=later("arc.asked", "from_text"),
+    to_text=later("arc.asked", "to_text"),
     details=lambda columns: ["{h_in} by {w_in} to {h_out} by {w_out}".format(**columns)],
     look=lambda manifest: ArcLook(),
     changes=lambda manifest: "rotated or reflected, recoloured and moved on the canvas",

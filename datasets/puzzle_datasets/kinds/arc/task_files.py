@@ -131,25 +131,27 @@ def _answered(tests: list[Any], answers: list[Any]) -> list[Any]:
 def _task(name: str, raw: Any, in_evaluation_half: bool) -> Task:
     """A task of pairs with answers; the number of those without is kept."""
     tests = [pair for pair in raw["test"] if pair.get("output") is not None]
-    demonstrations = _pairs(raw["train"])
+    demonstrations = pairs_from(raw["train"])
     if not demonstrations:
         raise ValueError("it has no demonstration")
     return Task(
         name=name,
         in_evaluation_half=in_evaluation_half,
         demonstrations=demonstrations,
-        tests=_pairs(tests),
+        tests=pairs_from(tests),
         unanswered=len(raw["test"]) - len(tests),
     )
 
 
-def _pairs(raw: Any) -> list[Pair]:
+def pairs_from(raw: Any) -> list[Pair]:
+    """Return pairs of grids from JSON; raise `ValueError`, `TypeError` or `LookupError`."""
     if not isinstance(raw, list) or len(raw) > _MOST_PAIRS:
         raise ValueError(f"it has no list of up to {_MOST_PAIRS} pairs")
-    return [(_grid(pair["input"]), _grid(pair["output"])) for pair in raw]
+    return [(grid_from(pair["input"]), grid_from(pair["output"])) for pair in raw]
 
 
-def _grid(raw: Any) -> Grid:
+def grid_from(raw: Any) -> Grid:
+    """Return a grid of colours from JSON; raise `ValueError` or `TypeError`."""
     is_table = isinstance(raw, list) and all(isinstance(row, list) for row in raw)
     sides = {len(raw), *map(len, raw)} if is_table else {0}
     if not all(1 <= side <= LARGEST_CANVAS for side in sides) or len(set(map(len, raw))) > 1:

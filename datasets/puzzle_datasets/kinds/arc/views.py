@@ -170,7 +170,7 @@ def _drawn_views(dataset: PuzzleDataset, views: int) -> Views:
     groups, inverse = np.unique(dataset.test.group.numpy(), return_inverse=True)
     group_at = torch.from_numpy(inverse)
     seed = dataset.manifest.settings["seed"]
-    recipes = [_draw_recipes(seed, group, views) for group in groups.tolist()]
+    recipes = [draw_recipes(seed, group, views) for group in groups.tolist()]
     dihedral, colours = (torch.stack(parts) for parts in zip(*recipes, strict=True))
     rows = torch.arange(len(group_at)).repeat(views)
     turns = torch.arange(views).repeat_interleave(len(group_at))
@@ -179,7 +179,7 @@ def _drawn_views(dataset: PuzzleDataset, views: int) -> Views:
     return Views(rows, turns, identifiers, _in_corner(dihedral[at], colours[at]))
 
 
-def _draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
+def draw_recipes(seed: int, group: int, count: int) -> tuple[Tensor, Tensor]:
     """Return dihedral transforms [count] and colours [count, 10]; the first change nothing."""
     generator = keyed_generator("voting guises", seed, group)
     dihedral = generator.integers(0, NUM_DIHEDRAL, count)

@@ -149,6 +149,8 @@ KIND = Kind(
     fits=lambda vocab_size, side, identifiers: (vocab_size, identifiers) == (rules.VOCAB_SIZE, 1),
     recognises=lambda label: bool(np.count_nonzero(label == START) == 1),
     measure=_measure,
+    from_text=later("maze.text", "from_text"),
+    to_text=later("maze.text", "to_text"),
     details=_details,
     look=lambda manifest: MazeLook(),
     changes=lambda manifest: "rotated or reflected",

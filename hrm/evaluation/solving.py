@@ -135,7 +135,7 @@ def solve(
         task = asked_task(text)
         row = None if dataset is None else known_row(dataset, task)
         asked, views = _in_views(inputs, task, dataset, row, options.voting)
-        note = "" if row is not None else UNKNOWN
+        note = UNKNOWN if row is None and config.puzzle_positions else ""
     answering = answer_late if options.halting == "fixed" else answer_when_sure
     answers = _answers(loaded, inputs, asked, views, answering, segments)
     names = dataset.group_names if dataset is not None else []

@@ -2,7 +2,7 @@
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from sweep_platform import Sweep, plan_sweep, run_sweep
+    >>> from sweep_platform import Sweep, plan_sweep, run_sweep, solve
     >>> space = {
     ...     "name": "first",
     ...     "dataset": {"name": "maze", "side": 5, "train": 8, "test": 4},
@@ -29,6 +29,8 @@
     ['complete', 'complete']
     >>> sweep.measurements().num_rows > 2, sweep.report().name
     (True, 'report.html')
+    >>> len(solve(places["out"], "S#   " + " " * 19 + "G").text.splitlines())
+    5
     >>> home.cleanup()
 
 The names load when they are first used, so that the command line answers at once.
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from sweep_platform.api import Sweep as Sweep
     from sweep_platform.api import plan_sweep as plan_sweep
     from sweep_platform.api import run_sweep as run_sweep
+    from sweep_platform.api import solve as solve
 
-__getattr__, __dir__ = lazy(__name__, {"api": ("Sweep", "plan_sweep", "run_sweep")})
+__getattr__, __dir__ = lazy(__name__, {"api": ("Sweep", "plan_sweep", "run_sweep", "solve")})
 __all__ = __dir__()

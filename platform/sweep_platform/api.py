@@ -5,7 +5,7 @@ The command line is a thin layer over this.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
@@ -27,6 +27,9 @@ from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialRecord
 
+if TYPE_CHECKING:
+    from sweep_platform.commands.solve import Answered
+
 Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
@@ -34,6 +37,7 @@ _OPTIONS = ("scale", "settings", "resume", "retry_failed", "tracking_uri", "addr
 _PATHS, _TEXTS = ("out", "data"), ("scale", "tracking_uri", "address")
 _SWITCHES = ("resume", "retry_failed")
 _KNOWN = (*_OPTIONS, *_PATHS)
+_SOLVING = ("segments", "halting", "voting")
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
 
@@ -76,6 +80,48 @@ def plan_sweep(spec_or_path: Space, *, verbose: bool = False, **overrides: Any) 
     from sweep_platform.commands.plan import show_plan
 
     show_plan(_request(spec_or_path, overrides), verbose)
+
+
+def solve(
+    model: Path | str,
+    puzzle: Path | str,
+    *,
+    trial: int | None = None,
+    dataset: Path | str | None = None,
+    out: Path | str | None = None,
+    device: str = "auto",
+    **options: Any,
+) -> "Answered":
+    """Answer a puzzle with a trained model, as `hrm-sweep solve` does.
+
+    Args:
+        model: a sweep's folder, of which the best confirmed trial answers, or else the best
+            complete one; a run's folder or checkpoint; or a published checkpoint.
+        puzzle: its text or a file of it: the digits of a Sudoku, the rows of a maze, the JSON of
+            an ARC task; "-" reads it from the standard input.
+        trial: number of the sweep's trial to ask instead.
+        dataset: the puzzle set that the model was trained on, where it does not tell.
+        out: a .png or .svg file to draw the answer to.
+        device: `auto`, `cpu`, `cuda` or `cuda:NUMBER`.
+        options: `segments`, `halting` and `voting`, as of `hrm.evaluation.solving.SolvingOptions`.
+
+    Raises `UserError`: the model, the puzzle or an option can't be used.
+    """
+    from hrm.model.devices import device_named
+    from sweep_platform.commands.solve import solve as answer
+
+    paths = {"dataset": dataset, "out": out}
+    given = {n: path_from(n, value, InputError) for n, value in paths.items() if value is not None}
+    if unknown := next(iter(options.keys() - set(_SOLVING)), None):
+        raise InputError(
+            unknown, options[unknown], suggest(unknown, _SOLVING), problem="is no known argument"
+        )
+    if trial is not None and type(trial) is not int:
+        raise InputError("trial", trial, "give the number of a trial")
+    if not isinstance(puzzle, str | Path):
+        raise InputError("puzzle", puzzle, "give a text or a path")
+    folder, device_asked = path_from("model", model, InputError), device_named(device)
+    return answer(folder, str(puzzle), trial=trial, device=device_asked, **given, **options)
 
 
 class Sweep:

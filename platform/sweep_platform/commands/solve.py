@@ -85,8 +85,9 @@ def solve(
     source = source_of(model, trial)
     folder = dataset or source.dataset
     if folder is None:
-        problem = "does not tell which puzzles it was trained on"
-        raise InputError.of(source.checkpoint, problem, "name that set by --dataset")
+        tells = "does not tell which puzzles it was trained on"
+        problem = tells if model.exists() else "does not exist"
+        raise InputError.of(model, problem, "name a trained model, and its puzzles by --dataset")
     loaded, manifest, puzzles = _opened(source, folder, device or torch.device("cpu"))
     solved = _solved(loaded, manifest, puzzle, asked, puzzles)
     if out is not None:

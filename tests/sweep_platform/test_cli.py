@@ -43,7 +43,9 @@ def run(*arguments: str) -> int:
         return left.code
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--space"], ["--spce", "x"], []])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--space"], ["--spce", "x"], ["solve", "x"], []]
+)
 def test_help_and_mistakes_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import json, sys\n"

@@ -82,18 +82,33 @@ def solve(
     if out is not None and (out.suffix not in _PICTURES or out.is_dir()):
         raise InputError("out", str(out), "name a file that ends with .png or .svg")
     asked = SolvingOptions(**options)
+    source, loaded, manifest, puzzles = opened(model, trial, dataset, device)
+    solved = _solved(loaded, manifest, puzzle, asked, puzzles)
+    if out is not None:
+        image = picture(solved, source.words)
+        write_file(out, to_png(image) if out.suffix == ".png" else image.encode())
+    return Answered(model=source.words, solved=solved)
+
+
+def opened(
+    model: Path, trial: int | None, dataset: Path | None, device: torch.device | None
+) -> tuple[Source, LoadedModel, Manifest, PuzzleDataset | None]:
+    """A model and its puzzles; these themselves only where identifiers name their tasks."""
     source = source_of(model, trial)
     folder = dataset or source.dataset
     if folder is None:
         tells = "does not tell which puzzles it was trained on"
         problem = tells if model.exists() else "does not exist"
         raise InputError.of(model, problem, "name a trained model, and its puzzles by --dataset")
-    loaded, manifest, puzzles = _opened(source, folder, device or torch.device("cpu"))
-    solved = _solved(loaded, manifest, puzzle, asked, puzzles)
-    if out is not None:
-        image = picture(solved, source.words)
-        write_file(out, to_png(image) if out.suffix == ".png" else image.encode())
-    return Answered(model=source.words, solved=solved)
+    manifest = read_manifest(folder)
+    on = device or torch.device("cpu")
+    loaded = load_model(source.checkpoint, device=on, seq_len=manifest.seq_len)
+    if not kind_named(manifest.kind).identified:
+        return source, loaded, manifest, None
+    if loaded.trained_on not in (None, manifest.fingerprint):
+        problem = f"is not the set that {loaded.source} was trained on"
+        raise InputError.of(folder, problem, "name that one by --dataset")
+    return source, loaded, manifest, PuzzleDataset.open(folder)
 
 
 def source_of(model: Path, trial: int | None) -> Source:
@@ -144,20 +159,6 @@ def _numbered(sweep: SweepSummary, number: int) -> TrialSummary:
     if found is None:
         raise InputError("trial", number, f"give the number of a trial of {sweep.folder}")
     return found
-
-
-def _opened(
-    source: Source, folder: Path, device: torch.device
-) -> tuple[LoadedModel, Manifest, PuzzleDataset | None]:
-    """The model and its puzzles; the set itself only where identifiers name its tasks."""
-    manifest = read_manifest(folder)
-    loaded = load_model(source.checkpoint, device=device, seq_len=manifest.seq_len)
-    if not kind_named(manifest.kind).identified:
-        return loaded, manifest, None
-    if loaded.trained_on not in (None, manifest.fingerprint):
-        problem = f"is not the set that {loaded.source} was trained on"
-        raise InputError.of(folder, problem, "name that one by --dataset")
-    return loaded, manifest, PuzzleDataset.open(folder)
 
 
 def _solved(

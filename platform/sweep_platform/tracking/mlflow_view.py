@@ -26,6 +26,8 @@ STATE_TAG, REASON_TAG = "sweep.state", "sweep.reason"
 PARENT_TAG, NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 CURSOR = METRICS[-1].key
 """Sent as the last metric of a report, so that its newest step is that of a whole report."""
+EVALUATED = "evaluated_training_flops"
+"""Training FLOPs at an evaluation, the x-axis of accuracy."""
 LAST_PARAMETER = "parameter_count"
 """Sent after all other parameters, so that a run that has it has them all."""
 
@@ -143,9 +145,14 @@ def dataset_input(record: SweepRecord) -> "DatasetInput":
 
 
 def report_metrics(measurement: Measurement) -> list["Metric"]:
-    """Metrics of one report, at its optimizer step; FLOPs go with each, as the chart's x-axis."""
+    """Metrics of one report, at its optimizer step; FLOPs go with each, as the chart's x-axis.
+
+    Charts of groups match two metrics by the order of their points, not by their steps. So an
+    evaluation has a metric of its training FLOPs that other reports lack.
+    """
     progress = measurement.progress
-    return _metrics(measured(progress), measurement.time_ms, progress.step)
+    own = {EVALUATED: float(progress.training_flops)} if progress.curve else {}
+    return _metrics({**own, **measured(progress)}, measurement.time_ms, progress.step)
 
 
 def curve_metrics(measurements: Iterable[Measurement]) -> list["Metric"]:

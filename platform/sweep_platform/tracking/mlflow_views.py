@@ -12,6 +12,7 @@ from typing import Any
 from sweep_platform.report.mlflow_pages import FRONT, KNOBS, view_key
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.folder import SweepRecord
+from sweep_platform.tracking.mlflow_view import EVALUATED
 
 TRIED = (3, 17)
 """The version of MLflow whose form of views this is."""
@@ -20,9 +21,7 @@ _TAG = "mlflow.sharedViewState."
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the experiment among trained models, not among prompts and traces."""
 
-_ACCURACY, _INFERENCE, _TRAINING = (
-    METRIC[key].key for key in ("exact_accuracy", "inference_flops", "training_flops")
-)
+_ACCURACY, _INFERENCE = (METRIC[key].key for key in ("exact_accuracy", "inference_flops"))
 _HEIGHT = 420
 """Pixels of a chart."""
 
@@ -59,7 +58,7 @@ def _front(record: SweepRecord) -> State:
             metricKey=_ACCURACY,
             selectedMetricKeys=[_ACCURACY],
             xAxisKey="metric",
-            selectedXAxisMetricKey=_TRAINING,
+            selectedXAxisMetricKey=EVALUATED,
             yAxisKey="metric",
             yAxisExpressions=[],
             xAxisScaleType="linear",
@@ -115,7 +114,7 @@ def _state(record: SweepRecord, title: str, charts: list[State], groups: State |
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": [f"params.`{knob}`" for knob in record.spec.get("space", {})]
-        + [f"metrics.`{key}`" for key in (_ACCURACY, _INFERENCE, _TRAINING)],
+        + [f"metrics.`{key}`" for key in (_ACCURACY, _INFERENCE, EVALUATED)],
         "columnOrder": [],
         "columnWidths": {},
         "runsHiddenMode": "SHOWALL",

@@ -187,6 +187,10 @@ def test_accuracy_and_flops_share_steps(make_sweep: MakeSweep, uri: str) -> None
     for key in ("exact_accuracy", "token_accuracy", "inference_flops"):
         assert [step for step, _, _ in points(uri, run, key)] == [50, 75, 100]
     assert [step for step, _, _ in points(uri, run, "loss")] == sorted(flops)
+    evaluated = points(uri, run, "evaluated_training_flops")
+    assert [(step, value) for step, _, value in evaluated] == [
+        (step, flops[step][1]) for step in (50, 75, 100)
+    ], "point by point with accuracy, as charts of groups match them"
 
 
 def test_the_final_curve_has_flops_as_steps(make_sweep: MakeSweep, uri: str) -> None:

@@ -124,6 +124,22 @@ def solve(
     return answer(folder, str(puzzle), trial=trial, device=device_asked, **given, **options)
 
 
+def write_submission(
+    model: Path | str, tasks: Path | str, out: Path | str, *, device: str = "auto", **options: Any
+) -> str:
+    """Write ARC's submission.json with two attempts at each test input, and say so.
+
+    `tasks` is a folder or file of ARC tasks in JSON, `out` the file to write; `model` and the
+    `options` are those of `solve`. Raises `UserError` as `solve` does, and then writes nothing.
+    """
+    from hrm.model.devices import device_named
+    from sweep_platform.commands.submission import write_submission as write
+
+    paths = (path_from("model", model, InputError), path_from("tasks", tasks, InputError))
+    file = path_from("out", out, InputError)
+    return write(*paths, file, device=device_named(device), **options)
+
+
 class Sweep:
     """A sweep's folder, read as tables; what is read is what is there at the call."""
 

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, guarded, say
@@ -16,7 +18,8 @@ def parser() -> Parser:
     """The options of `sweeps/run.py`."""
     made = Parser(
         description="Sweep hierarchical reasoning models over a space; ends with a report.",
-        usage="%(prog)s --space FILE [options]\n       %(prog)s solve MODEL PUZZLE [options]",
+        usage="%(prog)s --space FILE [options]\n       %(prog)s solve MODEL PUZZLE [options]\n"
+        "       %(prog)s submission MODEL --tasks FOLDER --out FILE [options]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
     add = made.add_argument
@@ -39,35 +42,61 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["solve"]:
-        return guarded(PROGRAM, lambda: _solve(words[1:]), _named)
+    for verb, work in (("solve", _solve), ("submission", _submission)):
+        if words[:1] == [verb]:
+            return guarded(PROGRAM, partial(work, words[1:]), _named)
     return guarded(PROGRAM, lambda: _run(parser().parse_args(words)))
 
 
 def solve_parser() -> Parser:
     """The words of `hrm-sweep solve`."""
     made = Parser(prog=f"{PROGRAM} solve", description="Answer a puzzle with a trained model.")
+    add = _add_model(made)
+    text = "the puzzle or a file of it (- for standard input): digits, rows of a maze, ARC's JSON"
+    add("puzzle", metavar="PUZZLE", help=text)
+    add("--out", type=Path, metavar="FILE", help="draw the answer there, as .png or .svg")
+    return made
+
+
+def submission_parser() -> Parser:
+    """The words of `hrm-sweep submission`."""
+    text = "Answer ARC tasks with a trained model: two attempts at each test input."
+    made = Parser(prog=f"{PROGRAM} submission", description=text)
+    add = _add_model(made)
+    text = "JSON files, one a task or all in one, as ARC and Kaggle have them"
+    add("--tasks", type=Path, required=True, metavar="FOLDER", help=text)
+    add("--out", type=Path, required=True, metavar="FILE", help="such as submission.json")
+    return made
+
+
+def _add_model(made: Parser) -> Callable[..., Any]:
+    """Add a model and how it answers; return what adds more."""
     add = made.add_argument
     text = "a sweep's folder, a run's folder or checkpoint, or a published checkpoint"
     add("model", type=Path, metavar="MODEL", help=text)
-    text = "the puzzle or a file of it (- for standard input): digits, rows of a maze, ARC's JSON"
-    add("puzzle", metavar="PUZZLE", help=text)
     add("--trial", type=int, metavar="N", help="of a sweep (default: the best, confirmed if any)")
     text = "the puzzles that the model was trained on, where it does not tell"
     add("--dataset", type=Path, metavar="FOLDER", help=text)
-    add("--out", type=Path, metavar="FILE", help="draw the answer there, as .png or .svg")
     add("--segments", type=int, metavar="N", help="of a puzzle, at most (default: as trained)")
     text = "fixed: all segments; act: as many as the model asks for (default: fixed)"
     add("--halting", choices=("fixed", "act"), default="fixed", help=text)
     text = "views of an ARC input that vote (default: 32)"
     add("--voting", type=int, default=32, metavar="N", help=text)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER")
-    return made
+    return add
+
+
+def _submission(words: Sequence[str]) -> int:
+    options = submission_parser().parse_args(words)
+    from sweep_platform.api import write_submission
+
+    say(write_submission(**vars(options)))
+    return DONE
 
 
 def _named(field: str) -> str:
     """What a user of `solve` calls a field."""
-    options = ("trial", "dataset", "out", "segments", "halting", "voting", "device")
+    options = ("trial", "tasks", "dataset", "out", "segments", "halting", "voting", "device")
     return f"--{field}" if field in options else field
 
 

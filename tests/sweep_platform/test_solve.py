@@ -234,3 +234,44 @@ def test_models_that_are_none_are_refused(
     assert other.manifest.name == "sudoku"
     folder = json.loads((runs["sudoku"] / "run.json").read_text())["dataset"]["folder"]
     assert cli.main(["solve", str(runs["maze"]), MAZE, "--dataset", folder]) == 2
+
+
+def test_a_submission_has_two_attempts_at_each_input(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks, out = tmp_path / "tasks", tmp_path / "new" / "submission.json"
+    tasks.mkdir()
+    written = scored_tasks(dataset_of(runs["arc"]))
+    for name, task in written.items():
+        for pair in task["test"]:
+            del pair["output"]
+        (tasks / f"{name}.json").write_text(json.dumps(task))
+    together = tmp_path / "arc-agi_test_challenges.json"
+    together.write_text(json.dumps(written))
+    words = ["submission", str(runs["arc"]), "--voting", "4", "--out", str(out), "--tasks"]
+    for place in (tasks, together):
+        assert cli.main([*words, str(place)]) == 0
+        assert f"{len(written)} of which" in capsys.readouterr().out
+        attempts = json.loads(out.read_text())
+        assert attempts.keys() == written.keys()
+        for name, task in written.items():
+            answered = solve(runs["arc"], json.dumps(task), voting=4, device="cpu")
+            assert len(attempts[name]) == len(task["test"])
+            for one, grid in zip(attempts[name], json.loads(answered.text), strict=True):
+                assert one["attempt_1"] == (grid or [[0]])
+                assert all(len(row) == len(one["attempt_2"][0]) > 0 for row in one["attempt_2"])
+    before = out.read_bytes()
+    (tasks / "foreign.json").write_text('{"train": [], "test": 3}')
+    assert cli.main([*words, str(tasks)]) == 2
+    assert "task 'foreign' holds no ARC task" in capsys.readouterr().err
+    (tasks / "again").mkdir()
+    shutil.copy(tasks / "foreign.json", tasks / "again")
+    assert cli.main([*words, str(tasks)]) == 2
+    assert "has two tasks named 'foreign'" in capsys.readouterr().err
+    for place in (tmp_path / "nowhere", tmp_path / "new" / "none"):
+        assert cli.main([*words, str(place)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    maze = ["submission", str(runs["maze"]), "--out", str(out), "--tasks", str(together)]
+    assert cli.main(maze) == 2
+    assert "was trained on no ARC tasks" in capsys.readouterr().err
+    assert out.read_bytes() == before

@@ -29,6 +29,7 @@ _REPOSITORIES = ("corpus", "data", "tasks")
 """Folders that hold all tasks of a copy of ConceptARC's, ARC's or re-arc's repository."""
 _MOST_PAIRS = 10_000
 _REMEDY = "restore or remove it"
+_NAME_ONE = "name a folder or file of ARC tasks"
 
 
 def task_files(place: Path) -> list[Path]:
@@ -49,11 +50,7 @@ def read_task_files(place: Path, in_evaluation_half: bool = False) -> list[Task]
 
     Raises `DatasetError` if there is none, two share a name, or a file holds no task.
     """
-    try:
-        files = task_files(place)
-    except OSError as error:
-        problem = f"can't be read ({error.strerror})"
-        raise DatasetError.of(place, problem, "name a folder or file of ARC tasks") from error
+    files = _files(place)
     found = [
         (task, file)
         for file in files
@@ -61,13 +58,37 @@ def read_task_files(place: Path, in_evaluation_half: bool = False) -> list[Task]
         for task in _read(file, in_evaluation_half)
     ]
     if not found:
-        raise DatasetError.of(place, "holds no JSON files", "name a folder or file of ARC tasks")
+        raise DatasetError.of(place, "holds no JSON files", _NAME_ONE)
     found.sort(key=lambda one: one[0].name)
     for (task, file), (other, another) in pairwise(found):
         if task.name == other.name:
             problem = f"has task {task.name}, as {another} has"
             raise DatasetError.of(file, problem, "keep one")
     return [task for task, _ in found]
+
+
+def raw_tasks(place: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the name and content of each task of a folder or file, whether or not it is one.
+
+    Raises `DatasetError` where there is no file, or one that is no JSON object or list.
+    """
+    files = _files(place)
+    if not files:
+        raise DatasetError.of(place, "holds no JSON files", _NAME_ONE)
+    for file in files:
+        if not _is_of_another(file, files):
+            content = _json(file)
+            try:
+                yield from _tasks(file, content)
+            except (TypeError, LookupError, AttributeError) as error:
+                raise DatasetError.of(file, "holds no ARC task", _REMEDY) from error
+
+
+def _files(place: Path) -> list[Path]:
+    try:
+        return task_files(place)
+    except OSError as error:
+        raise DatasetError.of(place, f"can't be read ({error.strerror})", _NAME_ONE) from error
 
 
 def _solutions_of(file: Path) -> Path | None:

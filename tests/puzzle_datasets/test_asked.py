@@ -76,6 +76,7 @@ def test_inputs_of_a_task_come_back_as_they_were(inputs: list[Any]) -> None:
         ("arc", "[[[1, 1, 1, 1, 1]]]"),
         ("arc", "[" * 100_000),
         ("arc", '{"name": "foreign"}'),
+        pytest.param("arc", str([[[1]]] * 101), id="too many inputs"),
     ],
 )
 def test_what_is_no_puzzle_is_refused(kind: str, text: str) -> None:

@@ -22,6 +22,8 @@ from puzzle_datasets.kinds.text import FIELD
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import BLANK_IDENTIFIER, COLOUR_OFFSET, NO_GROUP, Tokens
 
+MOST_INPUTS = 100
+"""Of a task: each is held in all its views at once."""
 _REMEDY = "give a task's JSON, with `train` pairs and `test` inputs, or a list of input grids"
 
 
@@ -58,6 +60,8 @@ def _task(content: Any) -> AskedTask:
         task = AskedTask(pairs_from(content.get("train", [])), tests)
     if not task.inputs:
         raise ValueError("it has no test input")
+    if len(task.inputs) > MOST_INPUTS:
+        raise ValueError(f"it has over {MOST_INPUTS} test inputs")
     return task
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import puzzle_datasets.common.start  # noqa: F401
 from hrm.commands.machine import option_names
+from hrm.commands.output import require_own_file
 from hrm.commands.trained_model import (
     ProgressLine,
     add_trained_model,
@@ -15,7 +16,6 @@ from hrm.commands.trained_model import (
     introduction,
     load_trained,
 )
-from hrm.config import ConfigError
 from hrm.evaluation import result
 from hrm.evaluation.evaluation import EvaluationOptions, resolved, run_evaluation
 from hrm.model.devices import gpu_memory
@@ -26,6 +26,8 @@ from puzzle_datasets.common.files import write_json
 from puzzle_datasets.kinds.floors import best_floor
 
 PROGRAM = "hrm.evaluate"
+RECORD = ("checkpoint", "dataset", "evaluated", "options", "result")
+"""Keys by which a file of results, which may be replaced, is told from others."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -49,8 +51,8 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _evaluate(arguments: Namespace) -> int:
-    if arguments.json is not None and arguments.json.is_dir():
-        raise ConfigError.of("json", f"names the folder {arguments.json}", "name a file")
+    if arguments.json is not None:
+        require_own_file(arguments.json, RECORD)
     options = EvaluationOptions(
         segments=arguments.segments,
         halting=arguments.halting,

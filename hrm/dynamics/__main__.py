@@ -7,9 +7,9 @@ from pathlib import Path
 import puzzle_datasets.common.start  # noqa: F401
 from hrm.charts import lacking
 from hrm.commands.machine import option_names
+from hrm.commands.output import require_own_folder
 from hrm.commands.trained_model import add_trained_model, load_several
-from hrm.config import ConfigError
-from hrm.dynamics.report import ReportOptions, write_report
+from hrm.dynamics.report import NUMBERS, ReportOptions, write_report
 from hrm.model.devices import gpu_memory
 from puzzle_datasets.common.command_line import Parser
 from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
@@ -31,8 +31,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: Namespace) -> int:
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise ConfigError.of("out", f"names {arguments.out}, no folder", "name a folder")
+    require_own_folder(arguments.out, NUMBERS)
     options = ReportOptions(
         puzzles=arguments.puzzles,
         limit=arguments.limit,

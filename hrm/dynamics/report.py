@@ -22,6 +22,9 @@ from puzzle_datasets.loader import evaluation_batches
 from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest
 
+NUMBERS = "dynamics.json"
+"""The first file that is written; a folder that has it is a former report's."""
+
 CHARTS = {
     "residuals": (residual_chart, "Forward residuals"),
     "participation": (participation_chart, "Participation ratios"),
@@ -166,7 +169,7 @@ def _write_numbers(
     ]
     dataset = {"name": manifest.name, "fingerprint": manifest.fingerprint}
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "dynamics.json", {"dataset": dataset, "models": models})
+    write_json(folder / NUMBERS, {"dataset": dataset, "models": models})
 
 
 def _write_charts(measured: Sequence[Dynamics], folder: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hrm.checkpoints.loading import LoadedModel, require_segments, with_steps
+from hrm.commands.output import require_own_folder
 from hrm.commands.trained_model import description_of
 from hrm.config import ConfigError, ModelConfig, require_least
 from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
@@ -98,8 +99,7 @@ def begin(loaded: LoadedModel, dataset: PuzzleDataset, options: GridOptions, fol
     trained, checkpoint = (config.N, config.T, config.M_max), found["checkpoint"]
     file = folder / FILE
     if not file.exists():
-        if folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
-            raise ConfigError.of(folder, "holds other files", "name another folder")
+        require_own_folder(folder, FILE)
         return Grid(subject=subject, trained=trained, checkpoint=checkpoint)
     grid = _read(file, checkpoint)
     for name, value in subject.items():

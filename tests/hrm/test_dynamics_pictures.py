@@ -224,6 +224,8 @@ def test_without_altair_there_are_numbers_and_no_pictures(
 ) -> None:
     monkeypatch.setitem(sys.modules, "altair", None)
     out = trained / "out"
+    out.mkdir()
+    (out / "dynamics.json").write_text("{}")  # a former report, which is written anew
     words = [str(trained), "--dataset", str(arc_folder), "--out", str(out), "--limit", "2"]
     assert main([*words, "--puzzles", "1", "--segments", "2"]) == 0
     said = capsys.readouterr().err
@@ -282,6 +284,15 @@ def test_bad_wishes_are_refused_in_a_sentence(
     assert message in said
     assert len(said.splitlines()) == 1
     assert not (trained / "out").exists()
+
+
+def test_a_folder_of_other_files_is_left_alone(
+    trained: Path, arc_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(arc_folder.rglob("*"))
+    assert main([str(trained), "--dataset", str(arc_folder), "--out", str(arc_folder)]) == 2
+    assert "holds other files; name another folder.\n" in capsys.readouterr().err
+    assert sorted(arc_folder.rglob("*")) == before
 
 
 def test_puzzles_of_another_length_are_refused(

@@ -254,6 +254,27 @@ def test_mistakes_are_told_in_a_sentence(
     assert err.count("\n") == 1
 
 
+def test_numbers_replace_nothing_but_former_numbers(
+    sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
+) -> None:
+    train(sudoku)
+    foreign = {
+        "checkpoint.pt": "is no text in UTF-8; name another file.",
+        "other.yaml": "is no JSON; name another file.",
+        "manifest.json": "exists and was not written by this command; name another file.",
+    }
+    (tmp_path / "other.yaml").write_text("N: [1, 2]\n")
+    shutil.copy(sudoku / "manifest.json", tmp_path)
+    for name, message in foreign.items():
+        before = (tmp_path / name).read_bytes()
+        status, out, err = run(sudoku, "--json", tmp_path / name)
+        assert (status, out) == (2, "")
+        assert err.endswith(f"{name} {message}\n")
+        assert (tmp_path / name).read_bytes() == before
+    for _ in range(2):
+        assert run(sudoku, "--json", tmp_path / "o.json")[0] == 0
+
+
 def test_what_does_not_fit_is_refused_before_work(
     sudoku: Path, train: Callable[..., Trainer], run: Run, tmp_path: Path
 ) -> None:

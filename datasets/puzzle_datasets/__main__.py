@@ -6,16 +6,17 @@ The commands that need torch import it themselves, so that help comes at once.
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import puzzle_datasets.common.start  # noqa: F401
 from puzzle_datasets.commands.prepare import build_at, folder_name, puzzle_set, puzzle_sets
 from puzzle_datasets.common.command_line import Parser, add_settings, flag, given
 from puzzle_datasets.common.errors import DatasetError
-from puzzle_datasets.common.exit_status import DONE, guarded, say
+from puzzle_datasets.common.exit_status import DONE, OutputError, guarded, say
 from puzzle_datasets.common.options import make
 from puzzle_datasets.drawing.picture import Sample
 from puzzle_datasets.storage.schema import Split
@@ -23,6 +24,9 @@ from puzzle_datasets.storage.shards import read_manifest
 from puzzle_datasets.storage.writer import Report
 
 DEFAULT_DATA = Path("data")
+
+SECONDS = 30.0
+"""Between two lines of progress where there is no terminal."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -132,10 +136,14 @@ def _option_of(field: str) -> str:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Report | None]:
-    """Show how many pairs are written, on one line of a terminal that is wiped at the end."""
+def _progress(what: str) -> Iterator[Report]:
+    """Show how many pairs are written, on one line of a terminal that is wiped at the end.
+
+    Elsewhere a line comes every half minute.
+    """
     if not sys.stderr.isatty():
-        yield None
+        with _told_now_and_then(what) as quiet:
+            yield quiet
         return
 
     def report(split: Split, pairs: int) -> None:
@@ -146,6 +154,28 @@ def _progress(what: str) -> Iterator[Report | None]:
         yield report
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _told_now_and_then(what: str) -> Iterator[Report]:
+    """Print every `SECONDS` how many pairs are written, also while none is added."""
+    done, known = Event(), ["no pair is written yet"]
+
+    def report(split: Split, pairs: int) -> None:
+        known[0] = f"{pairs:,} {split} pairs are written"
+
+    def tell() -> None:
+        with suppress(OutputError):
+            while not done.wait(SECONDS):
+                print(f"{what}: {known[0]}", file=sys.stderr, flush=True)
+
+    thread = Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield report
+    finally:
+        done.set()
+        thread.join()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import puzzle_datasets.__main__ as command
 from puzzle_datasets.__main__ import main
 from puzzle_datasets.commands.prepare import puzzle_sets
 
@@ -77,6 +78,25 @@ def test_a_set_is_built_seen_verified_and_exported(
         (["build", "maze", "--side", "two"], "'two' is no value; give a whole number"),
         (["build", "maze", "--sid", "5"], "unrecognized arguments: --sid"),
         (["build", "sudoku", "--side", "5"], "'5' is no value; give 4, 6 or 9"),
+        (
+            ["build", "sudoku", "--side", "4", "--train", "400000000"],
+            "--train is 400000000; give at most 3706560 with test, of which there are no more",
+        ),
+        (
+            ["build", "sudoku", "--side", "4", "--clues", "4", "--train", "600000"],
+            "give at most 524160 with test",
+        ),
+        (
+            ["build", "maze", "--side", "6", "--train", "900000"],
+            "give at most 208896 with test",
+        ),
+        (
+            ["build", "maze", "--side", "4", "--family", "random-walls", "--train", "4000000"],
+            "give at most 3932160 with test",
+        ),
+        (["build", "maze", "--out", "."], ". exists and is no puzzle set"),
+        (["build", "maze", "--out", ""], ". exists and is no puzzle set"),
+        (["build", "maze", "--out", "/"], "/ exists and is no puzzle set"),
         (["build", "chess"], "invalid choice: 'chess'"),
         (["build", "sudoku-extreme", "--csv", "nowhere"], "nowhere"),
         (["build", "official", "nowhere"], "nowhere"),
@@ -97,6 +117,20 @@ def test_what_a_user_gets_wrong_is_said_in_one_line(
     monkeypatch.chdir(tmp_path)
     assert said in refused(words, capsys)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.timeout(60)
+def test_a_long_build_says_now_and_then_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "SECONDS", 0.01)
+    said = ""
+    with command._progress("building") as report:
+        while "building: no pair is written yet\n" not in said:
+            said += capsys.readouterr().err
+        report("train", 5_000)
+        while "building: 5,000 train pairs are written\n" not in said:
+            said += capsys.readouterr().err
 
 
 def test_a_folder_of_the_user_is_never_named_for_deletion(

@@ -38,6 +38,8 @@ def draw(folder: Path, into: Path, sample: Sample) -> list[Path]:
     epochs. Replaces what it drew before. Raises `DatasetError` if the set is damaged, or files of
     these names are none of ours; `OSError` if they can't be written.
     """
+    if not into.name:
+        raise DatasetError.of("out", f"is {str(into)!r}, which names no file", "give a name")
     html, png = (into.with_name(f"{into.name}.{ending}") for ending in ("html", "png"))
     _require_ours(html, png)
     picture = picture_of(PuzzleDataset.open(folder), sample)

@@ -183,7 +183,8 @@ def naming(path: Path) -> Iterator[None]:
 
     An error that names something else, such as a file that was read meanwhile, stays as it is.
     """
-    own = (path, path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.lock"))
+    # Not `with_name`, which refuses a folder without a name, such as the root.
+    own = (path, *(path.parent / f".{path.name}.{end}" for end in ("partial", "lock")))
     try:
         yield
     except OSError as error:

@@ -17,6 +17,7 @@ from puzzle_datasets.common.draws import keyed_generator
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option, require
 from puzzle_datasets.kinds.maze import rules as maze
+from puzzle_datasets.kinds.maze.amount import most_mazes
 from puzzle_datasets.kinds.maze.kind import KIND
 from puzzle_datasets.kinds.maze.search import WIDEST, Family, Search
 from puzzle_datasets.storage.schema import LARGEST_SEED, Manifest, Split
@@ -71,6 +72,9 @@ class MazeSettings:
         between = f"give {least}, which is min_length, to {longest}"
         fits = least <= most <= longest
         require(self, "max_length", fits, between, DatasetError, ("min_length", *coupled))
+        if (most_there := most_mazes(self.family, self.side)) < self.train + self.test:
+            remedy = f"give at most {most_there:.0f} with test, of which there are no more"
+            require(self, "train", False, remedy, DatasetError, ("test", *coupled))
 
     @property
     def bounds(self) -> tuple[int, int]:

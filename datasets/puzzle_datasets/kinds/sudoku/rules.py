@@ -23,6 +23,9 @@ BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}
 """No puzzle with fewer clues has a unique solution."""
 
+SOLUTIONS = {4: 288, 6: 28_200_960, 9: 6_670_903_752_021_072_936_960}
+"""Full grids that keep every rule."""
+
 _SCORED_AT_ONCE = 8192  # grids; what the rules need in memory for them stays below 10 MB
 
 _ROUNDS = 3

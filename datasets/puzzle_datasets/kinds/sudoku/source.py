@@ -1,5 +1,6 @@
 """Generated Sudoku puzzles of 4×4, 6×6 and 9×9, each with a single solution."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -47,6 +48,19 @@ class SudokuSettings:
         possible = self.clues is None or fewest <= self.clues <= most
         remedy = f"give {fewest} to {most}, or none"
         require(self, "clues", possible, remedy, DatasetError, also=("side",))
+        if (most_there := self._most_puzzles) < self.train + self.test:
+            remedy = f"give at most {most_there} with test, of which there are no more"
+            require(self, "train", False, remedy, DatasetError, also=("test", "side", "clues"))
+
+    @property
+    def _most_puzzles(self) -> int:
+        """Puzzles that there are at most.
+
+        Without a number of clues, none has the clues of another one of its solution and more: such
+        sets of clues are no more than those of half the cells (Sperner's theorem).
+        """
+        cells = self.seq_len
+        return sudoku.SOLUTIONS[self.side] * math.comb(cells, self.clues or cells // 2)
 
     @property
     def vocab_size(self) -> int:

@@ -56,7 +56,7 @@ def raising(error: BaseException) -> Callable[[], int]:
         (RunError("the loss is NaN"), FAILED, "the loss is NaN."),
         (
             OSError(errno.ENOSPC, "Full", "f"),
-            BAD_INPUT,
+            FAILED,
             "f: Full; make room there or name another place.",
         ),
         (
@@ -70,6 +70,12 @@ def raising(error: BaseException) -> Callable[[], int]:
             ImportError("libtorch.so: failed to map", name="_C", path="/lib/torch/_C.so"),
             FAILED,
             "a library can't be loaded (libtorch.so: failed to map); have more memory free, or "
+            "install it again.",
+        ),
+        (
+            SystemError("initialization of _C failed"),
+            FAILED,
+            "a library can't be loaded (initialization of _C failed); have more memory free, or "
             "install it again.",
         ),
         (MemoryError(), FAILED, "the memory of this machine does not suffice."),

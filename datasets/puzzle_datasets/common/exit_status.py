@@ -58,10 +58,11 @@ def outcome(
     except RunError as error:
         return FAILED, _ended(str(error))
     except OSError as error:
-        return BAD_INPUT, _of_the_system(error)
+        status = FAILED if error.errno in DISK_FULL else BAD_INPUT
+        return status, _of_the_system(error)
     except MemoryError:
         return FAILED, "the memory of this machine does not suffice."
-    except ImportError as error:
+    except (ImportError, SystemError) as error:
         if (cause := _of_a_library(error)) is None:
             raise
         remedy = "have more memory free, or install it again"
@@ -171,8 +172,13 @@ class LastingStream:
 
 
 def _of_a_library(error: BaseException | None) -> BaseException | None:
-    """The cause of an error that lies in a shared library, which the system did not load."""
-    while error is not None and not str(getattr(error, "path", "")).endswith(".so"):
+    """The cause of an error that lies in a shared library, which the system did not load.
+
+    One that runs out of memory while it begins may leave Python no more than a `SystemError`.
+    """
+    while error is not None and not (
+        isinstance(error, SystemError) or str(getattr(error, "path", "")).endswith(".so")
+    ):
         error = error.__cause__ or error.__context__
     return error
 

@@ -140,11 +140,16 @@ class ModelConfig:
             11
 
         The `dataset`, a `PuzzleDataset` or its manifest, fixes vocabulary, length and number of
-        puzzle identities. Raises `ConfigError` where a value is impossible, or is no setting.
+        puzzle identities. Raises `ConfigError` where one of these is given as well, a value is
+        impossible, or is no setting.
         """
+        for name in DATASET_FIELDS:
+            if name in settings:
+                problem, remedy = "is given, but follows from the dataset", "leave it out"
+                raise ConfigError.of(name, problem, remedy, settings[name])
         manifest = getattr(dataset, "manifest", dataset)
-        sizes = {name: getattr(manifest, name, None) for name in DATASET_FIELDS}
-        return cls(**{**settings, **sizes})
+        sizes: dict[str, Any] = {n: getattr(manifest, n, None) for n in DATASET_FIELDS}
+        return cls(**sizes, **settings)
 
     @property
     def kind(self) -> ModelKind:

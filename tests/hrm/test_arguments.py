@@ -47,6 +47,10 @@ def parts(
         (lambda m, t, d: hrm.ModelConfig(), "vocab_size is missing"),
         (lambda m, t, d: hrm.ModelConfig(3), "ModelConfig has values without names"),
         (lambda m, t, d: hrm.ModelConfig.for_dataset(d, n=1), "n is no setting"),
+        (
+            lambda m, t, d: hrm.ModelConfig.for_dataset(d, vocab_size=7),
+            "vocab_size is given, but follows from the dataset; leave it out",
+        ),
         (lambda m, t, d: hrm.ModelConfig.for_dataset(None), "vocab_size is None"),
         (lambda m, t, d: hrm.TrainingConfig(), "training_flops is missing"),
         (lambda m, t, d: hrm.TrainingConfig(training_flops=1, x=1), "x is no setting"),

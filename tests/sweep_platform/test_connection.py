@@ -85,6 +85,18 @@ def test_a_wrong_token_is_named(head: str, tmp_path: Path) -> None:
     assert "asks for another token than this host offers" in said
 
 
+@pytest.mark.parametrize("address", ["ray://me:secret@{}", "me:secret@{}", "me:secret@nowhere"])
+def test_no_password_of_an_address_is_told(
+    address: str,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        place = f"127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(InputError) as caught:
+        require_ray(address.format(place))
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(caught.value.value)
+
+
 def test_a_port_that_is_not_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "CONNECT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 HIDDEN = "***"
 _USER = re.compile(r"([\w+.-]*)://([^\s]*)@")
+_BARE = re.compile(r"(?<![^\s\"'=])[^\s/:@]*:(?!//)\S*@(?=[\w.-]+:\d)")
+"""A name and a password before HOST:PORT, without a scheme."""
 _QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
@@ -70,8 +72,11 @@ def redact(text: str) -> str:
 
         >>> redact("postgresql://me@host/db, postgresql://me:pw@host/db, http://token@host")
         'postgresql://me@host/db, postgresql://***@host/db, http://***@host'
+        >>> redact("--address me:pw@head:6379")
+        '--address ***@head:6379'
     """
-    return _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(_without_credentials, text))
+    bare = _BARE.sub(f"{HIDDEN}@", _USER.sub(_without_credentials, text))
+    return _QUERY.sub(rf"\1{HIDDEN}", bare)
 
 
 def _without_credentials(address: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.common.text import HIDDEN
 from sweep_platform.execution.private import of_ray
 
 CONNECT_SECONDS, LAST_PORT = 5.0, 65535
@@ -30,7 +31,7 @@ def require_ray(address: str) -> None:
     place = address.removeprefix(_CLIENT)
     host, _, port = place.rpartition(":")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
-        raise InputError("--address", address, "write HOST:PORT or auto")
+        raise InputError("--address", _told(address), "write HOST:PORT or auto")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, UnicodeError) as error:
@@ -55,10 +56,9 @@ def _offer_token() -> None:
 def _require_welcome(address: str, answer: str) -> None:
     if answer == "UNAUTHENTICATED":
         raise InputError.of(
-            f"--address {address}",
+            f"--address {_told(address)}",
             "is a Ray cluster that asks for another token than this host offers",
             "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN",
-            address,
         )
     if answer not in ALIVE:
         raise no_answer(address, "something else listens there")
@@ -81,11 +81,17 @@ def asked(place: str) -> str:
         return "OK"
 
 
+def _told(address: str) -> str:
+    """An address as messages have it, without a name and a password before the host."""
+    _, at, place = address.rpartition("@")
+    return f"{HIDDEN}@{place}" if at else address
+
+
 def no_answer(address: str, problem: str) -> InputError:
     """The error of an address at which there is no Ray."""
     return InputError(
-        f"--address {address}",
-        address,
+        f"--address {_told(address)}",
+        None,
         "start one with `ray start --head`, correct the address, or leave it out to run here",
         problem=f"is not answered by a Ray cluster ({problem})",
     )

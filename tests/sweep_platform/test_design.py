@@ -113,6 +113,17 @@ def test_a_factorial_design_counts_its_combinations() -> None:
     assert resolved(ABLATION, "ablation.design=factorial").trials == 3 * 2 * 2
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("more", ["", "\nnuisance: [learning_rate]"])
+def test_a_design_of_more_than_anybody_trains_is_refused_before_it_is_made(more: str) -> None:
+    names = ("N", "T", "M_max", "H_layers", "L_layers", "hidden_size", "batch_size", "beta1")
+    listed = list(range(100, 400)) if not more else [100, 101, 102, 103]
+    change = ", ".join(f"{name}: {listed}" for name in names)
+    text = ABLATION.replace("N: [1, 3], T: [2], batch_size: [8]", change) + "  design: factorial"
+    with pytest.raises(InputError, match=r"`ablation.change` makes .* configurations.*10,000"):
+        resolved(text + more)
+
+
 @pytest.mark.parametrize("design", ["one_at_a_time", "factorial"])
 def test_a_design_that_was_written_out_is_the_same_when_it_is_read_again(design: str) -> None:
     spec = resolved(ABLATION, f"ablation.design={design}", "budget.trials=99")
@@ -185,7 +196,7 @@ def knob(draw: st.DrawFn) -> dict[str, Any]:
     if kind == "whole":
         return {"low": low, "high": low + more}
     if kind == "stepped":
-        return {"low": low, "high": low + more, "step": draw(st.integers(1, 4))}
+        return {"low": low, "high": low + more, "step": draw(st.integers(1, min(4, more or 1)))}
     return {"low": float(low), "high": float(low + more + 1), "log": kind == "log"}
 
 

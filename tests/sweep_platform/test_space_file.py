@@ -292,6 +292,9 @@ def test_a_scale_lies_on_top_and_settings_on_top_of_that(path: Path) -> None:
         ("space.N=[1", ["not YAML"]),
         ("space.N=", ["`space.N` is empty", "write {choices: [1, 2]}"]),
         ("scales.a=3", ["top of a file"]),
+        ("a" + ".a" * 50 + "=1", ["nested too deep", "at most 50 levels"]),
+        ("targets=[0.5, 0.5]", ["`targets` lists a value twice", "each once"]),
+        ("space.T={low: 1, high: 3, step: 5}", ["has a step of 5, which leaves 1 alone"]),
         ("seed=1e3", ["`seed` is 1000.0", "whole number"]),
     ],
 )
@@ -389,6 +392,7 @@ def test_another_puzzle_set_at_a_scale() -> None:
         "budget.minutes=1e300",
         "scales=false",
         "seed=1\nname: evil",
+        ".".join(["a"] * 100_000) + "=1",
     ],
 )
 def test_what_is_out_of_all_bounds_is_one_short_sentence(setting: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 
 from hrm.config import ModelConfig, TrainingConfig
-from puzzle_datasets.common.text import suggest
+from puzzle_datasets.common.text import shown, suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import (
     HEAD_DIM,
@@ -15,7 +15,14 @@ from sweep_platform.space.knobs import (
     share_of,
     values,
 )
-from sweep_platform.spec.schema import AblationSpec, Choices, Knob, Scalar, SweepSpec
+from sweep_platform.spec.schema import (
+    MOST_DESIGNED,
+    AblationSpec,
+    Choices,
+    Knob,
+    Scalar,
+    SweepSpec,
+)
 from sweep_platform.spec.yaml_source import Source, dotted
 
 _DEFAULTS = {
@@ -44,7 +51,8 @@ def laid_out(spec: SweepSpec, source: Source) -> SweepSpec:
     _require_changes(ablation, base, source)
     knobs = {name: Choices(choices=row) for name, row in listed.items()}
     compared = {name: knob for name, knob in knobs.items() if name not in spec.nuisance}
-    points = sum(1 for _ in design_points(ablation.design, compared))
+    points = _counted(ablation.design, compared)
+    _require_few(spec, points, source)
     _require_trials(spec, points, source)
     return _written_out(spec, ablation, knobs, points)
 
@@ -101,6 +109,23 @@ def _require_trials(spec: SweepSpec, points: int, source: Source) -> None:
             problem=f"is {trials}, but the design has {points} configurations",
             place=source.location(("budget", "trials")),
         )
+
+
+def _counted(design: str, knobs: Mapping[str, Choices]) -> int:
+    """The number of `design_points`, none of which is made."""
+    lengths = [len(knob.choices) for knob in knobs.values()]
+    if design == "factorial":
+        return math.prod(lengths)
+    return 1 + sum(length - 1 for length in lengths)
+
+
+def _require_few(spec: SweepSpec, points: int, source: Source) -> None:
+    if points * (spec.tuning.tries if spec.nuisance else 1) > MOST_DESIGNED:
+        tried = ", with tuning.tries at each" if spec.nuisance else ""
+        problem = f"makes {shown(points)} configurations{tried}, over {MOST_DESIGNED:,} in all"
+        path = ("ablation", "change")
+        remedy = "change fewer settings, or list fewer values"
+        raise InputError.of(dotted(path), problem, remedy, place=source.location(path))
 
 
 def _require_a_search(spec: SweepSpec, source: Source) -> None:

@@ -17,6 +17,7 @@ from sweep_platform.space.dataset import resolved_dataset
 from sweep_platform.space.design import laid_out
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import (
+    DEEPEST,
     KeyPath,
     Source,
     as_yaml,
@@ -186,6 +187,9 @@ def _parsed(setting: Setting) -> Source:
     if not equals or not key.strip():
         todo, problem = "write, say, --set budget.trials=20", "is not key=value"
         raise InputError(place, setting.text, todo, problem=problem)
+    if key.count(".") >= DEEPEST:
+        remedy = f"write at most {DEEPEST} levels"
+        raise InputError(place, None, remedy, problem="is nested too deep")
     path: KeyPath = tuple(key.strip().split("."))
     tree: Any = parse_scalar(value, place)
     for part in reversed(path):

@@ -37,6 +37,9 @@ MOST_REPLICATES, MOST_CONFIRMED = 1_000, 1_000
 MOST_VIEWS = 10_000
 """Of a test input; published evaluations take 1,001."""
 
+MOST_DESIGNED = 10_000
+"""Configurations of an ablation, with all nuisance values that are tried at each."""
+
 MOST_STEPS, MOST_CHOICES = 100_000, 1_000
 LARGEST = 1e15
 """Bounds of a knob: more values, or ends of a range further out, are slips of the pen."""
@@ -92,6 +95,9 @@ class Range(_Frozen):
             raise _fault("has both log and step", "keep one")
         if self.whole and isinstance(self.step, float):
             raise _fault(f"has a step of {self.step} between whole ends", "give a whole step")
+        if self.step and self.low < self.high and self.step > self.high - self.low:
+            problem = f"has a step of {self.step}, which leaves {self.low} alone"
+            raise _fault(problem, "give a smaller step, or {choices: [...]}")
         step = self.step or (1 if self.whole else math.inf)
         if (self.high - self.low) / step > MOST_STEPS:
             raise _fault(f"has over {MOST_STEPS:,} values", "give a larger step")
@@ -279,12 +285,12 @@ class SweepSpec(_Frozen):
     targets: Annotated[tuple[Share, ...], Listed] = ()
     """accuracies whose cost in training FLOPs is recorded"""
 
-    @field_validator("objectives")
+    @field_validator("objectives", "targets")
     @classmethod
-    def _distinct_objectives(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(objectives)) != len(objectives):
-            raise _fault("lists an objective twice", "list each once")
-        return objectives
+    def _distinct(cls, listed: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(listed)) != len(listed):
+            raise _fault("lists a value twice", "list each once")
+        return listed
 
     def public(self) -> dict[str, Any]:
         """The specification as plain data that may be printed and kept: without secrets."""

@@ -15,7 +15,7 @@ from sweep_platform.common.errors import InputError
 KeyPath = tuple[str | int, ...]
 
 
-_MOST_BYTES, _MOST_VALUES, _DEEPEST = 200_000, 10_000, 50
+_MOST_BYTES, _MOST_VALUES, DEEPEST = 200_000, 10_000, 50
 """Of a space file: bytes, keys and values with all aliases followed, and levels of nesting."""
 
 _TAG = "tag:yaml.org,2002:"
@@ -191,8 +191,8 @@ def _require_flat(text: str, name: str) -> None:
     for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise InputError.of(name, "is nested too deep", f"write at most {_DEEPEST} levels")
+        if depth > DEEPEST:
+            raise InputError.of(name, "is nested too deep", f"write at most {DEEPEST} levels")
         if count > 2 * _MOST_VALUES:  # collections have an event at their end, too
             raise _too_much(name)
 

@@ -5,8 +5,20 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from puzzle_datasets.common.records import ContradictionError, record_from, require_moment
-from puzzle_datasets.common.text import shown
+from puzzle_datasets.common.records import (
+    ContradictionError,
+    record_from,
+    require_least,
+    require_moment,
+)
+
+_ROUNDING = 1e-3
+"""Of shares that were added up, some in single precision."""
+
+_AMOUNTS = (
+    *("step", "training_flops", "examples", "device_seconds", "examples_per_second"),
+    *("peak_memory_bytes", "learning_rate", "mean_segments"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +47,7 @@ class Curve:
         _require_shares(*self.exact_accuracy, *self.token_accuracy)
         if not all(low < high for low, high in pairwise((0, *self.inference_flops))):
             raise ContradictionError("has inference_flops that do not rise from above 0")
-        if self.puzzles < 1:
-            raise ContradictionError(f"has {shown(self.puzzles)} as puzzles, not 1 or more")
+        require_least(1, puzzles=self.puzzles)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +68,9 @@ class Halting:
         if not self.segments:
             raise ContradictionError("has no segments")
         _require_shares(self.exact_accuracy, *self.segments)
+        if abs(sum(self.segments) - 1) > _ROUNDING:
+            raise ContradictionError("has shares of segments that do not add up to 1")
+        require_least(0, inference_flops=self.inference_flops)
 
     @property
     def mean_segments(self) -> float:
@@ -85,6 +99,7 @@ class Votes:
 
     def __post_init__(self) -> None:
         _require_shares(self.pass_1, self.pass_2, self.pass_1_tasks, self.pass_2_tasks)
+        require_least(0, inputs=self.inputs, tasks=self.tasks, votes=self.votes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +140,10 @@ class Progress:
     curve: Curve | None = None
     halting: Halting | None = None
     votes: Votes | None = None
+
+    def __post_init__(self) -> None:
+        require_least(1, total_steps=self.total_steps)
+        require_least(0, **{name: getattr(self, name) for name in _AMOUNTS})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,10 @@ CURVE = Curve(
     exact_accuracy=(0.0, 0.5), token_accuracy=(0.1, 0.6), inference_flops=(10, 20), puzzles=4
 )
 HALTING = Halting(exact_accuracy=0.5, segments=(0.5, 0.5), inference_flops=15.0)
+VOTES: dict[str, Any] = {
+    **dict.fromkeys(("pass_1", "pass_2", "pass_1_tasks", "pass_2_tasks"), 0.5),
+    **dict.fromkeys(("inputs", "tasks", "votes"), 3),
+}
 PROGRESS = Progress(
     step=1,
     total_steps=2,
@@ -116,6 +120,15 @@ def test_what_was_written_is_read(run: RunFolder, arc: PuzzleDataset) -> None:
         (("progress", "curve", "inference_flops"), [-5, 20], "that do not rise from above 0"),
         (("progress", "curve", "inference_flops"), [10, 10], "that do not rise from above 0"),
         (("progress", "curve", "puzzles"), -4, "has -4 as puzzles"),
+        (("progress", "step"), -1, "has -1 as step, not 0 or more"),
+        (("progress", "total_steps"), 0, "has 0 as total_steps, not 1 or more"),
+        (("progress", "training_flops"), -5, "has -5 as training_flops"),
+        (("progress", "device_seconds"), -0.5, "has -0.5 as device_seconds"),
+        (("progress", "halting", "segments"), [0.5, 0.2], "that do not add up to 1"),
+        (("progress", "halting", "inference_flops"), -1.0, "has -1.0 as inference_flops"),
+        (("progress", "votes"), VOTES | {"votes": -1}, "has -1 as votes"),
+        (("progress", "step"), 2**63, "line 1 has 9223372036854775808 as progress.step"),
+        (("progress", "loss"), -(2**70), "as progress.loss, which is not a number of at most"),
         (("progress", "step"), 10**400, "a number of over 30 digits"),
     ],
 )
@@ -130,6 +143,14 @@ def test_a_report_that_contradicts_itself_is_refused(
     with pytest.raises(ConfigError) as caught:
         list(run.measurements())
     assert said in str(caught.value)
+
+
+def test_flops_may_be_more_than_tables_count(run: RunFolder) -> None:
+    content = json.loads(run.metrics.read_text())
+    content["progress"]["training_flops"] = 10**23
+    content["progress"]["curve"]["inference_flops"] = [10**20, 10**21]
+    run.metrics.write_text(json.dumps(content) + "\n")
+    assert [one.progress.training_flops for one in run.measurements()] == [10**23]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,22 @@ def test_sessions(make_sweep) -> None:
     assert ended.end is SessionEnd.INTERRUPTED
 
 
+def test_a_folder_that_was_moved_away_is_not_made_anew(make_sweep, tmp_path: Path) -> None:
+    sweep = make_sweep(TrialState.COMPLETE, None)
+    trial = sweep.trials()[1]
+    record = trial.record()
+    sweep.root.rename(tmp_path / "elsewhere")
+    for write in (
+        lambda: sweep.session_ended(SessionEnd.DONE),
+        sweep.session_told,
+        lambda: trial.create(record),
+        lambda: trial.replicate("measure-0").write_error("a traceback"),
+    ):
+        with pytest.raises((OSError, InputError), match=sweep.root.name):
+            write()
+    assert not sweep.root.exists()
+
+
 def test_a_paused_replicate_may_go_on(make_sweep) -> None:
     trial = first(make_sweep(None).trials()[0])
     trial.end(Outcome(state=TrialState.PAUSED, reason="interrupted", ended=0.0))

@@ -1,9 +1,11 @@
 """Replicates of a sweep: the same for all its trials, and others for all else."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.store.replicate import Purpose, replicates
+from puzzle_datasets.common.records import ContradictionError
+from sweep_platform.store.replicate import Purpose, Replicate, replicates
 
 SEED = st.integers(0, 2**32)
 
@@ -29,3 +31,8 @@ def test_all_trials_of_a_sweep_have_the_same(drive) -> None:
     assert [job.record.number for job in jobs] == [0, 0, 1, 1]
     assert [job.replicate for job in jobs] == [*replicates(7, Purpose.MEASURE, 2)] * 2
     assert [job.folder.replicate() for job in jobs] == [job.replicate for job in jobs]
+
+
+def test_a_replicate_has_a_number_from_0() -> None:
+    with pytest.raises(ContradictionError, match="has -1 as number"):
+        Replicate(purpose=Purpose.MEASURE, number=-1, seed=0)

@@ -1,5 +1,6 @@
 """Frozen dataclasses made of plain values, such as a JSON file's, with every type checked."""
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -11,8 +12,14 @@ from puzzle_datasets.common.text import shown
 
 Record = TypeVar("Record")
 
+LARGEST_WHOLE = 2**63 - 1
+"""Of whole numbers, as tables hold them; FLOPs, which are counted exactly, may be more."""
+
 FIRST_MOMENT, LAST_MOMENT = -62_135_596_800, 253_402_300_799
 """Unix seconds of the first and the last second that `datetime` has."""
+
+
+_FLOPS = re.compile(r"flops(\[\d+\])?$")
 
 
 class MisfitError(ValueError):
@@ -31,6 +38,13 @@ def require_moment(name: str, seconds: float) -> None:
     """Raise `ContradictionError` unless Unix seconds are a moment that calendars have."""
     if not FIRST_MOMENT <= seconds <= LAST_MOMENT:
         raise ContradictionError(f"has {shown(seconds)} as {name}, which is no moment")
+
+
+def require_least(least: int, **numbers: float) -> None:
+    """Raise `ContradictionError` for a number below the least that it may be."""
+    for name, number in numbers.items():
+        if number < least:
+            raise ContradictionError(f"has {shown(number)} as {name}, not {least} or more")
 
 
 def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
@@ -93,6 +107,8 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
     if isinstance(part, type) and issubclass(part, Enum) and not others:
         return _member(value, part, key)
     if origin not in (tuple, dict, Mapping) and is_of(value, hint):
+        if type(value) is int and abs(value) > LARGEST_WHOLE and not _FLOPS.search(key):
+            raise _misfit(key, value, f"a number of at most {LARGEST_WHOLE}")
         return value
     raise _misfit(key, value, _described(hint))
 

@@ -233,7 +233,9 @@ class SweepSession:
                 f"{redact(self.tracking_uri)} is back to send them."
             )
         else:
-            with suppress(OSError):  # else the next session looks whether MLflow has it all
+            with suppress(
+                OSError, UserError
+            ):  # else the next session looks whether MLflow has it all
                 self.folder.session_told()
 
 

@@ -25,7 +25,7 @@ from puzzle_datasets.common.files import (
     write_json,
 )
 from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import MisfitError
+from puzzle_datasets.common.records import ContradictionError, MisfitError
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.sections import require_moment, require_sections
 from sweep_platform.store.trial import TrialFolder
@@ -77,6 +77,11 @@ class SweepRecord:
     experiment: str | None = None
     root: str | None = None
     format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        for name in ("id", "name"):
+            if not getattr(self, name):
+                raise ContradictionError(f"has an empty {name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,15 +159,21 @@ class SweepFolder:
 
     def session_started(self) -> None:
         """Note that a driver took up the sweep."""
-        append_json_line(self.root / "sessions.jsonl", {"started": time.time()})
+        self._note({"started": time.time()})
 
     def session_ended(self, end: SessionEnd) -> None:
         """Note how the driver ended."""
-        append_json_line(self.root / "sessions.jsonl", {"ended": time.time(), "end": end})
+        self._note({"ended": time.time(), "end": end})
 
     def session_told(self) -> None:
         """Note that the tracker has all that is here."""
-        append_json_line(self.root / "sessions.jsonl", {"told": True})
+        self._note({"told": True})
+
+    def _note(self, content: dict[str, Any]) -> None:
+        if not self.exists():
+            remedy = "resume the sweep where it is now"
+            raise InputError.of(self.root, "was moved or removed while the sweep ran", remedy)
+        append_json_line(self.root / "sessions.jsonl", content)
 
     def sessions(self) -> list[Session]:
         """Every driver's work, oldest first."""

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from puzzle_datasets.common.records import require_least
+
 
 class Purpose(StrEnum):
     """What a replicate is trained for; each purpose has seeds of its own."""
@@ -26,6 +28,9 @@ class Replicate:
     purpose: Purpose
     number: int
     seed: int
+
+    def __post_init__(self) -> None:
+        require_least(0, number=self.number)
 
     @property
     def label(self) -> str:

@@ -15,9 +15,14 @@ from typing import Any
 
 from hrm.config import ConfigError
 from hrm.runs.folder import Outcome, OutcomeFile, RunFiles, RunState, require_settings
-from puzzle_datasets.common.files import write_file, write_json
+from puzzle_datasets.common.files import write_json, write_whole
 from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import MisfitError, record_from
+from puzzle_datasets.common.records import (
+    ContradictionError,
+    MisfitError,
+    record_from,
+    require_least,
+)
 from sweep_platform.spec.schema import Scalar
 from sweep_platform.store.replicate import Purpose, Replicate
 
@@ -62,6 +67,12 @@ class TrialRecord:
     training_flops: int
     inference_flops: int
     inactive: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_least(0, number=self.number, study_number=self.study_number)
+        require_least(1, **self.costs)
+        if not self.signature:
+            raise ContradictionError("has an empty signature")
 
     @property
     def knobs(self) -> dict[str, Any]:
@@ -123,7 +134,7 @@ class ReplicateFolder(RunFiles):
 
     def write_error(self, traceback: str) -> None:
         """Keep the traceback of an error."""
-        write_file(self.error, traceback.encode())
+        write_whole(self.error, lambda stream: stream.write(traceback.encode()))
 
 
 class TrialFolder:
@@ -141,7 +152,8 @@ class TrialFolder:
 
     def create(self, record: TrialRecord) -> None:
         """Write the trial's configuration, before it starts."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root.parent, self.root):  # not the sweep's, which may have been moved
+            folder.mkdir(exist_ok=True)
         sections = {name: getattr(record, name) for name in _SECTIONS}
         place = {name: getattr(record, name) for name in _TRIAL}
         write_json(self._trial, {"format": FORMAT, **sections, "costs": record.costs, **place})

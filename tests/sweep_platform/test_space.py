@@ -29,7 +29,7 @@ def whole_knobs(draw: st.DrawFn, low: int, high: int) -> dict[str, Any]:
         return {"choices": draw(listed)}
     first, last = sorted((draw(st.integers(low, high)), draw(st.integers(low, high))))
     log = first > 0 and draw(st.booleans())
-    step = None if log else draw(st.none() | st.integers(1, high))
+    step = None if log else draw(st.none() | st.integers(1, max(1, last - first)))
     return {"low": first, "high": last, "log": log, "step": step}
 
 
@@ -38,7 +38,11 @@ def fraction_knobs(draw: st.DrawFn) -> dict[str, Any]:
     tenths = st.integers(1, 9).map(lambda tenth: tenth / 10)
     first, last = sorted((draw(tenths), draw(tenths)))
     log = draw(st.booleans())
-    step = None if log else draw(st.sampled_from([None, 0.05, 0.1, 0.3]))
+    step = (
+        None
+        if log
+        else draw(st.sampled_from([None, *(s for s in (0.05, 0.1, 0.3) if s <= last - first)]))
+    )
     return {"low": first, "high": last, "log": log, "step": step}
 
 
@@ -189,6 +193,7 @@ def test_likeness_lists_each_point_once_the_nearest_first(knobs: Any) -> None:
         (Range(low=1, high=4, step=2), [1, 3]),
         (Range(low=2, high=2), [2]),
         (Range(low=0.1, high=0.7, step=0.2), [0.1, 0.3, 0.5, 0.7]),
+        (Range(low=0.4, high=0.7, step=0.3), [0.4, 0.7]),
         (Range(low=0, high=1.0, step=0.4), [0.0, 0.4, 0.8]),
         (Range(low=0.5, high=0.5), [0.5]),
         (Range(low=0.5, high=0.6), None),

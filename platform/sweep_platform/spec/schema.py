@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -95,7 +96,11 @@ class Range(_Frozen):
             raise _fault("has both log and step", "keep one")
         if self.whole and isinstance(self.step, float):
             raise _fault(f"has a step of {self.step} between whole ends", "give a whole step")
-        if self.step and self.low < self.high and self.step > self.high - self.low:
+        # In decimals, where 0.7 is a step of 0.3 above 0.4.
+        low, high, wide = (
+            Decimal(str(number)) for number in (self.low, self.high, self.step or 0)
+        )
+        if low < high < low + wide:
             problem = f"has a step of {self.step}, which leaves {self.low} alone"
             raise _fault(problem, "give a smaller step, or {choices: [...]}")
         step = self.step or (1 if self.whole else math.inf)

@@ -136,7 +136,7 @@ def _progress(flops: int) -> Progress:
         examples=1,
         device_seconds=1.0,
         examples_per_second=1.0,
-        peak_memory_bytes=None,
+        peak_memory_bytes=1,
         curve=None,
         halting=None,
     )

@@ -54,12 +54,12 @@ def outcome(
         with lasting_output():
             return work(), ""
     except UserError as error:
-        return BAD_INPUT, error.sentence(None if error.field is None else named(error.field))
+        status = FAILED if _of_full_disk(error) else BAD_INPUT
+        return status, error.sentence(None if error.field is None else named(error.field))
     except RunError as error:
         return FAILED, _ended(str(error))
     except OSError as error:
-        status = FAILED if error.errno in DISK_FULL else BAD_INPUT
-        return status, _of_the_system(error)
+        return FAILED if _of_full_disk(error) else BAD_INPUT, _of_the_system(error)
     except MemoryError:
         return FAILED, "the memory of this machine does not suffice."
     except (ImportError, SystemError) as error:
@@ -73,6 +73,15 @@ def outcome(
         return BAD_INPUT, f"{shown(error.object)} can't be written as text; give other characters."
     except KeyboardInterrupt:
         return INTERRUPTED, "interrupted."
+
+
+def _of_full_disk(error: BaseException | None) -> bool:
+    """Whether more room would mend it: no fault of what was given, but one met on the way."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def complain(program: str, sentence: str) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -151,8 +152,10 @@ class AnswerFile:
         """The evaluations in a file, none where there is no such file."""
         if path.exists():
             with _opened(path) as parquet:
-                for number, key in enumerate(_keys_of(path, parquet)):
-                    yield key, parquet.read_row_group(number)
+                keys = enumerate(_keys_of(path, parquet))
+                # Files of before have a large evaluation in several row groups.
+                for key, places in groupby(keys, key=lambda pair: pair[1]):
+                    yield key, parquet.read_row_groups([number for number, _ in places])
 
     def _table(self, purpose: str, replicate: int, answers: PuzzleAnswers) -> pa.Table:
         rows, segments = answers.solved.shape
@@ -183,7 +186,7 @@ def _write(tables: Iterable[pa.Table], stream: BinaryIO) -> None:
     options: dict[str, Any] = {"column_encoding": _DIFFERENCES, "use_dictionary": _REPEATED}
     with pq.ParquetWriter(stream, SCHEMA, compression="zstd", **options) as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table, row_group_size=max(1, len(table)))
 
 
 def _keys_of(path: Path, parquet: pq.ParquetFile) -> list[_Key]:

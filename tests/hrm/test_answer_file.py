@@ -238,3 +238,23 @@ def test_single_bytes_changed_never_go_unnamed(tmp_path: Path) -> None:
             file.read()
         except ConfigError as error:
             assert error.field == str(file.path)
+
+
+def test_an_evaluation_of_over_a_million_rows_stays_whole(tmp_path: Path) -> None:
+    count = 2**20 + 1
+    zeros, ones = np.zeros(count, np.int32), np.ones(count, np.int32)
+    many = PuzzleAnswers(
+        step=1,
+        training_flops=10,
+        puzzles=np.arange(count, dtype=np.int32),
+        views=zeros,
+        tasks=zeros,
+        solved=np.ones((count, 1), np.bool_),
+        halted_at=ones,
+        vote_rank=zeros,
+    )
+    file = AnswerFile(tmp_path / "answers.parquet")
+    for replicate in range(2):
+        file.add([("measure", replicate, many)])
+    file.merge()
+    assert len(AnswerFile(file.path).read()) == 2 * count

@@ -250,6 +250,7 @@ def test_a_submission_has_two_attempts_at_each_input(
     together.write_text(json.dumps(written))
     words = ["submission", str(runs["arc"]), "--voting", "4", "--out", str(out), "--tasks"]
     for place in (tasks, together):
+        out.unlink(missing_ok=True)
         assert cli.main([*words, str(place)]) == 0
         assert f"{len(written)} of which" in capsys.readouterr().out
         attempts = json.loads(out.read_text())
@@ -261,6 +262,10 @@ def test_a_submission_has_two_attempts_at_each_input(
                 assert one["attempt_1"] == (grid or [[0]])
                 assert all(len(row) == len(one["attempt_2"][0]) > 0 for row in one["attempt_2"])
     before = out.read_bytes()
+    assert cli.main([*words, str(together)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    out.unlink()
     (tasks / "foreign.json").write_text('{"train": [], "test": 3}')
     assert cli.main([*words, str(tasks)]) == 2
     assert "task 'foreign' holds no ARC task" in capsys.readouterr().err
@@ -274,4 +279,4 @@ def test_a_submission_has_two_attempts_at_each_input(
     maze = ["submission", str(runs["maze"]), "--out", str(out), "--tasks", str(together)]
     assert cli.main(maze) == 2
     assert "was trained on no ARC tasks" in capsys.readouterr().err
-    assert out.read_bytes() == before
+    assert not out.exists()

@@ -81,6 +81,8 @@ def solve(
     """Answer a puzzle, and draw it to `out`; see `sweep_platform.api.solve`."""
     if out is not None and (out.suffix not in _PICTURES or out.is_dir()):
         raise InputError("out", str(out), "name a file that ends with .png or .svg")
+    if out is not None and out.exists():
+        raise InputError.of(out, "exists already", "name another file, or remove it")
     asked = SolvingOptions(**options)
     source, loaded, manifest, puzzles = opened(model, trial, dataset, device)
     solved = _solved(loaded, manifest, puzzle, asked, puzzles)

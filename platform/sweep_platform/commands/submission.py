@@ -38,6 +38,8 @@ def write_submission(
     """
     if out.is_dir():
         raise InputError("out", str(out), "name a file")
+    if out.exists():
+        raise InputError.of(out, "exists already", "name another file, or remove it")
     asked = SolvingOptions(**options)
     source, loaded, manifest, puzzles = opened(model, trial, dataset, device)
     if puzzles is None:

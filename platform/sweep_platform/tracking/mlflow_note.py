@@ -31,7 +31,7 @@ def _parts(sweep: SweepSummary) -> Iterator[list[str]]:
     where = "The whole report is among this run's artifacts: `report/report.html`."
     if (pages := mlflow_pages(sweep.record)) is not None:
         charts = f"[accuracy against compute]({pages.front}), [knobs]({pages.knobs})"
-        where = f"Charts of all configurations: {charts}. {where}"
+        where = f"Charts (of 100 replicates until you load more): {charts}. {where}"
     yield [where]
 
 

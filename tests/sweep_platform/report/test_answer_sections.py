@@ -11,6 +11,7 @@ from planted import planted
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.report.sections.answer import cheapest
+from sweep_platform.report.sections.compute.scaling import target_above
 from sweep_platform.store.summary import SweepSummary
 
 CORNERS = [
@@ -43,7 +44,7 @@ def test_the_answer_names_what_buys_accuracy_and_nothing_else(markdown: str) -> 
     assert re.match(r"T 2 over 1 \+\d\d\.\d", told)
     assert "N 2" not in told
     assert "of training in 60 replicates of 12 trials" in text
-    assert "- How sure: 5 seeds, picked on the puzzles that measure it" in text
+    assert "- How sure: 5 seeds and 40 tasks, picked on the puzzles that measure it" in text
 
 
 def test_effects_have_a_size_a_price_and_a_column_for_each_budget(markdown: str) -> None:
@@ -59,7 +60,7 @@ def test_effects_have_a_size_a_price_and_a_column_for_each_budget(markdown: str)
 
 def test_a_target_that_half_of_a_value_s_trials_never_met_has_no_median(markdown: str) -> None:
     lines = section(markdown, "What an accuracy costs in training").splitlines()
-    costs = {tuple(line.split(" | ")[1:3]): line for line in lines if line.startswith("| 40%")}
+    costs = {tuple(line.split(" | ")[1:3]): line for line in lines if line.startswith("| 40.0 %")}
     assert "not met by half" in costs["T", "1"]
     assert "| 6 of 6 |" in costs["T", "2"]
 
@@ -94,6 +95,23 @@ def test_what_can_not_be_told_has_its_reason_once_at_the_end() -> None:
     assert any("No importance is given from 1 complete trials" in one for one in reasons)
     for heading in ("Which knobs matter", "Knobs together", "How accuracy scales with compute"):
         assert f"## {heading}\n" not in text
+
+
+def test_one_trial_is_neither_picked_nor_compared_with_a_cheaper_one() -> None:
+    text = section(report(planted(CORNERS[:1], rule)), "Result")
+    assert re.search(r"- How sure: 3 seeds and \d+ tasks\.", text)
+
+
+def test_where_nothing_is_solved_no_trial_is_called_cheaper() -> None:
+    text = section(report(planted(CORNERS, lambda knobs, share: 0.0)), "Result")
+    assert "No complete trial solves more than 2 %" in text
+    assert "Nothing cheaper" not in text
+
+
+@pytest.mark.parametrize("solved", [12, 18, 28, 40])
+def test_what_is_asked_of_a_curve_is_above_what_was_reached(solved: int) -> None:
+    target = target_above((), solved / 40)
+    assert target is None if solved == 40 else target is not None and target > solved / 40
 
 
 def test_all_trials_equal_are_not_ranked() -> None:

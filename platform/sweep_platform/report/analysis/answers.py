@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hrm.config import ConfigError
 from hrm.evaluation.answer_file import AnswerFile
 from sweep_platform.store.replicate import Purpose
+
+MOST_TASKS = 10_000_000
+"""Beyond the numbers of any set's tasks or puzzles."""
 
 Accuracies = npt.NDArray[np.floating[Any]]
 
@@ -61,6 +65,8 @@ def answered(path: Path) -> dict[Purpose, tuple[Answered, ...]]:
     for start, end in pairwise([0, *ends]):
         key = table["purpose"][start].as_py(), float(spent[start])
         there, solved = tasks[start:end], final[start:end]
+        if there.min() < 0 or there.max() >= MOST_TASKS:
+            raise ConfigError.of(path, "numbers a task that no set has", "restore it from a copy")
         counted = int(replicates[start]), np.bincount(there), np.bincount(there, solved)
         found.setdefault(key, []).append(counted)
     return {

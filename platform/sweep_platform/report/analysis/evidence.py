@@ -1,7 +1,7 @@
 """What a sweep's answers are, read once for all that a report tells of them."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ from sweep_platform.report.analysis.answers import Answered, answered, shared
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.paired import interval
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.summary import ReplicateSummary, SweepSummary, TrialSummary
 
 EQUAL = 1.05
 """Training FLOPs within this factor count as equal: they are rounded to whole steps."""
@@ -59,16 +59,15 @@ class Evidence:
                 self._read[trial.number] = answered(self.sweep.answers_of(trial))
             except ConfigError:
                 self._read[trial.number] = {}
-        whole = len(trial.confirmed if purpose is Purpose.CONFIRM else trial.measured)
-        found = self._read[trial.number].get(purpose, ())
-        return tuple(one for one in found if len(one.replicates) >= whole)
+        own = [one.replicate.number for one in _of(trial, purpose)]
+        each = (_only(one, own) for one in self._read[trial.number].get(purpose, ()))
+        return tuple(one for one in each if len(one.replicates) == len(own))
 
     def accuracy(self, trial: TrialSummary, purpose: Purpose) -> Difference:
         """The accuracy of a trial over its replicates of a purpose, at their last evaluation."""
         if found := self.answers(trial, purpose):
             return interval(found[-1].solved, found[-1].weights)
-        of = trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
-        each = [one.final.exact_accuracy[-1] for one in of if one.final]
+        each = [one.final.exact_accuracy[-1] for one in _of(trial, purpose) if one.final]
         return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
 
     @cached_property
@@ -102,12 +101,12 @@ class Evidence:
 
         Trials with another number of evaluations than most are left out.
         """
-        counts = Counter(map(len, self._measured.values()))
-        counts.pop(0, None)
+        known = {n: self._measured[n] for n in self.comparable}
+        counts = Counter(map(len, known.values()))
         if not counts:
             return ()
         most = max(counts, key=lambda count: (counts[count], count))
-        same = {n: found for n, found in self._measured.items() if len(found) == most}
+        same = {n: found for n, found in known.items() if len(found) == most}
         stages = []
         for place in range(most):
             here = _cut({n: found[place] for n, found in same.items()})
@@ -126,6 +125,16 @@ def evidence_of(sweep: SweepSummary) -> Evidence:
     # As `cached_property` keeps its values; a changed copy of the summary begins without.
     found: Evidence = vars(sweep).setdefault("_evidence", Evidence(sweep))
     return found
+
+
+def _of(trial: TrialSummary, purpose: Purpose) -> tuple[ReplicateSummary, ...]:
+    return trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
+
+
+def _only(found: Answered, replicates: list[int]) -> Answered:
+    """The answers of these replicates, as far as they are there."""
+    kept = np.isin(found.replicates, replicates)
+    return replace(found, replicates=found.replicates[kept], solved=found.solved[kept])
 
 
 def _cut(known: dict[int, Answered]) -> dict[int, Answered]:

@@ -39,6 +39,12 @@ def cheapest(sweep: SweepSummary) -> Point | None:
 def _cheapest(sweep: SweepSummary) -> Iterator[str]:
     top, point = best(sweep.complete), cheapest(sweep)
     assert top is not None, "there is a best trial"
+    if top[1].exact_accuracy <= MARGIN:
+        yield (
+            f"No complete trial solves more than {100 * MARGIN:.0f} %: which is cheapest tells "
+            "nothing yet."
+        )
+        return
     if point is None:
         yield f"Nothing cheaper comes within {100 * MARGIN:.0f} points of the best in the search."
         return
@@ -79,14 +85,15 @@ def _cost(sweep: SweepSummary) -> str:
 
 def _certainty(sweep: SweepSummary) -> str:
     if found := confirmed(sweep):
-        one = found[0].accuracy
+        one, picked = found[0].accuracy, ""
         sure = f"confirmed with {counted(one.seeds, 'fresh seed')}"
     else:
         trial, _ = best(sweep.complete) or (None, None)
         assert trial is not None, "there is a best trial"
-        one = measured(sweep, trial)
-        sure = f"{counted(one.seeds, 'seed')}, picked on the puzzles that measure it"
+        one, several = measured(sweep, trial), len(sweep.complete) > 1
+        sure = counted(one.seeds, "seed")
+        picked = ", picked on the puzzles that measure it" if several else ""
     over = f" and {counted(one.tasks, 'task')}" if one.tasks else ""
     ranking = rank_agreement(sweep)
     moves = "; the ranking still moves at the end of training" if ranking and ranking.moves else ""
-    return f"How sure: {sure}{over}{moves}."
+    return f"How sure: {sure}{over}{picked}{moves}."

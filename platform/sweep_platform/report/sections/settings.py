@@ -119,7 +119,7 @@ def _tracking(record: SweepRecord) -> Iterator[Block]:
         yield Command(pages.command)
     if pages is not None:
         yield Paragraph(
-            "There, charts of all configurations: accuracy against compute, and knobs."
+            "Its charts there, of 100 replicates until you load more: accuracy, and knobs."
         )
         yield Command(pages.front)
         yield Command(pages.knobs)

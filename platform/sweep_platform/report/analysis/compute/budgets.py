@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
+from puzzle_datasets.common.text import percent
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.effects import Effect, effects_among
 from sweep_platform.report.analysis.evidence import evidence_of
@@ -83,13 +84,13 @@ def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts |
     values = [value for value in ordered(by_value) if len(by_value[value]) >= FEWEST]
     if len(values) < 2:
         return Unknown(
-            f"What {target:.0%} costs is not compared by {knob}: fewer than two of its values "
-            f"have {FEWEST} evaluated trials."
+            f"What {percent(target)} costs is not compared by {knob}: fewer than two of its "
+            f"values have {FEWEST} evaluated trials."
         )
     found = [_spent(by_value[value], target) for value in values]
     times, met = (np.concatenate(each) for each in zip(*found, strict=True))
     if not met.any():
-        return Unknown(f"What {target:.0%} costs is not known: no trial reached it.")
+        return Unknown(f"What {percent(target)} costs is not known: no trial reached it.")
     groups = np.repeat(np.arange(len(values)), [len(one) for one, _ in found])
     costs = [_cost(value, *one) for value, one in zip(values, found, strict=True)]
     return TargetCosts(

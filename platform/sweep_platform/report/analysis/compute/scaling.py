@@ -16,6 +16,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.special import expit
 from scipy.stats import t as student
 
+from puzzle_datasets.common.text import percent
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.points import trials_front
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -135,14 +136,15 @@ def _needed(fits: Floats, target: float, least: float, most: float) -> Estimate 
     top, middle, steepness = fits.T
     if not 0 < target < top.min():
         return Unknown(
-            f"No FLOPs are given for {target:.0%}: the curve of at least one seed stays below it."
+            f"No FLOPs are given for {percent(target)}: the curve of at least one seed stays "
+            "below it."
         )
     [found] = _over_seeds((middle - np.log(top / target - 1) / steepness)[:, None])
     far = np.log10(FURTHEST)
     if not least - far <= found.value <= most + far:
         return Unknown(
-            f"No FLOPs are given for {target:.0%}: the curve would have to be believed more than "
-            f"a factor of {FURTHEST:.0f} beyond what was measured."
+            f"No FLOPs are given for {percent(target)}: the curve would have to be believed more "
+            f"than a factor of {FURTHEST:.0f} beyond what was measured."
         )
     value, low, high = (float(10**one) for one in (found.value, found.low, found.high))
     return Estimate(value=value, low=low, high=high)

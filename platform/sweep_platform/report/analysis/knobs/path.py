@@ -40,6 +40,12 @@ def path(sweep: SweepSummary) -> Path | Unknown:
     nuisance = nuisance_of(sweep)
     start = next((trial for trial in trials if _is_base(trial, wanted, nuisance)), None)
     top = best(trials)
+    headline = best(sweep.complete)
+    if headline and headline[0].number not in cut:
+        return Unknown(
+            f"No path is given: trial {headline[0].number}, the best, has no answers that can be "
+            "compared."
+        )
     if start is None or top is None:
         return Unknown("No path is given: the base has no answers that can be compared.")
     end = top[0]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from puzzle_datasets.common.text import flops
+from puzzle_datasets.common.text import flops, percent
 from sweep_platform.report import blocks, wording
 from sweep_platform.report.analysis.compute.budgets import (
     TargetCost,
@@ -74,7 +74,7 @@ def targets_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
     if not found:
         return
     columns = (
-        blocks.Column[_Value]("Target", lambda row: f"{row.of.target:.0%}"),
+        blocks.Column[_Value]("Target", lambda row: percent(row.of.target)),
         blocks.Column[_Value]("Knob", lambda row: row.of.knob, words=True),
         blocks.Column[_Value]("Value", lambda row: wording.knob_value(row.cost.value)),
         blocks.Column[_Value]("Met by", lambda row: f"{row.cost.met} of {row.cost.trials}"),

@@ -1,6 +1,6 @@
 """The section on how accuracy scales with compute: fitted curves, and what a target would need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import altair as alt
 
@@ -17,9 +17,6 @@ from sweep_platform.report.analysis.points import best_trial
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary
 
-_STEP = 0.1
-"""Where a space names no target, the next tenth above the best accuracy is asked for."""
-
 
 def scaling_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missing]:
     """Accuracy against the training of the best trial, and against inference along the front."""
@@ -27,7 +24,11 @@ def scaling_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
     if trial is None or trial.final is None:
         yield blocks.Missing("No scaling curve: no complete trial was evaluated.")
         return
-    target = _target(sweep, trial.final.exact_accuracy[-1])
+    reached = trial.final.exact_accuracy[-1]
+    target = target_above(sweep.record.spec.get("targets", ()), reached)
+    if target is None:
+        yield blocks.Missing("No scaling curve: all puzzles are solved, or all but a few.")
+        return
     asked = (
         ("training_flops", f"Training of trial {trial.number}", training_scaling(trial, target)),
         ("inference_flops", "Inference along the front", inference_scaling(sweep, target)),
@@ -52,9 +53,10 @@ def scaling_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
     )
 
 
-def _target(sweep: SweepSummary, reached: float) -> float:
-    above = [one for one in sweep.record.spec.get("targets", ()) if one > reached]
-    return min(above, default=min(0.99, (int(reached / _STEP) + 1) * _STEP))
+def target_above(targets: Sequence[float], reached: float) -> float | None:
+    """The next of these accuracies above what was reached, or of tenths; None above 99 %."""
+    tenth = min(0.99, (int(10 * reached + 1e-9) + 1) / 10)
+    return min((one for one in (*targets, tenth) if one > reached), default=None)
 
 
 def _needed(name: str, one: Scaling) -> str:

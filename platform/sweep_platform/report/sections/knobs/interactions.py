@@ -6,8 +6,9 @@ from typing import Any
 import altair as alt
 
 from hrm.charts import chart_of
+from puzzle_datasets.common.text import counted
 from sweep_platform.report import blocks, parts, wording
-from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.difference import Difference, Unknown
 from sweep_platform.report.analysis.knobs.interactions import Interaction, interactions
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary
@@ -42,8 +43,14 @@ def _contrast(one: Interaction) -> str:
     return (
         f"{pair}: raising {one.across} from its least value to its greatest buys "
         f"{wording.points(one.contrast)} points more at the greatest {one.up} than at the least "
-        f"(p = {wording.p_value(one.contrast.p)})."
+        f"{_chance(one.contrast)}."
     )
+
+
+def _chance(found: Difference) -> str:
+    if found.p is None:
+        return f"(too few to tell from chance: {counted(found.seeds, 'seed')})"
+    return f"(p = {wording.p_value(found.p)}, not corrected)"
 
 
 def heat_map(one: Interaction) -> parts.Spec:

@@ -66,8 +66,9 @@ def pages(
     cells, own = ["--N", "1", "--T", "1", "--M", "1..2"], root / "grid"
     assert grid([models[0], *on, *cells, *few, str(own)]) == 0
     shutil.copy(own / "grid.html", root)
-    assert dynamics([*models, *on, "--puzzles", "1", *few, str(root)]) == 0
-    return root
+    shown = root / "dynamics"
+    assert dynamics([*models, *on, "--puzzles", "1", *few, str(shown)]) == 0
+    return Path(shutil.copytree(shown, root, dirs_exist_ok=True))
 
 
 def test_pages_hold_no_script_of_others(pages: Path) -> None:

@@ -171,7 +171,7 @@ def _solved(
     dataset: PuzzleDataset | None,
 ) -> Solved:
     """The answers; a word that names no file is the puzzle itself."""
-    is_word = puzzle != "-" and not os.path.lexists(puzzle) if "\0" not in puzzle else True
+    is_word = puzzle != "-" and not os.path.lexists(puzzle)
     text = puzzle if is_word else _text(puzzle)
     try:
         return answer(loaded, manifest, text, options, dataset)

@@ -46,7 +46,7 @@ def write_report(sweep: SweepFolder) -> Path:
 
 
 def _picture(drawing: str) -> str:
-    """An address that holds a chart, for readers without scripts: as SVG, or PNG if smaller."""
+    """An address that holds a chart, for readers without scripts: as SVG, or PNG if large."""
     if len(drawing) <= _LARGEST_DRAWING:
         return f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
     picture = chart_library().svg_to_png(drawing, scale=1.0)

@@ -106,8 +106,9 @@ def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -
     """The trial; adds the moments (Unix seconds) at which something was written about it."""
     outcome = folder.outcome()
     record = folder.record()
-    replicates = [_summarize_replicate(one, at_work, moments) for one in folder.replicates()]
-    for one, replicate in zip(folder.replicates(), replicates, strict=True):
+    folders = folder.replicates()
+    replicates = [_summarize_replicate(one, at_work, moments) for one in folders]
+    for one, replicate in zip(folders, replicates, strict=True):
         _require_segments(one, replicate, record)
     moments += [outcome.ended] if outcome else []
     return TrialSummary(

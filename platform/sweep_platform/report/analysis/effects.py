@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep_platform.report.analysis.answers import Answered
 from sweep_platform.report.analysis.difference import Difference
-from sweep_platform.report.analysis.evidence import Confirmed, evidence_of
+from sweep_platform.report.analysis.evidence import Confirmed, evidence_of, kept
 from sweep_platform.report.analysis.paired import corrected, interval
 from sweep_platform.report.analysis.points import ordered
 from sweep_platform.store.replicate import Purpose
@@ -60,7 +60,11 @@ class Tested:
 
 
 def tested(sweep: SweepSummary) -> list[Tested]:
-    """The effects of a sweep, their p-values corrected together."""
+    """The effects of a sweep, their p-values corrected together; made once for a report."""
+    return kept(sweep, _tested)
+
+
+def _tested(sweep: SweepSummary) -> list[Tested]:
     found = effects(sweep)
     known = [one.difference.p for one in found if one.difference.p is not None]
     holm = iter(corrected(known))

@@ -1,8 +1,10 @@
 """What a sweep's answers are, read once for all that a report tells of them."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.paired import interval
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import ReplicateSummary, SweepSummary, TrialSummary
+
+T = TypeVar("T")
 
 EQUAL = 1.05
 """Training FLOPs within this factor count as equal: they are rounded to whole steps."""
@@ -122,9 +126,16 @@ class Evidence:
 
 def evidence_of(sweep: SweepSummary) -> Evidence:
     """The evidence of a sweep, made when first asked for and kept with its summary."""
+    return kept(sweep, Evidence)
+
+
+def kept(sweep: SweepSummary, make: Callable[[SweepSummary], T]) -> T:
+    """What a function makes of a sweep, made once and kept with its summary."""
     # As `cached_property` keeps its values; a changed copy of the summary begins without.
-    found: Evidence = vars(sweep).setdefault("_evidence", Evidence(sweep))
-    return found
+    found: dict[Any, T] = vars(sweep).setdefault("_kept", {})
+    if make not in found:
+        found[make] = make(sweep)
+    return found[make]
 
 
 def _of(trial: TrialSummary, purpose: Purpose) -> tuple[ReplicateSummary, ...]:

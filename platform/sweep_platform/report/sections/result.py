@@ -6,7 +6,7 @@ from puzzle_datasets.common.text import counted, flops, percent
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.effects import confirmed
-from sweep_platform.report.analysis.evidence import Confirmed
+from sweep_platform.report.analysis.evidence import EQUAL, Confirmed
 from sweep_platform.report.analysis.floor import best_interval, floor_of
 from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement
@@ -15,9 +15,6 @@ from sweep_platform.report.sections.answer import answer_lines
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
-
-_EQUAL_BUDGETS = 1.05
-"""Training budgets within this factor count as equal: they are rounded to whole steps."""
 
 
 def result_section(sweep: SweepSummary) -> Iterator[Block]:
@@ -202,7 +199,7 @@ def _read_earlier(sweep: SweepSummary) -> Iterator[str]:
 
 def _unequal(sweep: SweepSummary) -> Iterator[str]:
     budgets = [trial.record.training_flops for trial in sweep.complete]
-    if budgets and max(budgets) > _EQUAL_BUDGETS * min(budgets):
+    if budgets and max(budgets) > EQUAL * min(budgets):
         yield (
             "Complete trials had unequal training budgets, from "
             f"{flops(min(budgets))} to {flops(max(budgets))}: a difference in accuracy may be "

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity, profile
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
@@ -19,19 +20,55 @@ MakeTraining = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
 
 
+def memory_events(profiler: profile) -> list[Any]:
+    """Every allocation and release that the profiler saw, in the order of time."""
+    assert profiler.profiler is not None
+    found = []
+    waiting = list(profiler.profiler.kineto_results.experimental_event_tree())
+    while waiting:
+        event = waiting.pop()
+        waiting += event.children
+        if event.tag == _EventType.Allocation:
+            found.append(event)
+    return sorted(found, key=lambda event: event.start_time_ns)
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Most bytes that `work` has in use beyond what was in use before it.
+
+    A block that was there before is not its own: the profiler tells of its release where an
+    earlier profile saw it allocated, and that would hide as many bytes of the peak.
+    """
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    own: dict[int, int] = {}
+    peak = 0
+    for event in memory_events(profiler):
+        block = event.extra_fields
+        if block.alloc_size > 0:
+            own[block.ptr] = block.alloc_size
+            peak = max(peak, sum(own.values()))
+        else:
+            own.pop(block.ptr, None)
+    return peak
+
+
 def peak_of_a_step(trainer: Trainer) -> int:
     """Most bytes a step has in use beyond the weights, the puzzle table and the moments."""
     reports = trainer.run()
     next(reports)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        next(reports)
-    results = profiler.profiler.kineto_results
-    events = [event for event in results.events() if event.name() == "[memory]"]
-    held = peak = 0
-    for event in events:
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak
+    return peak_of(lambda: next(reports))
+
+
+def test_what_was_there_before_does_not_lower_a_peak() -> None:
+    held = []
+    peak_of(lambda: held.append(torch.zeros(1_000_000)))
+
+    def work() -> None:
+        held.clear()
+        torch.zeros(500_000)
+
+    assert peak_of(work) == 4 * 500_000
 
 
 @pytest.mark.parametrize(

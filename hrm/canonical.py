@@ -4,11 +4,11 @@ Sweeps count, compare and sign configurations by it, so that two that train alik
 """
 
 from dataclasses import asdict, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
 from hrm.recurrence import kept_updates, segment_updates
-from puzzle_datasets.common.options import alternatives
+from puzzle_datasets.common.options import alternatives, hints_of
 
 _BY_EFFECT = {
     *("N", "T", "H_layers", "L_layers", "gradient", "gradient_steps", "mode"),
@@ -53,7 +53,7 @@ def canonical(model: ModelConfig, training: TrainingConfig) -> dict[str, dict[st
 
 
 def _plain(settings: ModelConfig | TrainingConfig, without: set[str]) -> dict[str, Any]:
-    hints = get_type_hints(type(settings))
+    hints = hints_of(type(settings))
     kept = [item for item in fields(settings) if item.name not in without]
     return {item.name: _number(getattr(settings, item.name), hints[item.name]) for item in kept}
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.search.fronts import Fronts, Values
+from sweep_platform.search.fronts import Fronts, FrontsOfSome, Values
 
 ONE = ("exact_accuracy",)
 TWO = (*ONE, "inference_flops")
@@ -73,3 +73,17 @@ def test_who_leaves_leaves_the_others_as_if_it_had_never_come(
             here.remove(leaving)
         assert [sorted(front) for front in fronts] == peeled(objectives, here)
     assert len(fronts) == len(here)
+
+
+@given(case=arrivals(), data=st.data())
+def test_fronts_of_some_follow_from_one_selection_to_the_next(
+    case: tuple[tuple[str, ...], list[Values]], data: st.DataObject
+) -> None:
+    objectives, trials = case
+    values = dict(enumerate(trials))
+    of_some = FrontsOfSome(objectives)
+    for _ in range(4):
+        some = data.draw(st.sets(st.integers(0, 40)))
+        chosen = [trial for number, trial in values.items() if number in some]
+        found = [sorted(front) for front in of_some.of(some, values)]
+        assert found == peeled(objectives, chosen)

@@ -11,12 +11,12 @@ They feed the check of a value, the command line, the pages of documentation and
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.files import visible_files
@@ -96,6 +96,17 @@ def option(
     return field(default=default, metadata=about)
 
 
+def hints_of(cls: type[Any]) -> dict[str, Any]:
+    """Return the type of each field of a dataclass; those that it has as texts are resolved."""
+    return _hints(cast(Hashable, cls))
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {item.name: hints[item.name] for item in fields(cls)}
+
+
 def help_of(item: Field[Any]) -> str:
     """Return the meaning of a setting, in a line."""
     return str(item.metadata["help"])
@@ -126,7 +137,7 @@ def files_of(item: Field[Any], folder: Path) -> list[Path]:
 
 def check(settings: Any, error: type[UserError]) -> None:
     """Raise `error` of the setting whose value is not of its type, not finite or out of bounds."""
-    hints = get_type_hints(type(settings))
+    hints = hints_of(type(settings))
     for item in fields(settings):
         value, hint = getattr(settings, item.name), hints[item.name]
         if isinstance(value, tuple) and len(value) > MOST_LISTED:
@@ -151,7 +162,7 @@ def require(
 def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> Any:
     """Return settings of a class from plain values, such as a file's; raise `error` for others."""
     require_names(cls, values, error)
-    hints = get_type_hints(cls)
+    hints = hints_of(cls)
     return cls(**{name: _as_hinted(value, hints[name]) for name, value in values.items()})
 
 

@@ -5,9 +5,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin
 
-from puzzle_datasets.common.options import alternatives, described, is_of
+from puzzle_datasets.common.options import alternatives, described, hints_of, is_of
 from puzzle_datasets.common.text import shown
 
 Record = TypeVar("Record")
@@ -60,7 +60,7 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
     """
     if not isinstance(values, Mapping):
         raise _misfit(within or "its content", values, "a mapping of keys")
-    known = _hints(cast(Hashable, cls))
+    known = hints_of(cls)
     prefix = f"{within}." if within else ""
     for name in values:
         if name not in known:
@@ -73,12 +73,6 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
         return cls(**made)
     except ContradictionError as error:
         raise MisfitError(f"has {within} that {error}" if within else str(error)) from None
-
-
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {item.name: hints[item.name] for item in fields(cls)}
 
 
 @cache

@@ -4,7 +4,7 @@ One trial beats another if it is no worse in every objective and strictly better
 first front holds those that nobody beats, each next one those that only fronts before it beat.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,3 +99,27 @@ class Fronts:
         """Sorts trials so that none comes before one that beats it."""
         goodness: list[float] = self._gains(values)[0, self._quality].tolist()
         return goodness
+
+
+class FrontsOfSome:
+    """The fronts of some of a rung's trials, kept from one decision to the next.
+
+    Trials that follow each other are compared with nearly the same ones.
+    """
+
+    def __init__(self, objectives: tuple[str, ...]) -> None:
+        self._objectives, self._fronts = objectives, Fronts(objectives)
+        self._within: dict[int, Values] = {}
+
+    def of(self, some: set[int], values: Mapping[int, Values]) -> Fronts:
+        """The fronts of `some` trials, by number, as far as they have `values`."""
+        wanted = some & values.keys()
+        if not self._within:
+            self._within = {number: values[number] for number in wanted}
+            self._fronts = Fronts(self._objectives, self._within.values())
+        for number in self._within.keys() - wanted:
+            self._fronts.remove(self._within.pop(number))
+        for number in wanted - self._within.keys():
+            self._within[number] = values[number]
+            self._fronts.add(values[number])
+        return self._fronts

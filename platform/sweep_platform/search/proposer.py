@@ -1,9 +1,9 @@
 """Proposes trials and makes them: in the study, then in the folder."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import optuna
@@ -30,9 +30,9 @@ class TrialFactory:
     """Makes the trials of one sweep; knows which signatures there are.
 
     Attributes:
-        records: of every trial that was created, by number.
-        signatures: of the same.
-        points: their records, by the point that they are of.
+        signatures: of every trial that was created.
+        points: their records, by the point that they are of, in the order of proposal.
+        places: of these points in that order.
         newest: the study's number of the trial created last, -1 before the first.
     """
 
@@ -42,12 +42,12 @@ class TrialFactory:
         self._folder, self._spec = folder, spec
         self._shape, self._dataset = shape, dict(dataset)
         self._fingerprint = dataset["fingerprint"]
-        self.records = [trial.record() for trial in folder.trials()]
         self.points: dict[Point, list[TrialRecord]] = {}
-        for record in self.records:
-            self.points.setdefault(point_of(record, spec), []).append(record)
-        self.signatures = {record.signature for record in self.records}
-        self.newest = max((record.study_number for record in self.records), default=-1)
+        self.places: dict[Point, int] = {}
+        self.signatures: set[str] = set()
+        self.newest = -1
+        for trial in folder.trials():
+            self._remember(trial.record())
 
     def signature(self, parameters: Parameters) -> str:
         """Hash of all that changes the result of a point but the seed."""
@@ -75,11 +75,15 @@ class TrialFactory:
         trial.set_user_attr("signature", record.signature)
         created = self._folder.trial(record.number, record.signature)
         created.create(record)
-        self.records.append(record)
-        self.points.setdefault(point_of(record, self._spec), []).append(record)
-        self.signatures.add(record.signature)
-        self.newest = record.study_number
+        self._remember(record)
         return created
+
+    def _remember(self, record: TrialRecord) -> None:
+        point = point_of(record, self._spec)
+        self.places.setdefault(point, len(self.places))
+        self.points.setdefault(point, []).append(record)
+        self.signatures.add(record.signature)
+        self.newest = max(self.newest, record.study_number)
 
 
 class Proposer:
@@ -106,15 +110,16 @@ class Proposer:
         first = self._factory.create(*drawn)
         return [first, *self.complete(drawn[1].parameters)]
 
-    def known(self, count: int | None = None) -> list[TrialRecord]:
-        """The trials whose outcome the point after `count` points may be proposed by.
+    def known(self) -> list[TrialRecord]:
+        """The trials whose outcome the next point may be proposed by."""
+        return list(self._of_points(0, self._known_at(len(self._factory.points))))
 
-        Without `count`, those of the next point.
-        """
-        points = self._factory.points
-        behind = len(points) if count is None else count
-        kept = behind if self._lag is None else behind - self._lag
-        return [one for point in islice(points.values(), max(0, kept)) for one in point]
+    def _known_at(self, place: int) -> int:
+        """How many points, the first ones, the one at a place may be proposed by."""
+        return place if self._lag is None else max(0, place - self._lag)
+
+    def _of_points(self, first: int, end: int | None) -> Iterator[TrialRecord]:
+        return chain.from_iterable(islice(self._factory.points.values(), first, end))
 
     def of_point(self, record: TrialRecord) -> list[TrialRecord]:
         """The trials of the point that one belongs to: those of all its nuisance values."""
@@ -124,8 +129,8 @@ class Proposer:
         """Study numbers of the trials that one may be compared with; None for all."""
         if self._lag is None:
             return None
-        known = self.known(list(self._factory.points).index(point_of(record, self._spec)))
-        return {one.study_number for one in known}
+        place = self._factory.places[point_of(record, self._spec)]
+        return {one.study_number for one in self._of_points(0, self._known_at(place))}
 
     def complete(self, point: Parameters) -> list[TrialFolder]:
         """The trials that a point lacks, created: a driver may have died before it made them."""
@@ -167,11 +172,8 @@ class Proposer:
 
     def _ask(self, search: SearchSpec, fixed: Parameters) -> tuple[optuna.Trial, TrialRecord]:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
-        seed = derived_seed(self._spec.seed, len(self._study.drawn()))
-        others = sampler(search, seed)
-        hidden: set[int] = set()
-        if self._lag is not None:
-            hidden = {one.study_number for one in self._factory.records}
-            hidden -= {one.study_number for one in self.known()}
+        others = sampler(search, derived_seed(self._spec.seed, self._study.draws()))
+        known = self._known_at(len(self._factory.points))
+        hidden = {one.study_number for one in self._of_points(known, None)}
         trial = self._study.ask(fixing(fixed, others) if fixed else others, hidden)
         return trial, self._factory.record(trial.number, trial.params)

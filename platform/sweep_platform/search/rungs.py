@@ -10,6 +10,7 @@ trial may still learn. So a trial beats another only if it is no worse in every 
 strictly better in *quality*: the dearer of two trials without any solved puzzle goes on.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
@@ -18,7 +19,7 @@ from typing import Protocol
 from hrm.progress import Progress
 from puzzle_datasets.common.records import MisfitError, record_from
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.fronts import Fronts, Values
+from sweep_platform.search.fronts import Fronts, FrontsOfSome, Values
 from sweep_platform.search.study import Study
 from sweep_platform.spec.metrics import objective_values, target_cost
 from sweep_platform.spec.schema import RungSpec
@@ -140,6 +141,11 @@ class RungLedger:
         self._entries = entries
         rungs = {rung for entries in self._entries.values() for rung in entries}
         self._fronts = {rung: Fronts(objectives, self._at(rung).values()) for rung in rungs}
+        self._firsts: dict[str, dict[int, Values]] = defaultdict(dict)
+        for number, entries_of_trial in self._entries.items():
+            for rung, entry in entries_of_trial.items():
+                self._take_first(number, rung, entry)
+        self._of_peers: dict[str, FrontsOfSome] = {}
 
     def decide(self, record: TrialRecord, replicate: str, progress: Progress) -> Decision:
         """Decide on a trial at this report of a replicate, once for each at each rung.
@@ -180,9 +186,8 @@ class RungLedger:
             return self._rule.decide(entry.values, fronts)
         if FIRST not in entry.replicates:
             return Decision.CONTINUE
-        others = (self._entries.get(number, {}).get(rung) for number in peers)
-        firsts = [one.replicates[FIRST] for one in others if one and FIRST in one.replicates]
-        return self._rule.decide(entry.replicates[FIRST], Fronts(self._objectives, firsts))
+        of_peers = self._of_peers.setdefault(rung, FrontsOfSome(self._objectives))
+        return self._rule.decide(entry.replicates[FIRST], of_peers.of(peers, self._firsts[rung]))
 
     def stopped(self, record: TrialRecord) -> bool:
         """Whether a trial was told to stop at a rung."""
@@ -200,7 +205,12 @@ class RungLedger:
     def _keep(self, number: int, rung: str, entry: Entry) -> None:
         entries = self._entries.setdefault(number, {})
         entries[rung] = entry
+        self._take_first(number, rung, entry)
         self._study.note(number, "rungs", {name: asdict(one) for name, one in entries.items()})
+
+    def _take_first(self, number: int, rung: str, entry: Entry) -> None:
+        if FIRST in entry.replicates:
+            self._firsts[rung][number] = entry.replicates[FIRST]
 
 
 def mean_values(each: Iterable[tuple[float, ...]]) -> tuple[float, ...]:

@@ -41,6 +41,7 @@ class Study:
     ) -> None:
         self._study, self._storage = study, storage
         self._seen = Latest(study)
+        self._draws = self._counted = 0
         self._distributions: Mapping[str, BaseDistribution] = {
             name: distribution(knob) for name, knob in spec.space.items()
         }
@@ -57,6 +58,13 @@ class Study:
     def drawn(self, after: int = -1) -> list[FrozenTrial]:
         """Trials after this number whose every knob was drawn; a driver may die in between."""
         return [one for one in self.trials()[after + 1 :] if self.is_drawn(one)]
+
+    def draws(self) -> int:
+        """The number of trials whose every knob was drawn. None may be half drawn meanwhile."""
+        trials = self.trials()
+        self._draws += sum(map(self.is_drawn, trials[self._counted :]))
+        self._counted = len(trials)
+        return self._draws
 
     def is_drawn(self, trial: FrozenTrial) -> bool:
         """Whether every knob of a trial was drawn."""

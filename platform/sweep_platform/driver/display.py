@@ -3,7 +3,6 @@
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self, TextIO
@@ -87,17 +86,18 @@ class ProgressDisplay:
     def job_started(self, job: Job, resumed: bool = False) -> None:
         """A replicate began to run, or goes on where it was left."""
         with self._lock:
-            trial = self._sweep.trial(job.record)
-            if job.replicate.purpose is not Purpose.CONFIRM:
-                trial.state = TrialState.RUNNING
-            trial.job(job.replicate.label).running = True
+            with self._sweep.changing(job.record) as trial:
+                if job.replicate.purpose is not Purpose.CONFIRM:
+                    trial.state = TrialState.RUNNING
+                trial.job(job.replicate.label).running = True
             word = "resumed" if resumed else "started"
             self._line(f"{job.words} {word}: {knobs(job.record.knobs)}")
 
     def job_measured(self, job: Job, progress: Progress) -> None:
         """A replicate reported; evaluations get a line, any report after a minute without one."""
         with self._lock:
-            self._sweep.trial(job.record).job(job.replicate.label).measured(progress)
+            with self._sweep.changing(job.record) as trial:
+                trial.job(job.replicate.label).measured(progress)
             quiet = self._sweep.clock() - self._spoke >= _QUIET_SECONDS
             if progress.curve or quiet:
                 done = percent(progress.step / progress.total_steps)
@@ -111,13 +111,12 @@ class ProgressDisplay:
         """A replicate ended or paused. In a terminal only failures stay on the screen."""
         text = f"{job.words} {outcome.state}: {outcome.reason}"
         with self._lock:
-            trial = self._sweep.trial(job.record)
-            state = trial.job(job.replicate.label)
-            state.running, state.ended = False, outcome.state.is_final
-            if outcome.state is TrialState.PAUSED and not any(
-                one.running for one in trial.jobs.values()
-            ):
-                trial.state = TrialState.PAUSED
+            with self._sweep.changing(job.record) as trial:
+                state = trial.job(job.replicate.label)
+                state.running, state.ended = False, outcome.state.is_final
+                runs = any(one.running for one in trial.jobs.values())
+                if outcome.state is TrialState.PAUSED and not runs:
+                    trial.state = TrialState.PAUSED
             if not job.is_all or not outcome.state.is_final:  # the trial ends with it
                 self._line(text)
         if outcome.state is TrialState.FAILED and not job.is_all:
@@ -126,7 +125,8 @@ class ProgressDisplay:
     def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None:
         """All replicates of a trial ended."""
         with self._lock:
-            self._sweep.trial(record).state = outcome.state
+            with self._sweep.changing(record) as trial:
+                trial.state = outcome.state
             text = f"trial {record.number} {outcome.state}: {outcome.reason}"
             self._line(text)
         if outcome.state is TrialState.FAILED:
@@ -166,10 +166,10 @@ def _totals(sweep: SweepProgress) -> list[str]:
     """The totals that go with each line."""
     totals = [
         seconds(sweep.elapsed),
-        f"{len(sweep.trials) - len(sweep.going_on)}/{sweep.total} trials",
+        f"{sweep.ended}/{sweep.total} trials",
         f"{percent(sweep.share)} of the budget",
     ]
-    if (best := sweep.best) and best.curves:
+    if best := sweep.best:
         cost = flops(best.curves[0].inference_flops[-1])
         totals.append(f"best {percent(best.accuracy)} at {cost}")
     if left := sweep.time_left():
@@ -179,10 +179,9 @@ def _totals(sweep: SweepProgress) -> list[str]:
 
 def _rows(sweep: SweepProgress) -> dict[str, str]:
     """The totals of the block, by their names."""
-    counts = Counter(trial.state for trial in sweep.trials.values())
-    left, accuracy = sweep.time_left(), "none yet"
+    counts, left, accuracy = sweep.states, sweep.time_left(), "none yet"
     states = [*_STATES, *([TrialState.PAUSED] if counts[TrialState.PAUSED] else [])]
-    if (best := sweep.best) and best.curves:
+    if best := sweep.best:
         cost = flops(best.curves[0].inference_flops[-1])
         accuracy = f"{percent(best.accuracy)} exact at {cost} per puzzle, "
         accuracy += knobs(best.record.knobs)

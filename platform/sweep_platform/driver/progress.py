@@ -1,6 +1,8 @@
 """Progress of a sweep: the states of its trials, the FLOPs they spent, the best of them."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -44,10 +46,16 @@ class TrialProgress:
         """The replicate of this label."""
         return self.jobs.setdefault(label, JobProgress())
 
-    def never_begun(self, replicates: int) -> int:
-        """Number of replicates, of so many, that did not begin to measure; 0 if none did."""
+    def forgone(self, each: int, replicates: int) -> int:
+        """Training FLOPs, of `each` replicate's, that were left unspent and will not be.
+
+        Replicates may end early, and of a trial that ended some, of so many, may never begin.
+        """
+        unspent = sum(max(0, each - job.spent) for job in self.jobs.values() if job.ended)
         begun = sum(label.startswith(f"{Purpose.MEASURE}-") for label in self.jobs)
-        return max(0, replicates - begun) if begun else 0  # one that lost in tuning has none
+        if begun and self.state and self.state.is_final:  # one that lost in tuning has none
+            unspent += each * max(0, replicates - begun)
+        return unspent
 
     @property
     def curves(self) -> list[Curve]:
@@ -83,6 +91,9 @@ class SweepProgress:
         began: when the session did, by the clock.
         replicates: of each trial that is measured.
         trials: those that are known, by number.
+        states: how many of them are in each.
+        spent: training FLOPs of all of them, in earlier sessions as well.
+        best: the most accurate of those that were evaluated.
     """
 
     total: int
@@ -93,33 +104,55 @@ class SweepProgress:
     began: float
     replicates: int = 1
     trials: dict[int, TrialProgress] = field(default_factory=dict)
+    states: Counter[TrialState | None] = field(default_factory=Counter)
+    spent: int = 0
+    best: TrialProgress | None = None
+    _forgone: int = 0
     _spent_before: int = 0
 
     def restore(self, folder: TrialFolder) -> None:
         """Count what a trial did in an earlier session."""
-        outcome, trial = folder.outcome(), self.trial(folder.record())
-        trial.state = outcome.state if outcome else None
-        for replicate in folder.replicates():
-            job, end = trial.job(replicate.label), replicate.outcome()
-            job.ended = end is not None and end.state.is_final
-            for measurement in replicate.measurements():
-                job.measured(measurement.progress)
+        outcome = folder.outcome()
+        with self.changing(folder.record()) as trial:
+            trial.state = outcome.state if outcome else None
+            for replicate in folder.replicates():
+                job, end = trial.job(replicate.label), replicate.outcome()
+                job.ended = end is not None and end.state.is_final
+                for measurement in replicate.measurements():
+                    job.measured(measurement.progress)
         self._spent_before += trial.spent
 
-    def trial(self, record: TrialRecord) -> TrialProgress:
-        """The trial of this record."""
-        return self.trials.setdefault(record.number, TrialProgress(record))
+    @contextmanager
+    def changing(self, record: TrialRecord) -> Iterator[TrialProgress]:
+        """The trial of this record, to be changed; the totals follow.
+
+        They are kept, not added up at each event: there may be thousands of trials.
+        """
+        known = record.number in self.trials
+        trial = self.trials.setdefault(record.number, TrialProgress(record))
+        if known:
+            self._count(trial, -1)
+        before = trial.accuracy
+        yield trial
+        self._count(trial, 1)
+        self._compare(trial, before)
+
+    def _count(self, trial: TrialProgress, sign: int) -> None:
+        self.states[trial.state] += sign
+        self.spent += sign * trial.spent
+        self._forgone += sign * trial.forgone(self.each, self.replicates)
+
+    def _compare(self, trial: TrialProgress, before: float) -> None:
+        """Keep the best trial, which may be another once its own mean accuracy falls."""
+        if trial is self.best and trial.accuracy < before:
+            self.best = max(self.trials.values(), key=_goodness)
+        elif trial.curves and (self.best is None or _goodness(trial) > _goodness(self.best)):
+            self.best = trial
 
     @property
-    def going_on(self) -> list[TrialProgress]:
-        """The trials that have not ended for good."""
-        return [t for t in self.trials.values() if t.state is None or not t.state.is_final]
-
-    @property
-    def best(self) -> TrialProgress | None:
-        """The most accurate trial of those that were evaluated."""
-        evaluated = [trial for trial in self.trials.values() if trial.curves]
-        return max(evaluated, key=lambda trial: trial.accuracy, default=None)
+    def ended(self) -> int:
+        """Number of trials that have ended for good."""
+        return sum(count for state, count in self.states.items() if state and state.is_final)
 
     @property
     def budget(self) -> int:
@@ -127,22 +160,9 @@ class SweepProgress:
         return self.jobs * self.each
 
     @property
-    def spent(self) -> int:
-        """Training FLOPs spent, in earlier sessions as well."""
-        return sum(trial.spent for trial in self.trials.values())
-
-    @property
     def share(self) -> float:
         """Share of the budget that is spent."""
         return self.spent / self.budget if self.budget else 0.0
-
-    @property
-    def _forgone(self) -> int:
-        """Training FLOPs that replicates left unspent which ended early or will never begin."""
-        jobs = (job for trial in self.trials.values() for job in trial.jobs.values())
-        unspent = sum(max(0, self.each - job.spent) for job in jobs if job.ended)
-        ended = (one for one in self.trials.values() if one.state and one.state.is_final)
-        return unspent + self.each * sum(one.never_begun(self.replicates) for one in ended)
 
     @property
     def elapsed(self) -> float:
@@ -161,3 +181,8 @@ class SweepProgress:
             to_spend = max(0, self.budget - self.spent - self._forgone)
             spans.append(self.elapsed * to_spend / spent)
         return max(0.0, min(spans)) if spans else None
+
+
+def _goodness(trial: TrialProgress) -> tuple[float, int]:
+    """More accurate ones are better, then earlier ones."""
+    return trial.accuracy, -trial.record.number

@@ -26,7 +26,8 @@ from optuna.storages.journal import JournalFileBackend
 from hrm.progress import Curve, Progress
 from sweep_platform.search.fronts import Values
 from sweep_platform.search.rungs import RungLedger, SuccessiveHalving, read_entries
-from sweep_platform.search.study import HeldLock, Study
+from sweep_platform.search.studies.opening import HeldLock
+from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.schema import BudgetSpec, Choices, DatasetSpec, RungSpec, SweepSpec
 from sweep_platform.store.trial import TrialRecord
 

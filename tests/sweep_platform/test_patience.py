@@ -9,8 +9,8 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import OperationalError
 from sweep_builders import begun, measurement, opened
 
-from sweep_platform.search import patience
-from sweep_platform.search.patience import StudyLostError, patiently
+from sweep_platform.search.studies import patience
+from sweep_platform.search.studies.patience import StudyLostError, patiently
 from sweep_platform.store.trial import TrialState
 
 

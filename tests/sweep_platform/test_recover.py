@@ -8,7 +8,7 @@ import pytest
 from sweep_builders import TOTAL, begun, measurement
 from sweep_driver import Driver, Killed, die_at
 
-from sweep_platform.search.study import Study
+from sweep_platform.search.studies.study import Study
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState

@@ -9,7 +9,7 @@ from hrm.progress import Progress
 from puzzle_datasets.common.text import counted
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.rungs import mean_values
-from sweep_platform.search.study import Study
+from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.metrics import objective_values, target_cost
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import (
@@ -54,7 +54,9 @@ class Outcomes:
         if outcome.state is TrialState.COMPLETE:
             measured = complete_replicates(trial) or complete_replicates(trial, Purpose.TUNE)
             values = mean_values(self._values(one, record) for one in measured)
-        self._study.tell(record.study_number, _OPTUNA_STATES[outcome.state], values)
+        reason = outcome.reason if values is None else None
+        state = _OPTUNA_STATES[outcome.state]
+        self._study.tell(record.study_number, state, values, reason=reason)
 
     def _values(self, folder: ReplicateFolder, record: TrialRecord) -> tuple[float, ...]:
         evaluated = evaluations(folder)

@@ -11,7 +11,7 @@ import optuna
 from hrm.model.flops import costs
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
 from sweep_platform.search.stages.tuning import Point, point_of
-from sweep_platform.search.study import Study
+from sweep_platform.search.studies.study import Study
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import Parameters, Shape, as_written, nearest_first, size
@@ -159,7 +159,8 @@ class Proposer:
             if drawn[1].signature not in self._factory.signatures:
                 return drawn
             drawn[0].set_user_attr("duplicate", True)
-            self._study.tell(drawn[0].number, optuna.trial.TrialState.FAIL)
+            reason = "no trial: the configuration had been drawn before"
+            self._study.tell(drawn[0].number, optuna.trial.TrialState.FAIL, reason=reason)
         return None if endless else self._take_untried(since[-1].params)
 
     def _take_untried(self, drawn: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:

@@ -8,7 +8,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.search.outcomes import Outcomes, verdict
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import Entries
-from sweep_platform.search.study import Study
+from sweep_platform.search.studies.study import Study
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.replicate import Purpose, Replicate
@@ -35,7 +35,8 @@ def recover(
         found = folders.get(trial.number) or _recreate(trial, study, factory)
         outcome = None if found is None else found.outcome()
         if found is None:
-            study.tell(trial.number, optuna.trial.TrialState.FAIL)
+            reason = "no trial: a driver ended while it drew it, or had drawn it before"
+            study.tell(trial.number, optuna.trial.TrialState.FAIL, reason=reason)
         elif outcome is not None:
             outcomes.tell(found, outcome)
         else:

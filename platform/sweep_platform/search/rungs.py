@@ -20,7 +20,7 @@ from hrm.progress import Progress
 from puzzle_datasets.common.records import MisfitError, record_from
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.fronts import Fronts, FrontsOfSome, Values
-from sweep_platform.search.study import Study
+from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.metrics import objective_values, target_cost
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision

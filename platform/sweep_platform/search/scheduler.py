@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from hrm.progress import Measurement
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.plan.budget import Budget
-from sweep_platform.search.patience import StudyLostError
 from sweep_platform.search.search import Search
 from sweep_platform.search.stages.agenda import TIME_UP, Agenda
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job, Live
+from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import ReplicateFolder, TrialState

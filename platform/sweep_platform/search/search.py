@@ -14,7 +14,8 @@ from sweep_platform.search.rungs import Entries, RungLedger, SuccessiveHalving, 
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
-from sweep_platform.search.study import Study, open_study
+from sweep_platform.search.studies.opening import open_study
+from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder

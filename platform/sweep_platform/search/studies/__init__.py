@@ -1,0 +1,1 @@
+"""The study that Optuna proposes from: opened, kept, and as its dashboard shows it."""

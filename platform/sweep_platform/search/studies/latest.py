@@ -1,0 +1,72 @@
+"""A study as its sampler sees it: superseded trials have failed, hidden ones still run."""
+
+import math
+from collections.abc import Collection, Container, Sequence
+from datetime import datetime
+
+import optuna
+from optuna.trial import FrozenTrial
+
+
+class Latest(optuna.Study):
+    """A study as its sampler sees it: of a configuration that was taken up again, the last trial.
+
+    Each earlier one reads as failed where it stands, with the worst of values: a sampler may hold
+    it as a parent, by its id, since before. `superseded` are their numbers. The `hidden` ones read
+    as if they still ran.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        super().__init__(study.study_name, study._storage)
+        self.hidden: Collection[int] = ()
+        last: dict[str, int] = {}
+        self.superseded: set[int] = set()
+        for trial in super().get_trials(deepcopy=False):
+            if signature := trial.user_attrs.get("signature"):
+                if signature in last:
+                    self.superseded.add(last[signature])
+                last[signature] = trial.number
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[optuna.trial.TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """What every sampler of Optuna, and `get_trials`, ask for."""
+        trials = super()._get_trials(deepcopy, None, use_cache)
+        seen = map(self._read, trials)
+        return [one for one in seen if states is None or one.state in states]
+
+    def _read(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial.number in self.hidden:
+            return _ended_as(trial, optuna.trial.TrialState.RUNNING)
+        return self._failed(trial) if trial.number in self.superseded else trial
+
+    def _failed(self, trial: FrozenTrial) -> FrozenTrial:
+        maximized = (one is optuna.study.StudyDirection.MAXIMIZE for one in self.directions)
+        worst = [-math.inf if one else math.inf for one in maximized]
+        return _ended_as(trial, optuna.trial.TrialState.FAIL, worst, trial.datetime_complete)
+
+
+def _ended_as(
+    trial: FrozenTrial,
+    state: optuna.trial.TrialState,
+    values: Sequence[float] | None = None,
+    complete: datetime | None = None,
+) -> FrozenTrial:
+    """The same trial in another state, without what it reported."""
+    return FrozenTrial(
+        number=trial.number,
+        state=state,
+        value=None,
+        values=values,
+        datetime_start=trial.datetime_start,
+        datetime_complete=complete,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
+        system_attrs=trial.system_attrs,
+        intermediate_values={},
+        trial_id=trial._trial_id,
+    )

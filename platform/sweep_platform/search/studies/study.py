@@ -1,0 +1,131 @@
+"""The Optuna study of a sweep: trials are asked of it, and told to it.
+
+Optuna proposes and remembers; the folder is the truth. A trial is created in the study first and
+in the folder second; it ends in the folder first and in the study second. So whatever line the
+driver dies at, `sweep_platform.search.search` can tell which step is missing and make it up.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial
+
+from sweep_platform.search.samplers import distribution, fixing
+from sweep_platform.search.studies import dashboard
+from sweep_platform.search.studies.latest import Latest
+from sweep_platform.search.studies.patience import PatientStorage
+from sweep_platform.spec.schema import Scalar, SweepSpec
+
+
+class Study:
+    """An Optuna study with the knobs of a space. One process at a time may hold it."""
+
+    def __init__(
+        self, study: optuna.Study, spec: SweepSpec, storage: PatientStorage | None = None
+    ) -> None:
+        self._study, self._storage = study, storage
+        self._seen = Latest(study)
+        self._draws = self._counted = 0
+        self._distributions: Mapping[str, BaseDistribution] = {
+            name: distribution(knob) for name, knob in spec.space.items()
+        }
+
+    def hurry(self) -> None:
+        """Wait for a database that is away no longer. Safe in a signal handler."""
+        if self._storage is not None:
+            self._storage.hurried = True
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial of the study, by number."""
+        return self._study.get_trials(deepcopy=False)
+
+    def drawn(self, after: int = -1) -> list[FrozenTrial]:
+        """Trials after this number whose every knob was drawn; a driver may die in between."""
+        return [one for one in self.trials()[after + 1 :] if self.is_drawn(one)]
+
+    def draws(self) -> int:
+        """The number of trials whose every knob was drawn. None may be half drawn meanwhile."""
+        trials = self.trials()
+        self._draws += sum(map(self.is_drawn, trials[self._counted :]))
+        self._counted = len(trials)
+        return self._draws
+
+    def is_drawn(self, trial: FrozenTrial) -> bool:
+        """Whether every knob of a trial was drawn."""
+        return trial.params.keys() == self._distributions.keys()
+
+    def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
+        """A new trial with every knob drawn; what came of the `hidden` ones does not count."""
+        self._seen.sampler, self._seen.hidden = sampler, hidden
+        return self._seen.ask(dict(self._distributions))
+
+    def lag(self, wanted: int) -> int:
+        """The number of trials that proposals do without; the first one `wanted` stays."""
+        kept: int = self._study.user_attrs.get("lag", wanted)
+        if "lag" not in self._study.user_attrs:
+            self._study.set_user_attr("lag", wanted)
+        return kept
+
+    def again(
+        self,
+        parameters: Mapping[str, Scalar],
+        signature: str,
+        before: int,
+        without: Collection[str] = (),
+    ) -> int:
+        """The number of a new trial with these knobs, which an earlier one had.
+
+        What the replicates of `before`, the earlier one, have at rungs is the new one's as well,
+        but for those `without` which it begins.
+        """
+        trial = self.ask(fixing(parameters, RandomSampler(seed=0)))
+        if rungs := _without(without, self.attribute(before, "rungs", {})):
+            trial.set_user_attr("rungs", rungs)
+        trial.set_user_attr("signature", signature)
+        self._seen.superseded.add(before)
+        return trial.number
+
+    def reopen(self, stored: FrozenTrial) -> optuna.Trial:
+        """A running trial to write to."""
+        return optuna.Trial(self._study, stored._trial_id)
+
+    def tell(
+        self,
+        number: int,
+        state: optuna.trial.TrialState,
+        values: Sequence[float] | None = None,
+        *,
+        reason: str | None = None,
+    ) -> None:
+        """Write how a trial ended; Optuna's dashboard shows the `reason`."""
+        if reason is not None:
+            dashboard.note(self._study, self._stored(number)._trial_id, reason)
+        self._study.tell(number, values, state=state)
+
+    def attribute(self, number: int, name: str, default: Any) -> Any:
+        """An attribute that was kept with a trial."""
+        return self._stored(number).user_attrs.get(name, default)
+
+    def note(self, number: int, name: str, value: Any) -> None:
+        """Keep an attribute with a running trial."""
+        self.reopened(number).set_user_attr(name, value)
+
+    def reopened(self, number: int) -> optuna.Trial:
+        """The running trial of a number, to write to."""
+        return self.reopen(self._stored(number))
+
+    def _stored(self, number: int) -> FrozenTrial:
+        return self.trials()[number]  # Optuna numbers them by their place
+
+
+def _without(labels: Collection[str], rungs: Mapping[str, Any]) -> dict[str, Any]:
+    """What was kept at rungs, but for the replicates of these labels."""
+    left = {
+        rung: {**entry, "replicates": {k: v for k, v in each.items() if k not in labels}}
+        for rung, entry in rungs.items()
+        for each in [entry["replicates"]]
+    }
+    return {rung: entry for rung, entry in left.items() if entry["replicates"]}

@@ -71,6 +71,19 @@ def load_model(
     return replace(loaded, model=loaded.model.to(device).eval())
 
 
+@checked(CheckpointError)
+def copy_weights(checkpoint_of_ours: Path, to: Path) -> None:
+    """Write the part of a checkpoint that `load_model` needs: no optimizer, a third of the size.
+
+    Raises `CheckpointError` where it can't be read, or the copy not be written.
+    """
+    content = checkpoint.load(checkpoint_of_ours)
+    _saved_model(checkpoint_of_ours, content)
+    learner = content["state"]["learner"]
+    kept = {name: learner[name] for name in ("model", "average", "steps")}
+    checkpoint.save(to, {"settings": content["settings"], "state": {"learner": kept}})
+
+
 def _require_finite(path: Path, model: ReasoningModel) -> None:
     for name, weights in model.state_dict().items():
         if not weights.isfinite().all():

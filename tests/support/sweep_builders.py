@@ -1,5 +1,6 @@
 """Builders that tests of several rooms share: reports, records, and a search with its budget."""
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.replicate import Purpose, replicates
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import (
+    Outcome,
+    ReplicateFolder,
+    TrialFolder,
+    TrialRecord,
+    TrialState,
+)
 
 SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 TOTAL = 100
@@ -195,3 +202,14 @@ def opened(
 def points_of(folder: SweepFolder, spec: SweepSpec) -> int:
     """The number of points that were begun, those of several nuisance values counted once."""
     return len({point_of(trial.record(), spec) for trial in folder.trials()})
+
+
+def confirmed(sweep: SweepFolder, number: int) -> None:
+    """Let a trial be confirmed by a replicate that kept its checkpoint."""
+    trial = sweep.trials()[number]
+    [replicate] = replicates(0, Purpose.CONFIRM, 1)
+    folder = trial.replicate(replicate.label)
+    folder.create(trial.record(), replicate)
+    folder.append(trial.replicate("measure-0").measurements())
+    folder.end(Outcome(state=TrialState.COMPLETE, reason="done", ended=1.8e9))
+    shutil.copy(trial.replicate("measure-0").checkpoint, folder.root)

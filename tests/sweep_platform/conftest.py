@@ -1,8 +1,9 @@
 """A finished sweep's folder, written through the same records that a real sweep writes.
 
-And the specification of a small sweep, for those who start one.
+And the specification of a small sweep, for those who start one, and models that were trained.
 """
 
+import json
 import shutil
 import sqlite3
 import time
@@ -19,6 +20,8 @@ from sweep_driver import Driver
 from trackers import MlflowServer
 
 from hrm.progress import Curve, Halting, Measurement, Progress
+from hrm.train import main as train
+from puzzle_datasets import prepare, puzzle_set
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.trial import Outcome, TrialRecord, TrialState
@@ -246,3 +249,38 @@ def drive(tmp_path: Path, make_spec: MakeSpec) -> Callable[..., Driver]:
         return Driver(tmp_path / "toy", spec, capacity, retry_failed)
 
     return make
+
+
+SETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sudoku": ("sudoku", {"side": 4, "train": 8, "test": 4}),
+    "maze": ("maze", {"side": 5, "train": 8, "test": 4}),
+    "arc": (
+        "arc-agi-1",
+        {"canvas": 4, "tasks": 6, "augmentations": 8, "held_out": "all"},
+    ),
+}
+TINY = "--hidden-size 16 --num-heads 1 --M-max 2 --batch-size 4 --warmup-steps 0 --steps 2"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of a tiny run on each kind of puzzle."""
+    home, found = tmp_path_factory.mktemp("solve"), {}
+    for kind, (name, settings) in SETS.items():
+        folder = prepare(name, puzzle_set(name).settings_from(settings), home / "data")
+        found[kind] = home / kind
+        words = ["--dataset", str(folder), "--out", str(found[kind]), *TINY.split()]
+        assert train([*words, "--threads", "1", "--device", "cpu"]) == 0
+    return found
+
+
+@pytest.fixture
+def swept(runs: dict[str, Path], make_sweep: Callable[..., SweepFolder]) -> SweepFolder:
+    """A sweep whose trials 1 and 2 kept a checkpoint, 2 being the most accurate."""
+    sweep = make_sweep(*[TrialState.COMPLETE] * 3, TrialState.STOPPED)
+    kept = json.loads((runs["maze"] / "run.json").read_text())["dataset"]
+    record = sweep.record()
+    sweep.create(replace(record, dataset={**record.dataset, **kept}))
+    for trial in sweep.trials()[1:3]:
+        shutil.copy(runs["maze"] / "checkpoint.pt", trial.replicate("measure-0").root)
+    return sweep

@@ -26,10 +26,10 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 from puzzle_datasets.storage.schema import Manifest, Tokens
 from puzzle_datasets.storage.shards import read_manifest
 from sweep_platform.common.errors import InputError
-from sweep_platform.report.analysis.points import best_trial
+from sweep_platform.report.analysis.points import recommended
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary, TrialSummary, summarize
+from sweep_platform.store.trained import trained
 
 MOST_BYTES = 4_000_000
 """Of a puzzle."""
@@ -134,22 +134,18 @@ def _folder(dataset: Mapping[str, Any]) -> Path | None:
 def _of_sweep(sweep: SweepFolder, trial: int | None) -> Source:
     summary = summarize(sweep)
     found = _best(summary) if trial is None else _numbered(summary, trial)
-    place = sweep.trial(found.number, found.record.signature)
-    for purpose in (Purpose.CONFIRM, Purpose.MEASURE):
-        for one in found.replicates:
-            checkpoint = place.replicate(one.replicate.label).checkpoint
-            if one.replicate.purpose is purpose and one.complete and checkpoint.exists():
-                words = f"trial {found.number}, {one.replicate.words}, of {sweep.root}"
-                known = _folder(summary.record.dataset)
-                return Source(checkpoint=checkpoint, dataset=known, words=words)
-    problem = "keeps no checkpoint of a replicate that was trained to the end"
-    raise InputError.of(place.root, problem, "restore one, or name another trial by --trial")
+    if (kept := trained(summary, found)) is None:
+        problem = "keeps no checkpoint of a replicate that was trained to the end"
+        place = sweep.trial(found.number, found.record.signature).root
+        raise InputError.of(place, problem, "restore one, or name another trial by --trial")
+    words = f"trial {found.number}, {kept.replicate.replicate.words}, of {sweep.root}"
+    known = _folder(summary.record.dataset)
+    return Source(checkpoint=kept.checkpoint, dataset=known, words=words)
 
 
 def _best(sweep: SweepSummary) -> TrialSummary:
     """The best of the confirmed trials, else of the complete ones."""
-    confirmed = (trial for trial in sweep.complete if trial.confirmed)
-    found = best_trial(confirmed) or best_trial(sweep.complete)
+    found = recommended(sweep)
     if found is None:
         problem = "has no complete trial yet"
         raise InputError.of(sweep.folder, problem, "go on with it by --resume")

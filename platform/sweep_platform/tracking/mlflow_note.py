@@ -10,6 +10,7 @@ from sweep_platform.report.blocks import Headline
 from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary
+from sweep_platform.tracking.mlflow_models import BEST, CHEAPEST, front_models
 
 _MOST_POINTS, _LONGEST = 12, 8_000
 """Rows of the front, and characters that MLflow shows."""
@@ -28,6 +29,12 @@ def _parts(sweep: SweepSummary) -> Iterator[list[str]]:
     yield from _front(sweep)
     if told := caveats(sweep):
         yield [f"- {markdown_text(sentence)}" for sentence in told]
+    if any(front_models(sweep)):
+        name = sweep.record.name
+        yield [
+            "The front's models are registered and can be loaded or served: "
+            f"`models:/{name}@{BEST}`, `models:/{name}@{CHEAPEST}`."
+        ]
     where = "The whole report is among this run's artifacts: `report/report.html`."
     if (pages := mlflow_pages(sweep.record)) is not None:
         charts = f"[accuracy against compute]({pages.front}), [knobs]({pages.knobs})"

@@ -15,6 +15,7 @@ from sweep_platform.store.summary import last_end, summarize
 from sweep_platform.store.trial import ReplicateFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
 from sweep_platform.tracking.machine import MachineLoad
+from sweep_platform.tracking.mlflow_models import register_models
 from sweep_platform.tracking.mlflow_note import sweep_note
 from sweep_platform.tracking.mlflow_store import open_store, refused
 from sweep_platform.tracking.mlflow_views import TRIED, view_tags
@@ -251,9 +252,10 @@ class MlflowTracker:
             raise
 
     def send_files(self) -> None:
-        """Store the sweep's record, all settings of its configurations, and its report.
+        """Store the sweep's record, all settings of its configurations, its report and models.
 
-        They lie with the parent run. Raises what MLflow raises.
+        Files lie with the parent run, the front's models with their replicates' runs. Raises what
+        MLflow raises, and `UserError` where weights or puzzles can't be read.
         """
         assert self._runs is not None, "files are sent after a sync"
         parent = self._runs.parent.id
@@ -263,6 +265,8 @@ class MlflowTracker:
         self._client.log_text(parent, view.configurations(records), "configurations.yaml")
         if self._sweep.report.is_dir():
             self._client.log_artifacts(parent, str(self._sweep.report), "report")
+        runs = {key: run.id for key, run in self._runs.replicates.items()}
+        register_models(self._client, self.experiment, summarize(self._sweep), runs)
 
     def unsent(self) -> int:
         """Count the reports and changes of state that MLflow is not known to have."""

@@ -178,11 +178,14 @@ def summary_metrics(sweep: SweepSummary, time_ms: int) -> list["Metric"]:
     """Metrics of the parent run: trials complete, training FLOPs, best accuracy, the front.
 
     The best is that of the report. Points of the front have their inference FLOPs as steps, so
-    that the chart that MLflow draws of the parent by itself rises over compute.
+    that the chart that MLflow draws of the parent by itself rises over compute. A sweep that was
+    resumed has a front of its own for each session that ended: points can't be taken back.
     """
     metrics: list[Metric] = []
+    ends = sum(session.ended is not None for session in sweep.sessions)
+    front = f"front_{_ACCURACY}" if ends < 2 else f"front_{_ACCURACY}_session_{ends}"
     for point in trials_front(sweep.complete):
-        value = {f"front_{_ACCURACY}": point.exact_accuracy}
+        value = {front: point.exact_accuracy}
         metrics += _metrics(value, time_ms, point.inference_flops)
     totals = {"trials_complete": float(len(sweep.complete)), CURSOR: sweep.training_flops}
     if found := best(sweep.complete):

@@ -54,7 +54,7 @@ class Tracker(Protocol):
         """
 
     def send_files(self) -> None:
-        """Store the sweep's record and report with the service, after a `sync` that succeeded.
+        """Store the sweep's record, report and models, after a `sync` that succeeded.
 
         May raise any `Exception` where the service fails.
         """
@@ -73,9 +73,12 @@ class TrackerThread:
     service fails, and one when it works again; `period` is in seconds.
     """
 
+    FILES_PATIENCE = 900.0
+    """Seconds that files may take once the service takes them: models may be large."""
+
     def __init__(self, tracker: Tracker, note: Callable[[str], None], period: float = 2.0) -> None:
         self._tracker, self._note, self._period = tracker, note, period
-        self._failing = False
+        self._failing = self._filing = False
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
@@ -85,7 +88,7 @@ class TrackerThread:
         self._thread.start()
 
     def stop(self, patience: float = 20.0) -> int:
-        """Send what is left and stop, after `patience` seconds at the latest.
+        """Send what is left and stop, after `patience` seconds if the service takes nothing.
 
         How the sweep ended is read from its folder, like all else: note the session's end and
         write the report there first. Returns how many reports and endings the service lacks; a
@@ -94,6 +97,9 @@ class TrackerThread:
         self._deadline = time.monotonic() + patience
         self._stopping.set()
         self._thread.join(patience)
+        if self._filing and self._thread.is_alive():
+            self._note(f"{self._tracker.name} is still taking the report and the models.")
+            self._thread.join(self.FILES_PATIENCE)
         return self._tracker.unsent()
 
     def _run(self) -> None:
@@ -104,12 +110,13 @@ class TrackerThread:
             if time.monotonic() + self._period > self._deadline:
                 return
             time.sleep(self._period)
+        self._filing = True
         try:
             self._tracker.send_files()
         except Exception as error:  # an artifact store may want rights that the driver lacks
             self._note(
-                f"{self._tracker.name} does not take the report ({root_cause(error)}); it is in"
-                " the sweep's folder."
+                f"{self._tracker.name} does not take all of report and models "
+                f"({root_cause(error)}); they are in the sweep's folder."
             )
 
     def _sync(self) -> bool:

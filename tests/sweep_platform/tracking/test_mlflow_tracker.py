@@ -105,6 +105,21 @@ def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
     assert sorted(value for _, _, value in told) == [value for _, _, value in told]
 
 
+def test_a_resumed_sweep_has_a_front_of_its_own_for_each_end(
+    make_sweep: MakeSweep, uri: str
+) -> None:
+    sweep = make_sweep(COMPLETE)
+    for _ in range(2):
+        sweep.session_ended(SessionEnd.DONE)
+        mirrored(sweep, uri)
+        sweep.session_started()
+        mirrored(sweep, uri)
+    parent, _ = parent_and_trials(uri)
+    first = points(uri, parent, "front_exact_accuracy")
+    second = points(uri, parent, "front_exact_accuracy_session_2")
+    assert [step for step, *_ in first] == [step for step, *_ in second]
+
+
 def test_a_trial_of_some_model_shows_it(make_comparison: MakeSweep, uri: str) -> None:
     sweep = make_comparison("hrm", "transformer")
     mirrored(sweep, uri)

@@ -96,6 +96,34 @@ def test_stopping_gives_up_on_a_service_that_is_away(
     assert len(notes) <= 1
 
 
+def test_files_that_a_service_takes_slowly_are_waited_for(
+    make_sweep: MakeSweep, make_memory_tracker: Any
+) -> None:
+    noted = threading.Event()
+
+    class Slow(Watched):
+        def send_files(self) -> None:
+            assert noted.wait(PATIENCE)
+            self._tracker.send_files()
+
+    sweep, notes = make_sweep(None), []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        noted.set()
+
+    tracker = Slow(make_memory_tracker(sweep))
+    sweep.report.mkdir()
+    thread = TrackerThread(tracker, note, period=0.001)
+    thread.start()
+    tracker.wait_for_attempts(1)
+    while not thread._filing:
+        thread._stopping.set()
+    assert thread.stop(patience=0.01) == 0
+    assert notes == ["the service is still taking the report and the models."]
+    assert not thread._thread.is_alive()
+
+
 def test_a_report_that_cannot_be_stored_is_only_noted(
     make_sweep: MakeSweep, make_memory_tracker: Any
 ) -> None:
@@ -108,4 +136,4 @@ def test_a_report_that_cannot_be_stored_is_only_noted(
     thread.start()
     assert thread.stop(PATIENCE) == 0
     [note] = notes
-    assert "does not take the report (no rights)" in note
+    assert "does not take all of report and models (no rights)" in note

@@ -112,6 +112,12 @@ def best_trial(trials: Iterable[TrialSummary]) -> TrialSummary | None:
     return found[0] if (found := best(trials)) else None
 
 
+def recommended(sweep: SweepSummary) -> TrialSummary | None:
+    """The best of the confirmed trials, else of the complete ones."""
+    confirmed = (trial for trial in sweep.complete if trial.confirmed)
+    return best_trial(confirmed) or best_trial(sweep.complete)
+
+
 def compared_models(sweep: SweepSummary) -> dict[str, list[TrialSummary]]:
     """The complete trials of each model that was tried, by name; of some it may be none.
 

@@ -5,20 +5,21 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from puzzle_datasets.common.records import (
-    ContradictionError,
-    record_from,
-    require_least,
-    require_moment,
+from puzzle_datasets.common.bounded import (
+    Amount,
+    Count,
+    Flops,
+    Loss,
+    MeanFlops,
+    Milliseconds,
+    Positive,
+    Share,
+    SomeFlops,
 )
+from puzzle_datasets.common.records import ContradictionError, record_from
 
 _ROUNDING = 1e-3
 """Of shares that were added up, some in single precision."""
-
-_AMOUNTS = (
-    *("step", "training_flops", "examples", "device_seconds", "examples_per_second"),
-    *("peak_memory_bytes", "learning_rate", "mean_segments"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +36,17 @@ class Curve:
         puzzles: how many puzzles were evaluated.
     """
 
-    exact_accuracy: tuple[float, ...]
-    token_accuracy: tuple[float, ...]
-    inference_flops: tuple[int, ...]
-    puzzles: int
+    exact_accuracy: tuple[Share, ...]
+    token_accuracy: tuple[Share, ...]
+    inference_flops: tuple[SomeFlops, ...]
+    puzzles: Positive
 
     def __post_init__(self) -> None:
         lengths = {len(self.exact_accuracy), len(self.token_accuracy), len(self.inference_flops)}
         if len(lengths) > 1 or not self.exact_accuracy:
             raise ContradictionError("has not one point for each of its segments")
-        _require_shares(*self.exact_accuracy, *self.token_accuracy)
-        if not all(low < high for low, high in pairwise((0, *self.inference_flops))):
-            raise ContradictionError("has inference_flops that do not rise from above 0")
-        require_least(1, puzzles=self.puzzles)
+        if not all(low < high for low, high in pairwise(self.inference_flops)):
+            raise ContradictionError("has inference_flops that do not rise")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +59,15 @@ class Halting:
         inference_flops: mean FLOPs for one puzzle.
     """
 
-    exact_accuracy: float
-    segments: tuple[float, ...]
-    inference_flops: float
+    exact_accuracy: Share
+    segments: tuple[Share, ...]
+    inference_flops: MeanFlops
 
     def __post_init__(self) -> None:
         if not self.segments:
             raise ContradictionError("has no segments")
-        _require_shares(self.exact_accuracy, *self.segments)
         if abs(sum(self.segments) - 1) > _ROUNDING:
             raise ContradictionError("has shares of segments that do not add up to 1")
-        require_least(0, inference_flops=self.inference_flops)
 
     @property
     def mean_segments(self) -> float:
@@ -89,17 +86,13 @@ class Votes:
         votes: on all inputs together.
     """
 
-    pass_1: float
-    pass_2: float
-    pass_1_tasks: float
-    pass_2_tasks: float
-    inputs: int
-    tasks: int
-    votes: int
-
-    def __post_init__(self) -> None:
-        _require_shares(self.pass_1, self.pass_2, self.pass_1_tasks, self.pass_2_tasks)
-        require_least(0, inputs=self.inputs, tasks=self.tasks, votes=self.votes)
+    pass_1: Share
+    pass_2: Share
+    pass_1_tasks: Share
+    pass_2_tasks: Share
+    inputs: Count
+    tasks: Count
+    votes: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,36 +118,33 @@ class Progress:
         votes: set besides these where test puzzles are answered in several views.
     """
 
-    step: int
-    total_steps: int
-    training_flops: int
-    loss: float
-    lm_loss: float
-    train_exact_accuracy: float
-    mean_segments: float
-    learning_rate: float
-    examples: int
-    device_seconds: float
-    examples_per_second: float
-    peak_memory_bytes: int
+    step: Count
+    total_steps: Positive
+    training_flops: Flops
+    loss: Loss
+    lm_loss: Loss
+    train_exact_accuracy: Share
+    mean_segments: Amount
+    learning_rate: Amount
+    examples: Count
+    device_seconds: Amount
+    examples_per_second: Amount
+    peak_memory_bytes: Count
     curve: Curve | None = None
     halting: Halting | None = None
     votes: Votes | None = None
 
     def __post_init__(self) -> None:
-        require_least(1, total_steps=self.total_steps)
-        require_least(0, **{name: getattr(self, name) for name in _AMOUNTS})
+        if self.step > self.total_steps:
+            raise ContradictionError(f"has step {self.step} of {self.total_steps}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One report and the Unix time in milliseconds when it was made."""
 
-    time_ms: int
+    time_ms: Milliseconds
     progress: Progress
-
-    def __post_init__(self) -> None:
-        require_moment("time_ms", self.time_ms / 1000)
 
     def plain(self) -> dict[str, Any]:
         """The measurement as JSON has it, a line of `metrics.jsonl`."""
@@ -164,10 +154,3 @@ class Measurement:
 def measurement_from(fields: Mapping[str, Any]) -> Measurement:
     """The measurement that `Measurement.plain` wrote, also after a way through JSON."""
     return record_from(fields, Measurement)
-
-
-def _require_shares(*shares: float) -> None:
-    """Refuse what is no share of one; a mean of shares may be over it by rounding."""
-    for share in shares:
-        if not -1e-9 <= share <= 1 + 1e-9:
-            raise ContradictionError(f"has {share:g} for a share of one")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from puzzle_datasets.common.bounded import Count, Flops, Positive
 from puzzle_datasets.common.records import ContradictionError, MisfitError, record_from
 from puzzle_datasets.storage.schema import MOST_COUNTED, Mask
 
@@ -85,10 +86,10 @@ class PuzzleAnswers:
 class _Packed:
     """The plain form: arrays as bits, or differences in four bytes, compressed, in base 64."""
 
-    step: int
-    training_flops: int
-    rows: int
-    segments: int
+    step: Count
+    training_flops: Flops
+    rows: Count
+    segments: Positive
     puzzles: str
     views: str
     tasks: str
@@ -97,8 +98,7 @@ class _Packed:
     vote_rank: str
 
     def __post_init__(self) -> None:
-        fits = 0 <= self.rows <= MOST_COUNTED and self.segments >= 1
-        if not fits or self.rows * self.segments > MOST_BITS:
+        if self.rows > MOST_COUNTED or self.rows * self.segments > MOST_BITS:
             raise ContradictionError(f"says {self.rows} rows of {self.segments} segments")
 
 

@@ -18,6 +18,7 @@ from hrm.config import ConfigError, ModelConfig, require_least
 from hrm.evaluation.accuracy import EVALUATION_SEED, evaluate
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Curve, Halting
+from puzzle_datasets.common.bounded import Amount, Positive
 from puzzle_datasets.common.files import write_json
 from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.loader import evaluation_batches
@@ -31,11 +32,11 @@ MOST_NUMBERS, LARGEST_NUMBER, MOST_CELLS, _DIGITS = 1000, 4096, 10_000, 12
 class Cell:
     """N cycles of T steps: accuracy over segments, and if each puzzle halts on its own."""
 
-    N: int
-    T: int
+    N: Positive
+    T: Positive
     curve: Curve
     halting: Halting
-    seconds: float
+    seconds: Amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Grid:
     """
 
     subject: dict[str, Any]
-    trained: tuple[int, int, int]
+    trained: tuple[Positive, Positive, Positive]
     checkpoint: dict[str, Any]
     cells: tuple[Cell, ...] = ()
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.progress import Measurement
+from puzzle_datasets.common.bounded import Moment
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
@@ -32,7 +33,7 @@ from puzzle_datasets.common.files import (
 )
 from puzzle_datasets.common.options import make
 from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import MisfitError, require_moment
+from puzzle_datasets.common.records import MisfitError
 from puzzle_datasets.common.text import shown
 
 FORMAT = 1
@@ -73,10 +74,7 @@ class Outcome:
 
     state: RunState
     reason: str
-    ended: float
-
-    def __post_init__(self) -> None:
-        require_moment("ended", self.ended)
+    ended: Moment
 
 
 class OutcomeFile:

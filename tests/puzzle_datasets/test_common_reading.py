@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from puzzle_datasets.common.bounded import Count, Moment, Positive
 from puzzle_datasets.common.errors import DatasetError, UserError
 from puzzle_datasets.common.reading import ANY_SIZE, SMALL, Reader, parse_json, path_from
 from puzzle_datasets.common.records import MisfitError, record_from
@@ -26,23 +27,26 @@ class Colour(StrEnum):
 
 @dataclass(frozen=True)
 class Inner:
-    size: int
+    size: Positive
 
 
 @dataclass(frozen=True)
 class Outer:
     name: str
-    created: float
+    created: Moment
     colour: Colour
     inner: Inner | None
-    sizes: tuple[int, ...]
-    pair: tuple[int, str]
+    sizes: tuple[Count, ...]
+    pair: tuple[Count, str]
     free: Mapping[str, Any]
     late: bool = False
+    chosen: Count | None = None
+    counts: Mapping[str, Count] = field(default_factory=dict)
 
 
 WHOLE = Outer("a", 1.5, Colour.RED, Inner(3), (1, 2), (1, "b"), {"any": [None]})
 PLAIN = json.loads(json.dumps(asdict(WHOLE)))
+MOMENT, WHOLE_NUMBER, MOST = "a number from 0 to 1e+11", "a whole number", "9.22337e+18"
 
 
 def reader(path: Path, most: int = 10_000) -> Reader:
@@ -83,13 +87,29 @@ def test_a_record_is_what_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"created": "yesterday"}, "has 'yesterday' as created, which is not a number"),
-        ({"created": True}, "has True as created, which is not a number"),
+        ({"created": "yesterday"}, f"has 'yesterday' as created, which is not {MOMENT}"),
+        ({"created": True}, f"has True as created, which is not {MOMENT}"),
+        ({"created": -1}, f"has -1 as created, which is not {MOMENT}"),
+        (
+            {"inner": {"size": 0}},
+            f"has 0 as inner.size, which is not {WHOLE_NUMBER} from 1 to {MOST}",
+        ),
+        (
+            {"chosen": -1},
+            f"has -1 as chosen, which is not {WHOLE_NUMBER} from 0 to {MOST} or none",
+        ),
+        (
+            {"counts": {"a": -1}},
+            f"has -1 as counts.'a', which is not {WHOLE_NUMBER} from 0 to {MOST}",
+        ),
         ({"newer": 1}, "has the key 'newer', which is unknown here"),
         ({"inner": {}}, "lacks the key 'inner.size'"),
         ({"inner": 5}, "has 5 as inner, which is not a mapping of keys"),
         ({"colour": "blue"}, "has 'blue' as colour, which is not one of red"),
-        ({"sizes": [1, "x"]}, "has 'x' as sizes[1], which is not a whole number"),
+        (
+            {"sizes": [1, "x"]},
+            f"has 'x' as sizes[1], which is not {WHOLE_NUMBER} from 0 to {MOST}",
+        ),
         ({"pair": [1]}, "has [1] as pair, which is not a list of 2"),
         ({"sizes": 5}, "has 5 as sizes, which is not a list"),
         ({"free": []}, "has [] as free, which is not a mapping of keys"),
@@ -99,6 +119,15 @@ def test_a_misfit_is_named_by_its_key(change: dict[str, Any], said: str) -> None
     with pytest.raises(MisfitError) as raised:
         record_from({**PLAIN, **change}, Outer)
     assert raised.value.problem == said
+
+
+@pytest.mark.parametrize(
+    "hint", [int, float | None, tuple[int, ...], dict[str, float], tuple[tuple[str, int], ...]]
+)
+def test_a_record_whose_numbers_have_no_bounds_is_our_mistake(hint: Any) -> None:
+    made = make_dataclass("Loose", [("size", hint)])
+    with pytest.raises(AssertionError, match=r"Loose\.size needs bounds"):
+        record_from({"size": 1}, made)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +145,8 @@ def test_a_misfit_is_named_by_its_key(change: dict[str, Any], said: str) -> None
         ),
         (b"NaN", "holds NaN, which is no finite number"),
         (b"1e999", "holds 1e999, which is no finite number"),
+        (b'{"a": 1, "b": 2, "a": 3}', "has the key 'a' twice"),
+        (b'{"a": [{"b": 2, "b": 2}]}', "has the key 'b' twice"),
         (b"[]", "holds no JSON object"),
         (b" " * 10_001, "holds 10 kB, over the 10 kB it may"),
         (b'{"format": 3}', "is of format 3, and this version reads format 2"),
@@ -203,7 +234,7 @@ def test_a_misfit_in_a_line_is_named(tmp_path: Path) -> None:
     path = file(tmp_path / "a.jsonl", b'{"size": 1}\n{"size": "x"}\n')
     with pytest.raises(DatasetError) as raised:
         list(reader(path).records(Inner))
-    said = "is damaged: line 2 has 'x' as size, which is not a whole number"
+    said = f"is damaged: line 2 has 'x' as size, which is not {WHOLE_NUMBER} from 1 to {MOST}"
     assert raised.value.problem == said
 
 

@@ -136,7 +136,8 @@ def test_a_table_is_refused_for_its_content(
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"box": [0, 0]}, r"says box (0, 0) of a maze grid"),
+        ({"box": [0, 0]}, "has 0 as box[0]"),
+        ({"box": [1, 1]}, "says box (1, 1) of a maze grid"),
         ({"kind": "chess"}, "kind is 'chess'; choose from"),
         ({"counts": {"groups": 9, "train_pairs": 6, "test_pairs": 3, "identities": 5}}, "5 ident"),
         ({"vocab_size": 10**9}, "says vocab_size 1000000000"),

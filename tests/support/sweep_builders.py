@@ -89,7 +89,7 @@ def sweep_record(**changes: Any) -> SweepRecord:
             "space": {"N": {"choices": [1]}},
             "budget": {"trials": 1, "flops_per_trial": 1e8},
         },
-        "dataset": {"name": "arc-agi-1", "fingerprint": "5f0c"},
+        "dataset": {"name": "arc-agi-1", "fingerprint": "data"},
         "environment": {},
     }
     return SweepRecord(**{**fields, **changes})
@@ -115,7 +115,7 @@ def trial_record(number: int = 0, **changes: Any) -> TrialRecord:
         "parameters": {},
         "model": model_settings(),
         "training": training_settings(),
-        "dataset": {},
+        "dataset": {"fingerprint": "data"},
         "parameter_count": 1,
         "total_steps": TOTAL,
         "training_flops": TOTAL,

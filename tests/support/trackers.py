@@ -26,7 +26,9 @@ def report_again(trial: TrialFolder, step: int, **changes: Any) -> None:
     """Add a report to a trial's first replicate: its last, at this step, with these changes."""
     folder = first(trial)
     last = list(folder.measurements())[-1]
-    progress = replace(last.progress, step=step, training_flops=step * 1_000_000, **changes)
+    total = max(step, last.progress.total_steps)
+    spent = {"step": step, "total_steps": total, "training_flops": step * 1_000_000}
+    progress = replace(last.progress, **spent, **changes)
     folder.append([Measurement(time_ms=last.time_ms + 1, progress=progress)])
 
 

@@ -281,6 +281,8 @@ def swept(runs: dict[str, Path], make_sweep: Callable[..., SweepFolder]) -> Swee
     kept = json.loads((runs["maze"] / "run.json").read_text())["dataset"]
     record = sweep.record()
     sweep.create(replace(record, dataset={**record.dataset, **kept}))
+    for trial in sweep.trials():
+        trial.create(replace(trial.record(), dataset=kept))
     for trial in sweep.trials()[1:3]:
         shutil.copy(runs["maze"] / "checkpoint.pt", trial.replicate("measure-0").root)
     return sweep

@@ -23,6 +23,7 @@ from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.search import open_search
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.summary import clock_seconds
 from sweep_platform.store.trial import TrialState
 from sweep_platform.tracking.mlflow_store import open_store
 
@@ -185,13 +186,20 @@ def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, pa
         ("sweep.json", "spec.space.N", 5, "has no spec.space.N"),
         ("sweep.json", "id", "", "has an empty id"),
         ("sweep.json", "name", "", "has an empty name"),
-        ("trial.json", "number", -1, "has -1 as number, not 0 or more"),
+        ("trial.json", "number", -1, "has -1 as number"),
         ("trial.json", "number", 2**63, "has 9223372036854775808 as number"),
         ("trial.json", "signature", "", "has an empty signature"),
-        ("trial.json", "costs.parameter_count", 0, "has 0 as parameter_count, not 1 or more"),
+        ("trial.json", "costs.parameter_count", 0, "has 0 as parameter_count"),
         ("sweep.json", "created", 1e308, "1e+308 as created"),
         ("sweep.json", "dataset.counts", "many", "has 'many' as dataset.counts"),
+        ("sweep.json", "dataset.counts.train_pairs", -1, "has -1 as dataset.counts.'train_pairs'"),
         ("sweep.json", "environment.command", [5], "has 5 as environment.command"),
+        ("sweep.json", "environment.hardware", {"cores": -1}, "-1 as environment.hardware.cores"),
+        ("outcome.json", "ended", -1, "has -1 as ended"),
+        ("trial.json", "dataset.fingerprint", "ab" * 32, "has 'abababab"),
+        ("run.json", "trial.number", 1, "has 1 as number, where its folder has 0"),
+        ("run.json", "trial.signature", "f" * 64, "has 'ffffffff"),
+        ("run.json", "training.seed", 5, "has 5 as seed, where its folder has"),
         ("outcome.json", "ended", 1e308, "1e+308 as ended"),
         ("trials/*/outcome.json", "ended", 1e308, "1e+308 as ended"),
         ("trial.json", "parameters.N", [1, 2], "parameters.'N'"),
@@ -227,6 +235,60 @@ def test_values_that_no_writer_wrote_are_named(
         Sweep.open(sound).report()
     assert str(file) in str(caught.value)
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "part"),
+    [
+        ("trial.json", ["number"], 1, "holds the trial of the folder 0001-00abcdef01"),
+        ("trial.json", ["signature"], "f" * 64, "holds the trial of the folder 0000-ffffffffff"),
+        ("run.json", ["trial", "purpose"], "confirm", "holds the replicate confirm-0"),
+        ("run.json", ["trial", "replicate"], 1, "holds the replicate measure-1"),
+    ],
+)
+def test_a_record_that_is_of_another_folder_is_named(
+    sound: Path, name: str, path: list[str], value: Any, part: str
+) -> None:
+    [file, *_] = sorted(sound.rglob(name))
+    fields = place = json.loads(file.read_text())
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    file.write_text(json.dumps(fields))
+    for read in (lambda: Sweep.open(sound).report(), lambda: clock_seconds(SweepFolder(sound))):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{file.parent} {part}")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (shutil.rmtree, "trials holds 0001-01abcdef01 where trial 0 is to be"),
+        (lambda trial: (shutil.rmtree(trial), trial.write_text("")), "is no folder, in the place"),
+        (lambda trial: (shutil.rmtree(trial), trial.symlink_to("gone")), "is no folder, in the"),
+        (lambda trial: trial.rename(trial.with_name("old")), "holds old where trial 0 is to be"),
+        (lambda trial: trial.rename(trial.with_name("0000-bak")), "0000-bak holds the trial of"),
+        (lambda trial: (trial / "trial.json").unlink(), "trial.json does not exist"),
+        (lambda trial: shutil.copytree(trial, trial.with_name("0000-copy")), "where trial 1 is"),
+    ],
+)
+def test_a_trial_that_is_not_where_it_was_is_missed(
+    sound: Path, change: Callable[[Path], object], part: str
+) -> None:
+    change(SweepFolder(sound).trials()[0].root)
+    for read in (lambda: Sweep.open(sound).report(), lambda: clock_seconds(SweepFolder(sound))):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert part in str(caught.value)
+
+
+def test_what_a_driver_leaves_that_dies_before_a_trial_is_no_trial(sound: Path) -> None:
+    folder = SweepFolder(sound)
+    (sound / "trials" / "0002-ffffffffff").mkdir()
+    (sound / "trials" / "0002-ffffffffff" / ".trial.json.partial").write_text("{")
+    (sound / "trials" / ".DS_Store").write_text("")
+    assert len(folder.trials()) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A driver of trials with several replicates may die at any step; the next one makes up for it."""
 
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sweep_builders import TOTAL, begun, measurement
 from sweep_driver import Driver, Killed, die_at
 
+from sweep_platform.common.errors import InputError
 from sweep_platform.search.studies.study import Study
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.replicate import Purpose
@@ -177,6 +179,17 @@ def test_a_trial_that_was_to_go_on_when_its_driver_died(drive, monkeypatch) -> N
     assert (told.state.name, told.values) == ("COMPLETE", [0.5])
     states = [trial.state.name for trial in again.search.study.trials()]
     assert states == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_a_trial_that_ended_and_is_not_there_any_more_is_missed(drive, tmp_path: Path) -> None:
+    run(drive(**SWEEP))
+    *_, last = drive(**SWEEP).folder.trials()
+    last.root.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="lacks a trial that ended, number 3 of") as caught:
+        drive(**SWEEP)
+    assert last.root.name[4:] in str(caught.value)
+    (tmp_path / "elsewhere").rename(last.root)
+    require_whole(drive(**SWEEP))
 
 
 def test_what_the_disk_kept_of_a_trial_that_never_began(drive) -> None:

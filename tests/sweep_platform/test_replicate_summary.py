@@ -4,7 +4,7 @@ import pytest
 from sweep_builders import begun, measurement, sweep_folder, trial_record
 
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.replicate import Purpose, Replicate
+from sweep_platform.store.replicate import Purpose, nth_replicate
 from sweep_platform.store.summary import TrialSummary, summarize
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 
@@ -22,7 +22,7 @@ def sweep(tmp_path) -> SweepFolder:
 
 @pytest.fixture
 def trial(sweep: SweepFolder) -> TrialFolder:
-    folder = sweep.trial(0, "0123456789")
+    folder = sweep.trial(0, trial_record().signature)
     folder.create(trial_record())
     return folder
 
@@ -74,7 +74,7 @@ def test_of_a_complete_trial_the_complete_replicates_count(sweep, trial) -> None
 
 def test_replicates_of_another_purpose_measure_nothing(sweep, trial) -> None:
     told(trial, 0, (100, 0.25), state=COMPLETE)
-    confirming = Replicate(purpose=Purpose.CONFIRM, number=0, seed=1)
+    confirming = nth_replicate(0, Purpose.CONFIRM, 0)
     folder = trial.replicate(confirming.label)
     folder.create(trial.record(), confirming)
     folder.append([measurement(100, 1.0)])

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.records import MisfitError, Record, record_from
-from puzzle_datasets.common.text import byte_size
+from puzzle_datasets.common.text import byte_size, shown
 
 MOST_BYTES = 16_000_000
 """Of a file read whole, unless told otherwise: parsed, it may take twenty times the memory."""
@@ -49,11 +50,10 @@ class Reader:
     ever.
 
         >>> import tempfile
-        >>> from puzzle_datasets.common.options import Bounds
         >>> with tempfile.TemporaryDirectory() as name:
-        ...     path = Path(name, "bounds.json")
-        ...     _ = path.write_text('{"least": 1, "most": 5}')
-        ...     Reader(path, UserError, "restore it").record(Bounds).most
+        ...     path = Path(name, "pair.json")
+        ...     _ = path.write_text('{"first": 1, "second": 5}')
+        ...     Reader(path, UserError, "restore it").object()["second"]
         5
     """
 
@@ -235,20 +235,35 @@ def path_from(name: str, value: object, error: type[UserError]) -> Path:
 def parse_json(text: str) -> Any:
     """Return what JSON holds; raise `MisfitError`, said of the text.
 
-    Numbers are finite, and whole ones have `MOST_DIGITS` at most; what takes more than about
-    `MOST_MEMORY` is refused before it is made.
+    Numbers are finite, whole ones have `MOST_DIGITS` at most, and objects have each key once; what
+    takes more than about `MOST_MEMORY` is refused before it is made.
     """
     lists, mappings, marks = map(text.count, '[{"')
     memory = _LIST * lists + _MAPPING * mappings + _TEXT * marks // 2
     if memory > MOST_MEMORY:
         raise MisfitError(f"would take {byte_size(memory)} of memory once it is read")
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        return json.loads(
+            text,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_once,
+        )
     except RecursionError:
         raise MisfitError("is nested too deep") from None
     except ValueError as error:
         reason = error if isinstance(error, MisfitError) else MisfitError("is no JSON")
         raise reason from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of the pairs; of two values under one key none can be known to be meant."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise MisfitError(f"has the key {shown(name)} twice")
+    return made
 
 
 def _whole(text: str) -> int:

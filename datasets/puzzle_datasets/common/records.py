@@ -1,25 +1,16 @@
-"""Frozen dataclasses made of plain values, such as a JSON file's, with every type checked."""
+"""Frozen dataclasses made of plain values, such as a JSON file's; types and bounds are held."""
 
-import re
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from puzzle_datasets.common.options import alternatives, described, hints_of, is_of
+from puzzle_datasets.common.options import Bounds, alternatives, described, is_of
 from puzzle_datasets.common.text import shown
 
 Record = TypeVar("Record")
-
-LARGEST_WHOLE = 2**63 - 1
-"""Of whole numbers, as tables hold them; FLOPs, which are counted exactly, may be more."""
-
-FIRST_MOMENT, LAST_MOMENT = -62_135_596_800, 253_402_300_799
-"""Unix seconds of the first and the last second that `datetime` has."""
-
-
-_FLOPS = re.compile(r"flops(\[\d+\])?$")
 
 
 class MisfitError(ValueError):
@@ -34,33 +25,26 @@ class ContradictionError(ValueError):
     """Values that are each of their type make no record together; said of these, as "has …"."""
 
 
-def require_moment(name: str, seconds: float) -> None:
-    """Raise `ContradictionError` unless Unix seconds are a moment that calendars have."""
-    if not FIRST_MOMENT <= seconds <= LAST_MOMENT:
-        raise ContradictionError(f"has {shown(seconds)} as {name}, which is no moment")
-
-
-def require_least(least: int, **numbers: float) -> None:
-    """Raise `ContradictionError` for a number below the least that it may be."""
-    for name, number in numbers.items():
-        if number < least:
-            raise ContradictionError(f"has {shown(number)} as {name}, not {least} or more")
-
-
 def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
     """Return the record whose `dataclasses.asdict` the values are, also after a way through JSON.
 
-    Fields may be plain values, tuples, mappings, enumerations and records, or None. `within` is
-    the key of the values in what holds them. Raises `MisfitError` where a key is missing or
-    unknown, a value is not of its field's type, or the record raises `ContradictionError`.
+    Fields may be plain values, tuples, mappings, enumerations and records, or None; their numbers
+    are declared with bounds, see `puzzle_datasets.common.bounded`. `within` is the key of the
+    values in what holds them. Raises `MisfitError` where a key is missing or unknown, a value is
+    not of its field's type or out of bounds, or the record raises `ContradictionError`.
 
-        >>> from puzzle_datasets.common.options import Bounds
-        >>> record_from({"least": 1}, Bounds)
-        Bounds(least=1, most=None, above=None, below=None)
+        >>> from dataclasses import dataclass
+        >>> from puzzle_datasets.common.bounded import Count
+        >>> @dataclass
+        ... class Pair:
+        ...     first: Count
+        ...     second: Count = 0
+        >>> record_from({"first": 1}, Pair)
+        Pair(first=1, second=0)
     """
     if not isinstance(values, Mapping):
         raise _misfit(within or "its content", values, "a mapping of keys")
-    known = hints_of(cls)
+    known = _hints(cast(Hashable, cls))
     prefix = f"{within}." if within else ""
     for name in values:
         if name not in known:
@@ -76,6 +60,21 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
 
 
 @cache
+def _hints(cls: Any) -> dict[str, Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    for item in fields(cls):
+        assert _is_bounded(hints[item.name]), f"{cls.__name__}.{item.name} needs bounds"
+    return {item.name: hints[item.name] for item in fields(cls)}
+
+
+def _is_bounded(hint: Any) -> bool:
+    """Return True if every number of a hint is declared with bounds."""
+    if get_origin(hint) is Annotated:
+        return True
+    return hint not in (int, float) and all(map(_is_bounded, get_args(hint)))
+
+
+@cache
 def _required(cls: Any) -> list[str]:
     """Names of fields without a default."""
     return [
@@ -87,6 +86,7 @@ def _required(cls: Any) -> list[str]:
 
 def _typed(value: Any, hint: Any, key: str) -> Any:
     """The value as its field has it: a list as a tuple, a mapping as a record, a text as enum."""
+    hint, bounds = _parted(hint)
     parts = alternatives(hint)
     if hint is Any or (value is None and type(None) in parts):
         return value
@@ -100,11 +100,23 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
         return record_from(value, part, key)
     if isinstance(part, type) and issubclass(part, Enum) and not others:
         return _member(value, part, key)
-    if origin not in (tuple, dict, Mapping) and is_of(value, hint):
-        if type(value) is int and abs(value) > LARGEST_WHOLE and not _FLOPS.search(key):
-            raise _misfit(key, value, f"a number of at most {LARGEST_WHOLE}")
+    fits = origin not in (tuple, dict, Mapping) and is_of(value, hint)
+    if fits and (type(value) not in (int, float) or bounds.admit(value)):
         return value
-    raise _misfit(key, value, _described(hint))
+    raise _misfit(key, value, _described(hint, bounds))
+
+
+@cache
+def _parted(hint: Any) -> tuple[Any, Bounds]:
+    """A hint without the bounds of its numbers, and these."""
+    if get_origin(hint) is Annotated:
+        bare, bounds, *_ = get_args(hint)
+        return bare, bounds
+    if get_origin(hint) not in (Union, UnionType):
+        return hint, Bounds()
+    parted = [_parted(part) for part in get_args(hint)]
+    bounds = next((bounds for _, bounds in parted if bounds != Bounds()), Bounds())
+    return Union[tuple(bare for bare, _ in parted)], bounds  # noqa: UP007
 
 
 def _tuple(values: list[Any] | tuple[Any, ...], hints: tuple[Any, ...], key: str) -> Any:
@@ -132,11 +144,11 @@ def _member(value: Any, enum: type[Enum], key: str) -> Enum:
         raise _misfit(key, value, f"one of {', '.join(str(one.value) for one in enum)}") from None
 
 
-def _described(hint: Any) -> str:
+def _described(hint: Any, bounds: Bounds) -> str:
     origins = {get_origin(part) or part for part in alternatives(hint)}
     if tuple in origins:
         return "a list"
-    return "a mapping of keys" if origins & {dict, Mapping} else described(hint)
+    return "a mapping of keys" if origins & {dict, Mapping} else described(hint, bounds)
 
 
 def _misfit(key: str, value: Any, wanted: str) -> MisfitError:

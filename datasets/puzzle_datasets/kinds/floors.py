@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from puzzle_datasets.common.bounded import Positive, Share
 from puzzle_datasets.common.records import ContradictionError
 from puzzle_datasets.common.text import counted, percent
 from puzzle_datasets.storage.schema import PAD, Integers, Tokens
@@ -40,12 +41,12 @@ class FloorResult:
 
     name: str
     words: str
-    exact_accuracy: float
-    token_accuracy: float
-    puzzles: int
+    exact_accuracy: Share
+    token_accuracy: Share
+    puzzles: Positive
 
     def __post_init__(self) -> None:
-        if not (0 <= self.exact_accuracy <= self.token_accuracy <= 1 and self.puzzles > 0):
+        if self.exact_accuracy > self.token_accuracy:
             raise ContradictionError("has impossible accuracies")
 
     @property

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puzzle_datasets.common.arguments import checked
+from puzzle_datasets.common.bounded import Count, Figure, Positive
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.reading import parse_json
 from puzzle_datasets.common.records import MisfitError, record_from
@@ -55,8 +56,8 @@ _SHARD = re.compile(r"(train|test)-\d{5,9}\.parquet")
 MOST_VOCABULARY, MOST_TOKENS, MOST_COUNTED = 256, 1_000_000, 2**31 - 1
 """Tokens are stored as bytes, and the numbers of rows in 32 bits."""
 
-LARGEST_STATISTIC, MOST_FIGURES = 1e300, 1_000
-"""Bounds of a statistic, and how many statistics or settings there are at most."""
+MOST_FIGURES = 1_000
+"""How many statistics or settings there are at most."""
 
 LONGEST_TEXT = 1_000
 """Characters of a name, source, licence or meaning; people read them in a line."""
@@ -89,13 +90,13 @@ class _Description:
     settings: dict[str, Any]
     source: str
     licence: str
-    vocab_size: int
-    seq_len: int
-    grid: tuple[int, int]
-    box: tuple[int, int] | None = None
+    vocab_size: Count
+    seq_len: Count
+    grid: tuple[Count, Count]
+    box: tuple[Positive, Positive] | None = None
     tokens: dict[str, str]
     augmentation: AugmentationMode
-    statistics: dict[str, float]
+    statistics: dict[str, Figure]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +107,8 @@ class Card(_Description):
     `identities` the rows of the puzzle embedding that puzzles have, none for Sudoku and mazes.
     """
 
-    groups: int
-    identities: int = 0
+    groups: Count
+    identities: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +119,9 @@ class Manifest(_Description):
     `train_pairs`, `test_pairs` and `identities`; `files` maps each other file to its SHA-256.
     """
 
-    schema_version: int
-    num_puzzle_identifiers: int
-    counts: dict[str, int]
+    schema_version: Positive
+    num_puzzle_identifiers: Positive
+    counts: dict[str, Count]
     files: dict[str, str]
 
     @property
@@ -200,8 +201,6 @@ def _contradiction(manifest: Manifest) -> str | None:
     texts = manifest.name, manifest.source, manifest.licence, *manifest.tokens.values()
     if max(map(len, (*texts, *manifest.statistics, *manifest.settings))) > LONGEST_TEXT:
         return f"has a text of over {LONGEST_TEXT} characters"
-    if not all(abs(value) <= LARGEST_STATISTIC for value in manifest.statistics.values()):
-        return f"has a statistic over {LARGEST_STATISTIC:g}"
     return _fault_of_files(manifest) or _fault_of_settings(manifest)
 
 

@@ -25,10 +25,11 @@ def recover(
 ) -> None:
     """Make up for the steps that a former driver did not come to.
 
-    Raises `InputError`: the folder has a trial that the study lacks.
+    Raises `InputError`: the folder has a trial that the study lacks, or lacks one that has ended.
     """
     folders = {trial.record().study_number: trial for trial in folder.trials()}
     _refuse_unknown(folder, folders, study)
+    _refuse_lost(folder, folders, study)
     for trial in study.trials():
         if trial.state is not optuna.trial.TrialState.RUNNING:
             continue
@@ -128,6 +129,17 @@ def _refuse_unknown(folder: SweepFolder, folders: dict[int, TrialFolder], study:
                 f"{folder.journal.name} back if it was kept there",
                 problem=f"the study lacks trial {trial.record().number} of {folder.root}",
             )
+
+
+def _refuse_lost(folder: SweepFolder, folders: dict[int, TrialFolder], study: Study) -> None:
+    """A trial that ended, of which the study alone is left, would be missing in every report."""
+    kept = {trial.record().signature for trial in folders.values()}
+    for trial in study.trials():
+        signature = trial.user_attrs.get("signature", "")
+        if trial.state.is_finished() and signature and signature not in kept:
+            problem = f"lacks a trial that ended, number {trial.number} of its study"
+            remedy = f"put its folder back, whose name ends in -{signature[:10]}"
+            raise InputError.of(folder.root / "trials", problem, remedy)
 
 
 def _recreate(

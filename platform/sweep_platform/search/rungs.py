@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Protocol
 
 from hrm.progress import Progress
+from puzzle_datasets.common.bounded import Figure
 from puzzle_datasets.common.records import MisfitError, record_from
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.fronts import Fronts, FrontsOfSome, Values
@@ -72,7 +73,7 @@ class SuccessiveHalving:
 class Entry:
     """A trial at a rung: the objectives of each replicate that is there, and what was decided."""
 
-    replicates: dict[str, tuple[float, ...]]
+    replicates: dict[str, tuple[Figure, ...]]
     decision: Decision
 
     @property

@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.common.bounded import Moment, Positive
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
@@ -27,12 +28,13 @@ from puzzle_datasets.common.files import (
 from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.common.records import ContradictionError, MisfitError
 from sweep_platform.common.errors import InputError
-from sweep_platform.store.sections import require_moment, require_sections
+from sweep_platform.store.sections import require_sections
 from sweep_platform.store.trial import TrialFolder
 
 FORMAT = 3
 """Of all records in the folder; a sweep of another format is refused, never misread."""
 
+_PUT_BACK = "put the trial's folder back, or start another sweep by --out"
 _RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
 
 
@@ -67,7 +69,7 @@ class SweepRecord:
 
     id: str
     name: str
-    created: float
+    created: Moment
     space_file: str
     scale: str
     spec: dict[str, Any]
@@ -76,7 +78,7 @@ class SweepRecord:
     tracking_uri: str | None = None
     experiment: str | None = None
     root: str | None = None
-    format: int = FORMAT
+    format: Positive = FORMAT
 
     def __post_init__(self) -> None:
         for name in ("id", "name"):
@@ -91,8 +93,8 @@ class Session:
     `told` is true once the tracker has all that the folder has.
     """
 
-    started: float
-    ended: float | None = None
+    started: Moment
+    ended: Moment | None = None
     end: SessionEnd | None = None
     told: bool = False
 
@@ -101,8 +103,8 @@ class Session:
 class _Noted:
     """A line of sessions.jsonl: a session's start, its end, or that the tracker has it all."""
 
-    started: float | None = None
-    ended: float | None = None
+    started: Moment | None = None
+    ended: Moment | None = None
     end: SessionEnd | None = None
     told: bool = False
 
@@ -142,20 +144,27 @@ class SweepFolder:
         record = Reader(path, InputError, _RESTORE).record(SweepRecord, FORMAT)
         try:
             require_sections(record.spec, record.dataset, record.environment)
-            require_moment(record.created, "created")
         except MisfitError as error:
             raise InputError.of(path, error.problem, _RESTORE) from None
         return record
 
     def trial(self, number: int, signature: str) -> TrialFolder:
         """The folder of a trial, made or not."""
-        return TrialFolder(self.root / "trials" / f"{number:04d}-{signature[:10]}")
+        return TrialFolder(self.root / "trials" / trial_name(number, signature))
 
     def trials(self) -> list[TrialFolder]:
-        """Every trial that was created, by number."""
-        written = (self.root / "trials").glob("[0-9]*-*/trial.json")
-        folders = sorted((path.parent for path in written), key=_number)
+        """Every trial that was created, by number. Raises `InputError`: one is not there."""
+        folders = sorted(filter(_is_created, self._in_trials()), key=_number)
+        for number, folder in enumerate(folders):
+            if _number(folder) != number:
+                problem = f"holds {folder.name} where trial {number} is to be"
+                raise InputError.of(folder.parent, problem, _PUT_BACK)
         return [TrialFolder(folder) for folder in folders]
+
+    def _in_trials(self) -> list[Path]:
+        """What people see in the folder of trials."""
+        place = self.root / "trials"
+        return [path for path in place.glob("*") if not path.name.startswith(".")]
 
     def session_started(self) -> None:
         """Note that a driver took up the sweep."""
@@ -179,13 +188,7 @@ class SweepFolder:
         """Every driver's work, oldest first."""
         sessions: list[Session] = []
         path, remedy = self.root / "sessions.jsonl", "mend or remove that line"
-        for number, one in enumerate(Reader(path, InputError, remedy).records(_Noted), start=1):
-            try:
-                require_moment(one.started, "started")
-                require_moment(one.ended, "ended")
-            except MisfitError as error:
-                problem = f"is damaged: line {number} {error.problem}"
-                raise InputError.of(path, problem, remedy) from None
+        for one in Reader(path, InputError, remedy).records(_Noted):
             if one.started is not None:
                 sessions.append(Session(started=one.started))
             elif sessions and one.told:
@@ -195,7 +198,27 @@ class SweepFolder:
         return sessions
 
 
+def trial_name(number: int, signature: str) -> str:
+    """Name of a trial's folder."""
+    return f"{number:04d}-{signature[:10]}"
+
+
+def _is_created(trial: Path) -> bool:
+    """Whether a trial's folder tells what is trained there; a driver may die before it does.
+
+    Raises `InputError`: what has a trial's name is no folder, or its record is gone.
+    """
+    if (trial / "trial.json").exists():
+        return True
+    if _number(trial) >= 0 and not trial.is_dir():
+        raise InputError.of(trial, "is no folder, in the place of a trial", _PUT_BACK)
+    if any(trial.glob("*/run.json")):
+        raise InputError.of(trial / "trial.json", "does not exist", _PUT_BACK)
+    return False
+
+
 def _number(folder: Path) -> int:
+    """The number in the name of a trial's folder; -1 in any other name."""
     number = folder.name.partition("-")[0]
     return int(number) if number.isdecimal() else -1
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from puzzle_datasets.common.records import require_least
+from puzzle_datasets.common.bounded import Count, Seed
 
 
 class Purpose(StrEnum):
@@ -26,11 +26,8 @@ class Replicate:
     """One training of a configuration: what for, its number among those, from 0, and its seed."""
 
     purpose: Purpose
-    number: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        require_least(0, number=self.number)
+    number: Count
+    seed: Seed
 
     @property
     def label(self) -> str:
@@ -51,10 +48,12 @@ def replicates(seed: int, purpose: Purpose, count: int) -> tuple[Replicate, ...]
     >>> [one.label for one in replicates(0, Purpose.MEASURE, 2)]
     ['measure-0', 'measure-1']
     """
-    return tuple(
-        Replicate(purpose=purpose, number=number, seed=_seed(seed, purpose, number))
-        for number in range(count)
-    )
+    return tuple(nth_replicate(seed, purpose, number) for number in range(count))
+
+
+def nth_replicate(seed: int, purpose: Purpose, number: int) -> Replicate:
+    """The replicate of a purpose that has this number, in a sweep of this seed."""
+    return Replicate(purpose=purpose, number=number, seed=_seed(seed, purpose, number))
 
 
 def _seed(seed: int, purpose: Purpose, number: int) -> int:

@@ -6,12 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from puzzle_datasets.common.bounded import Count, Positive
 from puzzle_datasets.common.records import MisfitError, record_from
 from puzzle_datasets.kinds.floors import FloorResult
 from sweep_platform.spec.schema import SweepSpec
-
-LATEST = 1e11
-"""Unix seconds that a record may have, three millennia from now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,18 +17,26 @@ class _Dataset:
     name: str
     fingerprint: str
     folder: str | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    source: Any = None
-    licence: Any = None
+    counts: dict[str, Count] = field(default_factory=dict)
+    source: str | None = None
+    licence: str | None = None
     floors: tuple[FloorResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hardware:
+    machine: str | None = None
+    processor: str | None = None
+    cores: Positive | None = None
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Environment:
     command: tuple[str, ...] = ("sweeps/run.py",)
     git_commit: str | None = None
-    versions: dict[str, Any] = field(default_factory=dict)
-    hardware: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: _Hardware = field(default_factory=_Hardware)
 
 
 def require_sections(
@@ -46,9 +52,3 @@ def require_sections(
         raise MisfitError(f"has no {where} of its kind") from None
     if not searched:
         raise MisfitError("has no spec.space of its kind")
-
-
-def require_moment(seconds: float | None, key: str) -> None:
-    """Raise `MisfitError` where Unix seconds are no moment that a calendar has."""
-    if seconds is not None and not 0 <= seconds <= LATEST:
-        raise MisfitError(f"has {seconds:g} as {key}, which is no moment in Unix seconds")

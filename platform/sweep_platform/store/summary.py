@@ -7,7 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.store.belonging import own_record, own_replicate
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.store.trial_summary import Evaluation, ReplicateSummary, TrialSummary
 
@@ -83,7 +85,7 @@ def summarize(folder: SweepFolder) -> SweepSummary:
     record, sessions = folder.record(), tuple(folder.sessions())
     at_work = bool(sessions) and sessions[-1].ended is None
     moments: list[float] = []
-    trials = [_summarize_trial(trial, at_work, moments) for trial in folder.trials()]
+    trials = [_summarize_trial(record, trial, at_work, moments) for trial in folder.trials()]
     return SweepSummary(
         folder=str(folder.root),
         record=record,
@@ -95,19 +97,24 @@ def summarize(folder: SweepFolder) -> SweepSummary:
 
 
 def clock_seconds(folder: SweepFolder) -> float:
-    """Time on the clock that a sweep's sessions have taken; see `wall_seconds`."""
-    moments: list[float] = []
+    """Time on the clock that a sweep's sessions have taken; see `wall_seconds`, `summarize`."""
+    record, moments = folder.record(), list[float]()
     for trial in folder.trials():
-        _summarize_trial(trial, False, moments)
+        _summarize_trial(record, trial, False, moments)
     return wall_seconds(folder.sessions(), moments)
 
 
-def _summarize_trial(folder: TrialFolder, at_work: bool, moments: list[float]) -> TrialSummary:
+def _summarize_trial(
+    sweep: SweepRecord, folder: TrialFolder, at_work: bool, moments: list[float]
+) -> TrialSummary:
     """The trial; adds the moments (Unix seconds) at which something was written about it."""
     outcome = folder.outcome()
-    record = folder.record()
+    record = own_record(sweep, folder)
     folders = folder.replicates()
-    replicates = [_summarize_replicate(one, at_work, moments) for one in folders]
+    replicates = [
+        _summarize_replicate(own_replicate(sweep, record, one), one, at_work, moments)
+        for one in folders
+    ]
     for one, replicate in zip(folders, replicates, strict=True):
         _require_segments(one, replicate, record)
     moments += [outcome.ended] if outcome else []
@@ -144,7 +151,7 @@ def _waiting(at_work: bool) -> str:
 
 
 def _summarize_replicate(
-    folder: ReplicateFolder, at_work: bool, moments: list[float]
+    replicate: Replicate, folder: ReplicateFolder, at_work: bool, moments: list[float]
 ) -> ReplicateSummary:
     outcome, measurements = folder.outcome(), list(folder.measurements())
     reports = [measurement.progress for measurement in measurements]
@@ -152,7 +159,7 @@ def _summarize_replicate(
     moments += [outcome.ended] if outcome else []
     end = outcome if outcome and outcome.state.is_final else None
     return ReplicateSummary(
-        replicate=folder.replicate(),
+        replicate=replicate,
         state=outcome.state if outcome else TrialState.RUNNING,
         reason=end.reason if end else _waiting(at_work),
         ended=end.ended if end else None,

@@ -11,18 +11,15 @@ The driver writes them all but for the checkpoints.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from hrm.config import ConfigError
 from hrm.runs.folder import Outcome, OutcomeFile, RunFiles, RunState, require_settings
+from puzzle_datasets.common.bounded import LARGEST_WHOLE, Count, Positive, SomeFlops
 from puzzle_datasets.common.files import write_json, write_whole
+from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import (
-    ContradictionError,
-    MisfitError,
-    record_from,
-    require_least,
-)
+from puzzle_datasets.common.records import ContradictionError, MisfitError, record_from
 from sweep_platform.spec.schema import Scalar
 from sweep_platform.store.replicate import Purpose, Replicate
 
@@ -30,6 +27,9 @@ __all__ = ["Outcome", "ReplicateFolder", "TrialFolder", "TrialRecord", "TrialSta
 
 TrialState = RunState
 """A trial stands as a run does."""
+
+Setting = Annotated[Scalar, Bounds(least=-LARGEST_WHOLE, most=LARGEST_WHOLE)]
+"""Of a model, or a knob; a model's own bounds are held beside."""
 
 FORMAT = 1
 _RESTORE = "restore it"
@@ -55,22 +55,20 @@ class TrialRecord:
         inference_flops: FLOPs for one puzzle at M_max segments.
     """
 
-    number: int
-    study_number: int
+    number: Count
+    study_number: Count
     signature: str
-    parameters: dict[str, Scalar]
-    model: dict[str, Scalar]
+    parameters: dict[str, Setting]
+    model: dict[str, Setting]
     training: dict[str, Any]
     dataset: dict[str, Any]
-    parameter_count: int
-    total_steps: int
-    training_flops: int
-    inference_flops: int
+    parameter_count: Positive
+    total_steps: Positive
+    training_flops: SomeFlops
+    inference_flops: SomeFlops
     inactive: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        require_least(0, number=self.number, study_number=self.study_number)
-        require_least(1, **self.costs)
         if not self.signature:
             raise ContradictionError("has an empty signature")
 
@@ -121,14 +119,19 @@ class ReplicateFolder(RunFiles):
         )
 
     def replicate(self) -> Replicate:
-        """Which replicate it is. Raises `ConfigError` where its record is damaged or foreign."""
+        """Which replicate it is. Raises `ConfigError` where its record is damaged."""
+        return self.place()[0]
+
+    def place(self) -> tuple[Replicate, dict[str, Any]]:
+        """Which replicate it is, and the number and signature of its trial. See `replicate`."""
         content = self._read()
-        place = content.get("trial")
+        found = content.get("trial")
+        place: dict[str, Any] = found if isinstance(found, dict) else {}
         fields = {"seed": content["training"].get("seed")}
-        if isinstance(place, dict):
+        if place:
             fields |= {"purpose": place.get("purpose"), "number": place.get("replicate")}
         try:
-            return record_from(fields, Replicate)
+            return record_from(fields, Replicate), place
         except MisfitError as error:
             raise ConfigError.of(self._run, error.problem, _RESTORE) from error
 

@@ -84,6 +84,10 @@ def test_charts_are_drawn(make_sweep, tmp_path: Path) -> None:
     assert "<title>broken</title>" not in document
 
 
+SOUND = ("model", "training", "signature")
+"""What is held against other records, or known to the code."""
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
 def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
     folder.create(SweepRecord(**poisoned(sweep) | {"spec": sweep["spec"]}))
     for trial in folder.trials():
         sound = asdict(trial.record())
-        record = poisoned(sound) | {name: sound[name] for name in ("model", "training")}
+        record = poisoned(sound) | {name: sound[name] for name in SOUND}
         record["parameters"] |= {HOSTILE: HOSTILE}
         trial.create(TrialRecord(**{**record, "inactive": tuple(record["inactive"])}))
         outcome = trial.root / "outcome.json"

@@ -103,10 +103,10 @@ def test_written_again_it_has_the_news(make_sweep) -> None:
 
 def test_hostile_names_stay_text(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE)
-    trial = folder.trials()[0]
-    record = trial.record()
-    hostile = {**record.parameters, HOSTILE: HOSTILE, "a.b[0]": 1}
-    trial.create(replace(record, parameters=hostile))
+    for trial in folder.trials():
+        record = trial.record()
+        hostile = {**record.parameters, HOSTILE: HOSTILE, "a.b[0]": 1}
+        trial.create(replace(record, parameters=hostile, dataset={"fingerprint": HOSTILE}))
     rename(
         folder, name=HOSTILE, space_file=HOSTILE, dataset={"name": HOSTILE, "fingerprint": HOSTILE}
     )

@@ -1,0 +1,48 @@
+"""Whether records that are each whole belong together: a trial to its sweep and its folder.
+
+A folder that was copied in from another sweep, or renamed, would else be counted as a result.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hrm.config import ConfigError
+from sweep_platform.store.folder import SweepRecord, trial_name
+from sweep_platform.store.replicate import Replicate, nth_replicate
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord
+
+_REMEDY = "restore it, or put the folder back where it was"
+
+
+def own_record(sweep: SweepRecord, trial: TrialFolder) -> TrialRecord:
+    """The record of a trial. Raises `ConfigError`: it is damaged, or not of this sweep."""
+    record = trial.record()
+    name = trial_name(record.number, record.signature)
+    if trial.root.name != name:
+        raise ConfigError.of(trial.root, f"holds the trial of the folder {name}", _REMEDY)
+    _require_same(trial.root / "trial.json", sweep.dataset, record.dataset, "fingerprint")
+    return record
+
+
+def own_replicate(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) -> Replicate:
+    """Which replicate of its trial a folder holds.
+
+    Raises `ConfigError`: its record is damaged, or that of another trial, purpose or seed.
+    """
+    found, place = folder.place()
+    file = folder.root / "run.json"
+    for name in ("number", "signature"):
+        _require_same(file, {name: getattr(trial, name)}, place, name)
+    if found.label != folder.label:
+        raise ConfigError.of(folder.root, f"holds the replicate {found.label}", _REMEDY)
+    own = nth_replicate(sweep.spec.get("seed", 0), found.purpose, found.number)
+    _require_same(file, {"seed": own.seed}, {"seed": found.seed}, "seed")
+    return found
+
+
+def _require_same(
+    file: object, own: Mapping[str, Any], found: Mapping[str, Any], name: str
+) -> None:
+    if found.get(name) != own[name]:
+        problem = f"has {found.get(name)!r:.80} as {name}, where its folder has {own[name]!r:.80}"
+        raise ConfigError.of(file, problem, _REMEDY)

@@ -3,7 +3,6 @@
 import sys
 from argparse import Namespace
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import puzzle_datasets.common.start  # noqa: F401
@@ -20,7 +19,7 @@ from hrm.evaluation import result
 from hrm.evaluation.evaluation import EvaluationOptions, resolved, run_evaluation
 from hrm.model.devices import gpu_memory
 from puzzle_datasets.commands.floors import kept_floors
-from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.exit_status import DONE, guarded, say
 from puzzle_datasets.common.files import write_json
 from puzzle_datasets.kinds.floors import best_floor
@@ -46,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
         "with --limit)"
     )
     parser.add_argument("--voting", help=voting, **number)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    parser.add_argument("--json", type=path, metavar="FILE", help="write the numbers there")
     return guarded(PROGRAM, lambda: _evaluate(parser.parse_args(words)), option_names(parser))
 
 

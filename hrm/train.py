@@ -3,7 +3,6 @@
 import math
 import sys
 from argparse import ArgumentTypeError, Namespace
-from pathlib import Path
 
 import puzzle_datasets.common.start  # noqa: F401
 from hrm.commands.machine import add_dataset, add_machine, machine, option_names
@@ -12,7 +11,7 @@ from hrm.runs.processes import Processes
 from hrm.runs.run import SingleRun
 from hrm.runs.settings import DEFAULT_STEPS, Request
 from hrm.training.trainer import CHECKPOINT_SECONDS
-from puzzle_datasets.common.command_line import Parser, add_settings, given
+from puzzle_datasets.common.command_line import Parser, add_settings, given, path
 from puzzle_datasets.common.exit_status import BAD_INPUT, complain, outcome
 
 PROGRAM = "hrm.train"
@@ -44,7 +43,7 @@ def parser() -> Parser:
     made = Parser(prog=f"python -m {PROGRAM}", description=summary, epilog=EPILOGUE)
     out = "the run's folder: run.json, metrics.jsonl, checkpoint.pt and more"
     add_dataset(made, required=False)
-    made.add_argument("--out", type=Path, required=True, metavar="DIR", help=out)
+    made.add_argument("--out", type=path, required=True, metavar="DIR", help=out)
     made.add_argument("--resume", action="store_true", help="go on with the run in --out, if any")
     text = f"budget (default: {DEFAULT_STEPS})"
     made.add_argument("--steps", type=int, metavar="INT", help=text)

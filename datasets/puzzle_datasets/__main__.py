@@ -14,7 +14,7 @@ from typing import Any
 
 import puzzle_datasets.common.start  # noqa: F401
 from puzzle_datasets.commands.prepare import build_at, folder_name, puzzle_set, puzzle_sets
-from puzzle_datasets.common.command_line import Parser, add_settings, flag, given
+from puzzle_datasets.common.command_line import Parser, add_settings, flag, given, path
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.exit_status import DONE, OutputError, guarded, say
 from puzzle_datasets.common.options import make
@@ -96,13 +96,13 @@ def _parser() -> Parser:
     }
     parsers = {run: commands.add_parser(run.__name__, help=text) for run, text in helps.items()}
     for run, parser in parsers.items():
-        parser.add_argument("folder", type=Path, metavar="DIR", help="the puzzle set")
+        parser.add_argument("folder", type=path, metavar="DIR", help="the puzzle set")
         parser.set_defaults(run=run)
     parsers[inspect].add_argument(
-        "--out", type=Path, help="name of the pictures, without an ending"
+        "--out", type=path, help="name of the pictures, without an ending"
     )
     add_settings(parsers[inspect], Sample)
-    parsers[export].add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    parsers[export].add_argument("out", type=path, metavar="OUT", help="the folder to make")
     parsers[export].add_argument(
         "--style", choices=("hrm", "trm"), default="hrm", help="whose layout"
     )
@@ -116,10 +116,10 @@ def _add_build(into: argparse.ArgumentParser) -> None:
     for name, chosen in puzzle_sets().items():
         own = names.add_parser(name, help=chosen.summary, description=chosen.summary)
         where = own.add_mutually_exclusive_group()
-        where.add_argument("--out", type=Path, help="the folder to make")
+        where.add_argument("--out", type=path, help="the folder to make")
         where.add_argument(
             "--data",
-            type=Path,
+            type=path,
             default=DEFAULT_DATA,
             help="where sweeps look: the set gets a folder there, named by its settings "
             f"(default: {DEFAULT_DATA})",

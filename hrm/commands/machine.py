@@ -4,13 +4,12 @@ import os
 from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from hrm.config import ConfigError
 from hrm.model.devices import device_named
-from puzzle_datasets.common.command_line import Parser, flag, parsed
+from puzzle_datasets.common.command_line import Parser, flag, parsed, path
 
 MOST_THREADS = 1024
 
@@ -18,7 +17,7 @@ MOST_THREADS = 1024
 def add_dataset(into: Parser, required: bool = True) -> None:
     """Add --dataset, a folder that `python -m puzzle_datasets build` made."""
     text = "a puzzle set, as `python -m puzzle_datasets build` makes it"
-    into.add_argument("--dataset", type=Path, required=required, metavar="DIR", help=text)
+    into.add_argument("--dataset", type=path, required=required, metavar="DIR", help=text)
 
 
 def add_machine(into: Parser) -> None:

@@ -13,7 +13,7 @@ import torch
 from hrm.checkpoints.loading import LoadedModel, load_model, require_fit, type_name, with_steps
 from hrm.commands.machine import add_dataset, add_machine, machine
 from hrm.model.flops import parameter_count
-from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import counted
@@ -28,10 +28,10 @@ def add_trained_model(
     """Add CHECKPOINT, or `several`, --dataset and how to run the model; defaults as given."""
     text = "checkpoint.pt, the folder of a run or a trial, or a published checkpoint's"
     many: dict[str, Any] = {"nargs": "+"} if several else {}
-    into.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=text, **many)
+    into.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help=text, **many)
     add_dataset(into)
     text = "the set that the model was trained on, if it is neither this one nor beside it"
-    into.add_argument("--trained-on", type=Path, metavar="DIR", help=text)
+    into.add_argument("--trained-on", type=path, metavar="DIR", help=text)
     number: dict[str, Any] = {"type": int, "metavar": "INT"}
     text = f"puzzles at a time ({batch_size})"
     into.add_argument("--batch-size", default=batch_size, help=text, **number)

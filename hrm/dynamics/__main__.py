@@ -2,7 +2,6 @@
 
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 import puzzle_datasets.common.start  # noqa: F401
 from hrm.charts import lacking
@@ -11,7 +10,7 @@ from hrm.commands.output import require_own_folder
 from hrm.commands.trained_model import add_trained_model, load_several
 from hrm.dynamics.report import NUMBERS, ReportOptions, write_report
 from hrm.model.devices import gpu_memory
-from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
 
 PROGRAM = "hrm.dynamics"
@@ -22,7 +21,7 @@ def main(words: list[str] | None = None) -> int:
     parser = Parser(prog=f"python -m {PROGRAM}", description="Show how trained models work.")
     # Participation is noted after each batch, so that batches are small.
     add_trained_model(parser, several=True, batch_size=10, limit=100)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where files go")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR", help="where files go")
     text = "puzzles drawn segment by segment, of each model (3)"
     parser.add_argument("--puzzles", type=int, default=3, metavar="INT", help=text)
     text = "segments to run (each model's M_max)"

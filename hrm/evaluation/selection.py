@@ -12,6 +12,7 @@ from hrm.config import ConfigError, TrainingConfig
 from hrm.evaluation.accuracy import EVALUATION_SEED
 from hrm.evaluation.per_puzzle import Numbers, PuzzleAnswers
 from puzzle_datasets.common.draws import keyed_generator
+from puzzle_datasets.common.text import exact
 from puzzle_datasets.kinds.arc.scoring import ArcVotes
 from puzzle_datasets.kinds.arc.views import (
     InputIndex,
@@ -143,7 +144,7 @@ def _part(dataset: PuzzleDataset, number: Tensor, training: TrainingConfig) -> M
     held = held_back(tasks, share)
     if (share or wanted) and (held.all() or not held.any()):
         count = len(np.unique(tasks.numpy()))
-        problem = f"is {share:g}, which leaves one part of {count} tasks without a puzzle"
+        problem = f"is {exact(share)}, which leaves one part of {count} tasks without a puzzle"
         remedy = "give another share" if count > 1 else "give 0"
         raise ConfigError.of("confirm_share", problem, remedy, share, also=("eval_part",))
     return held if wanted else ~held

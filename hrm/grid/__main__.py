@@ -11,7 +11,7 @@ from hrm.commands.trained_model import add_trained_model, introduction, load_tra
 from hrm.grid.cells import GridOptions, begin, fill, whole_numbers
 from hrm.grid.page import chart, markdown
 from hrm.model.devices import gpu_memory
-from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.exit_status import DONE, complain, guarded, say
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.text import counted, percent, seconds
@@ -29,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", nargs="+", required=True, help=text.format(meaning))
     parser.add_argument("--M", nargs="+", default=["1..16"], help="segments (default: 1..16)")
     text = "where the table and the chart go; a grid that lies there is gone on with"
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=text)
+    parser.add_argument("--out", type=path, required=True, metavar="DIR", help=text)
     return guarded(PROGRAM, lambda: _fill_grid(parser.parse_args(words)), option_names(parser))
 
 

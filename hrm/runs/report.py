@@ -13,7 +13,7 @@ from hrm.evaluation.wilson import wilson
 from hrm.model.flops import costs, parameter_count, step_flops
 from hrm.progress import Progress, Votes
 from hrm.training.trainer import Trainer
-from puzzle_datasets.common.text import counted, flops, percent, seconds
+from puzzle_datasets.common.text import counted, exact, flops, percent, seconds
 
 SPENT = "The training budget is spent."
 
@@ -98,7 +98,7 @@ def sign(trainer: Trainer) -> str:
 
 
 def _averaged(before: str, decay: float) -> str:
-    return f"{before} of the averaged weights (decay {decay:g})" if decay else ""
+    return f"{before} of the averaged weights (decay {exact(decay)})" if decay else ""
 
 
 def result(progress: Progress, ema_decay: float = 0.0) -> str:

@@ -14,12 +14,13 @@ from hrm.model.losses import TOKEN_LOSSES
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import AdamAtan2, SignSGD, schedule
 from puzzle_datasets.common.errors import RunError
+from puzzle_datasets.common.text import exact
 from puzzle_datasets.loading.batch import Batch
 from puzzle_datasets.storage.schema import IGNORE_LABEL
 
 
 class NonFiniteLoss(RunError):
-    """The loss became infinite or not a number; the message names the step and the loss."""
+    """The loss became infinite or not a number; the message names step, loss and a remedy."""
 
 
 class Means(NamedTuple):
@@ -191,7 +192,17 @@ class Learner:
         step, loss = self._unsound.tolist()
         if step:
             assert not math.isfinite(loss)
-            raise NonFiniteLoss(f"The loss is {loss} at step {step:.0f} of {self.total_steps}.")
+            raise NonFiniteLoss(
+                f"The loss is {loss} at step {step:.0f} of {self.total_steps}; {self._steadier}."
+            )
+
+    @property
+    def _steadier(self) -> str:
+        """What to change of settings under which a loss grew beyond all numbers."""
+        inactive, config = self.model.config.inactive, self.config
+        names = ("learning_rate", "puzzle_learning_rate")
+        rates = [f"{n} {exact(getattr(config, n))}" for n in names if n not in inactive]
+        return f"lower {' or '.join(rates)}, or raise warmup_steps {config.warmup_steps}"
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later step depends on, of all processes; each of them must call it."""

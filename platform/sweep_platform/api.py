@@ -12,7 +12,7 @@ import pyarrow as pa
 from hrm.progress import Measurement
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
 from puzzle_datasets.common.reading import path_from
-from puzzle_datasets.common.text import suggest
+from puzzle_datasets.common.text import exact, suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 from sweep_platform.driver.request import Request
@@ -189,7 +189,7 @@ class Sweep:
                 "inference_flops": float(trial.record.inference_flops),
                 "parameter_count": trial.record.parameter_count,
                 "replicates": len(trial.accuracies),
-                **{f"flops_to_{target:g}": reached(trial, target) for target in targets},
+                **{f"flops_to_{exact(target)}": reached(trial, target) for target in targets},
                 **{name: trial.knobs.get(name) for name in trial.record.parameters},
             }
             for trial in summary.trials

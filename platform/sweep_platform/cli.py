@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.common.command_line import Parser
+from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.exit_status import DONE, guarded, say
 from puzzle_datasets.common.page import printable
 
@@ -23,11 +23,11 @@ def parser() -> Parser:
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
     add = made.add_argument
-    add("--space", type=Path, required=True, metavar="FILE", help="what to search, a YAML file")
+    add("--space", type=path, required=True, metavar="FILE", help="what to search, a YAML file")
     add("--scale", default="auto", help="one of the file's scales (default: by what Ray sees)")
     add("--trials", metavar="N", help="how many trials; short for --set budget.trials=N")
     add("--seed", metavar="N", help="of search and training; short for --set seed=N")
-    add("--out", type=Path, metavar="FOLDER", help="the sweep's folder (default: runs/<name>)")
+    add("--out", type=path, metavar="FOLDER", help="the sweep's folder (default: runs/<name>)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     add("--resume", action="store_true", help="go on with a sweep that was interrupted")
     add("--retry-failed", action="store_true", help="with --resume: run failed trials again")
@@ -35,7 +35,7 @@ def parser() -> Parser:
     add("--verbose", action="store_true", help="with --dry-run: print every setting as YAML")
     add("--tracking-uri", metavar="URI", help="MLflow's store (default: sqlite:///mlflow.db)")
     add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: start one here)")
-    add("--data", type=Path, metavar="FOLDER", help="where puzzles are kept (default: data)")
+    add("--data", type=path, metavar="FOLDER", help="where puzzles are kept (default: data)")
     return made
 
 
@@ -54,7 +54,7 @@ def solve_parser() -> Parser:
     add = _add_model(made)
     text = "the puzzle or a file of it (- for standard input): digits, rows of a maze, ARC's JSON"
     add("puzzle", metavar="PUZZLE", help=text)
-    add("--out", type=Path, metavar="FILE", help="draw the answer there, as .png or .svg")
+    add("--out", type=path, metavar="FILE", help="draw the answer there, as .png or .svg")
     return made
 
 
@@ -64,8 +64,8 @@ def submission_parser() -> Parser:
     made = Parser(prog=f"{PROGRAM} submission", description=text)
     add = _add_model(made)
     text = "JSON files, one a task or all in one, as ARC and Kaggle have them"
-    add("--tasks", type=Path, required=True, metavar="FOLDER", help=text)
-    add("--out", type=Path, required=True, metavar="FILE", help="such as submission.json")
+    add("--tasks", type=path, required=True, metavar="FOLDER", help=text)
+    add("--out", type=path, required=True, metavar="FILE", help="such as submission.json")
     return made
 
 
@@ -73,10 +73,10 @@ def _add_model(made: Parser) -> Callable[..., Any]:
     """Add a model and how it answers; return what adds more."""
     add = made.add_argument
     text = "a sweep's folder, a run's folder or checkpoint, or a published checkpoint"
-    add("model", type=Path, metavar="MODEL", help=text)
+    add("model", type=path, metavar="MODEL", help=text)
     add("--trial", type=int, metavar="N", help="of a sweep (default: the best, confirmed if any)")
     text = "the puzzles that the model was trained on, where it does not tell"
-    add("--dataset", type=Path, metavar="FOLDER", help=text)
+    add("--dataset", type=path, metavar="FOLDER", help=text)
     add("--segments", type=int, metavar="N", help="of a puzzle, at most (default: as trained)")
     text = "fixed: all segments; act: as many as the model asks for (default: fixed)"
     add("--halting", choices=("fixed", "act"), default="fixed", help=text)
@@ -113,7 +113,7 @@ def _solve(words: Sequence[str]) -> int:
 def report(arguments: Sequence[str] | None = None) -> int:
     """Write the report of a sweep's folder, finished or not; returns the exit status."""
     made = Parser(description="Write the report of a sweep, also while it runs.")
-    made.add_argument("folder", type=Path, help="the sweep's folder, such as runs/arc")
+    made.add_argument("folder", type=path, help="the sweep's folder, such as runs/arc")
     return guarded(PROGRAM, lambda: _report(made.parse_args(arguments).folder))
 
 

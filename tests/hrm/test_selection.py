@@ -136,6 +136,7 @@ def test_stored_copies_are_views_of_their_puzzle(
             "confirm_share is 0.01, which leaves one part of 12 tasks without a puzzle; "
             "give another share.",
         ),
+        ({"confirm_share": 0.9999999}, "confirm_share is 0.9999999, which leaves one part"),
         ({"confirm_share": 0.99}, "confirm_share is 0.99, which leaves one part of 12 tasks"),
         ({"eval_part": "confirm"}, "confirm_share is 0, which leaves one part of 12 tasks"),
     ],

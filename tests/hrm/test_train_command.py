@@ -452,7 +452,10 @@ def test_a_loss_that_is_not_finite_fails_for_good(
 ) -> None:
     rates = ["--learning-rate", "1e3", "--weight-decay", "1e3", "--warmup-steps", "0"]
     assert main(words(*rates)) == 1
-    assert capsys.readouterr().err.startswith("hrm.train: The loss is ")
+    said = capsys.readouterr().err
+    assert said.startswith("hrm.train: The loss is ")
+    assert "; lower learning_rate 1000 or puzzle_learning_rate" in said
+    assert said.endswith(", or raise warmup_steps 0.\n")
     assert json.loads((tmp_path / "run" / "outcome.json").read_text())["state"] == "failed"
     assert "holds a run that failed (The loss is " in refused(words("--resume", *rates), capsys)
 

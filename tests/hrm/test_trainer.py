@@ -147,8 +147,11 @@ def test_a_loss_that_is_not_finite_ends_training_before_the_update(
     with torch.no_grad():
         trainer.model.embed_tokens.embedding_weight.fill_(float("nan"))
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    with pytest.raises(NonFiniteLoss, match="The loss is nan at step 2 of 20"):
+    with pytest.raises(NonFiniteLoss, match="The loss is nan at step 2 of 20") as caught:
         next(reports)
+    assert "; lower learning_rate 0.001 or puzzle_learning_rate 0.01, or raise" in str(
+        caught.value
+    )
     assert trainer.step == 1
     for name, value in trainer.model.state_dict().items():
         assert value.equal(before[name]) or name == "embed_tokens.embedding_weight"

@@ -42,6 +42,23 @@ def test_build_says_what_it_made_and_where(
     assert not printed.err
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["verify", "~nosuchuser/x"], "DIR"),
+        (["export", "x", "a\0b"], "OUT"),
+        (["build", "maze", "--data", "~nosuchuser/x"], "--data"),
+        (["build", "maze", "--out", "x" * 5000], "--out"),
+    ],
+)
+def test_what_is_no_path_is_named_by_its_option(
+    words: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(words, capsys)
+    assert line.startswith(f"puzzle_datasets: argument {option}: ")
+    assert " is no path; " in line
+
+
 def test_no_text_of_a_set_steers_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

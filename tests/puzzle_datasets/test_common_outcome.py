@@ -311,6 +311,38 @@ def test_numbers_as_people_read_them(said: str, words: str) -> None:
     assert said == words
 
 
+GONE = "the working folder is gone (No such file or directory); change to another one."
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "hrm.train", "--out", "x"],
+        ["-m", "puzzle_datasets", "verify", "x"],
+        ["-c", "import sys; from sweep_platform.cli import main; sys.exit(main([]))"],
+    ],
+)
+def test_a_working_folder_that_was_removed_is_a_sentence(
+    command: list[str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_NO_FOLDER, *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == BAD_INPUT
+    assert done.stderr.partition(": ")[2] == f"{GONE}\n"
+
+
+_IN_NO_FOLDER = """
+import os, sys
+os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @pytest.mark.parametrize("module", ["hrm.train", "puzzle_datasets"])
 def test_memory_that_does_not_suffice_for_the_imports_is_a_sentence(module: str) -> None:
     """The limit is far below what any machine's imports take, and above what Python does."""

@@ -424,6 +424,10 @@ BAD_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "other ignored label": (described("ignore_label_id", -100), "ignore_label_id -100"),
     "no size": (described("vocab_size", None), "vocab_size None"),
     "no sets": (described("sets", []), "no list 'sets'"),
+    "too many groups": (described("total_groups", 10**15), "has total_groups 10{15} where"),
+    "more groups than examples": (described("total_groups", 5), "total_groups 5, but there are 4"),
+    "more puzzles than examples": (described("total_puzzles", 5), "total_puzzles 5, but there"),
+    "no number of groups": (described("total_groups", "many"), "total_groups 'many' where"),
     "set elsewhere": (
         described("sets", ["../../elsewhere"]),
         r"names a set '../../elsewhere', which no set can have",

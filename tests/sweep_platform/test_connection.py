@@ -138,6 +138,18 @@ def test_a_path_without_what_starts_workers(monkeypatch: pytest.MonkeyPatch, pat
         pass
 
 
+def test_a_machine_that_does_not_reach_itself_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LOOPBACK", "192.0.2.1")  # of examples: nobody has it
+    monkeypatch.setattr(ray, "init", pytest.fail)
+    with (
+        pytest.raises(RunError, match=r"nothing answers on 192\.0\.2\.1 \(.*; bring it up"),
+        connected(None),
+    ):
+        pass
+
+
 def test_a_head_behind_tls_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USE_TLS", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -5,12 +5,14 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import MISSING, Field, fields
 from functools import partial
+from pathlib import Path
 from types import NoneType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.options import alternatives, bounds_of, described, help_of, is_folder
-from puzzle_datasets.common.text import redact
+from puzzle_datasets.common.reading import path_from
+from puzzle_datasets.common.text import redact, shown
 
 _LONGEST = 600
 """Characters of a message: words of a command line may be of any length."""
@@ -29,6 +31,15 @@ class Parser(argparse.ArgumentParser):
         message = redact(message)
         short = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
         raise UserError(None, None, f"see {self.prog} --help", problem=short)
+
+
+def path(text: str) -> Path:
+    """Return a path of a command line, for the `type` of an argument: errors name that one."""
+    try:
+        return path_from("", text, UserError)
+    except UserError as error:
+        problem = f"{shown(text)} is no path; {error.remedy}"
+        raise argparse.ArgumentTypeError(problem) from error
 
 
 def flag(field: str) -> str:

@@ -52,6 +52,7 @@ def outcome(
     """
     try:
         with lasting_output():
+            _require_working_folder()
             return work(), ""
     except UserError as error:
         status = FAILED if _of_full_disk(error) else BAD_INPUT
@@ -73,6 +74,15 @@ def outcome(
         return BAD_INPUT, f"{shown(error.object)} can't be written as text; give other characters."
     except KeyboardInterrupt:
         return INTERRUPTED, "interrupted."
+
+
+def _require_working_folder() -> None:
+    """Refuse a folder that was removed: no path leads anywhere, and some libraries abort there."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        problem = f"is gone ({error.strerror})"
+        raise UserError.of("the working folder", problem, "change to another one") from error
 
 
 def _of_full_disk(error: BaseException | None) -> bool:

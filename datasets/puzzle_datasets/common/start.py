@@ -6,7 +6,7 @@ Torch alone needs more memory than some machines give, and seconds in which one 
 import sys
 from types import TracebackType
 
-from puzzle_datasets.common.exit_status import complain, outcome
+from puzzle_datasets.common.exit_status import DONE, complain, guarded, outcome
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -27,3 +27,5 @@ _SPEC = getattr(sys.modules["__main__"], "__spec__", None)
 _PROGRAM = "" if _SPEC is None else _SPEC.name.removesuffix(".__main__")
 if _PROGRAM.partition(".")[0] in ("hrm", "puzzle_datasets"):  # and not of who imports a command
     sys.excepthook = _tell
+    if status := guarded(_PROGRAM, lambda: DONE):  # before torch, which aborts in no folder
+        sys.exit(status)

@@ -30,6 +30,15 @@ def byte_size(count: float) -> str:
     return _prefixed(count, "B")
 
 
+def exact(number: float) -> str:
+    """A number as somebody gave it, to the last digit: what is said of it must not contradict it.
+
+    >>> exact(2.0), exact(0.9999999), exact(1e20)
+    ('2', '0.9999999', '1e+20')
+    """
+    return repr(float(number)).removesuffix(".0")
+
+
 def percent(share: float) -> str:
     """A share of one, to a tenth of a percent: 0.125 is "12.5 %"."""
     return f"{100 * share:.1f} %"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.common.options import check, option
+from puzzle_datasets.common.text import exact
 from puzzle_datasets.csv_files.lines import PACKED
 from puzzle_datasets.csv_files.table import GridText, first_question, line_error
 from puzzle_datasets.storage.schema import LARGEST_SEED, Mask, Split
@@ -97,7 +98,7 @@ def choose(
     wanted = getattr(settings, setting)
     there = int(chosen.sum())
     if not there:
-        problem = f"is {settings.min_rating} but the highest in {file} is {ratings.max():g}"
+        problem = f"is {settings.min_rating} but the highest in {file} is {exact(ratings.max())}"
         raise DatasetError.of("min_rating", problem, "give less", settings.min_rating)
     if wanted is None:
         return chosen

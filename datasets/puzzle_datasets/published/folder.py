@@ -71,13 +71,19 @@ def read_split(folder: Path, split: Split) -> PublishedSplit:
     metadata = read_metadata(folder / split)
     parts = [_read_structure(folder / split, name, metadata) for name in metadata.sets]
     identifiers, puzzle_starts, group_starts = zip(*parts, strict=True)
-    return PublishedSplit(
+    found = PublishedSplit(
         folder=folder / split,
         metadata=metadata,
         puzzle_identifiers=np.concatenate(identifiers),
         puzzle_starts=_chained(puzzle_starts),
         group_starts=_chained(group_starts),
     )
+    for key, total in metadata.totals.items():
+        # Builders count puzzles in ways of their own, but each holds an example.
+        if total > (examples := int(found.puzzle_starts[-1])):
+            problem = f"has {key} {total}, but there are {examples} examples"
+            raise fault(folder / split / METADATA_FILE, problem, total)
+    return found
 
 
 def _integers(file: Path) -> npt.NDArray[Any]:

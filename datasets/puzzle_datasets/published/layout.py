@@ -8,7 +8,7 @@ puzzle's examples start, `puzzle_indices` [P + 1], and each group's puzzles, `gr
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,8 @@ TASKS_FILE = "test_puzzles.json"
 BLANK_NAME = "<blank>"
 REMEDY = "build or copy the folder again"
 SIZES = ("vocab_size", "seq_len", "num_puzzle_identifiers")
+TOTALS = ("total_groups", "total_puzzles")
+"""What builders count over all sets of a split; where a key is missing, nothing depends on it."""
 
 LARGEST_NAMES, LONGEST_NAME = 60_000_000, 100
 """Bytes of all names, and of one on average: a thousand identities of each of a thousand tasks are
@@ -46,12 +48,16 @@ _AUGMENTED = re.compile(r"(.+)(_|\|\|\|)t([0-7])\2(\d{10})", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """The part of a split's `dataset.json` that is used; other keys may be there."""
+    """The part of a split's `dataset.json` that is used; other keys may be there.
+
+    `totals` are those of `TOTALS` that it has.
+    """
 
     vocab_size: int
     seq_len: int
     num_puzzle_identifiers: int
     sets: list[str]
+    totals: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +93,11 @@ def read_metadata(folder: Path) -> Metadata:
     for name in sets:
         if _SET.fullmatch(name) is None:
             raise fault(file, f"names a set {shown(name)}, which no set can have", name)
-    for key in SIZES:
-        size = content.get(key)
+    totals = {key: content[key] for key in TOTALS if key in content}
+    for key, size in {**{key: content.get(key) for key in SIZES}, **totals}.items():
         if type(size) is not int or not 1 <= size <= MOST_COUNTED:
             raise fault(file, f"has {key} {shown(size)} where a number is due", size)
-    return Metadata(sets=sets, **{key: content[key] for key in SIZES})
+    return Metadata(sets=sets, totals=totals, **{key: content[key] for key in SIZES})
 
 
 def read_names(folder: Path, count: int, puzzles: int) -> list[str]:

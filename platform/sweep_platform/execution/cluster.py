@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from puzzle_datasets.common.processors import cores
+from puzzle_datasets.common.text import exact
 from sweep_platform.common.environment import gpu_names
 from sweep_platform.execution.connection import connected
 from sweep_platform.spec.schema import ResourceSpec
@@ -36,7 +37,7 @@ class Node:
 def in_words(cpus: float, gpus: float) -> str:
     """Resources as people read them: "1 CPU core, 0 GPUs"."""
     cores, cards = "core" if cpus == 1 else "cores", "GPU" if gpus == 1 else "GPUs"
-    return f"{cpus:g} CPU {cores}, {gpus:g} {cards}"
+    return f"{exact(cpus)} CPU {cores}, {exact(gpus)} {cards}"
 
 
 def _times(whole: float, part: float) -> int:

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ STARTS = 3
 
 LONGEST_TEMP = 40
 """Characters of the folder for Ray's sockets, whose whole path may have 107."""
+
+LOOPBACK, LOOPBACK_SECONDS = "127.0.0.1", 5.0
+"""Where the processes of a Ray that is started here meet, and how long one waits for an answer."""
 
 SHORT = Path("/tmp")
 """Where that folder is made if the environment names one that is too long."""
@@ -46,6 +50,7 @@ def connected(address: str | None) -> Iterator[None]:
             require_ray(address)
         else:
             _require_shell()
+            _require_loopback()
         import ray
 
         # What Ray's loggers say of trials, the display and the report say better.
@@ -76,6 +81,16 @@ def _require_shell() -> None:
         problem = "names no folder with bash, through which Ray starts its workers"
         remedy = "add that folder, as in PATH=/usr/bin:/bin"
         raise InputError.of("PATH", problem, remedy, os.environ.get("PATH"))
+
+
+def _require_loopback() -> None:
+    """Raise `RunError` where this machine does not reach itself: Ray would try for minutes."""
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), LOOPBACK_SECONDS).close()
+    except OSError as error:
+        problem = f"Ray can't start, for nothing answers on {LOOPBACK} ({error.strerror or error})"
+        raise RunError(f"{problem}; bring it up, as by `ip link set lo up`") from None
 
 
 def _start() -> None:

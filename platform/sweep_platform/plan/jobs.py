@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from puzzle_datasets.common.text import flops
+from puzzle_datasets.common.text import exact, flops
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.design import nuisance_points
 from sweep_platform.spec.schema import SweepSpec
@@ -50,7 +50,7 @@ def require_time(spec: SweepSpec, slots: int) -> None:
         raise InputError.of(
             "replicates",
             f"of one trial are {spec.replicates} of {flops(spec.budget.flops_per_trial)}, which "
-            f"no machine of this size trains in {minutes:g} minutes",
+            f"no machine of this size trains in {exact(minutes)} minutes",
             "lower it or budget.flops_per_trial, or raise budget.minutes",
             spec.replicates,
         )

@@ -125,6 +125,23 @@ def heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heard")
+def test_processor_time_that_is_spent_is_told_once() -> None:
+    before = signal.getsignal(signal.SIGXCPU)
+
+    def work() -> int:
+        os.kill(os.getpid(), signal.SIGXCPU)
+        pytest.fail("it goes on")
+
+    try:
+        said = "its processor time is spent; raise the limit, as by `ulimit -St unlimited`."
+        assert outcome(work) == (FAILED, said)
+        os.kill(os.getpid(), signal.SIGXCPU)  # as a second later
+    finally:
+        signal.signal(signal.SIGXCPU, before)
+    assert outcome(lambda: DONE) == (DONE, "")
+    assert signal.getsignal(signal.SIGXCPU) is before
+
+
 def test_a_closed_terminal_is_as_sigterm_unless_nohup_has_it_ignored() -> None:
     before = signal.getsignal(signal.SIGHUP)
     with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():

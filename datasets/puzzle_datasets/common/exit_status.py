@@ -51,7 +51,7 @@ def outcome(
     silent.
     """
     try:
-        with lasting_output():
+        with lasting_output(), _processor_time():
             _require_working_folder()
             return work(), ""
     except UserError as error:
@@ -253,6 +253,28 @@ def sigterm_as_interrupt() -> Iterator[None]:
     """Let SIGTERM, with which schedulers end a process, and SIGHUP raise `KeyboardInterrupt`."""
     with _handled(_ENDING[1:], signal.default_int_handler):
         yield
+
+
+@contextmanager
+def _processor_time() -> Iterator[None]:
+    """Have the first signal that processor time is spent raise `RunError`; it comes every second.
+
+    One that came is ignored from then on, so that the error is told. At a hard limit nothing is.
+    """
+
+    def spent(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+        raise RunError(
+            "its processor time is spent; raise the limit, as by `ulimit -St unlimited`"
+        )
+
+    here = threading.current_thread() is threading.main_thread()
+    former = signal.signal(signal.SIGXCPU, spent) if here else None
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGXCPU) is spent:
+            signal.signal(signal.SIGXCPU, former)
 
 
 @contextmanager

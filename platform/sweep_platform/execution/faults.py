@@ -56,7 +56,9 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def _is_of_allocator(error: BaseException) -> bool:
-    """Whether torch got no main memory, for which it has no type: the name is its allocator's."""
+    """Whether torch got no main memory: the name is that of its allocator."""
+    # torch has no type for it, and no measurement stands in: an evaluation may ask for more than
+    # the estimate of training, and memory that others held may be free again by now.
     return type(error) is RuntimeError and "DefaultCPUAllocator" in str(error)
 
 

@@ -33,7 +33,7 @@ from puzzle_datasets.common.files import (
 )
 from puzzle_datasets.common.options import make
 from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import MisfitError
+from puzzle_datasets.common.records import ContradictionError, MisfitError
 from puzzle_datasets.common.text import shown
 
 FORMAT = 1
@@ -75,6 +75,10 @@ class Outcome:
     state: RunState
     reason: str
     ended: Moment
+
+    def __post_init__(self) -> None:
+        if self.state is RunState.RUNNING:
+            raise ContradictionError("tells of an end, and that it runs")
 
 
 class OutcomeFile:
@@ -198,8 +202,14 @@ class RunFiles:
 
     def measurements(self) -> Iterator[Measurement]:
         """All reports so far, in the order of their steps."""
-        reader = Reader(self.metrics, ConfigError, "mend or remove that line")
-        return reader.records(Measurement)
+        remedy, before = "mend or remove that line", -1
+        reports = Reader(self.metrics, ConfigError, remedy).records(Measurement)
+        for line, one in enumerate(reports, start=1):
+            if (step := one.progress.step) <= before:
+                problem = f"is damaged: line {line} has step {step} after step {before}"
+                raise ConfigError.of(self.metrics, problem, remedy)
+            before = step
+            yield one
 
     def begin_session(self, session: Mapping[str, Any]) -> None:
         """Note on what, and with which versions, training begins or goes on."""

@@ -161,6 +161,20 @@ def test_a_report_that_contradicts_itself_is_refused(
     assert said in str(caught.value)
 
 
+def test_a_step_that_comes_twice_is_refused(run: RunFolder) -> None:
+    with run.metrics.open("a") as file:
+        file.write(run.metrics.read_text())
+    with pytest.raises(ConfigError, match="line 2 has step 1 after step 1"):
+        list(run.measurements())
+
+
+def test_what_runs_has_no_end(run: RunFolder) -> None:
+    file = run.root / "outcome.json"
+    file.write_text(file.read_text().replace("paused", "running"))
+    with pytest.raises(ConfigError, match="tells of an end, and that it runs"):
+        run.outcome()
+
+
 def test_flops_may_be_more_than_tables_count(run: RunFolder) -> None:
     content = json.loads(run.metrics.read_text())
     content["progress"]["training_flops"] = 10**23

@@ -13,6 +13,7 @@ from hrm.progress import Measurement
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
 from puzzle_datasets.common.reading import path_from
 from puzzle_datasets.common.text import exact, suggest
+from sweep_platform.common.arrow import arrow_table
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 from sweep_platform.driver.request import Request
@@ -177,7 +178,7 @@ class Sweep:
         """
         summary = self.summary()
         targets = summary.record.spec.get("targets", ())
-        return _table(
+        return arrow_table(
             {
                 "trial": trial.number,
                 "signature": trial.record.signature,
@@ -197,7 +198,7 @@ class Sweep:
 
     def measurements(self) -> pa.Table:
         """One row a report of a replicate, with every metric that it has; times in Unix ms."""
-        return _table(
+        return arrow_table(
             {
                 "trial": record.number,
                 "purpose": replicate.purpose.value,
@@ -215,7 +216,7 @@ class Sweep:
         Columns: trial, purpose, replicate, step, training_flops, M, exact_accuracy,
         token_accuracy, inference_flops, puzzles.
         """
-        return _table(
+        return arrow_table(
             {
                 "trial": record.number,
                 "purpose": replicate.purpose.value,
@@ -286,17 +287,3 @@ def _setting(name: str, value: Any) -> Setting:
         raise InputError(name, value, suggest(name, known), problem="is no known argument")
     text = as_yaml(name, value)
     return Setting(f"{_SHORT.get(name, name)}={text}", f"{name}={redact(text)}")
-
-
-def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:
-    """A table of rows; a column is there if any row has it. Mixed knobs become text."""
-    listed = list(rows)
-    names = list(dict.fromkeys(name for row in listed for name in row))
-    return pa.table({name: _column([row.get(name) for row in listed]) for name in names})
-
-
-def _column(values: list[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if value is None else str(value) for value in values])

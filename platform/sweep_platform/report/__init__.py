@@ -11,6 +11,7 @@ from pathlib import Path
 
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.drawing.svg import chart_library
+from sweep_platform.common.arrow import arrow_table, as_csv, as_parquet
 from sweep_platform.report.pages import DRAWING, report_as_html, report_as_markdown
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
@@ -21,8 +22,9 @@ _LARGEST_DRAWING = 150_000
 
 
 def write_report(sweep: SweepFolder) -> Path:
-    """Write report.html, report.md and a PNG of each chart; return the path of report.html.
+    """Write report.html, report.md, the charts and the tables; return the path of report.html.
 
+    Charts are PNG and PDF, tables are CSV and Parquet, in `tables`.
     The sweep is read as it is now and only its report folder is written. All is made before the
     first file is written, and each file is replaced whole: what was there stays readable. Raises
     `InputError` where the folder holds no sweep.
@@ -33,10 +35,14 @@ def write_report(sweep: SweepFolder) -> Path:
 
     report = outline(summary, written=time.time())
     drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
-    contents: dict[str, bytes] = {
-        f"{name}.png": vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
-        for name, drawing in drawings.items()
-    }
+    contents: dict[str, bytes] = {}
+    for name, drawing in drawings.items():
+        contents[f"{name}.png"] = vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
+        contents[f"{name}.pdf"] = vl_convert.svg_to_pdf(drawing)
+    for one in report.tables:
+        rows = arrow_table(one.data)
+        contents[f"tables/{one.name}.csv"] = as_csv(rows)
+        contents[f"tables/{one.name}.parquet"] = as_parquet(rows)
     contents["report.md"] = report_as_markdown(report).encode()
     pictures = {name: _picture(drawing) for name, drawing in drawings.items()}
     contents["report.html"] = report_as_html(report, pictures, _script).encode()

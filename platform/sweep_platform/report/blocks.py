@@ -1,18 +1,12 @@
-"""Blocks of a report, and tables by their columns.
+"""Blocks of a report.
 
 One outline of blocks becomes the HTML page and the Markdown page. All texts are plain: each page
 escapes them in its own way.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-
-from sweep_platform.report import wording
-from sweep_platform.report.analysis.points import Point
-from sweep_platform.spec.metrics import METRIC
-
-T = TypeVar("T")
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -56,13 +50,16 @@ class Facts:
 class Table:
     """Rows under the names of columns; columns named in `words` hold words, the others numbers.
 
-    A muted row is not to be compared with the others.
+    A muted row is not to be compared with the others. `name` is the stem of its files, which hold
+    the values of `data`, a mapping for each row, where the page has words.
     """
 
+    name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     muted: tuple[bool, ...]
     words: frozenset[str]
+    data: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -104,54 +101,7 @@ class Outline:
         """Its charts, in the order of the page."""
         return tuple(block for block in self.blocks if isinstance(block, Figure))
 
-
-@dataclass(frozen=True)
-class Column(Generic[T]):
-    """A column: its name, its cell for one row's subject, and whether it holds words."""
-
-    name: str
-    cell: Callable[[T], str]
-    words: bool = False
-
-
-def metric(key: str, read: Callable[[T], float | None], name: str = "{}") -> Column[T]:
-    """Column of a metric, named and worded as the table of metrics says, its name in the braces.
-
-    >>> metric("inference_flops", float, "Median {}").name
-    'Median inference'
-    """
-    return Column(_name(key, name), lambda subject: wording.metric(key, read(subject)))
-
-
-def solved(read: Callable[[T], Point | None], name: str = "{}") -> Column[T]:
-    """Column of the share of puzzles solved, with its count."""
-    name = _name("exact_accuracy", name)
-    return Column(name, lambda one: point.words if (point := read(one)) else wording.NOTHING)
-
-
-def interval(read: Callable[[T], Point | None]) -> Column[T]:
-    """Column of the 95 % interval of the share of puzzles solved."""
-    return Column(
-        "95 % interval",
-        lambda one: point.interval_words if (point := read(one)) else wording.NOTHING,
-    )
-
-
-def table(
-    columns: Sequence[Column[T]],
-    subjects: Iterable[T],
-    muted: Callable[[T], bool] = lambda subject: False,
-) -> Table:
-    """Table with one row for each subject; those that are `muted` are not to be compared."""
-    shown = list(subjects)
-    return Table(
-        columns=tuple(column.name for column in columns),
-        rows=tuple(tuple(column.cell(subject) for column in columns) for subject in shown),
-        muted=tuple(map(muted, shown)),
-        words=frozenset(column.name for column in columns if column.words),
-    )
-
-
-def _name(key: str, name: str) -> str:
-    own = METRIC[key].column
-    return name.format(own if name.startswith("{}") else own.lower())
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Its tables, likewise."""
+        return tuple(block for block in self.blocks if isinstance(block, Table))

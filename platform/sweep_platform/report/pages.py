@@ -120,7 +120,7 @@ def _markdown(block: blocks.Block) -> str:
         case blocks.Facts(rows, folded):
             title = "" if folded is None else f"### {markdown_text(folded)}\n\n"
             return title + "\n".join(["| | |", "|:--|:--|", *map(_markdown_row, rows)])
-        case blocks.Table(columns, rows):
+        case blocks.Table(_, columns, rows):
             rules = [":--" if name in block.words else "--:" for name in columns]
             head = [_markdown_row(columns), f"|{'|'.join(rules)}|"]
             return "\n".join([*head, *map(_markdown_row, rows)])

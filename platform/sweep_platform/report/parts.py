@@ -24,7 +24,6 @@ def row(trial: TrialSummary, point: Point) -> Spec:
 
     Its `values` are those that the reader may colour by; a knob without effect has none.
     """
-    low, high = point.interval
     known = {name: chart_value(value) for name, value in trial.knobs.items()}
     inactive = dict.fromkeys(trial.record.inactive, wording.NOTHING)
     return {
@@ -39,8 +38,6 @@ def row(trial: TrialSummary, point: Point) -> Spec:
         "cost": f"{flops(point.inference_flops)} per puzzle",
         "accuracy": point.exact_accuracy,
         "solved": point.words,
-        "low": low,
-        "high": high,
     }
 
 

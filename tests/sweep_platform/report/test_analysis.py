@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hrm.evaluation.wilson import wilson
 from sweep_platform.report.analysis.points import (
     Point,
     best_trial,
@@ -66,7 +67,7 @@ def test_front_climbs_and_is_its_own_front(offered: list[Point]) -> None:
 )
 def test_wilson_interval(solved: int, puzzles: int, low: float, high: float) -> None:
     """The score intervals that Newcombe (Statistics in Medicine, 1998) prints for these counts."""
-    assert a_point(solved, puzzles).interval == pytest.approx((low, high), abs=5e-5)
+    assert wilson(solved / puzzles, puzzles) == pytest.approx((low, high), abs=5e-5)
 
 
 def a_point(solved: int, puzzles: int) -> Point:

@@ -9,9 +9,12 @@ from sweep_builders import answers
 
 from hrm.evaluation.answer_file import AnswerFile
 from hrm.evaluation.wilson import wilson
+from hrm.progress import Votes
 from sweep_platform.report.analysis.effects import confirmed, effects, extremes, measured
 from sweep_platform.report.analysis.floor import best_interval
-from sweep_platform.report.analysis.points import best
+from sweep_platform.report.analysis.intervals import interval_of
+from sweep_platform.report.analysis.paired import interval
+from sweep_platform.report.analysis.points import best, points, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.analysis.targets import reached
 from sweep_platform.report.pages import report_as_markdown
@@ -91,8 +94,50 @@ def test_each_file_of_answers_is_read_once_for_a_whole_report(make_sweep, monkey
     read: list[Any] = []
     whole = AnswerFile.read
     monkeypatch.setattr(AnswerFile, "read", lambda file: read.append(file.path) or whole(file))
-    outline(summarize(folder), written=1.8e9)
-    assert sorted(read) == sorted(trial.answers for trial in folder.trials())
+    sweep = summarize(folder)
+    outline(sweep, written=1.8e9)
+    last = {trial.number: len(trial.final.exact_accuracy) for trial in sweep.trials}
+    early = {at.trial for at in trials_front(sweep.complete) if at.segments < last[at.trial]}
+    again = [folder.trials()[number].answers for number in early]
+    assert early, "the front has points before their last segment"
+    assert sorted(read) == sorted([*(trial.answers for trial in folder.trials()), *again])
+
+
+def test_intervals_along_the_front_are_over_seeds_and_tasks(make_sweep) -> None:
+    """After the first of two segments, of which every second task is solved in the last alone."""
+    folder = make_sweep(COMPLETE, replicates=3)
+    generator, seen = np.random.default_rng(0), []
+    for number in range(3):
+        first = generator.random(40) < 0.3
+        last = first | (np.arange(40) % 2 == 0)
+        both = replace(answers(100, last), solved=np.stack([first, last], axis=1))
+        AnswerFile(folder.trials()[0].answers).add([("measure", number, both)])
+        seen.append(first)
+    sweep = summarize(folder)
+    early, late = points(sweep.trials[0])
+    of_all = measured(sweep, sweep.trials[0])
+    told = interval_of(sweep, late)
+    assert (told.low, told.high) == (of_all.low, of_all.high)
+    expected = interval(np.array(seen, float), np.ones(40))
+    told = interval_of(sweep, early)
+    assert (told.low, told.high, told.over_seeds) == (
+        pytest.approx(max(0, expected.low)),
+        pytest.approx(expected.high),
+        True,
+    )
+
+
+def test_views_of_one_task_do_not_narrow_an_interval(make_sweep) -> None:
+    """Of one seed, 40 views of 4 tasks tell as much as 4 puzzles."""
+    sweep = summarize(make_sweep(COMPLETE))
+    [trial] = sweep.trials
+    half = dict.fromkeys(("pass_1", "pass_2", "pass_1_tasks", "pass_2_tasks"), 0.5)
+    ballots = Votes(**half, inputs=8, tasks=4, votes=40)
+    one = replace(trial.replicates[0].evaluations[-1], votes=ballots)
+    voted = replace(trial, replicates=(replace(trial.replicates[0], evaluations=(one,)),))
+    sweep = replace(sweep, trials=(voted,))
+    told, point = interval_of(sweep, points(voted)[-1]), points(voted)[-1]
+    assert (told.low, told.high) == wilson(point.exact_accuracy, 4)
 
 
 def test_a_knob_that_a_model_has_no_use_for_compares_only_those_that_use_it(make_sweep) -> None:
@@ -140,17 +185,20 @@ def test_the_interval_above_the_floor_is_over_seeds_and_tasks(make_sweep) -> Non
     folder, _ = swept(make_sweep, FOUR[:2], [0.3, 0.3])
     sweep = summarize(folder)
     of_best = measured(sweep, best(sweep.complete)[0])
-    assert best_interval(sweep) == (of_best.low, of_best.high)
+    told = best_interval(sweep)
+    assert (told.low, told.high, told.over_seeds) == (of_best.low, of_best.high, True)
     confirm(folder.trials()[0], 0.9)
     sweep = summarize(folder)
     [found] = confirmed(sweep)
-    assert best_interval(sweep) == (found.accuracy.low, found.accuracy.high)
+    told = best_interval(sweep)
+    assert (told.low, told.high) == (max(0, found.accuracy.low), min(1, found.accuracy.high))
 
 
 def test_the_interval_above_the_floor_is_wilsons_where_there_is_one_seed(make_sweep) -> None:
     sweep = summarize(make_sweep(COMPLETE))
     accuracy = sweep.trials[0].final.exact_accuracy[-1]
-    assert best_interval(sweep) == wilson(accuracy, 40)
+    told = best_interval(sweep)
+    assert (told.low, told.high, told.over_seeds) == (*wilson(accuracy, 40), False)
     assert best_interval(summarize(make_sweep(name="empty"))) is None
 
 
@@ -205,7 +253,7 @@ def test_the_headline_of_replicates_is_their_mean(make_sweep) -> None:
     assert "**32.0 %**" in text
     assert (
         "The best of the complete trials, trial 1, solves 32.0 % of 40 test puzzles exactly, on "
-        "average over 3 seeds (30.0, 32.0 and 34.0 %) at"
+        "average over 3 seeds (30.0, 32.0 and 34.0 %; 95 % interval 19.7 to 47.5 %) at"
     ) in text
 
 

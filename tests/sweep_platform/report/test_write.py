@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import csv, parquet
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.report import write_report
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 
 COMPLETE, STOPPED, FAILED = TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED
 PICTURES = {"front.png", "curves.png", "training.png", "knobs.png", "growth.png"}
+PRINTS = {name.replace(".png", ".pdf") for name in PICTURES}
 HOSTILE = "</script><script>alert(1)</script>|`x`"
 
 
@@ -69,14 +72,35 @@ def test_both_pages_have_every_state(make_sweep) -> None:
 def test_pictures_exist_and_markdown_links_them(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE, STOPPED)
     write_report(folder)
-    assert {path.name for path in folder.report.iterdir()} == {
-        "report.html",
-        "report.md",
-        *PICTURES,
-    }
+    written = {"report.html", "report.md", "tables", *PICTURES, *PRINTS}
+    assert {path.name for path in folder.report.iterdir()} == written
     assert linked(read(folder.report, "report.md")) == PICTURES
     for name in PICTURES:
         assert (folder.report / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    for name in PRINTS:
+        assert (folder.report / name).read_bytes().startswith(b"%PDF-")
+
+
+def test_tables_hold_numbers_where_the_page_has_words(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, STOPPED)
+    write_report(folder)
+    tables = folder.report / "tables"
+    names = {path.stem for path in tables.iterdir()}
+    assert names == {"front", "halting", "knobs", "trials"}
+    for name in names:
+        as_csv = csv.read_csv(tables / f"{name}.csv")
+        as_parquet = parquet.read_table(tables / f"{name}.parquet")
+        assert as_csv.column_names == as_parquet.column_names
+        assert as_csv.num_rows == as_parquet.num_rows > 0
+    trials = {
+        row["trial"]: row for row in parquet.read_table(tables / "trials.parquet").to_pylist()
+    }
+    last = summarize(folder).trials[2]
+    assert trials[2]["exact_accuracy"] == last.final.exact_accuracy[-1]
+    assert trials[2]["inference_flops"] == last.record.inference_flops
+    assert (trials[2]["N"], trials[2]["state"]) == (last.knobs["N"], "stopped")
+    front = parquet.read_table(tables / "front.parquet").to_pylist()
+    assert all(row["low"] <= row["exact_accuracy"] <= row["high"] for row in front)
 
 
 def test_the_page_loads_nothing(make_sweep) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from hrm.config import ConfigError
 from hrm.evaluation.answer_file import AnswerFile
@@ -15,6 +16,9 @@ from sweep_platform.store.replicate import Purpose
 
 MOST_TASKS = 10_000_000
 """Beyond the numbers of any set's tasks or puzzles."""
+
+MOST_SEGMENTS = 1_000_000
+"""More than any model may spend."""
 
 Accuracies = npt.NDArray[np.floating[Any]]
 
@@ -30,7 +34,7 @@ class Answered:
         training_flops: spent by each replicate before the evaluation.
         replicates: numbers of the replicates [R], rising.
         tasks: numbers of the tasks [K], rising.
-        solved: accuracy [R, K], the mean over the task's puzzles and views after all segments.
+        solved: accuracy [R, K], the mean over the task's puzzles and views.
         weights: rows of each task [K], views counted.
     """
 
@@ -47,14 +51,30 @@ class Answered:
         return means
 
 
-def answered(path: Path) -> dict[Purpose, tuple[Answered, ...]]:
-    """The answers of a trial's replicates by purpose, at each evaluation, the earliest first.
+Evaluations = dict[Purpose, tuple[Answered, ...]]
+"""Of a trial, by purpose, the earliest first."""
+
+
+def answered(path: Path) -> Evaluations:
+    """The answers of a trial's replicates after all segments.
 
     An evaluation lacks the replicates that did not come so far. Raises `ConfigError`: damaged.
     """
+    return _after(AnswerFile(path).read(), MOST_SEGMENTS, path)
+
+
+def answered_by_segments(path: Path, most: int) -> list[Evaluations]:
+    """The same after each number of segments, from 1 to `most`."""
     table = AnswerFile(path).read()
+    return [_after(table, segments, path) for segments in range(1, most + 1)]
+
+
+def _after(table: pa.Table, segments: int, path: Path) -> Evaluations:
+    """The answers after so many segments, or after all where there are fewer."""
     lists = table["solved"].combine_chunks()
-    final = lists.values.to_numpy(zero_copy_only=False)[lists.offsets.to_numpy()[1:] - 1]
+    begins, behind = lists.offsets.to_numpy()[:-1], lists.offsets.to_numpy()[1:]
+    at = np.minimum(begins.astype(np.int64) + segments, behind) - 1
+    final = lists.values.to_numpy(zero_copy_only=False)[at]
     replicates, tasks = table["replicate"].to_numpy(), table["task"].to_numpy()
     spent = table["training_flops"].to_numpy()
     purposes = table["purpose"].combine_chunks().indices.to_numpy()

@@ -1,7 +1,7 @@
 """What a sweep's answers are, read once for all that a report tells of them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hrm.config import ConfigError
-from sweep_platform.report.analysis.answers import Answered, answered, shared
+from sweep_platform.report.analysis.answers import Answered, answered, answered_by_segments, shared
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.paired import interval
 from sweep_platform.store.replicate import Purpose
@@ -46,12 +46,15 @@ class Stage:
 class Evidence:
     """A sweep's summary, with the answers of its trials: each file is read once, when asked for.
 
+    Those of trials on the front are read once more, if the front has them after fewer segments.
+
     Made by `evidence_of`. Small beside the files: a number for each replicate, task, evaluation.
     """
 
     def __init__(self, sweep: SweepSummary) -> None:
         self.sweep = sweep
         self._read: dict[int, dict[Purpose, tuple[Answered, ...]]] = {}
+        self._after: dict[int, list[Difference] | list[None]] = {}
 
     def answers(self, trial: TrialSummary, purpose: Purpose) -> tuple[Answered, ...]:
         """A trial's answers at each evaluation that all of its replicates came to.
@@ -63,9 +66,7 @@ class Evidence:
                 self._read[trial.number] = answered(self.sweep.answers_of(trial))
             except ConfigError:
                 self._read[trial.number] = {}
-        own = [one.replicate.number for one in _of(trial, purpose)]
-        each = (_only(one, own) for one in self._read[trial.number].get(purpose, ()))
-        return tuple(one for one in each if len(one.replicates) == len(own))
+        return _whole(self._read[trial.number], trial, purpose)
 
     def accuracy(self, trial: TrialSummary, purpose: Purpose) -> Difference:
         """The accuracy of a trial over its replicates of a purpose, at their last evaluation."""
@@ -73,6 +74,23 @@ class Evidence:
             return interval(found[-1].solved, found[-1].weights)
         each = [one.final.exact_accuracy[-1] for one in _of(trial, purpose) if one.final]
         return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
+
+    def after(self, trial: TrialSummary, segments: int) -> Difference | None:
+        """The accuracy of a trial's replicates after so many segments, at their last evaluation.
+
+        None where its answers are missing.
+        """
+        if trial.final is None or not self.answers(trial, Purpose.MEASURE):
+            return None
+        most = len(trial.final.exact_accuracy)
+        if segments == most:
+            return self.accuracy(trial, Purpose.MEASURE)
+        if trial.number not in self._after:
+            read = answered_by_segments(self.sweep.answers_of(trial), most)
+            last = [_whole(one, trial, Purpose.MEASURE)[-1:] for one in read]
+            told = [interval(one.solved, one.weights) for found in last for one in found]
+            self._after[trial.number] = told or [None] * most
+        return self._after[trial.number][segments - 1]
 
     @cached_property
     def confirmed(self) -> tuple[Confirmed, ...]:
@@ -140,6 +158,15 @@ def kept(sweep: SweepSummary, make: Callable[[SweepSummary], T]) -> T:
 
 def _of(trial: TrialSummary, purpose: Purpose) -> tuple[ReplicateSummary, ...]:
     return trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
+
+
+def _whole(
+    read: Mapping[Purpose, tuple[Answered, ...]], trial: TrialSummary, purpose: Purpose
+) -> tuple[Answered, ...]:
+    """The evaluations that all of a trial's replicates came to, of these alone."""
+    own = [one.replicate.number for one in _of(trial, purpose)]
+    each = (_only(one, own) for one in read.get(purpose, ()))
+    return tuple(one for one in each if len(one.replicates) == len(own))
 
 
 def _only(found: Answered, replicates: list[int]) -> Answered:

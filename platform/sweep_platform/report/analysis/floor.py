@@ -1,9 +1,9 @@
 """The floor of a sweep's puzzles, and whether the best accuracy beats it."""
 
-from hrm.evaluation.wilson import wilson
 from puzzle_datasets.common.records import record_from
 from puzzle_datasets.kinds.floors import FloorResult, best_floor
-from sweep_platform.report.analysis.effects import confirmed, measured
+from sweep_platform.report.analysis.effects import confirmed
+from sweep_platform.report.analysis.intervals import Interval, interval_from, interval_of
 from sweep_platform.report.analysis.points import best
 from sweep_platform.store.summary import SweepSummary
 
@@ -14,20 +14,10 @@ def floor_of(sweep: SweepSummary) -> FloorResult | None:
     return best_floor(record_from(one, FloorResult) for one in recorded)
 
 
-def best_interval(sweep: SweepSummary) -> tuple[float, float] | None:
-    """The 95 % interval of the accuracy that the headline quotes; None where it has none.
-
-    Over seeds and tasks where there are enough, else Wilson's over puzzles, of which several
-    views count as one.
-    """
+def best_interval(sweep: SweepSummary) -> Interval | None:
+    """The 95 % interval of the accuracy that the headline quotes; None where it has none."""
     if confirmations := confirmed(sweep):
-        found, accuracy = confirmations[0].trial, confirmations[0].accuracy
-        puzzles = confirmations[0].puzzles
-    else:
-        picked = best(sweep.complete) or best(sweep.trials)
-        if picked is None:
-            return None
-        found, accuracy, puzzles = picked[0], measured(sweep, picked[0]), picked[1].puzzles
-    if accuracy.low is not None and accuracy.high is not None:
-        return accuracy.low, accuracy.high
-    return wilson(accuracy.mean, found.votes.inputs if found.votes else puzzles)
+        found = confirmations[0]
+        return interval_from(found.accuracy, found.trial, found.puzzles)
+    picked = best(sweep.complete) or best(sweep.trials)
+    return interval_of(sweep, picked[1]) if picked else None

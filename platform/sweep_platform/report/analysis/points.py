@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from hrm.evaluation.wilson import wilson
 from hrm.progress import Curve
 from sweep_platform.report import wording
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -27,25 +26,9 @@ class Point:
         return round(self.exact_accuracy * self.puzzles)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The accuracy's Wilson 95 % interval, which holds for few puzzles and near 0 and 1."""
-        return wilson(self.exact_accuracy, self.puzzles)
-
-    @property
     def words(self) -> str:
         """The accuracy with its count: "17.5 % (7 of 40)"."""
         return wording.accuracy(self.exact_accuracy, self.puzzles)
-
-    @property
-    def interval_words(self) -> str:
-        """The interval in percent.
-
-        >>> one = Point(trial=0, segments=1, exact_accuracy=0.2, inference_flops=5, puzzles=40)
-        >>> one.interval_words
-        '10.5 to 34.8 %'
-        """
-        low, high = self.interval
-        return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
 def curve_points(trial: int, curve: Curve) -> list[Point]:

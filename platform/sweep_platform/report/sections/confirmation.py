@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sweep_platform.common.text import knobs
-from sweep_platform.report import blocks, wording
+from sweep_platform.report import tables, wording
 from sweep_platform.report.analysis.effects import confirmed, measured
 from sweep_platform.report.analysis.evidence import Confirmed
 from sweep_platform.report.blocks import Block, Heading, Paragraph
@@ -14,18 +14,18 @@ def confirmation_section(sweep: SweepSummary) -> Iterator[Block]:
     """What the search picked, measured again with fresh seeds."""
     if not (found := confirmed(sweep)):
         return
-    columns = (
-        blocks.Column[Confirmed]("Trial", lambda one: str(one.trial.number)),
-        blocks.Column[Confirmed]("Knobs", lambda one: knobs(one.trial.knobs), words=True),
-        blocks.Column[Confirmed](
-            "In the search", lambda one: wording.estimate(measured(sweep, one.trial))
+    columns: tuple[tables.Column[Confirmed], ...] = (
+        tables.number("Trial", lambda one: one.trial.number),
+        tables.Column("Knobs", lambda one: knobs(one.trial.knobs), words=True),
+        tables.difference(
+            "In the search", lambda one: measured(sweep, one.trial), wording.estimate
         ),
-        blocks.Column[Confirmed]("Confirmed", lambda one: wording.estimate(one.accuracy)),
-        blocks.Column[Confirmed]("Seeds", lambda one: str(one.accuracy.seeds)),
-        blocks.Column[Confirmed]("Puzzles", lambda one: f"{one.puzzles:,}"),
+        tables.difference("Confirmed", lambda one: one.accuracy, wording.estimate),
+        tables.number("Seeds", lambda one: one.accuracy.seeds),
+        tables.number("Puzzles", lambda one: one.puzzles),
     )
     yield Heading("Confirmation")
-    yield blocks.table(columns, found)
+    yield tables.table("confirmation", columns, found)
     yield Paragraph(
         "Picking the best of several flatters it. So these were trained again, with seeds that "
         "the search never saw; where puzzles were kept back, on those. Brackets hold 95 % "

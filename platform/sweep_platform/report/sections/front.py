@@ -7,7 +7,8 @@ import altair as alt
 
 from hrm.charts import BLUE, GREY, SKY, chart_of
 from sweep_platform.common.text import knobs
-from sweep_platform.report import blocks, parts
+from sweep_platform.report import blocks, parts, tables
+from sweep_platform.report.analysis.intervals import interval_of
 from sweep_platform.report.analysis.points import Point, points, trials_front
 from sweep_platform.store.summary import SweepSummary
 
@@ -30,16 +31,20 @@ def front_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     words = "Share of test puzzles solved against inference FLOPs per puzzle."
     yield blocks.Figure("front", words, front_chart(sweep))
     named = {trial.number: knobs(trial.knobs) for trial in sweep.trials}
-    columns: tuple[blocks.Column[Point], ...] = (
-        blocks.Column("Trial", lambda point: str(point.trial)),
-        blocks.Column("Segments M", lambda point: str(point.segments)),
-        blocks.Column("Knobs", lambda point: named[point.trial], words=True),
-        blocks.solved(lambda point: point),
-        blocks.interval(lambda point: point),
-        blocks.metric("inference_flops", lambda point: point.inference_flops),
+    columns: tuple[tables.Column[Point], ...] = (
+        tables.number("Trial", lambda point: point.trial),
+        tables.number("Segments M", lambda point: point.segments),
+        tables.Column("Knobs", lambda point: named[point.trial], words=True),
+        tables.solved(lambda point: point),
+        tables.interval(lambda point: interval_of(sweep, point)),
+        tables.metric("inference_flops", lambda point: point.inference_flops),
     )
     if best := trials_front(sweep.complete):
-        yield blocks.table(columns, best)
+        yield tables.table("front", columns, best)
+        yield blocks.Paragraph(
+            "Intervals are over seeds and tasks where a trial has three seeds or more, else "
+            "Wilson's over puzzles, or over tasks where several views or pairs of one are tested."
+        )
     else:
         yield blocks.Paragraph("The front is empty: no complete trial has solved a puzzle.")
 
@@ -66,11 +71,16 @@ def _rows(sweep: SweepSummary) -> list[parts.Spec]:
     """Every point of every trial; those on the front come last, so that none covers them."""
     best = set(trials_front(sweep.complete))
     rows = [
-        parts.row(trial, point) | ({"kind": FRONT} if point in best else {})
+        parts.row(trial, point) | (_on_front(sweep, point) if point in best else {})
         for trial in sweep.trials
         for point in points(trial)
     ]
     return sorted(rows, key=lambda fields: -_KINDS.index(fields["kind"]))
+
+
+def _on_front(sweep: SweepSummary, point: Point) -> parts.Spec:
+    found = interval_of(sweep, point)
+    return {"kind": FRONT, "low": found.low, "high": found.high}
 
 
 def _marks(base: alt.Chart) -> Any:

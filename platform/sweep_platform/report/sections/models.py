@@ -11,8 +11,9 @@ import altair as alt
 from hrm.charts import BLUE, GREEN, ORANGE, PINK, VERMILION, chart_of
 from hrm.models import MODELS
 from sweep_platform.common.text import knobs
-from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report import blocks, parts, tables, wording
 from sweep_platform.report.analysis import points as analysis
+from sweep_platform.report.analysis.intervals import Interval, interval_of
 from sweep_platform.report.sections.settings import differences
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
@@ -40,9 +41,15 @@ def models_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     words = "Accuracy against inference FLOPs per puzzle, for each model."
     yield blocks.Figure("models", words, models_chart(sweep))
     tried = Counter(trial.model for trial in sweep.trials)
-    none = None, None
-    rows = [_Model(n, tried[n], t, *(analysis.best(t) or none)) for n, t in trials.items()]
-    yield blocks.table(_COLUMNS, rows)
+    rows = [_model(sweep, name, tried[name], found) for name, found in trials.items()]
+    yield tables.table("models", _COLUMNS, rows)
+
+
+def _model(sweep: SweepSummary, name: str, tried: int, trials: list[TrialSummary]) -> "_Model":
+    found = analysis.best(trials)
+    if found is None:
+        return _Model(name, tried, trials, None, None, None)
+    return _Model(name, tried, trials, *found, interval_of(sweep, found[1]))
 
 
 class _Model(NamedTuple):
@@ -53,6 +60,7 @@ class _Model(NamedTuple):
     complete: list[TrialSummary]
     best: TrialSummary | None
     point: analysis.Point | None
+    interval: Interval | None
 
     @property
     def median_accuracy(self) -> float | None:
@@ -65,16 +73,24 @@ class _Model(NamedTuple):
         return knobs({k: v for k, v in settings.items() if k != "model"}) or wording.NOTHING
 
 
-_COLUMNS: tuple[blocks.Column[_Model], ...] = (
-    blocks.Column("Model", lambda model: model.name, words=True),
-    blocks.Column("Complete trials", lambda model: f"{len(model.complete)} of {model.tried}"),
-    blocks.metric("exact_accuracy", lambda model: model.median_accuracy, "Median {}"),
-    blocks.Column("Best trial", lambda m: str(m.best.number) if m.best else wording.NOTHING),
-    blocks.Column("Knobs", lambda model: model.best_knobs, words=True),
-    blocks.solved(lambda model: model.point),
-    blocks.interval(lambda model: model.point),
-    blocks.metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
-    blocks.metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
+_COLUMNS: tuple[tables.Column[_Model], ...] = (
+    tables.Column("Model", lambda model: model.name, words=True),
+    tables.Column(
+        "Complete trials",
+        lambda model: f"{len(model.complete)} of {model.tried}",
+        data={"complete": lambda model: len(model.complete), "trials": lambda model: model.tried},
+    ),
+    tables.metric("exact_accuracy", lambda model: model.median_accuracy, "Median {}"),
+    tables.Column(
+        "Best trial",
+        lambda model: str(model.best.number) if model.best else wording.NOTHING,
+        data={"best_trial": lambda model: model.best.number if model.best else None},
+    ),
+    tables.Column("Knobs", lambda model: model.best_knobs, words=True),
+    tables.solved(lambda model: model.point),
+    tables.interval(lambda model: model.interval),
+    tables.metric("inference_flops", lambda m: m.point.inference_flops if m.point else None),
+    tables.metric("parameter_count", lambda m: m.best.record.parameter_count if m.best else None),
 )
 
 

@@ -8,6 +8,7 @@ from sweep_platform.report import wording
 from sweep_platform.report.analysis.effects import confirmed
 from sweep_platform.report.analysis.evidence import EQUAL, Confirmed
 from sweep_platform.report.analysis.floor import best_interval, floor_of
+from sweep_platform.report.analysis.intervals import interval_of
 from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.blocks import Block, Bullets, Heading, Headline, Paragraph
@@ -41,9 +42,9 @@ def headline(sweep: SweepSummary) -> Headline | None:
     if confirmations := confirmed(sweep):
         return _confirmed_headline(confirmations[0])
     if found := best(sweep.complete):
-        return _headline(*found, "The best of the complete trials")
+        return _headline(sweep, *found, "The best of the complete trials")
     if found := best(sweep.trials):
-        return _headline(*found, "The best so far, before any trial is complete")
+        return _headline(sweep, *found, "The best so far, before any trial is complete")
     return None
 
 
@@ -59,14 +60,15 @@ def _confirmed_headline(found: Confirmed) -> Headline:
     )
 
 
-def _headline(trial: TrialSummary, point: Point, which: str) -> Headline:
+def _headline(sweep: SweepSummary, trial: TrialSummary, point: Point, which: str) -> Headline:
     puzzles = _tested(trial, point.puzzles)
+    interval = f"95 % interval {interval_of(sweep, point).words}"
     if (count := len(trial.accuracies)) > 1:
         mean = wording.metric("exact_accuracy", point.exact_accuracy)
         each = wording.accuracies(trial.accuracies)
-        solves = f"{mean} of {puzzles} exactly, on average over {count} seeds ({each})"
+        seeds = f"on average over {count} seeds ({each}; {interval})"
+        solves = f"{mean} of {puzzles} exactly, {seeds}"
     else:
-        interval = f"95 % interval {point.interval_words}"
         solves = f"{point.solved} of {puzzles} exactly ({interval})"
     return Headline(
         number=wording.metric("exact_accuracy", point.exact_accuracy),
@@ -107,10 +109,10 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
 
 def _not_above_floor(sweep: SweepSummary) -> Iterator[str]:
     floor, interval = floor_of(sweep), best_interval(sweep)
-    if floor and interval and interval[0] <= floor.exact_accuracy:
+    if floor and interval and interval.low <= floor.exact_accuracy:
         yield (
             f"The best accuracy does not beat the floor: its 95 % interval begins at "
-            f"{percent(interval[0])}, and {floor.name} solves {percent(floor.exact_accuracy)} "
+            f"{percent(interval.low)}, and {floor.name} solves {percent(floor.exact_accuracy)} "
             "without training."
         )
 
@@ -148,7 +150,7 @@ def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:
         yield (
             f"Accuracy was measured on {counted(point.puzzles, 'puzzle')}: one puzzle is "
             f"{100 / point.puzzles:.2g} points, and the best accuracy is only known to lie "
-            f"within {point.interval_words} (95 % interval)."
+            f"within {interval_of(sweep, point).words} (95 % interval)."
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import counted, flops, seconds
-from sweep_platform.report import blocks, wording
+from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.points import final_point, knob_names
 from sweep_platform.report.analysis.targets import reached
 from sweep_platform.spec.metrics import OF_VOTES
@@ -20,22 +20,31 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         name = _state(sweep, trial.state)
         return name if trial.complete else f"{name}: {trial.reason}"
 
-    def knob(name: str) -> blocks.Column[TrialSummary]:
-        return blocks.Column(name, lambda trial: wording.knob(trial.knobs, name))
+    def knob(name: str) -> tables.Column[TrialSummary]:
+        return tables.Column(
+            name,
+            lambda trial: wording.knob(trial.knobs, name),
+            data={name: lambda trial: trial.knobs.get(name)},
+        )
 
-    def reaches(target: float) -> blocks.Column[TrialSummary]:
-        return blocks.metric("training_flops", lambda t: reached(t, target), f"To {target:.0%}")
+    def reaches(target: float) -> tables.Column[TrialSummary]:
+        return tables.metric("training_flops", lambda t: reached(t, target), f"To {target:.0%}")
 
-    columns: tuple[blocks.Column[TrialSummary], ...] = (
-        blocks.Column("Trial", lambda trial: str(trial.number)),
+    columns: tuple[tables.Column[TrialSummary], ...] = (
+        tables.number("Trial", lambda trial: trial.number),
         *map(knob, knob_names(trial.knobs for trial in sweep.trials)),
-        blocks.Column("State", state, words=True),
+        tables.Column(
+            "State",
+            state,
+            words=True,
+            data={"state": lambda t: _state(sweep, t.state), "reason": lambda t: t.reason},
+        ),
         *_RESULTS,
         *(map(_voted, sorted(OF_VOTES)) if any(trial.votes for trial in sweep.trials) else ()),
         *map(reaches, sweep.record.spec.get("targets", ())),
     )
     yield blocks.Heading("All trials")
-    yield blocks.table(columns, sweep.trials, muted=lambda trial: not trial.complete)
+    yield tables.table("trials", columns, sweep.trials, muted=lambda trial: not trial.complete)
     yield blocks.Paragraph(
         "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
         "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
@@ -45,21 +54,21 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     )
 
 
-def _voted(key: str) -> blocks.Column[TrialSummary]:
+def _voted(key: str) -> tables.Column[TrialSummary]:
     """A column on votes: pass@1 or pass@2, of test inputs or of whole tasks."""
-    return blocks.metric(key, lambda trial: getattr(trial.votes, key) if trial.votes else None)
+    return tables.metric(key, lambda trial: getattr(trial.votes, key) if trial.votes else None)
 
 
-_RESULTS: tuple[blocks.Column[TrialSummary], ...] = (
-    blocks.solved(final_point),
-    blocks.metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
-    blocks.metric("inference_flops", lambda t: t.record.inference_flops),
-    blocks.metric("parameter_count", lambda t: t.record.parameter_count),
-    blocks.metric("training_flops", lambda t: t.training_flops),
-    blocks.metric("training_flops", lambda t: t.record.training_flops, "Planned"),
-    blocks.metric("device_seconds", lambda t: t.device_seconds),
-    blocks.metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
-    blocks.metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
+_RESULTS: tuple[tables.Column[TrialSummary], ...] = (
+    tables.solved(final_point),
+    tables.metric("token_accuracy", lambda t: t.final.token_accuracy[-1] if t.final else None),
+    tables.metric("inference_flops", lambda t: t.record.inference_flops),
+    tables.metric("parameter_count", lambda t: t.record.parameter_count),
+    tables.metric("training_flops", lambda t: t.training_flops),
+    tables.metric("training_flops", lambda t: t.record.training_flops, "Planned"),
+    tables.metric("device_seconds", lambda t: t.device_seconds),
+    tables.metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
+    tables.metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
 )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from puzzle_datasets.common.text import flops, percent
-from sweep_platform.report import blocks, wording
+from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.compute.budgets import (
     TargetCost,
     TargetCosts,
     effects_at_budgets,
     target_costs,
 )
-from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.difference import Difference, Unknown
 from sweep_platform.report.analysis.effects import Effect, nuisance_of
 from sweep_platform.report.analysis.points import knob_names
 from sweep_platform.store.summary import SweepSummary
@@ -38,21 +38,21 @@ def budgets_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
         yield blocks.Missing("No effect is given at several budgets: no pair of trials has one.")
         return
 
-    def at(place: int, spent: float) -> blocks.Column[_Row]:
-        def cell(row: _Row) -> str:
+    def at(place: int, spent: float) -> tables.Column[_Row]:
+        def read(row: _Row) -> Difference | None:
             one = row.each[place]
-            return wording.NOTHING if one is None else wording.points(one.difference)
+            return None if one is None else one.difference
 
-        return blocks.Column(f"After {flops(spent)}", cell)
+        return tables.difference(f"After {flops(spent)}", read)
 
-    columns = (
-        blocks.Column[_Row]("Knob", lambda row: row.named.knob, words=True),
-        blocks.Column[_Row]("From", lambda row: wording.knob_value(row.named.other)),
-        blocks.Column[_Row]("To", lambda row: wording.knob_value(row.named.one)),
+    columns: tuple[tables.Column[_Row], ...] = (
+        tables.Column("Knob", lambda row: row.named.knob, words=True),
+        tables.knob("From", lambda row: row.named.other),
+        tables.knob("To", lambda row: row.named.one),
         *(at(place, one.training_flops) for place, one in enumerate(found)),
     )
     yield blocks.Heading("Do effects hold at other budgets?")
-    yield blocks.table(columns, rows)
+    yield tables.table("budgets", columns, rows)
     yield blocks.Paragraph(
         "Points gained after as much training of each replicate, with 95 % intervals, not "
         "corrected for their number. An effect that changes from column to column is one of this "
@@ -73,16 +73,8 @@ def targets_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
     yield from (blocks.Missing(one.reason) for one in asked if isinstance(one, Unknown))
     if not found:
         return
-    columns = (
-        blocks.Column[_Value]("Target", lambda row: percent(row.of.target)),
-        blocks.Column[_Value]("Knob", lambda row: row.of.knob, words=True),
-        blocks.Column[_Value]("Value", lambda row: wording.knob_value(row.cost.value)),
-        blocks.Column[_Value]("Met by", lambda row: f"{row.cost.met} of {row.cost.trials}"),
-        blocks.Column[_Value]("Median training", lambda row: _median(row.cost)),
-        blocks.Column[_Value]("p of no difference", lambda row: wording.p_value(row.of.p)),
-    )
     yield blocks.Heading("What an accuracy costs in training")
-    yield blocks.table(columns, [_Value(one, cost) for one in found for cost in one.values])
+    yield tables.table("targets", _COSTS, [_Value(one, c) for one in found for c in one.values])
     yield blocks.Paragraph(
         "Kaplan and Meier's median over trials, with its 95 % interval: trials that never met the "
         "target count with what they spent. p is that of the log-rank test, not corrected; "
@@ -102,3 +94,29 @@ def _median(cost: TargetCost) -> str:
         return "not met by half"
     low, high = (wording.NOTHING if end is None else flops(end) for end in (cost.low, cost.high))
     return f"{flops(cost.median)} [{low}, {high}]"
+
+
+_COSTS: tuple[tables.Column[_Value], ...] = (
+    tables.Column(
+        "Target", lambda row: percent(row.of.target), data={"target": lambda row: row.of.target}
+    ),
+    tables.Column("Knob", lambda row: row.of.knob, words=True),
+    tables.knob("Value", lambda row: row.cost.value),
+    tables.Column(
+        "Met by",
+        lambda row: f"{row.cost.met} of {row.cost.trials}",
+        data={"met": lambda row: row.cost.met, "trials": lambda row: row.cost.trials},
+    ),
+    tables.Column(
+        "Median training",
+        lambda row: _median(row.cost),
+        data={
+            "median_training_flops": lambda row: row.cost.median,
+            "median_training_flops_low": lambda row: row.cost.low,
+            "median_training_flops_high": lambda row: row.cost.high,
+        },
+    ),
+    tables.Column(
+        "p of no difference", lambda row: wording.p_value(row.of.p), data={"p": lambda r: r.of.p}
+    ),
+)

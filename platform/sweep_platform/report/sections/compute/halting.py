@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hrm.progress import Halting
 from sweep_platform.common.text import knobs
-from sweep_platform.report import blocks, wording
+from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis import points as analysis
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -23,7 +23,7 @@ def halting_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "Q-values say so, after M_max segments at the latest. Where as many are solved in fewer "
         "segments, halting saves their FLOPs."
     )
-    yield blocks.table(_COLUMNS, rows)
+    yield tables.table("halting", _COLUMNS, rows)
 
 
 def _best(sweep: SweepSummary) -> list[TrialSummary]:
@@ -47,15 +47,20 @@ class _Row(NamedTuple):
         return f"{mean} of {self.point.segments}"
 
 
-_COLUMNS: tuple[blocks.Column[_Row], ...] = (
-    blocks.Column("Trial", lambda row: str(row.trial.number)),
-    blocks.Column("Knobs", lambda row: knobs(row.trial.knobs), words=True),
-    blocks.solved(lambda row: row.point, "{} at M_max"),
-    blocks.metric("inference_flops", lambda row: row.point.inference_flops, "{} at M_max"),
-    blocks.Column(
+_COLUMNS: tuple[tables.Column[_Row], ...] = (
+    tables.number("Trial", lambda row: row.trial.number),
+    tables.Column("Knobs", lambda row: knobs(row.trial.knobs), words=True),
+    tables.solved(lambda row: row.point, "{} at M_max"),
+    tables.metric("inference_flops", lambda row: row.point.inference_flops, "{} at M_max"),
+    tables.Column(
         METRIC["halting_exact_accuracy"].column,
         lambda row: wording.accuracy(row.halting.exact_accuracy, row.point.puzzles),
+        data={"halting_exact_accuracy": lambda row: row.halting.exact_accuracy},
     ),
-    blocks.Column(METRIC["halting_mean_segments"].column, lambda row: row.mean_segments),
-    blocks.metric("halting_inference_flops", lambda row: row.halting.inference_flops),
+    tables.Column(
+        METRIC["halting_mean_segments"].column,
+        lambda row: row.mean_segments,
+        data={"halting_mean_segments": lambda row: row.halting.mean_segments},
+    ),
+    tables.metric("halting_inference_flops", lambda row: row.halting.inference_flops),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import counted
-from sweep_platform.report import blocks, wording
+from sweep_platform.report import tables, wording
 from sweep_platform.report.analysis.effects import Extremes, Tested, extremes, tested
 from sweep_platform.report.analysis.paired import FEWEST
 from sweep_platform.report.blocks import Block, Heading, Paragraph
@@ -20,7 +20,7 @@ def effects_section(sweep: SweepSummary) -> Iterator[Block]:
         yield Paragraph(_best_against_worst(ends))
     if not found:
         return
-    yield blocks.table(_COLUMNS, found)
+    yield tables.table("effects", _COLUMNS, found)
     yield Paragraph(
         "Each row is the mean over pairs of complete trials that differ in this knob alone, "
         "paired by seed and task; brackets hold 95 % intervals over both. Holm's correction is "
@@ -31,16 +31,22 @@ def effects_section(sweep: SweepSummary) -> Iterator[Block]:
     )
 
 
-_COLUMNS: tuple[blocks.Column[Tested], ...] = (
-    blocks.Column("Knob", lambda one: one.effect.knob, words=True),
-    blocks.Column("From", lambda one: wording.knob_value(one.effect.other)),
-    blocks.Column("To", lambda one: wording.knob_value(one.effect.one)),
-    blocks.Column("Points gained", lambda one: wording.points(one.effect.difference)),
-    blocks.Column("p (Holm)", lambda one: wording.p_value(one.p)),
-    blocks.Column("Effect size", lambda one: _size(one.effect.difference.effect_size)),
-    blocks.Column("Training", lambda one: wording.more_flops(one.effect.training_flops)),
-    blocks.Column("Inference", lambda one: wording.more_flops(one.effect.inference_flops)),
-    blocks.Column("Pairs of trials", lambda one: str(one.effect.pairs)),
+_COLUMNS: tuple[tables.Column[Tested], ...] = (
+    tables.Column("Knob", lambda one: one.effect.knob, words=True),
+    tables.knob("From", lambda one: one.effect.other),
+    tables.knob("To", lambda one: one.effect.one),
+    tables.difference("Points gained", lambda one: one.effect.difference),
+    tables.Column(
+        "p (Holm)", lambda one: wording.p_value(one.p), data={"p_holm": lambda one: one.p}
+    ),
+    tables.Column(
+        "Effect size",
+        lambda one: _size(one.effect.difference.effect_size),
+        data={"effect_size": lambda one: one.effect.difference.effect_size},
+    ),
+    tables.more_flops("Training", lambda one: one.effect.training_flops),
+    tables.more_flops("Inference", lambda one: one.effect.inference_flops),
+    tables.number("Pairs of trials", lambda one: one.effect.pairs),
 )
 
 

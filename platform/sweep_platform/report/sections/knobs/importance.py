@@ -1,12 +1,12 @@
 """The section on how much of the accuracy's variation each knob explains, with its chart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import altair as alt
 import numpy as np
 
 from hrm.charts import BLUE, ORANGE, chart_of
-from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report import blocks, parts, tables, wording
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.knobs.importance import (
     RESAMPLES,
@@ -17,11 +17,22 @@ from sweep_platform.report.analysis.knobs.importance import (
 from sweep_platform.store.summary import SweepSummary
 
 _PED, _FOREST = "PED-ANOVA", "fANOVA"
-_COLUMNS: tuple[blocks.Column[Importance], ...] = (
-    blocks.Column("Knob", lambda one: one.knob, words=True),
-    blocks.Column(_PED, lambda one: _words(one.ped_anova)),
-    blocks.Column(_FOREST, lambda one: _words(one.fanova)),
-    blocks.Column("Trials", lambda one: str(one.trials)),
+
+
+def _share(name: str, read: Callable[[Importance], Share | None]) -> tables.Column[Importance]:
+    def end(key: str) -> Callable[[Importance], float | None]:
+        return lambda one: getattr(found, key) if (found := read(one)) else None
+
+    data = {f"{name}": end("share"), f"{name}_low": end("low"), f"{name}_high": end("high")}
+    named = {tables.stem(key): values for key, values in data.items()}
+    return tables.Column(name, lambda one: _words(read(one)), data=named)
+
+
+_COLUMNS: tuple[tables.Column[Importance], ...] = (
+    tables.Column("Knob", lambda one: one.knob, words=True),
+    _share(_PED, lambda one: one.ped_anova),
+    _share(_FOREST, lambda one: one.fanova),
+    tables.number("Trials", lambda one: one.trials),
 )
 
 
@@ -34,7 +45,7 @@ def importance_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Mi
         return
     yield blocks.Heading("Which knobs matter")
     yield blocks.Figure("importance", "Importance of each knob.", importance_chart(found))
-    yield blocks.table(_COLUMNS, found)
+    yield tables.table("importance", _COLUMNS, found)
     yield blocks.Paragraph(
         f"{_PED} asks which knobs set the most accurate quarter of complete trials apart; "
         f"{_FOREST} which explain the variance over the whole space, and knows only knobs that "

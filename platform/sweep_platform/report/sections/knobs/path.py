@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 
-from sweep_platform.report import blocks, wording
+from sweep_platform.report import blocks, tables
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.effects import Effect
 from sweep_platform.report.analysis.knobs.path import path
 from sweep_platform.store.summary import SweepSummary
 
-_COLUMNS: tuple[blocks.Column[Effect], ...] = (
-    blocks.Column("Change", lambda one: one.knob, words=True),
-    blocks.Column("From", lambda one: wording.knob_value(one.other)),
-    blocks.Column("To", lambda one: wording.knob_value(one.one)),
-    blocks.Column("Points gained", lambda one: wording.points(one.difference)),
-    blocks.Column("Inference", lambda one: wording.more_flops(one.inference_flops)),
+_COLUMNS: tuple[tables.Column[Effect], ...] = (
+    tables.Column("Change", lambda one: one.knob, words=True),
+    tables.knob("From", lambda one: one.other),
+    tables.knob("To", lambda one: one.one),
+    tables.difference("Points gained", lambda one: one.difference),
+    tables.more_flops("Inference", lambda one: one.inference_flops),
 )
 
 
@@ -24,7 +24,7 @@ def path_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missing]
         yield blocks.Missing(found.reason)
         return
     yield blocks.Heading("From the base to the best")
-    yield blocks.table(_COLUMNS, found.steps)
+    yield tables.table("path", _COLUMNS, found.steps)
     yield blocks.Paragraph(
         f"From trial {found.base} to trial {found.best} through configurations that were trained. "
         "Of several next changes the most accurate was taken, on the data that measures, which "

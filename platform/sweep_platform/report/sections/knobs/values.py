@@ -6,17 +6,17 @@ from typing import Any
 import altair as alt
 
 from hrm.charts import VERMILION, chart_of
-from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report import blocks, parts, tables
 from sweep_platform.report.analysis.points import KnobValue, final_points, knob_names, knob_values
 from sweep_platform.store.summary import SweepSummary
 
-_COLUMNS: tuple[blocks.Column[KnobValue], ...] = (
-    blocks.Column("Knob", lambda row: row.knob, words=True),
-    blocks.Column("Value", lambda row: wording.knob_value(row.value)),
-    blocks.Column("Trials", lambda row: str(row.trials)),
-    blocks.metric("exact_accuracy", lambda row: row.median_accuracy, "Median {}"),
-    blocks.metric("exact_accuracy", lambda row: row.best_accuracy, "Best"),
-    blocks.metric("inference_flops", lambda row: row.median_inference_flops, "Median {}"),
+_COLUMNS: tuple[tables.Column[KnobValue], ...] = (
+    tables.Column("Knob", lambda row: row.knob, words=True),
+    tables.knob("Value", lambda row: row.value),
+    tables.number("Trials", lambda row: row.trials),
+    tables.metric("exact_accuracy", lambda row: row.median_accuracy, "Median {}"),
+    tables.metric("exact_accuracy", lambda row: row.best_accuracy, "Best"),
+    tables.metric("inference_flops", lambda row: row.median_inference_flops, "Median {}"),
 )
 
 
@@ -36,7 +36,7 @@ def knobs_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     )
     words = "Accuracy by the value of each knob; the bar is the median."
     yield blocks.Figure("knobs", words, knobs_chart(sweep))
-    yield blocks.table(_COLUMNS, rows)
+    yield tables.table("knobs", _COLUMNS, rows)
 
 
 def knobs_chart(sweep: SweepSummary) -> parts.Spec:

@@ -3,30 +3,25 @@
 The command line is a thin layer over this.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from hrm.progress import Measurement
 from puzzle_datasets.common.exit_status import DONE, FAILED, INTERRUPTED
 from puzzle_datasets.common.reading import path_from
-from puzzle_datasets.common.text import exact, suggest
-from sweep_platform.common.arrow import arrow_table
+from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 from sweep_platform.driver.request import Request
+from sweep_platform.report import data
 from sweep_platform.report.analysis.points import Point, trials_front
-from sweep_platform.report.analysis.targets import reached
 from sweep_platform.space.space_file import Setting, SpaceFile
-from sweep_platform.spec.metrics import measured
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.yaml_source import as_yaml
 from sweep_platform.store.folder import SessionEnd, SweepFolder
-from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import SweepSummary, summarize
-from sweep_platform.store.trial import TrialRecord
 
 if TYPE_CHECKING:
     from sweep_platform.commands.solve import Answered
@@ -176,39 +171,15 @@ class Sweep:
         that mean met a target of the space, null where it never did. A knob that the trial's model
         has no use for is null.
         """
-        summary = self.summary()
-        targets = summary.record.spec.get("targets", ())
-        return arrow_table(
-            {
-                "trial": trial.number,
-                "signature": trial.record.signature,
-                "state": trial.state.value,
-                "reason": trial.reason,
-                "exact_accuracy": trial.final.exact_accuracy[-1] if trial.final else None,
-                "training_flops": float(trial.training_flops),
-                "device_seconds": trial.device_seconds,
-                "inference_flops": float(trial.record.inference_flops),
-                "parameter_count": trial.record.parameter_count,
-                "replicates": len(trial.accuracies),
-                **{f"flops_to_{exact(target)}": reached(trial, target) for target in targets},
-                **{name: trial.knobs.get(name) for name in trial.record.parameters},
-            }
-            for trial in summary.trials
-        )
+        return data.trials(self._folder)
+
+    def replicates(self) -> pa.Table:
+        """One row a replicate: trial, purpose, replicate, seed, state, reason, accuracy, costs."""
+        return data.replicates(self._folder)
 
     def measurements(self) -> pa.Table:
         """One row a report of a replicate, with every metric that it has; times in Unix ms."""
-        return arrow_table(
-            {
-                "trial": record.number,
-                "purpose": replicate.purpose.value,
-                "replicate": replicate.number,
-                "step": measurement.progress.step,
-                "time_ms": measurement.time_ms,
-                **measured(measurement.progress),
-            }
-            for record, replicate, measurement in self._measurements()
-        )
+        return data.measurements(self._folder)
 
     def curves(self) -> pa.Table:
         """One row for each evaluation and number of segments M.
@@ -216,23 +187,29 @@ class Sweep:
         Columns: trial, purpose, replicate, step, training_flops, M, exact_accuracy,
         token_accuracy, inference_flops, puzzles.
         """
-        return arrow_table(
-            {
-                "trial": record.number,
-                "purpose": replicate.purpose.value,
-                "replicate": replicate.number,
-                "step": measurement.progress.step,
-                "training_flops": float(measurement.progress.training_flops),
-                "M": index + 1,
-                "exact_accuracy": accuracy,
-                "token_accuracy": curve.token_accuracy[index],
-                "inference_flops": float(curve.inference_flops[index]),
-                "puzzles": curve.puzzles,
-            }
-            for record, replicate, measurement in self._measurements()
-            if (curve := measurement.progress.curve)
-            for index, accuracy in enumerate(curve.exact_accuracy)
-        )
+        return data.curves(self._folder)
+
+    def answers(self) -> pa.Table:
+        """One row for each test puzzle, or view of one, in each evaluation of each replicate.
+
+        `solved` is after all segments, `solved_by_segment` a digit for each number of segments,
+        "011" where the second and the third answer were right. Large sweeps have millions of
+        rows: `export` holds one trial at a time.
+        """
+        return pa.concat_tables(data.answers(self._folder))
+
+    def export(
+        self, *, csv: Path | str | None = None, parquet: Path | str | None = None
+    ) -> list[Path]:
+        """Write all five tables into folders, as `hrm-sweep export` does; return the files.
+
+        Raises `UserError` where no folder is given, or one holds other files.
+        """
+        from sweep_platform.commands.export import export
+
+        given = {"csv": csv, "parquet": parquet}
+        folders = {n: path_from(n, one, InputError) for n, one in given.items() if one is not None}
+        return export(self._folder, folders)
 
     def front(self) -> list[Point]:
         """The points of complete trials that no other beats in accuracy and inference FLOPs."""
@@ -247,13 +224,6 @@ class Sweep:
     def summary(self) -> SweepSummary:
         """All that a report is made of, as plain data."""
         return summarize(self._folder)
-
-    def _measurements(self) -> Iterator[tuple[TrialRecord, Replicate, Measurement]]:
-        for trial in self._folder.trials():
-            record = trial.record()
-            for folder in trial.replicates():
-                replicate = folder.replicate()
-                yield from ((record, replicate, one) for one in folder.measurements())
 
 
 def _request(given: Space, overrides: Mapping[str, Any]) -> Request:

@@ -19,7 +19,8 @@ def parser() -> Parser:
     made = Parser(
         description="Sweep hierarchical reasoning models over a space; ends with a report.",
         usage="%(prog)s --space FILE [options]\n       %(prog)s solve MODEL PUZZLE [options]\n"
-        "       %(prog)s submission MODEL --tasks FOLDER --out FILE [options]",
+        "       %(prog)s submission MODEL --tasks FOLDER --out FILE [options]\n"
+        "       %(prog)s export FOLDER [--csv DIR] [--parquet DIR]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
     add = made.add_argument
@@ -42,7 +43,7 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for verb, work in (("solve", _solve), ("submission", _submission)):
+    for verb, work in (("solve", _solve), ("submission", _submission), ("export", _export)):
         if words[:1] == [verb]:
             return guarded(PROGRAM, partial(work, words[1:]), _named)
     return guarded(PROGRAM, lambda: _run(parser().parse_args(words)))
@@ -95,8 +96,19 @@ def _submission(words: Sequence[str]) -> int:
 
 
 def _named(field: str) -> str:
-    """What a user of `solve` calls a field."""
-    options = ("trial", "tasks", "dataset", "out", "segments", "halting", "voting", "device")
+    """What a user of a verb calls a field."""
+    options = (
+        "csv",
+        "parquet",
+        "trial",
+        "tasks",
+        "dataset",
+        "out",
+        "segments",
+        "halting",
+        "voting",
+        "device",
+    )
     return f"--{field}" if field in options else field
 
 
@@ -107,6 +119,25 @@ def _solve(words: Sequence[str]) -> int:
     answered = solve(**vars(options))
     say(answered.text)
     print(printable(answered.words), file=sys.stderr)
+    return DONE
+
+
+def export_parser() -> Parser:
+    """The words of `hrm-sweep export`."""
+    text = "Write a sweep's trials, replicates, curves, measurements and answers as tables."
+    made = Parser(prog=f"{PROGRAM} export", description=text)
+    made.add_argument("folder", type=Path, metavar="FOLDER", help="the sweep's, such as runs/arc")
+    for name in ("csv", "parquet"):
+        made.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"where {name} files go")
+    return made
+
+
+def _export(words: Sequence[str]) -> int:
+    options = export_parser().parse_args(words)
+    from sweep_platform.api import Sweep
+
+    for written in Sweep.open(options.folder).export(csv=options.csv, parquet=options.parquet):
+        say(str(written))
     return DONE
 
 

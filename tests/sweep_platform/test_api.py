@@ -1,13 +1,19 @@
 """Sweeps from Python: tables of what a folder holds."""
 
 import json
+import re
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pyarrow import csv, parquet
+from sweep_builders import answers
 from trackers import replicates_of
 
+from hrm.evaluation.answer_file import AnswerFile
 from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
@@ -17,6 +23,17 @@ from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.trial import TrialState
 
 STATES = (TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)
+
+
+@pytest.fixture
+def answered_sweep(make_sweep) -> Path:
+    """The folder of a sweep of two trials with two replicates each, with answers."""
+    folder = make_sweep(TrialState.COMPLETE, TrialState.COMPLETE, replicates=2)
+    for trial in folder.trials():
+        one = answers(100, [False, True, True, False, True])
+        both = replace(one, solved=np.stack([~one.solved[:, 0], one.solved[:, 0]], axis=1))
+        AnswerFile(trial.answers).add(("measure", number, both) for number in range(2))
+    return folder.root
 
 
 def test_tables_of_a_sweep(make_sweep) -> None:
@@ -52,9 +69,66 @@ def test_knobs_without_use_are_null_and_mixed_ones_are_text(make_comparison) -> 
     assert rows[1]["N"] is None
 
 
+def test_tables_join_by_trial_and_replicate(answered_sweep: Path) -> None:
+    sweep = Sweep.open(answered_sweep)
+    keys = ["trial", "purpose", "replicate"]
+    owners = {tuple(row.values()) for row in sweep.replicates().select(keys).to_pylist()}
+    assert len(owners) == sweep.replicates().num_rows == 4
+    for table in (sweep.curves(), sweep.measurements(), sweep.answers()):
+        of_rows = table.select(keys).group_by(keys).aggregate([]).to_pylist()
+        assert {tuple(row[key] for key in keys) for row in of_rows} == owners
+    joined = sweep.answers().join(sweep.trials().select(["trial", "N"]), "trial")
+    assert joined.num_rows == sweep.answers().num_rows == 4 * 5
+    assert joined["N"].null_count == 0
+    assert sweep.answers()["solved_by_segment"].to_pylist()[:2] == ["10", "01"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_an_export_holds_the_same_tables(answered_sweep: Path, tmp_path: Path, form: str) -> None:
+    sweep = Sweep.open(answered_sweep)
+    assert cli.main(["export", str(answered_sweep), f"--{form}", str(tmp_path / "out")]) == 0
+    read = {"csv": csv.read_csv, "parquet": parquet.read_table}[form]
+    names = {"trials", "replicates", "curves", "measurements", "answers"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"{n}.{form}" for n in names}
+    for name in names:
+        found, expected = read(tmp_path / "out" / f"{name}.{form}"), getattr(sweep, name)()
+        assert found.column_names == expected.column_names
+        assert found["trial"].to_pylist() == expected["trial"].to_pylist()
+    solved = read(tmp_path / "out" / f"answers.{form}")["solved"].to_pylist()
+    assert solved[:5] == [False, True, True, False, True]
+
+
+def test_an_export_replaces_its_own_files_alone(answered_sweep: Path, tmp_path: Path) -> None:
+    sweep = Sweep.open(answered_sweep)
+    sweep.export(csv=tmp_path / "out")
+    assert len(sweep.export(csv=tmp_path / "out", parquet=str(tmp_path / "out"))) == 10
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    for wrong in ({"csv": tmp_path / "out"}, {"csv": tmp_path / "out" / "notes.txt"}, {}):
+        with pytest.raises(InputError):
+            sweep.export(**wrong)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_the_figure_of_the_readme_is_drawn(
+    answered_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    [code] = [
+        block for block in re.findall(r"(?:^    .*\n|^\n)+", text, re.M) if "altair" in block
+    ]
+    lines = [line for line in textwrap.dedent(code).splitlines() if line]
+    assert len(lines) <= 10
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/arc").symlink_to(answered_sweep)
+    exec("\n".join(lines), {})
+    assert Path("figure.pdf").read_bytes().startswith(b"%PDF-")
+
+
 def test_an_empty_sweep_has_empty_tables(make_sweep) -> None:
     sweep = Sweep.open(make_sweep().root)
     assert sweep.trials().num_rows == sweep.curves().num_rows == sweep.measurements().num_rows == 0
+    assert sweep.answers().num_rows == sweep.replicates().num_rows == 0
     assert sweep.front() == []
 
 

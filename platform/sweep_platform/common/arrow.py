@@ -1,11 +1,15 @@
-"""Rows as Arrow tables, and tables as the bytes of CSV and Parquet files."""
+"""Rows as Arrow tables, and tables in CSV and Parquet files."""
 
 import io
 from collections.abc import Iterable, Mapping
-from typing import Any
+from itertools import chain
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow import csv, parquet
+
+Tables = Iterable[pa.Table]
+"""Pieces of one table, with the same columns; at least one."""
 
 
 def arrow_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -27,29 +31,32 @@ def _column(values: list[Any]) -> pa.Array:
 
 
 def as_csv(table: pa.Table) -> bytes:
-    """The content of a CSV file: a line of names, then one for each row; an empty cell is null."""
+    """The content of a table's CSV file."""
     stream = io.BytesIO()
-    csv.write_csv(_plain(table), stream)
+    write_csv([table], stream)
     return stream.getvalue()
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """The same with lists as text, which CSV has no other way to hold."""
-    return pa.table(
-        {
-            name: _listed(column) if pa.types.is_list(column.type) else column
-            for name, column in zip(table.column_names, table.columns, strict=True)
-        }
-    )
-
-
-def _listed(column: pa.ChunkedArray) -> pa.Array:
-    each = (None if one is None else " ".join(map(str, one)) for one in column.to_pylist())
-    return pa.array(list(each), pa.string())
 
 
 def as_parquet(table: pa.Table) -> bytes:
-    """The content of a Parquet file."""
+    """The content of a table's Parquet file."""
     stream = io.BytesIO()
-    parquet.write_table(table, stream)
+    write_parquet([table], stream)
     return stream.getvalue()
+
+
+def write_csv(tables: Tables, stream: BinaryIO) -> None:
+    """Write a line of names, then one for each row; an empty cell is null."""
+    _write(tables, csv.CSVWriter, stream)
+
+
+def write_parquet(tables: Tables, stream: BinaryIO) -> None:
+    """Write all rows as Parquet."""
+    _write(tables, parquet.ParquetWriter, stream)
+
+
+def _write(tables: Tables, form: Any, stream: BinaryIO) -> None:
+    pieces = iter(tables)
+    first = next(pieces)
+    with form(stream, first.schema) as writer:
+        for table in chain([first], pieces):
+            writer.write_table(table)

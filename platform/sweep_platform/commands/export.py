@@ -1,0 +1,47 @@
+"""Write a sweep's tables as files for other programs."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from puzzle_datasets.common.files import write_whole
+from sweep_platform.common.arrow import Tables, write_csv, write_parquet
+from sweep_platform.common.errors import InputError
+from sweep_platform.report.data import TABLES
+from sweep_platform.store.folder import SweepFolder
+
+_WRITERS: dict[str, Callable[[Tables, BinaryIO], None]] = {
+    "csv": write_csv,
+    "parquet": write_parquet,
+}
+
+
+def export(sweep: SweepFolder, folders: Mapping[str, Path]) -> list[Path]:
+    """Write each table into each folder, by the form of its files; return these.
+
+    Raises `InputError` where there is no folder, or one holds other files; then nothing is
+    written.
+    """
+    if not folders:
+        raise InputError("csv", None, "name a folder by --csv or --parquet")
+    for form, folder in folders.items():
+        _require_free(form, folder)
+    written = []
+    for form, folder in folders.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, pieces in TABLES.items():
+            path = folder / f"{name}.{form}"
+            write_whole(path, partial(_WRITERS[form], pieces(sweep)))
+            written.append(path)
+    return written
+
+
+def _require_free(form: str, folder: Path) -> None:
+    """Refuse a folder of other files; those of a former export are replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(form, str(folder), "name a folder")
+    own = {f"{name}.{one}" for name in TABLES for one in _WRITERS}
+    others = {path.name for path in folder.iterdir()} - own if folder.is_dir() else set()
+    if others:
+        raise InputError.of(folder, "holds other files", "name another folder")

@@ -3,7 +3,7 @@
 The command line is a thin layer over this.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -134,6 +134,20 @@ def write_submission(
     paths = (path_from("model", model, InputError), path_from("tasks", tasks, InputError))
     file = path_from("out", out, InputError)
     return write(*paths, file, device=device_named(device), **options)
+
+
+def compare_sweeps(folders: Sequence[Path | str], out: Path | str = "runs/comparison") -> Path:
+    """Set sweeps side by side on one page in `out`, as `hrm-sweep compare` does; return its path.
+
+    Each is compared with the first. Raises `UserError`: a folder holds no sweep, there are fewer
+    than two, or `out` holds other files.
+    """
+    from sweep_platform.commands.compare import compare
+
+    if isinstance(folders, str | Path):
+        raise InputError("sweeps", str(folders), "give a list of folders")
+    named = [path_from("sweeps", folder, InputError) for folder in folders]
+    return compare(named, path_from("out", out, InputError))
 
 
 class Sweep:

@@ -20,7 +20,8 @@ def parser() -> Parser:
         description="Sweep hierarchical reasoning models over a space; ends with a report.",
         usage="%(prog)s --space FILE [options]\n       %(prog)s solve MODEL PUZZLE [options]\n"
         "       %(prog)s submission MODEL --tasks FOLDER --out FILE [options]\n"
-        "       %(prog)s export FOLDER [--csv DIR] [--parquet DIR]",
+        "       %(prog)s export FOLDER [--csv DIR] [--parquet DIR]\n"
+        "       %(prog)s compare FOLDER FOLDER ... [--out DIR]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
     add = made.add_argument
@@ -43,9 +44,8 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for verb, work in (("solve", _solve), ("submission", _submission), ("export", _export)):
-        if words[:1] == [verb]:
-            return guarded(PROGRAM, partial(work, words[1:]), _named)
+    if words and (work := _VERBS.get(words[0])):
+        return guarded(PROGRAM, partial(work, words[1:]), _named)
     return guarded(PROGRAM, lambda: _run(parser().parse_args(words)))
 
 
@@ -141,17 +141,65 @@ def _export(words: Sequence[str]) -> int:
     return DONE
 
 
+def compare_parser() -> Parser:
+    """The words of `hrm-sweep compare`."""
+    text = "Set sweeps side by side, each against the first."
+    made = Parser(prog=f"{PROGRAM} compare", description=text)
+    made.add_argument("sweeps", nargs="+", type=Path, metavar="FOLDER", help="of a sweep")
+    _add_comparison(made)
+    return made
+
+
+def _add_comparison(made: Parser) -> None:
+    text = "where the comparison goes (default: runs/comparison)"
+    made.add_argument(
+        "--out", type=Path, default=Path("runs/comparison"), metavar="DIR", help=text
+    )
+
+
+def _compare(words: Sequence[str]) -> int:
+    options = compare_parser().parse_args(words)
+    return _compared(options.sweeps, options.out)
+
+
+def _compared(sweeps: Sequence[Path], out: Path) -> int:
+    from sweep_platform.api import compare_sweeps
+
+    say(f"Comparison: {compare_sweeps(sweeps, out)}")
+    return DONE
+
+
+_VERBS = {"solve": _solve, "submission": _submission, "export": _export, "compare": _compare}
+
+
+def report_parser() -> Parser:
+    """The options of `sweeps/report.py`."""
+    made = Parser(
+        description="Write the report of a sweep, also while it runs.",
+        usage="%(prog)s FOLDER\n       %(prog)s --compare FOLDER FOLDER ... [--out DIR]",
+    )
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("folder", nargs="?", type=Path, help="the sweep's, such as runs/arc")
+    text = "set these sweeps side by side instead"
+    what.add_argument("--compare", nargs="+", type=Path, metavar="FOLDER", help=text)
+    _add_comparison(made)
+    return made
+
+
 def report(arguments: Sequence[str] | None = None) -> int:
     """Write the report of a sweep's folder, finished or not; returns the exit status."""
     made = Parser(description="Write the report of a sweep, also while it runs.")
     made.add_argument("folder", type=path, help="the sweep's folder, such as runs/arc")
     return guarded(PROGRAM, lambda: _report(made.parse_args(arguments).folder))
+    return guarded(PROGRAM, lambda: _report(report_parser().parse_args(arguments)), _named)
 
 
-def _report(folder: Path) -> int:
+def _report(options: argparse.Namespace) -> int:
+    if options.compare:
+        return _compared(options.compare, options.out)
     from sweep_platform.api import Sweep
 
-    say(f"Report: {Sweep.open(folder).report()}")
+    say(f"Report: {Sweep.open(options.folder).report()}")
     return DONE
 
 

@@ -1,0 +1,1 @@
+"""Several sweeps side by side."""

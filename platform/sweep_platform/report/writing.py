@@ -1,0 +1,90 @@
+"""The files of a report or a comparison, all made before the first is written.
+
+Drawing libraries are imported when a page is written.
+"""
+
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from puzzle_datasets.common.files import write_file
+from puzzle_datasets.drawing.svg import chart_library
+from sweep_platform.common.arrow import arrow_table, as_csv, as_parquet
+from sweep_platform.report.blocks import Outline
+from sweep_platform.report.pages import DRAWING, report_as_html, report_as_markdown
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import summarize
+
+_PIXELS_PER_POINT = 2.0
+_LARGEST_DRAWING = 150_000
+"""Bytes of an SVG beyond which the page holds a PNG in its place: with 500 trials, a twentieth."""
+
+REPORT, COMPARISON = "report", "comparison"
+"""Stems of the pages' names."""
+
+
+def write_report(sweep: SweepFolder) -> Path:
+    """Write report.html, report.md, the charts and the tables; return the path of report.html.
+
+    Charts are PNG and PDF, tables are CSV and Parquet, in `tables`. The sweep is read as it is now
+    and only its report folder is written. All is made before the first file is written, and each
+    file is replaced whole: what was there stays readable. Raises `InputError` where the folder
+    holds no sweep.
+    """
+    summary = summarize(sweep)
+    chart_library()
+    from sweep_platform.report.sections import outline
+
+    return _write(outline(summary, written=time.time()), sweep.report, REPORT)
+
+
+def write_comparison(sweeps: Sequence[SweepFolder], out: Path) -> Path:
+    """Write comparison.html and all that goes with it into a folder; return the path of the page.
+
+    As `write_report` does it. Raises `InputError` where a folder holds no sweep.
+    """
+    summaries = [summarize(sweep) for sweep in sweeps]
+    chart_library()
+    from sweep_platform.report.comparison.outline import comparison
+
+    return _write(comparison(summaries, written=time.time()), out, COMPARISON)
+
+
+def _write(report: Outline, folder: Path, stem: str) -> Path:
+    for name, content in _contents(report, stem).items():
+        write_file(folder / name, content)
+    return folder / f"{stem}.html"
+
+
+def _contents(report: Outline, stem: str) -> dict[str, bytes]:
+    vl_convert = chart_library()
+    drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
+    contents: dict[str, bytes] = {}
+    for name, drawing in drawings.items():
+        contents[f"{name}.png"] = vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)
+        contents[f"{name}.pdf"] = vl_convert.svg_to_pdf(drawing)
+    for one in report.tables:
+        rows = arrow_table(one.data)
+        contents[f"tables/{one.name}.csv"] = as_csv(rows)
+        contents[f"tables/{one.name}.parquet"] = as_parquet(rows)
+    contents[f"{stem}.md"] = report_as_markdown(report).encode()
+    pictures = {name: _picture(drawing) for name, drawing in drawings.items()}
+    contents[f"{stem}.html"] = report_as_html(report, pictures, _script).encode()
+    return contents
+
+
+def _picture(drawing: str) -> str:
+    """An address that holds a chart, for readers without scripts: as SVG, or PNG if large."""
+    if len(drawing) <= _LARGEST_DRAWING:
+        return f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
+    picture = chart_library().svg_to_png(drawing, scale=1.0)
+    return f"data:image/png;base64,{b64encode(picture).decode()}"
+
+
+@cache
+def _script() -> str:
+    """JavaScript that draws the charts, with its libraries: seconds of work, always the same."""
+    script: str = chart_library().javascript_bundle(DRAWING)
+    return script

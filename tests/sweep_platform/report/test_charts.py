@@ -5,9 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from sweep_platform.report.analysis.points import points, trials_front
+from sweep_platform.report.pages import report_as_markdown
+from sweep_platform.report.sections import outline
 from sweep_platform.report.sections.compute.curves import segments_chart, training_chart
 from sweep_platform.report.sections.front import front_chart
 from sweep_platform.report.sections.knobs.values import knobs_chart
@@ -58,6 +62,24 @@ def test_training_chart_shows_every_evaluation(sweep: SweepSummary) -> None:
         for evaluation in trial.evaluations
     }
     assert {(row["trial"], row["flops"], row["accuracy"]) for row in shown} == expected
+
+
+def test_learning_curves_are_means_with_bands_over_seeds(make_sweep) -> None:
+    """Of three seeds that solve 0, 2 and 4 points more: Student's interval of their mean."""
+    sweep = summarize(make_sweep(COMPLETE, replicates=3))
+    shown = [row for row in rows(training_chart(sweep)) if "high" in row]
+    [trial] = sweep.trials
+    assert [row["accuracy"] for row in shown] == [one.exact_accuracy for one in trial.evaluations]
+    each = [replicate.evaluations[-1].exact_accuracy for replicate in trial.measured]
+    expected = stats.t.interval(0.95, 2, loc=np.mean(each), scale=stats.sem(each))
+    assert (shown[-1]["low"], shown[-1]["high"]) == pytest.approx(expected)
+    assert "95 % intervals over seeds" in report_as_markdown(outline(sweep, written=0.0))
+
+
+def test_one_seed_has_no_band_and_the_report_says_so(make_sweep) -> None:
+    sweep = summarize(make_sweep(COMPLETE, COMPLETE))
+    assert not [row for row in rows(training_chart(sweep)) if "high" in row]
+    assert "Each trial has one seed" in report_as_markdown(outline(sweep, written=0.0))
 
 
 def test_no_trial_hides_another_in_the_strips(make_sweep) -> None:

@@ -79,6 +79,8 @@ def _apart(first: SweepSummary, second: SweepSummary) -> str:
     one, other = first.record, second.record
     if one.dataset.get("fingerprint") == other.dataset.get("fingerprint"):
         return ""
+    if one.dataset.get("name") != other.dataset.get("name"):
+        return f"they are of {one.dataset.get('name')} and of {other.dataset.get('name')}"
     told = _unlike(*(dict(wording.leaves(r.spec.get("dataset", {}))) for r in (one, other)))
     return f"their puzzles differ ({', '.join(told) or 'other content under the same settings'})"
 

@@ -108,7 +108,7 @@ def scaling(flops: Floats, accuracies: Floats, target: float) -> Scaling | Unkno
     along = np.array([_logistic(places, *fit) for fit in fits])
     return Scaling(
         flops=tuple(float(one) for one in 10**places),
-        accuracy=_over_seeds(along),
+        accuracy=over_seeds(along),
         limit=float(fits[:, 0].mean()),
         target=target,
         needed=_needed(fits, target, x[0], x[-1]),
@@ -139,7 +139,7 @@ def _needed(fits: Floats, target: float, least: float, most: float) -> Estimate 
             f"No FLOPs are given for {percent(target)}: the curve of at least one seed stays "
             "below it."
         )
-    [found] = _over_seeds((middle - np.log(top / target - 1) / steepness)[:, None])
+    [found] = over_seeds((middle - np.log(top / target - 1) / steepness)[:, None])
     far = np.log10(FURTHEST)
     if not least - far <= found.value <= most + far:
         return Unknown(
@@ -150,8 +150,8 @@ def _needed(fits: Floats, target: float, least: float, most: float) -> Estimate 
     return Estimate(value=value, low=low, high=high)
 
 
-def _over_seeds(each: Floats) -> tuple[Estimate, ...]:
-    """Of each column of values `[seeds, columns]`."""
+def over_seeds(each: Floats) -> tuple[Estimate, ...]:
+    """Mean and Student's 95 % interval of each column of values `[seeds, columns]`."""
     seeds = len(each)
     means = each.mean(axis=0)
     margins = student.ppf(0.975, seeds - 1) * each.std(axis=0, ddof=1) / np.sqrt(seeds)

@@ -5,10 +5,15 @@ from collections.abc import Iterator
 import altair as alt
 
 from hrm.charts import chart_of, compute_axis
-from puzzle_datasets.common.text import flops
+from puzzle_datasets.common.text import counted, flops
 from sweep_platform.report import blocks, parts, wording
+from sweep_platform.report.analysis.compute.learning import Learned, learning_curve
 from sweep_platform.report.analysis.points import curve_points, knob_names, points, trials_front
+from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary
+
+_FEW = 3
+"""Trials up to which each has a band."""
 
 
 def segments_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
@@ -29,7 +34,8 @@ def training_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         yield blocks.Heading("What training buys")
         yield blocks.Paragraph(
             "Every evaluation of every trial, after all its segments, against the training FLOPs "
-            "spent by then. A line that still climbs at its end asks for a larger budget."
+            "spent by then: the mean over its replicates. A line that still climbs at its end "
+            f"asks for a larger budget. {_bands(sweep)}"
         )
         words = "Accuracy against training FLOPs, for every trial."
         yield blocks.Figure("training", words, training_chart(sweep))
@@ -43,21 +49,50 @@ def segments_chart(sweep: SweepSummary) -> parts.Spec:
 
 def training_chart(sweep: SweepSummary) -> parts.Spec:
     """Every evaluation of each trial, against training FLOPs."""
+    banded = _banded(sweep)
     rows = [
         {
             **parts.row(trial, curve_points(trial.number, evaluation.curve)[-1]),
             "flops": evaluation.training_flops,
             "cost": f"{flops(evaluation.training_flops)} of training",
+            **(_band(learned) if trial.number in banded else {}),
         }
         for trial in sweep.trials
-        for evaluation in trial.evaluations
+        for evaluation, learned in zip(trial.evaluations, learning_curve(trial), strict=True)
     ]
     x = compute_axis(parts.axis_title("training_flops"), log=False)
     return _lines(sweep, rows, x, "Each trial in the course of its training")
 
 
+def _banded(sweep: SweepSummary) -> set[int]:
+    """The trials that get a band: all of a few, else those on the front, for all would be fog."""
+    several = [trial.number for trial in sweep.trials if len(trial.accuracies) > 1]
+    if len(several) <= _FEW:
+        return set(several)
+    return {point.trial for point in trials_front(sweep.complete)} & set(several)
+
+
+def _bands(sweep: SweepSummary) -> str:
+    banded = _banded(sweep)
+    if not banded:
+        return "Each trial has one seed, so that nothing tells how far another seed would come."
+    single = sum(len(trial.accuracies) == 1 for trial in sweep.trials)
+    lacking = f" {counted(single, 'trial')} of one seed can have none." if single else ""
+    whose = "" if len(banded) <= _FEW else " of the trials on the front"
+    return (
+        f"Bands{whose} are 95 % intervals over seeds (Student's t), cut at the chart's edge: of "
+        f"two seeds they say little.{lacking}"
+    )
+
+
+def _band(learned: Learned) -> parts.Spec:
+    if learned.band is None:
+        return {}
+    return {"low": max(0.0, learned.band.low), "high": min(1.0, learned.band.high)}
+
+
 def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> parts.Spec:
-    """One line per trial, coloured by the knob that the reader chooses."""
+    """One line per trial, coloured by the knob that the reader chooses, and bands."""
     options = [*knob_names(trial.knobs for trial in sweep.trials), "trial"]
     menu = alt.binding_select(options=options, name="Colour by ")
     by = alt.param(name="by", value=_first_varied(sweep, options), bind=menu)
@@ -74,13 +109,24 @@ def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> 
         opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
         tooltip=parts.tooltip(),
     )
+    bands = (
+        base.transform_filter("isValid(datum.high)")
+        .mark_area(opacity=0.13, clip=True)
+        .encode(
+            x=x,
+            y=alt.Y("low:Q", title=METRIC["exact_accuracy"].title),
+            y2="high:Q",
+            detail="trial:N",
+            color=alt.Color("value:O", title=None, scale=alt.Scale(scheme="viridis")),
+        )
+    )
     best = {point.trial for point in trials_front(sweep.complete)}
     ends = {fields["trial"]: fields for fields in rows if fields["trial"] in best}
     names = parts.labels(list(ends.values()), "#{trial}").encode(x=x, y=y)
     title = alt.ExprRef(f"'{text}, coloured by ' + by")
     note = "Number: trial on the front. Dashed: less training."
     return parts.finished(
-        alt.layer(lines.add_params(by, hovered), names), title, note, **parts.WIDE
+        alt.layer(lines.add_params(by, hovered), bands, names), title, note, **parts.WIDE
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from puzzle_datasets.common import text as units
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.store.folder import SweepFolder
@@ -126,6 +127,26 @@ def test_settings_that_all_trials_share(make_comparison) -> None:
     for row in ("Speed mode | exact", "Gradient | native", "Execution | compiled"):
         assert f"| {row} |" in text
     assert "| Moving average of weights | 0 |" in text
+
+
+def test_the_plan_stands_beside_what_became_of_it(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, STOPPED, FAILED, None, replicates=2)
+    spec = folder.record().spec
+    budget = {"trials": 8, "flops_per_trial": 1e8, "minutes": 30.0}
+    confirm = {"top": 1, "replicates": 3}
+    rename(folder, spec={**spec, "budget": budget, "confirm": confirm})
+    text = section(written(folder), "How it was searched")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    found = {name: values for name, *values in rows}
+    sweep = summarize(folder)
+    spent = units.flops(sweep.training_flops)
+    assert found["Trials"] == ["8", "5", "62%"]
+    assert found["Replicates that measure"][:2] == ["16", "10"]
+    assert found["Replicates that confirm"] == ["3", "0", "0%"]
+    assert found["Training"] == ["1.9 GFLOP", spent, f"{sweep.training_flops / 1.9e9:.0%}"]
+    assert found["Time on the clock"][0] == "30 min"
+    for ended in ("1 trial stopped early", "1 trial failed", "1 trial without an end so far"):
+        assert ended in " ".join(text.split())
 
 
 @pytest.mark.parametrize("states", [(), (None,), (FAILED,), (FAILED, STOPPED)], ids=str)

@@ -86,7 +86,7 @@ def test_tables_hold_numbers_where_the_page_has_words(make_sweep) -> None:
     write_report(folder)
     tables = folder.report / "tables"
     names = {path.stem for path in tables.iterdir()}
-    assert names == {"front", "halting", "knobs", "trials"}
+    assert names == {"front", "halting", "knobs", "plan", "trials"}
     for name in names:
         as_csv = csv.read_csv(tables / f"{name}.csv")
         as_parquet = parquet.read_table(tables / f"{name}.parquet")

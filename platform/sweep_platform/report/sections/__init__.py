@@ -22,9 +22,10 @@ from sweep_platform.report.sections.knobs.interactions import interactions_secti
 from sweep_platform.report.sections.knobs.path import path_section
 from sweep_platform.report.sections.knobs.values import knobs_section
 from sweep_platform.report.sections.models import models_section
+from sweep_platform.report.sections.plan import plan_section
 from sweep_platform.report.sections.result import result_section
 from sweep_platform.report.sections.settings import repeat_section, settings_section
-from sweep_platform.report.sections.trials import by_state, cost_section, trials_section
+from sweep_platform.report.sections.trials import by_state, trials_section
 from sweep_platform.store.summary import SweepSummary, last_end
 
 SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
@@ -44,9 +45,9 @@ SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
     scaling_section,
     importance_section,
     settings_section,
+    plan_section,
     growth_section,
     trials_section,
-    cost_section,
     repeat_section,
 )
 

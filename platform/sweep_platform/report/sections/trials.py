@@ -1,8 +1,8 @@
-"""The sections on every trial, and on what all of them cost."""
+"""The section on every trial."""
 
 from collections.abc import Iterator
 
-from puzzle_datasets.common.text import counted, flops, seconds
+from puzzle_datasets.common.text import counted
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.points import final_point, knob_names
 from sweep_platform.report.analysis.targets import reached
@@ -70,21 +70,6 @@ _RESULTS: tuple[tables.Column[TrialSummary], ...] = (
     tables.metric("examples_per_second", lambda t: t.last.examples_per_second if t.last else None),
     tables.metric("peak_memory_bytes", lambda t: t.last.peak_memory_bytes if t.last else None),
 )
-
-
-def cost_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
-    """The cost of the sweep: training, device time, time on the clock, trials."""
-    killed = any(session.ended is None for session in sweep.sessions)
-    note = ", those without a recorded end up to their last measurement" if killed else ""
-    sessions = counted(len(sweep.sessions), "session")
-    yield blocks.Heading("What it cost")
-    rows = (
-        ("Training", f"{flops(sweep.training_flops)} in all trials, without evaluations"),
-        ("Device time", f"{seconds(sweep.device_seconds)} of training and evaluation"),
-        ("Time on the clock", f"{seconds(sweep.wall_seconds)} over {sessions}{note}"),
-        ("Trials", by_state(sweep)),
-    )
-    yield blocks.Facts(rows)
 
 
 def by_state(sweep: SweepSummary) -> str:

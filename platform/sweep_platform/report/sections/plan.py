@@ -1,0 +1,102 @@
+"""The section on how it was searched: what was planned, what became of it, and what it cost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from puzzle_datasets.common.text import counted, flops, seconds
+from sweep_platform.plan.jobs import planned_jobs
+from sweep_platform.report import blocks, tables, wording
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.trial import TrialState
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """A quantity in words: planned, and spent; numbers are for the table's files."""
+
+    name: str
+    planned: float | None
+    spent: float
+    unit: str = ""
+
+    @property
+    def share(self) -> float | None:
+        """Of the plan; None where that sets no limit."""
+        return self.spent / self.planned if self.planned else None
+
+    def words(self, value: float | None) -> str:
+        if value is None:
+            return "no limit"
+        if self.unit == "FLOP":
+            return flops(value)
+        return seconds(value) if self.unit == "s" else f"{value:,.0f}"
+
+
+_COLUMNS: tuple[tables.Column[_Row], ...] = (
+    tables.Column(
+        "Quantity",
+        lambda row: row.name,
+        words=True,
+        data={"quantity": lambda row: row.name, "unit": lambda row: row.unit},
+    ),
+    tables.Column(
+        "Planned", lambda row: row.words(row.planned), data={"planned": lambda row: row.planned}
+    ),
+    tables.Column("Spent", lambda row: row.words(row.spent), data={"spent": lambda r: r.spent}),
+    tables.Column(
+        "Share",
+        lambda row: wording.NOTHING if row.share is None else f"{row.share:.0%}",
+        data={"share": lambda row: row.share},
+    ),
+)
+
+
+def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
+    """Plan against actual: trials, replicates, training, time; and why they differ."""
+    yield blocks.Heading("How it was searched")
+    yield tables.table("plan", _COLUMNS, list(_rows(sweep)))
+    killed = any(session.ended is None for session in sweep.sessions)
+    note = ", those without a recorded end up to their last measurement" if killed else ""
+    yield blocks.Paragraph(
+        "Planned is what the budget pays for if no trial is stopped early or fails and the space "
+        "has as many. Training is without evaluations; time on the clock is over "
+        f"{counted(len(sweep.sessions), 'session')}{note}. {_gaps(sweep)}"
+    )
+
+
+def _rows(sweep: SweepSummary) -> Iterator[_Row]:
+    spec = SweepSpec.model_validate(sweep.record.spec)
+    planned = planned_jobs(spec, spec.trials)
+    begun = dict.fromkeys(Purpose, 0)
+    for trial in sweep.trials:
+        for one in trial.replicates:
+            begun[one.replicate.purpose] += 1
+    yield _Row(name="Trials", planned=planned.trials, spent=len(sweep.trials))
+    yield _Row(
+        name="Replicates that measure", planned=planned.measure, spent=begun[Purpose.MEASURE]
+    )
+    for purpose, name in ((Purpose.TUNE, "that tune"), (Purpose.CONFIRM, "that confirm")):
+        count = getattr(planned, purpose)
+        if count or begun[purpose]:
+            yield _Row(name=f"Replicates {name}", planned=count, spent=begun[purpose])
+    total = planned.total * spec.budget.flops_per_trial
+    yield _Row(name="Training", planned=total, spent=sweep.training_flops, unit="FLOP")
+    minutes = spec.budget.minutes
+    limit = None if minutes is None else 60 * minutes
+    yield _Row(name="Time on the clock", planned=limit, spent=sweep.wall_seconds, unit="s")
+    yield _Row(name="Device time", planned=None, spent=sweep.device_seconds, unit="s")
+
+
+def _gaps(sweep: SweepSummary) -> str:
+    """How trials ended that were not trained to the end."""
+    ended = {
+        "stopped early": sweep.states[TrialState.STOPPED],
+        "failed": sweep.states[TrialState.FAILED],
+        "without an end so far": sum(n for s, n in sweep.states.items() if not s.is_final),
+    }
+    told = [f"{counted(count, 'trial')} {how}" for how, count in ended.items() if count]
+    if not told:
+        return "All trials that began were trained to the end."
+    return f"Not trained to the end: {', '.join(told)}; the table of trials has the reasons."

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from hrm.config import TrainingConfig
 from puzzle_datasets.common import text as units
+from sweep_platform.report.blocks import Facts
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
+from sweep_platform.report.sections.front import front_chart
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import (
     Evaluation,
@@ -127,6 +130,70 @@ def test_settings_that_all_trials_share(make_comparison) -> None:
     for row in ("Speed mode | exact", "Gradient | native", "Execution | compiled"):
         assert f"| {row} |" in text
     assert "| Moving average of weights | 0 |" in text
+
+
+def test_settings_at_their_default_are_folded_away(make_sweep) -> None:
+    folder = make_sweep(COMPLETE)
+    spec = folder.record().spec
+    training = {"weight_decay": TrainingConfig.weight_decay, "learning_rate": 0.5}
+    rename(folder, spec={**spec, "training": training, "seed": 7, "replicates": 1})
+    page = outline(summarize(folder), written=0.0)
+    facts = {one.folded: dict(one.rows) for one in page.blocks if isinstance(one, Facts)}
+    folded = facts["Settings at their default"]
+    assert {"training.weight_decay", "replicates"} <= folded.keys()
+    each = [dict(one.rows) for one in page.blocks if isinstance(one, Facts)]
+    shown = [rows for rows in each if "training.learning_rate" in rows]
+    assert [rows["seed"] for rows in shown] == ["7"]
+    assert not shown[0].keys() & folded.keys()
+
+
+def published_sweep(make_sweep, which: str, **changes: Any) -> SweepSummary:
+    """A sweep on Maze-Hard or ARC as published, but for some settings."""
+    settings = {
+        "maze-hard": {"csv": None, "min_rating": None, "subsample": None, "test_subsample": None},
+        "arc-agi-1": {"canvas": 30, "tasks": "all", "held_out": "evaluation"},
+    }[which]
+    pairs = {"maze-hard": 1000, "arc-agi-1": 419}[which]
+    folder = make_sweep(COMPLETE)
+    record = folder.record()
+    spec = {
+        **record.spec,
+        "dataset": {"name": which, **settings, **changes},
+        "evaluation": {"puzzles": "all"},
+    }
+    rename(folder, spec=spec, dataset={**record.dataset, "counts": {"test_pairs": pairs}})
+    return summarize(folder)
+
+
+def marks(sweep: SweepSummary) -> list[str]:
+    """Labels of published results in the front's chart."""
+    data = front_chart(sweep)["datasets"].values()
+    return [row["label"] for rows in data for row in rows if ": " in row.get("label", "")]
+
+
+def test_published_results_stand_in_the_chart_of_the_same_puzzles(make_sweep) -> None:
+    sweep = published_sweep(make_sweep, "maze-hard")
+    found = dict(label.rsplit(": ", 1) for label in marks(sweep))
+    assert found["HRM, 27M"] == "74.5 %"
+    assert found["TRM-Att, 7M"] == "85.3 %"
+    [names] = [names for names, share in found.items() if share == "0.0 %"]
+    assert "DeepSeek R1" in names
+    assert "| HRM, 27M | 74.5 % |" in section(written(sweep), "Accuracy against compute")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"subsample": 500}, {"csv": "mine"}, {"name": "maze"}], ids=str
+)
+def test_results_of_other_puzzles_are_not_quoted(make_sweep, changes: dict[str, Any]) -> None:
+    sweep = published_sweep(make_sweep, "maze-hard", **changes)
+    assert marks(sweep) == []
+    assert "TRM" not in written(sweep)
+
+
+def test_results_by_vote_are_no_heights_of_a_mean_over_views(make_sweep) -> None:
+    sweep = published_sweep(make_sweep, "arc-agi-1")
+    assert marks(sweep) == []
+    assert "| HRM, 27M | 40.3 % |" in section(written(sweep), "Accuracy against compute")
 
 
 def test_the_plan_stands_beside_what_became_of_it(make_sweep) -> None:

@@ -5,11 +5,14 @@ from typing import Any
 
 import altair as alt
 
-from hrm.charts import BLUE, GREY, SKY, chart_of
+from hrm.charts import BLUE, GREY, SKY, VERMILION, chart_of
+from puzzle_datasets.common.text import percent
 from sweep_platform.common.text import knobs
 from sweep_platform.report import blocks, parts, tables
 from sweep_platform.report.analysis.intervals import interval_of
 from sweep_platform.report.analysis.points import Point, points, trials_front
+from sweep_platform.report.published import published_set
+from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary
 
 FRONT = "on the front"
@@ -39,6 +42,7 @@ def front_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         tables.interval(lambda point: interval_of(sweep, point)),
         tables.metric("inference_flops", lambda point: point.inference_flops),
     )
+    yield from _published(sweep)
     if best := trials_front(sweep.complete):
         yield tables.table("front", columns, best)
         yield blocks.Paragraph(
@@ -54,8 +58,9 @@ def front_chart(sweep: SweepSummary) -> parts.Spec:
 
     States differ in shape as well as in colour.
     """
-    rows = _rows(sweep)
-    shown = (fields["high" if fields["kind"] == FRONT else "accuracy"] for fields in rows)
+    rows, marks = _rows(sweep), _marks_of_others(sweep)
+    shown = [fields["high" if fields["kind"] == FRONT else "accuracy"] for fields in rows]
+    shown += [fields["accuracy"] for fields in marks]
     x, y = parts.inference_axis(), parts.accuracy_axis(shown)
     base = chart_of(rows).encode(x=x, y=y)
     best = base.transform_filter(alt.datum.kind == FRONT)
@@ -63,8 +68,60 @@ def front_chart(sweep: SweepSummary) -> parts.Spec:
     intervals = best.mark_rule(color=BLUE, opacity=0.3).encode(y="low:Q", y2="high:Q")
     names = parts.labels([fields for fields in rows if fields["kind"] == FRONT], "#{trial} M{M}")
     note = "Label: trial and segments M. Upright line: 95 % interval."
-    drawn = alt.layer(intervals, steps, _marks(base), names.encode(x=x, y=y))
+    layers = [intervals, steps, _marks(base), names.encode(x=x, y=y)]
+    if marks:
+        note += " Dotted: published, at an unknown compute."
+        layers += _lines(marks, y)
+    drawn = alt.layer(*layers)
     return parts.finished(drawn, "Accuracy-compute front", note, **parts.WIDE)
+
+
+def _marks_of_others(sweep: SweepSummary) -> list[parts.Spec]:
+    """Heights of published results of the chart's own measure; equal ones share a label."""
+    found = published_set(sweep)
+    if found is None or found.metric != "exact_accuracy":
+        return []
+    methods: dict[float, list[str]] = {}
+    for one in found.results:
+        methods.setdefault(one.share, []).append(one.method)
+    return [
+        {"accuracy": share, "label": f"{'; '.join(names)}: {percent(share)}"}
+        for share, names in methods.items()
+    ]
+
+
+def _lines(marks: list[parts.Spec], y: alt.Y) -> list[Any]:
+    base = chart_of(marks).encode(y=y)
+    text = base.mark_text(align="left", dx=4, dy=-6, color=VERMILION, fontSize=11)
+    return [
+        base.mark_rule(color=VERMILION, strokeDash=[2, 3]),
+        text.encode(text="label:N", x=alt.value(0)),
+    ]
+
+
+def _published(sweep: SweepSummary) -> Iterator[blocks.Block]:
+    """What others published on the same puzzles, where these are the same."""
+    found = published_set(sweep)
+    if found is None:
+        return
+    name = METRIC[found.metric].column
+    text = "Dotted lines are results that others published on the same puzzles."
+    if found.metric != "exact_accuracy":
+        text = (
+            f"Others published {name} on the same puzzles, by a vote over views: that is no "
+            "height of the chart, which has the mean over views. Compare with the column "
+            f"{name} of all trials, where these are voted on."
+        )
+    yield blocks.Paragraph(f"{text} Their compute was not published, nor their intervals.")
+    yield tables.table(
+        "published",
+        (
+            tables.Column("Published", lambda one: one.method, words=True),
+            tables.metric(found.metric, lambda one: one.share),
+            tables.Column("Source", lambda one: one.source, words=True),
+        ),
+        found.results,
+    )
 
 
 def _rows(sweep: SweepSummary) -> list[parts.Spec]:

@@ -9,6 +9,7 @@ from sweep_platform.common.text import redact
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.points import ordered
 from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
+from sweep_platform.report.defaults import parted
 from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.report.sections.trials import by_state
 from sweep_platform.store.folder import SweepRecord
@@ -37,13 +38,15 @@ def settings_section(sweep: SweepSummary) -> Iterator[Block]:
             *((f"Knob {name}", wording.choices(knob)) for name, knob in knobs.items()),
             *((name, _in_words(models_of)) for name, models_of in _constants(sweep)),
             ("Objectives", wording.setting(spec.get("objectives"))),
-            ("Budget", wording.setting(spec.get("budget"))),
             ("Training per trial", _planned(sweep)),
             ("Seed", wording.setting(spec.get("seed"))),
             ("Trials", by_state(sweep)),
         )
     )
-    yield Facts(tuple(wording.flattened(spec)), folded="All settings")
+    differing, same = parted(spec)
+    yield Paragraph("Settings that the space decides otherwise than by default:")
+    yield Facts(tuple(wording.flattened(differing)))
+    yield Facts(tuple(wording.flattened(same)), folded="Settings at their default")
 
 
 def differences(sweep: SweepSummary) -> list[str]:

@@ -49,6 +49,7 @@ class Scaling:
     Attributes:
         flops: places along the curve, over what was measured and no further.
         accuracy: of the curve there, the mean over seeds.
+        measured: FLOPs and accuracy that each seed's curve was fitted to, seed by seed.
         limit: the accuracy that it nears, seed by seed, the mean of these.
         target: the accuracy that was asked for.
         needed: FLOPs to reach it, or why that can't be told.
@@ -56,6 +57,7 @@ class Scaling:
 
     flops: tuple[float, ...]
     accuracy: tuple[Estimate, ...]
+    measured: tuple[tuple[float, float], ...]
     limit: float
     target: float
     needed: Estimate | Unknown
@@ -109,6 +111,11 @@ def scaling(flops: Floats, accuracies: Floats, target: float) -> Scaling | Unkno
     return Scaling(
         flops=tuple(float(one) for one in 10**places),
         accuracy=over_seeds(along),
+        measured=tuple(
+            (float(spent), float(one))
+            for row in accuracies
+            for spent, one in zip(flops, row, strict=True)
+        ),
         limit=float(fits[:, 0].mean()),
         target=target,
         needed=_needed(fits, target, x[0], x[-1]),

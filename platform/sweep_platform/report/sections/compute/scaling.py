@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import altair as alt
 
-from hrm.charts import BLUE, chart_of, compute_axis
+from hrm.charts import BLUE, VERMILION, chart_of, compute_axis
 from puzzle_datasets.common.text import flops, percent
 from sweep_platform.report import blocks, parts
 from sweep_platform.report.analysis.compute.scaling import (
@@ -76,11 +76,14 @@ def scaling_chart(key: str, name: str, one: Scaling) -> parts.Spec:
         for spent, at in zip(one.flops, one.accuracy, strict=True)
     ]
     x = compute_axis(parts.axis_title(key, "log scale"))
-    y = parts.accuracy_axis(fields["high"] for fields in rows)
+    points = [{"flops": spent, "accuracy": share} for spent, share in one.measured]
+    shown = [fields["high"] for fields in rows] + [fields["accuracy"] for fields in points]
+    y = parts.accuracy_axis(shown)
     base = chart_of(rows).encode(x=x)
     band = base.mark_area(color=BLUE, opacity=0.2).encode(
         y=alt.Y("low:Q", title=METRIC["exact_accuracy"].title), y2="high:Q"
     )
     line = base.mark_line(color=BLUE, strokeWidth=2).encode(y=y)
-    note = "Band: 95 % interval over seeds."
-    return parts.finished(alt.layer(line, band), name, note, **parts.WIDE)
+    found = chart_of(points).mark_point(color=VERMILION, size=40).encode(x=x, y=y)
+    note = "Ring: measured, of one seed. Line: fitted. Band: 95 % interval over seeds."
+    return parts.finished(alt.layer(line, band, found), name, note, **parts.WIDE)

@@ -183,34 +183,42 @@ def record_of(spec: SweepSpec) -> SweepRecord:
 def report(job: Job, half: int, generator: np.random.Generator) -> TrialReport:
     """What a worker sends half way and at the end; more compute solves a little more."""
     record = job.record
-    step = record.total_steps * half // 2
     ability = np.log(record.inference_flops) / 50 + 0.2 * generator.random()
     accuracy = round(float(ability) * half / 2, 3)
-    curve = Curve(
-        exact_accuracy=(accuracy,),
-        token_accuracy=(accuracy,),
-        inference_flops=(record.inference_flops,),
-        puzzles=1_000,
-    )
-    progress = Progress(
-        step=step,
-        total_steps=record.total_steps,
-        training_flops=record.training_flops * half // 2,
-        loss=1.0,
-        lm_loss=1.0,
-        train_exact_accuracy=0.0,
-        mean_segments=1.0,
-        learning_rate=1e-3,
-        examples=step,
-        device_seconds=float(half),
-        examples_per_second=1.0,
-        peak_memory_bytes=1,
-        curve=curve,
+    progress = progress_of(
+        record.total_steps, half, record.training_flops, record.inference_flops, accuracy
     )
     return TrialReport(
         trial=record.number,
         replicate=job.replicate.label,
         measurements=(Measurement(time_ms=half, progress=progress),),
+    )
+
+
+def progress_of(
+    steps: int, half: int, training_flops: int, inference_flops: int, accuracy: float
+) -> Progress:
+    """Progress half way or at the end of so many steps."""
+    curve = Curve(
+        exact_accuracy=(accuracy,),
+        token_accuracy=(accuracy,),
+        inference_flops=(inference_flops,),
+        puzzles=1_000,
+    )
+    return Progress(
+        step=steps * half // 2,
+        total_steps=steps,
+        training_flops=training_flops * half // 2,
+        loss=1.0,
+        lm_loss=1.0,
+        train_exact_accuracy=0.0,
+        mean_segments=1.0,
+        learning_rate=1e-3,
+        examples=steps * half // 2,
+        device_seconds=float(half),
+        examples_per_second=1.0,
+        peak_memory_bytes=1,
+        curve=curve,
     )
 
 

@@ -6,8 +6,9 @@ Norms, softmax, rotary positions and optimizers are left out; they are below one
 published sizes.
 """
 
-from hrm.config import ModelConfig, TrainingConfig
+from hrm.config import LARGEST_NUMBER, ConfigError, ModelConfig, TrainingConfig
 from hrm.recurrence import Updates, blocks_passed, kept_updates, segment_updates
+from puzzle_datasets.common.text import exact
 
 
 def block_flops(model: ModelConfig) -> int:
@@ -71,8 +72,16 @@ def step_flops(model: ModelConfig, training: TrainingConfig) -> int:
 
 
 def total_steps(model: ModelConfig, training: TrainingConfig) -> int:
-    """Optimizer steps that the budget pays for in full, and at least one."""
-    return max(1, int(training.training_flops // step_flops(model, training)))
+    """Optimizer steps that the budget pays for in full, and at least one.
+
+    Raises `ConfigError` for more than a record holds, which no machine would come to the end of.
+    """
+    steps = max(1, int(training.training_flops // step_flops(model, training)))
+    if steps > LARGEST_NUMBER:
+        given = training.training_flops
+        problem = f"is {exact(given)}, which pays for over {LARGEST_NUMBER:,} steps"
+        raise ConfigError.of("training_flops", problem, "give less", given)
+    return steps
 
 
 def parameter_count(model: ModelConfig) -> int:

@@ -47,6 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and (work := _VERBS.get(words[0])):
         return guarded(PROGRAM, partial(work, words[1:]), _named)
     return guarded(PROGRAM, lambda: _run(parser().parse_args(words)))
+    for verb, work in (("solve", _solve), ("submission", _submission)):
+        if words[:1] == [verb]:
+            return guarded(PROGRAM, partial(work, words[1:]), _named)
+    return guarded(PROGRAM, lambda: _run(parser().parse_args(words)), _in_space)
+
+
+def _in_space(field: str) -> str:
+    """What a space calls a field of a trial's training that follows from another key."""
+    return {"training_flops": "budget.flops_per_trial"}.get(field, field)
 
 
 def solve_parser() -> Parser:

@@ -175,6 +175,14 @@ def test_what_runs_has_no_end(run: RunFolder) -> None:
         run.outcome()
 
 
+def test_a_large_learning_rate_is_read(run: RunFolder) -> None:
+    content = json.loads(run.metrics.read_text())
+    content["progress"] |= {"learning_rate": 1e30, "loss": 1e200}
+    run.metrics.write_text(json.dumps(content) + "\n")
+    [found] = run.measurements()
+    assert found.progress.learning_rate == 1e30
+
+
 def test_flops_may_be_more_than_tables_count(run: RunFolder) -> None:
     content = json.loads(run.metrics.read_text())
     content["progress"]["training_flops"] = 10**23

@@ -9,7 +9,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hrm.config import ModelConfig, TrainingConfig
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.evaluation.accuracy import evaluate
 from hrm.model.flops import (
     inference_flops,
@@ -107,3 +107,5 @@ def test_steps_are_what_the_budget_pays_in_full(
     assert total_steps(config, training) == 7
     assert total_steps(config, replace(training, training_flops=flops - 1)) == 6
     assert total_steps(config, replace(training, training_flops=1.0)) == 1
+    with pytest.raises(ConfigError, match=r"training_flops is 1e\+40, which pays for over"):
+        total_steps(config, replace(training, training_flops=1e40))

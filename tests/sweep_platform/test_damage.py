@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,7 @@ def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, pa
         ("run.json", "training.seed", 5, "has 5 as seed, where its folder has"),
         ("outcome.json", "ended", 1e308, "1e+308 as ended"),
         ("trials/*/outcome.json", "ended", 1e308, "1e+308 as ended"),
+        ("trial.json", "parameters.N", 2**63, "has 9223372036854775808 as parameters.N"),
         ("trial.json", "parameters.N", [1, 2], "parameters.'N'"),
         ("trial.json", "parameters.N", {"a": 1}, "parameters.'N'"),
         ("trial.json", "number", 10**400, ""),
@@ -281,6 +283,13 @@ def test_a_trial_that_is_not_where_it_was_is_missed(
         with pytest.raises(UserError) as caught:
             read()
         assert part in str(caught.value)
+
+
+def test_a_knob_may_be_large(sound: Path) -> None:
+    trial = SweepFolder(sound).trials()[0]
+    record = trial.record()
+    trial.create(replace(record, parameters={**record.parameters, "learning_rate": 1e30}))
+    assert trial.record().parameters["learning_rate"] == 1e30
 
 
 def test_what_a_driver_leaves_that_dies_before_a_trial_is_no_trial(sound: Path) -> None:

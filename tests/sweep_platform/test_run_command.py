@@ -102,6 +102,12 @@ def test_a_trial_that_no_machine_here_can_hold(refused: Refused) -> None:
     assert not Path("runs").exists()
 
 
+def test_a_budget_of_more_steps_than_can_be_counted(refused: Refused) -> None:
+    options = ("--set", "budget.flops_per_trial=1e24", "--set", "training.batch_size=1")
+    assert "budget.flops_per_trial is 1e+24, which pays for over" in refused(*options)
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize("further", [(), ("--dry-run",)])
 def test_a_space_larger_than_this_machine(refused: Refused, further: tuple[str, ...]) -> None:
     said = refused("--set", "training.batch_size=1000000000", *further)

@@ -21,7 +21,7 @@ _OF_SHARES, _OF_LOSSES = 1e-6, 1e-3
 
 Count = Annotated[int, Bounds(least=0, most=LARGEST_WHOLE)]
 Positive = Annotated[int, Bounds(least=1, most=LARGEST_WHOLE)]
-Amount = Annotated[float, Bounds(least=0, most=LARGEST_WHOLE)]
+Amount = Annotated[float, Bounds(least=0, most=1e300)]
 Loss = Annotated[float, Bounds(least=-_OF_LOSSES, most=1e300)]
 Share = Annotated[float, Bounds(least=-_OF_SHARES, most=1 + _OF_SHARES)]
 

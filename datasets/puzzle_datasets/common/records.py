@@ -102,7 +102,7 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
         return _member(value, part, key)
     fits = origin not in (tuple, dict, Mapping) and is_of(value, hint)
     if fits and (type(value) not in (int, float) or bounds.admit(value)):
-        return value
+        return float(value) if hint is float else value  # tables hold no whole number of any size
     raise _misfit(key, value, _described(hint, bounds))
 
 

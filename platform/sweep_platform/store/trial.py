@@ -28,8 +28,8 @@ __all__ = ["Outcome", "ReplicateFolder", "TrialFolder", "TrialRecord", "TrialSta
 TrialState = RunState
 """A trial stands as a run does."""
 
-Setting = Annotated[Scalar, Bounds(least=-LARGEST_WHOLE, most=LARGEST_WHOLE)]
-"""Of a model, or a knob; a model's own bounds are held beside."""
+Setting = Annotated[Scalar, Bounds(least=-1e300, most=1e300)]
+"""Of a model, or a knob; those of model and training have bounds of their own."""
 
 FORMAT = 1
 _RESTORE = "restore it"
@@ -71,6 +71,9 @@ class TrialRecord:
     def __post_init__(self) -> None:
         if not self.signature:
             raise ContradictionError("has an empty signature")
+        for name, value in self.parameters.items():
+            if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+                raise ContradictionError(f"has {value} as parameters.{name}, over {LARGEST_WHOLE}")
 
     @property
     def knobs(self) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def test_build_says_what_it_made_and_where(
         (["export", "x", "a\0b"], "OUT"),
         (["build", "maze", "--data", "~nosuchuser/x"], "--data"),
         (["build", "maze", "--out", "x" * 5000], "--out"),
+        (["build", "arc", "--tasks=~nosuchuser/x"], "--tasks"),
     ],
 )
 def test_what_is_no_path_is_named_by_its_option(

@@ -292,6 +292,31 @@ def test_a_knob_may_be_large(sound: Path) -> None:
     assert trial.record().parameters["learning_rate"] == 1e30
 
 
+def test_a_last_trial_that_is_gone_is_missed(sound: Path) -> None:
+    shutil.rmtree(SweepFolder(sound).trials()[-1].root)
+    for read in (lambda: Sweep.open(sound).report(), lambda: clock_seconds(SweepFolder(sound))):
+        with pytest.raises(UserError, match="holds 1 of the 2 trials that there were"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("replicates", "gone", "part"),
+    [
+        (1, "measure-0", "is complete and has no replicate"),
+        (3, "measure-0", "has measure-1 and no measure-0"),
+        (3, "measure-1", "has measure-2 and no measure-1"),
+    ],
+)
+def test_a_replicate_that_is_gone_is_missed(
+    make_sweep: Callable[..., SweepFolder], replicates: int, gone: str, part: str
+) -> None:
+    sweep = make_sweep(COMPLETE, replicates=replicates)
+    [trial] = sweep.trials()
+    shutil.rmtree(trial.root / gone)
+    with pytest.raises(UserError, match=part):
+        Sweep.open(sweep.root).report()
+
+
 def test_what_a_driver_leaves_that_dies_before_a_trial_is_no_trial(sound: Path) -> None:
     folder = SweepFolder(sound)
     (sound / "trials" / "0002-ffffffffff").mkdir()

@@ -87,6 +87,11 @@ def parsed(text: str, hint: Any) -> Any:
     raise argparse.ArgumentTypeError(f"{text!r} is no value; give {described(hint)}")
 
 
+def _folder(text: str) -> str:
+    """The text of a path, which settings are."""
+    return str(path(text))
+
+
 def _add(into: Any, item: Field[Any], hint: Any, is_alone: bool) -> None:
     several = get_origin(hint) is tuple
     one = get_args(hint)[0] if several else hint
@@ -97,7 +102,7 @@ def _add(into: Any, item: Field[Any], hint: Any, is_alone: bool) -> None:
     into.add_argument(
         item.name if positional else flag(item.name),
         metavar="DIR" if is_folder(item) else _placeholder(one),
-        type=partial(parsed, hint=one),
+        type=_folder if is_folder(item) else partial(parsed, hint=one),
         help=_help(item, hint),
         **options | ({"nargs": "*"} if several else {}),
     )

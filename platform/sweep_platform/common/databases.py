@@ -38,7 +38,7 @@ def database_file(uri: str) -> Path | None:
         remedy = "name a file, such as sqlite:///sweeps.db"
         raise InputError.of(uri, "is a database in memory, which is lost at the end", remedy)
     match = _SQLITE.fullmatch(uri)
-    return path_from("the file of a database", match[2], InputError) if match else None
+    return path_from(uri, match[2], InputError) if match else None
 
 
 def anchored(uri: str, file: Path | None = None) -> str:

@@ -3,13 +3,21 @@
 A folder that was copied in from another sweep, or renamed, would else be counted as a result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hrm.config import ConfigError
-from sweep_platform.store.folder import SweepRecord, trial_name
+from puzzle_datasets.common.text import counted
+from sweep_platform.common.errors import InputError
+from sweep_platform.store.folder import PUT_BACK, Session, SweepFolder, SweepRecord, trial_name
 from sweep_platform.store.replicate import Replicate, nth_replicate
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord
+from sweep_platform.store.trial import (
+    Outcome,
+    ReplicateFolder,
+    TrialFolder,
+    TrialRecord,
+    TrialState,
+)
 
 _REMEDY = "restore it, or put the folder back where it was"
 
@@ -38,6 +46,31 @@ def own_replicate(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolde
     own = nth_replicate(sweep.spec.get("seed", 0), found.purpose, found.number)
     _require_same(file, {"seed": own.seed}, {"seed": found.seed}, "seed")
     return found
+
+
+def own_trials(sweep: SweepFolder, sessions: Sequence[Session]) -> list[TrialFolder]:
+    """The trials of a sweep. Raises `InputError`: there were more when a session ended."""
+    trials = sweep.trials()
+    if len(trials) < (before := max((one.trials or 0 for one in sessions), default=0)):
+        problem = f"holds {len(trials)} of the {counted(before, 'trial')} that there were"
+        raise InputError.of(sweep.root / "trials", problem, PUT_BACK)
+    return trials
+
+
+def require_replicates(
+    trial: TrialFolder, end: Outcome | None, found: Sequence[ReplicateFolder]
+) -> None:
+    """Raise `ConfigError` where a trial has ended and a replicate of it is not there."""
+    if end is None or not end.state.is_final:
+        return
+    labels = {one.label for one in found}
+    for one in found:
+        purpose, _, number = one.label.partition("-")
+        if number != "0" and f"{purpose}-{int(number) - 1}" not in labels:
+            problem = f"has {one.label} and no {purpose}-{int(number) - 1}"
+            raise ConfigError.of(trial.root, problem, _REMEDY)
+    if end.state is TrialState.COMPLETE and not found:
+        raise ConfigError.of(trial.root, "is complete and has no replicate", _REMEDY)
 
 
 def _require_same(

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.common.bounded import Moment, Positive
+from puzzle_datasets.common.bounded import Count, Moment, Positive
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
@@ -34,7 +34,7 @@ from sweep_platform.store.trial import TrialFolder
 FORMAT = 3
 """Of all records in the folder; a sweep of another format is refused, never misread."""
 
-_PUT_BACK = "put the trial's folder back, or start another sweep by --out"
+PUT_BACK = "put the trial's folder back, or start another sweep by --out"
 _RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
 
 
@@ -90,12 +90,14 @@ class SweepRecord:
 class Session:
     """One driver's work on a sweep; `ended` and `end` stay None if it was killed.
 
-    `told` is true once the tracker has all that the folder has.
+    `trials` is how many there were at its end, None in older records; `told` is true once the
+    tracker has all that the folder has.
     """
 
     started: Moment
     ended: Moment | None = None
     end: SessionEnd | None = None
+    trials: Count | None = None
     told: bool = False
 
 
@@ -106,6 +108,7 @@ class _Noted:
     started: Moment | None = None
     ended: Moment | None = None
     end: SessionEnd | None = None
+    trials: Count | None = None
     told: bool = False
 
 
@@ -158,7 +161,7 @@ class SweepFolder:
         for number, folder in enumerate(folders):
             if _number(folder) != number:
                 problem = f"holds {folder.name} where trial {number} is to be"
-                raise InputError.of(folder.parent, problem, _PUT_BACK)
+                raise InputError.of(folder.parent, problem, PUT_BACK)
         return [TrialFolder(folder) for folder in folders]
 
     def _in_trials(self) -> list[Path]:
@@ -172,7 +175,7 @@ class SweepFolder:
 
     def session_ended(self, end: SessionEnd) -> None:
         """Note how the driver ended."""
-        self._note({"ended": time.time(), "end": end})
+        self._note({"ended": time.time(), "end": end, "trials": len(self.trials())})
 
     def session_told(self) -> None:
         """Note that the tracker has all that is here."""
@@ -194,7 +197,9 @@ class SweepFolder:
             elif sessions and one.told:
                 sessions[-1] = replace(sessions[-1], told=True)
             elif sessions:
-                sessions[-1] = replace(sessions[-1], ended=one.ended, end=one.end)
+                sessions[-1] = replace(
+                    sessions[-1], ended=one.ended, end=one.end, trials=one.trials
+                )
         return sessions
 
 
@@ -211,9 +216,9 @@ def _is_created(trial: Path) -> bool:
     if (trial / "trial.json").exists():
         return True
     if _number(trial) >= 0 and not trial.is_dir():
-        raise InputError.of(trial, "is no folder, in the place of a trial", _PUT_BACK)
+        raise InputError.of(trial, "is no folder, in the place of a trial", PUT_BACK)
     if any(trial.glob("*/run.json")):
-        raise InputError.of(trial / "trial.json", "does not exist", _PUT_BACK)
+        raise InputError.of(trial / "trial.json", "does not exist", PUT_BACK)
     return False
 
 

@@ -7,7 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.store.belonging import own_record, own_replicate
+from sweep_platform.store.belonging import (
+    own_record,
+    own_replicate,
+    own_trials,
+    require_replicates,
+)
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
@@ -85,7 +90,8 @@ def summarize(folder: SweepFolder) -> SweepSummary:
     record, sessions = folder.record(), tuple(folder.sessions())
     at_work = bool(sessions) and sessions[-1].ended is None
     moments: list[float] = []
-    trials = [_summarize_trial(record, trial, at_work, moments) for trial in folder.trials()]
+    own = own_trials(folder, sessions)
+    trials = [_summarize_trial(record, trial, at_work, moments) for trial in own]
     return SweepSummary(
         folder=str(folder.root),
         record=record,
@@ -98,10 +104,10 @@ def summarize(folder: SweepFolder) -> SweepSummary:
 
 def clock_seconds(folder: SweepFolder) -> float:
     """Time on the clock that a sweep's sessions have taken; see `wall_seconds`, `summarize`."""
-    record, moments = folder.record(), list[float]()
-    for trial in folder.trials():
+    record, sessions, moments = folder.record(), folder.sessions(), list[float]()
+    for trial in own_trials(folder, sessions):
         _summarize_trial(record, trial, False, moments)
-    return wall_seconds(folder.sessions(), moments)
+    return wall_seconds(sessions, moments)
 
 
 def _summarize_trial(
@@ -111,6 +117,7 @@ def _summarize_trial(
     outcome = folder.outcome()
     record = own_record(sweep, folder)
     folders = folder.replicates()
+    require_replicates(folder, outcome, folders)
     replicates = [
         _summarize_replicate(own_replicate(sweep, record, one), one, at_work, moments)
         for one in folders

@@ -56,7 +56,9 @@ def test_a_trial_whose_loss_breaks_says_so_everywhere(finished: Finished, mlflow
     outcome = failed.outcome()
     assert outcome and outcome.reason.startswith("The loss is ")
     assert outcome.reason in driver.said()
-    assert outcome.reason in (sweep.report / "report.md").read_text()
+    loss, _, remedy = outcome.reason.partition(";")
+    assert "lower learning_rate 1e+30" in remedy
+    assert loss in (sweep.report / "report.md").read_text()
     run = mlflow_of(sweep).by_signature()[failed.record().signature]
     assert (run.info.status, run.data.tags["sweep.reason"]) == ("FAILED", outcome.reason)
 

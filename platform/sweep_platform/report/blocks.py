@@ -51,7 +51,8 @@ class Table:
     """Rows under the names of columns; columns named in `words` hold words, the others numbers.
 
     A muted row is not to be compared with the others. `name` is the stem of its files, which hold
-    the values of `data`, a mapping for each row, where the page has words.
+    the values of `data`, a mapping for each row, where the page has words. A long table may be
+    folded below a title.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Table:
     muted: tuple[bool, ...]
     words: frozenset[str]
     data: tuple[Mapping[str, Any], ...]
+    folded: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,15 @@ class Figure:
     name: str
     description: str
     spec: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture: the stem of its file, words for who cannot see it, and SVG."""
+
+    name: str
+    description: str
+    svg: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ class Missing:
     reason: str
 
 
-Block = Heading | Paragraph | Headline | Bullets | Facts | Table | Figure | Command
+Block = Heading | Paragraph | Headline | Bullets | Facts | Table | Figure | Drawing | Command
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,11 @@ class Outline:
     def figures(self) -> tuple[Figure, ...]:
         """Its charts, in the order of the page."""
         return tuple(block for block in self.blocks if isinstance(block, Figure))
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Its pictures, likewise."""
+        return tuple(block for block in self.blocks if isinstance(block, Drawing))
 
     @property
     def tables(self) -> tuple[Table, ...]:

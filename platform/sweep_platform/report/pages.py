@@ -27,9 +27,9 @@ def report_as_html(
 ) -> str:
     """Return the HTML page.
 
-    It needs the charts' pictures as addresses that hold them, by their names, for readers without
-    scripts, and a function, called if there is a chart, that makes `DRAWING` bundled with the
-    libraries it uses.
+    It needs all pictures as addresses that hold them, by their names, those of charts for readers
+    without scripts, and a function, called if there is a chart, that makes `DRAWING` bundled with
+    the libraries it uses.
     """
     content = "\n".join(_html(block, pictures) for block in report.blocks)
     body = f"""<main>
@@ -67,11 +67,9 @@ def _html(block: blocks.Block, pictures: Mapping[str, str]) -> str:
         case blocks.Facts(rows, folded):
             terms = (f"<dt>{_text(term)}</dt><dd>{_text(text)}</dd>" for term, text in rows)
             facts = f"<dl>{''.join(terms)}</dl>"
-            if folded is None:
-                return facts
-            return f"<details><summary>{_text(folded)}</summary>{facts}</details>"
+            return _folded(facts, folded)
         case blocks.Table():
-            return _html_table(block)
+            return _folded(_html_table(block), block.folded)
         case blocks.Figure(name, description):
             source = pictures[name]
             name, description = _text(name), _text(description)
@@ -80,8 +78,17 @@ def _html(block: blocks.Block, pictures: Mapping[str, str]) -> str:
                 f'<div class="chart" data-chart="{name}"></div></div>'
                 f'<noscript><img src="{source}" alt="{description}"></noscript></figure>'
             )
+        case blocks.Drawing(name, description):
+            description = _text(description)
+            return f'<figure><img src="{pictures[name]}" alt="{description}"></figure>'
         case blocks.Command(line):
             return f"<pre><code>{_text(line)}</code></pre>"
+
+
+def _folded(content: str, title: str | None) -> str:
+    if title is None:
+        return content
+    return f"<details><summary>{_text(title)}</summary>{content}</details>"
 
 
 def _html_table(table: blocks.Table) -> str:
@@ -118,16 +125,21 @@ def _markdown(block: blocks.Block) -> str:
         case blocks.Bullets(sentences):
             return "\n".join(f"- {markdown_text(sentence)}" for sentence in sentences)
         case blocks.Facts(rows, folded):
-            title = "" if folded is None else f"### {markdown_text(folded)}\n\n"
-            return title + "\n".join(["| | |", "|:--|:--|", *map(_markdown_row, rows)])
+            return _markdown_title(folded) + "\n".join(
+                ["| | |", "|:--|:--|", *map(_markdown_row, rows)]
+            )
         case blocks.Table(_, columns, rows):
             rules = [":--" if name in block.words else "--:" for name in columns]
             head = [_markdown_row(columns), f"|{'|'.join(rules)}|"]
-            return "\n".join([*head, *map(_markdown_row, rows)])
-        case blocks.Figure(name, description):
+            return _markdown_title(block.folded) + "\n".join([*head, *map(_markdown_row, rows)])
+        case blocks.Figure(name, description) | blocks.Drawing(name, description):
             return f"![{markdown_text(description)}]({name}.png)"
         case blocks.Command(line):
             return f"    {printable(' '.join(line.split()))}"
+
+
+def _markdown_title(folded: str | None) -> str:
+    return "" if folded is None else f"### {markdown_text(folded)}\n\n"
 
 
 def _markdown_row(texts: Iterable[str]) -> str:

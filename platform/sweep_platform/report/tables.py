@@ -103,6 +103,7 @@ def table(
     columns: Sequence[Column[T]],
     subjects: Iterable[T],
     muted: Callable[[T], bool] = lambda subject: False,
+    folded: str | None = None,
 ) -> Table:
     """Table with one row for each subject; those that are `muted` are not to be compared."""
     shown = list(subjects)
@@ -114,6 +115,7 @@ def table(
         muted=tuple(map(muted, shown)),
         words=frozenset(column.name for column in columns if column.words),
         data=tuple({key: read(one) for key, read in values.items()} for one in shown),
+        folded=folded,
     )
 
 

@@ -125,8 +125,11 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def flattened(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Word every leaf of nested settings."""
-    return [(key, setting(value)) for key, value in leaves(tree)]
+    """Word every leaf of nested settings, FLOPs with their unit."""
+    return [
+        (key, flops(value) if key.endswith("flops_per_trial") else setting(value))
+        for key, value in leaves(tree)
+    ]
 
 
 def moment(unix_seconds: float) -> str:

@@ -61,6 +61,7 @@ def _write(report: Outline, folder: Path, stem: str) -> Path:
 def _contents(report: Outline, stem: str) -> dict[str, bytes]:
     vl_convert = chart_library()
     drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
+    drawings |= {one.name: one.svg for one in report.drawings}
     contents: dict[str, bytes] = {}
     for name, drawing in drawings.items():
         contents[f"{name}.png"] = vl_convert.svg_to_png(drawing, scale=_PIXELS_PER_POINT)

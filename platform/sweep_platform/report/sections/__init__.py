@@ -16,6 +16,11 @@ from sweep_platform.report.sections.compute.halting import halting_section
 from sweep_platform.report.sections.compute.scaling import scaling_section
 from sweep_platform.report.sections.confirmation import confirmation_section
 from sweep_platform.report.sections.front import front_section
+from sweep_platform.report.sections.inside import (
+    dynamics_section,
+    samples_section,
+    test_time_section,
+)
 from sweep_platform.report.sections.knobs.effects import effects_section
 from sweep_platform.report.sections.knobs.importance import importance_section
 from sweep_platform.report.sections.knobs.interactions import interactions_section
@@ -41,9 +46,12 @@ SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
     targets_section,
     segments_section,
     halting_section,
+    test_time_section,
     training_section,
     scaling_section,
     importance_section,
+    dynamics_section,
+    samples_section,
     settings_section,
     plan_section,
     growth_section,

@@ -1,6 +1,7 @@
 """The sections on what more segments and more training buy, with charts of a line per trial."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import altair as alt
 
@@ -109,7 +110,18 @@ def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> 
         opacity=alt.when(hovered).then(alt.value(1)).otherwise(alt.value(0.15)),
         tooltip=parts.tooltip(),
     )
-    bands = (
+    best = {point.trial for point in trials_front(sweep.complete)}
+    ends = {fields["trial"]: fields for fields in rows if fields["trial"] in best}
+    names = parts.labels(list(ends.values()), "#{trial}").encode(x=x, y=y)
+    title = alt.ExprRef(f"'{text}, coloured by ' + by")
+    note = "Number: trial on the front. Dashed: less training."
+    bands = [_area(base, x)] if any("high" in fields for fields in rows) else []
+    drawn = alt.layer(lines.add_params(by, hovered), *bands, names)
+    return parts.finished(drawn, title, note, **parts.WIDE)
+
+
+def _area(base: alt.Chart, x: alt.X) -> Any:
+    return (
         base.transform_filter("isValid(datum.high)")
         .mark_area(opacity=0.13, clip=True)
         .encode(
@@ -119,14 +131,6 @@ def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> 
             detail="trial:N",
             color=alt.Color("value:O", title=None, scale=alt.Scale(scheme="viridis")),
         )
-    )
-    best = {point.trial for point in trials_front(sweep.complete)}
-    ends = {fields["trial"]: fields for fields in rows if fields["trial"] in best}
-    names = parts.labels(list(ends.values()), "#{trial}").encode(x=x, y=y)
-    title = alt.ExprRef(f"'{text}, coloured by ' + by")
-    note = "Number: trial on the front. Dashed: less training."
-    return parts.finished(
-        alt.layer(lines.add_params(by, hovered), bands, names), title, note, **parts.WIDE
     )
 
 

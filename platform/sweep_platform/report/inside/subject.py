@@ -1,0 +1,63 @@
+"""What is looked at inside a sweep: models with checkpoints, and puzzles, both at hand."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.points import trials_front
+from sweep_platform.report.inside.checkpoints import Kept, kept_checkpoint, picked_trial
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
+
+MOST_MODELS = 3
+"""Of the front, the most accurate ones, whose test-time compute is varied."""
+
+VERSION = 1
+"""Of what is measured; raise it to have everything measured again."""
+
+NOT_TOLD = "Test-time compute, dynamics and sample puzzles are not told"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The models by their trials, the best one first, and the puzzles' folder and fingerprint."""
+
+    models: tuple[tuple[TrialSummary, Kept], ...]
+    folder: Path
+    fingerprint: str
+
+    @property
+    def key(self) -> str:
+        """Equal for equal checkpoints and puzzles only."""
+        found = hashlib.sha256(f"{VERSION} {self.fingerprint}".encode())
+        for trial, kept in self.models:
+            with kept.checkpoint.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            found.update(f" {trial.number} {content}".encode())
+        return found.hexdigest()
+
+
+def subject_of(sweep: SweepSummary) -> Subject | Unknown:
+    """The models and puzzles of a sweep that has ended, or why nothing can be measured."""
+    if last_end(sweep.sessions) not in (SessionEnd.DONE, SessionEnd.INCOMPLETE):
+        return Unknown(f"{NOT_TOLD}: they are measured when the sweep has ended.")
+    best = picked_trial(sweep)
+    if best is None:
+        return Unknown(f"{NOT_TOLD}: no complete trial was evaluated.")
+    front = {point.trial: point.exact_accuracy for point in trials_front(sweep.complete)}
+    ranked = sorted(front, key=lambda number: -front[number])
+    numbers = list(dict.fromkeys([best.number, *ranked]))[:MOST_MODELS]
+    trials = {trial.number: trial for trial in sweep.complete}
+    folder = SweepFolder(Path(sweep.folder))
+    kept = [(trials[number], kept_checkpoint(folder, trials[number])) for number in numbers]
+    if kept[0][1] is None:
+        return Unknown(f"{NOT_TOLD}: no checkpoint of trial {best.number} is at hand.")
+    place = sweep.record.dataset.get("folder")
+    if not place or not Path(place).is_dir():
+        return Unknown(f"{NOT_TOLD}: the puzzles are not at hand.")
+    return Subject(
+        models=tuple((trial, one) for trial, one in kept if one is not None),
+        folder=Path(place),
+        fingerprint=sweep.record.dataset["fingerprint"],
+    )

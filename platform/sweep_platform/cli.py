@@ -135,9 +135,9 @@ def export_parser() -> Parser:
     """The words of `hrm-sweep export`."""
     text = "Write a sweep's trials, replicates, curves, measurements and answers as tables."
     made = Parser(prog=f"{PROGRAM} export", description=text)
-    made.add_argument("folder", type=Path, metavar="FOLDER", help="the sweep's, such as runs/arc")
+    made.add_argument("folder", type=path, metavar="FOLDER", help="the sweep's, such as runs/arc")
     for name in ("csv", "parquet"):
-        made.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"where {name} files go")
+        made.add_argument(f"--{name}", type=path, metavar="DIR", help=f"where {name} files go")
     return made
 
 
@@ -154,7 +154,7 @@ def compare_parser() -> Parser:
     """The words of `hrm-sweep compare`."""
     text = "Set sweeps side by side, each against the first."
     made = Parser(prog=f"{PROGRAM} compare", description=text)
-    made.add_argument("sweeps", nargs="+", type=Path, metavar="FOLDER", help="of a sweep")
+    made.add_argument("sweeps", nargs="+", type=path, metavar="FOLDER", help="of a sweep")
     _add_comparison(made)
     return made
 
@@ -162,7 +162,7 @@ def compare_parser() -> Parser:
 def _add_comparison(made: Parser) -> None:
     text = "where the comparison goes (default: runs/comparison)"
     made.add_argument(
-        "--out", type=Path, default=Path("runs/comparison"), metavar="DIR", help=text
+        "--out", type=path, default=Path("runs/comparison"), metavar="DIR", help=text
     )
 
 
@@ -188,18 +188,15 @@ def report_parser() -> Parser:
         usage="%(prog)s FOLDER\n       %(prog)s --compare FOLDER FOLDER ... [--out DIR]",
     )
     what = made.add_mutually_exclusive_group(required=True)
-    what.add_argument("folder", nargs="?", type=Path, help="the sweep's, such as runs/arc")
+    what.add_argument("folder", nargs="?", type=path, help="the sweep's, such as runs/arc")
     text = "set these sweeps side by side instead"
-    what.add_argument("--compare", nargs="+", type=Path, metavar="FOLDER", help=text)
+    what.add_argument("--compare", nargs="+", type=path, metavar="FOLDER", help=text)
     _add_comparison(made)
     return made
 
 
 def report(arguments: Sequence[str] | None = None) -> int:
     """Write the report of a sweep's folder, finished or not; returns the exit status."""
-    made = Parser(description="Write the report of a sweep, also while it runs.")
-    made.add_argument("folder", type=path, help="the sweep's folder, such as runs/arc")
-    return guarded(PROGRAM, lambda: _report(made.parse_args(arguments).folder))
     return guarded(PROGRAM, lambda: _report(report_parser().parse_args(arguments)), _named)
 
 

@@ -27,7 +27,6 @@ from puzzle_datasets.storage.schema import Manifest, Tokens
 from puzzle_datasets.storage.shards import read_manifest
 from sweep_platform.common.errors import InputError
 from sweep_platform.report.analysis.points import recommended
-from sweep_platform.report.inside.checkpoints import kept_checkpoint, picked_trial
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import SweepSummary, TrialSummary, summarize
 from sweep_platform.store.trained import trained
@@ -138,10 +137,6 @@ def _of_sweep(sweep: SweepFolder, trial: int | None) -> Source:
     if (kept := trained(summary, found)) is None:
         problem = "keeps no checkpoint of a replicate that was trained to the end"
         place = sweep.trial(found.number, found.record.signature).root
-    kept = kept_checkpoint(sweep, found)
-    if kept is None:
-        place = sweep.trial(found.number, found.record.signature).root
-        problem = "keeps no checkpoint of a replicate that was trained to the end"
         raise InputError.of(place, problem, "restore one, or name another trial by --trial")
     words = f"trial {found.number}, {kept.replicate.replicate.words}, of {sweep.root}"
     known = _folder(summary.record.dataset)
@@ -151,7 +146,6 @@ def _of_sweep(sweep: SweepFolder, trial: int | None) -> Source:
 def _best(sweep: SweepSummary) -> TrialSummary:
     """The best of the confirmed trials, else of the complete ones."""
     found = recommended(sweep)
-    found = picked_trial(sweep)
     if found is None:
         problem = "has no complete trial yet"
         raise InputError.of(sweep.folder, problem, "go on with it by --resume")

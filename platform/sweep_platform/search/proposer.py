@@ -173,7 +173,7 @@ class Proposer:
 
     def _ask(self, search: SearchSpec, fixed: Parameters) -> tuple[optuna.Trial, TrialRecord]:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
-        others = sampler(search, derived_seed(self._spec.seed, self._study.draws()))
+        others = sampler(search, derived_seed(self._spec.seed, self._study.draws))
         known = self._known_at(len(self._factory.points))
         hidden = {one.study_number for one in self._of_points(known, None)}
         trial = self._study.ask(fixing(fixed, others) if fixed else others, hidden)

@@ -42,6 +42,8 @@ def swept(run: Path, make_sweep: Callable[..., SweepFolder]) -> SweepFolder:
     sweep = make_sweep(TrialState.COMPLETE)
     record, kept = sweep.record(), json.loads((run / "run.json").read_text())["dataset"]
     sweep.create(replace(record, dataset={**record.dataset, **kept}))
+    [trial] = sweep.trials()
+    trial.create(replace(trial.record(), dataset=kept))
     shutil.copy(run / "checkpoint.pt", sweep.trials()[0].replicate("measure-0").root)
     return sweep
 

@@ -136,14 +136,14 @@ def test_settings_at_their_default_are_folded_away(make_sweep) -> None:
     folder = make_sweep(COMPLETE)
     spec = folder.record().spec
     training = {"weight_decay": TrainingConfig.weight_decay, "learning_rate": 0.5}
-    rename(folder, spec={**spec, "training": training, "seed": 7, "replicates": 1})
+    rename(folder, spec={**spec, "training": training, "replicates": 1})
     page = outline(summarize(folder), written=0.0)
     facts = {one.folded: dict(one.rows) for one in page.blocks if isinstance(one, Facts)}
     folded = facts["Settings at their default"]
     assert {"training.weight_decay", "replicates"} <= folded.keys()
     each = [dict(one.rows) for one in page.blocks if isinstance(one, Facts)]
     shown = [rows for rows in each if "training.learning_rate" in rows]
-    assert [rows["seed"] for rows in shown] == ["7"]
+    assert [rows["training.learning_rate"] for rows in shown] == ["0.5"]
     assert not shown[0].keys() & folded.keys()
 
 

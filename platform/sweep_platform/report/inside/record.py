@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.common.bounded import Amount, Count, Flops, Positive, Share
 from puzzle_datasets.common.files import write_file
 from puzzle_datasets.common.reading import Reader
 from sweep_platform.common.errors import InputError
@@ -17,13 +18,13 @@ _REMEDY = "remove it, and write the report again"
 class Cell:
     """A trial's model after M segments of N cycles of T steps; `trained` if it was trained so."""
 
-    trial: int
-    N: int
-    T: int
-    M: int
+    trial: Count
+    N: Positive
+    T: Positive
+    M: Positive
     trained: bool
-    exact_accuracy: float
-    inference_flops: int
+    exact_accuracy: Share
+    inference_flops: Flops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,8 @@ class State:
     """A state of the best model, and how many directions it uses, now and before training."""
 
     name: str
-    directions: float
-    untrained: float
+    directions: Amount
+    untrained: Amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,11 @@ class Inside:
     """
 
     key: str
-    grid_puzzles: int
-    puzzles: int
+    grid_puzzles: Count
+    puzzles: Count
     cells: tuple[Cell, ...]
     charts: tuple[Drawn, ...]
-    trial: int
+    trial: Count
     states: tuple[State, ...]
     picture: str
 

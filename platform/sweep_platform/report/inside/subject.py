@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep_platform.report.analysis.difference import Unknown
-from sweep_platform.report.analysis.points import trials_front
-from sweep_platform.report.inside.checkpoints import Kept, kept_checkpoint, picked_trial
-from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.report.analysis.points import recommended, trials_front
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
+from sweep_platform.store.trained import Trained, trained
 
 MOST_MODELS = 3
 """Of the front, the most accurate ones, whose test-time compute is varied."""
@@ -23,7 +23,7 @@ NOT_TOLD = "Test-time compute, dynamics and sample puzzles are not told"
 class Subject:
     """The models by their trials, the best one first, and the puzzles' folder and fingerprint."""
 
-    models: tuple[tuple[TrialSummary, Kept], ...]
+    models: tuple[tuple[TrialSummary, Trained], ...]
     folder: Path
     fingerprint: str
 
@@ -42,15 +42,14 @@ def subject_of(sweep: SweepSummary) -> Subject | Unknown:
     """The models and puzzles of a sweep that has ended, or why nothing can be measured."""
     if last_end(sweep.sessions) not in (SessionEnd.DONE, SessionEnd.INCOMPLETE):
         return Unknown(f"{NOT_TOLD}: they are measured when the sweep has ended.")
-    best = picked_trial(sweep)
+    best = recommended(sweep)
     if best is None:
         return Unknown(f"{NOT_TOLD}: no complete trial was evaluated.")
     front = {point.trial: point.exact_accuracy for point in trials_front(sweep.complete)}
     ranked = sorted(front, key=lambda number: -front[number])
     numbers = list(dict.fromkeys([best.number, *ranked]))[:MOST_MODELS]
     trials = {trial.number: trial for trial in sweep.complete}
-    folder = SweepFolder(Path(sweep.folder))
-    kept = [(trials[number], kept_checkpoint(folder, trials[number])) for number in numbers]
+    kept = [(trials[number], trained(sweep, trials[number])) for number in numbers]
     if kept[0][1] is None:
         return Unknown(f"{NOT_TOLD}: no checkpoint of trial {best.number} is at hand.")
     place = sweep.record.dataset.get("folder")

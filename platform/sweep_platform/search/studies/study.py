@@ -21,17 +21,22 @@ from sweep_platform.spec.schema import Scalar, SweepSpec
 
 
 class Study:
-    """An Optuna study with the knobs of a space. One process at a time may hold it."""
+    """An Optuna study with the knobs of a space. One process at a time may hold it.
+
+    `draws` is the number of trials whose every knob was drawn.
+    """
 
     def __init__(
         self, study: optuna.Study, spec: SweepSpec, storage: PatientStorage | None = None
     ) -> None:
         self._study, self._storage = study, storage
         self._seen = Latest(study)
-        self._draws = self._counted = 0
         self._distributions: Mapping[str, BaseDistribution] = {
             name: distribution(knob) for name, knob in spec.space.items()
         }
+        trials = self.trials()
+        self._count = len(trials)
+        self.draws = sum(map(self.is_drawn, trials))
 
     def hurry(self) -> None:
         """Wait for a database that is away no longer. Safe in a signal handler."""
@@ -42,16 +47,10 @@ class Study:
         """Every trial of the study, by number."""
         return self._study.get_trials(deepcopy=False)
 
-    def drawn(self, after: int = -1) -> list[FrozenTrial]:
+    def drawn(self, after: int) -> list[FrozenTrial]:
         """Trials after this number whose every knob was drawn; a driver may die in between."""
-        return [one for one in self.trials()[after + 1 :] if self.is_drawn(one)]
-
-    def draws(self) -> int:
-        """The number of trials whose every knob was drawn. None may be half drawn meanwhile."""
-        trials = self.trials()
-        self._draws += sum(map(self.is_drawn, trials[self._counted :]))
-        self._counted = len(trials)
-        return self._draws
+        new = map(self._stored, range(after + 1, self._count))
+        return [one for one in new if self.is_drawn(one)]
 
     def is_drawn(self, trial: FrozenTrial) -> bool:
         """Whether every knob of a trial was drawn."""
@@ -60,7 +59,9 @@ class Study:
     def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
         """A new trial with every knob drawn; what came of the `hidden` ones does not count."""
         self._seen.sampler, self._seen.hidden = sampler, hidden
-        return self._seen.ask(dict(self._distributions))
+        trial = self._seen.ask(dict(self._distributions))
+        self._count, self.draws = trial.number + 1, self.draws + 1
+        return trial
 
     def lag(self, wanted: int) -> int:
         """The number of trials that proposals do without; the first one `wanted` stays."""
@@ -118,7 +119,8 @@ class Study:
         return self.reopen(self._stored(number))
 
     def _stored(self, number: int) -> FrozenTrial:
-        return self.trials()[number]  # Optuna numbers them by their place
+        storage, study = self._study._storage, self._study._study_id
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def _without(labels: Collection[str], rungs: Mapping[str, Any]) -> dict[str, Any]:

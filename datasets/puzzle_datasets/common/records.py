@@ -1,10 +1,10 @@
 """Frozen dataclasses made of plain values, such as a JSON file's; types and bounds are held."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from puzzle_datasets.common.options import Bounds, alternatives, described, is_of
@@ -44,7 +44,7 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
     """
     if not isinstance(values, Mapping):
         raise _misfit(within or "its content", values, "a mapping of keys")
-    known = _hints(cast(Hashable, cls))
+    known = _types(cast(Hashable, cls))
     prefix = f"{within}." if within else ""
     for name in values:
         if name not in known:
@@ -59,12 +59,29 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
         raise MisfitError(f"has {within} that {error}" if within else str(error)) from None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Type:
+    """The type of a field, taken apart once: the hint without bounds, and the bounds.
+
+    Besides None it has one alternative, a `part` of an `origin` such as tuple, with the types
+    `inner` of its members, or `several`. It `repeats` where members are any number of one type.
+    """
+
+    hint: Any
+    bounds: Bounds
+    part: Any
+    origin: Any
+    several: bool
+    inner: "tuple[_Type, ...]"
+    repeats: bool
+
+
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
+def _types(cls: Any) -> dict[str, _Type]:
     hints = get_type_hints(cls, include_extras=True)
     for item in fields(cls):
         assert _is_bounded(hints[item.name]), f"{cls.__name__}.{item.name} needs bounds"
-    return {item.name: hints[item.name] for item in fields(cls)}
+    return {item.name: _type(hints[item.name]) for item in fields(cls)}
 
 
 def _is_bounded(hint: Any) -> bool:
@@ -74,39 +91,21 @@ def _is_bounded(hint: Any) -> bool:
     return hint not in (int, float) and all(map(_is_bounded, get_args(hint)))
 
 
-@cache
-def _required(cls: Any) -> list[str]:
-    """Names of fields without a default."""
-    return [
-        item.name
-        for item in fields(cls)
-        if item.default is MISSING and item.default_factory is MISSING
-    ]
+def _type(hint: Any) -> _Type:
+    bare, bounds = _parted(hint)
+    [part, *others] = [one for one in alternatives(bare) if one is not NoneType]
+    arguments = get_args(part)
+    return _Type(
+        hint=bare,
+        bounds=bounds,
+        part=part,
+        origin=get_origin(part) or part,
+        several=bool(others),
+        inner=tuple(_type(one) for one in arguments if one is not Ellipsis),
+        repeats=arguments[-1:] == (Ellipsis,),
+    )
 
 
-def _typed(value: Any, hint: Any, key: str) -> Any:
-    """The value as its field has it: a list as a tuple, a mapping as a record, a text as enum."""
-    hint, bounds = _parted(hint)
-    parts = alternatives(hint)
-    if hint is Any or (value is None and type(None) in parts):
-        return value
-    [part, *others] = [one for one in parts if one is not type(None)]
-    origin = get_origin(part) or part
-    if origin is tuple and isinstance(value, list | tuple):
-        return _tuple(value, get_args(part), key)
-    if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
-        return _mapping(value, get_args(part), key)
-    if isinstance(part, type) and is_dataclass(part):
-        return record_from(value, part, key)
-    if isinstance(part, type) and issubclass(part, Enum) and not others:
-        return _member(value, part, key)
-    fits = origin not in (tuple, dict, Mapping) and is_of(value, hint)
-    if fits and (type(value) not in (int, float) or bounds.admit(value)):
-        return float(value) if hint is float else value  # tables hold no whole number of any size
-    raise _misfit(key, value, _described(hint, bounds))
-
-
-@cache
 def _parted(hint: Any) -> tuple[Any, Bounds]:
     """A hint without the bounds of its numbers, and these."""
     if get_origin(hint) is Annotated:
@@ -119,21 +118,50 @@ def _parted(hint: Any) -> tuple[Any, Bounds]:
     return Union[tuple(bare for bare, _ in parted)], bounds  # noqa: UP007
 
 
-def _tuple(values: list[Any] | tuple[Any, ...], hints: tuple[Any, ...], key: str) -> Any:
+@cache
+def _required(cls: Any) -> list[str]:
+    """Names of fields without a default."""
+    return [
+        item.name
+        for item in fields(cls)
+        if item.default is MISSING and item.default_factory is MISSING
+    ]
+
+
+def _typed(value: Any, known: _Type, key: str) -> Any:
+    """The value as its field has it: a list as a tuple, a mapping as a record, a text as enum."""
+    hint, part, origin = known.hint, known.part, known.origin
+    if hint is Any or (value is None and NoneType in alternatives(hint)):
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return _tuple(value, known, key)
+    if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
+        return _mapping(value, known, key)
+    if isinstance(part, type) and is_dataclass(part):
+        return record_from(value, part, key)
+    if isinstance(part, type) and issubclass(part, Enum) and not known.several:
+        return _member(value, part, key)
+    fits = origin not in (tuple, dict, Mapping) and is_of(value, hint)
+    if fits and (type(value) not in (int, float) or known.bounds.admit(value)):
+        return float(value) if hint is float else value  # tables hold no whole number of any size
+    raise _misfit(key, value, _described(hint, known.bounds))
+
+
+def _tuple(values: list[Any] | tuple[Any, ...], known: _Type, key: str) -> Any:
     """Members of one type, `tuple[int, ...]`, or of one type each, `tuple[int, str]`."""
-    each = [hints[0]] * len(values) if hints[-1] is Ellipsis else list(hints)
+    each = known.inner * len(values) if known.repeats else known.inner
     if len(each) != len(values):
         raise _misfit(key, values, f"a list of {len(each)}")
     return tuple(
-        _typed(v, h, f"{key}[{n}]") for n, (v, h) in enumerate(zip(values, each, strict=True))
+        _typed(v, t, f"{key}[{n}]") for n, (v, t) in enumerate(zip(values, each, strict=True))
     )
 
 
-def _mapping(values: Mapping[Any, Any], hints: tuple[Any, ...], key: str) -> Mapping[Any, Any]:
+def _mapping(values: Mapping[Any, Any], known: _Type, key: str) -> Mapping[Any, Any]:
     """The mapping as it is, of keys and values of its types."""
     for name, value in values.items():
-        _typed(name, hints[0], f"a key of {key}")
-        _typed(value, hints[1], f"{key}.{shown(name)}")
+        _typed(name, known.inner[0], f"a key of {key}")
+        _typed(value, known.inner[1], f"{key}.{shown(name)}")
     return values
 
 

@@ -47,6 +47,12 @@ def test_the_answer_names_what_buys_accuracy_and_nothing_else(markdown: str) -> 
     assert "- How sure: 5 seeds and 40 tasks, picked on the puzzles that measure it" in text
 
 
+def test_knobs_of_too_few_trials_are_named_together() -> None:
+    text = report(planted(CORNERS[:2], rule, targets=[0.2, 0.4]))
+    [told] = [line for line in text.splitlines() if "is not compared by" in line]
+    assert "N, T, hidden\\_size: fewer than two of its values have 3" in told
+
+
 def test_effects_have_a_size_a_price_and_a_column_for_each_budget(markdown: str) -> None:
     rows = table(section(markdown, "Differences beyond chance"))
     assert rows["T"]["p (Holm)"] == "\\< 0.001"

@@ -75,24 +75,34 @@ class TargetCosts:
     p: float | None
 
 
-def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts | Unknown:
-    """What reaching a target cost at each value of a knob, over all trials that were evaluated."""
+def has_costs(sweep: SweepSummary, knob: str) -> bool:
+    """Whether two values of a knob have enough trials to compare what a target cost them."""
+    return len(_evaluated(sweep, knob)) > 1
+
+
+def _evaluated(sweep: SweepSummary, knob: str) -> dict[Any, list[TrialSummary]]:
+    """The trials that were evaluated, by their value of a knob where it has enough of them."""
     by_value: dict[Any, list[TrialSummary]] = {}
     for trial in sweep.trials:
         if knob in trial.knobs and trial.evaluations:
             by_value.setdefault(trial.knobs[knob], []).append(trial)
-    values = [value for value in ordered(by_value) if len(by_value[value]) >= FEWEST]
-    if len(values) < 2:
+    return {one: by_value[one] for one in ordered(by_value) if len(by_value[one]) >= FEWEST}
+
+
+def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts | Unknown:
+    """What reaching a target cost at each value of a knob, over all trials that were evaluated."""
+    by_value = _evaluated(sweep, knob)
+    if len(by_value) < 2:
         return Unknown(
             f"What {percent(target)} costs is not compared by {knob}: fewer than two of its "
             f"values have {FEWEST} evaluated trials."
         )
-    found = [_spent(by_value[value], target) for value in values]
+    found = [_spent(trials, target) for trials in by_value.values()]
     times, met = (np.concatenate(each) for each in zip(*found, strict=True))
     if not met.any():
         return Unknown(f"What {percent(target)} costs is not known: no trial reached it.")
-    groups = np.repeat(np.arange(len(values)), [len(one) for one, _ in found])
-    costs = [_cost(value, *one) for value, one in zip(values, found, strict=True)]
+    groups = np.repeat(np.arange(len(by_value)), [len(one) for one, _ in found])
+    costs = [_cost(value, *one) for value, one in zip(by_value, found, strict=True)]
     return TargetCosts(
         knob=knob, target=target, values=tuple(costs), p=_log_rank(times, met, groups)
     )

@@ -6,9 +6,11 @@ from typing import NamedTuple
 from puzzle_datasets.common.text import flops, percent
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.compute.budgets import (
+    FEWEST,
     TargetCost,
     TargetCosts,
     effects_at_budgets,
+    has_costs,
     target_costs,
 )
 from sweep_platform.report.analysis.difference import Difference, Unknown
@@ -68,7 +70,13 @@ def targets_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
         return
     nuisance = nuisance_of(sweep)
     knobs = [name for name in knob_names(t.knobs for t in sweep.trials) if name not in nuisance]
-    asked = [target_costs(sweep, knob, target) for target in targets for knob in knobs]
+    if few := [knob for knob in knobs if not has_costs(sweep, knob)]:
+        yield blocks.Missing(
+            f"What the targets cost is not compared by {', '.join(few)}: fewer than two of its "
+            f"values have {FEWEST} evaluated trials."
+        )
+    compared = [knob for knob in knobs if knob not in few]
+    asked = [target_costs(sweep, knob, target) for target in targets for knob in compared]
     found = [one for one in asked if not isinstance(one, Unknown)]
     yield from (blocks.Missing(one.reason) for one in asked if isinstance(one, Unknown))
     if not found:

@@ -66,6 +66,7 @@ def test_the_models_are_measured_once_when_the_sweep_has_ended(
     for name in ("test-time-0", "residuals", "participation", "segments"):
         assert f"({name}.png)" in page
         assert (swept.report / f"{name}.pdf").exists()
+    assert "<details><summary>All cells" in (swept.report / "report.html").read_text()
     cells = parquet.read_table(swept.report / "tables" / "test-time.parquet").to_pylist()
     config = load_model(run).config
     assert (config.N, config.T) == (2, 2)

@@ -75,24 +75,11 @@ class TargetCosts:
     p: float | None
 
 
-def has_costs(sweep: SweepSummary, knob: str) -> bool:
-    """Whether two values of a knob have enough trials to compare what a target cost them."""
-    return len(_evaluated(sweep, knob)) > 1
-
-
-def _evaluated(sweep: SweepSummary, knob: str) -> dict[Any, list[TrialSummary]]:
-    """The trials that were evaluated, by their value of a knob where it has enough of them."""
-    by_value: dict[Any, list[TrialSummary]] = {}
-    for trial in sweep.trials:
-        if knob in trial.knobs and trial.evaluations:
-            by_value.setdefault(trial.knobs[knob], []).append(trial)
-    return {one: by_value[one] for one in ordered(by_value) if len(by_value[one]) >= FEWEST}
-
-
 def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts | Unknown:
     """What reaching a target cost at each value of a knob, over all trials that were evaluated."""
-    by_value = _evaluated(sweep, knob)
-    if len(by_value) < 2:
+    by_value = _by_value(sweep, knob)
+    values = list(by_value)
+    if len(values) < 2:
         return Unknown(
             f"What {percent(target)} costs is not compared by {knob}: fewer than two of its "
             f"values have {FEWEST} evaluated trials."
@@ -106,6 +93,20 @@ def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts |
     return TargetCosts(
         knob=knob, target=target, values=tuple(costs), p=_log_rank(times, met, groups)
     )
+
+
+def compared(sweep: SweepSummary, knob: str) -> bool:
+    """Whether two values of a knob have enough evaluated trials to be compared by their cost."""
+    return len(_by_value(sweep, knob)) > 1
+
+
+def _by_value(sweep: SweepSummary, knob: str) -> dict[Any, list[TrialSummary]]:
+    """The evaluated trials of each value that has enough of them."""
+    found: dict[Any, list[TrialSummary]] = {}
+    for trial in sweep.trials:
+        if knob in trial.knobs and trial.evaluations:
+            found.setdefault(trial.knobs[knob], []).append(trial)
+    return {value: found[value] for value in ordered(found) if len(found[value]) >= FEWEST}
 
 
 def _log_rank(times: Any, met: Any, groups: Any) -> float | None:

@@ -9,8 +9,8 @@ from sweep_platform.report.analysis.compute.budgets import (
     FEWEST,
     TargetCost,
     TargetCosts,
+    compared,
     effects_at_budgets,
-    has_costs,
     target_costs,
 )
 from sweep_platform.report.analysis.difference import Difference, Unknown
@@ -70,13 +70,13 @@ def targets_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
         return
     nuisance = nuisance_of(sweep)
     knobs = [name for name in knob_names(t.knobs for t in sweep.trials) if name not in nuisance]
-    if few := [knob for knob in knobs if not has_costs(sweep, knob)]:
+    if few := [knob for knob in knobs if not compared(sweep, knob)]:
         yield blocks.Missing(
-            f"What the targets cost is not compared by {', '.join(few)}: fewer than two of its "
-            f"values have {FEWEST} evaluated trials."
+            f"What an accuracy costs is not compared by {', '.join(few)}: fewer than two values "
+            f"have {FEWEST} evaluated trials."
         )
-    compared = [knob for knob in knobs if knob not in few]
-    asked = [target_costs(sweep, knob, target) for target in targets for knob in compared]
+    able = [knob for knob in knobs if knob not in few]
+    asked = [target_costs(sweep, knob, target) for target in targets for knob in able]
     found = [one for one in asked if not isinstance(one, Unknown)]
     yield from (blocks.Missing(one.reason) for one in asked if isinstance(one, Unknown))
     if not found:

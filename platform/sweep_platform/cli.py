@@ -46,10 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and (work := _VERBS.get(words[0])):
         return guarded(PROGRAM, partial(work, words[1:]), _named)
-    return guarded(PROGRAM, lambda: _run(parser().parse_args(words)))
-    for verb, work in (("solve", _solve), ("submission", _submission)):
-        if words[:1] == [verb]:
-            return guarded(PROGRAM, partial(work, words[1:]), _named)
     return guarded(PROGRAM, lambda: _run(parser().parse_args(words)), _in_space)
 
 

@@ -143,7 +143,7 @@ def test_processor_time_that_is_spent_is_told_once() -> None:
 
 
 def test_a_closed_terminal_is_as_sigterm_unless_nohup_has_it_ignored() -> None:
-    before = signal.getsignal(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
         os.kill(os.getpid(), signal.SIGHUP)
     try:

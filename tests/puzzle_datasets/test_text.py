@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.common.text import byte_size, flops, percent, seconds
+from puzzle_datasets.common.text import byte_size, flops, percent, redact, seconds
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,11 @@ def test_seconds_reads_back_within_its_smaller_unit(span: float) -> None:
     total = sum(float(count) * sizes[unit] for count, unit in words)
     smaller = {"d": 3_600, "h": 60, "min": 1, "s": 1}[words[0][1]]
     assert abs(total - span) <= smaller
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a." * 100_000, "x://" * 50_000 + "@", "@" + "x://" * 50_000, "?key" * 50_000, "=:" * 99_999],
+)
+def test_secrets_are_looked_for_in_a_time_that_grows_with_the_text(text: str) -> None:
+    assert redact(f"http://me:pw@host {text}").startswith("http://***@host ")

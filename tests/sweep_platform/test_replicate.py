@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puzzle_datasets.common.records import ContradictionError
+from puzzle_datasets.common.records import MisfitError, record_from
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
 
 SEED = st.integers(0, 2**32)
@@ -34,5 +34,5 @@ def test_all_trials_of_a_sweep_have_the_same(drive) -> None:
 
 
 def test_a_replicate_has_a_number_from_0() -> None:
-    with pytest.raises(ContradictionError, match="has -1 as number"):
-        Replicate(purpose=Purpose.MEASURE, number=-1, seed=0)
+    with pytest.raises(MisfitError, match="has -1 as number"):
+        record_from({"purpose": "measure", "number": -1, "seed": 0}, Replicate)

@@ -10,7 +10,11 @@ HIDDEN = "***"
 _USER = re.compile(r"([\w+.-]*)://([^\s]*)@")
 _BARE = re.compile(r"(?<![^\s\"'=])[^\s/:@]*:(?!//)\S*@(?=[\w.-]+:\d)")
 """A name and a password before HOST:PORT, without a scheme."""
-_QUERY = re.compile(r"([?&][^=&\s]*(?:passw|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+_SECRET = "(?:passw|pwd|token|secret|key)"
+_QUERY = re.compile(rf"([?&][^=&\s]*{_SECRET}[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+_SUSPECT = re.compile(f"@|{_SECRET}", re.IGNORECASE)
+_LONGEST_WORD = 4_096
+"""Beyond it a word is searched for no address: that takes time by its square."""
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _HUGE = 1e100
@@ -84,7 +88,15 @@ def redact(text: str) -> str:
         >>> redact("--address me:pw@head:6379")
         '--address ***@head:6379'
     """
-    bare = _BARE.sub(f"{HIDDEN}@", _USER.sub(_without_credentials, text))
+    return re.sub(r"\S+", lambda word: _without_secrets(word[0]), text)
+
+
+def _without_secrets(word: str) -> str:
+    if not _SUSPECT.search(word):
+        return word
+    if len(word) > _LONGEST_WORD:
+        return HIDDEN
+    bare = _BARE.sub(f"{HIDDEN}@", _USER.sub(_without_credentials, word))
     return _QUERY.sub(rf"\1{HIDDEN}", bare)
 
 

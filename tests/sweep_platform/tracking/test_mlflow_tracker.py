@@ -222,7 +222,7 @@ def test_the_final_curve_has_flops_as_steps(make_sweep: MakeSweep, uri: str) -> 
     assert "curve_exact_accuracy" not in trials[1].data.metrics
 
 
-@pytest.mark.parametrize("state", list(TrialState))
+@pytest.mark.parametrize("state", [one for one in TrialState if one is not TrialState.RUNNING])
 @pytest.mark.parametrize("sweep", [RunStatus("RUNNING", "running"), RunStatus("KILLED", "failed")])
 def test_every_state_of_a_trial_has_a_status(state: TrialState, sweep: RunStatus) -> None:
     """One that is not final, such as paused, runs as long as its sweep does."""

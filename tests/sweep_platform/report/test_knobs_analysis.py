@@ -63,6 +63,14 @@ def test_a_knob_that_some_have_no_use_for_has_importance_by_one_measure() -> Non
     assert found["N"].fanova is not None
 
 
+def test_a_knob_of_few_trials_has_importance_without_a_warning() -> None:
+    """Draws of the trials may hold one of them, or none."""
+    knobs = [{"N": 1 + number % 4, "T": 1 + number // 4} for number in range(12)]
+    unused = [() if number < 2 else ("N",) for number in range(12)]
+    found = told(planted(knobs, lambda values, _: 0.2 * values["T"], inactive=unused))
+    assert set(found) == {"N", "T"}
+
+
 @pytest.mark.parametrize(
     ("knobs", "rate", "reason"),
     [

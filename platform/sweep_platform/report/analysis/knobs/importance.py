@@ -124,8 +124,10 @@ def _evaluated(evaluators: Sequence[Any], trials: Sequence[FrozenTrial]) -> list
         storage.create_new_trial(identity, template_trial=trial)
     study = Study(storage.get_study_name_from_id(identity), storage)
     with warnings.catch_warnings():
-        # Of trials drawn anew, so many may be the least accurate: their shares are then equal.
-        warnings.filterwarnings("ignore", "Target and region quantiles", UserWarning)
+        # Of trials drawn anew, so many may be the least accurate: their shares are then equal. And
+        # so few may have a use for a knob: the interval over the draws then tells that.
+        for text in ("Target and region quantiles", "Some regimes for parameter"):
+            warnings.filterwarnings("ignore", text, UserWarning)
         return [_normal(evaluator.evaluate(study)) for evaluator in evaluators]
 
 

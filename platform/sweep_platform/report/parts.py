@@ -3,6 +3,7 @@
 Fields have our names, never a knob's, so that no knob's name is read as a path into the data.
 """
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,9 @@ from sweep_platform.store.summary import TrialSummary
 
 Spec = dict[str, Any]
 WIDE: Spec = {"width": 680, "height": 380}
+_NOTE = 52
+"""Letters of a line below a chart's title that a phone shows."""
+
 COMPLETE, OTHER = "complete trial", "not complete"
 
 
@@ -87,4 +91,5 @@ def finished(drawn: Any, title: Any, note: str, **size: Any) -> Spec:
     titled = drawn.properties(title=charts.heading(title, note), **size)
     spec = charts.specification(charts.styled(titled, orient="top", columnPadding=14))
     del spec["$schema"]
+    spec["title"]["subtitle"] = textwrap.wrap(note, _NOTE)
     return spec

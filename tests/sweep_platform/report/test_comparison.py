@@ -92,7 +92,7 @@ def test_the_page_tells_of_puzzles_that_differ() -> None:
     text = report_as_markdown(page)
     assert "canvas" in text
     [figure] = page.figures
-    assert "heights do not compare" in figure.spec["title"]["subtitle"]
+    assert "heights do not compare" in " ".join(figure.spec["title"]["subtitle"])
     [results] = page.tables
     assert len(results.rows) == 2
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,15 @@ def test_learning_curves_are_means_with_bands_over_seeds(make_sweep) -> None:
     expected = stats.t.interval(0.95, 2, loc=np.mean(each), scale=stats.sem(each))
     assert (shown[-1]["low"], shown[-1]["high"]) == pytest.approx(expected)
     assert "95 % intervals over seeds" in report_as_markdown(outline(sweep, written=0.0))
+
+
+def test_bands_are_few_where_many_trials_lead(make_sweep) -> None:
+    """Equal trials stay on the front together; a band each would hide all."""
+    sweep = summarize(make_sweep(COMPLETE, replicates=2))
+    [one] = sweep.trials
+    alike = [replace(one, record=replace(one.record, number=number)) for number in range(20)]
+    shown = rows(training_chart(replace(sweep, trials=tuple(alike))))
+    assert len({row["trial"] for row in shown if "high" in row}) == 8
 
 
 def test_one_seed_has_no_band_and_the_report_says_so(make_sweep) -> None:

@@ -8,13 +8,13 @@ import altair as alt
 from hrm.charts import chart_of, compute_axis
 from puzzle_datasets.common.text import counted, flops
 from sweep_platform.report import blocks, parts, wording
-from sweep_platform.report.analysis.compute.learning import Learned, learning_curve
+from sweep_platform.report.analysis.compute.learning import learning_curve
 from sweep_platform.report.analysis.points import curve_points, knob_names, points, trials_front
 from sweep_platform.spec.metrics import METRIC
-from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.summary import SweepSummary, TrialSummary
 
-_FEW = 3
-"""Trials up to which each has a band."""
+_FEW, _MOST = 3, 8
+"""Trials up to which each has a band, and bands at most."""
 
 
 def segments_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
@@ -56,21 +56,22 @@ def training_chart(sweep: SweepSummary) -> parts.Spec:
             **parts.row(trial, curve_points(trial.number, evaluation.curve)[-1]),
             "flops": evaluation.training_flops,
             "cost": f"{flops(evaluation.training_flops)} of training",
-            **(_band(learned) if trial.number in banded else {}),
+            **band,
         }
         for trial in sweep.trials
-        for evaluation, learned in zip(trial.evaluations, learning_curve(trial), strict=True)
+        for evaluation, band in zip(trial.evaluations, _band(trial, banded), strict=True)
     ]
     x = compute_axis(parts.axis_title("training_flops"), log=False)
     return _lines(sweep, rows, x, "Each trial in the course of its training")
 
 
 def _banded(sweep: SweepSummary) -> set[int]:
-    """The trials that get a band: all of a few, else those on the front, for all would be fog."""
+    """The trials that get a band: of many the most accurate on the front, for all would be fog."""
     several = [trial.number for trial in sweep.trials if len(trial.accuracies) > 1]
     if len(several) <= _FEW:
         return set(several)
-    return {point.trial for point in trials_front(sweep.complete)} & set(several)
+    front = dict.fromkeys(point.trial for point in reversed(trials_front(sweep.complete)))
+    return set([number for number in front if number in several][:_MOST])
 
 
 def _bands(sweep: SweepSummary) -> str:
@@ -79,17 +80,23 @@ def _bands(sweep: SweepSummary) -> str:
         return "Each trial has one seed, so that nothing tells how far another seed would come."
     single = sum(len(trial.accuracies) == 1 for trial in sweep.trials)
     lacking = f" {counted(single, 'trial')} of one seed can have none." if single else ""
-    whose = "" if len(banded) <= _FEW else " of the trials on the front"
+    several = sum(len(trial.accuracies) > 1 for trial in sweep.trials)
+    whose = "" if several <= _FEW else " of the most accurate trials on the front"
     return (
         f"Bands{whose} are 95 % intervals over seeds (Student's t), cut at the chart's edge: of "
         f"two seeds they say little.{lacking}"
     )
 
 
-def _band(learned: Learned) -> parts.Spec:
-    if learned.band is None:
-        return {}
-    return {"low": max(0.0, learned.band.low), "high": min(1.0, learned.band.high)}
+def _band(trial: TrialSummary, banded: set[int]) -> list[parts.Spec]:
+    """The ends of a trial's band at each evaluation; nothing where it has none."""
+    if trial.number not in banded:
+        return [{}] * len(trial.evaluations)
+    bands = [learned.band for learned in learning_curve(trial)]
+    return [
+        {} if one is None else {"low": max(0.0, one.low), "high": min(1.0, one.high)}
+        for one in bands
+    ]
 
 
 def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> parts.Spec:

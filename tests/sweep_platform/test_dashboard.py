@@ -26,15 +26,13 @@ REASON = "beaten at the rung at 50% of the training budget"
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--no-first-run"]
 
 
-@pytest.mark.parametrize(
-    "texts", [["a *star* | <b>"], ["x" * 5_000, "short"], ["short", "é" * 2_045], ["", "again"]]
-)
-def test_notes_are_those_that_the_dashboard_reads(texts: list[str]) -> None:
+@pytest.mark.parametrize("text", ["a *star* | <b>", "é" * 2_045, "x" * 5_000, ""])
+def test_notes_are_those_that_the_dashboard_reads(text: str) -> None:
     study = optuna.create_study()
     trial = study.ask()
-    for text in texts:
+    for _ in range(2):
         dashboard.note(study, trial._trial_id, text)
-        assert notes.get_note(trial) == dashboard.markdown_text(text)
+        assert notes.get_note(trial) == dashboard.markdown_text(text)[:2_045]
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +70,17 @@ def served(journal: Path) -> Iterator[str]:
     if not command[0].exists():
         command[:1] = [sys.executable, "-m", "optuna_dashboard._cli"]
     process = subprocess.Popen([*map(str, command), "--server", "wsgiref", "--quiet"])
-    for _ in range(600):
-        with socket.socket() as asking:
-            if asking.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
+    while not _answers(port):
+        assert process.poll() is None, "the dashboard ended before it answered"
+        time.sleep(0.05)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answered(url: str) -> Any:

@@ -133,9 +133,11 @@ class SweepProgress:
         if known:
             self._count(trial, -1)
         before = trial.accuracy
-        yield trial
-        self._count(trial, 1)
-        self._compare(trial, before)
+        try:
+            yield trial
+        finally:
+            self._count(trial, 1)
+            self._compare(trial, before)
 
     def _count(self, trial: TrialProgress, sign: int) -> None:
         self.states[trial.state] += sign

@@ -100,7 +100,7 @@ class SweepSession:
         self._note_other_code(display)
         if self._tracker.trouble:
             display.note(self._tracker.trouble)
-        finish = Once(lambda end: self._finish(end, tracker, display))
+        finish = Once(lambda end: self._finish(end, tracker, display, scheduler))
         with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
             if work := self._work_is_left():
                 connection.enter_context(ray)
@@ -172,7 +172,13 @@ class SweepSession:
         finally:
             os._exit(INTERRUPTED)
 
-    def _finish(self, end: SessionEnd, tracker: TrackerThread, display: ProgressDisplay) -> None:
+    def _finish(
+        self,
+        end: SessionEnd,
+        tracker: TrackerThread,
+        display: ProgressDisplay,
+        scheduler: TrialScheduler,
+    ) -> None:
         """Record the end, report, and let MLflow know, each as far as it can be done."""
         for step in (lambda: self.folder.session_ended(end), lambda: write_report(self.folder)):
             try:
@@ -181,7 +187,7 @@ class SweepSession:
                 place = f"{getattr(error, 'filename', None) or self.folder.root}: "
                 said = isinstance(error, UserError)
                 display.note(str(error) if said else f"{place}{root_cause(error)}")
-        self._stop(tracker, display)
+        self._stop(tracker, display, scheduler)
 
     def _note_other_code(self, display: ProgressDisplay) -> None:
         before, now = self.folder.record().environment.get("git_commit"), git_commit()
@@ -225,8 +231,10 @@ class SweepSession:
         """Trials that the budget pays for and the space has."""
         return int(min(self.spec.trials, size(self.spec.scientific, self.puzzles.shape).count))
 
-    def _stop(self, tracker: TrackerThread, display: ProgressDisplay) -> None:
-        unsent = tracker.stop()
+    def _stop(
+        self, tracker: TrackerThread, display: ProgressDisplay, scheduler: TrialScheduler
+    ) -> None:
+        unsent = tracker.stop(in_a_hurry=lambda: scheduler.interrupted)
         if unsent:
             display.note(
                 f"MLflow lacks {unsent} records of this sweep; run again with --resume when "

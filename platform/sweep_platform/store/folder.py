@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.common.bounded import Count, Moment, Positive
+from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.files import (
     append_json_line,
     exclusive,
@@ -174,8 +175,11 @@ class SweepFolder:
         self._note({"started": time.time()})
 
     def session_ended(self, end: SessionEnd) -> None:
-        """Note how the driver ended."""
-        self._note({"ended": time.time(), "end": end, "trials": len(self.trials())})
+        """Note how the driver ended, and how many trials there are if that can be told."""
+        content: dict[str, Any] = {"ended": time.time(), "end": end}
+        with suppress(OSError, UserError):  # the report tells of a trial that is missing
+            content["trials"] = len(self.trials())
+        self._note(content)
 
     def session_told(self) -> None:
         """Note that the tracker has all that is here."""

@@ -1,53 +1,59 @@
 """Registers the models of a sweep's front with MLflow, where they can be loaded and served."""
 
 import hashlib
-import shutil
 import tempfile
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hrm
-import puzzle_datasets
 from puzzle_datasets.common.text import counted, flops
-from puzzle_datasets.kinds.kind import kind_named
-from puzzle_datasets.storage.schema import MANIFEST_FILE
 from sweep_platform.common.text import knobs
 from sweep_platform.report.analysis.points import Point, recommended, trials_front
 from sweep_platform.report.sections.answer import cheapest
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 from sweep_platform.store.trained import Trained, trained
+from sweep_platform.tracking.mlflow_model_folder import write_model
 from sweep_platform.tracking.mlflow_view import REPLICATE_TAG, SWEEP_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models import ModelSignature
     from mlflow.tracking import MlflowClient
 
 BEST, CHEAPEST = "best", "cheapest"
-_WEIGHTS_TAG = "sweep.weights"
-_LOADER = "hrm_served_model"
-_NEEDED = ("mlflow", "numpy", "pandas", "pyarrow", "torch")
+_WEIGHTS_TAG, _SEGMENTS_TAG = "sweep.weights", "sweep.segments"
+_OWN_TAGS = (SWEEP_TAG, TRIAL_TAG, REPLICATE_TAG, _WEIGHTS_TAG, _SEGMENTS_TAG)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrontModel:
-    """A trial of the front with its trained weights and its points there."""
+    """A trial of the front with its trained weights and its points there.
+
+    It spends `segments` on a puzzle, None for its M_max.
+    """
 
     trial: TrialSummary
     trained: Trained
     points: tuple[Point, ...]
+    segments: int | None = None
 
     @property
+    def place(self) -> tuple[int, int | None]:
+        """The trial's number and the segments."""
+        return self.trial.number, self.segments
+
+    @cached_property
     def tags(self) -> dict[str, str]:
-        """What a version of it is known by."""
+        """What a version of it is known by within its sweep."""
+        with self.trained.checkpoint.open("rb") as stream:
+            weights = hashlib.file_digest(stream, "sha256").hexdigest()
         return {
             TRIAL_TAG: self.trial.record.signature,
             REPLICATE_TAG: self.trained.replicate.replicate.label,
-            _WEIGHTS_TAG: hashlib.sha256(self.trained.checkpoint.read_bytes()).hexdigest(),
+            _WEIGHTS_TAG: weights,
+            _SEGMENTS_TAG: str(self.segments or "M_max"),
         }
 
     @property
@@ -59,56 +65,63 @@ class FrontModel:
         )
         name = f"Trial {self.trial.number} ({knobs(self.trial.knobs)})"
         replicate = self.trained.replicate.replicate.words
+        spends = f" It spends {counted(self.segments, 'segment')}." if self.segments else ""
         measured = f" The trial's replicates solve on average {'; '.join(found)}."
-        return f"{name}, {replicate}.{measured if self.points else ''}"
+        return f"{name}, {replicate}.{spends}{measured if self.points else ''}"
 
 
 def front_models(sweep: SweepSummary) -> Iterator[FrontModel]:
-    """The trials of the front, and the recommended one, as far as they keep their weights."""
+    """The trials of the front and those of `aliases`, as far as they keep their weights."""
     points = trials_front(sweep.complete)
-    wanted = {point.trial for point in points}
-    if (found := recommended(sweep)) is not None:
-        wanted.add(found.number)
-    for trial in sweep.complete:
-        if trial.number in wanted and (kept := trained(sweep, trial)) is not None:
-            own = tuple(point for point in points if point.trial == trial.number)
-            yield FrontModel(trial=trial, trained=kept, points=own)
+    trials = {trial.number: trial for trial in sweep.complete}
+    wanted = [(point.trial, None) for point in points]
+    for number, segments in dict.fromkeys([*wanted, *aliases(sweep).values()]):
+        if (kept := trained(sweep, trials[number])) is not None:
+            own = tuple(point for point in points if point.trial == number)
+            yield FrontModel(trial=trials[number], trained=kept, points=own, segments=segments)
+
+
+def aliases(sweep: SweepSummary) -> dict[str, tuple[int, int | None]]:
+    """What aliases name: the trial that is recommended, and the report's cheapest near the best.
+
+    With the number of segments that it spends, None for its M_max.
+    """
+    top, near = recommended(sweep), cheapest(sweep)
+    if top is None:
+        return {}
+    if near is None:
+        return {BEST: (top.number, None), CHEAPEST: (top.number, None)}
+    of_near = next(trial for trial in sweep.complete if trial.number == near.trial)
+    most = of_near.record.model["M_max"]
+    return {
+        BEST: (top.number, None),
+        CHEAPEST: (near.trial, None if near.segments == most else near.segments),
+    }
 
 
 def register_models(
     client: "MlflowClient", experiment: str, sweep: SweepSummary, runs: Mapping[str, str]
-) -> None:
-    """Register what the registry lacks of the front's models, and let aliases name two of them.
+) -> list[str]:
+    """Register what the registry lacks of the front's models; returns the aliases that hold now.
 
     They are versions of one model with the sweep's name; `runs` are the ids of replicates' runs,
-    by signature and label. Nothing is done twice. Raises what MLflow raises, and `UserError`
-    where weights or puzzles can't be read.
+    by signature and label. Nothing is done twice, also where a session died in between. Raises
+    what MLflow raises, and `UserError` where weights or puzzles can't be read.
     """
     models = list(front_models(sweep))
     if not models:
-        return
+        return []
     name = sweep.record.name
     _create(client, name)
-    known = {_key(one): one for one in _versions(client, sweep)}
-    puzzles = Path(str(sweep.record.dataset["folder"]))
-    versions: dict[int, str] = {}
-    for model in models:
-        found = known.get(tuple(sorted(model.tags.items())))
-        if found is None:
-            run = runs[f"{model.tags[TRIAL_TAG]}/{model.tags[REPLICATE_TAG]}"]
-            found = _register(client, experiment, sweep, model, run, puzzles)
-        versions[model.trial.number] = str(found.version)
-    for alias, number in _aliases(sweep).items():
-        if number in versions:
-            client.set_registered_model_alias(name, alias, versions[number])
-
-
-def _aliases(sweep: SweepSummary) -> dict[str, int]:
-    """The trials that the aliases name: the report's best, and its cheapest near the best."""
-    top, near = recommended(sweep), cheapest(sweep)
-    if top is None:
-        return {}
-    return {BEST: top.number, CHEAPEST: top.number if near is None else near.trial}
+    registry = _Registry(client, experiment, sweep, runs)
+    versions = {model.place: str(registry.version(model).version) for model in models}
+    named = aliases(sweep)
+    for alias, place in named.items():
+        if place in versions:
+            client.set_registered_model_alias(name, alias, versions[place])
+        else:  # it may name a version of before
+            client.delete_registered_model_alias(name, alias)
+    return [alias for alias, place in named.items() if place in versions]
 
 
 def _create(client: "MlflowClient", name: str) -> None:
@@ -121,105 +134,63 @@ def _create(client: "MlflowClient", name: str) -> None:
             raise
 
 
-def _versions(client: "MlflowClient", sweep: SweepSummary) -> Iterable["ModelVersion"]:
-    """Versions that this sweep registered before."""
-    found = client.search_model_versions(f"name = '{sweep.record.name}'")
-    return (one for one in found if one.tags.get(SWEEP_TAG) == sweep.record.id)
+class _Registry:
+    """What MLflow has of a sweep's models, and makes of them."""
 
+    def __init__(
+        self,
+        client: "MlflowClient",
+        experiment: str,
+        sweep: SweepSummary,
+        runs: Mapping[str, str],
+    ) -> None:
+        self._client, self._experiment, self._runs = client, experiment, runs
+        self._name, self._id = sweep.record.name, sweep.record.id
+        self._puzzles = Path(str(sweep.record.dataset.get("folder", "")))
+        found = client.search_model_versions(f"name = '{self._name}'")
+        self._known = {_key(one.tags): one for one in found}
 
-def _key(found: "ModelVersion") -> tuple[tuple[str, str], ...]:
-    names = (TRIAL_TAG, REPLICATE_TAG, _WEIGHTS_TAG)
-    return tuple(sorted((name, found.tags.get(name, "")) for name in names))
-
-
-def _register(
-    client: "MlflowClient",
-    experiment: str,
-    sweep: SweepSummary,
-    model: FrontModel,
-    run: str,
-    puzzles: Path,
-) -> "ModelVersion":
-    name, tags = sweep.record.name, {SWEEP_TAG: sweep.record.id, **model.tags}
-    with tempfile.TemporaryDirectory() as place:
-        folder = write_model(Path(place), model.trained.checkpoint, puzzles)
-        logged = client.create_logged_model(
-            experiment, name=f"{name}-{model.trial.number}", source_run_id=run, tags=tags
+    def version(self, model: FrontModel) -> "ModelVersion":
+        """The version of a model, which is made if there is none."""
+        tags = {SWEEP_TAG: self._id, **model.tags}
+        run = self._runs[f"{tags[TRIAL_TAG]}/{tags[REPLICATE_TAG]}"]
+        if (known := self._known.get(_key(tags))) is not None:
+            return known
+        logged = self._logged(tags) or self._log(model, run, tags)
+        return self._client.create_model_version(
+            self._name,
+            logged.artifact_location,  # its URI would be looked up in the default store
+            run_id=run,
+            tags=tags,
+            description=model.words,
+            model_id=logged.model_id,
         )
-        client.log_model_artifacts(logged.model_id, str(folder))
-    client.finalize_logged_model(logged.model_id, "READY")
-    return client.create_model_version(
-        name,
-        logged.artifact_location,  # its URI would be looked up in the default store
-        run_id=run,
-        tags=tags,
-        description=model.words,
-        model_id=logged.model_id,
-    )
+
+    def _logged(self, tags: dict[str, str]) -> "LoggedModel | None":
+        """What a session logged whole that died before it made a version; else it is removed."""
+        asked = f"tags.`{_WEIGHTS_TAG}` = '{tags[_WEIGHTS_TAG]}'"
+        found = self._client.search_logged_models([self._experiment], filter_string=asked)
+        whole = None
+        for one in found:
+            if _key(one.tags) != _key(tags):
+                continue
+            if str(one.status) == "READY":
+                whole = one
+            else:
+                self._client.delete_logged_model(one.model_id)
+        return whole
+
+    def _log(self, model: FrontModel, run: str, tags: dict[str, str]) -> "LoggedModel":
+        with tempfile.TemporaryDirectory() as place:
+            checkpoint = model.trained.checkpoint
+            folder = write_model(Path(place), checkpoint, self._puzzles, model.segments)
+            name = f"{self._name}-{model.trial.number}"
+            logged = self._client.create_logged_model(
+                self._experiment, name=name, source_run_id=run, tags=tags
+            )
+            self._client.log_model_artifacts(logged.model_id, str(folder))
+        return self._client.finalize_logged_model(logged.model_id, "READY")
 
 
-def write_model(place: Path, checkpoint: Path, puzzles: Path) -> Path:
-    """Write a checkpoint as an MLflow model below a folder: weights, puzzles, and the code.
-
-    It needs nothing of ours where it is loaded. Of puzzles that no identifier names, the manifest
-    alone goes along. Returns the model's folder.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow warns of its own types when it is imported
-        from mlflow.pyfunc import save_model
-
-    from hrm.checkpoints.loading import copy_weights  # these take seconds to import
-    from puzzle_datasets.storage.dataset import PuzzleDataset
-
-    dataset = PuzzleDataset.open(puzzles)
-    data, kind = place / "data", kind_named(dataset.manifest.kind)
-    data.mkdir()
-    copy_weights(checkpoint, data / "checkpoint.pt")
-    if kind.identified:
-        shutil.copytree(puzzles, data / "puzzles", ignore=shutil.ignore_patterns(".*"))
-    else:
-        (data / "puzzles").mkdir()
-        shutil.copy(puzzles / MANIFEST_FILE, data / "puzzles")
-    example = kind.to_text(dataset.test.inputs[:1].numpy(), dataset.manifest.grid)
-    save_model(
-        str(place / "model"),
-        loader_module=_LOADER,
-        data_path=str(data),
-        code_paths=[str(path) for path in _code(place)],
-        signature=_signature(),
-        input_example=[example],
-        pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
-    )
-    return place / "model"
-
-
-def _code(place: Path) -> Iterator[Path]:
-    """Copies of the packages that a model needs, without what Python keeps beside them."""
-    for package in (hrm, puzzle_datasets):
-        [source] = package.__path__
-        copy = place / "code" / package.__name__
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "samples"))
-        yield copy
-    yield Path(__file__).with_name(f"{_LOADER}.py")
-
-
-def _signature() -> "ModelSignature":
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-
-    from hrm.evaluation.solving import SolvingOptions
-    from sweep_platform.tracking.hrm_served_model import COLUMNS
-
-    types = {"int64": DataType.long, "float64": DataType.double, "str": DataType.string}
-    default = SolvingOptions()
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string)]),
-        outputs=Schema([ColSpec(types[kind], name) for name, kind in COLUMNS.items()]),
-        params=ParamSchema(
-            [
-                ParamSpec("segments", DataType.integer, 0),
-                ParamSpec("halting", DataType.string, default.halting),
-                ParamSpec("voting", DataType.integer, default.voting),
-            ]
-        ),
-    )
+def _key(tags: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(tags.get(name, "") for name in _OWN_TAGS)

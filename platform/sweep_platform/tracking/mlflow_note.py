@@ -1,6 +1,6 @@
 """What stands on the sweep's run in MLflow: its result in words, its front, where to look on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from puzzle_datasets.common.page import markdown_text
 from puzzle_datasets.common.text import counted
@@ -10,18 +10,20 @@ from sweep_platform.report.blocks import Headline
 from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary
-from sweep_platform.tracking.mlflow_models import BEST, CHEAPEST, front_models
 
 _MOST_POINTS, _LONGEST = 12, 8_000
 """Rows of the front, and characters that MLflow shows."""
 
 
-def sweep_note(sweep: SweepSummary) -> str:
-    """A sweep's result as Markdown, of at most 8,000 characters."""
-    return "\n\n".join("\n".join(part) for part in _parts(sweep))[:_LONGEST]
+def sweep_note(sweep: SweepSummary, aliases: Sequence[str] = ()) -> str:
+    """A sweep's result as Markdown, of at most 8,000 characters.
+
+    `aliases` name models that are registered.
+    """
+    return "\n\n".join("\n".join(part) for part in _parts(sweep, aliases))[:_LONGEST]
 
 
-def _parts(sweep: SweepSummary) -> Iterator[list[str]]:
+def _parts(sweep: SweepSummary, aliases: Sequence[str]) -> Iterator[list[str]]:
     from sweep_platform.report.sections.result import caveats, headline
 
     if (found := headline(sweep)) is not None:
@@ -29,12 +31,10 @@ def _parts(sweep: SweepSummary) -> Iterator[list[str]]:
     yield from _front(sweep)
     if told := caveats(sweep):
         yield [f"- {markdown_text(sentence)}" for sentence in told]
-    if any(front_models(sweep)):
-        name = sweep.record.name
-        yield [
-            "The front's models are registered and can be loaded or served: "
-            f"`models:/{name}@{BEST}`, `models:/{name}@{CHEAPEST}`."
-        ]
+    if aliases:
+        addresses = (f"`models:/{sweep.record.name}@{alias}`" for alias in aliases)
+        said = "The front's models are registered and can be loaded or served: "
+        yield [f"{said}{', '.join(addresses)}."]
     where = "The whole report is among this run's artifacts: `report/report.html`."
     if (pages := mlflow_pages(sweep.record)) is not None:
         charts = f"[accuracy against compute]({pages.front}), [knobs]({pages.knobs})"

@@ -266,7 +266,9 @@ class MlflowTracker:
         if self._sweep.report.is_dir():
             self._client.log_artifacts(parent, str(self._sweep.report), "report")
         runs = {key: run.id for key, run in self._runs.replicates.items()}
-        register_models(self._client, self.experiment, summarize(self._sweep), runs)
+        summary = summarize(self._sweep)
+        named = register_models(self._client, self.experiment, summary, runs)
+        self._client.set_tag(parent, view.NOTE_TAG, sweep_note(summary, named))
 
     def unsent(self) -> int:
         """Count the reports and changes of state that MLflow is not known to have."""

@@ -73,8 +73,8 @@ class TrackerThread:
     service fails, and one when it works again; `period` is in seconds.
     """
 
-    FILES_PATIENCE = 900.0
-    """Seconds that files may take once the service takes them: models may be large."""
+    FILES_PATIENCE = 300.0
+    """Seconds more that report and models may take, for models may be large."""
 
     def __init__(self, tracker: Tracker, note: Callable[[str], None], period: float = 2.0) -> None:
         self._tracker, self._note, self._period = tracker, note, period
@@ -87,8 +87,10 @@ class TrackerThread:
         """Begin to sync."""
         self._thread.start()
 
-    def stop(self, patience: float = 20.0) -> int:
+    def stop(self, patience: float = 20.0, in_a_hurry: Callable[[], bool] = lambda: False) -> int:
         """Send what is left and stop, after `patience` seconds if the service takes nothing.
+
+        Once it has all reports, files may take longer, until somebody is `in_a_hurry`.
 
         How the sweep ended is read from its folder, like all else: note the session's end and
         write the report there first. Returns how many reports and endings the service lacks; a
@@ -97,9 +99,11 @@ class TrackerThread:
         self._deadline = time.monotonic() + patience
         self._stopping.set()
         self._thread.join(patience)
-        if self._filing and self._thread.is_alive():
+        if self._filing and self._thread.is_alive() and not in_a_hurry():
             self._note(f"{self._tracker.name} is still taking the report and the models.")
-            self._thread.join(self.FILES_PATIENCE)
+            end = time.monotonic() + self.FILES_PATIENCE
+            while self._thread.is_alive() and time.monotonic() < end and not in_a_hurry():
+                self._thread.join(0.2)
         return self._tracker.unsent()
 
     def _run(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from sweep_builders import confirmed
 from sweep_platform import solve
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
-from sweep_platform.tracking.mlflow_models import front_models, write_model
+from sweep_platform.tracking.mlflow_model_folder import write_model
+from sweep_platform.tracking.mlflow_models import front_models
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -64,6 +66,64 @@ def test_the_front_is_registered_once_and_aliases_follow(
     assert set(model.aliases) == {"best", "cheapest"}
     assert len(versions(client)) == 2
     assert client.get_run(best.run_id).data.tags["sweep.replicate"] == "confirm-0"
+
+
+def test_a_session_that_died_in_between_leaves_nothing_to_do_twice(
+    swept: SweepFolder, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("finalize_logged_model", "create_model_version"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(MlflowClient, step, die)
+            sent(swept, mlflow_uri)
+    client = sent(swept, mlflow_uri)
+    experiment = client.get_experiment_by_name(NAME)
+    assert experiment
+    [logged] = client.search_logged_models([experiment.experiment_id])
+    [version] = client.search_model_versions(f"name = '{NAME}'")
+    assert version.source == logged.artifact_location
+
+
+def test_an_alias_goes_where_its_weights_are_gone_and_the_note_follows(
+    swept: SweepFolder, mlflow_uri: str
+) -> None:
+    client = sent(swept, mlflow_uri)
+    assert told(client) == ["best", "cheapest"]
+    confirmed(swept, 1)
+    (swept.trials()[1].root / "confirm-0" / "checkpoint.pt").unlink()
+    (swept.trials()[1].root / "measure-0" / "checkpoint.pt").unlink()
+    sent(swept, mlflow_uri)
+    assert client.get_registered_model(NAME).aliases == {}
+    assert told(client) == []
+
+
+def told(client: MlflowClient) -> list[str]:
+    """The aliases that the sweep's run tells of."""
+    experiment = client.get_experiment_by_name(NAME)
+    assert experiment
+    [run] = client.search_runs([experiment.experiment_id], "tags.`mlflow.note.content` != ''")
+    return re.findall(r"models:/toy@(\w+)", run.data.tags["mlflow.note.content"])
+
+
+def test_the_cheapest_spends_the_segments_that_it_was_measured_with(
+    swept: SweepFolder, mlflow_uri: str
+) -> None:
+    for trial in swept.trials()[1:3]:
+        folder = trial.replicate("measure-0")
+        lines = folder.metrics.read_text().splitlines()
+        found = json.loads(lines[-1])
+        accuracy = found["progress"]["curve"]["exact_accuracy"]
+        accuracy[0] = accuracy[-1] - 0.01
+        folder.metrics.write_text("\n".join([*lines[:-1], json.dumps(found)]) + "\n")
+    client = sent(swept, mlflow_uri)
+    version = client.get_model_version_by_alias(NAME, "cheapest")
+    assert "It spends 1 segment." in version.description
+    [row] = mlflow.pyfunc.load_model(version.source).predict(MAZE).to_dict("records")
+    assert row["segments"] == 1
+    best = client.get_model_version_by_alias(NAME, "best")
+    assert best.version != version.version
 
 
 def test_a_registered_model_answers_as_solve_does(

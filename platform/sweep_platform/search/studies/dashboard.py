@@ -11,8 +11,8 @@ from optuna.exceptions import ExperimentalWarning
 
 from puzzle_datasets.common.page import markdown_text
 
-_PART = 2_045
-"""Characters of a note that a database holds in one value."""
+_LONGEST = 2_045
+"""Characters that the dashboard keeps in one value of a database."""
 
 
 def name_objectives(study: optuna.Study, objectives: Sequence[str]) -> None:
@@ -24,14 +24,11 @@ def name_objectives(study: optuna.Study, objectives: Sequence[str]) -> None:
 
 
 def note(study: optuna.Study, trial_id: int, text: str) -> None:
-    """Keep a note with a trial, in place of one that it may have."""
-    storage, key = study._storage, f"dashboard:{trial_id}:note"
-    body = markdown_text(text)
-    parts = [body[start : start + _PART] for start in range(0, len(body), _PART)]
-    kept = storage.get_study_system_attrs(study._study_id)
-    while f"{key}_str:{len(parts)}" in kept:  # of a longer note
-        parts.append("")
-    for number, part in enumerate(parts):
-        storage.set_study_system_attr(study._study_id, f"{key}_str:{number}", part)
-    version = kept.get(f"{key}_ver", 0) + 1
-    storage.set_study_system_attr(study._study_id, f"{key}_ver", version)
+    """Keep a note with a trial that has none, or this one: a driver died before it went on.
+
+    What a study keeps is not read, for that grows with each note. Texts are cut to what one value
+    of a database holds.
+    """
+    key, body = f"dashboard:{trial_id}:note", markdown_text(text)[:_LONGEST]
+    study._storage.set_study_system_attr(study._study_id, f"{key}_str:0", body)
+    study._storage.set_study_system_attr(study._study_id, f"{key}_ver", 1)

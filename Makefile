@@ -6,7 +6,7 @@ SPACE ?= sweeps/arc.yaml
 ARGS ?=
 PROCESSES := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: sweep plan test thorough check format format-check lint types clean
+.PHONY: sweep plan test slow thorough check format format-check lint types clean
 
 sweep: $(READY)  ## search the space, to its report
 	$(BIN)/python sweeps/run.py --space $(SPACE) $(ARGS)
@@ -14,13 +14,16 @@ sweep: $(READY)  ## search the space, to its report
 plan: $(READY)  ## print what the search would cost
 	$(BIN)/python sweeps/run.py --space $(SPACE) --dry-run $(ARGS)
 
-test: $(READY)  ## run the tests, in as many processes as there are cores
-	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
+test: $(READY)  ## run the tests but the slow ones, in as many processes as there are cores
+	$(BIN)/python -m pytest $(PROCESSES) -m "not slow" $(ARGS)
+
+slow: $(READY)  ## run the slow tests: whole sweeps, servers, compilers, several processes
+	$(BIN)/python -m pytest $(PROCESSES) -m slow $(ARGS)
 
 thorough: $(READY)  ## the same, with 100 examples a property in place of 25
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
-check: format-check lint types test  ## all that must hold before a commit
+check: format-check lint types test slow  ## all that must hold before a commit
 
 format-check: $(READY)
 	$(BIN)/ruff format --check .

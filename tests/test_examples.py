@@ -60,6 +60,7 @@ def test_whatever_users_call_is_in_an_example(package: str) -> None:
     assert not lacking
 
 
+SLOW = pytest.mark.slow  # it runs a sweep
 RUN = """
 import doctest, importlib, sys
 
@@ -69,7 +70,10 @@ sys.exit(0 if result.attempted and not result.failed else 1)
 """
 
 
-@pytest.mark.parametrize("module", _modules())
+@pytest.mark.parametrize(
+    "module",
+    [pytest.param(one, marks=SLOW if one == "sweep_platform" else ()) for one in _modules()],
+)
 def test_examples(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     if module == "sweep_platform":  # it starts Ray, which wants a process of its own, as users do

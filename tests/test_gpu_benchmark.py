@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 ON_CPU = ["--device", "cpu", "--tiny", "--precision", "float32", "--executions", "eager"]

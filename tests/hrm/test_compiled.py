@@ -24,6 +24,7 @@ from hrm.model.reasoning_model import ReasoningModel
 
 # Tracing asks every tensor whether it has a gradient.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning"),
     pytest.mark.usefixtures("one_thread"),
 ]

@@ -25,6 +25,8 @@ from hrm.model.flops import step_flops
 from hrm.training.trainer import Trainer
 from puzzle_datasets.storage.dataset import PuzzleDataset
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SCRIPT = Path(__file__).with_name("train_in_group.py")
 MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes")

@@ -15,6 +15,8 @@ from hrm.config import ConfigError
 from hrm.distributed import LostProcess
 from hrm.runs.processes import Processes
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     *("--hidden-size", "32", "--head-dim", "16", "--H-layers", "1", "--L-layers", "1"),
     *("--N", "1", "--T", "1", "--M-max", "3", "--batch-size", "8", "--threads", "1"),

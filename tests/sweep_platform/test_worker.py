@@ -170,6 +170,7 @@ def test_a_worker_writes_nothing_but_its_checkpoint(jobs: MakeJobs) -> None:
 
 
 # Tracing asks every tensor for its gradient.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
 def test_compiled_trials_of_several_widths_share_a_worker(jobs: MakeJobs) -> None:
     spec = {

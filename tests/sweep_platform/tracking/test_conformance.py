@@ -85,6 +85,7 @@ class TestMlflowOnSqlite(MlflowConformance):
         return mlflow_uri
 
 
+@pytest.mark.slow
 class TestMlflowServer(MlflowConformance):
     @pytest.fixture
     def uri(self, mlflow_server: Any) -> str:

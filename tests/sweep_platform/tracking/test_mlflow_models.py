@@ -168,6 +168,7 @@ def test_of_arc_a_task_votes_over_views_under_its_identities(
     assert {one["note"] for one in rows} == {""}
 
 
+@pytest.mark.slow
 def test_a_model_loads_where_this_project_is_not(runs: dict[str, Path], tmp_path: Path) -> None:
     folder = Path(json.loads((runs["sudoku"] / "run.json").read_text())["dataset"]["folder"])
     written = write_model(tmp_path, runs["sudoku"] / "checkpoint.pt", folder)
@@ -219,6 +220,7 @@ def post(address: str, content: Any) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
+@pytest.mark.slow
 def test_a_served_model_answers_and_refuses_in_a_sentence(
     served: str, runs: dict[str, Path]
 ) -> None:

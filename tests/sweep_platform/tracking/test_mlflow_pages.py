@@ -157,6 +157,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> I
     server.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
 @pytest.mark.parametrize("width", [1400, 390])

@@ -22,6 +22,7 @@ from sweep_platform.tracking.tracker import TrackingError
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
 
+@pytest.mark.slow
 def test_a_new_database_is_made_in_silence(
     make_sweep: Callable[..., SweepFolder], tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def opening(path: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", code])
 
 
+@pytest.mark.slow
 def test_a_start_that_is_killed_leaves_no_half_made_store(tmp_path: Path) -> None:
     """Two that start at once after it both run."""
     path, partial = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.partial"

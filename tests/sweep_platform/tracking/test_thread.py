@@ -97,12 +97,13 @@ def test_stopping_gives_up_on_a_service_that_is_away(
 
 
 def test_files_that_a_service_takes_slowly_are_waited_for(
-    make_sweep: MakeSweep, make_memory_tracker: Any
+    make_sweep: MakeSweep, make_memory_tracker: Any, service: Any
 ) -> None:
-    noted = threading.Event()
+    filing, noted = threading.Event(), threading.Event()
 
     class Slow(Watched):
         def send_files(self) -> None:
+            filing.set()
             assert noted.wait(PATIENCE)
             self._tracker.send_files()
 
@@ -116,12 +117,11 @@ def test_files_that_a_service_takes_slowly_are_waited_for(
     sweep.report.mkdir()
     thread = TrackerThread(tracker, note, period=0.001)
     thread.start()
-    tracker.wait_for_attempts(1)
-    while not thread._filing:
-        thread._stopping.set()
-    assert thread.stop(patience=0.01) == 0
+    thread.stop(patience=0, in_a_hurry=lambda: True)
+    assert filing.wait(PATIENCE)
+    assert thread.stop(patience=0) == 0
     assert notes == ["the service is still taking the report and the models."]
-    assert not thread._thread.is_alive()
+    assert service.files == {"sweep.json"}
 
 
 def test_a_report_that_cannot_be_stored_is_only_noted(

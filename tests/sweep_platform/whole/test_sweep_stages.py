@@ -17,7 +17,10 @@ from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import ReplicateFolder, TrialState
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
 
 BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
 SPACE = """\

@@ -2,11 +2,12 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+import psutil
 import pytest
 from sweep_builders import first
 
@@ -15,7 +16,10 @@ from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import wall_seconds
 from sweep_platform.store.trial import TrialFolder, TrialState
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
 
 Start = Callable[..., Any]
 BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
@@ -73,7 +77,8 @@ def test_a_sweep_that_is_killed_again_and_again_ends_like_one_left_alone(
     for _ in range(3):  # as an impatient person or scheduler does, while it is still ending
         if early.process.poll() is None:
             early.process.terminate()
-            time.sleep(0.3)
+            with suppress(psutil.TimeoutExpired):
+                early.process.wait(0.3)
     assert early.wait() == 130, early.said()
     assert "Traceback" not in early.said()
 
@@ -91,7 +96,9 @@ def test_a_sweep_that_is_killed_again_and_again_ends_like_one_left_alone(
     assert last.wait() == 0, last.said()
     assert "its worker was lost" in last.said()
 
-    assert [session.end for session in sweep.sessions()][1:] == [None, SessionEnd.DONE]
+    first, *later = [session.end for session in sweep.sessions()]
+    assert first in (None, SessionEnd.INTERRUPTED)
+    assert later == [None, SessionEnd.DONE]
     undisturbed = by_signature(finished[1])
     assert len(by_signature(sweep)) == 5
     for signature, trial in by_signature(sweep).items():

@@ -10,7 +10,10 @@ from trackers import MlflowServer, replicates_of
 
 from sweep_platform.store.folder import SweepFolder
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
 
 
 @pytest.fixture

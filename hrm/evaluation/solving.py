@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from hrm.checkpoints.loaded import LoadedModel
-from hrm.checkpoints.loading import require_fit, require_segments
-from hrm.config import ConfigError, require_least
+from hrm.checkpoints.loading import MOST_SEGMENTS, require_fit, require_segments
+from hrm.config import ConfigError
 from hrm.evaluation.answers import Answering, answer_late, answer_when_sure
+from puzzle_datasets.common.options import check, option
 from puzzle_datasets.kinds.arc.asked import (
     AskedTask,
     Voted,
@@ -41,15 +42,16 @@ class SolvingOptions:
         voting: views of each ARC input that vote, as many as its task has at most.
     """
 
-    segments: int | None = None
-    halting: Literal["fixed", "act"] = "fixed"
-    voting: int = DEFAULT_VIEWS
+    segments: int | None = option(
+        None, "segments of each puzzle at most, M_max by default", least=1, most=MOST_SEGMENTS
+    )
+    halting: Literal["fixed", "act"] = option("fixed", "fixed, or act to stop when sure")
+    voting: int = option(
+        DEFAULT_VIEWS, "views of each ARC input that vote", least=1, most=_MOST_VIEWS
+    )
 
     def __post_init__(self) -> None:
-        require_least(1, segments=self.segments)
-        require_least(1, _MOST_VIEWS, voting=self.voting)
-        if self.halting not in ("fixed", "act"):
-            raise ConfigError("halting", self.halting, "give fixed or act")
+        check(self, ConfigError)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.exit_status import DONE, guarded, say
 from puzzle_datasets.common.page import printable
+from puzzle_datasets.common.text import shown, suggest
 
 PROGRAM = "hrm-sweep"
 
@@ -44,9 +44,18 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and (work := _VERBS.get(words[0])):
-        return guarded(PROGRAM, partial(work, words[1:]), _named)
+    if words and not words[0].startswith("-"):
+        return guarded(PROGRAM, lambda: _verb(words[0])(words[1:]), _named)
     return guarded(PROGRAM, lambda: _run(parser().parse_args(words)), _in_space)
+
+
+def _verb(word: str) -> Callable[[Sequence[str]], int]:
+    """What a first word asks for. Raises `InputError` where that is no verb."""
+    from sweep_platform.common.errors import InputError
+
+    if word not in _VERBS:
+        raise InputError(None, word, suggest(word, _VERBS), problem=f"{shown(word)} is no verb")
+    return _VERBS[word]
 
 
 def _in_space(field: str) -> str:

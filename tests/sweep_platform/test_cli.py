@@ -151,3 +151,8 @@ def test_the_scripts_answer_help() -> None:
         )
         assert done.returncode == 0
         assert b"usage" in done.stdout
+
+
+def test_a_word_that_is_no_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["exprot", "runs/a"]) == 2
+    assert "'exprot' is no verb; did you mean export?" in capsys.readouterr().err

@@ -167,6 +167,14 @@ def test_files_that_hold_no_puzzle_are_refused(
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_standard_input_that_is_closed_is_named(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert cli.main(["solve", str(runs["maze"]), "-"]) == 2
+    assert "a standard input that is closed" in capsys.readouterr().err
+
+
 def test_models_that_are_none_are_refused(
     runs: dict[str, Path], make_sweep: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -182,6 +182,8 @@ def _text(puzzle: str) -> str:
     remedy = "give the puzzle's own text or a file of it"
     if puzzle != "-":
         return Reader(Path(puzzle), DatasetError, remedy, most=MOST_BYTES).text()
+    if sys.stdin is None:  # it was closed
+        raise DatasetError.of(FIELD, "is to come from a standard input that is closed", remedy)
     content = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise DatasetError.of(FIELD, f"is over {byte_size(MOST_BYTES)}", remedy)

@@ -1,5 +1,6 @@
 """A sweep's folder read once: the plain data that every part of the report is made from."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,7 @@ def wall_seconds(sessions: Iterable[Session], moments: Iterable[float]) -> float
     for session, following in pairwise([*sessions, None]):
         assert session is not None
         until = following.started if following else float("inf")
-        last = max((m for m in written if session.started <= m < until), default=session.started)
+        before = bisect_left(written, until)
+        last = max(session.started, written[before - 1]) if before else session.started
         total += (last if session.ended is None else session.ended) - session.started
     return max(total, 0.0)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -23,6 +24,7 @@ from sweep_builders import confirmed
 from sweep_platform import solve
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import summarize
+from sweep_platform.tracking.hrm_served_model import SolvingModel
 from sweep_platform.tracking.mlflow_model_folder import write_model
 from sweep_platform.tracking.mlflow_models import front_models
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
@@ -144,6 +146,22 @@ def test_a_registered_model_answers_as_solve_does(
     assert row["segments"] == 1
     assert [*model.metadata.signature.outputs.input_names()] == list(row)
     assert len(model.predict(model.input_example)) == 1
+    wrong = [{"halting": "x"}, {"voting": 0}, {"segments": -1}, {"segments": 1_000_000}]
+    for params in wrong:
+        with pytest.raises(MlflowException) as refused:
+            model.predict([MAZE], params=params)
+        assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+    served = SolvingModel(Path(version.source.removeprefix("file://"), "data", "data"))
+    table = pd.DataFrame({"a": [MAZE], "b": [MAZE]})
+    for asked, params in (
+        (MAZE, {"foo": 1}),
+        (MAZE, {"segments": "2"}),
+        ([MAZE] * 1_001, {}),
+        (table, {}),
+    ):
+        with pytest.raises(MlflowException) as refused:
+            served.predict(asked, params)
+        assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
     for puzzle in ("", "S" * 24, "{"):
         with pytest.raises(MlflowException) as refused:
             model.predict([MAZE, puzzle])

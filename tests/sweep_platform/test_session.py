@@ -28,7 +28,7 @@ class Told:
     def close(self) -> None:
         self.closed = True
 
-    def stop(self) -> int:
+    def stop(self, in_a_hurry: object = None) -> int:
         self.stopped = True
         return 0
 

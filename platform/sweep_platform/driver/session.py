@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
 
@@ -100,7 +101,11 @@ class SweepSession:
         self._note_other_code(display)
         if self._tracker.trouble:
             display.note(self._tracker.trouble)
-        finish = Once(lambda end: self._finish(end, tracker, display, scheduler))
+
+        def finishing(end: SessionEnd) -> None:
+            self._finish(end, tracker, display, lambda: scheduler.interrupted)
+
+        finish = Once(finishing)
         with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
             if work := self._work_is_left():
                 connection.enter_context(ray)
@@ -177,7 +182,7 @@ class SweepSession:
         end: SessionEnd,
         tracker: TrackerThread,
         display: ProgressDisplay,
-        scheduler: TrialScheduler,
+        in_a_hurry: Callable[[], bool] = lambda: False,
     ) -> None:
         """Record the end, report, and let MLflow know, each as far as it can be done."""
         for step in (lambda: self.folder.session_ended(end), lambda: write_report(self.folder)):
@@ -187,7 +192,7 @@ class SweepSession:
                 place = f"{getattr(error, 'filename', None) or self.folder.root}: "
                 said = isinstance(error, UserError)
                 display.note(str(error) if said else f"{place}{root_cause(error)}")
-        self._stop(tracker, display, scheduler)
+        self._stop(tracker, display, in_a_hurry)
 
     def _note_other_code(self, display: ProgressDisplay) -> None:
         before, now = self.folder.record().environment.get("git_commit"), git_commit()
@@ -232,9 +237,9 @@ class SweepSession:
         return int(min(self.spec.trials, size(self.spec.scientific, self.puzzles.shape).count))
 
     def _stop(
-        self, tracker: TrackerThread, display: ProgressDisplay, scheduler: TrialScheduler
+        self, tracker: TrackerThread, display: ProgressDisplay, in_a_hurry: Callable[[], bool]
     ) -> None:
-        unsent = tracker.stop(in_a_hurry=lambda: scheduler.interrupted)
+        unsent = tracker.stop(in_a_hurry=in_a_hurry)
         if unsent:
             display.note(
                 f"MLflow lacks {unsent} records of this sweep; run again with --resume when "

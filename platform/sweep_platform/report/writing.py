@@ -3,6 +3,7 @@
 Drawing libraries are imported when a page is written.
 """
 
+import re
 import time
 from base64 import b64encode
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ def _write(report: Outline, folder: Path, stem: str) -> Path:
 
 
 def _contents(report: Outline, stem: str) -> dict[str, bytes]:
+    _require_own_names(report)
     vl_convert = chart_library()
     drawings = {one.name: vl_convert.vegalite_to_svg(one.spec) for one in report.figures}
     drawings |= {one.name: one.svg for one in report.drawings}
@@ -74,6 +76,14 @@ def _contents(report: Outline, stem: str) -> dict[str, bytes]:
     pictures = {name: _picture(drawing) for name, drawing in drawings.items()}
     contents[f"{stem}.html"] = report_as_html(report, pictures, _script).encode()
     return contents
+
+
+def _require_own_names(report: Outline) -> None:
+    """Stems of files are ours: none leads out of the folder, none is another's."""
+    pictures = [one.name for one in report.figures] + [one.name for one in report.drawings]
+    for names in (pictures, [one.name for one in report.tables]):
+        assert all(re.fullmatch(r"\w[\w.-]*", name) for name in names), f"{names} are no names"
+        assert len(set(names)) == len(names), f"one of {names} comes twice"
 
 
 def _picture(drawing: str) -> str:

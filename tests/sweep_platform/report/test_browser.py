@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inside_numbers import inside_numbers
 
-from sweep_platform.report import write_report
-from sweep_platform.store.folder import SweepRecord
+from sweep_platform.report import write_comparison, write_report
+from sweep_platform.report.inside import look
+from sweep_platform.report.inside.subject import Subject, subject_of
+from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialRecord, TrialState
 
 CHROMIUM = shutil.which("chromium")
@@ -92,6 +96,41 @@ SOUND = ("model", "training", "signature")
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
 def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
     folder = make_sweep(*[TrialState.COMPLETE] * 3, TrialState.FAILED)
+    poison(folder)
+    require_harmless(write_report(folder), tmp_path / "profile")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
+def test_no_text_of_compared_records_becomes_markup(make_sweep, tmp_path: Path) -> None:
+    sweeps = [make_sweep(*[TrialState.COMPLETE] * 2, name=name) for name in ("one", "two")]
+    for sweep in sweeps:
+        poison(sweep)
+    page = write_comparison(sweeps, tmp_path / "out")
+    assert "onerror" in page.read_text(), "the page tells of the poisoned records"
+    require_harmless(page, tmp_path / "profile")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
+def test_no_text_of_what_was_measured_inside_becomes_markup(
+    swept: SweepFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    swept.session_ended(SessionEnd.DONE)
+    subject = subject_of(summarize(swept))
+    assert isinstance(subject, Subject)
+    monkeypatch.setattr(look, "look", inside_numbers)
+    content = poisoned(asdict(inside_numbers(subject))) | {"key": subject.key}
+    swept.report.mkdir()
+    (swept.report / "inside.json").write_text(json.dumps(content))
+    page = write_report(swept)
+    assert "onerror" not in (swept.report / "inside.json").read_text(), "it was measured again"
+    assert "Inside trial" in page.read_text()
+    require_harmless(page, tmp_path / "profile")
+
+
+def poison(folder: SweepFolder) -> None:
+    """Put hostile text into all of a sweep's records."""
     sweep = asdict(folder.record())
     folder.create(SweepRecord(**poisoned(sweep) | {"spec": sweep["spec"]}))
     for trial in folder.trials():
@@ -101,10 +140,13 @@ def test_no_text_of_a_record_becomes_markup(make_sweep, tmp_path: Path) -> None:
         trial.create(TrialRecord(**{**record, "inactive": tuple(record["inactive"])}))
         outcome = trial.root / "outcome.json"
         outcome.write_text(json.dumps(poisoned(json.loads(outcome.read_text()))))
-    page = write_report(folder)
-    document = drawn(page, tmp_path / "profile")
+
+
+def require_harmless(page: Path, profile: Path) -> None:
+    """No text of a page is run, loaded or left unprintable, and all its charts are drawn."""
+    document = drawn(page, profile)
     assert "<title>broken</title>" not in document
     assert "<img src=x" not in document
     assert "could not be drawn" not in document[: document.index("</main>")]
-    for written in (page.read_text(), page.with_name("report.md").read_text()):
+    for written in (page.read_text(), page.with_suffix(".md").read_text()):
         assert not {"\x00", "\x1b", "\u202e"} & set(written)

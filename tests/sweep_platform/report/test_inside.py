@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from inside_numbers import inside_numbers
 from pyarrow import parquet
 
 from hrm.checkpoints.loading import load_model
@@ -15,8 +17,10 @@ from hrm.evaluation.accuracy import evaluate
 from hrm.train import main as train
 from puzzle_datasets import PuzzleDataset, evaluation_batches, prepare, puzzle_set
 from sweep_platform.report import write_report
-from sweep_platform.report.inside import look
-from sweep_platform.report.inside.record import Drawn, Inside, State, read_inside, write_inside
+from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.inside import drawing, look
+from sweep_platform.report.inside.once import inside_of
+from sweep_platform.report.inside.record import read_inside, write_inside
 from sweep_platform.report.inside.subject import Subject, subject_of
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import summarize
@@ -39,12 +43,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def swept(run: Path, make_sweep: Callable[..., SweepFolder]) -> SweepFolder:
     """A sweep at work, whose one trial kept the run's checkpoint."""
-    sweep = make_sweep(TrialState.COMPLETE)
+    return swept_of(make_sweep(TrialState.COMPLETE), run)
+
+
+def swept_of(sweep: SweepFolder, run: Path) -> SweepFolder:
+    """The sweep, on the run's puzzles, each of its trials with the run's checkpoint."""
     record, kept = sweep.record(), json.loads((run / "run.json").read_text())["dataset"]
     sweep.create(replace(record, dataset={**record.dataset, **kept}))
-    [trial] = sweep.trials()
-    trial.create(replace(trial.record(), dataset=kept))
-    shutil.copy(run / "checkpoint.pt", sweep.trials()[0].replicate("measure-0").root)
+    for trial in sweep.trials():
+        trial.create(replace(trial.record(), dataset=kept))
+    for trial in sweep.trials():
+        shutil.copy(run / "checkpoint.pt", trial.replicate("measure-0").root)
     return sweep
 
 
@@ -60,9 +69,12 @@ def test_the_models_are_measured_once_when_the_sweep_has_ended(
     assert not (swept.report / "inside.json").exists()
     swept.session_ended(SessionEnd.DONE)
     page = told(swept)
-    for heading in ("Other N, T and M", "Inside the best model", "solved segment by segment"):
+    for heading in ("Other N, T and M", "Inside trial 0", "solved segment by segment"):
         assert heading in page
-    assert "on 12 test puzzles" in page
+    assert "that they were not trained with, on 12 test puzzles. Nothing" in page
+    assert "A cell is known to about 25 points" in page, "Wilson's interval of 6 of 12, its half"
+    assert "One replicate of trial 0, on 12 test puzzles" in page
+    assert "trial 0 solves 0 of the 3 drawn" in page
     for name in ("test-time-0", "residuals", "participation", "segments"):
         assert f"({name}.png)" in page
         assert (swept.report / f"{name}.pdf").exists()
@@ -99,7 +111,7 @@ def test_what_can_not_be_measured_says_why(
     spoil(swept, swept.trials()[0].replicate("measure-0").checkpoint)
     page = told(swept)
     assert page.count(reason) == 1
-    assert "Inside the best model" not in page
+    assert "Inside trial" not in page
 
 
 def forget_puzzles(sweep: SweepFolder) -> None:
@@ -115,26 +127,150 @@ def test_models_that_cost_too_much_here_are_left_to_other_commands(
     assert "python -m hrm.dynamics" in told(swept)
 
 
-def test_what_was_measured_of_another_checkpoint_is_not_told(swept: SweepFolder) -> None:
+@pytest.fixture
+def subject(swept: SweepFolder) -> Subject:
+    """What is looked at inside that sweep, which has ended."""
     swept.session_ended(SessionEnd.DONE)
-    before = subject_of(summarize(swept))
-    assert isinstance(before, Subject)
-    found = Inside(
-        key=before.key,
-        grid_puzzles=1,
-        puzzles=1,
-        cells=(),
-        charts=(Drawn(name="a", description="b", spec={"mark": "bar"}),),
-        trial=0,
-        states=(State(name="z_H", directions=1.0, untrained=2.0),),
-        picture="",
-    )
+    found = subject_of(summarize(swept))
+    assert isinstance(found, Subject)
+    return found
+
+
+def test_what_was_measured_of_another_checkpoint_is_not_told(
+    swept: SweepFolder, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "look", lambda subject: Unknown("Measured again."))
+    found = inside_numbers(subject)
     write_inside(swept.report, found)
-    assert read_inside(swept.report, before.key) == found
+    assert read_inside(swept.report) == found
+    told = inside_of(summarize(swept))
+    assert isinstance(told, drawing.Drawn)
+    assert told.numbers == found
+    assert told.solved == 1
     with swept.trials()[0].replicate("measure-0").checkpoint.open("ab") as stream:
         stream.write(b" ")
-    after = subject_of(summarize(swept))
-    assert isinstance(after, Subject)
-    assert read_inside(swept.report, after.key) is None
-    (swept.report / "inside.json").write_text("{}")
-    assert read_inside(swept.report, before.key) is None
+    assert inside_of(summarize(swept)) == Unknown("Measured again.")
+
+
+def changed(numbers: Any, *way: Any, to: Any) -> Any:
+    """Numbers as JSON has them, with what lies at the end of a way changed."""
+    content = json.loads(json.dumps(asdict(numbers)))
+    *path, last = way
+    place = content
+    for step in path:
+        place = place[step]
+    place[last] = to
+    return content
+
+
+@pytest.mark.parametrize(
+    ("way", "to"),
+    [
+        (("charts",), [{"name": "../../evil", "description": "", "spec": {}}]),
+        (("picture",), "<svg xmlns='http://www.w3.org/2000/svg' width='99999' height='99999'/>"),
+        (("trained", "residuals", 0, "state"), "</script>"),
+        (("trained", "residuals"), []),
+        (("trained", "participation", 0, "state"), "z_L"),
+        (("untrained", "residuals", 0, "residual"), -1.0),
+        (("untrained", "residuals", 1, "number"), 10**15),
+        (("cells", 0, "trial"), 7),
+        (("cells", 0, "inference_flops"), 10**31),
+        (("grid_tasks"), 13),
+        (("trial"), 7),
+        (("left_out"), [7]),
+        (("traces"), []),
+        (("traces", 0, "inputs", 0), 200),
+        (("traces", 0, "labels", 0), 200),
+        (("traces", 0, "labels"), [-100] * 25),
+        (("traces", 0, "inputs"), [1]),
+        (("traces", 0, "predictions", 0), [1]),
+        (("traces", 0, "exact"), [True]),
+    ],
+    ids=str,
+)
+def test_numbers_that_can_not_be_the_sweeps_own_are_measured_again(
+    swept: SweepFolder,
+    subject: Subject,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Any,
+    to: Any,
+) -> None:
+    monkeypatch.setattr(look, "look", lambda subject: Unknown("Measured again."))
+    way = (way,) if isinstance(way, str) else way
+    swept.report.mkdir()
+    content = changed(inside_numbers(subject), *way, to=to)
+    (swept.report / "inside.json").write_text(json.dumps(content))
+    assert inside_of(summarize(swept)) == Unknown("Measured again.")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff", b"[" * 10**5, b" " * 5 * 10**6])
+def test_a_file_that_holds_no_numbers_is_measured_again(
+    swept: SweepFolder, subject: Subject, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    monkeypatch.setattr(look, "look", lambda subject: Unknown("Measured again."))
+    swept.report.mkdir()
+    path = swept.report / "inside.json"
+    path.mkdir() if content is None else path.write_bytes(content)
+    assert inside_of(summarize(swept)) == Unknown("Measured again.")
+
+
+def test_numbers_at_their_bounds_are_drawn(swept: SweepFolder, subject: Subject) -> None:
+    one = inside_numbers(subject)
+    [*low, high] = one.trained.residuals
+    far = replace(high, segment=2**63 - 1, residual=1e300)
+    many = [replace(one.cells[0], N=n, T=n, inference_flops=n) for n in range(1, 2000)]
+    extreme = replace(
+        one,
+        cells=(*many, replace(one.cells[0], N=2**63 - 1, inference_flops=10**30)),
+        trained=replace(one.trained, residuals=(*low, far)),
+    )
+    write_inside(swept.report, extreme)
+    before = {path.name for path in swept.root.iterdir()}
+    assert "Inside trial 0" in told(swept)
+    assert read_inside(swept.report) == extreme, "it was not measured again"
+    assert {path.name for path in swept.root.iterdir()} == before
+
+
+def test_a_model_that_can_not_be_used_hides_no_other(
+    run: Path, make_sweep: Callable[..., SweepFolder]
+) -> None:
+    sweep = swept_of(make_sweep(TrialState.COMPLETE, TrialState.COMPLETE), run)
+    sweep.session_ended(SessionEnd.DONE)
+    better = sweep.trials()[1].replicate("measure-0").checkpoint
+    better.unlink()
+    better.mkdir()
+    page = told(sweep)
+    assert "Inside trial 0" in page
+    assert page.count("inside trial 1 is not all told") == 1
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("CUDA out of memory"), OSError(5, "I/O error")])
+def test_a_fault_while_measuring_leaves_the_rest_of_the_report(
+    swept: SweepFolder, subject: Subject, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*of: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(look, "measure", fail)
+    told = inside_of(summarize(swept))
+    assert isinstance(told, Unknown)
+    assert str(fault) in told.reason
+
+
+def test_what_is_drawn_says_how_many_puzzles_are_solved(
+    swept: SweepFolder, subject: Subject
+) -> None:
+    found = inside_numbers(subject)
+    [trace] = found.traces
+    never = replace(trace, exact=(False, False))
+    write_inside(swept.report, replace(found, traces=(trace, never)))
+    assert "trial 0 solves 1 of the 2 drawn" in told(swept)
+
+
+def test_a_grid_of_puzzles_that_share_tasks_is_as_precise_as_the_tasks(
+    swept: SweepFolder, subject: Subject
+) -> None:
+    write_inside(swept.report, inside_numbers(subject, grid_puzzles=38, grid_tasks=31))
+    page = told(swept)
+    assert "on 38 test puzzles of 31 tasks" in page
+    assert "known to about 17 points" in page

@@ -11,7 +11,8 @@ import pytest
 from pyarrow import csv, parquet
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.report import write_report
+from sweep_platform.report import write_report, writing
+from sweep_platform.report.blocks import Figure, Outline
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
@@ -167,3 +168,10 @@ def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
         write_report(SweepFolder(tmp_path))
     assert caught.value.field == str(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("names", [["../out"], ["a/b"], [".hidden"], [""], ["one", "one"]])
+def test_names_of_files_that_are_not_plain_or_come_twice_are_our_fault(names: list[str]) -> None:
+    figures = tuple(Figure(name, "words", {"mark": "bar"}) for name in names)
+    with pytest.raises(AssertionError):
+        writing._contents(Outline("title", "status", figures), "report")

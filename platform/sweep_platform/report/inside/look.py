@@ -4,32 +4,38 @@ Costs are bounded: as many puzzles are taken as FLOPs allow in the time.
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
-from hrm.charts import Chart, specification
 from hrm.checkpoints.loading import LoadedModel, load_model, require_fit, with_steps
 from hrm.config import ConfigError, ModelConfig
-from hrm.dynamics.charts import participation_chart, residual_chart
-from hrm.dynamics.measure import Dynamics, measure
-from hrm.dynamics.pictures import hardest, picture
+from hrm.dynamics.measure import measure
+from hrm.dynamics.pictures import SegmentTrace, hardest
 from hrm.evaluation.accuracy import EVALUATION_SEED
 from hrm.grid.cells import Grid, GridOptions, begin, fill
 from hrm.model.devices import device_named
 from hrm.model.flops import inference_flops
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.records import record_from
 from puzzle_datasets.common.text import flops
-from puzzle_datasets.loader import evaluation_batches
+from puzzle_datasets.loader import evaluation_batches, random_subset
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from puzzle_datasets.storage.schema import PAD
+from sweep_platform.common.text import in_short
 from sweep_platform.report.analysis.difference import Unknown
-from sweep_platform.report.inside.record import Cell, Drawn, Inside, State
-from sweep_platform.report.inside.subject import NOT_TOLD, Subject
+from sweep_platform.report.inside.record import Cell, Inside, Moves, Trace
+from sweep_platform.report.inside.subject import NOT_TOLD, PICTURED, Subject
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.store.summary import TrialSummary
 
-MOST_PUZZLES, FEWEST_PUZZLES, PICTURED = 200, 10, 3
+T = TypeVar("T")
+
+MOST_PUZZLES, FEWEST_PUZZLES = 200, 10
 _DYNAMIC_PUZZLES, _BATCH = 60, 10
 SECONDS = 8.0
 """That the grid, and all else, may take each, at the speeds below."""
@@ -42,20 +48,27 @@ _PASSES = 8
 
 
 def look(subject: Subject) -> Inside | Unknown:
-    """Measure all. Raises `UserError` where a checkpoint or the puzzles can't be used."""
+    """Measure all. Raises `UserError` where the puzzles can't be used.
+
+    A model that can't be used is left out; where none can, the reason of the first is told.
+    """
     dataset = DatasetAddress(
-        folder=str(subject.folder), name="", fingerprint=subject.fingerprint
+        folder=str(subject.folder), name="", fingerprint=subject.manifest.fingerprint
     ).open()
     device = device_named("auto")
-    found = [(trial, _loaded(kept.checkpoint, dataset, device)) for trial, kept in subject.models]
+    found, failed = _each(
+        (trial, partial(_loaded, kept.checkpoint, dataset, device))
+        for trial, kept in subject.models
+    )
+    if not found:
+        return Unknown(f"{NOT_TOLD}: {in_short(str(next(iter(failed.values()))))}")
     trial, best = found[0]
-    spent = _PASSES * inference_flops(best.config, best.config.M_max)
-    allowed = int(SECONDS * _SPEED[device.type] / spent)
+    per_puzzle = inference_flops(best.config, best.config.M_max)
+    allowed = int(SECONDS * _SPEED[device.type] / (_PASSES * per_puzzle))
     if allowed < FEWEST_PUZZLES:
         return Unknown(
-            f"{NOT_TOLD}: at "
-            f"{flops(inference_flops(best.config, best.config.M_max))} a puzzle they take long on "
-            "this machine; `python -m hrm.grid` and `python -m hrm.dynamics` measure them."
+            f"{NOT_TOLD}: at {flops(per_puzzle)} a puzzle they take long on this machine; "
+            "`python -m hrm.grid` and `python -m hrm.dynamics` measure them."
         )
     puzzles = min(_DYNAMIC_PUZZLES, allowed)
     batches = partial(
@@ -63,23 +76,38 @@ def look(subject: Subject) -> Inside | Unknown:
     )
     segments = best.config.M_max if best.config.kind.continues else 1
     seen = measure(f"trial {trial.number}", best.model, batches, segments)
-    traces = hardest(best.model, batches(), segments, PICTURED)
-    limit, grids = _grids(found, dataset, device)
+    limit = _grid_limit([one.config for _, one in found], device)
+    grids, unfilled = _each(
+        (trial, partial(_filled, one, dataset, _options(one.config, limit)))
+        for trial, one in found
+        if limit and _has_cycles(one.config)
+    )
     return Inside(
         key=subject.key,
-        grid_puzzles=limit,
-        puzzles=seen.evaluation.curve.puzzles,
         cells=tuple(cell for one, grid in grids for cell in _cells(one, grid)),
-        charts=tuple(_charts(seen)),
+        grid_puzzles=max((grid.cells[0].curve.puzzles for _, grid in grids), default=0),
+        grid_tasks=_tasks(dataset, limit) if grids else 0,
+        left_out=(*failed, *unfilled),
         trial=trial.number,
-        states=tuple(_state(seen, name) for name in seen.trajectories.states),
-        picture=picture(
-            traces,
-            dataset.manifest,
-            f"Trial {trial.number}: the answer after each segment",
-            f"Of {seen.evaluation.curve.puzzles} test puzzles, those that took most segments.",
-        ),
+        curve=seen.evaluation.curve,
+        halting=seen.evaluation.halting,
+        trained=record_from(asdict(seen.trajectories), Moves),
+        untrained=record_from(asdict(seen.untrained), Moves),
+        traces=tuple(map(_trace, hardest(best.model, batches(), segments, PICTURED))),
     )
+
+
+def _each(
+    made: Iterable[tuple[TrialSummary, Callable[[], T]]],
+) -> tuple[list[tuple[TrialSummary, T]], dict[int, Exception]]:
+    """What could be made of each trial's model; and why not, by number of the trial."""
+    found, failed = [], dict[int, Exception]()
+    for trial, make in made:
+        try:
+            found.append((trial, make()))
+        except (UserError, OSError, RuntimeError) as error:  # torch's, of memory too
+            failed[trial.number] = error
+    return found, failed
 
 
 def _loaded(checkpoint: Path, dataset: PuzzleDataset, device: torch.device) -> LoadedModel:
@@ -88,27 +116,23 @@ def _loaded(checkpoint: Path, dataset: PuzzleDataset, device: torch.device) -> L
     return loaded
 
 
-def _grids(
-    models: Iterable[tuple[TrialSummary, LoadedModel]],
-    dataset: PuzzleDataset,
-    device: torch.device,
-) -> tuple[int, list[tuple[TrialSummary, Grid]]]:
-    """A grid of each model that has cycles, and on how many puzzles they were measured."""
-    asked = [
-        (trial, one, _options(one.config)) for trial, one in models if _has_cycles(one.config)
-    ]
+def _grid_limit(configs: Iterable[ModelConfig], device: torch.device) -> int:
+    """On how many puzzles grids of these models may be measured; 0 where that is too few."""
+    asked = [(config, _options(config)) for config in configs if _has_cycles(config)]
     spent = sum(
         inference_flops(cell, options.segments)
-        for _, one, options in asked
-        for cell in options.configs(one.config)
+        for config, options in asked
+        for cell in options.configs(config)
     )
     allowed = int(SECONDS * _SPEED[device.type] / spent) if spent else 0
-    if allowed < FEWEST_PUZZLES:
-        return 0, []
-    limit = min(MOST_PUZZLES, allowed)
-    return limit, [
-        (trial, _filled(one, dataset, _options(one.config, limit))) for trial, one, _ in asked
-    ]
+    return min(MOST_PUZZLES, allowed) if allowed >= FEWEST_PUZZLES else 0
+
+
+def _tasks(dataset: PuzzleDataset, limit: int) -> int:
+    """Of how many tasks so many test puzzles are, those without labels left out."""
+    rows = random_subset(torch.arange(len(dataset.test)), limit, EVALUATION_SEED)
+    labelled = rows[dataset.test.labels[rows].amax(-1) > PAD]
+    return len(torch.unique(dataset.test.group[labelled]))
 
 
 def _has_cycles(config: ModelConfig) -> bool:
@@ -153,22 +177,5 @@ def _cells(trial: TrialSummary, grid: Grid) -> list[Cell]:
     ]
 
 
-def _charts(seen: Dynamics) -> Iterable[Drawn]:
-    words = "How far each update moves each state of the best model."
-    yield _drawn("residuals", words, residual_chart([seen]))
-    words = "Directions that each state of the best model uses, by the number of puzzles."
-    yield _drawn("participation", words, participation_chart([seen]))
-
-
-def _drawn(name: str, description: str, drawn: Chart) -> Drawn:
-    spec = specification(drawn)
-    del spec["$schema"]
-    return Drawn(name=name, description=description, spec=spec)
-
-
-def _state(seen: Dynamics, name: str) -> State:
-    return State(
-        name=name,
-        directions=seen.trajectories.dimension(name),
-        untrained=seen.untrained.dimension(name),
-    )
+def _trace(trace: SegmentTrace) -> Trace:
+    return record_from({name: one.tolist() for name, one in trace._asdict().items()}, Trace)

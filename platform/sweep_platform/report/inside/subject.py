@@ -2,8 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.reading import ANY_SIZE, Reader
+from puzzle_datasets.storage.schema import Manifest
+from puzzle_datasets.storage.shards import read_manifest
+from sweep_platform.common.errors import InputError
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.points import recommended, trials_front
 from sweep_platform.store.folder import SessionEnd
@@ -13,7 +19,10 @@ from sweep_platform.store.trained import Trained, trained
 MOST_MODELS = 3
 """Of the front, the most accurate ones, whose test-time compute is varied."""
 
-VERSION = 1
+PICTURED = 3
+"""Sample puzzles."""
+
+VERSION = 2
 """Of what is measured; raise it to have everything measured again."""
 
 NOT_TOLD = "Test-time compute, dynamics and sample puzzles are not told"
@@ -21,25 +30,35 @@ NOT_TOLD = "Test-time compute, dynamics and sample puzzles are not told"
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The models by their trials, the best one first, and the puzzles' folder and fingerprint."""
+    """The models by their trials, the best one first, and the puzzles' folder and manifest."""
 
     models: tuple[tuple[TrialSummary, Trained], ...]
     folder: Path
-    fingerprint: str
+    manifest: Manifest
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Equal for equal checkpoints and puzzles only."""
-        found = hashlib.sha256(f"{VERSION} {self.fingerprint}".encode())
+        found = hashlib.sha256(f"{VERSION} {self.manifest.fingerprint}".encode())
         for trial, kept in self.models:
-            with kept.checkpoint.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            found.update(f" {trial.number} {content}".encode())
+            found.update(f" {trial.number} {_digest(kept.checkpoint)}".encode())
         return found.hexdigest()
 
 
+def _digest(checkpoint: Path) -> str:
+    """Names a file's content; one that can't be read has none."""
+    try:
+        with Reader(checkpoint, InputError, "", most=ANY_SIZE).opened() as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (UserError, OSError):
+        return "unread"
+
+
 def subject_of(sweep: SweepSummary) -> Subject | Unknown:
-    """The models and puzzles of a sweep that has ended, or why nothing can be measured."""
+    """The models and puzzles of a sweep that has ended, or why nothing can be measured.
+
+    Raises `DatasetError` where the puzzles' manifest can't be used.
+    """
     if last_end(sweep.sessions) not in (SessionEnd.DONE, SessionEnd.INCOMPLETE):
         return Unknown(f"{NOT_TOLD}: they are measured when the sweep has ended.")
     best = recommended(sweep)
@@ -55,8 +74,11 @@ def subject_of(sweep: SweepSummary) -> Subject | Unknown:
     place = sweep.record.dataset.get("folder")
     if not place or not Path(place).is_dir():
         return Unknown(f"{NOT_TOLD}: the puzzles are not at hand.")
+    manifest = read_manifest(place)
+    if manifest.fingerprint != sweep.record.dataset["fingerprint"]:
+        return Unknown(f"{NOT_TOLD}: the puzzles in their folder are others by now.")
     return Subject(
         models=tuple((trial, one) for trial, one in kept if one is not None),
         folder=Path(place),
-        fingerprint=sweep.record.dataset["fingerprint"],
+        manifest=manifest,
     )

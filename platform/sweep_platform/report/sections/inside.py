@@ -6,11 +6,11 @@ import altair as alt
 
 from hrm.charts import PALETTE, chart_of, tooltip
 from hrm.evaluation.wilson import wilson
-from puzzle_datasets.common.text import flops
+from puzzle_datasets.common.text import counted, flops
 from sweep_platform.report import blocks, parts, tables
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.inside.once import inside_of
-from sweep_platform.report.inside.record import Cell
+from sweep_platform.report.inside.record import Cell, Inside
 from sweep_platform.store.summary import SweepSummary
 
 Blocks = Iterator[blocks.Block | blocks.Missing]
@@ -18,10 +18,16 @@ Blocks = Iterator[blocks.Block | blocks.Missing]
 
 def test_time_section(sweep: SweepSummary) -> Blocks:
     """The front's models under other N, T and M than they were trained with."""
-    found = inside_of(sweep)
-    if isinstance(found, Unknown):
-        yield blocks.Missing(found.reason)
+    drawn = inside_of(sweep)
+    if isinstance(drawn, Unknown):
+        yield blocks.Missing(drawn.reason)
         return
+    found = drawn.numbers
+    for number in found.left_out:
+        yield blocks.Missing(
+            f"What goes on inside trial {number} is not all told: its checkpoint can't be used "
+            "here; `python -m hrm.dynamics` says why."
+        )
     if not found.cells:
         yield blocks.Missing(
             "No grid over N, T and M: the best models have no cycles, or cost too much to be "
@@ -29,13 +35,7 @@ def test_time_section(sweep: SweepSummary) -> Blocks:
         )
         return
     yield blocks.Heading("Other N, T and M at test time")
-    low, high = wilson(0.5, found.grid_puzzles)
-    yield blocks.Paragraph(
-        "The most accurate models of the front, one replicate of each, run with cycles, steps and "
-        f"segments that they were not trained with, on {found.grid_puzzles} test puzzles. Nothing "
-        f"is trained again. A cell is known to about {50 * (high - low):.0f} points, and the best "
-        "of many is flattered: it is picked on the puzzles that measure it."
-    )
+    yield blocks.Paragraph(_precision(found))
     for number in dict.fromkeys(cell.trial for cell in found.cells):
         own = [cell for cell in found.cells if cell.trial == number]
         words = f"Accuracy of trial {number} under other N, T and M, against inference FLOPs."
@@ -46,6 +46,20 @@ def test_time_section(sweep: SweepSummary) -> Blocks:
         found.cells,
         muted=lambda cell: not cell.trained,
         folded="All cells; in grey those that differ from how the model was trained",
+    )
+
+
+def _precision(found: Inside) -> str:
+    """On what the grid was measured; puzzles of one task are no independent ones."""
+    low, high = wilson(0.5, found.grid_tasks)
+    of_tasks = f" of {counted(found.grid_tasks, 'task')}"
+    return (
+        "The most accurate models of the front, one replicate of each, run with cycles, steps and "
+        "segments that they were not trained with, on "
+        f"{counted(found.grid_puzzles, 'test puzzle')}"
+        f"{of_tasks if found.grid_tasks < found.grid_puzzles else ''}. Nothing is trained again. "
+        f"A cell is known to about {50 * (high - low):.0f} points, and the best of many is "
+        "flattered: it is picked on the puzzles that measure it."
     )
 
 
@@ -86,19 +100,23 @@ def dynamics_section(sweep: SweepSummary) -> Blocks:
     if isinstance(found, Unknown):
         yield blocks.Missing(found.reason)
         return
-    yield blocks.Heading("Inside the best model")
+    number, puzzles = found.numbers.trial, found.numbers.curve.puzzles
+    yield blocks.Heading(f"Inside trial {number}")
+    now, before = found.dynamics.trajectories, found.dynamics.untrained
     used = "; ".join(
-        f"{one.name} {one.directions:.1f} (before training {one.untrained:.1f})"
-        for one in found.states
+        f"{state} {now.dimension(state):.1f} (before training {before.dimension(state):.1f})"
+        for state in now.states
     )
     yield blocks.Paragraph(
-        f"Trial {found.trial}, one replicate, on {found.puzzles} test puzzles. A forward residual "
-        "is how far an update moves a state, in lengths of that state; the participation ratio is "
-        f"how many directions a state uses: {used}. These describe the model and explain nothing "
-        "by themselves."
+        f"One replicate of trial {number}, on {counted(puzzles, 'test puzzle')}. A forward "
+        "residual is how far an update moves a state, in lengths of that state; the participation "
+        f"ratio is how many directions a state uses: {used}. These describe the model and explain "
+        "nothing by themselves."
     )
-    for one in found.charts:
-        yield blocks.Figure(one.name, one.description, one.spec)
+    words = f"How far each update moves each state of trial {number}."
+    yield blocks.Figure("residuals", words, found.residuals)
+    words = f"Directions that each state of trial {number} uses, by the number of puzzles."
+    yield blocks.Figure("participation", words, found.participation)
 
 
 def samples_section(sweep: SweepSummary) -> Blocks:
@@ -107,11 +125,15 @@ def samples_section(sweep: SweepSummary) -> Blocks:
     if isinstance(found, Unknown):
         yield blocks.Missing(found.reason)
         return
+    numbers = found.numbers
     yield blocks.Heading("Puzzles solved segment by segment")
-    words = "Test puzzles, the best model's answer after each segment, and the solution."
+    words = f"Test puzzles, the answer of trial {numbers.trial} after each segment, the solution."
     yield blocks.Drawing("segments", words, found.picture)
+    first = "that took most segments to solve" if found.dynamics.segments > 1 else "it solves"
     yield blocks.Paragraph(
-        "The ones that took most segments of those measured, so not typical ones."
+        f"Of {counted(numbers.curve.puzzles, 'test puzzle')} those {first} come first, unsolved "
+        f"ones where these run out: trial {numbers.trial} solves {found.solved} of the "
+        f"{len(numbers.traces)} drawn. They are no typical ones."
     )
 
 

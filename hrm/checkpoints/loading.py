@@ -5,7 +5,7 @@ The weights are those that evaluations look at: where a run keeps a moving avera
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,21 @@ def copy_weights(checkpoint_of_ours: Path, to: Path) -> None:
     learner = content["state"]["learner"]
     kept = {name: learner[name] for name in ("model", "average", "steps")}
     checkpoint.save(to, {"settings": content["settings"], "state": {"learner": kept}})
+
+
+@checked(CheckpointError)
+def require_settings(
+    checkpoint_of_ours: Path, model: ModelConfig, training: TrainingConfig, fingerprint: str
+) -> None:
+    """Refuse a checkpoint of another model or training, or of puzzles with another fingerprint.
+
+    Raises `CheckpointError`, also where it can't be read.
+    """
+    saved = _saved_model(checkpoint_of_ours, checkpoint.load(checkpoint_of_ours))
+    same = partial(checkpoint.require_same, checkpoint_of_ours)
+    same("model setting", asdict(saved.config.effective), asdict(model.effective))
+    same("training setting", asdict(saved.training), asdict(training))
+    same("dataset", {"fingerprint": saved.fingerprint}, {"fingerprint": fingerprint})
 
 
 def _require_finite(path: Path, model: ReasoningModel) -> None:

@@ -1,12 +1,12 @@
 """Builders that tests of several rooms share: reports, records, and a search with its budget."""
 
-import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hrm.checkpoints import checkpoint
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.progress import Curve, Measurement, Progress
@@ -212,4 +212,24 @@ def confirmed(sweep: SweepFolder, number: int) -> None:
     folder.create(trial.record(), replicate)
     folder.append(trial.replicate("measure-0").measurements())
     folder.end(Outcome(state=TrialState.COMPLETE, reason="done", ended=1.8e9))
-    shutil.copy(trial.replicate("measure-0").checkpoint, folder.root)
+    keep_checkpoint(trial, trial.replicate("measure-0").checkpoint, folder)
+
+
+def keep_checkpoint(
+    trial: TrialFolder, source: Path, replicate: ReplicateFolder | None = None
+) -> None:
+    """Let a replicate, the first if none is named, keep the checkpoint of another training.
+
+    The trial has the settings of that training from then on, but for M_max and the seed.
+    """
+    folder, record = replicate or first(trial), trial.record()
+    content = checkpoint.load(source)
+    model, training, _ = (content["settings"][what] for what in content["settings"])
+    model["M_max"], training["seed"] = record.model["M_max"], folder.replicate().seed
+    own = {name: value for name, value in training.items() if name != "seed"}
+    knobs = {name: model.get(name, value) for name, value in record.parameters.items()}
+    changed = replace(record, model=model, training=own, parameters=knobs)
+    trial.create(changed)
+    for one in trial.replicates():
+        one.create(changed, one.replicate())
+    checkpoint.save(folder.checkpoint, content)

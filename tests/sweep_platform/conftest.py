@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_builders import begun, model_settings, training_settings
+from sweep_builders import begun, keep_checkpoint, model_settings, training_settings
 from sweep_driver import Driver
 from trackers import MlflowServer
 
@@ -284,5 +284,5 @@ def swept(runs: dict[str, Path], make_sweep: Callable[..., SweepFolder]) -> Swee
     for trial in sweep.trials():
         trial.create(replace(trial.record(), dataset=kept))
     for trial in sweep.trials()[1:3]:
-        shutil.copy(runs["maze"] / "checkpoint.pt", trial.replicate("measure-0").root)
+        keep_checkpoint(trial, runs["maze"] / "checkpoint.pt")
     return sweep

@@ -138,6 +138,7 @@ def _of_sweep(sweep: SweepFolder, trial: int | None) -> Source:
         problem = "keeps no checkpoint of a replicate that was trained to the end"
         place = sweep.trial(found.number, found.record.signature).root
         raise InputError.of(place, problem, "restore one, or name another trial by --trial")
+    kept.require_own()
     words = f"trial {found.number}, {kept.replicate.replicate.words}, of {sweep.root}"
     known = _folder(summary.record.dataset)
     return Source(checkpoint=kept.checkpoint, dataset=known, words=words)

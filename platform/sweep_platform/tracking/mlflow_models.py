@@ -181,6 +181,7 @@ class _Registry:
         return whole
 
     def _log(self, model: FrontModel, run: str, tags: dict[str, str]) -> "LoggedModel":
+        model.trained.require_own()
         with tempfile.TemporaryDirectory() as place:
             checkpoint = model.trained.checkpoint
             folder = write_model(Path(place), checkpoint, self._puzzles, model.segments)

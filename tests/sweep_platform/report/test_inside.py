@@ -1,7 +1,7 @@
 """What is measured inside a sweep's models: once, when it has ended."""
 
 import json
-import shutil
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import product
@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from inside_numbers import inside_numbers
 from pyarrow import parquet
+from sweep_builders import keep_checkpoint
 
+from hrm.checkpoints import checkpoint
 from hrm.checkpoints.loading import load_model
 from hrm.evaluation.accuracy import evaluate
 from hrm.train import main as train
@@ -53,7 +55,7 @@ def swept_of(sweep: SweepFolder, run: Path) -> SweepFolder:
     for trial in sweep.trials():
         trial.create(replace(trial.record(), dataset=kept))
     for trial in sweep.trials():
-        shutil.copy(run / "checkpoint.pt", trial.replicate("measure-0").root)
+        keep_checkpoint(trial, run / "checkpoint.pt")
     return sweep
 
 
@@ -100,9 +102,11 @@ def test_the_models_are_measured_once_when_the_sweep_has_ended(
     [
         (lambda sweep, kept: kept.unlink(), "no checkpoint of trial 0 is at hand"),
         (lambda sweep, kept: kept.write_bytes(b"no tensor"), "checkpoint.pt"),
+        (lambda sweep, kept: (kept.unlink(), os.mkfifo(kept)), "no checkpoint of trial 0"),
+        (lambda sweep, kept: reseed(kept), "seed (training setting) is"),
         (lambda sweep, kept: forget_puzzles(sweep), "the puzzles are not at hand"),
     ],
-    ids=["missing", "damaged", "puzzles"],
+    ids=["missing", "damaged", "pipe", "another", "puzzles"],
 )
 def test_what_can_not_be_measured_says_why(
     swept: SweepFolder, spoil: Callable[[SweepFolder, Path], object], reason: str
@@ -112,6 +116,12 @@ def test_what_can_not_be_measured_says_why(
     page = told(swept)
     assert page.count(reason) == 1
     assert "Inside trial" not in page
+
+
+def reseed(kept: Path) -> None:
+    content = checkpoint.load(kept)
+    content["settings"]["training setting"]["seed"] += 1
+    checkpoint.save(kept, content)
 
 
 def forget_puzzles(sweep: SweepFolder) -> None:

@@ -32,6 +32,7 @@ from sweep_platform.report.inside.record import Cell, Inside, Moves, Trace
 from sweep_platform.report.inside.subject import NOT_TOLD, PICTURED, Subject
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.store.summary import TrialSummary
+from sweep_platform.store.trained import Trained
 
 T = TypeVar("T")
 
@@ -57,8 +58,7 @@ def look(subject: Subject) -> Inside | Unknown:
     ).open()
     device = device_named("auto")
     found, failed = _each(
-        (trial, partial(_loaded, kept.checkpoint, dataset, device))
-        for trial, kept in subject.models
+        (trial, partial(_loaded, kept, dataset, device)) for trial, kept in subject.models
     )
     if not found:
         return Unknown(f"{NOT_TOLD}: {in_short(str(next(iter(failed.values()))))}")
@@ -110,8 +110,9 @@ def _each(
     return found, failed
 
 
-def _loaded(checkpoint: Path, dataset: PuzzleDataset, device: torch.device) -> LoadedModel:
-    loaded = load_model(checkpoint, device=device, seq_len=dataset.manifest.seq_len)
+def _loaded(kept: Trained, dataset: PuzzleDataset, device: torch.device) -> LoadedModel:
+    kept.require_own()
+    loaded = load_model(kept.checkpoint, device=device, seq_len=dataset.manifest.seq_len)
     require_fit(loaded, dataset.manifest)
     return loaded
 

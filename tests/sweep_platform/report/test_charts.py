@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted import planted
 from scipy import stats
 
 from sweep_platform.report.analysis.points import points, trials_front
@@ -84,6 +85,24 @@ def test_bands_are_few_where_many_trials_lead(make_sweep) -> None:
     alike = [replace(one, record=replace(one.record, number=number)) for number in range(20)]
     shown = rows(training_chart(replace(sweep, trials=tuple(alike))))
     assert len({row["trial"] for row in shown if "high" in row}) == 8
+
+
+@pytest.mark.parametrize(
+    ("count", "accuracy", "told"),
+    [
+        (2, 0.5, "Bands are 95 %"),
+        (10, 0.5, "Bands of the most accurate trials on the front are"),
+        (10, 0.0, "none of several seeds is on it"),
+    ],
+)
+def test_whose_bands_are_drawn_hangs_on_how_many_trials_have_several_seeds(
+    count: int, accuracy: float, told: str
+) -> None:
+    knobs = [{"N": n} for n in range(1, count + 1)]
+    sweep = planted(knobs, lambda values, share: accuracy * (values["N"] == 1))
+    page = report_as_markdown(outline(sweep, written=0.0))
+    assert told in page
+    assert "Each trial has one seed" not in page
 
 
 def test_one_seed_has_no_band_and_the_report_says_so(make_sweep) -> None:

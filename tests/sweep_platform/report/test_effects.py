@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted import TASKS as PLANTED_TASKS
+from planted import planted
 from sweep_builders import answers
 
 from hrm.evaluation.answer_file import AnswerFile
+from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.evaluation.wilson import wilson
 from hrm.progress import Votes
 from sweep_platform.report.analysis.effects import confirmed, effects, extremes, measured
+from sweep_platform.report.analysis.evidence import evidence_of
 from sweep_platform.report.analysis.floor import best_interval
 from sweep_platform.report.analysis.intervals import interval_of
 from sweep_platform.report.analysis.paired import interval
@@ -21,7 +25,7 @@ from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, replicates
-from sweep_platform.store.summary import SweepSummary, summarize
+from sweep_platform.store.summary import ReplicateSummary, SweepSummary, summarize
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 
 COMPLETE = TrialState.COMPLETE
@@ -29,10 +33,15 @@ TASKS = 30
 FOUR = [{"N": n, "T": t} for n in (1, 2) for t in (1, 2)]
 
 
+def at_the_end(solved: Any) -> PuzzleAnswers:
+    """Answers at the last evaluation of the sweeps that are made here."""
+    return replace(answers(100, solved), training_flops=100_000_000)
+
+
 def write_answers(trial: TrialFolder, share: float, purpose: str, count: int, seed: int) -> Any:
     """Random answers of some replicates; what each solves of each task."""
     solved = np.random.default_rng(seed).random((count, TASKS)) < share
-    entries = [(purpose, number, answers(100, row)) for number, row in enumerate(solved)]
+    entries = [(purpose, number, at_the_end(row)) for number, row in enumerate(solved)]
     AnswerFile(trial.answers).add(entries)
     return solved.astype(float)
 
@@ -110,7 +119,7 @@ def test_intervals_along_the_front_are_over_seeds_and_tasks(make_sweep) -> None:
     for number in range(3):
         first = generator.random(40) < 0.3
         last = first | (np.arange(40) % 2 == 0)
-        both = replace(answers(100, last), solved=np.stack([first, last], axis=1))
+        both = replace(at_the_end(last), solved=np.stack([first, last], axis=1))
         AnswerFile(folder.trials()[0].answers).add([("measure", number, both)])
         seen.append(first)
     sweep = summarize(folder)
@@ -127,16 +136,58 @@ def test_intervals_along_the_front_are_over_seeds_and_tasks(make_sweep) -> None:
     )
 
 
+def test_the_interval_of_an_unfinished_trial_is_that_of_the_accuracy_it_stands_beside() -> None:
+    """One replicate is further than the two others, and it alone is told of."""
+    sweep = planted([{"N": 1}], lambda knobs, share: 0.1 + 0.7 * share)
+    [trial] = sweep.trials
+    first, *others = trial.replicates
+    behind = (replace(one, evaluations=one.evaluations[:1]) for one in others)
+    going = replace(trial, state=TrialState.RUNNING, replicates=(first, *behind))
+    begun, *further = evidence_of(sweep).answers(trial, Purpose.MEASURE)
+    alone = (replace(one, replicates=one.replicates[:1], solved=one.solved[:1]) for one in further)
+    partial = replace(sweep, trials=(going,))
+    evidence_of(partial)._read[0] = {Purpose.MEASURE: (begun, *alone)}
+    late = points(going)[-1]
+    told = interval_of(partial, late)
+    assert late.exact_accuracy == first.evaluations[-1].exact_accuracy
+    assert (told.low, told.high) == wilson(late.exact_accuracy, PLANTED_TASKS)
+
+
+def test_of_two_fresh_seeds_the_interval_is_wilsons_over_the_tasks_they_were_tested_on(
+    make_sweep,
+) -> None:
+    """In the search it was voted on 4 tasks, and confirmed on 9 others."""
+    sweep = summarize(make_sweep(COMPLETE))
+    [trial] = sweep.trials
+    [one] = trial.replicates
+    fresh = tuple(
+        replace(voted(one, 9), replicate=replicate)
+        for replicate in replicates(0, Purpose.CONFIRM, 2)
+    )
+    sweep = replace(sweep, trials=(replace(trial, replicates=(voted(one, 4), *fresh)),))
+    [found] = confirmed(sweep)
+    told, low_high = best_interval(sweep), wilson(found.accuracy.mean, 9)
+    assert (told.low, told.high) == low_high
+    brackets = "[{:.1f}, {:.1f}]".format(*(100 * one for one in low_high))
+    page = report_as_markdown(outline(sweep, written=1.8e9)).replace("\\", "")
+    assert page.count(brackets) == 2, "in the headline, and in the table of what was confirmed"
+    assert "of 8 test inputs" not in page.partition("## Result")[2].partition("- ")[0]
+
+
+def voted(one: ReplicateSummary, tasks: int) -> ReplicateSummary:
+    """The replicate, its last evaluation with votes on so many tasks."""
+    half = dict.fromkeys(("pass_1", "pass_2", "pass_1_tasks", "pass_2_tasks"), 0.5)
+    ballots = Votes(**half, inputs=2 * tasks, tasks=tasks, votes=40)
+    return replace(one, evaluations=(replace(one.evaluations[-1], votes=ballots),))
+
+
 def test_views_of_one_task_do_not_narrow_an_interval(make_sweep) -> None:
     """Of one seed, 40 views of 4 tasks tell as much as 4 puzzles."""
     sweep = summarize(make_sweep(COMPLETE))
     [trial] = sweep.trials
-    half = dict.fromkeys(("pass_1", "pass_2", "pass_1_tasks", "pass_2_tasks"), 0.5)
-    ballots = Votes(**half, inputs=8, tasks=4, votes=40)
-    one = replace(trial.replicates[0].evaluations[-1], votes=ballots)
-    voted = replace(trial, replicates=(replace(trial.replicates[0], evaluations=(one,)),))
-    sweep = replace(sweep, trials=(voted,))
-    told, point = interval_of(sweep, points(voted)[-1]), points(voted)[-1]
+    viewed = replace(trial, replicates=(voted(trial.replicates[0], 4),))
+    sweep = replace(sweep, trials=(viewed,))
+    told, point = interval_of(sweep, points(viewed)[-1]), points(viewed)[-1]
     assert (told.low, told.high) == wilson(point.exact_accuracy, 4)
 
 
@@ -156,7 +207,7 @@ def test_a_trial_that_lacks_a_seed_cuts_no_seed_of_the_others(make_sweep) -> Non
     short = folder.trials()[3].answers
     short.unlink()
     AnswerFile(short).add(
-        [("measure", number, answers(100, solved[3][number] > 0)) for number in range(2)]
+        [("measure", number, at_the_end(solved[3][number] > 0)) for number in range(2)]
     )
     failed = Outcome(state=TrialState.FAILED, reason="the loss was nan", ended=1_790_000_200.0)
     (lost := folder.trials()[3].replicate("measure-2")).root.joinpath("outcome.json").unlink()

@@ -13,7 +13,7 @@ from sweep_platform.report.blocks import Facts
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.report.sections.front import front_chart
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import (
     Evaluation,
     ReplicateSummary,
@@ -193,7 +193,32 @@ def test_results_of_other_puzzles_are_not_quoted(make_sweep, changes: dict[str, 
 def test_results_by_vote_are_no_heights_of_a_mean_over_views(make_sweep) -> None:
     sweep = published_sweep(make_sweep, "arc-agi-1")
     assert marks(sweep) == []
-    assert "| HRM, 27M | 40.3 % |" in section(written(sweep), "Accuracy against compute")
+    text = section(written(sweep), "Accuracy against compute")
+    assert "| HRM, 27M | 40.3 % |" in text
+    assert "here none vote" in text
+    viewed = {**sweep.record.spec, "evaluation": {"puzzles": "all", "views": 32}}
+    again = replace(sweep, record=replace(sweep.record, spec=viewed))
+    text = section(written(again), "Accuracy against compute")
+    assert "here up to 32 views of each vote" in text
+    assert "over test inputs, where the papers take the mean over tasks" in text
+
+
+@pytest.mark.parametrize(
+    ("begun", "wanted", "confirm", "told"),
+    [
+        (2, 2, None, "with all their replicates"),
+        (2, 3, None, "2 replicates of complete trials"),
+        (1, 1, {"top": 1, "replicates": 3}, "3 replicates of complete trials"),
+    ],
+)
+def test_replicates_that_complete_trials_lack_are_counted(
+    make_sweep, begun: int, wanted: int, confirm: Any, told: str
+) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, replicates=begun)
+    spec = {**folder.record().spec, "replicates": wanted}
+    rename(folder, spec=spec | ({"confirm": confirm} if confirm else {}))
+    folder.session_ended(SessionEnd.DONE)
+    assert told in section(written(folder), "How it was searched")
 
 
 def test_the_plan_stands_beside_what_became_of_it(make_sweep) -> None:

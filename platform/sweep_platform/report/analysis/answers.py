@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hrm.config import ConfigError
 from hrm.evaluation.answer_file import AnswerFile
@@ -63,9 +64,10 @@ def answered(path: Path) -> Evaluations:
     return _after(AnswerFile(path).read(), MOST_SEGMENTS, path)
 
 
-def answered_by_segments(path: Path, most: int) -> list[Evaluations]:
-    """The same after each number of segments, from 1 to `most`."""
+def answered_by_segments(path: Path, most: int, training_flops: float) -> list[Evaluations]:
+    """Those at the one evaluation after so much training, for 1 to `most` segments."""
     table = AnswerFile(path).read()
+    table = table.filter(pc.equal(table["training_flops"], training_flops))
     return [_after(table, segments, path) for segments in range(1, most + 1)]
 
 

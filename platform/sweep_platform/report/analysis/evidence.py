@@ -1,7 +1,7 @@
 """What a sweep's answers are, read once for all that a report tells of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from sweep_platform.report.analysis.answers import Answered, answered, answered_
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.paired import interval
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.summary import ReplicateSummary, SweepSummary, TrialSummary
+from sweep_platform.store.summary import Evaluation, ReplicateSummary, SweepSummary, TrialSummary
 
 T = TypeVar("T")
 
@@ -27,7 +27,13 @@ class Confirmed:
 
     trial: TrialSummary
     accuracy: Difference
-    puzzles: int
+    evaluation: Evaluation
+    """The last one, of one of its replicates."""
+
+    @property
+    def puzzles(self) -> int:
+        """On how many it was confirmed."""
+        return self.evaluation.curve.puzzles
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,26 +75,31 @@ class Evidence:
         return _whole(self._read[trial.number], trial, purpose)
 
     def accuracy(self, trial: TrialSummary, purpose: Purpose) -> Difference:
-        """The accuracy of a trial over its replicates of a purpose, at their last evaluation."""
-        if found := self.answers(trial, purpose):
-            return interval(found[-1].solved, found[-1].weights)
-        each = [one.final.exact_accuracy[-1] for one in _of(trial, purpose) if one.final]
+        """The accuracy of a trial over those of its replicates of a purpose that came furthest."""
+        last = _last(_of(trial, purpose))
+        for found in self.answers(trial, purpose):
+            if found.training_flops == last:
+                return interval(found.solved, found.weights)
+        ends = [one.evaluations[-1] for one in _of(trial, purpose) if one.evaluations]
+        each = [one.exact_accuracy for one in ends if one.training_flops == last]
         return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
 
     def after(self, trial: TrialSummary, segments: int) -> Difference | None:
-        """The accuracy of a trial's replicates after so many segments, at their last evaluation.
+        """The accuracy of a trial's replicates after so many segments, at its last evaluation.
 
-        None where its answers are missing.
+        None where answers to that are missing, or a replicate has not come to it.
         """
-        if trial.final is None or not self.answers(trial, Purpose.MEASURE):
+        last = _last(trial.measured)
+        found = self.answers(trial, Purpose.MEASURE)
+        if trial.final is None or last not in [one.training_flops for one in found]:
             return None
         most = len(trial.final.exact_accuracy)
         if segments == most:
             return self.accuracy(trial, Purpose.MEASURE)
         if trial.number not in self._after:
-            read = answered_by_segments(self.sweep.answers_of(trial), most)
-            last = [_whole(one, trial, Purpose.MEASURE)[-1:] for one in read]
-            told = [interval(one.solved, one.weights) for found in last for one in found]
+            read = answered_by_segments(self.sweep.answers_of(trial), most, last)
+            whole = [_whole(one, trial, Purpose.MEASURE) for one in read]
+            told = [interval(one.solved, one.weights) for found in whole for one in found]
             self._after[trial.number] = told or [None] * most
         return self._after[trial.number][segments - 1]
 
@@ -99,10 +110,10 @@ class Evidence:
             Confirmed(
                 trial=trial,
                 accuracy=self.accuracy(trial, Purpose.CONFIRM),
-                puzzles=trial.confirmed[0].final.puzzles,
+                evaluation=trial.confirmed[0].evaluations[-1],
             )
             for trial in self.sweep.trials
-            if trial.confirmed and trial.confirmed[0].final
+            if trial.confirmed
         ]
         # By the search, which picked them: the best of the confirmed would be picked once more.
         ranks = {one.trial.number: self.accuracy(one.trial, Purpose.MEASURE).mean for one in found}
@@ -158,6 +169,11 @@ def kept(sweep: SweepSummary, make: Callable[[SweepSummary], T]) -> T:
 
 def _of(trial: TrialSummary, purpose: Purpose) -> tuple[ReplicateSummary, ...]:
     return trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
+
+
+def _last(replicates: Iterable[ReplicateSummary]) -> int:
+    """Training FLOPs of the last evaluation that any of them came to; 0 where none did."""
+    return max((one.evaluations[-1].training_flops for one in replicates if one.final), default=0)
 
 
 def _whole(

@@ -18,6 +18,6 @@ def best_interval(sweep: SweepSummary) -> Interval | None:
     """The 95 % interval of the accuracy that the headline quotes; None where it has none."""
     if confirmations := confirmed(sweep):
         found = confirmations[0]
-        return interval_from(found.accuracy, found.trial, found.puzzles)
+        return interval_from(found.accuracy, found.evaluation)
     picked = best(sweep.complete) or best(sweep.trials)
     return interval_of(sweep, picked[1]) if picked else None

@@ -1,12 +1,13 @@
 """The 95 % interval of an accuracy: over seeds and tasks, or over puzzles where seeds are few."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hrm.evaluation.wilson import wilson
 from sweep_platform.report.analysis.difference import Difference
-from sweep_platform.report.analysis.evidence import evidence_of
+from sweep_platform.report.analysis.evidence import Confirmed, evidence_of
 from sweep_platform.report.analysis.points import Point
-from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.summary import Evaluation, SweepSummary, TrialSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +34,33 @@ def interval_of(sweep: SweepSummary, point: Point) -> Interval:
     found = evidence_of(sweep).after(trial, point.segments)
     if found is None:
         found = Difference(mean=point.exact_accuracy, seeds=len(trial.accuracies), tasks=0)
-    return interval_from(found, trial, point.puzzles)
+    return interval_from(found, trial.evaluations[-1])
 
 
-def interval_from(accuracy: Difference, trial: TrialSummary, puzzles: int) -> Interval:
-    """Its own interval where it has one, else Wilson's.
+def interval_from(accuracy: Difference, evaluation: Evaluation) -> Interval:
+    """Its own interval where it has one, else Wilson's over what was evaluated.
 
-    That counts each puzzle once; the views and pairs of one ARC task are no independent ones, so
-    that there it counts tasks.
+    That counts tasks, where the answers or a vote tell how many: the views and pairs of one ARC
+    task are no independent ones.
     """
     if accuracy.low is not None and accuracy.high is not None:
         low, high = max(0.0, accuracy.low), min(1.0, accuracy.high)
         return Interval(low=low, high=high, over_seeds=True)
-    low, high = wilson(accuracy.mean, trial.votes.tasks if trial.votes else puzzles)
+    voted = evaluation.votes.tasks if evaluation.votes else evaluation.curve.puzzles
+    low, high = wilson(accuracy.mean, accuracy.tasks or voted)
     return Interval(low=low, high=high, over_seeds=False)
+
+
+def measured_accuracy(sweep: SweepSummary, trial: TrialSummary) -> Difference:
+    """The accuracy of an evaluated trial over its own replicates, with its interval."""
+    found = evidence_of(sweep).accuracy(trial, Purpose.MEASURE)
+    return _with(interval_from(found, trial.evaluations[-1]), found)
+
+
+def confirmed_accuracy(found: Confirmed) -> Difference:
+    """The accuracy of a confirmed trial over its fresh seeds, with its interval."""
+    return _with(interval_from(found.accuracy, found.evaluation), found.accuracy)
+
+
+def _with(interval: Interval, accuracy: Difference) -> Difference:
+    return replace(accuracy, low=interval.low, high=interval.high)

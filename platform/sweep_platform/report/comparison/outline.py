@@ -11,8 +11,12 @@ from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
 from sweep_platform.report import blocks, parts, tables, wording
 from sweep_platform.report.analysis.difference import Difference, Unknown
-from sweep_platform.report.analysis.effects import confirmed, measured
-from sweep_platform.report.analysis.intervals import interval_of
+from sweep_platform.report.analysis.effects import confirmed
+from sweep_platform.report.analysis.intervals import (
+    confirmed_accuracy,
+    interval_of,
+    measured_accuracy,
+)
 from sweep_platform.report.analysis.points import Point, best, trials_front
 from sweep_platform.report.comparison.pairing import Common, Paired, paired
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -60,17 +64,17 @@ def _results(sweeps: Sequence[SweepSummary], names: Sequence[str]) -> Iterator[b
     yield blocks.Heading("What each found")
     yield tables.table("results", _RESULTS, rows)
     yield blocks.Paragraph(
-        "The best of each, with its 95 % interval over seeds and tasks where there are three of "
-        "each. One that was confirmed was trained again with fresh seeds; others were picked on "
-        "the puzzles that measure them, which flatters the sweep with more trials."
+        "The best of each, with its 95 % interval: over seeds and tasks where there are three of "
+        "each, else Wilson's. One that was confirmed was trained again with fresh seeds; others "
+        "were picked on the puzzles that measure them, which flatters the sweep with more trials."
     )
 
 
 def _result(sweep: SweepSummary, name: str) -> _Result:
     if found := confirmed(sweep):
-        return _Result(sweep, name, found[0].trial, found[0].accuracy, "confirmed")
+        return _Result(sweep, name, found[0].trial, confirmed_accuracy(found[0]), "confirmed")
     if top := best(sweep.complete):
-        return _Result(sweep, name, top[0], measured(sweep, top[0]), "picked")
+        return _Result(sweep, name, top[0], measured_accuracy(sweep, top[0]), "picked")
     return _Result(sweep, name, None, None, "no complete trial")
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from sweep_platform.common.text import knobs
 from sweep_platform.report import tables, wording
-from sweep_platform.report.analysis.effects import confirmed, measured
+from sweep_platform.report.analysis.effects import confirmed
 from sweep_platform.report.analysis.evidence import Confirmed
+from sweep_platform.report.analysis.intervals import confirmed_accuracy, measured_accuracy
 from sweep_platform.report.blocks import Block, Heading, Paragraph
 from sweep_platform.store.summary import SweepSummary
 
@@ -18,9 +19,9 @@ def confirmation_section(sweep: SweepSummary) -> Iterator[Block]:
         tables.number("Trial", lambda one: one.trial.number),
         tables.Column("Knobs", lambda one: knobs(one.trial.knobs), words=True),
         tables.difference(
-            "In the search", lambda one: measured(sweep, one.trial), wording.estimate
+            "In the search", lambda one: measured_accuracy(sweep, one.trial), wording.estimate
         ),
-        tables.difference("Confirmed", lambda one: one.accuracy, wording.estimate),
+        tables.difference("Confirmed", confirmed_accuracy, wording.estimate),
         tables.number("Seeds", lambda one: one.accuracy.seeds),
         tables.number("Puzzles", lambda one: one.puzzles),
     )
@@ -29,5 +30,5 @@ def confirmation_section(sweep: SweepSummary) -> Iterator[Block]:
     yield Paragraph(
         "Picking the best of several flatters it. So these were trained again, with seeds that "
         "the search never saw; where puzzles were kept back, on those. Brackets hold 95 % "
-        "intervals over seeds and tasks."
+        "intervals: over seeds and tasks where there are three seeds or more, else Wilson's."
     )

@@ -110,7 +110,8 @@ def _published(sweep: SweepSummary) -> Iterator[blocks.Block]:
         text = (
             f"Others published {name} on the same puzzles, by a vote over views: that is no "
             "height of the chart, which has the mean over views. Compare with the column "
-            f"{name} of all trials, where these are voted on."
+            f"{name} of all trials, where these are voted on: here {_views(sweep)}, and {name} is "
+            "over test inputs, where the papers take the mean over tasks."
         )
     yield blocks.Paragraph(f"{text} Their compute was not published, nor their intervals.")
     yield tables.table(
@@ -122,6 +123,12 @@ def _published(sweep: SweepSummary) -> Iterator[blocks.Block]:
         ),
         found.results,
     )
+
+
+def _views(sweep: SweepSummary) -> str:
+    """How many views vote: "up to 8 views of each vote"."""
+    views = sweep.record.spec.get("evaluation", {}).get("views", 1)
+    return f"up to {views} views of each vote" if views > 1 else "none vote"
 
 
 def _rows(sweep: SweepSummary) -> list[parts.Spec]:

@@ -7,8 +7,9 @@ from puzzle_datasets.common.text import counted, flops, seconds
 from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.summary import ReplicateSummary, SweepSummary, last_end
 from sweep_platform.store.trial import TrialState
 
 
@@ -90,13 +91,34 @@ def _rows(sweep: SweepSummary) -> Iterator[_Row]:
 
 
 def _gaps(sweep: SweepSummary) -> str:
-    """How trials ended that were not trained to the end."""
+    """How trials and replicates ended that were not trained to the end, or that they lack."""
     ended = {
         "stopped early": sweep.states[TrialState.STOPPED],
         "failed": sweep.states[TrialState.FAILED],
         "without an end so far": sum(n for s, n in sweep.states.items() if not s.is_final),
     }
     told = [f"{counted(count, 'trial')} {how}" for how, count in ended.items() if count]
+    if lacking := _lacking(sweep):
+        told.append(f"{counted(lacking, 'replicate')} of complete trials")
     if not told:
-        return "All trials that began were trained to the end."
+        return "All trials that began were trained to the end, with all their replicates."
     return f"Not trained to the end: {', '.join(told)}; the table of trials has the reasons."
+
+
+def _lacking(sweep: SweepSummary) -> int:
+    """Replicates of complete trials that are missing, failed or were cut short."""
+    spec = SweepSpec.model_validate(sweep.record.spec)
+    lacking = sum(
+        max(0, spec.replicates - len(trial.measured)) for trial in sweep.complete if trial.measured
+    )
+    ended = last_end(sweep.sessions) in (SessionEnd.DONE, SessionEnd.INCOMPLETE)
+    if spec.confirm is not None and ended:
+        begun = sum(any(map(_confirms, trial.replicates)) for trial in sweep.complete)
+        trials = max(begun, min(spec.confirm.top, len(sweep.complete)))
+        done = sum(len(trial.confirmed) for trial in sweep.complete)
+        lacking += max(0, trials * spec.confirm.replicates - done)
+    return lacking
+
+
+def _confirms(one: ReplicateSummary) -> bool:
+    return one.replicate.purpose is Purpose.CONFIRM

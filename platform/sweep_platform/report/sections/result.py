@@ -8,13 +8,13 @@ from sweep_platform.report import wording
 from sweep_platform.report.analysis.effects import confirmed
 from sweep_platform.report.analysis.evidence import EQUAL, Confirmed
 from sweep_platform.report.analysis.floor import best_interval, floor_of
-from sweep_platform.report.analysis.intervals import interval_of
+from sweep_platform.report.analysis.intervals import confirmed_accuracy, interval_of
 from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.blocks import Block, Bullets, Heading, Headline, Paragraph
 from sweep_platform.report.sections.answer import answer_lines
 from sweep_platform.store.folder import SessionEnd
-from sweep_platform.store.summary import SweepSummary, TrialSummary, last_end
+from sweep_platform.store.summary import Evaluation, SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
 
 
@@ -49,19 +49,19 @@ def headline(sweep: SweepSummary) -> Headline | None:
 
 
 def _confirmed_headline(found: Confirmed) -> Headline:
-    trial, accuracy = found.trial, found.accuracy
+    trial, accuracy = found.trial, confirmed_accuracy(found)
     return Headline(
         number=wording.metric("exact_accuracy", accuracy.mean),
         sentence=(
             f"Trial {trial.number}, trained again with {counted(accuracy.seeds, 'fresh seed')}, "
-            f"solves {wording.estimate(accuracy)} of {_tested(trial, found.puzzles)} "
+            f"solves {wording.estimate(accuracy)} of {_tested(found.evaluation)} "
             f"exactly at {_cost(trial)}, with {knobs(trial.knobs)}."
         ),
     )
 
 
 def _headline(sweep: SweepSummary, trial: TrialSummary, point: Point, which: str) -> Headline:
-    puzzles = _tested(trial, point.puzzles)
+    puzzles = _tested(trial.evaluations[-1])
     interval = f"95 % interval {interval_of(sweep, point).words}"
     if (count := len(trial.accuracies)) > 1:
         mean = wording.metric("exact_accuracy", point.exact_accuracy)
@@ -79,11 +79,12 @@ def _headline(sweep: SweepSummary, trial: TrialSummary, point: Point, which: str
     )
 
 
-def _tested(trial: TrialSummary, rows: int) -> str:
+def _tested(evaluation: Evaluation) -> str:
     """What accuracy is a share of: test puzzles, or views of these."""
-    if trial.votes is None:
+    rows, votes = evaluation.curve.puzzles, evaluation.votes
+    if votes is None:
         return counted(rows, "test puzzle")
-    return f"{counted(rows, 'view')} of {counted(trial.votes.inputs, 'test input')}"
+    return f"{counted(rows, 'view')} of {counted(votes.inputs, 'test input')}"
 
 
 def _cost(trial: TrialSummary) -> str:
@@ -138,7 +139,7 @@ def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:
     trial, point = best(sweep.complete) or (None, None)
     if trial and trial.votes:
         yield (
-            f"Accuracy is the mean over {_tested(trial, trial.votes.votes)}: the views of one "
+            f"Accuracy is the mean over {_tested(trial.evaluations[-1])}: the views of one "
             "input are not independent, so that intervals are over tasks."
         )
     elif trial and point and point.puzzles and len(trial.accuracies) > 1:

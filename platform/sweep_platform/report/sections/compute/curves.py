@@ -67,7 +67,7 @@ def training_chart(sweep: SweepSummary) -> parts.Spec:
 
 def _banded(sweep: SweepSummary) -> set[int]:
     """The trials that get a band: of many the most accurate on the front, for all would be fog."""
-    several = [trial.number for trial in sweep.trials if len(trial.accuracies) > 1]
+    several = [trial.number for trial in sweep.trials if _seeds(trial) > 1]
     if len(several) <= _FEW:
         return set(several)
     front = dict.fromkeys(point.trial for point in reversed(trials_front(sweep.complete)))
@@ -75,17 +75,23 @@ def _banded(sweep: SweepSummary) -> set[int]:
 
 
 def _bands(sweep: SweepSummary) -> str:
-    banded = _banded(sweep)
-    if not banded:
+    several = sum(_seeds(trial) > 1 for trial in sweep.trials)
+    if not several:
         return "Each trial has one seed, so that nothing tells how far another seed would come."
-    single = sum(len(trial.accuracies) == 1 for trial in sweep.trials)
+    if not _banded(sweep):
+        return "Trials on the front would have bands over seeds: none of several seeds is on it."
+    single = sum(_seeds(trial) == 1 for trial in sweep.trials)
     lacking = f" {counted(single, 'trial')} of one seed can have none." if single else ""
-    several = sum(len(trial.accuracies) > 1 for trial in sweep.trials)
     whose = "" if several <= _FEW else " of the most accurate trials on the front"
     return (
         f"Bands{whose} are 95 % intervals over seeds (Student's t), cut at the chart's edge: of "
         f"two seeds they say little.{lacking}"
     )
+
+
+def _seeds(trial: TrialSummary) -> int:
+    """How many of its replicates were evaluated."""
+    return sum(one.final is not None for one in trial.measured)
 
 
 def _band(trial: TrialSummary, banded: set[int]) -> list[parts.Spec]:

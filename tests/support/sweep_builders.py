@@ -8,8 +8,10 @@ import numpy as np
 
 from hrm.checkpoints import checkpoint
 from hrm.config import ModelConfig, TrainingConfig
+from hrm.evaluation.answer_file import AnswerFile
 from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.progress import Curve, Measurement, Progress
+from puzzle_datasets.common.files import append_json_line
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search.search import Search, open_search
 from sweep_platform.search.stages.tuning import point_of
@@ -233,3 +235,29 @@ def keep_checkpoint(
     for one in trial.replicates():
         one.create(changed, one.replicate())
     checkpoint.save(folder.checkpoint, content)
+
+
+def tell_answers(trial: TrialFolder, owner: str, one: PuzzleAnswers) -> None:
+    """Let the last evaluation of a replicate, such as "measure-0", have come out as answers say.
+
+    Answers of one segment are those of the last: of each earlier one, as many of the first rows
+    are solved as their share of the segments. Else the curve is cut to their segments.
+    """
+    folder = trial.replicate(owner)
+    *_, last = folder.measurements()
+    curve, spent = last.progress.curve, last.progress.training_flops
+    assert curve
+    solved, segments = one.solved, len(curve.exact_accuracy)
+    if solved.shape[1] == 1:
+        rows = np.arange(len(solved))[:, None]
+        upto = len(solved) * np.arange(1, segments + 1) // segments
+        solved = solved & (rows < upto)
+    accuracies = tuple((solved.sum(axis=0) / len(solved)).tolist())
+    cut = {n: getattr(curve, n)[: len(accuracies)] for n in ("token_accuracy", "inference_flops")}
+    told = replace(last.progress, curve=replace(curve, exact_accuracy=accuracies, **cut))
+    lines = folder.metrics.read_text().splitlines(keepends=True)
+    folder.metrics.write_text("".join(lines[:-1]))
+    append_json_line(folder.metrics, replace(last, progress=told).plain())
+    answers = replace(one, step=told.step, training_flops=spent, solved=solved)
+    purpose, number = owner.split("-")
+    AnswerFile(trial.answers).add([(purpose, int(number), answers)])

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pyarrow import csv, parquet
-from sweep_builders import answers
+from sweep_builders import answers, tell_answers
 from trackers import replicates_of
 
-from hrm.evaluation.answer_file import AnswerFile
 from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
@@ -32,7 +31,8 @@ def answered_sweep(make_sweep) -> Path:
     for trial in folder.trials():
         one = answers(100, [False, True, True, False, True])
         both = replace(one, solved=np.stack([~one.solved[:, 0], one.solved[:, 0]], axis=1))
-        AnswerFile(trial.answers).add(("measure", number, both) for number in range(2))
+        for number in range(2):
+            tell_answers(trial, f"measure-{number}", both)
     return folder.root
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hrm.evaluation.answer_file import AnswerFile
 from hrm.progress import Measurement
 from puzzle_datasets.common.text import exact
 from sweep_platform.common.arrow import arrow_table
+from sweep_platform.report.analysis.answers import answers_of
 from sweep_platform.report.analysis.targets import reached
 from sweep_platform.spec.metrics import measured
 from sweep_platform.store.folder import SweepFolder
@@ -106,11 +106,12 @@ def _measurements(folder: SweepFolder) -> Iterator[tuple[int, Replicate, Measure
 def answers(folder: SweepFolder) -> Iterator[pa.Table]:
     """One row for each puzzle of each evaluation, trial by trial; see `Sweep.answers`."""
     yield _ANSWERS.empty_table()
-    for trial in folder.trials():
-        rows = AnswerFile(trial.answers).read()
+    summary = summarize(folder)
+    for trial in summary.trials:
+        rows = answers_of(summary, trial)
         lists = rows["solved"].combine_chunks()
         columns = {name: rows[name] for name in _ANSWERS.names if name in rows.column_names}
-        columns["trial"] = pa.repeat(trial.record().number, len(rows))
+        columns["trial"] = pa.repeat(trial.number, len(rows))
         columns["solved"] = lists.values.take(pc.subtract(lists.offsets[1:], 1))
         columns["solved_by_segment"] = _digits(lists)
         yield pa.table({name: columns[name] for name in _ANSWERS.names}).cast(_ANSWERS)

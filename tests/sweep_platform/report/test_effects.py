@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted import TASKS as PLANTED_TASKS
 from planted import planted
-from sweep_builders import answers
+from sweep_builders import answers, tell_answers
 
 from hrm.evaluation.answer_file import AnswerFile
 from hrm.evaluation.per_puzzle import PuzzleAnswers
@@ -41,8 +41,8 @@ def at_the_end(solved: Any) -> PuzzleAnswers:
 def write_answers(trial: TrialFolder, share: float, purpose: str, count: int, seed: int) -> Any:
     """Random answers of some replicates; what each solves of each task."""
     solved = np.random.default_rng(seed).random((count, TASKS)) < share
-    entries = [(purpose, number, at_the_end(row)) for number, row in enumerate(solved)]
-    AnswerFile(trial.answers).add(entries)
+    for number, row in enumerate(solved):
+        tell_answers(trial, f"{purpose}-{number}", at_the_end(row))
     return solved.astype(float)
 
 
@@ -120,7 +120,7 @@ def test_intervals_along_the_front_are_over_seeds_and_tasks(make_sweep) -> None:
         first = generator.random(40) < 0.3
         last = first | (np.arange(40) % 2 == 0)
         both = replace(at_the_end(last), solved=np.stack([first, last], axis=1))
-        AnswerFile(folder.trials()[0].answers).add([("measure", number, both)])
+        tell_answers(folder.trials()[0], f"measure-{number}", both)
         seen.append(first)
     sweep = summarize(folder)
     early, late = points(sweep.trials[0])
@@ -206,9 +206,8 @@ def test_a_trial_that_lacks_a_seed_cuts_no_seed_of_the_others(make_sweep) -> Non
     folder, solved = swept(make_sweep, FOUR, [0.3, 0.3, 0.8, 0.8])
     short = folder.trials()[3].answers
     short.unlink()
-    AnswerFile(short).add(
-        [("measure", number, at_the_end(solved[3][number] > 0)) for number in range(2)]
-    )
+    for number in range(2):
+        tell_answers(folder.trials()[3], f"measure-{number}", at_the_end(solved[3][number] > 0))
     failed = Outcome(state=TrialState.FAILED, reason="the loss was nan", ended=1_790_000_200.0)
     (lost := folder.trials()[3].replicate("measure-2")).root.joinpath("outcome.json").unlink()
     lost.end(failed)

@@ -246,9 +246,7 @@ def test_a_model_that_can_not_be_used_hides_no_other(
 ) -> None:
     sweep = swept_of(make_sweep(TrialState.COMPLETE, TrialState.COMPLETE), run)
     sweep.session_ended(SessionEnd.DONE)
-    better = sweep.trials()[1].replicate("measure-0").checkpoint
-    better.unlink()
-    better.mkdir()
+    sweep.trials()[1].replicate("measure-0").checkpoint.write_bytes(b"spoilt")
     page = told(sweep)
     assert "Inside trial 0" in page
     assert page.count("inside trial 1 is not all told") == 1

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hrm.config import ConfigError
-from sweep_platform.report.analysis.answers import Answered, answered, answered_by_segments, shared
+from sweep_platform.report.analysis.answers import (
+    Answered,
+    answered,
+    answered_by_segments,
+    answers_of,
+    shared,
+)
 from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.paired import interval
 from sweep_platform.store.replicate import Purpose
@@ -65,11 +71,13 @@ class Evidence:
     def answers(self, trial: TrialSummary, purpose: Purpose) -> tuple[Answered, ...]:
         """A trial's answers at each evaluation that all of its replicates came to.
 
-        None where these are missing or can't be read: a report can do without.
+        None where these are missing or can't be read: a report can do without. Raises `InputError`
+        where they are those of others.
         """
         if trial.number not in self._read:
             try:
-                self._read[trial.number] = answered(self.sweep.answers_of(trial))
+                table = answers_of(self.sweep, trial)
+                self._read[trial.number] = answered(table, self.sweep.answers_of(trial))
             except ConfigError:
                 self._read[trial.number] = {}
         return _whole(self._read[trial.number], trial, purpose)
@@ -97,7 +105,8 @@ class Evidence:
         if segments == most:
             return self.accuracy(trial, Purpose.MEASURE)
         if trial.number not in self._after:
-            read = answered_by_segments(self.sweep.answers_of(trial), most, last)
+            table, path = answers_of(self.sweep, trial), self.sweep.answers_of(trial)
+            read = answered_by_segments(table, most, last, path)
             whole = [_whole(one, trial, Purpose.MEASURE) for one in read]
             told = [interval(one.solved, one.weights) for found in whole for one in found]
             self._after[trial.number] = told or [None] * most

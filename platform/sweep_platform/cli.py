@@ -10,6 +10,7 @@ from puzzle_datasets.common.command_line import Parser, path
 from puzzle_datasets.common.exit_status import DONE, guarded, say
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import shown, suggest
+from sweep_platform.common.errors import InputError
 
 PROGRAM = "hrm-sweep"
 
@@ -166,9 +167,7 @@ def compare_parser() -> Parser:
 
 def _add_comparison(made: Parser) -> None:
     text = "where the comparison goes (default: runs/comparison)"
-    made.add_argument(
-        "--out", type=path, default=Path("runs/comparison"), metavar="DIR", help=text
-    )
+    made.add_argument("--out", type=path, metavar="DIR", help=text)
 
 
 def _compare(words: Sequence[str]) -> int:
@@ -176,10 +175,10 @@ def _compare(words: Sequence[str]) -> int:
     return _compared(options.sweeps, options.out)
 
 
-def _compared(sweeps: Sequence[Path], out: Path) -> int:
+def _compared(sweeps: Sequence[Path], out: Path | None) -> int:
     from sweep_platform.api import compare_sweeps
 
-    say(f"Comparison: {compare_sweeps(sweeps, out)}")
+    say(f"Comparison: {compare_sweeps(sweeps, out or Path('runs/comparison'))}")
     return DONE
 
 
@@ -208,6 +207,8 @@ def report(arguments: Sequence[str] | None = None) -> int:
 def _report(options: argparse.Namespace) -> int:
     if options.compare:
         return _compared(options.compare, options.out)
+    if options.out is not None:
+        raise InputError("out", str(options.out), "give it with --compare only")
     from sweep_platform.api import Sweep
 
     say(f"Report: {Sweep.open(options.folder).report()}")

@@ -23,6 +23,7 @@ def compare(folders: Sequence[Path], out: Path) -> Path:
         raise InputError("sweeps", " ".join(map(str, folders)), "name each sweep once")
     if out.exists() and not out.is_dir():
         raise InputError("out", str(out), "name a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / f"{COMPARISON}.html").exists():
+    visible = out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir())
+    if visible and not (out / f"{COMPARISON}.html").exists():
         raise InputError.of(out, "holds other files", "name another folder by --out")
     return write_comparison([SweepFolder(folder) for folder in folders], out)

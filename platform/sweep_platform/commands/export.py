@@ -42,6 +42,6 @@ def _require_free(form: str, folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(form, str(folder), "name a folder")
     own = {f"{name}.{one}" for name in TABLES for one in _WRITERS}
-    others = {path.name for path in folder.iterdir()} - own if folder.is_dir() else set()
-    if others:
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if any(not name.startswith(".") for name in found - own):
         raise InputError.of(folder, "holds other files", "name another folder")

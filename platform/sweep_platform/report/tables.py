@@ -29,9 +29,9 @@ class Column(Generic[T]):
     data: Mapping[str, Callable[[T], Any]] = field(default_factory=dict)
 
 
-def number(name: str, read: Callable[[T], int]) -> Column[T]:
+def number(name: str, read: Callable[[T], int], key: str | None = None) -> Column[T]:
     """Column of a whole number, such as that of a trial."""
-    return Column(name, lambda subject: f"{read(subject):,}", data={stem(name): read})
+    return Column(name, lambda subject: f"{read(subject):,}", data={key or stem(name): read})
 
 
 def knob(name: str, read: Callable[[T], Any]) -> Column[T]:
@@ -77,16 +77,17 @@ def difference(
     name: str,
     read: Callable[[T], Difference | None],
     words: Callable[[Difference], str] = wording.points,
+    key: str | None = None,
 ) -> Column[T]:
     """Column of a mean with its interval; `words` tell it, of differences as points."""
 
-    def end(key: str) -> Callable[[T], float | None]:
-        return lambda one: getattr(found, key) if (found := read(one)) else None
+    def end(part: str) -> Callable[[T], float | None]:
+        return lambda one: getattr(found, part) if (found := read(one)) else None
 
     def cell(one: T) -> str:
         return words(found) if (found := read(one)) else wording.NOTHING
 
-    first = stem(name)
+    first = key or stem(name)
     data = {first: end("mean"), f"{first}_low": end("low"), f"{first}_high": end("high")}
     return Column(name, cell, data=data)
 
@@ -107,7 +108,11 @@ def table(
 ) -> Table:
     """Table with one row for each subject; those that are `muted` are not to be compared."""
     shown = list(subjects)
-    values = {key: read for column in columns for key, read in _data(column).items()}
+    values: dict[str, Callable[[T], Any]] = {}
+    for key, read in (pair for column in columns for pair in _data(column).items()):
+        while key in values:  # such as a knob's, whose name is not ours
+            key += "_"
+        values[key] = read
     return Table(
         name=name,
         columns=tuple(column.name for column in columns),

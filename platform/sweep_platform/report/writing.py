@@ -25,6 +25,10 @@ _LARGEST_DRAWING = 150_000
 REPORT, COMPARISON = "report", "comparison"
 """Stems of the pages' names."""
 
+_OWN = {REPORT: ".*", COMPARISON: r"fronts|results|common(-\d+)?"}
+"""Stems of charts and tables that are a page's: a report's folder is its own, a comparison's may
+be anyone's."""
+
 
 def write_report(sweep: SweepFolder) -> Path:
     """Write report.html, report.md, the charts and the tables; return the path of report.html.
@@ -54,9 +58,21 @@ def write_comparison(sweeps: Sequence[SweepFolder], out: Path) -> Path:
 
 
 def _write(report: Outline, folder: Path, stem: str) -> Path:
-    for name, content in _contents(report, stem).items():
-        write_file(folder / name, content)
-    return folder / f"{stem}.html"
+    contents = _contents(report, stem)
+    page = f"{stem}.html"  # first, for it alone marks a folder as that of a comparison
+    for name in (page, *contents):
+        write_file(folder / name, contents[name])
+    _remove_former(folder, set(contents), stem)
+    return folder / page
+
+
+def _remove_former(folder: Path, written: set[str], stem: str) -> None:
+    """Remove charts and tables of a former page that this one has none of."""
+    own = re.compile(_OWN[stem])
+    for pattern in ("*.png", "*.pdf", "tables/*.csv", "tables/*.parquet"):
+        for path in folder.glob(pattern):
+            if path.relative_to(folder).as_posix() not in written and own.fullmatch(path.stem):
+                path.unlink(missing_ok=True)
 
 
 def _contents(report: Outline, stem: str) -> dict[str, bytes]:

@@ -8,7 +8,9 @@ import pytest
 from planted import planted
 
 from sweep_platform import cli
+from sweep_platform.report import writing
 from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.evidence import evidence_of
 from sweep_platform.report.comparison.outline import comparison
 from sweep_platform.report.comparison.pairing import Paired, paired
 from sweep_platform.report.pages import report_as_markdown
@@ -65,6 +67,78 @@ def test_settings_beside_the_knobs_that_differ_are_named() -> None:
     assert found.differing == ("loss softmax and stablemax",)
 
 
+def test_seeds_are_compared_as_far_as_both_sweeps_have_them() -> None:
+    found = paired(a_sweep(0.3), with_seeds(a_sweep(0.7), kept=2, added=0))
+    assert isinstance(found, Paired)
+    assert found.same_seeds
+    found = paired(a_sweep(0.3), with_seeds(a_sweep(0.7), kept=3, added=1))
+    assert isinstance(found, Paired)
+    assert not found.same_seeds
+
+
+def with_seeds(sweep: SweepSummary, kept: int, added: int) -> SweepSummary:
+    """The sweep with so many replicates of each trial, and their seeds so much greater."""
+    for trial in sweep.trials:
+        changed = tuple(
+            replace(one, replicate=replace(one.replicate, seed=one.replicate.seed + added))
+            for one in trial.replicates[:kept]
+        )
+        object.__setattr__(trial, "replicates", changed)
+        trial.__dict__.pop("measured", None)
+    return sweep
+
+
+def test_what_differs_around_trials_is_named_and_no_gain_is_called_chance() -> None:
+    second = a_sweep(0.4, seed=1)
+    environment = {"git_commit": "b" * 40, "versions": {"torch": "2.12"}}
+    spec = {**second.record.spec, "evaluation": {"views": 8}}
+    found = paired(a_sweep(0.3), recorded(second, environment=environment, spec=spec))
+    assert isinstance(found, Paired)
+    told = " ".join(found.differing)
+    for name in ("git_commit", "versions.torch", "evaluation.views"):
+        assert name in told
+    same = report_as_markdown(comparison([a_sweep(0.3), a_sweep(0.3)], written=0.0))
+    assert "chance" not in same
+    assert "as far as they were recorded" in same
+
+
+def test_configurations_that_are_left_out_are_counted() -> None:
+    second = a_sweep(0.7, seed=1)
+    longer = second.trials[0]
+    object.__setattr__(longer, "record", replace(longer.record, training_flops=int(3e9)))
+    evidence_of(second)._read[1] = {}
+    sweeps = [a_sweep(0.3), recorded(second, name="second")]
+    text = " ".join(report_as_markdown(comparison(sweeps, written=0.0)).split())
+    assert "1 configuration trained for unequal FLOPs" in text
+    assert "1 configuration without answers" in text
+    assert "Trained unequally: 1 GFLOP to 3 GFLOP" in text
+
+
+def test_holm_s_correction_says_what_it_covers() -> None:
+    sweeps = [recorded(a_sweep(0.3, seed=n), name=f"s{n}") for n in range(3)]
+    two = report_as_markdown(comparison(sweeps[:2], written=0.0))
+    three = report_as_markdown(comparison(sweeps, written=0.0))
+    assert "over all tables" not in two
+    assert three.count("not over all tables together") == 2
+
+
+def test_sweeps_scored_on_unequal_parts_say_so_below_the_table_and_in_the_chart() -> None:
+    second = a_sweep(0.7)
+    spec = {**second.record.spec, "evaluation": {"confirm_share": 0.5}}
+    page = comparison([a_sweep(0.3), recorded(second, name="b", spec=spec)], written=0.0)
+    told = "Scored on unequal parts"
+    [figure] = page.figures
+    assert told in " ".join(figure.spec["title"]["subtitle"])
+    assert told in report_as_markdown(page)
+
+
+def test_names_of_sweeps_that_are_alike_keep_their_columns_apart() -> None:
+    sweeps = [recorded(a_sweep(0.3), name="x-y"), recorded(a_sweep(0.7, seed=1), name="x_y")]
+    [*_, table] = comparison(sweeps, written=0.0).tables
+    assert {"first_trial", "second_trial", "gain", "gain_low"} <= table.data[0].keys()
+    assert "more_inference_flops" in table.data[0]
+
+
 def other_puzzles(sweep: SweepSummary) -> SweepSummary:
     record = sweep.record
     spec = {**record.spec, "dataset": {"canvas": 10}}
@@ -104,7 +178,33 @@ def test_a_comparison_is_written(make_sweep, tmp_path: Path) -> None:
     assert cli.report(["--compare", *folders, str(empty.root), "--out", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
     assert names == {"comparison.html", "comparison.md", "fronts.png", "fronts.pdf", "tables"}
+    former, foreign = out / "tables" / "common-2.csv", out / "mine.png"
+    for path in (former, foreign, out / ".comparison.html.partial"):
+        path.write_bytes(b"")
     assert cli.main(["compare", *folders, "--out", str(out)]) == 0, "it replaces its own files"
+    assert foreign.exists()
+    assert not former.exists()
+
+
+def test_a_comparison_whose_writer_died_at_any_file_is_written_again(
+    make_sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [str(make_sweep(TrialState.COMPLETE, name=name).root) for name in ("one", "two")]
+    out, whole = tmp_path / "out", writing.write_file
+
+    def dies(path: Path, content: bytes) -> None:
+        whole(path, content)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing, "write_file", dies)
+    assert cli.main(["compare", *folders, "--out", str(out)]) == 130
+    monkeypatch.undo()
+    assert cli.main(["compare", *folders, "--out", str(out)]) == 0
+
+
+def test_a_place_for_a_comparison_is_refused_where_there_is_none(make_sweep) -> None:
+    folder = str(make_sweep(TrialState.COMPLETE).root)
+    assert cli.report([folder, "--out", "elsewhere"]) == 2
 
 
 @pytest.mark.parametrize(

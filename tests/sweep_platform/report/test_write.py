@@ -126,6 +126,27 @@ def test_written_again_it_has_the_news(make_sweep) -> None:
     assert not [path for path in folder.report.iterdir() if path.name.startswith(".")]
 
 
+def test_charts_and_tables_of_a_former_report_go(make_sweep) -> None:
+    folder = make_sweep(COMPLETE)
+    (folder.report / "tables").mkdir(parents=True)
+    former = ["test-time-7.png", "test-time-7.pdf", "tables/test-time.csv", "tables/old.parquet"]
+    for name in (*former, "inside.json", "notes.txt"):
+        (folder.report / name).write_bytes(b"")
+    write_report(folder)
+    assert not [name for name in former if (folder.report / name).exists()]
+    assert {"inside.json", "notes.txt", "front.png"} <= {
+        path.name for path in folder.report.iterdir()
+    }
+
+
+def test_targets_that_are_near_each_other_have_a_column_each(make_sweep) -> None:
+    folder = make_sweep(COMPLETE)
+    rename(folder, spec={**folder.record().spec, "targets": [0.101, 0.102, 0.5]})
+    write_report(folder)
+    [row] = parquet.read_table(folder.report / "tables" / "trials.parquet").to_pylist()
+    assert len([name for name in row if name.startswith("to_")]) == 3
+
+
 def test_hostile_names_stay_text(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE)
     for trial in folder.trials():

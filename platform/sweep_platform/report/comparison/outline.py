@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import altair as alt
 
@@ -10,15 +10,17 @@ from hrm.charts import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION, chart_of
 from puzzle_datasets.common.text import flops
 from sweep_platform.common.text import knobs
 from sweep_platform.report import blocks, parts, tables, wording
-from sweep_platform.report.analysis.difference import Difference, Unknown
+from sweep_platform.report.analysis.difference import Difference
 from sweep_platform.report.analysis.effects import confirmed
+from sweep_platform.report.analysis.evidence import EQUAL
 from sweep_platform.report.analysis.intervals import (
     confirmed_accuracy,
     interval_of,
     measured_accuracy,
 )
 from sweep_platform.report.analysis.points import Point, best, trials_front
-from sweep_platform.report.comparison.pairing import Common, Paired, paired
+from sweep_platform.report.comparison.configurations import configurations
+from sweep_platform.spec.schema import EvaluationSpec
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PINK, SKY)
@@ -36,7 +38,7 @@ def comparison(sweeps: Sequence[SweepSummary], written: float) -> blocks.Outline
         blocks=(
             *_results(sweeps, names),
             *_fronts(sweeps, names),
-            *_common(sweeps, names),
+            *configurations(sweeps, names),
         ),
     )
 
@@ -67,7 +69,30 @@ def _results(sweeps: Sequence[SweepSummary], names: Sequence[str]) -> Iterator[b
         "The best of each, with its 95 % interval: over seeds and tasks where there are three of "
         "each, else Wilson's. One that was confirmed was trained again with fresh seeds; others "
         "were picked on the puzzles that measure them, which flatters the sweep with more trials."
+        f"{_unequal(sweeps)}"
     )
+
+
+def _unequal(sweeps: Sequence[SweepSummary]) -> str:
+    """What keeps accuracies of these sweeps from comparing, in sentences; empty without any."""
+    told = ""
+    if len({sweep.record.dataset.get("fingerprint") for sweep in sweeps}) > 1:
+        told += " Puzzles differ: heights do not compare."
+    complete = [trial for sweep in sweeps for trial in sweep.complete]
+    spent = [trial.record.training_flops for trial in complete]
+    if spent and max(spent) > EQUAL * min(spent):
+        told += f" Trained unequally: {flops(min(spent))} to {flops(max(spent))}."
+    scored = {_scored(sweep) for sweep in sweeps}
+    rows = {trial.final.puzzles for trial in complete if trial.final}
+    if len(scored) > 1 or len(rows) > 1:
+        told += " Scored on unequal parts or views of the puzzles."
+    return told
+
+
+def _scored(sweep: SweepSummary) -> tuple[Any, ...]:
+    """Which puzzles are scored, and in how many views."""
+    asked = EvaluationSpec.model_validate(sweep.record.spec.get("evaluation", {}))
+    return asked.puzzles, asked.views, asked.confirm_share
 
 
 def _result(sweep: SweepSummary, name: str) -> _Result:
@@ -105,10 +130,8 @@ def _fronts(sweeps: Sequence[SweepSummary], names: Sequence[str]) -> Iterator[bl
     if not any(front for _, front in fronts.values()):
         yield blocks.Paragraph("No complete trial of any of them has solved a puzzle.")
         return
-    prints = {sweep.record.dataset.get("fingerprint") for sweep in sweeps}
-    note = "" if len(prints) == 1 else " Puzzles differ: heights do not compare."
     words = "The front of each sweep: share of test puzzles solved against inference FLOPs."
-    yield blocks.Figure("fronts", words, _chart(fronts, note))
+    yield blocks.Figure("fronts", words, _chart(fronts, _unequal(sweeps)))
 
 
 def _chart(fronts: dict[str, tuple[SweepSummary, list[Point]]], note: str) -> parts.Spec:
@@ -140,39 +163,3 @@ def _row(sweep: SweepSummary, name: str, point: Point) -> parts.Spec:
     trial = next(one for one in sweep.complete if one.number == point.trial)
     found = interval_of(sweep, point)
     return {**parts.row(trial, point), "sweep": name, "low": found.low, "high": found.high}
-
-
-def _common(sweeps: Sequence[SweepSummary], names: Sequence[str]) -> Iterator[blocks.Block]:
-    yield blocks.Heading("The same configurations")
-    first, *others = zip(sweeps, names, strict=True)
-    for number, (sweep, name) in enumerate(others, start=1):
-        found = paired(first[0], sweep)
-        if isinstance(found, Unknown):
-            yield blocks.Paragraph(found.reason)
-            continue
-        yield blocks.Paragraph(_introduction(found, first[1], name))
-        stem = "common" if len(others) == 1 else f"common-{number}"
-        yield tables.table(stem, _columns(first[1], name), found.configurations)
-
-
-def _introduction(found: Paired, first: str, second: str) -> str:
-    seeds = "seed and task" if found.same_seeds else "task, not by seed: their seeds differ"
-    differing = "; ".join(found.differing)
-    other = f"They differ in {differing}, in this order: a gain may come from any of these."
-    if not found.differing:
-        other = "All their settings are the same, so that gains are chance."
-    return (
-        f"Complete trials with the same knobs in {first} and {second}, paired by {seeds}. "
-        f"{other} Brackets hold 95 % intervals, p is by Holm's correction over all rows."
-    )
-
-
-def _columns(first: str, second: str) -> tuple[tables.Column[Common], ...]:
-    return (
-        tables.Column("Knobs", lambda one: knobs(one.first.knobs), words=True),
-        tables.number(f"Trial of {first}", lambda one: one.first.number),
-        tables.number(f"Trial of {second}", lambda one: one.second.number),
-        tables.difference(f"Points gained by {second}", lambda one: one.difference),
-        tables.Column("p (Holm)", lambda one: wording.p_value(one.p), data={"p": lambda o: o.p}),
-        tables.Column("Training", lambda one: flops(one.first.record.training_flops)),
-    )

@@ -36,12 +36,16 @@ class Paired:
     Attributes:
         configurations: those with the same knobs, after equal training.
         differing: settings beside the knobs in which these differ, in words.
-        same_seeds: whether replicates of a number have the same seed in both.
+        same_seeds: whether replicates of a number that both have, have the same seed in both.
+        unequal, unanswered: how many more have the same knobs, but unequal training, or no
+            answers to the same puzzles and views.
     """
 
     configurations: tuple[Common, ...]
     differing: tuple[str, ...]
     same_seeds: bool
+    unequal: int
+    unanswered: int
 
 
 def paired(first: SweepSummary, second: SweepSummary) -> Paired | Unknown:
@@ -69,8 +73,13 @@ def paired(first: SweepSummary, second: SweepSummary) -> Paired | Unknown:
             Common(first=a, second=b, difference=gain, p=None if gain.p is None else next(holm))
             for a, b, gain in found
         ),
-        differing=_differing([(a, b) for a, b, _ in found]),
-        same_seeds=all(_seeds(a) == _seeds(b) for a, b, _ in found),
+        differing=(
+            *_differing([(a, b) for a, b, _ in found]),
+            *_unlike(_surroundings(first), _surroundings(second)),
+        ),
+        same_seeds=all(_same_seeds(a, b) for a, b, _ in found),
+        unequal=len(pairs) - len(equal),
+        unanswered=len(equal) - len(found),
     )
 
 
@@ -127,8 +136,23 @@ def _gain(first: Answered | None, second: Answered | None) -> Difference | None:
     return interval(cut[1].solved - cut[0].solved, cut[0].weights)
 
 
-def _seeds(trial: TrialSummary) -> dict[int, int]:
-    return {one.replicate.number: one.replicate.seed for one in trial.measured}
+def _same_seeds(one: TrialSummary, other: TrialSummary) -> bool:
+    """Whether the replicates that both have, by number, have the same seeds."""
+    mine, theirs = (
+        {each.replicate.number: each.replicate.seed for each in trial.measured}
+        for trial in (one, other)
+    )
+    return all(mine[number] == theirs[number] for number in mine.keys() & theirs.keys())
+
+
+def _surroundings(sweep: SweepSummary) -> dict[str, Any]:
+    """What may move accuracies beside the settings of trials: evaluation, code and machine."""
+    record = sweep.record
+    parts = ("git_commit", "versions", "hardware")
+    return {
+        **{f"evaluation.{key}": value for key, value in record.spec.get("evaluation", {}).items()},
+        **dict(wording.leaves({key: record.environment.get(key) for key in parts})),
+    }
 
 
 def _differing(pairs: list[tuple[TrialSummary, TrialSummary]]) -> tuple[str, ...]:

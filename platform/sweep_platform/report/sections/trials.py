@@ -16,32 +16,13 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     if not sweep.trials:
         return
 
-    def state(trial: TrialSummary) -> str:
-        name = _state(sweep, trial.state)
-        return name if trial.complete else f"{name}: {trial.reason}"
-
-    def knob(name: str) -> tables.Column[TrialSummary]:
-        return tables.Column(
-            name,
-            lambda trial: wording.knob(trial.knobs, name),
-            data={name: lambda trial: trial.knobs.get(name)},
-        )
-
-    def reaches(target: float) -> tables.Column[TrialSummary]:
-        return tables.metric("training_flops", lambda t: reached(t, target), f"To {target:.0%}")
-
     columns: tuple[tables.Column[TrialSummary], ...] = (
         tables.number("Trial", lambda trial: trial.number),
-        *map(knob, knob_names(trial.knobs for trial in sweep.trials)),
-        tables.Column(
-            "State",
-            state,
-            words=True,
-            data={"state": lambda t: _state(sweep, t.state), "reason": lambda t: t.reason},
-        ),
+        *map(_knob, knob_names(trial.knobs for trial in sweep.trials)),
+        _states(sweep),
         *_RESULTS,
         *(map(_voted, sorted(OF_VOTES)) if any(trial.votes for trial in sweep.trials) else ()),
-        *map(reaches, sweep.record.spec.get("targets", ())),
+        *map(_reaches, sweep.record.spec.get("targets", ())),
     )
     yield blocks.Heading("All trials")
     yield tables.table("trials", columns, sweep.trials, muted=lambda trial: not trial.complete)
@@ -52,6 +33,34 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "memory is the device's on a GPU; on a CPU it is that of the worker process, which may "
         "have run other trials before."
     )
+
+
+def _knob(name: str) -> tables.Column[TrialSummary]:
+    return tables.Column(
+        name,
+        lambda trial: wording.knob(trial.knobs, name),
+        data={name: lambda trial: trial.knobs.get(name)},
+    )
+
+
+def _states(sweep: SweepSummary) -> tables.Column[TrialSummary]:
+    """A column on how trials stand, with the reason of those that are not complete."""
+
+    def state(trial: TrialSummary) -> str:
+        return _state(sweep, trial.state)
+
+    return tables.Column(
+        "State",
+        lambda trial: state(trial) if trial.complete else f"{state(trial)}: {trial.reason}",
+        words=True,
+        data={"state": state, "reason": lambda trial: trial.reason},
+    )
+
+
+def _reaches(target: float) -> tables.Column[TrialSummary]:
+    """A column on the training FLOPs to an accuracy."""
+    name = f"To {100 * target:g} %"
+    return tables.metric("training_flops", lambda trial: reached(trial, target), name)
 
 
 def _voted(key: str) -> tables.Column[TrialSummary]:

@@ -52,8 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _verb(word: str) -> Callable[[Sequence[str]], int]:
     """What a first word asks for. Raises `InputError` where that is no verb."""
-    from sweep_platform.common.errors import InputError
-
     if word not in _VERBS:
         raise InputError(None, word, suggest(word, _VERBS), problem=f"{shown(word)} is no verb")
     return _VERBS[word]

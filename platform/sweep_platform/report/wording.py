@@ -66,6 +66,16 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def with_p(value: float | None) -> str:
+    """Word a p-value in a sentence.
+
+    >>> with_p(0.0004), with_p(0.04)
+    ('p < 0.001', 'p = 0.040')
+    """
+    told = p_value(value)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
+
+
 def more_flops(value: float) -> str:
     """Word a difference in FLOPs.
 

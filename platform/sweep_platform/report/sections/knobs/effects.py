@@ -59,7 +59,7 @@ def _best_against_worst(ends: Extremes) -> str:
     over = f"{counted(found.seeds, 'seed')} and {counted(found.tasks, 'task')}"
     told = f"{over} are too few to tell that from chance"
     if found.p is not None:
-        told = f"p = {wording.p_value(found.p)} over {over}, not corrected for picking the two"
+        told = f"{wording.with_p(found.p)} over {over}, not corrected for picking the two"
     return (
         f"Trial {ends.best}, the most accurate, differs from trial {ends.worst}, the least "
         f"accurate, by {wording.points(found)} points: {told}."

@@ -50,7 +50,7 @@ def _contrast(one: Interaction) -> str:
 def _chance(found: Difference) -> str:
     if found.p is None:
         return f"(too few to tell from chance: {counted(found.seeds, 'seed')})"
-    return f"(p = {wording.p_value(found.p)}, not corrected)"
+    return f"({wording.with_p(found.p)}, not corrected)"
 
 
 def heat_map(one: Interaction) -> parts.Spec:

@@ -185,15 +185,15 @@ class Sweep:
         that mean met a target of the space, null where it never did. A knob that the trial's model
         has no use for is null.
         """
-        return data.trials(self._folder)
+        return data.trials(self.summary())
 
     def replicates(self) -> pa.Table:
         """One row a replicate: trial, purpose, replicate, seed, state, reason, accuracy, costs."""
-        return data.replicates(self._folder)
+        return data.replicates(self.summary())
 
     def measurements(self) -> pa.Table:
-        """One row a report of a replicate, with every metric that it has; times in Unix ms."""
-        return data.measurements(self._folder)
+        """One row a report of a replicate, with every metric, null where it has none; Unix ms."""
+        return pa.concat_tables(data.measurements(self._folder))
 
     def curves(self) -> pa.Table:
         """One row for each evaluation and number of segments M.
@@ -201,7 +201,7 @@ class Sweep:
         Columns: trial, purpose, replicate, step, training_flops, M, exact_accuracy,
         token_accuracy, inference_flops, puzzles.
         """
-        return data.curves(self._folder)
+        return pa.concat_tables(data.curves(self._folder))
 
     def answers(self) -> pa.Table:
         """One row for each test puzzle, or view of one, in each evaluation of each replicate.

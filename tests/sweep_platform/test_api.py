@@ -16,9 +16,10 @@ from trackers import replicates_of
 from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
+from sweep_platform.report import data
 from sweep_platform.space.space_file import Setting
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SessionEnd
+from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialState
 
 STATES = (TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)
@@ -96,6 +97,15 @@ def test_an_export_holds_the_same_tables(answered_sweep: Path, tmp_path: Path, f
         assert found["trial"].to_pylist() == expected["trial"].to_pylist()
     solved = read(tmp_path / "out" / f"answers.{form}")["solved"].to_pylist()
     assert solved[:5] == [False, True, True, False, True]
+
+
+def test_tables_of_reports_come_trial_by_trial(answered_sweep: Path) -> None:
+    sweep = SweepFolder(answered_sweep)
+    for pieces in (data.measurements, data.curves, data.answers):
+        empty, *each = pieces(sweep)
+        assert empty.num_rows == 0
+        assert [set(piece["trial"].to_pylist()) for piece in each] == [{0}, {1}]
+        assert {piece.schema for piece in each} == {empty.schema}
 
 
 def test_an_export_replaces_its_own_files_alone(answered_sweep: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sweep_platform.common.arrow import Tables, write_csv, write_parquet
 from sweep_platform.common.errors import InputError
 from sweep_platform.report.data import TABLES
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.summary import summarize
 
 _WRITERS: dict[str, Callable[[Tables, BinaryIO], None]] = {
     "csv": write_csv,
@@ -27,12 +28,12 @@ def export(sweep: SweepFolder, folders: Mapping[str, Path]) -> list[Path]:
         raise InputError("csv", None, "name a folder by --csv or --parquet")
     for form, folder in folders.items():
         _require_free(form, folder)
-    written = []
+    written, summary = [], summarize(sweep)
     for form, folder in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
         for name, pieces in TABLES.items():
             path = folder / f"{name}.{form}"
-            write_whole(path, partial(_WRITERS[form], pieces(sweep)))
+            write_whole(path, partial(_WRITERS[form], pieces(sweep, summary)))
             written.append(path)
     return written
 

@@ -15,8 +15,12 @@ Tables = Iterable[pa.Table]
 def arrow_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """A table of rows; a column is there if any row has it. Mixed kinds become text.
 
+    Numbers that no column of whole numbers holds, such as FLOPs, become floats.
+
     >>> arrow_table([{"a": 1}, {"a": "x", "b": 2.0}]).to_pylist()
     [{'a': '1', 'b': None}, {'a': 'x', 'b': 2.0}]
+    >>> arrow_table([{"a": 2**64}, {"a": 0.5}]).to_pylist()
+    [{'a': 1.8446744073709552e+19}, {'a': 0.5}]
     """
     listed = list(rows)
     names = list(dict.fromkeys(name for row in listed for name in row))
@@ -27,6 +31,8 @@ def _column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        if all(value is None or type(value) in (int, float) for value in values):
+            return pa.array([None if value is None else float(value) for value in values])
         return pa.array([None if value is None else str(value) for value in values])
 
 

@@ -57,7 +57,10 @@ def require_time(spec: SweepSpec, slots: int) -> None:
 
 
 def planned_jobs(spec: SweepSpec, points: int) -> PlannedJobs:
-    """The jobs of a sweep of so many points, if none is stopped early."""
+    """The jobs of a sweep of so many points, if none is stopped early.
+
+    Confirming ones are the most there can be: a base among the best is confirmed once.
+    """
     tries = len(nuisance_points(spec))
     again = math.ceil(tries / 2)  # a single one left has nobody to be compared with
     tune = points * (tries + (again if again > 1 else 0)) if tries > 1 else 0

@@ -144,7 +144,7 @@ def _trials(plan: Plan) -> str:
         for count, verb in (
             (jobs.tune, "to tune"),
             (jobs.measure, "to measure"),
-            (jobs.confirm, "to confirm"),
+            (jobs.confirm, "at most to confirm"),
         )
         if count
     ]

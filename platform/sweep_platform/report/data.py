@@ -1,6 +1,7 @@
 """A sweep as Arrow tables, which join by `trial`, and by `purpose` and `replicate` below that."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +12,13 @@ from puzzle_datasets.common.text import exact
 from sweep_platform.common.arrow import arrow_table
 from sweep_platform.report.analysis.answers import answers_of
 from sweep_platform.report.analysis.targets import reached
-from sweep_platform.spec.metrics import measured
+from sweep_platform.spec.metrics import METRICS, measured
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.replicate import Replicate
-from sweep_platform.store.summary import summarize
+from sweep_platform.store.summary import SweepSummary
 
 
-def trials(folder: SweepFolder) -> pa.Table:
+def trials(summary: SweepSummary) -> pa.Table:
     """One row a trial; see `Sweep.trials`."""
-    summary = summarize(folder)
     targets = summary.record.spec.get("targets", ())
     return arrow_table(
         {
@@ -40,7 +39,7 @@ def trials(folder: SweepFolder) -> pa.Table:
     )
 
 
-def replicates(folder: SweepFolder) -> pa.Table:
+def replicates(summary: SweepSummary) -> pa.Table:
     """One row a replicate, of any purpose; see `Sweep.replicates`."""
     return arrow_table(
         {
@@ -54,53 +53,85 @@ def replicates(folder: SweepFolder) -> pa.Table:
             "training_flops": float(one.last.training_flops) if one.last else None,
             "device_seconds": one.last.device_seconds if one.last else None,
         }
-        for trial in summarize(folder).trials
+        for trial in summary.trials
         for one in trial.replicates
     )
 
 
-def measurements(folder: SweepFolder) -> pa.Table:
-    """One row a report of a replicate; see `Sweep.measurements`."""
-    return arrow_table(
-        {
-            "trial": trial,
-            "purpose": replicate.purpose.value,
-            "replicate": replicate.number,
-            "step": measurement.progress.step,
-            "time_ms": measurement.time_ms,
-            **measured(measurement.progress),
-        }
-        for trial, replicate, measurement in _measurements(folder)
-    )
+def measurements(folder: SweepFolder) -> Iterator[pa.Table]:
+    """One row a report of a replicate, trial by trial; see `Sweep.measurements`."""
+    return _by_trial(folder, _MEASUREMENTS, _measurement)
 
 
-def curves(folder: SweepFolder) -> pa.Table:
-    """One row for each evaluation and number of segments M; see `Sweep.curves`."""
-    return arrow_table(
-        {
-            "trial": trial,
-            "purpose": replicate.purpose.value,
-            "replicate": replicate.number,
-            "step": measurement.progress.step,
-            "training_flops": float(measurement.progress.training_flops),
+def _measurement(measurement: Measurement) -> Iterator[dict[str, Any]]:
+    yield {
+        "step": measurement.progress.step,
+        "time_ms": measurement.time_ms,
+        **measured(measurement.progress),
+    }
+
+
+def curves(folder: SweepFolder) -> Iterator[pa.Table]:
+    """One row for each evaluation and number of segments M, by trial; see `Sweep.curves`."""
+    return _by_trial(folder, _CURVES, _curve)
+
+
+def _curve(measurement: Measurement) -> Iterator[dict[str, Any]]:
+    progress, curve = measurement.progress, measurement.progress.curve
+    for index, accuracy in enumerate(curve.exact_accuracy if curve else ()):
+        assert curve is not None
+        yield {
+            "step": progress.step,
+            "training_flops": float(progress.training_flops),
             "M": index + 1,
             "exact_accuracy": accuracy,
             "token_accuracy": curve.token_accuracy[index],
             "inference_flops": float(curve.inference_flops[index]),
             "puzzles": curve.puzzles,
         }
-        for trial, replicate, measurement in _measurements(folder)
-        if (curve := measurement.progress.curve)
-        for index, accuracy in enumerate(curve.exact_accuracy)
-    )
 
 
-def _measurements(folder: SweepFolder) -> Iterator[tuple[int, Replicate, Measurement]]:
+def _by_trial(
+    folder: SweepFolder,
+    schema: pa.Schema,
+    rows: Callable[[Measurement], Iterator[dict[str, Any]]],
+) -> Iterator[pa.Table]:
+    """A table of each trial: the rows of each report, with the replicate that made it."""
+    yield schema.empty_table()
     for trial in folder.trials():
-        number = trial.record().number
+        number, found = trial.record().number, []
         for one in trial.replicates():
-            replicate = one.replicate()
-            yield from ((number, replicate, each) for each in one.measurements())
+            owner = one.replicate()
+            keys = {
+                "trial": number,
+                "purpose": owner.purpose.value,
+                "replicate": owner.number,
+            }
+            found += [{**keys, **row} for each in one.measurements() for row in rows(each)]
+        yield pa.Table.from_pylist(found, schema=schema)
+
+
+_OWNER = {"trial": pa.int64(), "purpose": pa.string(), "replicate": pa.int64(), "step": pa.int64()}
+
+_MEASUREMENTS = pa.schema(
+    {
+        **_OWNER,
+        "time_ms": pa.int64(),
+        **{metric.key: pa.float64() for metric in METRICS if metric.path},
+    }
+)
+
+_CURVES = pa.schema(
+    {
+        **_OWNER,
+        "training_flops": pa.float64(),
+        "M": pa.int64(),
+        "exact_accuracy": pa.float64(),
+        "token_accuracy": pa.float64(),
+        "inference_flops": pa.float64(),
+        "puzzles": pa.int64(),
+    }
+)
 
 
 def answers(folder: SweepFolder) -> Iterator[pa.Table]:
@@ -119,10 +150,7 @@ def answers(folder: SweepFolder) -> Iterator[pa.Table]:
 
 _ANSWERS = pa.schema(
     {
-        "trial": pa.int64(),
-        "purpose": pa.string(),
-        "replicate": pa.int64(),
-        "step": pa.int64(),
+        **_OWNER,
         "training_flops": pa.float64(),
         "puzzle": pa.int64(),
         "view": pa.int64(),
@@ -146,11 +174,11 @@ def _digits(lists: pa.ListArray) -> pa.Array:
     )
 
 
-TABLES: dict[str, Callable[[SweepFolder], Iterable[pa.Table]]] = {
-    "trials": lambda folder: [trials(folder)],
-    "replicates": lambda folder: [replicates(folder)],
-    "curves": lambda folder: [curves(folder)],
-    "measurements": lambda folder: [measurements(folder)],
-    "answers": answers,
+TABLES: dict[str, Callable[[SweepFolder, SweepSummary], Iterable[pa.Table]]] = {
+    "trials": lambda folder, summary: [trials(summary)],
+    "replicates": lambda folder, summary: [replicates(summary)],
+    "curves": lambda folder, summary: curves(folder),
+    "measurements": lambda folder, summary: measurements(folder),
+    "answers": lambda folder, summary: answers(folder),
 }
-"""Each table by its name, in pieces: the answers of a large sweep are more than memory holds."""
+"""Each table by its name, in pieces: those of a large sweep are more than memory holds."""

@@ -62,15 +62,17 @@ def solved(read: Callable[[T], Point | None], name: str = "{}") -> Column[T]:
 
 
 def interval(read: Callable[[T], Interval | None]) -> Column[T]:
-    """Column of the 95 % interval of an accuracy."""
+    """Column of the 95 % interval of an accuracy; files say whether it is over seeds."""
 
-    def end(key: str) -> Callable[[T], float | None]:
+    def part(key: str) -> Callable[[T], float | None]:
         return lambda one: getattr(found, key) if (found := read(one)) else None
 
     def cell(one: T) -> str:
         return found.words if (found := read(one)) else wording.NOTHING
 
-    return Column("95 % interval", cell, data={"low": end("low"), "high": end("high")})
+    return Column(
+        "95 % interval", cell, data={key: part(key) for key in ("low", "high", "over_seeds")}
+    )
 
 
 def difference(

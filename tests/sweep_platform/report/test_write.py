@@ -102,6 +102,7 @@ def test_tables_hold_numbers_where_the_page_has_words(make_sweep) -> None:
     assert (trials[2]["N"], trials[2]["state"]) == (last.knobs["N"], "stopped")
     front = parquet.read_table(tables / "front.parquet").to_pylist()
     assert all(row["low"] <= row["exact_accuracy"] <= row["high"] for row in front)
+    assert not any(row["over_seeds"] for row in front), "each trial has one seed"
 
 
 def test_the_page_loads_nothing(make_sweep) -> None:
@@ -137,6 +138,16 @@ def test_charts_and_tables_of_a_former_report_go(make_sweep) -> None:
     assert {"inside.json", "notes.txt", "front.png"} <= {
         path.name for path in folder.report.iterdir()
     }
+
+
+def test_flops_beyond_64_bits_stay_numbers(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE)
+    first = folder.trials()[0]
+    first.create(replace(first.record(), inference_flops=10**25, training_flops=10**25))
+    write_report(folder)
+    for name, column in (("trials", "inference_flops"), ("plan", "spent")):
+        table = parquet.read_table(folder.report / "tables" / f"{name}.parquet")
+        assert all(isinstance(one, int | float) for one in table[column].to_pylist())
 
 
 def test_targets_that_are_near_each_other_have_a_column_each(make_sweep) -> None:

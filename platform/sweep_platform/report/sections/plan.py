@@ -62,7 +62,8 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     note = ", those without a recorded end up to their last measurement" if killed else ""
     yield blocks.Paragraph(
         "Planned is what the budget pays for if no trial is stopped early or fails and the space "
-        "has as many. Training is without evaluations; time on the clock is over "
+        "has as many; of replicates that confirm it is the most there can be. Training is without "
+        "evaluations; time on the clock is over "
         f"{counted(len(sweep.sessions), 'session')}{note}. {_gaps(sweep)}"
     )
 

@@ -8,7 +8,8 @@ import altair as alt
 from hrm.charts import chart_of, compute_axis
 from puzzle_datasets.common.text import counted, flops
 from sweep_platform.report import blocks, parts, wording
-from sweep_platform.report.analysis.compute.learning import learning_curve
+from sweep_platform.report.analysis.compute.learning import bands
+from sweep_platform.report.analysis.compute.scaling import Estimate
 from sweep_platform.report.analysis.points import curve_points, knob_names, points, trials_front
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.summary import SweepSummary, TrialSummary
@@ -51,15 +52,16 @@ def segments_chart(sweep: SweepSummary) -> parts.Spec:
 def training_chart(sweep: SweepSummary) -> parts.Spec:
     """Every evaluation of each trial, against training FLOPs."""
     banded = _banded(sweep)
+    of_trial = {one.number: bands(one) if one.number in banded else {} for one in sweep.trials}
     rows = [
         {
             **parts.row(trial, curve_points(trial.number, evaluation.curve)[-1]),
             "flops": evaluation.training_flops,
             "cost": f"{flops(evaluation.training_flops)} of training",
-            **band,
+            **_ends(of_trial[trial.number].get(evaluation.training_flops)),
         }
         for trial in sweep.trials
-        for evaluation, band in zip(trial.evaluations, _band(trial, banded), strict=True)
+        for evaluation in trial.evaluations
     ]
     x = compute_axis(parts.axis_title("training_flops"), log=False)
     return _lines(sweep, rows, x, "Each trial in the course of its training")
@@ -94,15 +96,9 @@ def _seeds(trial: TrialSummary) -> int:
     return sum(one.final is not None for one in trial.measured)
 
 
-def _band(trial: TrialSummary, banded: set[int]) -> list[parts.Spec]:
-    """The ends of a trial's band at each evaluation; nothing where it has none."""
-    if trial.number not in banded:
-        return [{}] * len(trial.evaluations)
-    bands = [learned.band for learned in learning_curve(trial)]
-    return [
-        {} if one is None else {"low": max(0.0, one.low), "high": min(1.0, one.high)}
-        for one in bands
-    ]
+def _ends(band: Estimate | None) -> parts.Spec:
+    """The ends of a band, cut at what an accuracy can be; nothing where there is none."""
+    return {} if band is None else {"low": max(0.0, band.low), "high": min(1.0, band.high)}
 
 
 def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> parts.Spec:
@@ -128,8 +124,8 @@ def _lines(sweep: SweepSummary, rows: list[parts.Spec], x: alt.X, text: str) -> 
     names = parts.labels(list(ends.values()), "#{trial}").encode(x=x, y=y)
     title = alt.ExprRef(f"'{text}, coloured by ' + by")
     note = "Number: trial on the front. Dashed: less training."
-    bands = [_area(base, x)] if any("high" in fields for fields in rows) else []
-    drawn = alt.layer(lines.add_params(by, hovered), *bands, names)
+    areas = [_area(base, x)] if any("high" in fields for fields in rows) else []
+    drawn = alt.layer(lines.add_params(by, hovered), *areas, names)
     return parts.finished(drawn, title, note, **parts.WIDE)
 
 

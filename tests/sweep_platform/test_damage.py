@@ -317,6 +317,44 @@ def test_a_replicate_that_is_gone_is_missed(
         Sweep.open(sweep.root).report()
 
 
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (shutil.rmtree, "lacks some of the 3 replicates that it had"),
+        (lambda one: (shutil.rmtree(one), one.write_text("")), "is no folder, in the place of"),
+        (lambda one: (one / "run.json").unlink(), "run.json does not exist"),
+        (lambda one: (one / "metrics.jsonl").unlink(), "lacks the evaluation at the end"),
+        (lambda one: cut(one / "metrics.jsonl", 1), "lacks the evaluation at the end"),
+        (lambda one: cut(one / "metrics.jsonl", 2), "lacks the evaluation at the end"),
+    ],
+)
+def test_a_last_replicate_that_is_not_whole_is_missed(
+    make_sweep: Callable[..., SweepFolder], change: Callable[[Path], object], part: str
+) -> None:
+    sweep = make_sweep(COMPLETE, replicates=3)
+    sweep.session_ended(SessionEnd.DONE)
+    sweep.session_told()
+    clock_seconds(sweep)
+    change(sweep.trials()[0].root / "measure-2")
+    for read in (lambda: Sweep.open(sweep.root).trials(), lambda: clock_seconds(sweep)):
+        with pytest.raises(UserError, match=part):
+            read()
+
+
+def cut(file: Path, lines: int) -> None:
+    """Drop the last lines of a file."""
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-lines]))
+
+
+def test_a_file_in_the_place_of_the_trials_is_named(
+    make_sweep: Callable[..., SweepFolder],
+) -> None:
+    sweep = make_sweep()
+    (sweep.root / "trials").write_text("")
+    with pytest.raises(UserError, match="trials is no folder"):
+        Sweep.open(sweep.root).trials()
+
+
 def test_what_a_driver_leaves_that_dies_before_a_trial_is_no_trial(sound: Path) -> None:
     folder = SweepFolder(sound)
     (sound / "trials" / "0002-ffffffffff").mkdir()

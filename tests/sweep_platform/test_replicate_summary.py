@@ -101,7 +101,7 @@ def test_a_trial_without_an_end_stands_as_its_replicates_do(
     sweep, trial, states: tuple[TrialState | None, ...], expected: TrialState
 ) -> None:
     for number, state in enumerate(states):
-        told(trial, number, (10, 0.0), state=state)
+        told(trial, number, (100 if state is COMPLETE else 10, 0.0), state=state)
     assert only(sweep).state is expected
     assert only(sweep).ended is None
 

@@ -4,6 +4,7 @@ A folder that was copied in from another sweep, or renamed, would else be counte
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from hrm.config import ConfigError
@@ -18,6 +19,7 @@ from sweep_platform.store.trial import (
     TrialRecord,
     TrialState,
 )
+from sweep_platform.store.trial_summary import ReplicateSummary
 
 _REMEDY = "restore it, or put the folder back where it was"
 
@@ -49,11 +51,19 @@ def own_replicate(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolde
 
 
 def own_trials(sweep: SweepFolder, sessions: Sequence[Session]) -> list[TrialFolder]:
-    """The trials of a sweep. Raises `InputError`: there were more when a session ended."""
+    """The trials of a sweep.
+
+    Raises `InputError`: there were more, or more replicates of one, when a session ended.
+    """
     trials = sweep.trials()
     if len(trials) < (before := max((one.trials or 0 for one in sessions), default=0)):
         problem = f"holds {len(trials)} of the {counted(before, 'trial')} that there were"
         raise InputError.of(sweep.root / "trials", problem, PUT_BACK)
+    counts = zip_longest(*(one.replicates for one in sessions), fillvalue=0)
+    for trial, each in zip(trials, counts, strict=False):
+        if len(trial.replicates()) < (before := max(each)):
+            problem = f"lacks some of the {counted(before, 'replicate')} that it had"
+            raise InputError.of(trial.root, problem, _REMEDY)
     return trials
 
 
@@ -71,6 +81,15 @@ def require_replicates(
             raise ConfigError.of(trial.root, problem, _REMEDY)
     if end.state is TrialState.COMPLETE and not found:
         raise ConfigError.of(trial.root, "is complete and has no replicate", _REMEDY)
+
+
+def require_reports(folder: ReplicateFolder, replicate: ReplicateSummary) -> None:
+    """Raise `ConfigError` where a replicate is complete and its reports are not."""
+    last = replicate.last
+    if not replicate.complete or (last and last.step >= last.total_steps and last.curve):
+        return
+    problem = "lacks the evaluation at the end of a complete training"
+    raise ConfigError.of(folder.metrics, problem, _REMEDY)
 
 
 def _require_same(

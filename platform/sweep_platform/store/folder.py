@@ -91,14 +91,15 @@ class SweepRecord:
 class Session:
     """One driver's work on a sweep; `ended` and `end` stay None if it was killed.
 
-    `trials` is how many there were at its end, None in older records; `told` is true once the
-    tracker has all that the folder has.
+    `trials` is how many there were at its end, `replicates` how many each had, by its number; None
+    and none in older records. `told` is true once the tracker has all that the folder has.
     """
 
     started: Moment
     ended: Moment | None = None
     end: SessionEnd | None = None
     trials: Count | None = None
+    replicates: tuple[Count, ...] = ()
     told: bool = False
 
 
@@ -110,20 +111,34 @@ class _Noted:
     ended: Moment | None = None
     end: SessionEnd | None = None
     trials: Count | None = None
+    replicates: tuple[Count, ...] = ()
     told: bool = False
 
 
 class SweepFolder:
     """Files of one sweep.
 
-    `journal` is the Optuna study's, `report` the folder of the report, `lock` held by the one
-    driver that runs the sweep, `checkpoints` the address of the store that keeps them.
+    `journal` is the Optuna study's, `lock` held by the one driver that runs the sweep,
+    `checkpoints` the address of the store that keeps them.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.journal, self.report = root / "study.journal", root / "report"
+        self.journal = root / "study.journal"
         self.lock, self.checkpoints = root / "lock", str((root / "trials").absolute())
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report; see `require_no_link`."""
+        self.require_no_link()
+        return self.root / "report"
+
+    def require_no_link(self) -> None:
+        """Raise `InputError` where the report would replace files that a link leads to."""
+        for place in (self.root / "report", self.root / "report" / "tables"):
+            if place.is_symlink():
+                problem = "is a link, which no report is written through"
+                raise InputError.of(place, problem, "remove the link")
 
     def exists(self) -> bool:
         """Whether a sweep was created here."""
@@ -168,6 +183,8 @@ class SweepFolder:
     def _in_trials(self) -> list[Path]:
         """What people see in the folder of trials."""
         place = self.root / "trials"
+        if place.exists() and not place.is_dir():
+            raise InputError.of(place, "is no folder", PUT_BACK)
         return [path for path in place.glob("*") if not path.name.startswith(".")]
 
     def session_started(self) -> None:
@@ -175,10 +192,11 @@ class SweepFolder:
         self._note({"started": time.time()})
 
     def session_ended(self, end: SessionEnd) -> None:
-        """Note how the driver ended, and how many trials there are if that can be told."""
+        """Note how the driver ended, and what trials there are if that can be told."""
         content: dict[str, Any] = {"ended": time.time(), "end": end}
         with suppress(OSError, UserError):  # the report tells of a trial that is missing
-            content["trials"] = len(self.trials())
+            counts = [len(trial.replicates()) for trial in self.trials()]
+            content |= {"trials": len(counts), "replicates": counts}
         self._note(content)
 
     def session_told(self) -> None:
@@ -201,9 +219,8 @@ class SweepFolder:
             elif sessions and one.told:
                 sessions[-1] = replace(sessions[-1], told=True)
             elif sessions:
-                sessions[-1] = replace(
-                    sessions[-1], ended=one.ended, end=one.end, trials=one.trials
-                )
+                ended = replace(sessions[-1], ended=one.ended, end=one.end)
+                sessions[-1] = replace(ended, trials=one.trials, replicates=one.replicates)
         return sessions
 
 
@@ -239,6 +256,7 @@ def owned(folder: SweepFolder) -> Iterator[None]:
     Raises `InputError`: it cannot be written, or another driver owns it.
     """
     made = _make(folder.root)
+    folder.require_no_link()
     with ExitStack() as held:
         try:
             held.enter_context(exclusive(folder.lock, wait=False))

@@ -13,6 +13,7 @@ from sweep_platform.store.belonging import (
     own_replicate,
     own_trials,
     require_replicates,
+    require_reports,
 )
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Replicate
@@ -125,6 +126,7 @@ def _summarize_trial(
     ]
     for one, replicate in zip(folders, replicates, strict=True):
         _require_segments(one, replicate, record)
+        require_reports(one, replicate)
     moments += [outcome.ended] if outcome else []
     return TrialSummary(
         record=record,

@@ -107,6 +107,17 @@ class ReplicateFolder(RunFiles):
         """The replicate's label, such as "measure-0"."""
         return self.root.name
 
+    def is_begun(self) -> bool:
+        """Whether it tells what is trained there; a driver may die before it does.
+
+        Raises `ConfigError`: it is no folder, or its record is gone.
+        """
+        if not self.root.is_dir():
+            raise ConfigError.of(self.root, "is no folder, in the place of a replicate", _RESTORE)
+        if not self.exists() and self.metrics.exists():
+            raise ConfigError.of(self._run, "does not exist", _RESTORE)
+        return self.exists()
+
     def create(self, record: TrialRecord, replicate: Replicate) -> None:
         """Write what is trained, before it starts."""
         place = {"number": record.number, "signature": record.signature}
@@ -195,7 +206,10 @@ class TrialFolder:
         return ReplicateFolder(self.root / label)
 
     def replicates(self, *purposes: Purpose) -> list[ReplicateFolder]:
-        """Replicates that were begun, of these purposes or of any, by purpose and number."""
+        """Replicates that were begun, of these purposes or of any, by purpose and number.
+
+        Raises `ConfigError` where what has a replicate's name is none.
+        """
         wanted = purposes or tuple(Purpose)
         found = [
             (wanted.index(purpose), int(number), path.name)
@@ -204,7 +218,7 @@ class TrialFolder:
             if purpose in wanted
         ]
         folders = (self.replicate(name) for *_, name in sorted(found))
-        return [folder for folder in folders if folder.exists()]
+        return [folder for folder in folders if folder.is_begun()]
 
 
 def _parts(name: str) -> tuple[Purpose | None, str]:

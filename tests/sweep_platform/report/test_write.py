@@ -13,7 +13,7 @@ from pyarrow import csv, parquet
 from sweep_platform.common.errors import InputError
 from sweep_platform.report import write_report, writing
 from sweep_platform.report.blocks import Figure, Outline
-from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 
@@ -207,3 +207,18 @@ def test_names_of_files_that_are_not_plain_or_come_twice_are_our_fault(names: li
     figures = tuple(Figure(name, "words", {"mark": "bar"}) for name in names)
     with pytest.raises(AssertionError):
         writing._contents(Outline("title", "status", figures), "report")
+
+
+@pytest.mark.parametrize("name", ["report", "report/tables"])
+def test_no_report_is_written_through_a_link(make_sweep, tmp_path: Path, name: str) -> None:
+    sweep = make_sweep(TrialState.COMPLETE)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = sweep.root / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(elsewhere)
+    for write in (lambda: write_report(sweep), owned(sweep).__enter__):
+        with pytest.raises(InputError) as caught:
+            write()
+        assert caught.value.field == str(link)
+    assert not list(elsewhere.iterdir())

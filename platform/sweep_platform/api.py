@@ -210,7 +210,7 @@ class Sweep:
         "011" where the second and the third answer were right. Large sweeps have millions of
         rows: `export` holds one trial at a time.
         """
-        return pa.concat_tables(data.answers(self._folder))
+        return pa.concat_tables(data.answers(self.summary()))
 
     def export(
         self, *, csv: Path | str | None = None, parquet: Path | str | None = None

@@ -72,6 +72,10 @@ def test_a_large_file_is_no_hole(tmp_path: Path) -> None:
         assert len(stream.read()) == SMALL + 1
 
 
+def test_a_character_of_two_halves_is_whole() -> None:
+    assert parse_json(r'["\ud83d\ude00", "\\ud800"]') == ["\U0001f600", "\\ud800"]
+
+
 @pytest.mark.parametrize("one", ["[0]", "{}", '{"a":0}', '"ab"'])
 def test_what_takes_too_much_memory_is_refused_before_it_is_made(one: str) -> None:
     with pytest.raises(MisfitError, match="of memory once it is read"):
@@ -147,6 +151,8 @@ def test_a_record_whose_numbers_have_no_bounds_is_our_mistake(hint: Any) -> None
         (b"1e999", "holds 1e999, which is no finite number"),
         (b'{"a": 1, "b": 2, "a": 3}', "has the key 'a' twice"),
         (b'{"a": [{"b": 2, "b": 2}]}', "has the key 'b' twice"),
+        (rb'{"a": [{"b": "\udc80"}]}', "holds half of a character in 'a[0].b', which is no text"),
+        (rb'{"a\uD800": 1}', "holds half of a character in 'a\\ud800', which is no text"),
         (b"[]", "holds no JSON object"),
         (b" " * 10_001, "holds 10 kB, over the 10 kB it may"),
         (b'{"format": 3}', "is of format 3, and this version reads format 2"),

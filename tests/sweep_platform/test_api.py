@@ -13,6 +13,7 @@ from pyarrow import csv, parquet
 from sweep_builders import answers, tell_answers
 from trackers import replicates_of
 
+from puzzle_datasets.common.errors import UserError
 from sweep_platform import Sweep, cli, run_sweep
 from sweep_platform.api import Space, _request
 from sweep_platform.common.errors import InputError
@@ -118,6 +119,26 @@ def test_an_export_replaces_its_own_files_alone(answered_sweep: Path, tmp_path: 
         with pytest.raises(InputError):
             sweep.export(**wrong)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_an_export_that_fails_leaves_the_former_one_whole(
+    answered_sweep: Path, tmp_path: Path
+) -> None:
+    sweep = Sweep.open(answered_sweep)
+    sweep.export(csv=tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    *_, damaged = sorted(answered_sweep.glob("trials/*/answers.parquet"))
+    damaged.write_bytes(b"damaged")
+    with pytest.raises(UserError, match=damaged.name):
+        sweep.export(csv=tmp_path / "out", parquet=tmp_path / "new")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert not list((tmp_path / "new").glob("*"))
+    (tmp_path / "out" / ".csv.partial").mkdir()  # as a process leaves it that was killed
+    (tmp_path / "out" / ".csv.partial" / "trials.csv").write_text("half")
+    damaged.unlink()
+    (tmp_path / "out" / "trials.csv").unlink()
+    assert len(sweep.export(csv=tmp_path / "out")) == 5
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in before}
 
 
 def test_the_figure_of_the_readme_is_drawn(

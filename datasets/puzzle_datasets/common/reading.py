@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -235,26 +236,47 @@ def path_from(name: str, value: object, error: type[UserError]) -> Path:
 def parse_json(text: str) -> Any:
     """Return what JSON holds; raise `MisfitError`, said of the text.
 
-    Numbers are finite, whole ones have `MOST_DIGITS` at most, and objects have each key once; what
-    takes more than about `MOST_MEMORY` is refused before it is made.
+    Numbers are finite, whole ones have `MOST_DIGITS` at most, objects have each key once, and no
+    text holds half of a character. What takes more than about `MOST_MEMORY` is refused before it
+    is made.
     """
     lists, mappings, marks = map(text.count, '[{"')
     memory = _LIST * lists + _MAPPING * mappings + _TEXT * marks // 2
     if memory > MOST_MEMORY:
         raise MisfitError(f"would take {byte_size(memory)} of memory once it is read")
     try:
-        return json.loads(
+        content = json.loads(
             text,
             parse_constant=_finite,
             parse_float=_finite,
             parse_int=_whole,
             object_pairs_hook=_once,
         )
+        if _ESCAPED_HALF.search(text) or _HALF.search(text):
+            _require_whole(content, "")
+        return content
     except RecursionError:
         raise MisfitError("is nested too deep") from None
     except ValueError as error:
         reason = error if isinstance(error, MisfitError) else MisfitError("is no JSON")
         raise reason from None
+
+
+_HALF, _ESCAPED_HALF = re.compile(r"[\ud800-\udfff]"), re.compile(r"\\u[dD][89a-fA-F]")
+"""Halves of a character: alone, they are no text that a file can hold."""
+
+
+def _require_whole(content: Any, key: str) -> None:
+    """Raise `MisfitError` for a text, or a key, with half of a character."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            _require_whole(name, f"{key}.{name}" if key else name)
+            _require_whole(value, f"{key}.{name}" if key else name)
+    elif isinstance(content, list):
+        for number, value in enumerate(content):
+            _require_whole(value, f"{key}[{number}]")
+    elif isinstance(content, str) and _HALF.search(content):
+        raise MisfitError(f"holds half of a character in {shown(key)}, which is no text")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -134,10 +134,9 @@ _CURVES = pa.schema(
 )
 
 
-def answers(folder: SweepFolder) -> Iterator[pa.Table]:
+def answers(summary: SweepSummary) -> Iterator[pa.Table]:
     """One row for each puzzle of each evaluation, trial by trial; see `Sweep.answers`."""
     yield _ANSWERS.empty_table()
-    summary = summarize(folder)
     for trial in summary.trials:
         rows = answers_of(summary, trial)
         lists = rows["solved"].combine_chunks()
@@ -179,6 +178,6 @@ TABLES: dict[str, Callable[[SweepFolder, SweepSummary], Iterable[pa.Table]]] = {
     "replicates": lambda folder, summary: [replicates(summary)],
     "curves": lambda folder, summary: curves(folder),
     "measurements": lambda folder, summary: measurements(folder),
-    "answers": lambda folder, summary: answers(folder),
+    "answers": lambda folder, summary: answers(summary),
 }
 """Each table by its name, in pieces: those of a large sweep are more than memory holds."""

@@ -15,7 +15,7 @@ from sweep_platform.api import Sweep
 from sweep_platform.common.errors import InputError
 from sweep_platform.report.analysis.answers import answered
 from sweep_platform.report.analysis.evidence import evidence_of
-from sweep_platform.report.data import TABLES
+from sweep_platform.report.data import answers as answers_table
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import summarize
@@ -118,7 +118,7 @@ def test_answers_of_another_trial_are_refused(told: SweepFolder) -> None:
     shutil.copy(one, two)
     summary = summarize(told)
     for read in (
-        lambda: list(TABLES["answers"](told)),
+        lambda: list(answers_table(summarize(told))),
         lambda: evidence_of(summary).accuracy(summary.trials[1], Purpose.MEASURE),
     ):
         with pytest.raises(InputError, match="tells other accuracies of measure-0") as caught:
@@ -142,7 +142,7 @@ def test_answers_that_no_report_tells_of_are_refused(told: SweepFolder, change: 
     name, column = columns.get(change, ("solved", pa.array(lists, rows["solved"].type)))
     pq.write_table(rows.set_column(rows.column_names.index(name), name, column), trial.answers)
     with pytest.raises(InputError, match="tells other accuracies"):
-        list(TABLES["answers"](told))
+        list(answers_table(summarize(told)))
 
 
 def test_answers_may_be_ahead_of_the_reports_of_a_replicate_that_goes_on(
@@ -153,4 +153,4 @@ def test_answers_may_be_ahead_of_the_reports_of_a_replicate_that_goes_on(
     tell_answers(trial, "measure-0", answers(100, [True, False]))
     lines = trial.replicate("measure-0").metrics.read_text().splitlines(keepends=True)
     trial.replicate("measure-0").metrics.write_text("".join(lines[:-1]))
-    assert sum(len(table) for table in TABLES["answers"](sweep)) == 2
+    assert sum(len(table) for table in answers_table(summarize(sweep))) == 2

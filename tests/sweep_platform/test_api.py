@@ -21,6 +21,7 @@ from sweep_platform.report import data
 from sweep_platform.space.space_file import Setting
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 
 STATES = (TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None)
@@ -102,8 +103,8 @@ def test_an_export_holds_the_same_tables(answered_sweep: Path, tmp_path: Path, f
 
 def test_tables_of_reports_come_trial_by_trial(answered_sweep: Path) -> None:
     sweep = SweepFolder(answered_sweep)
-    for pieces in (data.measurements, data.curves, data.answers):
-        empty, *each = pieces(sweep)
+    for pieces in (data.TABLES[name] for name in ("measurements", "curves", "answers")):
+        empty, *each = pieces(sweep, summarize(sweep))
         assert empty.num_rows == 0
         assert [set(piece["trial"].to_pylist()) for piece in each] == [{0}, {1}]
         assert {piece.schema for piece in each} == {empty.schema}

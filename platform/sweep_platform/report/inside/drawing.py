@@ -110,5 +110,5 @@ def _picture(
         traces,
         manifest,
         f"Trial {found.trial}: the answer after each segment",
-        f"{counted(found.curve.puzzles, 'puzzle')} measured; {solved} of {len(traces)} solved",
+        f"{solved} of these {len(traces)} solved; {counted(found.curve.puzzles, 'puzzle')} tried",
     )

@@ -20,6 +20,7 @@ from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.replicate import Purpose, replicates
+from sweep_platform.store.summary import SweepSummary
 from sweep_platform.store.trial import (
     Outcome,
     ReplicateFolder,
@@ -235,6 +236,17 @@ def keep_checkpoint(
     for one in trial.replicates():
         one.create(changed, one.replicate())
     checkpoint.save(folder.checkpoint, content)
+
+
+def with_hostile_knobs(sweep: SweepSummary, **knobs: Any) -> SweepSummary:
+    """The summary of a sweep whose trials have these knobs too, which no record may have."""
+    return replace(
+        sweep,
+        trials=tuple(
+            replace(one, record=replace(one.record, parameters={**one.record.parameters, **knobs}))
+            for one in sweep.trials
+        ),
+    )
 
 
 def tell_answers(trial: TrialFolder, owner: str, one: PuzzleAnswers) -> None:

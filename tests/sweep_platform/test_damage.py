@@ -204,6 +204,19 @@ def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, pa
         ("outcome.json", "ended", 1e308, "1e+308 as ended"),
         ("trials/*/outcome.json", "ended", 1e308, "1e+308 as ended"),
         ("trial.json", "parameters.N", 2**63, "has 9223372036854775808 as parameters.N"),
+        ("trial.json", "parameters.N", 7, "has 7 as parameters.N, and 1 as model.N"),
+        ("trial.json", "parameters.N", True, "has True as parameters.N, and 1 as model.N"),
+        ("trial.json", "parameters.hidden_size", 30, "30 as parameters.hidden_size, and 32"),
+        ("trial.json", "model.T", 3, "has 2 as parameters.T, and 3 as model.T"),
+        ("trial.json", "training.batch_size", 0, "0 as training.batch_size"),
+        ("trial.json", "parameters.trial", 5, "has the knob 'trial', which is no setting"),
+        ("trial.json", "parameters.state", "x", "has the knob 'state', which is no setting"),
+        ("trial.json", "parameters.training_flops", 1, "'training_flops', which is no setting"),
+        ("sweep.json", "name", "../elsewhere", "has '../elsewhere' as name"),
+        ("sweep.json", "name", "a\nb", "as name, which no folder can have"),
+        ("sweep.json", "name", "x" * 256, "as name, which no folder can have"),
+        ("sweep.json", "spec.name", "x" * 101, "has no spec.name"),
+        ("sweep.json", "spec.name", "../x", "has no spec.name"),
         ("trial.json", "parameters.N", [1, 2], "parameters.'N'"),
         ("trial.json", "parameters.N", {"a": 1}, "parameters.'N'"),
         ("trial.json", "number", 10**400, ""),
@@ -288,7 +301,10 @@ def test_a_trial_that_is_not_where_it_was_is_missed(
 def test_a_knob_may_be_large(sound: Path) -> None:
     trial = SweepFolder(sound).trials()[0]
     record = trial.record()
-    trial.create(replace(record, parameters={**record.parameters, "learning_rate": 1e30}))
+    knobs, training = (
+        {**one, "learning_rate": 1e30} for one in (record.parameters, record.training)
+    )
+    trial.create(replace(record, parameters=knobs, training=training))
     assert trial.record().parameters["learning_rate"] == 1e30
 
 

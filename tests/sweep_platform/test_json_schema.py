@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from hrm.models import MODELS
 from puzzle_datasets.commands.prepare import puzzle_sets
 from sweep_platform.space.json_schema import space_schema
-from sweep_platform.space.knobs import MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.metrics import OBJECTIVES
 from sweep_platform.spec.schema import SAMPLER_NAMES, SweepSpec
+from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "sweeps").glob("*.yaml"))

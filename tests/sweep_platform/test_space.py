@@ -14,6 +14,7 @@ from sweep_platform.search.samplers import distribution
 from sweep_platform.space import knobs as space
 from sweep_platform.space.check import _extremes, check_space
 from sweep_platform.spec.schema import Choices, Range, SweepSpec
+from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.yaml_source import Source
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
@@ -251,5 +252,5 @@ def test_training_settings_come_from_all_over_the_specification() -> None:
 
 def test_every_setting_of_the_configs_has_a_home() -> None:
     given_otherwise = {"vocab_size", "seq_len", "num_puzzle_identifiers", "training_flops", "seed"}
-    named = itertools.chain(space.MODEL_SETTINGS, space.TRAINING_SETTINGS)
+    named = itertools.chain(MODEL_SETTINGS, TRAINING_SETTINGS)
     assert not given_otherwise & set(named)

@@ -13,9 +13,10 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.space import knobs
 from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
-from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.space.knobs import HEAD_DIM
 from sweep_platform.spec.metrics import OBJECTIVES, OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
+from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
 COUPLED = (("hidden_size", "num_heads", "positions"), ("model", "gradient"))

@@ -10,8 +10,6 @@ from puzzle_datasets.common.text import shown, suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import (
     HEAD_DIM,
-    MODEL_SETTINGS,
-    TRAINING_SETTINGS,
     share_of,
     values,
 )
@@ -23,6 +21,7 @@ from sweep_platform.spec.schema import (
     Scalar,
     SweepSpec,
 )
+from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.yaml_source import Source, dotted
 
 _DEFAULTS = {

@@ -12,9 +12,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 from hrm.config import ModelConfig, TrainingConfig
 from puzzle_datasets.commands.prepare import puzzle_sets
 from puzzle_datasets.common.options import MOST_LISTED, alternatives, bounds_of, help_of
-from sweep_platform.space.knobs import HEAD_DIM, MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.space.knobs import HEAD_DIM
 from sweep_platform.spec.metrics import OBJECTIVES
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 
 Schema = dict[str, Any]
 _BOUNDS = {

@@ -7,24 +7,18 @@ names, types and limits are known there and nowhere else.
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from hrm.config import DATASET_FIELDS, ModelConfig, TrainingConfig, heads_of_width
+from hrm.config import ModelConfig, TrainingConfig, heads_of_width
 from sweep_platform.spec.schema import Choices, Knob, Range, Scalar, SweepSpec
+from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 
 Parameters = Mapping[str, Scalar]
 
 HEAD_DIM = "head_dim"
 """Setting of `model` that stands for num_heads: heads of this width, as many as fit."""
-
-_GIVEN_BY_SPEC = {
-    *("training_flops", "seed", "evaluate_at", "eval_puzzles", "eval_views"),
-    *("confirm_share", "eval_part"),
-}
-MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in DATASET_FIELDS)
-TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)
 
 
 @dataclass(frozen=True, kw_only=True)

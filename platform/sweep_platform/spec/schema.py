@@ -23,6 +23,7 @@ Scalar = bool | int | float | str | None
 Listed = Field(max_length=MOST_LISTED, strict=False)
 Changes = Annotated[tuple[Scalar, ...], Field(min_length=1), Listed]
 Share = Annotated[float, Field(gt=0, le=1)]
+SweepName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 InnerShare = Annotated[float, Field(gt=0, lt=1)]
 
 MOST_TRIALS = 1_000_000
@@ -248,7 +249,7 @@ class ResourceSpec(_Frozen):
 class SweepSpec(_Frozen):
     """A search over a space under a budget, with everything decided."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: SweepName
     """names the sweep and its folder `runs/<name>`"""
     dataset: DatasetSpec
     """the puzzles"""
@@ -346,6 +347,7 @@ _WANTED = {
     "less_than_equal": "a number of at most {le:g}",
     "multiple_of": "a multiple of {multiple_of}",
     "string_type": "a word (in quotes if it looks like a number)",
+    "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "letters, digits, `.`, `_` and `-`, a letter or digit first",
     "literal_error": "{expected}",
     "tuple_type": "a list such as [1, 2]",

@@ -28,12 +28,16 @@ from puzzle_datasets.common.files import (
 )
 from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.common.records import ContradictionError, MisfitError
+from puzzle_datasets.common.text import shown
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.sections import require_sections
 from sweep_platform.store.trial import TrialFolder
 
 FORMAT = 3
 """Of all records in the folder; a sweep of another format is refused, never misread."""
+
+LONGEST_NAME = 255
+"""Bytes of a folder's name, as file systems have it."""
 
 PUT_BACK = "put the trial's folder back, or start another sweep by --out"
 _RESTORE = "restore it, go on with the code that began the sweep, or start another sweep by --out"
@@ -85,6 +89,9 @@ class SweepRecord:
         for name in ("id", "name"):
             if not getattr(self, name):
                 raise ContradictionError(f"has an empty {name}")
+        fits = len(self.name.encode(errors="replace")) <= LONGEST_NAME and "/" not in self.name
+        if not fits or not self.name.isprintable():
+            raise ContradictionError(f"has {shown(self.name)} as name, which no folder can have")
 
 
 @dataclass(frozen=True, kw_only=True)

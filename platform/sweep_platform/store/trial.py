@@ -22,6 +22,7 @@ from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.common.records import ContradictionError, MisfitError, record_from
 from sweep_platform.spec.schema import Scalar
 from sweep_platform.store.replicate import Purpose, Replicate
+from sweep_platform.store.sections import require_knobs
 
 __all__ = ["Outcome", "ReplicateFolder", "TrialFolder", "TrialRecord", "TrialState"]
 
@@ -184,6 +185,7 @@ class TrialFolder:
         try:
             record = record_from(fields, TrialRecord)
             require_settings(record.model, record.training, without="seed")
+            require_knobs(record.parameters, record.model, record.training)
         except MisfitError as error:
             raise ConfigError.of(self._trial, error.problem, _RESTORE) from error
         return record

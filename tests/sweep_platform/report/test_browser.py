@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from inside_numbers import inside_numbers
+from sweep_builders import with_hostile_knobs
 
-from sweep_platform.report import write_comparison, write_report
+from sweep_platform.report import write_comparison, write_report, writing
 from sweep_platform.report.inside import look
 from sweep_platform.report.inside.subject import Subject, subject_of
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
@@ -61,14 +62,12 @@ def drawn(page: Path, profile: Path) -> str:
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
-def test_charts_are_drawn(make_sweep, tmp_path: Path) -> None:
+def test_charts_are_drawn(make_sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_sweep(*[TrialState.COMPLETE] * 4, TrialState.STOPPED, TrialState.FAILED, None)
     hostile = "</script><script>document.title = 'broken'</script>"
-    folder.create(replace(folder.record(), name=hostile))
-    for trial in folder.trials():
-        record = trial.record()
-        knobs = {**record.parameters, hostile: hostile, "optimizer.lr": 0.1}
-        trial.create(replace(record, parameters=knobs))
+    folder.create(replace(folder.record(), space_file=hostile))
+    odd = with_hostile_knobs(summarize(folder), **{hostile: hostile, "optimizer.lr": 0.1})
+    monkeypatch.setattr(writing, "summarize", lambda folder: odd)
     document = drawn(write_report(folder), tmp_path / "profile")
     charts = document[: document.index("</main>")].split('data-chart="')[1:]
     assert [chart.split('"')[0] for chart in charts] == [
@@ -132,11 +131,13 @@ def test_no_text_of_what_was_measured_inside_becomes_markup(
 def poison(folder: SweepFolder) -> None:
     """Put hostile text into all of a sweep's records."""
     sweep = asdict(folder.record())
-    folder.create(SweepRecord(**poisoned(sweep) | {"spec": sweep["spec"]}))
+    name = (
+        sweep["name"] + HOSTILE.replace("/", "").partition("\x1b")[0]
+    )  # a folder may be so named
+    folder.create(SweepRecord(**poisoned(sweep) | {"spec": sweep["spec"], "name": name}))
     for trial in folder.trials():
         sound = asdict(trial.record())
         record = poisoned(sound) | {name: sound[name] for name in SOUND}
-        record["parameters"] |= {HOSTILE: HOSTILE}
         trial.create(TrialRecord(**{**record, "inactive": tuple(record["inactive"])}))
         outcome = trial.root / "outcome.json"
         outcome.write_text(json.dumps(poisoned(json.loads(outcome.read_text()))))

@@ -46,6 +46,16 @@ def write_answers(trial: TrialFolder, share: float, purpose: str, count: int, se
     return solved.astype(float)
 
 
+def with_knobs(trial: TrialFolder, values: dict[str, Any], **more: Any) -> None:
+    """Let a trial have these knobs, and the settings that they are."""
+    record = trial.record()
+    model, training = (
+        {name: values.get(name, value) for name, value in section.items()}
+        for section in (record.model, record.training)
+    )
+    trial.create(replace(record, parameters=values, model=model, training=training, **more))
+
+
 def swept(
     make_sweep: Any,
     knobs: list[dict[str, Any]],
@@ -58,7 +68,7 @@ def swept(
     record, solved = folder.record(), []
     folder.create(replace(record, spec={**record.spec, **spec}))
     for number, (trial, values) in enumerate(zip(folder.trials(), knobs, strict=True)):
-        trial.create(replace(trial.record(), parameters=values))
+        with_knobs(trial, values)
         solved.append(write_answers(trial, shares[number], "measure", 3, number))
     return folder, solved
 
@@ -287,7 +297,7 @@ def test_the_best_is_told_from_the_worst(make_sweep) -> None:
 def test_one_seed_tells_no_effect_from_chance(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE)
     for number, trial in enumerate(folder.trials()):
-        trial.create(replace(trial.record(), parameters=FOUR[number]))
+        with_knobs(trial, FOUR[number])
         write_answers(trial, 0.2 + 0.6 * number, "measure", 1, number)
     [effect] = effects(summarize(folder))
     assert (effect.difference.p, effect.difference.low) == (None, None)

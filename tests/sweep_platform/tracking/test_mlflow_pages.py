@@ -12,6 +12,7 @@ import pytest
 import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sweep_builders import with_hostile_knobs
 from trackers import MlflowServer
 
 from sweep_platform.report.mlflow_pages import mlflow_pages
@@ -112,10 +113,7 @@ def test_the_sweep_s_run_tells_its_result(make_sweep: MakeSweep, mlflow_uri: str
 
 def test_a_note_has_no_more_than_mlflow_shows(make_sweep: MakeSweep) -> None:
     sweep = make_sweep(*[COMPLETE] * 3)
-    for trial in sweep.trials():
-        record = trial.record()
-        trial.create(replace(record, parameters={**record.parameters, "x|`<b>" * 2_000: "*"}))
-    note = sweep_note(summarize(sweep))
+    note = sweep_note(with_hostile_knobs(summarize(sweep), **{"x|`<b>" * 2_000: "*"}))
     assert len(note) <= 8_000
     assert re.search(r"[^\\]<b>", note) is None
 

@@ -1,0 +1,12 @@
+"""Names of the settings that a space may fix or search; they are fields of `hrm.config`."""
+
+from dataclasses import fields
+
+from hrm.config import DATASET_FIELDS, ModelConfig, TrainingConfig
+
+_GIVEN_BY_SPEC = {
+    *("training_flops", "seed", "evaluate_at", "eval_puzzles", "eval_views"),
+    *("confirm_share", "eval_part"),
+}
+MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in DATASET_FIELDS)
+TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)

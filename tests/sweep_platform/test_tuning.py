@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import TOTAL, measurement, sweep_folder, trial_record
+from sweep_builders import (
+    TOTAL,
+    measurement,
+    model_settings,
+    sweep_folder,
+    training_settings,
+    trial_record,
+)
 
 from hrm.progress import Measurement
 from sweep_platform.plan.jobs import planned_jobs
@@ -42,7 +49,12 @@ def point(root: Path, count: int) -> list[TrialFolder]:
     """The trials of one point, one for each learning rate."""
     sweep, made = sweep_folder(root), []
     for number, rate in enumerate(RATES[:count]):
-        record = trial_record(number, parameters={"N": 1, "learning_rate": rate})
+        record = trial_record(
+            number,
+            parameters={"N": 1, "learning_rate": rate},
+            model=model_settings(N=1),
+            training=training_settings(learning_rate=rate),
+        )
         made.append(sweep.trial(number, record.signature))
         made[-1].create(record)
     return made

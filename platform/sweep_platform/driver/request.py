@@ -19,7 +19,7 @@ from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape, at_share, training_config
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.folder import SweepFolder, is_name
 
 DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
@@ -78,6 +78,9 @@ def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
 
 def require_free(folder: SweepFolder) -> None:
     """Raise `InputError` if a folder holds something, for no new sweep may start there."""
+    if not is_name(name := folder.root.absolute().name):
+        problem, remedy = "is no name that can be written", "choose another --out"
+        raise InputError("--out", name, remedy, problem=problem)
     if holds_a_sweep(folder):
         raise InputError.of(
             folder.root,

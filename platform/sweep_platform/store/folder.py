@@ -89,9 +89,14 @@ class SweepRecord:
         for name in ("id", "name"):
             if not getattr(self, name):
                 raise ContradictionError(f"has an empty {name}")
-        fits = len(self.name.encode(errors="replace")) <= LONGEST_NAME and "/" not in self.name
-        if not fits or not self.name.isprintable():
+        if not is_name(self.name):
             raise ContradictionError(f"has {shown(self.name)} as name, which no folder can have")
+
+
+def is_name(name: str) -> bool:
+    """Whether a sweep may be called so: as one of a folder's names, which can be shown."""
+    fits = len(name.encode(errors="replace")) <= LONGEST_NAME and "/" not in name
+    return fits and name.isprintable()
 
 
 @dataclass(frozen=True, kw_only=True)

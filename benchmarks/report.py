@@ -78,15 +78,16 @@ def multiply(source: Path, target: Path, count: int) -> None:
         signature = f"{number:010x}{former.signature[10:]}"
         trial = sweep.trial(number, signature)
         shutil.copytree(one.root, trial.root, ignore=shutil.ignore_patterns("*.pt"))
-        trial.create(
-            replace(
-                former,
-                number=number,
-                signature=signature,
-                parameters={**former.parameters, "learning_rate": rate},
-                training={**former.training, "learning_rate": rate},
-            )
+        changed = replace(
+            former,
+            number=number,
+            signature=signature,
+            parameters={**former.parameters, "learning_rate": rate},
+            training={**former.training, "learning_rate": rate},
         )
+        trial.create(changed)
+        for replicate in trial.replicates():
+            replicate.create(changed, replicate.replicate())
 
 
 def written(folder: Path) -> tuple[float, float]:

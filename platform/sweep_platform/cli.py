@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from puzzle_datasets.common.command_line import Parser, path
-from puzzle_datasets.common.exit_status import DONE, guarded, say
+from puzzle_datasets.common.exit_status import DONE, FAILED, guarded, say
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import shown, suggest
 from sweep_platform.common.errors import InputError
@@ -22,7 +22,8 @@ def parser() -> Parser:
         usage="%(prog)s --space FILE [options]\n       %(prog)s solve MODEL PUZZLE [options]\n"
         "       %(prog)s submission MODEL --tasks FOLDER --out FILE [options]\n"
         "       %(prog)s export FOLDER [--csv DIR] [--parquet DIR]\n"
-        "       %(prog)s compare FOLDER FOLDER ... [--out DIR]",
+        "       %(prog)s compare FOLDER FOLDER ... [--out DIR]\n"
+        "       %(prog)s doctor [--address HOST:PORT] [options]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
     add = made.add_argument
@@ -180,7 +181,32 @@ def _compared(sweeps: Sequence[Path], out: Path | None) -> int:
     return DONE
 
 
-_VERBS = {"solve": _solve, "submission": _submission, "export": _export, "compare": _compare}
+def doctor_parser() -> Parser:
+    """The words of `hrm-sweep doctor`."""
+    text = "Look at every host of a cluster, or at this one, and say what would break a sweep."
+    made = Parser(prog=f"{PROGRAM} doctor", description=text)
+    add = made.add_argument
+    add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: this host alone)")
+    text = "where sweeps and puzzles will lie, which hosts have to share (default: runs data)"
+    add("--folders", nargs="+", type=path, default=[Path("runs"), Path("data")], help=text)
+    add("--tracking-uri", metavar="URI", help="MLflow's store, to be asked as well")
+    return made
+
+
+def _doctor(words: Sequence[str]) -> int:
+    options = doctor_parser().parse_args(words)
+    from sweep_platform.commands.doctor import doctor
+
+    return DONE if doctor(options.address, options.folders, options.tracking_uri) else FAILED
+
+
+_VERBS = {
+    "solve": _solve,
+    "submission": _submission,
+    "export": _export,
+    "compare": _compare,
+    "doctor": _doctor,
+}
 
 
 def report_parser() -> Parser:

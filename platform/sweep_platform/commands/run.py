@@ -3,9 +3,16 @@
 from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import say
+from sweep_platform.commands.doctor import require_healthy
 from sweep_platform.driver.ending import last_words
 from sweep_platform.driver.finished import nothing_left
-from sweep_platform.driver.request import Request, ResolvedSweep, require_free, resolve
+from sweep_platform.driver.request import (
+    DEFAULT_DATA,
+    Request,
+    ResolvedSweep,
+    require_free,
+    resolve,
+)
 from sweep_platform.execution.cluster import Hardware, hardware_at
 from sweep_platform.execution.connection import connected
 from sweep_platform.plan.jobs import require_time
@@ -32,6 +39,9 @@ def run(request: Request) -> SweepFolder:
         if nothing_left(sweep, request):
             say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
         else:
+            if request.address is not None:
+                gpus, data = bool(sweep.spec.resources.gpus), request.data or DEFAULT_DATA
+                require_healthy(request.address, (sweep.folder.root, data), gpus=gpus)
             _run(sweep, request, hardware)
     return sweep.folder
 

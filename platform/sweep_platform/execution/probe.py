@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN
@@ -13,6 +14,7 @@ from sweep_platform.execution.private import of_ray
 
 CONNECT_SECONDS, LAST_PORT = 5.0, 65535
 _CLIENT = "ray://"
+_ONLY_HERE = ("127.0.0.1", "localhost", "[::1]")
 
 ALIVE = ("OK", "UNIMPLEMENTED")
 """Answers of a head that lives; the port for Ray's clients, and other versions, lack the question.
@@ -64,12 +66,26 @@ def _require_welcome(address: str, answer: str) -> None:
         raise no_answer(address, "something else listens there")
 
 
-def asked(place: str) -> str:
-    """How the head at HOST:PORT answers the question whether it lives, as gRPC calls it."""
+def is_open(address: str) -> bool:
+    """Whether a cluster that other hosts may reach takes work from whoever asks, without a token.
+
+    False also where that can't be told.
+    """
+    host = address.rpartition(":")[0]
+    if not host or address.startswith(_CLIENT) or encrypted() or host in _ONLY_HERE:
+        return False
+    return asked(address, lambda: ()) == "OK"
+
+
+def asked(place: str, offered: Callable[[], Any] | None = None) -> str:
+    """How the head at HOST:PORT answers the question whether it lives, as gRPC calls it.
+
+    This host's token goes along, or what is `offered` in its place.
+    """
     import grpc
 
     module = "ray._private.authentication.grpc_authentication_client_interceptor"
-    offered = of_ray(module, "_get_authentication_metadata_tuple")
+    offered = offered or of_ray(module, "_get_authentication_metadata_tuple")
     if offered is None:
         return "UNIMPLEMENTED"
     with grpc.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:

@@ -1,0 +1,124 @@
+"""What one host says of itself: versions, GPUs, clock, disk, and what it sees of shared places.
+
+This runs on the host that is asked about, which may lack much of what the driver has: only the
+standard library is imported before something is known to be there.
+"""
+
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("ray", "torch", "numpy", "pyarrow")
+"""What a trial needs, whose versions may change its numbers or keep it from running."""
+
+TORCH_SECONDS = 120.0
+"""Time for torch to load, which takes minutes from a cold network disk."""
+
+_TORCH = "import torch, json; print(json.dumps([torch.version.cuda, torch.cuda.device_count()]))"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a host is asked.
+
+    Attributes:
+        marks: files that the driver has just written in its folders; a host that sees one shares
+            that folder.
+    """
+
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeState:
+    """What a host says of itself.
+
+    Attributes:
+        host: its name.
+        python: version of the interpreter.
+        versions: of `PACKAGES`, without those that are missing.
+        cuda: that torch was built for, None in a CPU build.
+        gpus: that torch sees.
+        cards: GPUs that the system's driver lists.
+        clock: Unix seconds when it answered.
+        free: bytes on the disk of its temporary folder.
+        shared: by mark, whether it is seen here.
+    """
+
+    host: str
+    python: str
+    versions: dict[str, str]
+    cuda: str | None
+    gpus: int
+    cards: int
+    clock: float
+    free: int
+    shared: dict[str, bool]
+
+
+def examine(question: Question) -> NodeState:
+    """Look at this host."""
+    versions = _versions()
+    cuda, gpus = _torch_sees() if "torch" in versions else (None, 0)
+    return NodeState(
+        host=socket.gethostname(),
+        python=platform.python_version(),
+        versions=versions,
+        cuda=cuda,
+        gpus=gpus,
+        cards=_cards(),
+        free=shutil.disk_usage(tempfile.gettempdir()).free,
+        shared={mark: Path(mark).exists() for mark in question.marks},
+        clock=time.time(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _torch_sees() -> tuple[str | None, int]:
+    """The CUDA version that torch was built for, and the GPUs that it sees.
+
+    Asked of a process of its own, since one that has touched a GPU keeps memory there. Ray hides
+    all GPUs from a task that reserves none.
+    """
+    environment = dict(os.environ)
+    if environment.get("CUDA_VISIBLE_DEVICES") == "":
+        del environment["CUDA_VISIBLE_DEVICES"]
+    said = _output([sys.executable, "-c", _TORCH], environment, TORCH_SECONDS)
+    if said is None:
+        return None, 0
+    cuda, gpus = json.loads(said.splitlines()[-1])
+    return cuda, gpus
+
+
+def _cards() -> int:
+    said = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], None, 10.0)
+    return len(said.splitlines()) if said else 0
+
+
+def _output(command: list[str], environment: dict[str, str] | None, patience: float) -> str | None:
+    """The output of a command, None where it is missing, fails, or takes longer."""
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=patience
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
-_OPTIONS = ("scale", "settings", "resume", "retry_failed", "tracking_uri", "address")
+_OPTIONS = ("scale", "settings", "tracking_uri", "address")
 _PATHS, _TEXTS = ("out", "data"), ("scale", "tracking_uri", "address")
-_SWITCHES = ("resume", "retry_failed")
-_KNOWN = (*_OPTIONS, *_PATHS)
+_SWITCHES = ("resume", "start_or_resume", "retry_failed")
+_KNOWN = (*_OPTIONS, *_SWITCHES, *_PATHS)
 _SOLVING = ("segments", "halting", "voting")
 _SHORT = {"trials": "budget.trials", "minutes": "budget.minutes"}
 """Settings that have a short name, as on the command line."""
@@ -55,8 +55,8 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
         spec_or_path: the space: a YAML file, its content as a mapping, or a resolved spec.
         overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names,
             `**{"training.learning_rate": 3e-4}`; and the options of `sweeps/run.py`: `scale`,
-            `out`, `resume`, `retry_failed`, `tracking_uri`, `address`, `data`, and `settings`, a
-            sequence of texts as behind `--set`.
+            `out`, `resume`, `start_or_resume`, `retry_failed`, `tracking_uri`, `address`, `data`,
+            and `settings`, a sequence of texts as behind `--set`.
 
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used. If the head
     of a cluster at an `address` is lost, this process ends with status 130, once the report is
@@ -247,7 +247,7 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
         space = SpaceFile.of(given)
     else:
         space = SpaceFile.read(path_from("space", given, InputError))
-    options = {name: overrides[name] for name in _OPTIONS if name in overrides}
+    options = {name: overrides[name] for name in (*_OPTIONS, *_SWITCHES) if name in overrides}
     for name in _TEXTS:
         if not isinstance(options.get(name, ""), str | None):
             raise InputError(name, options[name], "give a text")

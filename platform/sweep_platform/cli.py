@@ -34,6 +34,8 @@ def parser() -> Parser:
     add("--out", type=path, metavar="FOLDER", help="the sweep's folder (default: runs/<name>)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     add("--resume", action="store_true", help="go on with a sweep that was interrupted")
+    text = "start the sweep, or go on with it where it was begun: for jobs that are queued again"
+    add("--start-or-resume", action="store_true", help=text)
     add("--retry-failed", action="store_true", help="with --resume: run failed trials again")
     add("--dry-run", action="store_true", help="print the plan and its cost, start nothing")
     add("--verbose", action="store_true", help="with --dry-run: print every setting as YAML")
@@ -239,12 +241,16 @@ def _report(options: argparse.Namespace) -> int:
     return DONE
 
 
+_SWITCHES = ("resume", "start_or_resume", "retry_failed")
+_GIVEN_ON = ("scale", "out", *_SWITCHES, "tracking_uri", "address", "data")
+"""Options of `sweeps/run.py` that are those of `run_sweep`."""
+
+
 def _run(options: argparse.Namespace) -> int:
     from sweep_platform import api
     from sweep_platform.space.space_file import Setting
 
-    names = ("scale", "out", "resume", "retry_failed", "tracking_uri", "address", "data")
-    wanted = {name: getattr(options, name) for name in names}
+    wanted = {name: getattr(options, name) for name in _GIVEN_ON}
     wanted["settings"] = options.set
     for option, key in (("trials", "budget.trials"), ("seed", "seed")):
         if (value := getattr(options, option)) is not None:

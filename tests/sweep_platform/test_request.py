@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sweep_platform.driver.request import (
     ADJUSTABLE,
     Request,
     ResolvedSweep,
+    decided,
     holds_a_sweep,
     require_free,
     resolve,
@@ -140,6 +142,21 @@ def test_a_resumed_sweep_may_change_nothing_else(setting: str) -> None:
     create(ask())
     with pytest.raises(InputError, match="changes a sweep that is resumed"):
         ask(resume=True, settings=(setting,))
+
+
+@pytest.mark.parametrize("setting", ["seed=9", "training.learning_rate=1e-3"])
+def test_a_setting_that_a_resumed_sweep_has_changes_nothing(setting: str) -> None:
+    """A job that is queued again comes with the words it was sent with."""
+    create(first := ask(settings=(setting,)))
+    assert ask(resume=True, settings=(setting,)).spec == first.spec
+
+
+def test_one_to_start_or_resume_is_resumed_where_it_was_begun() -> None:
+    request = Request(space=SpaceFile.read(write()), start_or_resume=True)
+    assert not decided(request).resume
+    create(ask())
+    assert decided(request).resume
+    assert not decided(replace(request, start_or_resume=False)).resume
 
 
 def test_a_resumed_sweep_may_not_change_its_scale() -> None:

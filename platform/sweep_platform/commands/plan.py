@@ -4,7 +4,7 @@ import yaml
 
 from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.text import counted
-from sweep_platform.driver.request import DEFAULT_DATA, Request, holds_a_sweep, resolve
+from sweep_platform.driver.request import DEFAULT_DATA, Request, decided, holds_a_sweep, resolve
 from sweep_platform.execution.cluster import hardware_at
 from sweep_platform.plan.jobs import require_time
 from sweep_platform.plan.memory import crowding, require_room
@@ -25,7 +25,7 @@ def show_plan(request: Request, verbose: bool) -> None:
     Raises `UserError` as `resolve` does.
     """
     with hardware_at(request.address) as hardware:
-        sweep = resolve(request, hardware)
+        sweep = resolve(decided(request), hardware)
     slots = hardware.slots(sweep.spec.resources)
     here = request.address is None and slots > 0
     require_time(sweep.spec, slots)

@@ -10,6 +10,7 @@ from sweep_platform.driver.request import (
     DEFAULT_DATA,
     Request,
     ResolvedSweep,
+    decided,
     require_free,
     resolve,
 )
@@ -28,6 +29,7 @@ def run(request: Request) -> SweepFolder:
     Bad input is refused before Ray starts on this machine.
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
+    request = decided(request)
     with hardware_at(request.address) as hardware:
         sweep = resolve(request, hardware)
         if not request.resume:

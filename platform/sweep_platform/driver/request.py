@@ -45,6 +45,7 @@ class Request:
     settings: tuple[Setting | str, ...] = ()
     out: Path | None = None
     resume: bool = False
+    start_or_resume: bool = False
     retry_failed: bool = False
     tracking_uri: str | None = None
     address: str | None = None
@@ -58,6 +59,17 @@ class ResolvedSweep:
     spec: SweepSpec
     scale: str
     folder: SweepFolder
+
+
+def decided(request: Request) -> Request:
+    """The same request, with it decided whether one to start or resume is to resume."""
+    if not request.start_or_resume:
+        return request
+    return replace(request, resume=request.resume or holds_a_sweep(_folder(request)))
+
+
+def _folder(request: Request) -> SweepFolder:
+    return SweepFolder(request.out or DEFAULT_RUNS / request.space.name)
 
 
 def resolve(request: Request, hardware: Hardware) -> ResolvedSweep:
@@ -114,7 +126,7 @@ def _scale(request: Request, hardware: Hardware) -> str | None:
 
 def _taken_up(request: Request) -> ResolvedSweep:
     """The sweep as its folder has it; of the space, only its name counts."""
-    folder = SweepFolder(request.out or DEFAULT_RUNS / request.space.name)
+    folder = _folder(request)
     if not holds_a_sweep(folder):
         raise InputError.of(
             folder.root,
@@ -129,15 +141,16 @@ def _taken_up(request: Request) -> ResolvedSweep:
             "leave --scale out, or start another sweep by --out",
             problem=f"is not the scale of {folder.root}, which is {record.scale}",
         )
+    place = str(folder.root / "sweep.json")
+    before = overridden(record.spec, place, ())
     for setting in map(Setting.of, request.settings):
-        if setting.text.partition("=")[0].strip() not in ADJUSTABLE:
+        key = setting.text.partition("=")[0].strip()
+        if key not in ADJUSTABLE and overridden(record.spec, place, (setting,)) != before:
             raise InputError.of(
                 setting.place,
                 "changes a sweep that is resumed, which keeps its settings",
                 f"only {', '.join(ADJUSTABLE)} may change",
             )
-    place = str(folder.root / "sweep.json")
-    before = overridden(record.spec, place, ())
     spec = overridden(record.spec, place, request.settings)
     if spec.replicates < before.replicates:
         raise InputError(

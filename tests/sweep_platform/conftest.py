@@ -4,6 +4,7 @@ And the specification of a small sweep, for those who start one, and models that
 """
 
 import json
+import secrets
 import shutil
 import sqlite3
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from s3_server import Gate, S3Server, environment
 from sweep_builders import begun, keep_checkpoint, model_settings, training_settings
 from sweep_driver import Driver
 from trackers import MlflowServer
@@ -211,6 +213,32 @@ def mlflow_server(
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A running S3 server for all tests."""
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def s3_gate(s3_server: S3Server) -> Iterator[Gate]:
+    """The one way to the S3 server, which a test may close."""
+    gate = Gate(s3_server.port)
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty bucket of the test's own; the environment tells how it is reached."""
+    for name, value in environment(s3_gate.port).items():
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket-{secrets.token_hex(6)}"
+    s3_server.make_bucket(bucket)
+    return f"s3://{bucket}"
 
 
 MakeSpec = Callable[..., SweepSpec]

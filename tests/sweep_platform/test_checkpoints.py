@@ -1,13 +1,15 @@
 """Every checkpoint store keeps its contract; `CheckpointStoreConformance` tries one."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
+from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
+from sweep_platform.store.storage.objects import open_objects
 
 Reopen = Callable[[], CheckpointStore]
 
@@ -56,6 +58,23 @@ class CheckpointStoreConformance:
         thread.join(60)
         assert held.is_set()
 
+    def test_what_is_published_is_stored_soon(self, reopen: Reopen) -> None:
+        store = reopen()
+        with store.hold("a") as path:
+            path.write_bytes(b"new")
+            store.publish("a")
+            assert store.stored("a", 60)
+
+    def test_a_worker_that_breaks_leaves_what_was_stored(self, reopen: Reopen) -> None:
+        store = reopen()
+        with suppress(ZeroDivisionError), store.hold("a") as path:
+            path.write_bytes(b"new")
+            store.publish("a")
+            assert store.stored("a", 60)
+            raise ZeroDivisionError
+        with reopen().hold("a") as path:
+            assert path.read_bytes() == b"new"
+
 
 class TestFolder(CheckpointStoreConformance):
     @pytest.fixture
@@ -63,28 +82,10 @@ class TestFolder(CheckpointStoreConformance):
         return lambda: open_checkpoints(str(tmp_path / "trials"))
 
 
-class CopyingCheckpoints:
-    """As an object store will work: a scratch folder a holder, and a copy that is published."""
+class TestObjects(CheckpointStoreConformance):
+    """A storage, at a path and on S3; each opening is a worker on the same host."""
 
-    def __init__(self, published: dict[str, bytes], locks: dict[str, threading.Lock], root: Path):
-        self._published, self._locks, self._root = published, locks, root
-
-    @contextmanager
-    def hold(self, key: str) -> Iterator[Path]:
-        with self._locks.setdefault(key, threading.Lock()):
-            path = self._root / key
-            path.unlink(missing_ok=True)
-            if key in self._published:
-                path.write_bytes(self._published[key])
-            yield path
-
-    def publish(self, key: str) -> None:
-        self._published[key] = (self._root / key).read_bytes()
-
-
-class TestCopying(CheckpointStoreConformance):
-    @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Reopen:
-        published: dict[str, bytes] = {}
-        locks: dict[str, threading.Lock] = {}
-        return lambda: CopyingCheckpoints(published, locks, tmp_path)
+    @pytest.fixture(params=["path", "s3"])
+    def reopen(self, request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
+        root = request.getfixturevalue("s3") if request.param == "s3" else str(tmp_path / "store")
+        return lambda: ObjectCheckpoints(open_objects(root), 2, scratch=tmp_path)

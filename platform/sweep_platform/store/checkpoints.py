@@ -1,30 +1,36 @@
 """Where trials keep their checkpoints."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from puzzle_datasets.common.files import exclusive
+from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
+from sweep_platform.store.storage.objects import open_objects
 
 
 class CheckpointStore(Protocol):
     """Keeps the newest checkpoint of each trial, by a key.
 
     A worker calls, from the thread that trains. It holds a key while it trains, so that no other
-    process writes there: a worker that was given up for lost may still be at work. `OSError` is
-    raised where the store can't be reached or is full; a checkpoint that was published stays.
+    process on its host writes there: a worker that was given up for lost may still be at work.
+    `OSError` is raised where the store can't be reached or is full; a checkpoint that was
+    published stays.
     """
 
     def hold(self, key: str) -> AbstractContextManager[Path]:
-        """Wait until nobody else holds the key; yield a path on this host.
+        """Wait until nobody else on this host holds the key; yield a path on this host.
 
         The newest published checkpoint is there, if there is one, and a new one may be put there,
-        whole or not at all.
+        whole or not at all. Leaving waits until what was published is stored, unless by an error.
         """
 
     def publish(self, key: str) -> None:
-        """Make the checkpoint at the held path the newest."""
+        """Make the checkpoint at the held path the newest, soon."""
+
+    def stored(self, key: str, seconds: float) -> bool:
+        """Wait so long at most; whether what was published under a held key is stored."""
 
 
 class FolderCheckpoints:
@@ -44,7 +50,21 @@ class FolderCheckpoints:
     def publish(self, key: str) -> None:
         """Do nothing: what stands at the path is the newest."""
 
+    def stored(self, key: str, seconds: float) -> bool:
+        """Return True: so it is."""
+        return True
 
-def open_checkpoints(address: str) -> CheckpointStore:
-    """The store at an address: the path of a folder."""
-    return FolderCheckpoints(Path(address))
+
+def open_checkpoints(
+    address: str,
+    keep: int | None = None,
+    tell: Callable[[str], object] = lambda sentence: None,
+) -> CheckpointStore:
+    """The store at an address: the path of a folder, or with a `keep` a URL of a storage.
+
+    `keep` checkpoints of each key stay there; `tell` hears of trouble that training gets along
+    with. Raises `StorageError`, `InputError`.
+    """
+    if keep is None:
+        return FolderCheckpoints(Path(address))
+    return ObjectCheckpoints(open_objects(address), keep, tell)

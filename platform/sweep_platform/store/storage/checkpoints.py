@@ -1,0 +1,256 @@
+"""Checkpoints in a storage: a worker trains on, while a thread stores what it has published."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from puzzle_datasets.common.files import exclusive
+from sweep_platform.store.storage.objects import Objects, StorageError
+
+POINTER = "newest.json"
+ORPHAN_SECONDS = 3600.0
+"""Age at which an object that no pointer names is one that nobody will ever name."""
+
+LONGEST_WAIT = 30.0
+"""Seconds between two tries to store a checkpoint, at most."""
+
+Tell = Callable[[str], object]
+
+
+class ObjectCheckpoints:
+    """Checkpoints below `objects`: `KEY/<id>-<sha256>.pt`, and `KEY/newest.json`, moved last.
+
+    One that is held lies in a folder of this host below `scratch`. Storing goes on in a thread:
+    of several checkpoints that wait, the newest alone is stored; leaving `hold` waits for it,
+    unless by an error. Where the storage is away it is tried again and again, and `tell` hears of
+    it once. `keep` objects of a key stay.
+
+    A worker that was given up for lost may still publish. What it stores is older, not wrong, for
+    training is deterministic; and it deletes nothing that the pointer it has just written, or one
+    that it has not seen, names.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        keep: int = 2,
+        tell: Tell = lambda sentence: None,
+        scratch: Path | None = None,
+    ) -> None:
+        self._objects, self._keep, self._tell = objects, keep, tell
+        self._scratch = scratch or _scratch()
+        self._uploads: dict[str, _Upload] = {}
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[Path]:
+        """Hold the key on this host; yield a path that holds the newest checkpoint, if any."""
+        place = hashlib.sha256(f"{self._objects.url}/{key}".encode()).hexdigest()[:24]
+        folder = self._scratch / place
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with exclusive(folder / "lock", wait=True):
+            held, kept = folder / "held", _Kept(self._objects.below(key), self._keep)
+            shutil.rmtree(held, ignore_errors=True)
+            held.mkdir()
+            path = held / "checkpoint.pt"
+            kept.fetch(path, self._tell)
+            upload = self._uploads[key] = _Upload(kept, path, self._tell)
+            try:
+                yield path
+                upload.wait()
+            finally:
+                upload.close()
+                del self._uploads[key]
+                shutil.rmtree(held, ignore_errors=True)
+
+    def publish(self, key: str) -> None:
+        """Have the checkpoint at the held path stored; the call does not wait for that."""
+        self._uploads[key].publish()
+
+    def stored(self, key: str, seconds: float) -> bool:
+        """Wait so long at most; whether what was published is stored."""
+        return self._uploads[key].wait(seconds)
+
+
+def _scratch() -> Path:
+    """A folder of this user's own on this host. Raises `StorageError` where it is another's."""
+    folder = Path(tempfile.gettempdir(), f"hrm-sweep-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise StorageError(errno.EPERM, "is not a folder of this user", str(folder))
+    return folder
+
+
+def fetch_newest(objects: Objects, key: str, file: Path) -> bool:
+    """Write the newest checkpoint of a key to a file; False where there is none that is whole.
+
+    Raises `StorageError`.
+    """
+    return _Kept(objects.below(key), 1).fetch(file, lambda sentence: None)
+
+
+class _Kept:
+    """The objects of one key."""
+
+    def __init__(self, objects: Objects, keep: int) -> None:
+        self._objects, self._keep = objects, keep
+        self._seen: set[str] = set()
+
+    def fetch(self, file: Path, tell: Tell) -> bool:
+        """Write the newest object that is whole to a file; whether there is one."""
+        for name in (named := self._named()):
+            if self._fetched(name, file):
+                if name != named[0]:
+                    tell(f"{self._objects.url}: the newest checkpoint is damaged, and is left out")
+                return True
+        for name in self._others(named):  # their pointer was never written, or is lost
+            if self._fetched(name, file):
+                if named:
+                    tell(f"{self._objects.url}: no checkpoint that {POINTER} names is whole")
+                return True
+        return False
+
+    def store(self, file: Path) -> None:
+        """Store a file as the newest, move the pointer, and remove what nobody needs."""
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        name = f"{uuid.uuid4().hex}-{digest}.pt"
+        self._seen.add(name)
+        self._objects.put(name, file)
+        named = [name, *self._named()][: self._keep]
+        content = {"name": name, "bytes": file.stat().st_size, "sha256": digest, "kept": named}
+        self._objects.write(POINTER, json.dumps(content).encode())
+        self._seen.update(named)
+        self._prune(named)
+
+    def _named(self) -> list[str]:
+        """Names of objects that the pointer names, the newest first."""
+        text = self._objects.read(POINTER)
+        try:
+            named = json.loads(text)["kept"] if text else []
+            assert all(isinstance(one, str) and "/" not in one for one in named)
+        except (ValueError, KeyError, TypeError, AssertionError):
+            named = []  # damaged: objects tell by their names whether they are whole
+        self._seen.update(named)
+        return list(named)
+
+    def _others(self, named: list[str]) -> list[str]:
+        found = [one for one in self._objects.list() if one.name.endswith(".pt")]
+        found.sort(key=lambda one: one.written, reverse=True)
+        return [one.name for one in found if one.name not in named]
+
+    def _fetched(self, name: str, file: Path) -> bool:
+        """Write an object to a file; whether it is what its name says."""
+        if not self._objects.has(name):
+            return False
+        self._objects.get(name, file)
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if name.endswith(f"-{digest}.pt"):
+            return True
+        file.unlink()
+        return False
+
+    def _prune(self, named: list[str]) -> None:
+        """Remove objects that this holder knows to be superseded, and those of the dead."""
+        for one in self._objects.list():
+            old = time.time() - one.written > ORPHAN_SECONDS
+            if one.name not in (*named, POINTER) and (old or one.name in self._seen):
+                self._objects.delete(one.name)
+
+
+class _Upload:
+    """A thread that stores one checkpoint after another, each a hard link of that moment."""
+
+    def __init__(self, kept: _Kept, path: Path, tell: Tell) -> None:
+        self._kept, self._path, self._tell = kept, path, tell
+        self._changed = threading.Condition()
+        self._next: Path | None = None
+        self._busy = self._closed = self._told = False
+        self._broken: Exception | None = None
+        self._count = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def publish(self) -> None:
+        """Let the checkpoint at the path be the next that is stored."""
+        self._count += 1
+        link = self._path.with_name(f"{self._count}.pt")
+        os.link(self._path, link)
+        with self._changed:
+            if self._next is not None:
+                self._next.unlink()
+            self._next = link
+            self._changed.notify_all()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until all is stored, so long at most; whether it is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._broken or not self._waiting, seconds)
+            if self._broken:
+                raise self._broken
+            return not self._waiting
+
+    def close(self) -> None:
+        """End the thread, after the object that it is storing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    @property
+    def _waiting(self) -> bool:
+        return self._busy or self._next is not None
+
+    def _run(self) -> None:
+        while (file := self._taken()) is not None:
+            try:
+                self._store(file)
+            except Exception as error:  # a mistake of ours, which the trainer is to hear of
+                self._broken = error
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def _taken(self) -> Path | None:
+        """The next file to store; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next or self._closed)
+            if self._closed:
+                return None
+            file, self._next, self._busy = self._next, None, True
+            return file
+
+    def _store(self, file: Path) -> None:
+        """Store a file, however long that takes, unless a newer one comes or the thread ends."""
+        pause = 1.0
+        while True:
+            try:
+                self._kept.store(file)
+                break
+            except OSError as error:
+                self._say(error)
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closed or self._next, pause):
+                    break
+            pause = min(2 * pause, LONGEST_WAIT)
+        file.unlink(missing_ok=True)
+
+    def _say(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            place = error.filename if isinstance(error, StorageError) else self._path
+            self._tell(
+                f"a checkpoint can't be stored ({place}: {error.strerror or error}); training "
+                "goes on, and waits at its end until it can"
+            )

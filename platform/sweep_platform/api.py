@@ -21,6 +21,7 @@ from sweep_platform.space.space_file import Setting, SpaceFile
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.yaml_source import as_yaml
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.storage.objects import absolute
 from sweep_platform.store.summary import SweepSummary, summarize
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
             raise InputError(name, options[name], "give True or False")
     for name in _PATHS:
         if overrides.get(name) is not None:
-            options[name] = path_from(name, overrides[name], InputError)
+            options[name] = _place(name, overrides[name])
     listed = options.get("settings", ())
     texts = isinstance(listed, list | tuple) and all(isinstance(x, str | Setting) for x in listed)
     if not texts:
@@ -264,6 +265,14 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
     settings = (_setting(*item) for item in overrides.items() if item[0] not in _KNOWN)
     options["settings"] = (*listed, *settings)
     return Request(space=space, **options)
+
+
+def _place(name: str, given: Any) -> Path | str:
+    """A path; of puzzles, also the URL of a folder in a storage, as text."""
+    if name == "data" and isinstance(given, str) and "://" in given:
+        url = absolute(given)
+        return url if "://" in url else Path(url)
+    return path_from(name, given, InputError)
 
 
 def _setting(name: str, value: Any) -> Setting:

@@ -41,7 +41,8 @@ def parser() -> Parser:
     add("--verbose", action="store_true", help="with --dry-run: print every setting as YAML")
     add("--tracking-uri", metavar="URI", help="MLflow's store (default: sqlite:///mlflow.db)")
     add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: start one here)")
-    add("--data", type=path, metavar="FOLDER", help="where puzzles are kept (default: data)")
+    add("--data", metavar="FOLDER", help="where puzzles are kept, a path or URL (default: data)")
+    add("--storage", metavar="URL", help="for hosts without a common folder; see docs/spaces.md")
     return made
 
 
@@ -245,6 +246,9 @@ _SWITCHES = ("resume", "start_or_resume", "retry_failed")
 _GIVEN_ON = ("scale", "out", *_SWITCHES, "tracking_uri", "address", "data")
 """Options of `sweeps/run.py` that are those of `run_sweep`."""
 
+_SHORT = {"trials": "budget.trials", "seed": "seed", "storage": "storage.url"}
+"""Settings that have an option of their own."""
+
 
 def _run(options: argparse.Namespace) -> int:
     from sweep_platform import api
@@ -252,7 +256,7 @@ def _run(options: argparse.Namespace) -> int:
 
     wanted = {name: getattr(options, name) for name in _GIVEN_ON}
     wanted["settings"] = options.set
-    for option, key in (("trials", "budget.trials"), ("seed", "seed")):
+    for option, key in _SHORT.items():
         if (value := getattr(options, option)) is not None:
             wanted["settings"].append(Setting(f"{key}={value}", f"--{option} {value}"))
     if options.dry_run:

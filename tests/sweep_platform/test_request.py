@@ -22,6 +22,7 @@ from sweep_platform.driver.request import (
 )
 from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.spec.schema import StorageSpec
 from sweep_platform.store.folder import SweepFolder
 
 LAPTOP, GPU, CLUSTER = (Hardware((Node(*has),)) for has in ((2, 0), (16, 1), (96, 8)))
@@ -135,6 +136,34 @@ def test_a_database_password_is_wanted_again_at_resume() -> None:
     url = "postgresql://me:secret@host/db"
     sweep = ask(resume=True, settings=(f"search.storage={url}",))
     assert sweep.spec.search.storage == url
+
+
+def test_a_storage_is_a_url_or_its_settings(here: Path) -> None:
+    for text in ("storage: store", f"storage: {{url: 'file://{here}/store', keep: 2}}"):
+        storage = ask(SPACE + text).spec.storage
+        assert storage == StorageSpec(url=f"{here}/store")
+
+
+@pytest.mark.parametrize("again", ["storage.url=store", "storage=store", "storage.keep=3"])
+def test_a_resumed_sweep_keeps_its_storage(again: str, here: Path) -> None:
+    create(ask(settings=("storage.url=store",)))
+    sweep = ask(resume=True, settings=(again,))
+    assert sweep.spec.storage
+    assert sweep.spec.storage.url == str(here / "store")
+
+
+@pytest.mark.parametrize("began", [(), ("storage=s3://bucket/sweeps",)])
+def test_a_resumed_sweep_has_no_other_storage(began: tuple[str, ...]) -> None:
+    create(ask(settings=began))
+    with pytest.raises(InputError, match="is not the storage that runs/toy began with"):
+        ask(resume=True, settings=("storage.url=other",))
+
+
+@pytest.mark.parametrize("url", ["s3://key:secret@bucket", "http://host/x", "''", "3"])
+def test_what_is_no_storage_is_refused_before_all_else(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ask(settings=(f"storage.url={url}",))
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("setting", ["seed=3", "space.N.choices=[1]", "budget.flops_per_trial=2"])

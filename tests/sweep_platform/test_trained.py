@@ -3,17 +3,23 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from s3_server import Gate
 from sweep_builders import first
 
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.checkpoint import CheckpointError
 from sweep_platform import cli
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
+from sweep_platform.store.storage.objects import open_objects
 from sweep_platform.store.summary import summarize
-from sweep_platform.store.trained import Trained, trained
+from sweep_platform.store.trained import Trained, checkpoints_in, trained
+
+PUZZLE = "S    \n# # #\n     \n# # #\n    G"
 
 
 def kept(sweep: SweepFolder, number: int) -> Trained | None:
@@ -22,16 +28,16 @@ def kept(sweep: SweepFolder, number: int) -> Trained | None:
 
 
 @pytest.mark.parametrize(
-    "replace",
+    "put",
     [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")],
     ids=["pipe", "folder", "device"],
 )
 def test_what_is_no_regular_file_is_no_checkpoint(
-    swept: SweepFolder, replace: Callable[[Path], object]
+    swept: SweepFolder, put: Callable[[Path], object]
 ) -> None:
     path = first(swept.trials()[1]).checkpoint
     path.unlink()
-    replace(path)
+    put(path)
     assert kept(swept, 1) is None
     assert kept(swept, 2) is not None
 
@@ -45,10 +51,9 @@ def test_the_checkpoint_of_another_trial_is_refused(
     assert found
     with pytest.raises(CheckpointError, match=f"M_max .*{two}"):
         found.require_own()
-    puzzle = "S    \n# # #\n     \n# # #\n    G"
-    assert cli.main(["solve", str(swept.root), puzzle, "--trial", "2"]) == 2
+    assert cli.main(["solve", str(swept.root), PUZZLE, "--trial", "2"]) == 2
     assert str(two) in capsys.readouterr().err
-    assert cli.main(["solve", str(swept.root), puzzle, "--trial", "1"]) == 0
+    assert cli.main(["solve", str(swept.root), PUZZLE, "--trial", "1"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -71,3 +76,39 @@ def test_another_seed_training_or_puzzle_set_is_refused(
     with pytest.raises(CheckpointError) as caught:
         found.require_own()
     assert caught.value.field == name
+
+
+@pytest.fixture
+def stored(swept: SweepFolder, s3: str, tmp_path: Path) -> SweepFolder:
+    """A sweep whose checkpoints lie in a storage alone."""
+    record = swept.record()
+    swept.create(replace(record, spec={**record.spec, "storage": {"url": s3}}))
+    store = ObjectCheckpoints(open_objects(checkpoints_in(s3, record.name)), scratch=tmp_path)
+    for trial in swept.trials()[1:3]:
+        key = f"{trial.root.name}/{first(trial).label}"
+        with store.hold(key) as path:
+            shutil.move(first(trial).checkpoint, path)
+            store.publish(key)
+    return swept
+
+
+def test_a_checkpoint_is_fetched_from_the_storage_for_whoever_reads_it(
+    stored: SweepFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = first(stored.trials()[2])
+    before = folder.root.stat().st_mtime_ns
+    assert cli.main(["solve", str(stored.root), PUZZLE]) == 0
+    assert folder.checkpoint.is_file()
+    assert folder.root.stat().st_mtime_ns == folder.checkpoint.stat().st_mtime_ns == before
+    found = kept(stored, 2)
+    assert found
+    found.require_own()
+
+
+def test_a_storage_that_is_away_is_named(
+    stored: SweepFolder, s3: str, s3_gate: Gate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3_gate.close()
+    assert kept(stored, 2) is None
+    assert cli.main(["solve", str(stored.root), PUZZLE]) == 2
+    assert s3 in capsys.readouterr().err

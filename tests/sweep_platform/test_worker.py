@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from ray import tune
+from s3_server import Gate
 from sweep_builders import begun, sweep_folder
 
 from hrm.config import MODELS
@@ -21,6 +22,7 @@ from hrm.progress import Progress
 from hrm.train import main
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.dataset import PuzzleDataset
+from sweep_platform.execution import worker
 from sweep_platform.execution.faults import failure_of
 from sweep_platform.execution.worker import run_job, train
 from sweep_platform.search.search import open_search
@@ -369,3 +371,65 @@ def test_a_disk_that_fails_is_no_fault_of_the_trial(
     assert report.failure
     assert report.failure.fault is Fault.MACHINE
     assert f"checkpoint.pt: {os.strerror(number)}" in report.failure.reason
+
+
+def test_a_storage_takes_the_place_of_a_common_folder(
+    jobs: MakeJobs, s3: str, tmp_path: Path
+) -> None:
+    [whole], [cut] = jobs("whole", **ONE), jobs("cut", **ONE)
+    expected = [numbers(p) for p in progress_of(run([whole]))]
+    cut = replace(cut, checkpoints=f"{s3}/toy/checkpoints", keep=2)
+    steps = iter(range(100))
+    before = list(train(cut, lambda: next(steps) > 7))
+    assert 0 < len(progress_of(before)) < len(expected)
+    assert [numbers(p) for p in progress_of(run([cut]))] == expected
+    assert not list(tmp_path.glob("cut/**/checkpoint.pt"))
+
+
+def test_a_storage_that_is_away_is_waited_for(
+    jobs: MakeJobs, s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "AWAY_SECONDS", 0.05)
+    [one] = jobs(**ONE)
+    one = replace(one, checkpoints=f"{s3}/toy/checkpoints", keep=2)
+    s3_gate.close()
+    reports = train(one)
+    [first, second] = warnings_of([next(reports), next(reports)])
+    assert first == second, "it is said once, as any sentence is"
+    assert f"{s3}/toy" in first
+    s3_gate.open()
+    whole = progress_of(list(reports))
+    assert whole[-1].step == whole[-1].total_steps
+
+
+def test_a_storage_that_goes_away_is_waited_for_at_the_end(
+    jobs: MakeJobs, s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "AWAY_SECONDS", 0.5)
+    [one] = jobs(**ONE)
+    one = replace(one, checkpoints=f"{s3}/toy/checkpoints", keep=2)
+    reports = train(one)
+    made = [next(reports)]
+    s3_gate.close()
+    while not warnings_of(made):
+        made.append(next(reports))
+    assert "can't be stored" in warnings_of(made)[0]
+    last = progress_of(made)[-1]
+    assert last.step == last.total_steps, "training went on"
+    s3_gate.open()
+    made += reports
+    assert len(warnings_of(made)) == 1
+    assert progress_of(run([one]))[-1] == last
+
+
+def test_a_host_builds_puzzles_that_it_does_not_see(
+    jobs: MakeJobs, tmp_path: Path, make_spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    [one] = jobs(**ONE)
+    source = {"dataset": make_spec(**ONE).dataset.model_dump(mode="json")}
+    away = replace(one, dataset={**one.dataset, "folder": "/nowhere"}, puzzles=source)
+    expected = [numbers(p) for p in progress_of(run([away]))]
+    assert list((tmp_path / "cache").rglob("manifest.json"))
+    folder_of(one).joinpath("checkpoint.pt").unlink()
+    assert [numbers(p) for p in progress_of(run([one]))] == expected

@@ -1,5 +1,7 @@
 """Print what a sweep would do and cost; start nothing."""
 
+from pathlib import Path
+
 import yaml
 
 from puzzle_datasets.common.exit_status import say
@@ -42,7 +44,8 @@ def show_plan(request: Request, verbose: bool) -> None:
         there = f"{sweep.folder.root} holds a sweep of {begun}"
         say(f"{there}, with which --resume goes on.")
     crowded = crowding(plan) if request.address is None else []
-    built = built_before(sweep.spec.dataset, request.data or DEFAULT_DATA)
+    data = request.data or DEFAULT_DATA
+    built = built_before(sweep.spec.dataset, data) if isinstance(data, Path) else None
     fewer = fewer_puzzles(sweep.spec, built) if built else []
     for text in (*warnings(plan), *crowded, *fewer):
         say(f"warning: {text}.")

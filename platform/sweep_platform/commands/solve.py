@@ -29,7 +29,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.report.analysis.points import recommended
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import SweepSummary, TrialSummary, summarize
-from sweep_platform.store.trained import trained
+from sweep_platform.store.trained import storage_of, trained
 
 MOST_BYTES = 4_000_000
 """Of a puzzle."""
@@ -137,7 +137,10 @@ def _of_sweep(sweep: SweepFolder, trial: int | None) -> Source:
     if (kept := trained(summary, found)) is None:
         problem = "keeps no checkpoint of a replicate that was trained to the end"
         place = sweep.trial(found.number, found.record.signature).root
-        raise InputError.of(place, problem, "restore one, or name another trial by --trial")
+        remedy = "restore one, or name another trial by --trial"
+        if (storage := storage_of(summary.record)) is not None:
+            remedy = f"see that {storage.url} can be reached, or name another by --trial"
+        raise InputError.of(place, problem, remedy)
     kept.require_own()
     words = f"trial {found.number}, {kept.replicate.replicate.words}, of {sweep.root}"
     known = _folder(summary.record.dataset)

@@ -17,9 +17,11 @@ from sweep_platform.driver.moved import place_now, store_now, was_moved
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape, at_share, training_config
+from sweep_platform.space.puzzle_cache import prepared_at
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
-from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.schema import DatasetSpec, StorageSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder, is_name
+from sweep_platform.store.storage.objects import StorageError, absolute
 
 DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
@@ -33,11 +35,19 @@ ADJUSTABLE = (
 """Settings that `--resume` may change: they decide how much is run, and with what at hand."""
 
 
+OF_STORAGE = ("storage.keep", "storage.mirror")
+"""The same, of a sweep that has a storage."""
+
+_SAME_STORAGE = ("storage", "storage.url")
+"""Settings that may be given again, as in the command that began the sweep."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """The request of a user, by the options of `sweeps/run.py`.
 
     None stands for the default or, at resume, the sweep's own; an `address` of None starts Ray.
+    `data` is a folder's path, or the URL of one in a storage, as text.
     """
 
     space: SpaceFile
@@ -49,7 +59,7 @@ class Request:
     retry_failed: bool = False
     tracking_uri: str | None = None
     address: str | None = None
-    data: Path | None = None
+    data: Path | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +155,12 @@ def _taken_up(request: Request) -> ResolvedSweep:
     before = overridden(record.spec, place, ())
     for setting in map(Setting.of, request.settings):
         key = setting.text.partition("=")[0].strip()
-        if key not in ADJUSTABLE and overridden(record.spec, place, (setting,)) != before:
+        may_change = key in (*ADJUSTABLE, *OF_STORAGE, *_SAME_STORAGE)
+        if not may_change and overridden(record.spec, place, (setting,)) != before:
             raise InputError.of(
                 setting.place,
                 "changes a sweep that is resumed, which keeps its settings",
-                f"only {', '.join(ADJUSTABLE)} may change",
+                f"only {', '.join((*ADJUSTABLE, *OF_STORAGE))} may change",
             )
     spec = overridden(record.spec, place, request.settings)
     if spec.replicates < before.replicates:
@@ -159,10 +170,26 @@ def _taken_up(request: Request) -> ResolvedSweep:
             f"give {before.replicates} or more",
             problem=f"is {spec.replicates}, but {folder.root} has {before.replicates} of a trial",
         )
+    _require_same_place(folder, before.storage, spec.storage)
     now = _storage_now(folder, before.search.storage, spec)
     search = spec.search.model_copy(update={"storage": now})
-    spec = spec.model_copy(update={"search": search})
+    kept = (
+        spec.storage
+        and before.storage
+        and spec.storage.model_copy(update={"url": before.storage.url})
+    )
+    spec = spec.model_copy(update={"search": search, "storage": kept})
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
+
+
+def _require_same_place(
+    folder: SweepFolder, before: StorageSpec | None, now: StorageSpec | None
+) -> None:
+    """Raise `InputError` where a sweep is to go on with another storage than it began with."""
+    if (before and before.url) != (now and absolute(now.url)):
+        began = before.url if before else "none"
+        problem = f"is not the storage that {folder.root} began with, {began}"
+        raise InputError.of("--storage", problem, "leave it out, or start another sweep by --out")
 
 
 def _storage_now(folder: SweepFolder, kept: str | None, spec: SweepSpec) -> str | None:
@@ -229,7 +256,7 @@ class Puzzles:
         }
 
 
-def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
+def prepare_puzzles(sweep: ResolvedSweep, data: Path | str | None) -> Puzzles:
     """The puzzles that a sweep began with, without a look at their source, or new ones.
 
     Raises `DatasetError` where they cannot be built or are damaged, `InputError` where they are
@@ -241,7 +268,7 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
         folder, manifest = before, verify(before)
     else:
         root = before.parent if before is not None else DEFAULT_DATA
-        folder = prepare(sweep.spec.dataset, data or root)
+        folder = _prepared(sweep.spec.dataset, data or root)
         manifest = read_manifest(folder)
     if began_with is not None and began_with.get("fingerprint") != manifest.fingerprint:
         raise InputError.of(
@@ -253,6 +280,17 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | None) -> Puzzles:
         folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
     )
     return Puzzles(address=address, manifest=manifest)
+
+
+def _prepared(dataset: DatasetSpec, data: Path | str) -> Path:
+    """The folder of the puzzles below a path, or in the cache those below a URL."""
+    if isinstance(data, Path):
+        return prepare(dataset, data)
+    try:
+        return prepared_at(dataset, data)
+    except StorageError as error:
+        problem = f"can't be used ({error.strerror})"
+        raise InputError.of("--data", problem, "mend that, or name a folder", data) from None
 
 
 def require_evaluable(spec: SweepSpec, puzzles: Puzzles) -> None:

@@ -20,8 +20,10 @@ from sweep_platform.driver.request import (
     prepare_puzzles,
     require_evaluable,
 )
+from sweep_platform.driver.storage import open_storage, puzzle_source
 from sweep_platform.execution.cluster import Hardware, Resources, in_words
 from sweep_platform.execution.decisions import DecisionChannel
+from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
@@ -55,7 +57,9 @@ class SweepSession:
         _require_a_slot(hardware, sweep.spec.resources)
         self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
+        self._storage = open_storage(sweep)
         self.puzzles = prepare_puzzles(sweep, request.data)
+        self._source = puzzle_source(sweep, self.puzzles, self._storage, request.data)
         require_evaluable(sweep.spec, self.puzzles)
         record_sweep(sweep, request, self.puzzles, self.tracking_uri)
         dataset = asdict(self.puzzles.address)
@@ -93,7 +97,13 @@ class SweepSession:
         """
         send = self._channel.send
         scheduler = TrialScheduler(
-            self._search, self.budget, display, self._slots, send, needs=self._needs()
+            self._search,
+            self.budget,
+            display,
+            self._slots,
+            send,
+            needs=self._needs(),
+            kept=self._kept,
         )
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
@@ -109,6 +119,8 @@ class SweepSession:
         with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
             if work := self._work_is_left():
                 connection.enter_context(ray)
+            if work:
+                self._share(connection)
             self.folder.session_started()
             tracker.start()
             end = SessionEnd.FAILED
@@ -122,6 +134,13 @@ class SweepSession:
             finally:
                 finish(end)
         return end
+
+    def _share(self, connection: ExitStack) -> None:
+        """Let workers reach the storage, and find the puzzles there."""
+        hand_down(self._channel.name)
+        connection.callback(take_back, self._channel.name)
+        if self._storage is not None:
+            self._storage.begin(self.folder.record().id, self.puzzles)
 
     def last_words(self, end: SessionEnd) -> str:
         """What is said last of a session: where its report is, what lacks, and how to go on."""
@@ -203,7 +222,7 @@ class SweepSession:
         return in_words(self.spec.resources.cpus, self.spec.resources.gpus)
 
     def _job(self, job: Job) -> TrialJob:
-        record, resources = job.record, self.spec.resources
+        record, resources, storage = job.record, self.spec.resources, self._storage
         return TrialJob(
             trial=record.number,
             model=record.model,
@@ -212,10 +231,18 @@ class SweepSession:
             dataset=asdict(self.puzzles.address),
             device=resources.device,
             threads=max(1, int(resources.cpus)),
-            checkpoints=self.folder.checkpoints,
+            checkpoints=storage.checkpoints if storage else self.folder.checkpoints,
+            keep=storage.keep if storage else None,
+            puzzles=self._source,
             key=job.trial.root.name,
             channel=self._channel.name,
         )
+
+    def _kept(self, job: Job) -> bool:
+        """Whether there is a checkpoint of a job."""
+        if self._storage is not None:
+            return self._storage.keeps(job.key)
+        return job.folder.checkpoint.exists()
 
     def _slots(self) -> int:
         return self._resources.hardware().slots(self.spec.resources)

@@ -8,21 +8,29 @@ has not recorded it.
 from __future__ import annotations
 
 import socket
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from puzzle_datasets.common.errors import DatasetError
 from sweep_platform.execution.faults import HostError, failure_of, lacks_memory
 from sweep_platform.space.dataset import DatasetAddress
-from sweep_platform.store.checkpoints import open_checkpoints
+from sweep_platform.space.puzzle_cache import PuzzleSource, puzzles_here
+from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
 from sweep_platform.store.messages import Failure, MessageError, TrialJob, TrialReport
+from sweep_platform.store.storage.objects import StorageError
 
 if TYPE_CHECKING:
     from hrm.progress import Measurement
     from hrm.training.trainer import Trainer
+
+
+AWAY_SECONDS = 2.0
+"""Between two looks whether a storage that is away is back."""
 
 
 def run_job(config: dict[str, Any]) -> None:
@@ -34,6 +42,7 @@ def run_job(config: dict[str, Any]) -> None:
     from ray import tune
 
     from sweep_platform.execution.decisions import DecisionChannel, DecisionWatch
+    from sweep_platform.execution.environment import take_over
 
     try:
         job = TrialJob.from_text(config["job"])
@@ -41,6 +50,7 @@ def run_job(config: dict[str, Any]) -> None:
         failure = Failure(reason=str(error))
         tune.report({"report": TrialReport(trial=-1, replicate="", failure=failure).to_text()})
         return
+    take_over(job.channel)
     channel = DecisionChannel(job.channel)
     watch = DecisionWatch(lambda: channel.read(_key(job)))
     for report in train(job, watch):
@@ -53,14 +63,14 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
 
     As soon as `stop` is true between two steps, a checkpoint is written and the job ends.
     """
-    store = open_checkpoints(job.checkpoints)
     [replicate] = job.replicates
     from hrm.runs.report import session_record
 
     with _fallbacks() as heard:
 
         def report(*measurements: Measurement, **fields: Any) -> TrialReport:
-            warnings, heard[:] = tuple(heard), []
+            warnings = tuple(heard)
+            del heard[: len(warnings)]  # another thread may have added one by now
             return TrialReport(
                 trial=job.trial,
                 replicate=replicate.label,
@@ -70,9 +80,14 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
             )
 
         try:
-            _require_folders(job)
-            with store.hold(_key(job)) as checkpoint:
-                trainer = _taken_up(job, checkpoint, heard)
+            puzzles = _puzzles(job)
+            with ExitStack() as held:
+                while (at := _held(job, held, heard)) is None:
+                    yield report()
+                    if stop():
+                        return
+                store, checkpoint = at
+                trainer = _taken_up(job, puzzles, checkpoint, heard)
                 heard += [] if heard else _shortfall(trainer)
                 session, answers = session_record(trainer), tuple(trainer.answers)
                 yield report(*trainer.measurements, session=session, answers=answers)
@@ -81,6 +96,8 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
                     last = trainer.measurements[-1]
                     answers = tuple(trainer.answers[-1:]) if last.progress.curve else ()
                     yield report(last, answers=answers)
+                while not store.stored(_key(job), AWAY_SECONDS):
+                    yield report()
         except Exception as error:
             yield report(failure=failure_of(error))
 
@@ -91,11 +108,37 @@ def _key(job: TrialJob) -> str:
     return f"{job.key}/{replicate.label}"
 
 
-def _require_folders(job: TrialJob) -> None:
-    """Raise `HostError` where this host does not see the trial's folder or its puzzles."""
-    for folder in (Path(job.checkpoints, _key(job)), Path(job.dataset["folder"])):
-        if not folder.is_dir():
-            raise HostError(f"host {socket.gethostname()} does not see {folder}; mount it there")
+def _held(job: TrialJob, held: ExitStack, heard: list[str]) -> tuple[CheckpointStore, Path] | None:
+    """Hold the job's checkpoint: its store and its path; None, after a while, if that is away.
+
+    Raises `HostError` where this host does not see the folder of checkpoints.
+    """
+    if job.keep is None:
+        _require_folder(Path(job.checkpoints, _key(job)))
+    try:
+        store = open_checkpoints(job.checkpoints, job.keep, heard.append)
+        return store, held.enter_context(store.hold(_key(job)))
+    except StorageError as error:
+        place = f"{error.filename} can't be read on host {socket.gethostname()}"
+        heard.append(f"{place} ({error.strerror}); trials wait until it can")
+        time.sleep(AWAY_SECONDS)
+        return None
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        here = f"host {socket.gethostname()}"
+        raise HostError(f"{here} does not see {folder}; mount it there, or give a --storage")
+
+
+def _puzzles(job: TrialJob) -> DatasetAddress:
+    """The puzzles on this host. Raises `HostError` where it can't have them."""
+    source = PuzzleSource(**{**job.puzzles, "urls": tuple(job.puzzles.get("urls", ()))})
+    try:
+        return puzzles_here(DatasetAddress(**job.dataset), source)
+    except DatasetError as error:
+        here, remedy = f"host {socket.gethostname()}", "mount it there, or give a --storage"
+        raise HostError(f"{here}: {error.field} {error.problem}; {remedy}") from error
 
 
 @contextmanager
@@ -116,14 +159,16 @@ def _fallbacks() -> Iterator[list[str]]:
         yield heard
 
 
-def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
+def _taken_up(
+    job: TrialJob, puzzles: DatasetAddress, checkpoint: Path, heard: list[str]
+) -> Trainer:
     """The job's replicate as its last checkpoint left it; anew where that is damaged.
 
     Raises `CheckpointError` where this host can't read it now: it stays.
     """
     from hrm.checkpoints.checkpoint import CheckpointError
 
-    trainer = _trainer(job)
+    trainer = _trainer(job, puzzles)
     if not checkpoint.exists():
         return trainer
     try:
@@ -133,11 +178,11 @@ def _taken_up(job: TrialJob, checkpoint: Path, heard: list[str]) -> Trainer:
             raise
         which = f"trial {job.trial} {job.replicates[0].words}"
         heard.append(f"{which} begins anew: {error.field} {error.problem}")
-        return _trainer(job)  # half of the other may be restored
+        return _trainer(job, puzzles)  # half of the other may be restored
     return trainer
 
 
-def _trainer(job: TrialJob) -> Trainer:
+def _trainer(job: TrialJob, puzzles: DatasetAddress) -> Trainer:
     """The job's replicate before its first step."""
     import torch
 
@@ -156,7 +201,7 @@ def _trainer(job: TrialJob) -> Trainer:
     training = TrainingConfig(**{**of_all, "seed": replicate.seed})
     if device.type == "cpu":
         require_memory(model, training)
-    return Trainer(model, training, DatasetAddress(**job.dataset).open(), device)
+    return Trainer(model, training, puzzles.open(), device)
 
 
 def _shortfall(trainer: Trainer) -> list[str]:

@@ -41,7 +41,8 @@ class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
     `capacity` says how many jobs may run at the same time, which may change; `send` lets the
-    worker of a job, by its key, know of a decision; `needs` are a job's resources in words.
+    worker of a job, by its key, know of a decision; `needs` are a job's resources in words,
+    `kept` tells whether there is a checkpoint of a job.
     `interrupted` tells whether a person or the system wants the session to end, `cut_short`
     whether trials ended for want of time.
     """
@@ -55,10 +56,11 @@ class TrialScheduler:
         send: Callable[[str, Decision], None] = lambda job, decision: None,
         *,
         needs: str = "its resources",
+        kept: Callable[[Job], bool] = lambda job: job.folder.checkpoint.exists(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.interrupted = self.cut_short = False
-        self._needs, self._clock = needs, clock
+        self._needs, self._kept, self._clock = needs, kept, clock
         self._stirred = clock()
         self._search, self._budget, self._display = search, budget, display
         self._jobs = search.jobs
@@ -313,7 +315,7 @@ class TrialScheduler:
         self._jobs.requeue(live.job)
         self._exhausted = False
         when = " at the next --resume" if self.ending else ""
-        how = "goes on from its checkpoint" if live.folder.checkpoint.exists() else "begins anew"
+        how = "goes on from its checkpoint" if self._kept(live.job) else "begins anew"
         self._display.note(f"{live.job.words} {how}{when}: {reason}")
 
     def _settle(self, live: Live, state: TrialState, reason: str) -> None:

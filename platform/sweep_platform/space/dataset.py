@@ -49,12 +49,12 @@ def prepare(dataset: DatasetSpec, root: Path) -> Path:
 
     Raises `DatasetError`: it cannot be built, or is damaged.
     """
-    return prepare_set(dataset.name, _settings(dataset), root.absolute())
+    return prepare_set(dataset.name, settings_of(dataset), root.absolute())
 
 
 def built_before(dataset: DatasetSpec, root: Path) -> Manifest | None:
     """The manifest of a spec's puzzles below `root`; None where they are yet to be built."""
-    folder = root / folder_name(dataset.name, _settings(dataset))
+    folder = root / folder_name(dataset.name, settings_of(dataset))
     return read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
 
 
@@ -71,8 +71,8 @@ def resolved_dataset(dataset: DatasetSpec, source: Source) -> DatasetSpec:
             place=source.location(("dataset", "name")),
         )
     try:
-        absolute = DatasetSpec(name=dataset.name, **_absolute(_settings(dataset)))
-        puzzle_set(dataset.name).check(_settings(absolute))
+        absolute = DatasetSpec(name=dataset.name, **_absolute(settings_of(dataset)))
+        puzzle_set(dataset.name).check(settings_of(absolute))
     except DatasetError as error:
         raise _misfit(error, source) from None
     return absolute
@@ -83,7 +83,7 @@ def planned_shape(dataset: DatasetSpec) -> Shape:
 
     The number of identities is then an upper bound; no cost but that of the table depends on it.
     """
-    settings = _settings(dataset)
+    settings = settings_of(dataset)
     return Shape(
         vocab_size=settings.vocab_size,
         seq_len=settings.seq_len,
@@ -107,7 +107,8 @@ def _misfit(error: DatasetError, source: Source) -> InputError:
     return InputError(dotted(path), error.value, error.remedy, problem=error.problem, place=place)
 
 
-def _settings(dataset: DatasetSpec) -> Settings:
+def settings_of(dataset: DatasetSpec) -> Settings:
+    """The settings of a spec's set, every one decided. Raises `DatasetError`."""
     settings: Settings = puzzle_set(dataset.name).settings_from(dataset.settings)
     return settings
 

@@ -26,6 +26,7 @@ from sweep_platform.spec.yaml_source import (
     parse_yaml,
     read_yaml,
 )
+from sweep_platform.store.storage.objects import absolute
 
 REPLACED_WHOLE = frozenset({"space"})
 """Below these keys an override replaces an entry whole: a knob is choices or a range."""
@@ -126,7 +127,8 @@ class SpaceFile:
         storage = spec.search.storage
         here = spec.search.model_copy(update={"storage": storage and anchored(storage)})
         dataset = resolved_dataset(spec.dataset, source)
-        return spec.model_copy(update={"dataset": dataset, "search": here})
+        kept = spec.storage and spec.storage.model_copy(update={"url": absolute(spec.storage.url)})
+        return spec.model_copy(update={"dataset": dataset, "search": here, "storage": kept})
 
     def check(self) -> None:
         """Resolve every scale, to find a typo before a cluster does. Raises as `resolve`."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -41,6 +42,9 @@ MOST_VIEWS = 10_000
 
 MOST_DESIGNED = 10_000
 """Configurations of an ablation, with all nuisance values that are tried at each."""
+
+MOST_KEPT = 100
+"""Checkpoints of one trial in a storage."""
 
 MOST_STEPS, MOST_CHOICES = 100_000, 1_000
 LARGEST = 1e15
@@ -246,6 +250,27 @@ class ResourceSpec(_Frozen):
         return "cuda" if self.gpus else "cpu"
 
 
+class StorageSpec(_Frozen):
+    """Where hosts keep and find what they do not share as files."""
+
+    url: Annotated[str, Field(min_length=1)]
+    """a path, or file://, s3://, gs:// or hdfs://; each sweep has a folder of its name there"""
+    mirror: bool = False
+    """whether the sweep's folder is kept there too, so that another machine can go on"""
+    keep: Annotated[int, Field(ge=1, le=MOST_KEPT)] = 2
+    """checkpoints of each trial that stay there"""
+
+
+def _storage(given: Any) -> Any:
+    return {"url": given} if isinstance(given, str) else given
+
+
+Storage = Annotated[
+    StorageSpec | None,
+    BeforeValidator(_storage, json_schema_input_type=StorageSpec | str | None),
+]
+
+
 class SweepSpec(_Frozen):
     """A search over a space under a budget, with everything decided."""
 
@@ -284,6 +309,8 @@ class SweepSpec(_Frozen):
     """how configurations are proposed"""
     resources: ResourceSpec = ResourceSpec()
     """what Ray reserves for each trial"""
+    storage: Storage = None
+    """where checkpoints and puzzles go, for hosts that share no folder; a URL or its settings"""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """of the search; the seeds of all replicates follow from it"""
     replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] = 1

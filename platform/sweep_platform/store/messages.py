@@ -6,7 +6,7 @@ in place of failing on a key.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,7 @@ from hrm.progress import Measurement, measurement_from
 from puzzle_datasets.common.errors import RunError
 from sweep_platform.store.replicate import Purpose, Replicate
 
-VERSION = 3
+VERSION = 4
 
 
 class Decision(StrEnum):
@@ -46,7 +46,10 @@ class TrialJob:
         dataset: the puzzles' folder, name and fingerprint.
         device: `cpu` or `cuda`.
         threads: of the CPU.
-        checkpoints: address of the checkpoint store.
+        checkpoints: address of the checkpoint store: a folder, or a URL of a storage.
+        keep: checkpoints that stay in a storage; None for a folder.
+        puzzles: where a host that does not see the puzzles' folder takes them from, the fields of
+            a `PuzzleSource`.
         key: under which the trial's checkpoints are kept there, each below its label.
         channel: name under which the driver's decisions are found.
     """
@@ -61,6 +64,8 @@ class TrialJob:
     checkpoints: str
     key: str
     channel: str
+    keep: int | None = None
+    puzzles: Mapping[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """The message as text."""

@@ -1,14 +1,18 @@
 """The trained weights of a trial, as its folder keeps them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from puzzle_datasets.common.options import make
-from sweep_platform.store.folder import SweepFolder
+from sweep_platform.spec.schema import StorageSpec, SweepSpec
+from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.storage.checkpoints import fetch_newest
+from sweep_platform.store.storage.objects import StorageError, open_objects
 from sweep_platform.store.summary import SweepSummary
-from sweep_platform.store.trial import TrialRecord, training_of
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, training_of
 from sweep_platform.store.trial_summary import ReplicateSummary, TrialSummary
 
 
@@ -37,11 +41,46 @@ class Trained:
 
 
 def trained(sweep: SweepSummary, trial: TrialSummary) -> Trained | None:
-    """The first replicate of a trial that keeps its checkpoint, those that confirm it first."""
+    """The first replicate of a trial that keeps its checkpoint, those that confirm it first.
+
+    None also where the storage that keeps it can't be reached.
+    """
     place = SweepFolder(Path(sweep.folder)).trial(trial.number, trial.record.signature)
     for purpose in (Purpose.CONFIRM, Purpose.MEASURE):
         for one in trial.replicates:
-            checkpoint = place.replicate(one.replicate.label).checkpoint
-            if one.replicate.purpose is purpose and one.complete and checkpoint.is_file():
-                return Trained(trial=trial.record, replicate=one, checkpoint=checkpoint)
+            if one.replicate.purpose is purpose and one.complete:
+                folder = place.replicate(one.replicate.label)
+                try:
+                    if _at_hand(sweep.record, place, folder):
+                        return Trained(
+                            trial=trial.record, replicate=one, checkpoint=folder.checkpoint
+                        )
+                except StorageError:
+                    return None
     return None
+
+
+def storage_of(sweep: SweepRecord) -> StorageSpec | None:
+    """The storage of a sweep, if it has one."""
+    return SweepSpec.model_validate(sweep.spec).storage
+
+
+def checkpoints_in(url: str, sweep: str) -> str:
+    """The URL below which a sweep, by its name, keeps checkpoints in a storage."""
+    return f"{url}/{sweep}/checkpoints"
+
+
+def _at_hand(sweep: SweepRecord, trial: TrialFolder, folder: ReplicateFolder) -> bool:
+    """Whether a replicate's last checkpoint is in its folder; from a storage it is fetched there.
+
+    The times of the folder stay: what was fetched is nothing new. Raises `StorageError`.
+    """
+    storage = storage_of(sweep)
+    if folder.checkpoint.is_file() or storage is None:
+        return folder.checkpoint.is_file()
+    objects = open_objects(checkpoints_in(storage.url, sweep.name))
+    before = folder.root.stat()
+    fetched = fetch_newest(objects, f"{trial.root.name}/{folder.label}", folder.checkpoint)
+    for path in (folder.checkpoint, folder.root) if fetched else ():
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return fetched

@@ -1,0 +1,82 @@
+"""A sweep's part of its storage, as the driver deals with it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sweep_platform.common.errors import InputError
+from sweep_platform.driver.request import Puzzles, ResolvedSweep
+from sweep_platform.space.puzzle_cache import PuzzleSource, put_set
+from sweep_platform.spec.schema import StorageSpec
+from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.storage.checkpoints import POINTER
+from sweep_platform.store.storage.objects import Objects, StorageError
+from sweep_platform.store.storage.owner import claim, require_own, usable
+from sweep_platform.store.trained import checkpoints_in
+
+
+class SweepStorage:
+    """The folder of one sweep in a storage.
+
+    Construction raises `InputError` where the storage can't be used, or another sweep is there.
+    """
+
+    def __init__(self, spec: StorageSpec, folder: SweepFolder) -> None:
+        record = folder.record() if folder.exists() else None
+        name = record.name if record else folder.root.absolute().name
+        self.keep, self._url, self._name = spec.keep, spec.url, name
+        self.objects: Objects = usable(spec.url).below(name)
+        try:
+            require_own(self.objects, record.id if record else None)
+        except StorageError as error:
+            raise _unusable(error) from None
+
+    @property
+    def checkpoints(self) -> str:
+        """The URL below which workers keep checkpoints."""
+        return checkpoints_in(self._url, self._name)
+
+    def keeps(self, key: str) -> bool:
+        """Whether there is a checkpoint under a job's key, as far as can be told now."""
+        try:
+            return self.objects.below(f"checkpoints/{key}").has(POINTER)
+        except StorageError:
+            return False
+
+    def begin(self, sweep: str, puzzles: Puzzles) -> None:
+        """Have the puzzles in the folder, and own it. Raises `InputError`."""
+        try:
+            put_set(self._puzzles(puzzles), Path(puzzles.address.folder))
+            claim(self.objects, sweep)
+        except StorageError as error:
+            raise _unusable(error) from None
+
+    def puzzles_url(self, puzzles: Puzzles) -> str:
+        """Where hosts find the puzzles."""
+        return self._puzzles(puzzles).url
+
+    def _puzzles(self, puzzles: Puzzles) -> Objects:
+        address = puzzles.address
+        return self.objects.below(f"puzzles/{address.name}-{address.fingerprint[:16]}")
+
+
+def open_storage(sweep: ResolvedSweep) -> SweepStorage | None:
+    """The sweep's part of its storage, proven; None where it has none. Raises `InputError`."""
+    spec = sweep.spec.storage
+    return None if spec is None else SweepStorage(spec, sweep.folder)
+
+
+def puzzle_source(
+    sweep: ResolvedSweep, puzzles: Puzzles, storage: SweepStorage | None, data: Path | str | None
+) -> dict[str, Any]:
+    """Where a host takes the puzzles from that does not see the driver's folder."""
+    urls = [storage.puzzles_url(puzzles)] if storage else []
+    if isinstance(data, str):
+        urls.append(f"{data}/{Path(puzzles.address.folder).name}")
+    dataset = sweep.spec.dataset.model_dump(mode="json")
+    return asdict(PuzzleSource(urls=tuple(urls), dataset=dataset))
+
+
+def _unusable(error: StorageError) -> InputError:
+    remedy = "mend the storage, or name another"
+    return InputError.of(error.filename, f"can't be used ({error.strerror})", remedy)

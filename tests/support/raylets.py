@@ -1,87 +1,89 @@
-"""Nodes of a Ray cluster on loopback, each a process of its own, as `ray start` makes them."""
+"""A Ray cluster on this machine whose nodes are processes of their own, to be lost and to join."""
 
 import os
-import secrets
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
-PATIENCE = 120.0
+LOOPBACK = "127.0.0.1"
 
 
-def environment() -> dict[str, str]:
-    """That of a user who has a token, which goes to every node, driver and worker."""
-    token = secrets.token_hex(32)
-    return {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+class Raylet:
+    """One node of a cluster, started as `ray start --block` starts it."""
+
+    def __init__(self, process: psutil.Popen, out: Path) -> None:
+        self.process, self._out = process, out
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the cluster knows of the node, which its command says."""
+        assert self.process.poll() is None, self._out.read_text()
+        return "Ray runtime started" in self._out.read_text()
+
+    @property
+    def parts(self) -> list[psutil.Process]:
+        """The node's processes that live, those of its workers among them."""
+        if not self.process.is_running():
+            return []
+        return [self.process, *self.process.children(recursive=True)]
+
+    def kill(self) -> None:
+        """Let the node be gone at once, as when a machine loses its power."""
+        for part in self.parts:
+            part.kill()
+        self.process.wait()
+
+    def notify(self) -> None:
+        """Let the node know that it is about to end, as a cloud does with a spot machine."""
+        self.process.terminate()
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that run trials here."""
+        return [one for one in self.parts if "ray::ImplicitFunc" in " ".join(one.cmdline())]
 
 
-@contextmanager
-def head(env: Mapping[str, str], *options: str) -> Iterator[str]:
-    """The head of a cluster; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="ray") as folder:  # its sockets want a short path
-        own = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
-        with _started(env, *own, *options) as process:
-            _wait(lambda: _answers(port) or process.poll() is not None)
-            assert process.poll() is None
-            yield f"127.0.0.1:{port}"
+class Raylets:
+    """A head without a place for trials, and nodes that a test starts and ends."""
 
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        with socket.create_server((LOOPBACK, 0)) as free:
+            self._port = free.getsockname()[1]
+        self._folder, self._environment = folder, environment
+        self.nodes: list[Raylet] = []
+        self.head = self._start("--head", f"--port={self._port}", "--num-cpus=0")
 
-@contextmanager
-def node(env: Mapping[str, str], address: str, *options: str) -> Iterator[psutil.Popen]:
-    """A node that joins the cluster at an address; yields the process that keeps it."""
-    with _started(env, f"--address={address}", *options) as process:
-        yield process
+    @property
+    def address(self) -> str:
+        """Where a driver finds the cluster."""
+        return f"{LOOPBACK}:{self._port}"
 
+    def join(self, cpus: int = 1, *before: str, **environment: str) -> Raylet:
+        """Let another node join; the words `before` run its command in their own way."""
+        options = (f"--address={self.address}", f"--num-cpus={cpus}")
+        self.nodes.append(self._start(*options, before=before, **environment))
+        return self.nodes[-1]
 
-@contextmanager
-def _started(env: Mapping[str, str], *options: str) -> Iterator[psutil.Popen]:
-    here = ("--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats")
-    ports = ("--min-worker-port=0", "--max-worker-port=0")
-    process = psutil.Popen(
-        [sys.executable, "-m", "ray.scripts.scripts", "start", *here, *ports, *options],
-        env=dict(env),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
+    def end(self) -> None:
+        """End all nodes."""
+        for raylet in (*self.nodes, self.head):
+            raylet.kill()
 
-
-def _wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as knock:
-        return knock.connect_ex(("127.0.0.1", port)) == 0
-
-
-_COUNT = """
-import sys, time
-from ray._raylet import GcsClient
-client = GcsClient(address=sys.argv[1])
-while sum(one.state == 0 for one in client.get_all_node_info().values()) != int(sys.argv[2]):
-    time.sleep(0.1)
-"""
-
-
-def wait_for_nodes(env: Mapping[str, str], address: str, number: int) -> None:
-    """Wait until so many nodes have joined the cluster, asked by a process with its token."""
-    command = [sys.executable, "-c", _COUNT, address, str(number)]
-    subprocess.run(command, env=dict(env), check=True, timeout=PATIENCE)
+    def _start(self, *options: str, before: tuple[str, ...] = (), **environment: str) -> Raylet:
+        common = ["--block", f"--node-ip-address={LOOPBACK}", "--disable-usage-stats"]
+        common += ["--min-worker-port=0", "--max-worker-port=0"]
+        if "--head" in options:
+            common += ["--include-dashboard=false", f"--temp-dir={self._folder}"]
+        command = [*before, sys.executable, "-m", "ray.scripts.scripts", "start"]
+        path = self._folder / f"node{len(self.nodes)}{'-head' * ('--head' in options)}.out"
+        with path.open("w") as out:
+            process = psutil.Popen(
+                [*command, *common, *options],
+                env={**self._environment, **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=os.fspath(self._folder),
+            )
+        return Raylet(process, path)

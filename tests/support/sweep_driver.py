@@ -9,10 +9,11 @@ from sweep_builders import TOTAL, measurement, opened, points_of
 
 from hrm.progress import Progress
 from sweep_platform.plan.budget import Budget
+from sweep_platform.search.losses import LONGEST_REST, Hosts, Losses
 from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.stages.live import Job
-from sweep_platform.store.messages import Decision, TrialReport
+from sweep_platform.store.messages import Decision, Failure, TrialReport
 from sweep_platform.store.trial import (
     Outcome,
     ReplicateFolder,
@@ -70,6 +71,7 @@ class Driver:
         self.display, self.clock = FakeDisplay(), FakeClock()
         self.sent: list[tuple[str, Decision]] = []
         self.capacity = capacity
+        self.hosts = Hosts()
         self.scheduler = TrialScheduler(
             self.search,
             Budget(
@@ -81,6 +83,7 @@ class Driver:
             self.display,
             lambda: self.capacity,
             lambda job, decision: self.sent.append((job, decision)),
+            losses=Losses(lambda: self.hosts, self.display.note, self.clock),
         )
         self.running: dict[str, Job] = {}
 
@@ -99,6 +102,11 @@ class Driver:
     def finish(self, key: str, accuracy: float = 0.5, seconds: float = 1.0) -> None:
         self.report(key, measurement(TOTAL, accuracy, seconds=seconds))
         self.scheduler.ended(key)
+
+    def lose(self, key: str, loss: Failure) -> None:
+        """Let a worker be gone, and time pass until its job may go on."""
+        self.scheduler.ended(key, lost=loss)
+        self.clock.now += LONGEST_REST
 
     def told(self, number: int, replicate: int = 0) -> Decision:
         """The last decision that the worker of a replicate heard of."""

@@ -11,7 +11,9 @@ from ray.tune.experiment import Trial
 from sweep_builders import measurement
 
 from sweep_platform.execution import ray_tune
+from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, _kept, run_trials
+from sweep_platform.search.stages.live import Place
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.messages import Failure, Fault, TrialReport
 
@@ -69,6 +71,9 @@ class FakeScheduler:
         self.lost.append(lost.reason)
         self.faults.append(lost.fault)
 
+    def place(self, key: str) -> Place:
+        return Place(key, "host")
+
     def halt(self, reason: str) -> None:
         self.lost.append(reason)
 
@@ -95,19 +100,22 @@ class Unwritten(Trial):  # type: ignore[misc]
     ("error", "said", "fault"),
     [
         (OutOfMemoryError("Task was killed for memory."), "memory", Fault.MACHINE),
-        (NodeDiedError("gone"), "its host was lost", Fault.MACHINE),
+        (NodeDiedError("gone"), "its host was lost", Fault.NODE),
         (
             RayTaskError("f", "", ConnectionError()),
             "could not begin (ConnectionError)",
             Fault.MACHINE,
         ),
-        (ActorDiedError(), "its worker was lost", Fault.TRIAL),
-        (None, "its worker was lost", Fault.TRIAL),
+        (ActorDiedError(), "its worker was lost", Fault.WORKER),
+        (None, "its worker was lost", Fault.WORKER),
     ],
 )
-def test_why_a_worker_was_lost_is_named(error: Exception | None, said: str, fault: Fault) -> None:
+def test_why_a_worker_was_lost_is_named(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, said: str, fault: Fault
+) -> None:
     scheduler, errors = FakeScheduler(), {}
     trial = Unwritten("run_job", stub=True)
+    monkeypatch.setattr(ray_tune, "nodes", lambda: Hardware((Node(1, 0, id=trial.trial_id),)))
     with _kept(errors):
         trial.handle_error(error)
     TuneScheduler(scheduler, errors).on_trial_error(None, trial)  # type: ignore[arg-type]
@@ -118,15 +126,14 @@ def test_why_a_worker_was_lost_is_named(error: Exception | None, said: str, faul
 def test_a_host_that_left_the_cluster_is_no_fault_of_the_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hosts = [("10.0.0.1", True), ("10.0.0.2", False)]
-    nodes = [{"NodeManagerAddress": host, "Alive": alive} for host, alive in hosts]
-    monkeypatch.setattr(ray_tune.ray, "nodes", lambda: nodes)
+    living = Hardware((Node(1, 0, id="living"),))
+    monkeypatch.setattr(ray_tune, "nodes", lambda: living)
     scheduler = FakeScheduler()
-    for host, _ in hosts:
-        trial = SimpleNamespace(trial_id="a", last_result={"node_ip": host})
-        adapter = TuneScheduler(scheduler, {"a": ActorDiedError()})  # type: ignore[arg-type]
+    for node in ("living", "gone"):
+        trial = SimpleNamespace(trial_id=node)  # which runs on the node of that name
+        adapter = TuneScheduler(scheduler, {node: ActorDiedError()})  # type: ignore[arg-type]
         adapter.on_trial_error(None, trial)  # type: ignore[arg-type]
-    assert scheduler.faults == [Fault.TRIAL, Fault.MACHINE]
+    assert scheduler.faults == [Fault.WORKER, Fault.NODE]
 
 
 def test_a_disk_that_is_full_for_ray_halts_the_session(

@@ -7,7 +7,8 @@ import pytest
 from sweep_builders import TOTAL, measurement
 
 from sweep_platform.search import scheduler as scheduler_module
-from sweep_platform.search.scheduler import WORKER_RETRIES
+from sweep_platform.search.losses import LONGEST_REST, WORKER_RETRIES, Hosts
+from sweep_platform.search.stages.live import Place
 from sweep_platform.store.messages import Decision, Failure, Fault
 from sweep_platform.store.trial import (
     ReplicateFolder,
@@ -15,7 +16,7 @@ from sweep_platform.store.trial import (
     TrialState,
 )
 
-LOST = Failure(reason="its worker was lost")
+LOST = Failure(reason="its worker was lost", fault=Fault.WORKER)
 NO_MEMORY = Failure(reason="Ray ran out of memory", fault=Fault.MACHINE)
 MANY = {"trials": 9, "flops_per_trial": 1e8}
 
@@ -115,10 +116,10 @@ def test_the_lost_go_on_but_not_for_ever(drive) -> None:
     driver = drive(capacity=1)
     for _ in range(WORKER_RETRIES):
         assert driver.start("a").record.number == 0
-        driver.scheduler.ended("a", lost=LOST)
+        driver.lose("a", LOST)
     assert driver.states() == [None]
     assert driver.start("a").record.number == 0
-    driver.scheduler.ended("a", lost=LOST)
+    driver.lose("a", LOST)
     outcome = driver.folder.trials()[0].outcome()
     assert outcome.state is TrialState.FAILED
     assert outcome.reason == "its worker was lost, 4 times over"
@@ -131,7 +132,8 @@ def test_a_worker_that_returns_early_is_lost(drive) -> None:
     driver.report("a", measurement(TOTAL - 1))
     driver.scheduler.ended("a")
     assert driver.states() == [None]
-    assert driver.search.jobs.waiting == 1
+    driver.clock.now += 1.0
+    assert driver.start("b").record.number == 0
 
 
 def test_the_last_trial_may_still_be_lost(drive) -> None:
@@ -141,7 +143,7 @@ def test_the_last_trial_may_still_be_lost(drive) -> None:
     started = [key for key in keys if driver.start(key) is not None]
     assert driver.start("x") is None
     assert not driver.scheduler.exhausted
-    driver.scheduler.ended(started[-1], lost=LOST)
+    driver.lose(started[-1], LOST)
     assert driver.start("again").record.number == len(started) - 1
 
 
@@ -272,6 +274,7 @@ def test_trials_whose_workers_are_all_gone_go_on_until_the_session_ends(drive) -
     for _ in range(WORKER_RETRIES):
         assert {driver.start(key).record.number for key in "ab"} == {0, 1}
         driver.scheduler.all_lost(NO_MEMORY)
+        driver.clock.now += LONGEST_REST
         assert not driver.scheduler.interrupted
     driver.start("a")
     driver.scheduler.all_lost(NO_MEMORY)
@@ -285,10 +288,151 @@ def test_a_trial_whose_hosts_are_lost_again_and_again_has_not_failed(drive) -> N
     for _ in range(WORKER_RETRIES + 1):
         assert not driver.scheduler.interrupted
         driver.start("a")
-        driver.scheduler.ended("a", lost=NO_MEMORY)
+        driver.lose("a", NO_MEMORY)
     assert driver.scheduler.interrupted
     assert driver.states() == [None]
     assert drive().start("a").record.number == 0
+
+
+GONE = Failure(reason="its host was lost", fault=Fault.NODE)
+LACKS = Failure(reason="/data is not there", fault=Fault.MACHINE)
+HERE, THERE = Place("1", "here"), Place("2", "there")
+
+
+def notes(driver: Any) -> list[str]:
+    return [event[1] for event in driver.display.events if event[0] == "note"]
+
+
+def test_nodes_may_be_lost_without_end(drive) -> None:
+    driver = drive(capacity=1)
+    for _ in range(5 * WORKER_RETRIES):
+        assert driver.start("a").record.number == 0
+        driver.lose("a", GONE)
+    assert driver.states() == [None]
+    assert not driver.scheduler.interrupted
+
+
+def test_all_nodes_may_be_lost_at_once_without_end(drive) -> None:
+    driver = drive(capacity=2)
+    for _ in range(5 * WORKER_RETRIES):
+        assert {driver.start(key).record.number for key in "ab"} == {0, 1}
+        driver.scheduler.all_lost(GONE)
+        driver.clock.now += LONGEST_REST
+    assert not driver.scheduler.interrupted
+
+
+def test_what_is_lost_again_and_again_rests_ever_longer(drive) -> None:
+    driver = drive(capacity=1, budget={"trials": 1, "flops_per_trial": 1e8})
+    rests = []
+    for _ in range(8):
+        assert driver.start("a")
+        driver.scheduler.ended("a", lost=GONE)
+        began = driver.clock.now
+        while driver.start("b") is None:
+            assert not driver.scheduler.exhausted
+            driver.clock.now += 1.0
+        rests.append(driver.clock.now - began)
+        driver.lose("b", GONE)
+    assert rests == sorted(rests)
+    assert (rests[0], rests[-1]) == (1.0, LONGEST_REST)
+    driver.start("a")
+    driver.report("a", measurement(10, None))
+    driver.scheduler.ended("a", lost=GONE)
+    driver.clock.now += 1.0
+    assert driver.start("b"), "it had come further"
+
+
+def test_other_jobs_run_while_one_rests(drive) -> None:
+    driver = drive(capacity=1)
+    driver.start("a")
+    driver.scheduler.ended("a", lost=GONE)
+    assert driver.start("b").record.number == 1
+    driver.finish("b")
+    driver.clock.now += 1.0
+    assert driver.start("c").record.number == 0
+
+
+def test_what_rests_at_the_end_goes_on_at_resume(drive) -> None:
+    driver = drive(capacity=1)
+    driver.start("a")
+    driver.scheduler.ended("a", lost=GONE)
+    driver.scheduler.interrupt()
+    driver.scheduler.close()
+    assert drive().start("a").record.number == 0
+
+
+def test_a_resting_replicate_of_a_pruned_trial_ends(drive) -> None:
+    driver = drive(
+        objectives=["exact_accuracy"],
+        rungs={"at": [0.5], "minimum": 2, "keep": 0.5},
+        replicates=2,
+        capacity=4,
+    )
+    for key in "abcd":
+        driver.start(key)
+    driver.report("a", measurement(50, 0.9))
+    driver.report("b", measurement(50, 0.9))
+    driver.report("c", measurement(50, 0.1))
+    driver.report("d", measurement(40, None))
+    driver.scheduler.ended("d", lost=GONE)
+    assert driver.told(1) is Decision.STOP
+    driver.scheduler.ended("c")
+    assert driver.of_replicates(1) == ["stopped", "stopped"]
+    assert driver.states()[1] == "stopped"
+
+
+def test_a_job_leaves_a_host_that_lacks_something(drive) -> None:
+    driver = drive(capacity=2)
+    driver.hosts = Hosts({"1": "here", "2": "there"})
+    driver.start("a")
+    driver.scheduler.placed("a", HERE)
+    driver.report("a", failure=LACKS)
+    driver.lose("a", LOST)
+    assert not driver.scheduler.interrupted
+    assert driver.start("b").record.number == 0
+    assert driver.scheduler.shunned("b") == {"1"}
+    driver.start("c")
+    assert driver.scheduler.shunned("c") == frozenset(), "others may be placed there"
+
+
+def test_a_node_is_avoided_and_said_once(drive) -> None:
+    driver = drive(capacity=2, budget=MANY, space={"N": {"low": 1, "high": 9}})
+    driver.hosts = Hosts({"1": "here", "2": "there"})
+    for key in "ab":
+        driver.start(key)
+        driver.scheduler.placed(key, HERE)
+    for key in "ab":
+        driver.report(key, failure=LACKS)
+        driver.lose(key, LOST)
+    assert not driver.scheduler.interrupted
+    for key in "abc":
+        driver.capacity = 3
+        driver.start(key)
+        assert driver.scheduler.shunned(key) == {"1"}
+    said = [note for note in notes(driver) if "any more" in note]
+    assert said == ["nothing is placed on host here any more: /data is not there"]
+    driver.scheduler.placed("c", THERE)
+    driver.report("c", failure=LACKS)
+    assert driver.scheduler.interrupted, "no other node is left"
+
+
+def test_a_job_that_waits_for_a_node_that_left_gets_another_place(drive) -> None:
+    driver = drive(capacity=1)
+    driver.hosts = Hosts({"1": "here", "2": "there"})
+    driver.start("a")
+    driver.scheduler.placed("a", HERE)
+    driver.report("a", failure=LACKS)
+    driver.lose("a", LOST)
+    driver.start("b")
+    assert not driver.scheduler.misplaced("b")
+    driver.hosts = Hosts({"1": "here"})
+    assert driver.scheduler.misplaced("b")
+    driver.scheduler.ended("b")  # Ray tells of the one that it withdrew
+    assert driver.start("c").record.number == 0
+    assert driver.scheduler.shunned("c") == frozenset()
+    driver.scheduler.placed("c", HERE)
+    driver.hosts = Hosts({"1": "here", "2": "there"})
+    assert not driver.scheduler.misplaced("c"), "it has its place"
 
 
 def test_what_every_trial_warns_of_is_said_once(drive) -> None:
@@ -404,8 +548,6 @@ def test_the_end_of_a_trial_that_the_disk_does_not_take_is_made_up_for_at_resume
 
 def test_what_is_waited_for_is_said(drive) -> None:
     driver = drive()
-    driver.scheduler._clock = driver.clock
-    driver.scheduler._stirred = 0.0
     driver.start("a")
     for now in (20.0, 31.0, 40.0):
         driver.clock.now = now
@@ -421,7 +563,6 @@ def test_what_is_waited_for_is_said(drive) -> None:
 
 def test_that_no_host_has_a_place_is_said(drive) -> None:
     driver = drive(capacity=0)
-    driver.scheduler._clock, driver.scheduler._stirred = driver.clock, 0.0
     assert driver.start("a") is None
     driver.clock.now = 31.0
     assert not driver.scheduler.should_end()
@@ -432,9 +573,9 @@ def test_that_no_host_has_a_place_is_said(drive) -> None:
 def test_a_lost_trial_begins_anew_where_there_is_no_checkpoint(drive) -> None:
     driver = drive()
     driver.start("a")
-    driver.scheduler.ended("a", lost=LOST)
+    driver.lose("a", LOST)
     assert driver.display.events[-1] == ("note", "trial 0 begins anew: its worker was lost")
     driver.start("a")
     driver.first().checkpoint.touch()
-    driver.scheduler.ended("a", lost=LOST)
+    driver.lose("a", LOST)
     assert "trial 0 goes on from its checkpoint" in driver.display.events[-1][1]

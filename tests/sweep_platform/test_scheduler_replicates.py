@@ -181,7 +181,7 @@ def test_of_a_pruned_trial_what_had_begun_and_waits_is_stopped_as_well(drive) ->
         driver.finish(key, 0.5)
     assert started(driver, "cd") == [(1, 0), (1, 1)]
     driver.report("d", measurement(10, None))
-    driver.scheduler.ended("d", lost=LOST)
+    driver.lose("d", LOST)
     driver.report("c", measurement(50, 0.25))
     driver.scheduler.ended("c")
     assert end(driver, 1)[0] is TrialState.STOPPED
@@ -244,7 +244,7 @@ def test_interrupted_replicates_pause_and_go_on(drive) -> None:
 def test_a_lost_replicate_goes_on_and_the_others_do_not_hear_of_it(drive) -> None:
     driver = drive(capacity=2, replicates=2)
     started(driver, "ab")
-    driver.scheduler.ended("a", lost=LOST)
+    driver.lose("a", LOST)
     note = "trial 0 replicate 0 begins anew: its worker was lost"
     assert driver.display.events[-1] == ("note", note)
     driver.finish("b", 0.5)

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
 
@@ -27,6 +27,7 @@ from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.report import write_report
+from sweep_platform.search.losses import Losses
 from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
@@ -95,13 +96,14 @@ class SweepSession:
         `ray` holds the connection to Ray. It is entered before anything is recorded, and not at
         all where no trial is left to run.
         """
-        send = self._channel.send
+        losses = Losses(lambda: self._resources.hosts(self.spec.resources), display.note)
         scheduler = TrialScheduler(
             self._search,
             self.budget,
             display,
-            self._slots,
-            send,
+            lambda: self._slots(losses.avoided),
+            self._channel.send,
+            losses=losses,
             needs=self._needs(),
             kept=self._kept,
         )
@@ -244,8 +246,8 @@ class SweepSession:
             return self._storage.keeps(job.key)
         return job.folder.checkpoint.exists()
 
-    def _slots(self) -> int:
-        return self._resources.hardware().slots(self.spec.resources)
+    def _slots(self, avoided: Collection[str] = ()) -> int:
+        return self._resources.hardware().slots(self.spec.resources, avoided)
 
     def _end(self, scheduler: TrialScheduler) -> SessionEnd:
         if scheduler.interrupted:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -11,6 +11,8 @@ from puzzle_datasets.common.processors import cores
 from puzzle_datasets.common.text import exact
 from sweep_platform.common.environment import gpu_names
 from sweep_platform.execution.connection import connected
+from sweep_platform.execution.private import leaving_nodes
+from sweep_platform.search.losses import Hosts
 from sweep_platform.spec.schema import ResourceSpec
 
 CLUSTER_GPUS = 8
@@ -19,13 +21,21 @@ CLUSTER_GPUS = 8
 
 @dataclass(frozen=True)
 class Node:
-    """One host: CPU cores and GPUs."""
+    """One host: CPU cores and GPUs; in a cluster also Ray's id of it, and its name.
+
+    One that is `leaving`, as after a spot notice, takes no more trials.
+    """
 
     cpus: float
     gpus: float
+    id: str = ""
+    host: str = ""
+    leaving: bool = False
 
     def slots(self, resources: ResourceSpec) -> int:
         """Number of trials that run here at the same time; a trial does not span hosts or GPUs."""
+        if self.leaving:
+            return 0
         by_cpu = _times(self.cpus, resources.cpus)
         if not resources.gpus:
             return by_cpu
@@ -60,9 +70,9 @@ class Hardware:
         """GPUs of all nodes."""
         return sum(node.gpus for node in self.nodes)
 
-    def slots(self, resources: ResourceSpec) -> int:
-        """Number of trials that run at the same time."""
-        return sum(node.slots(resources) for node in self.nodes)
+    def slots(self, resources: ResourceSpec, avoided: Collection[str] = ()) -> int:
+        """Number of trials that run at the same time, none of them on nodes that are avoided."""
+        return sum(node.slots(resources) for node in self.nodes if node.id not in avoided)
 
     def scales(self) -> tuple[str, ...]:
         """The scales that `auto` takes here, the best first."""
@@ -107,21 +117,44 @@ def hardware_at(address: str | None) -> Iterator[Hardware]:
 class Resources:
     """The connected cluster's resources, looked up again as nodes come and go."""
 
-    REFRESH_SECONDS = 5.0
+    REFRESH_SECONDS = 1.0
 
     def __init__(self) -> None:
         self._known: Hardware | None = None
         self._at = 0.0
+        self._hosts: tuple[Hardware, Hosts] | None = None
 
     def hardware(self) -> Hardware:
-        """The resources, at most a few seconds old."""
+        """The resources, about a second old at most."""
         if self._known is None or time.monotonic() - self._at > self.REFRESH_SECONDS:
-            self._known, self._at = self._look(), time.monotonic()
+            self._known, self._at = nodes(), time.monotonic()
         return self._known
 
-    @staticmethod
-    def _look() -> Hardware:
-        import ray
+    def hosts(self, resources: ResourceSpec) -> Hosts:
+        """The nodes with a place for a trial, and those that leave the cluster."""
+        now = self.hardware()
+        if self._hosts is None or self._hosts[0] is not now:  # it is asked many times a second
+            usable = {node.id: node.host for node in now.nodes if node.slots(resources)}
+            leaving = frozenset(node.id for node in now.nodes if node.leaving)
+            self._hosts = now, Hosts(usable, leaving)
+        return self._hosts[1]
 
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        return Hardware(tuple(Node(has.get("CPU", 0), has.get("GPU", 0)) for has in alive))
+
+def nodes() -> Hardware:
+    """What Ray knows of the living nodes of its cluster now."""
+    import ray
+
+    leaving = leaving_nodes()
+    return Hardware(
+        tuple(
+            Node(
+                cpus=node["Resources"].get("CPU", 0),
+                gpus=node["Resources"].get("GPU", 0),
+                id=node["NodeID"],
+                host=node["NodeManagerHostname"],
+                leaving=node["NodeID"] in leaving,
+            )
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+    )

@@ -49,22 +49,25 @@ class DecisionChannel:
 
 
 class DecisionWatch:
-    """Says whether a worker is to end its trial, and looks no more often than it has to."""
+    """Says whether a worker is to end its trial, and looks no more often than it has to.
+
+    `decision` is what it saw last.
+    """
 
     def __init__(
         self, read: Callable[[], Decision], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._read, self._clock = read, clock
-        self._decision = Decision.CONTINUE
+        self.decision = Decision.CONTINUE
         self._next = 0.0
 
     def __call__(self) -> bool:
         """Whether the driver wants the trial to end; it is asked between two steps."""
-        if self._decision is Decision.CONTINUE and self._clock() >= self._next:
+        if self.decision is Decision.CONTINUE and self._clock() >= self._next:
             self.look()
-        return self._decision is not Decision.CONTINUE
+        return self.decision is not Decision.CONTINUE
 
     def look(self) -> None:
         """Look now, as after a report, which the driver may have decided on."""
-        self._decision = self._read()
+        self.decision = self._read()
         self._next = self._clock() + LOOK_SECONDS

@@ -34,3 +34,33 @@ def meanwhile(module: str, name: str, value: Any) -> Iterator[bool]:
         yield True
     finally:
         setattr(there, name, former)
+
+
+def leaving_nodes() -> frozenset[str]:
+    """Ids of nodes that were told to end soon, as by a spot notice; none where Ray can't say."""
+    state = of_ray("ray._private.state", "state")
+    ask = getattr(state, "get_draining_nodes", None)
+    try:
+        return frozenset(ask()) if ask else frozenset()
+    except Exception:  # of any kind, as through the port of Ray's clients
+        return frozenset()
+
+
+def node_of(actor: Any) -> str | None:
+    """Id of the node on which an actor runs; None where Ray can't say."""
+    state = of_ray("ray._private.state", "state")
+    ask = getattr(state, "actor_table", None)
+    try:
+        return str(ask(actor._actor_id.hex())["Address"]["NodeID"]) if ask else None
+    except Exception:  # of any kind, as through the port of Ray's clients
+        return None
+
+
+def unstage(controller: Any, trial: Any) -> None:
+    """Let Tune forget that a trial that is stopped while it waits wanted a worker.
+
+    It would keep another worker in its place, with all that is reserved for that one.
+    """
+    forget = getattr(controller, "_unstage_trial_with_resources", None)
+    if forget and trial in getattr(controller, "_staged_trials", ()):
+        forget(trial)

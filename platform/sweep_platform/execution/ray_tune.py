@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray.exceptions import (
     ActorUnavailableError,
@@ -24,15 +23,17 @@ from ray.exceptions import (
 )
 from ray.tune import Stopper
 from ray.tune.experiment import Trial
-from ray.tune.result import NODE_IP
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep_platform.common.environment import disk_full
 from sweep_platform.common.text import root_cause
+from sweep_platform.execution.cluster import nodes
+from sweep_platform.execution.placement import PlacementWatch, Reservation, Unsaved
+from sweep_platform.execution.private import unstage
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
-from sweep_platform.search.stages.live import Job
+from sweep_platform.search.stages.live import Job, Place
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.messages import Failure, Fault, TrialJob, TrialReport
 
@@ -47,14 +48,7 @@ class WorkersLost(RuntimeError):
         self.loss = loss
 
 
-class _Unsaved:
-    """Keeps the scheduler out of Ray's snapshots: a sweep resumes from its folder alone."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-
-class TuneSearcher(_Unsaved, Searcher):
+class TuneSearcher(Unsaved, Searcher):
     """Ray's searcher: proposes what the scheduler starts and tells it what has ended."""
 
     def __init__(self, scheduler: TrialScheduler, job: MakeJob):
@@ -66,7 +60,8 @@ class TuneSearcher(_Unsaved, Searcher):
         """A job, None while the cluster is full, FINISHED at the end."""
         job = self._scheduler.start(trial_id)
         if job is not None:
-            return {"job": self._job(job).to_text()}
+            avoided = ",".join(sorted(self._scheduler.shunned(trial_id)))
+            return {"job": self._job(job).to_text(), "avoided": avoided}
         return Searcher.FINISHED if self._scheduler.exhausted else None
 
     def on_trial_complete(
@@ -80,7 +75,7 @@ class TuneSearcher(_Unsaved, Searcher):
         Path(checkpoint_path).touch()
 
 
-class TuneScheduler(_Unsaved, FIFOScheduler):
+class TuneScheduler(Unsaved, FIFOScheduler):
     """Ray's scheduler: passes reports on.
 
     It stops nobody: a worker hears of decisions by itself, saves a checkpoint and returns. The
@@ -91,6 +86,15 @@ class TuneScheduler(_Unsaved, FIFOScheduler):
         super().__init__()
         self._scheduler, self._errors = scheduler, errors
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The next trial that waits for a place; those that wait for a wrong one are withdrawn."""
+        waiting = [one for one in tune_controller.get_live_trials() if one.status == Trial.PENDING]
+        for trial in waiting:
+            if self._scheduler.misplaced(trial.trial_id):
+                unstage(tune_controller, trial)
+                tune_controller.stop_trial(trial)
+        return super().choose_trial_to_run(tune_controller)
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Take a report; the last one that Ray makes of itself holds none."""
         if "report" in result:
@@ -100,12 +104,13 @@ class TuneScheduler(_Unsaved, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Settle a trial whose worker is gone; the searcher, who hears next, is not told why."""
         loss = _why_lost(self._errors.get(trial.trial_id))
-        if loss is WORKER_LOST and _host_is_gone(trial):
-            loss = Failure(reason="its host was lost", fault=Fault.MACHINE)
+        place = self._scheduler.place(trial.trial_id)
+        if loss is WORKER_LOST and place and not _lives(place):
+            loss = HOST_LOST
         self._scheduler.ended(trial.trial_id, lost=loss)
 
 
-class SessionStopper(_Unsaved, Stopper):
+class SessionStopper(Unsaved, Stopper):
     """Ray's stopper: ends the experiment when the scheduler says so."""
 
     def __init__(self, scheduler: TrialScheduler) -> None:
@@ -120,10 +125,12 @@ class SessionStopper(_Unsaved, Stopper):
         return self._scheduler.should_end()
 
 
-WORKER_LOST = Failure(reason="its worker was lost")
+WORKER_LOST = Failure(reason="its worker was lost", fault=Fault.WORKER)
 """The loss of a worker that ended by itself, as far as anybody knows."""
 
-_OF_MACHINES = (NodeDiedError, LocalRayletDiedError, ActorUnavailableError, RaySystemError)
+HOST_LOST = Failure(reason="its host was lost", fault=Fault.NODE)
+
+_OF_NODES = (NodeDiedError, LocalRayletDiedError, ActorUnavailableError, RaySystemError)
 
 
 def _why_lost(error: object) -> Failure:
@@ -131,20 +138,17 @@ def _why_lost(error: object) -> Failure:
     if isinstance(error, OutOfMemoryError):
         reason = "its worker was ended by Ray, for the memory of its host was about to run out"
         return Failure(reason=reason, fault=Fault.MACHINE)
-    if isinstance(error, _OF_MACHINES):
-        return Failure(reason="its host was lost", fault=Fault.MACHINE)
+    if isinstance(error, _OF_NODES):
+        return HOST_LOST
     if isinstance(error, RayTaskError):  # of Ray itself: what the worker meets, it reports
         why = root_cause(error.cause).rstrip(":")
         return Failure(reason=f"its worker could not begin ({why})", fault=Fault.MACHINE)
     return WORKER_LOST
 
 
-def _host_is_gone(trial: Trial) -> bool:
-    """Whether the host that reported last of a trial has left the cluster."""
-    host = trial.last_result.get(NODE_IP)
-    if host is None:
-        return False
-    return not any(node["Alive"] and node["NodeManagerAddress"] == host for node in ray.nodes())
+def _lives(place: Place) -> bool:
+    """Whether a node is still in the cluster."""
+    return any(node.id == place.node for node in nodes().nodes)
 
 
 def run_trials(
@@ -159,10 +163,9 @@ def run_trials(
     Raises `WorkersLost`: Ray gave up; the same call may be made again.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    needs = {"cpu": resources.cpus, "gpu": resources.gpus}
     errors: dict[str, object] = {}
     tuner = tune.Tuner(
-        tune.with_resources(run_job, needs),
+        tune.with_resources(run_job, Reservation(resources.cpus, resources.gpus)),
         tune_config=tune.TuneConfig(
             search_alg=TuneSearcher(scheduler, job),
             scheduler=TuneScheduler(scheduler, errors),
@@ -170,7 +173,11 @@ def run_trials(
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
-            name="tune", storage_path=str(storage), stop=SessionStopper(scheduler), verbose=0
+            name="tune",
+            storage_path=str(storage),
+            stop=SessionStopper(scheduler),
+            callbacks=[PlacementWatch(scheduler)],
+            verbose=0,
         ),
     )
     try:

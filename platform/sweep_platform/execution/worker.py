@@ -21,7 +21,14 @@ from sweep_platform.execution.faults import HostError, failure_of, lacks_memory
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.space.puzzle_cache import PuzzleSource, puzzles_here
 from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
-from sweep_platform.store.messages import Failure, MessageError, TrialJob, TrialReport
+from sweep_platform.store.messages import (
+    Decision,
+    Failure,
+    Fault,
+    MessageError,
+    TrialJob,
+    TrialReport,
+)
 from sweep_platform.store.storage.objects import StorageError
 
 if TYPE_CHECKING:
@@ -56,6 +63,18 @@ def run_job(config: dict[str, Any]) -> None:
     for report in train(job, watch):
         tune.report({"report": report.to_text()})
         watch.look()
+    if watch.decision is Decision.LEAVE or _of_host(report):
+        # Ray would hand the next job to this worker, where none is to run any more.
+        raise WorkerLeaves
+
+
+class WorkerLeaves(RuntimeError):
+    """Ends a worker for good, of whose job the driver knows all that there is to know."""
+
+
+def _of_host(report: TrialReport) -> bool:
+    """Whether a worker's last report tells that its host lacks something."""
+    return report.failure is not None and report.failure.fault is Fault.MACHINE
 
 
 def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[TrialReport]:

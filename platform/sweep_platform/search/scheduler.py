@@ -5,33 +5,27 @@ records: nobody else writes to a trial's folder.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from hrm.progress import Measurement
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.plan.budget import Budget
+from sweep_platform.search.losses import WORKER_RETRIES, Losses
 from sweep_platform.search.search import Search
 from sweep_platform.search.stages.agenda import TIME_UP, Agenda
 from sweep_platform.search.stages.jobs import OpenTrial
-from sweep_platform.search.stages.live import Display, Job, Live
+from sweep_platform.search.stages.live import Display, Job, Live, Place
+from sweep_platform.search.stages.resting import Resting
 from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import ReplicateFolder, TrialState
 
-WORKER_RETRIES = 3
-"""Times that a replicate whose worker was lost goes on from its checkpoint.
-
-Then it has failed if its workers end by themselves; for want of memory or of a host, the session
-ends.
-"""
-
 GRACE_SECONDS = 60.0
 """Time that replicates which are to end have for saving a checkpoint."""
 
-_EARLY = Failure(reason="its worker ended early")
+_EARLY = Failure(reason="its worker ended early", fault=Fault.WORKER)
 
 WAITING_SECONDS = 30.0
 """Time without a running job after which it is said what is waited for."""
@@ -41,8 +35,8 @@ class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
     `capacity` says how many jobs may run at the same time, which may change; `send` lets the
-    worker of a job, by its key, know of a decision; `needs` are a job's resources in words,
-    `kept` tells whether there is a checkpoint of a job.
+    worker of a job, by its key, know of a decision; `losses` keeps account of work that broke off;
+    `needs` are a job's resources in words, `kept` tells whether there is a checkpoint of a job.
     `interrupted` tells whether a person or the system wants the session to end, `cut_short`
     whether trials ended for want of time.
     """
@@ -55,18 +49,19 @@ class TrialScheduler:
         capacity: Callable[[], int],
         send: Callable[[str, Decision], None] = lambda job, decision: None,
         *,
+        losses: Losses | None = None,
         needs: str = "its resources",
         kept: Callable[[Job], bool] = lambda job: job.folder.checkpoint.exists(),
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.interrupted = self.cut_short = False
-        self._needs, self._kept, self._clock = needs, kept, clock
-        self._stirred = clock()
+        self._losses = losses or Losses(say=display.note)
+        self._needs, self._kept, self._clock = needs, kept, self._losses.clock
+        self._stirred = self._clock()
         self._search, self._budget, self._display = search, budget, display
         self._jobs = search.jobs
         self._capacity, self._send = capacity, send
         self._live: dict[str, Live] = {}
-        self._losses: Counter[str] = Counter()
+        self._resting = Resting(self._clock)
         self._all_losses = 0
         self._noted: set[str] = set()
         self._exhausted = self._halted = False
@@ -86,7 +81,7 @@ class TrialScheduler:
     @property
     def exhausted(self) -> bool:
         """Whether no job is left to start; one that runs may be lost and wait to go on."""
-        return self.ending or (self._exhausted and not self._live)
+        return self.ending or (self._exhausted and not self._live and not self._resting)
 
     def start(self, key: str) -> Job | None:
         """The next job to run under Ray's name `key`, None if none can start now.
@@ -98,9 +93,10 @@ class TrialScheduler:
         return None
 
     def _start(self, key: str) -> Job | None:
+        self._put_back(*self._resting.woken())
         if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
             return None
-        job = self._agenda.next(live.job for live in self._live.values())
+        job = self._agenda.next((*(live.job for live in self._live.values()), *self._resting))
         if job is None:
             self._exhausted = True
             return None
@@ -108,10 +104,32 @@ class TrialScheduler:
         if not folder.exists():
             folder.create(job.record, job.replicate)
         folder.resume()
-        self._live[key] = Live(job, folder)
+        self._live[key] = Live(job, folder, self._losses.shunned(job.key))
         self._send(job.key, Decision.CONTINUE)
         self._display.job_started(job, resumed=folder.last_step > 0)
         return job
+
+    def shunned(self, key: str) -> frozenset[str]:
+        """Nodes that a job was started not to be placed on."""
+        return self._live[key].shunned
+
+    def placed(self, key: str, place: Place | None) -> None:
+        """Take note of where a job runs."""
+        if live := self._live.get(key):
+            live.place = place
+
+    def place(self, key: str) -> Place | None:
+        """Where a job runs, as far as that is known."""
+        live = self._live.get(key)
+        return live.place if live else None
+
+    def misplaced(self, key: str) -> bool:
+        """Whether a job that waits for a place is to have another; it is queued anew then."""
+        live = self._live.get(key)
+        if live is None or live.place or live.shunned == self._losses.shunned(live.job.key):
+            return False
+        self._put_back(self._live.pop(key).job)
+        return True
 
     def report(self, key: str, report: TrialReport) -> None:
         """Record what a worker reported, and decide on its trial."""
@@ -131,6 +149,7 @@ class TrialScheduler:
             owner = replicate.purpose.value, replicate.number
             file.add((*owner, answers) for answers in report.answers)
         for measurement in live.folder.append(report.measurements):
+            self._losses.progressed(live.job.key, live.place)
             self._display.job_measured(live.job, measurement.progress)
         for measurement in report.measurements:
             self._judge(live, measurement)
@@ -145,21 +164,23 @@ class TrialScheduler:
         self._exhausted = False
         self._send(live.job.key, Decision.CONTINUE)
         with self._withstanding():
-            if live.decision is Decision.PAUSE and not (lost or live.spent or live.failure):
+            if self._settle_as_reported(live):
+                return
+            if live.decision is Decision.PAUSE and (live.loss or not lost):
                 self._settle(live, TrialState.PAUSED, live.reason)
-            elif not self._settle_as_reported(live):
+            else:
                 self._lose(live, lost or _EARLY)
 
     def all_lost(self, loss: Failure) -> None:
-        """Take note that every worker is gone; it counts once, against the machine."""
-        self._all_losses += 1
+        """Take note that every worker is gone; it counts once, against the machine if at all."""
+        self._all_losses += loss.fault is not Fault.NODE
         if self._all_losses > WORKER_RETRIES:
             self.halt(f"{loss.reason}, {self._all_losses} times over")
         for key in list(self._live):
             live = self._live.pop(key)
             with self._withstanding():
                 if not self._settle_as_reported(live):
-                    self._requeue(live, loss.reason)
+                    self._requeue(live, loss.reason, self._losses.rest(live.job.key))
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
@@ -215,6 +236,7 @@ class TrialScheduler:
 
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
+        self._put_back(*self._resting.woken(everything=True))
         with self._withstanding():
             for live in self._live.values():
                 if not self._settle_as_reported(live) and not self.interrupted:
@@ -275,6 +297,7 @@ class TrialScheduler:
             share = f"{live.last.step / live.last.total_steps:.0%}"
             reason = f"beaten at the rung at {share} of the training budget"
             if decision is Decision.STOP:
+                self._put_back(*self._resting.woken(live.job.trial))
                 self._stop(self._jobs.drop_waiting(live.job), reason)
             for other in self._live.values():
                 if other.job.trial is live.job.trial:
@@ -287,9 +310,11 @@ class TrialScheduler:
             self._send(live.job.key, decision)
 
     def _fail(self, live: Live, failure: Failure) -> None:
-        if failure.fault is Fault.MACHINE:
-            self.halt(failure.reason)
-            self._decide(live, Decision.PAUSE, failure.reason)
+        if failure.fault is not Fault.TRIAL:
+            live.loss = failure
+            if failure.fault is Fault.MACHINE and not self._losses.elsewhere(live.place):
+                self.halt(failure.reason)
+                self._decide(live, Decision.PAUSE, failure.reason)
             return
         live.failure = failure
         if failure.traceback is not None:
@@ -298,25 +323,37 @@ class TrialScheduler:
             except OSError as error:  # the reason is recorded all the same
                 self._display.note(f"the traceback of {live.job.words} is lost: {error}")
 
-    def _lose(self, live: Live, loss: Failure) -> None:
-        """Let a job whose worker is gone go on, but not for ever."""
-        key = live.job.key
-        self._losses[key] += not self._halted
-        if self._losses[key] > WORKER_RETRIES:
-            reason = f"{loss.reason}, {self._losses[key]} times over"
-            if loss.fault is Fault.TRIAL:
+    def _lose(self, live: Live, lost: Failure) -> None:
+        """Let a job whose work broke off go on, but not for ever where it may be at fault."""
+        job, loss = live.job.key, live.loss or lost
+        if self._halted:
+            self._requeue(live, loss.reason)
+            return
+        if live.loss is not None and loss.fault is Fault.MACHINE:
+            self._losses.lacked(job, live.place, loss.reason)
+        elif (times := self._losses.ended(job, live.place, loss)) > WORKER_RETRIES:
+            reason = f"{loss.reason}, {times} times over"
+            if loss.fault is Fault.WORKER:
                 self._settle(live, TrialState.FAILED, reason)
                 return
             self.halt(reason)
-        self._requeue(live, loss.reason)
+        self._requeue(live, loss.reason, self._losses.rest(job))
 
-    def _requeue(self, live: Live, reason: str) -> None:
-        """Let a job go on when its turn comes."""
-        self._jobs.requeue(live.job)
-        self._exhausted = False
+    def _requeue(self, live: Live, reason: str, rest: float = 0.0) -> None:
+        """Let a job go on when its turn comes, after a rest of so many seconds."""
         when = " at the next --resume" if self.ending else ""
         how = "goes on from its checkpoint" if self._kept(live.job) else "begins anew"
         self._display.note(f"{live.job.words} {how}{when}: {reason}")
+        if rest and not self.ending:
+            self._resting.add(live.job, rest)
+        else:
+            self._put_back(live.job)
+
+    def _put_back(self, *jobs: Job) -> None:
+        """Let jobs wait for their turn."""
+        for job in jobs:
+            self._jobs.requeue(job)
+            self._exhausted = False
 
     def _settle(self, live: Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end_replicate(live.folder, state, reason)

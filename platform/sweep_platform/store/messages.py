@@ -19,15 +19,18 @@ VERSION = 4
 
 
 class Decision(StrEnum):
-    """What the driver wants of a trial; a worker saves a checkpoint before it obeys the last two.
+    """What the driver wants of a trial; a worker saves a checkpoint before it obeys any other
+    than CONTINUE.
 
     PAUSE and STOP differ in what becomes of the trial: a paused one may go on, so its checkpoint
-    has to be kept; a stopped one has ended.
+    has to be kept; a stopped one has ended. LEAVE is a PAUSE after which the worker ends as well,
+    for its host is about to go.
     """
 
     CONTINUE = "continue"
     PAUSE = "pause"
     STOP = "stop"
+    LEAVE = "leave"
 
 
 class MessageError(RunError):
@@ -80,10 +83,16 @@ class TrialJob:
 
 
 class Fault(StrEnum):
-    """What is at fault where a trial broke: itself, or the machine, which is no result of it."""
+    """What is at fault where work on a trial broke off; only the first is a result of the trial.
+
+    TRIAL: its configuration. WORKER: the worker, which ended by itself. MACHINE: the host, which
+    lacks something. NODE: nobody, for the host has left the cluster.
+    """
 
     TRIAL = "trial"
+    WORKER = "worker"
     MACHINE = "machine"
+    NODE = "node"
 
 
 @dataclass(frozen=True, kw_only=True)

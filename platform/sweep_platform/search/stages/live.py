@@ -58,15 +58,28 @@ class Display(Protocol):
         """Something else that a person wants to know."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs: the node by Ray's id of it, and the host's name for people."""
+
+    node: str
+    host: str
+
+
 @dataclass
 class Live:
     """A job that Ray has: how far it came, and what was decided on it.
 
-    It `began` with its first report, and is `late` if it is to end for want of time.
+    It is not placed on the nodes in `shunned`; it runs at `place`, once it has one, `began` with
+    its first report, and is `late` if it is to end for want of time. `loss` is why its work broke
+    off, where its worker or the driver knows.
     """
 
     job: Job
     folder: ReplicateFolder
+    shunned: frozenset[str] = frozenset()
+    place: Place | None = None
+    loss: Failure | None = None
     began: bool = False
     late: bool = False
     last: Progress | None = None

@@ -1,0 +1,57 @@
+"""Where jobs run: what Ray reserves for one, which nodes it is kept from, where it came to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune import Callback, PlacementGroupFactory
+from ray.tune.experiment import Trial
+
+from sweep_platform.execution.cluster import nodes
+from sweep_platform.execution.private import node_of
+from sweep_platform.search.scheduler import TrialScheduler
+from sweep_platform.search.stages.live import Place
+
+_NODE = "ray.io/node-id"
+"""The label by which Ray knows a node."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What Ray reserves for each trial, and the nodes that one is kept from.
+
+    It travels to Ray, so it knows nothing but numbers; the nodes are in the configuration.
+    """
+
+    cpus: float
+    gpus: float
+
+    def __call__(self, config: Mapping[str, Any]) -> PlacementGroupFactory:
+        """What a trial of this configuration needs."""
+        bundle = {"CPU": self.cpus, "GPU": self.gpus}
+        if not config["avoided"]:
+            return PlacementGroupFactory([bundle])
+        selector = [{_NODE: f"!in({config['avoided']})"}]
+        return PlacementGroupFactory([bundle], bundle_label_selector=selector)
+
+
+class Unsaved:
+    """Keeps the scheduler out of Ray's snapshots: a sweep resumes from its folder alone."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class PlacementWatch(Unsaved, Callback):
+    """Lets the scheduler know where each job runs."""
+
+    def __init__(self, scheduler: TrialScheduler) -> None:
+        self._scheduler = scheduler
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Tell of a trial that has its worker; Tune calls."""
+        node = node_of(trial.temporary_state.ray_actor)
+        host = next((one.host for one in nodes().nodes if one.id == node), "")
+        self._scheduler.placed(trial.trial_id, Place(node, host) if node else None)

@@ -190,8 +190,13 @@ def doctor_parser() -> Parser:
     made = Parser(prog=f"{PROGRAM} doctor", description=text)
     add = made.add_argument
     add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: this host alone)")
-    text = "where sweeps and puzzles will lie, which hosts have to share (default: runs data)"
-    add("--folders", nargs="+", type=path, default=[Path("runs"), Path("data")], help=text)
+    text = "where sweeps will lie, which hosts share unless there is a storage (default: runs)"
+    add("--folders", nargs="+", type=path, default=[Path("runs")], help=text)
+    add(
+        "--storage",
+        metavar="URL",
+        help="where checkpoints and puzzles will go, tried on each host",
+    )
     add("--tracking-uri", metavar="URI", help="MLflow's store, to be asked as well")
     return made
 
@@ -200,7 +205,7 @@ def _doctor(words: Sequence[str]) -> int:
     options = doctor_parser().parse_args(words)
     from sweep_platform.commands.doctor import doctor
 
-    return DONE if doctor(options.address, options.folders, options.tracking_uri) else FAILED
+    return DONE if doctor(**vars(options)) else FAILED
 
 
 _VERBS = {

@@ -32,15 +32,18 @@ class Findings:
     faults: Sequence[Fault | TrackingError]
 
 
-def doctor(address: str | None, folders: Sequence[Path], tracking_uri: str | None) -> bool:
+def doctor(
+    address: str | None, folders: Sequence[Path], storage: str | None, tracking_uri: str | None
+) -> bool:
     """Print a table of the hosts and a sentence a fault; returns whether there is none.
 
-    `folders` are those that hosts have to share, `tracking_uri` MLflow's store, if it is to be
-    asked. Raises `InputError`: no cluster answers, or a folder can't be written.
+    Hosts have to share the `folders` unless there is a `storage`, whose address is tried on each.
+    `tracking_uri` is MLflow's store, if it is to be asked.
+    Raises `InputError`: no cluster answers, or a folder can't be written.
     """
     with hardware_at(address):
-        found = look(address, folders, tracking_uri=tracking_uri)
-    say(table(found.answers))
+        found = look(address, folders, storage=storage, tracking_uri=tracking_uri)
+    say(table(found.answers, storage is not None))
     for fault in found.faults:
         say(str(fault))
     if not found.faults:
@@ -52,17 +55,20 @@ def look(
     address: str | None,
     folders: Sequence[Path],
     *,
+    storage: str | None = None,
     gpus: bool = True,
     tracking_uri: str | None = None,
 ) -> Findings:
     """Ask the hosts of the connected cluster, or this one; `gpus` says whether trials want any."""
     with marked(folders) as marks:
-        here = examine(Question(marks=marks))
+        question = Question(marks=marks, storage=storage)
+        here = examine(question)
         if address is None:
             answers = [this_host(here, this_machine().gpus)]
         else:
-            answers = ask_nodes(Question(marks=marks))
-    wrong: list[Fault | TrackingError] = [*faults(here, answers, gpus=gpus)]
+            answers = ask_nodes(question)
+    wrong: list[Fault | TrackingError]
+    wrong = [*faults(here, answers, gpus=gpus, storage=storage is not None)]
     if address is not None and is_open(address):
         wrong.append(_OPEN)
     if tracking_uri is not None and (trouble := _of_tracking(tracking_uri)) is not None:
@@ -70,12 +76,12 @@ def look(
     return Findings(answers=answers, faults=wrong)
 
 
-def require_healthy(address: str, folders: Sequence[Path], *, gpus: bool) -> None:
+def require_healthy(address: str, folder: Path, *, storage: str | None, gpus: bool) -> None:
     """Raise `InputError` for a fault of the connected cluster that stops a sweep; tell the others.
 
-    `folders` and `gpus` as for `look`.
+    `folder` is the sweep's, `storage` and `gpus` are as for `look`.
     """
-    for fault in look(address, folders, gpus=gpus).faults:
+    for fault in look(address, (folder,), storage=storage, gpus=gpus).faults:
         if isinstance(fault, Fault) and fault.stops:
             raise InputError.of(fault.place, fault.problem, fault.remedy)
         say(f"warning: {fault}")

@@ -7,7 +7,6 @@ from sweep_platform.commands.doctor import require_healthy
 from sweep_platform.driver.ending import last_words
 from sweep_platform.driver.finished import nothing_left
 from sweep_platform.driver.request import (
-    DEFAULT_DATA,
     Request,
     ResolvedSweep,
     decided,
@@ -42,8 +41,9 @@ def run(request: Request) -> SweepFolder:
             say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
         else:
             if request.address is not None:
-                gpus, data = bool(sweep.spec.resources.gpus), request.data or DEFAULT_DATA
-                require_healthy(request.address, (sweep.folder.root, data), gpus=gpus)
+                storage = sweep.spec.storage.url if sweep.spec.storage else None
+                gpus = bool(sweep.spec.resources.gpus)
+                require_healthy(request.address, sweep.folder.root, storage=storage, gpus=gpus)
             _run(sweep, request, hardware)
     return sweep.folder
 

@@ -123,6 +123,10 @@ def _of_places(place: str, state: NodeState, storage: bool) -> Iterator[Fault]:
         problem = f"has {byte_size(state.free)} left for temporary files"
         remedy = f"free {byte_size(LEAST_FREE)}, or set TMPDIR before `ray start`"
         yield Fault(place=place, problem=problem, remedy=remedy, stops=False)
+    if state.storage is not None:
+        remedy = "give it the driver's credentials and network, or correct the address"
+        problem = f"can't use the storage ({state.storage.rstrip('.')})"
+        yield Fault(place=place, problem=problem, remedy=remedy)
     for mark, seen in state.shared.items():
         if not seen and not storage:
             problem = f"does not see {Path(mark).parent}"

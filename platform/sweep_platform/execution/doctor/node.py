@@ -33,9 +33,11 @@ class Question:
     Attributes:
         marks: files that the driver has just written in its folders; a host that sees one shares
             that folder.
+        storage: address of the checkpoints' storage, None where there is none.
     """
 
     marks: tuple[str, ...] = ()
+    storage: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class NodeState:
         clock: Unix seconds when it answered.
         free: bytes on the disk of its temporary folder.
         shared: by mark, whether it is seen here.
+        storage: what keeps it from the storage, None if nothing does or there is none.
     """
 
     host: str
@@ -63,6 +66,7 @@ class NodeState:
     clock: float
     free: int
     shared: dict[str, bool]
+    storage: str | None = None
 
 
 def examine(question: Question) -> NodeState:
@@ -78,6 +82,7 @@ def examine(question: Question) -> NodeState:
         cards=_cards(),
         free=shutil.disk_usage(tempfile.gettempdir()).free,
         shared={mark: Path(mark).exists() for mark in question.marks},
+        storage=_kept_from(question.storage),
         clock=time.time(),
     )
 
@@ -122,3 +127,16 @@ def _output(command: list[str], environment: dict[str, str] | None, patience: fl
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _kept_from(storage: str | None) -> str | None:
+    """What keeps this host from a storage; None if nothing does."""
+    if storage is None:
+        return None
+    try:
+        from sweep_platform.store.storage.owner import usable
+
+        usable(storage)
+    except Exception as error:  # of any kind: a package that it needs may be missing here
+        return str(error)
+    return None

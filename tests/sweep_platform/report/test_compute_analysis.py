@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import BUDGET, planted
 from scipy.special import expit
+from statsmodels.duration.survfunc import survdiff
 
 from sweep_platform.report.analysis.compute.budgets import (
     TargetCosts,
@@ -19,6 +20,7 @@ from sweep_platform.report.analysis.compute.budgets import (
     target_costs,
 )
 from sweep_platform.report.analysis.compute.hypervolume import Growth, growth
+from sweep_platform.report.analysis.compute.log_rank import log_rank
 from sweep_platform.report.analysis.compute.scaling import (
     Estimate,
     Scaling,
@@ -111,14 +113,40 @@ def test_costs_of_a_target_are_not_compared_from_little(
     assert reason in found.reason
 
 
-def test_a_value_that_costs_as_much_is_told_from_chance_once_in_twenty() -> None:
-    knobs = [{"N": n} for n in (1, 2) for _ in range(10)]
-    rule = lambda _, share: 0.2 + 0.6 * share  # noqa: E731
-    found = [
-        target_costs(planted(knobs, rule, seed=seed, seeds=1, evaluations=4), "N", 0.5)
-        for seed in range(100)
-    ]
-    assert fmean(isinstance(one, TargetCosts) and one.p < 0.05 for one in found) <= 0.1
+def drawn(generator: np.random.Generator, trials: int, factor: float = 1.0) -> float:
+    """The p-value of costs that differ by a factor, of so many trials each; censored at 2."""
+    costs = generator.exponential(1.0, 2 * trials) * np.repeat([1.0, factor], trials)
+    found = log_rank(np.minimum(costs, 2.0), (costs < 2.0).astype(int), np.repeat([0, 1], trials))
+    assert found is not None
+    return found
+
+
+def test_equal_costs_are_told_apart_once_in_twenty() -> None:
+    generator = np.random.default_rng(3)
+    found = [drawn(generator, 5) < 0.05 for _ in range(400)]
+    assert fmean(found) == pytest.approx(0.05, abs=0.02)
+
+
+def test_costs_that_differ_are_told_apart() -> None:
+    generator = np.random.default_rng(3)
+    assert fmean(drawn(generator, 10, factor=8.0) < 0.05 for _ in range(50)) > 0.85
+
+
+def test_the_log_rank_test_counts_all_ways_of_dealing_few_trials() -> None:
+    """All of one group are cheaper: of 20 ways these are 2, or 6 of 90 in three groups of two."""
+    met = np.ones(6, int)
+    costs = np.arange(1.0, 7.0)
+    assert log_rank(costs, met, np.repeat([0, 1], 3)) == pytest.approx(2 / 20)
+    assert log_rank(costs, met, np.repeat([0, 1, 2], 2)) == pytest.approx(6 / 90)
+
+
+def test_observed_less_expected_is_what_the_log_rank_test_has() -> None:
+    """Its p-value nears that of the usual test where trials are many."""
+    generator = np.random.default_rng(5)
+    costs = generator.exponential(1.0, 200) * np.repeat([1.0, 1.3], 100)
+    met, groups = (costs < 2.0).astype(int), np.repeat([0, 1], 100)
+    found = log_rank(np.minimum(costs, 2.0), met, groups)
+    assert found == pytest.approx(survdiff(np.minimum(costs, 2.0), met, groups)[1], rel=0.15)
 
 
 @pytest.mark.parametrize("evaluations", [1, 3])

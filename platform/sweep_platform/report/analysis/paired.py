@@ -20,6 +20,13 @@ from sweep_platform.report.analysis.difference import Difference
 FEWEST = 3
 """Seeds and tasks below which no interval is given."""
 
+LEAST = 0.2
+"""Share of the rest below which no variance is believed.
+
+The normal's 1.96 by Student's t of three seeds is about its square root: an interval of so few is
+never narrower than chance in single puzzles alone would have it.
+"""
+
 ROUNDING = 1e-6
 """Accuracies that differ by less are the same: they are kept in single precision."""
 
@@ -57,7 +64,7 @@ def _standard_error(parted: Accuracies) -> tuple[float, float]:
     """Of the mean of deviations `[seeds, tasks]`, with its degrees of freedom.
 
     From the mean squares of seeds, tasks and rest, of which the rest is in both of the others and
-    so is taken off once. Chance can make that too small, or negative: half of the rest is the
+    so is taken off once. Chance can make that too small, or negative: a fifth of the rest is the
     least, and the smaller of the two samples, less one, the fewest degrees of freedom.
     """
     seeds, tasks = parted.shape
@@ -66,7 +73,7 @@ def _standard_error(parted: Accuracies) -> tuple[float, float]:
     degrees = np.array([seeds - 1, tasks - 1, (seeds - 1) * (tasks - 1)])
     sums = tasks * np.square(of_seeds).sum(), seeds * np.square(of_tasks).sum(), (rest**2).sum()
     squares = np.array(sums) / degrees
-    total = max(squares[0] + squares[1] - squares[2], squares[2] / 2)
+    total = max(squares[0] + squares[1] - squares[2], LEAST * squares[2])
     freedom = total**2 / (squares**2 / degrees).sum()
     return float(np.sqrt(total / parted.size)), float(max(freedom, min(seeds, tasks) - 1))
 

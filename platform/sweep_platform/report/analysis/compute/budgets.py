@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from statsmodels.duration.survfunc import SurvfuncRight, survdiff
+from statsmodels.duration.survfunc import SurvfuncRight
 
 from puzzle_datasets.common.text import percent
+from sweep_platform.report.analysis.compute.log_rank import log_rank
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.effects import Effect, effects_among
 from sweep_platform.report.analysis.evidence import evidence_of
@@ -64,9 +65,10 @@ class TargetCost:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetCosts:
-    """Of each value of a knob with enough trials; `p` of no difference, by the log-rank test.
+    """Of each value of a knob with enough trials.
 
-    `p` is None where all trials met the target at the same FLOPs, as at the first evaluation.
+    `p` is that of no difference, by the log-rank test, with trials dealt to the values anew. It is
+    None where all trials met the target at the same FLOPs, as at the first evaluation.
     """
 
     knob: str
@@ -91,7 +93,7 @@ def target_costs(sweep: SweepSummary, knob: str, target: float) -> TargetCosts |
     groups = np.repeat(np.arange(len(by_value)), [len(one) for one, _ in found])
     costs = [_cost(value, *one) for value, one in zip(by_value, found, strict=True)]
     return TargetCosts(
-        knob=knob, target=target, values=tuple(costs), p=_log_rank(times, met, groups)
+        knob=knob, target=target, values=tuple(costs), p=log_rank(times, met, groups)
     )
 
 
@@ -107,15 +109,6 @@ def _by_value(sweep: SweepSummary, knob: str) -> dict[Any, list[TrialSummary]]:
         if knob in trial.knobs and trial.evaluations:
             found.setdefault(trial.knobs[knob], []).append(trial)
     return {value: found[value] for value in ordered(found) if len(found[value]) >= FEWEST}
-
-
-def _log_rank(times: Any, met: Any, groups: Any) -> float | None:
-    """Its p-value; None where no trial outlasts another that met the target: nothing to rank."""
-    try:
-        _, p = survdiff(times, met, groups)
-    except np.linalg.LinAlgError:  # its variance is zero
-        return None
-    return _finite(p)
 
 
 def _spent(trials: list[TrialSummary], target: float) -> tuple[Any, Any]:

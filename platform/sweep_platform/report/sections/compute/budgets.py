@@ -85,8 +85,9 @@ def targets_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missi
     yield tables.table("targets", _COSTS, [_Value(one, c) for one in found for c in one.values])
     yield blocks.Paragraph(
         "Kaplan and Meier's median over trials, with its 95 % interval: trials that never met the "
-        "target count with what they spent. p is that of the log-rank test, not corrected; "
-        "stopping weak trials early bends it. Trials differ in the other knobs too."
+        "target count with what they spent. p is that of the log-rank test by permutation of the "
+        "trials, not corrected; stopping weak trials early bends it. Trials differ in the other "
+        "knobs too."
     )
 
 

@@ -23,6 +23,7 @@ from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.report.analysis.targets import reached
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
+from sweep_platform.report.sections.result import caveats
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, replicates
 from sweep_platform.store.summary import ReplicateSummary, SweepSummary, summarize
@@ -283,6 +284,27 @@ def test_a_trial_without_answers_is_left_out(make_sweep) -> None:
     folder.trials()[3].answers.unlink()
     folder.trials()[2].answers.write_bytes(b"damaged")
     assert [(one.knob, one.pairs) for one in effects(summarize(folder))] == [("T", 1)]
+
+
+def test_an_earlier_evaluation_is_never_quoted_as_the_last() -> None:
+    """One replicate of a trial lacks its last answers: of both there are earlier ones alone."""
+    sweep = planted(FOUR, lambda knobs, share: 0.2 * share * knobs["N"] * knobs["T"])
+    kept = evidence_of(sweep)._read
+    *earlier, last = kept[3][Purpose.MEASURE]
+    cut = replace(last, replicates=last.replicates[:2], solved=last.solved[:2])
+    kept[3] = {Purpose.MEASURE: (*earlier, cut)}
+    assert [(one.knob, one.pairs) for one in effects(sweep)] == [("N", 1), ("T", 1)]
+    assert evidence_of(sweep).last(sweep.trials[3]) is None
+    [told] = [one for one in caveats(sweep) if "last evaluation" in one]
+    assert told.startswith("1 complete trial (3) without")
+
+
+def test_where_no_trial_lacks_answers_or_all_do_none_is_singled_out() -> None:
+    sweep = planted(FOUR, lambda *_: 0.5)
+    assert evidence_of(sweep).unanswered == ()
+    for number in range(4):
+        evidence_of(sweep)._read[number] = {}
+    assert evidence_of(sweep).unanswered == ()
 
 
 def test_the_best_is_told_from_the_worst(make_sweep) -> None:

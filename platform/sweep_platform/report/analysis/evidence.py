@@ -92,6 +92,11 @@ class Evidence:
         each = [one.exact_accuracy for one in ends if one.training_flops == last]
         return Difference(mean=float(np.mean(each)), seeds=len(each), tasks=0)
 
+    def last(self, trial: TrialSummary) -> Answered | None:
+        """A trial's answers at its last evaluation, never an earlier one; None where missing."""
+        found = self.answers(trial, Purpose.MEASURE)
+        return found[-1] if found and found[-1].training_flops == _last(trial.measured) else None
+
     def after(self, trial: TrialSummary, segments: int) -> Difference | None:
         """The accuracy of a trial's replicates after so many segments, at its last evaluation.
 
@@ -134,8 +139,14 @@ class Evidence:
 
         Cut to the seeds and tasks that all share; none of one trial alone.
         """
-        last = {n: found[-1] for n, found in self._measured.items() if found}
-        return _cut(last)
+        found = {trial.number: self.last(trial) for trial in self.sweep.complete}
+        return _cut({number: one for number, one in found.items() if one})
+
+    @cached_property
+    def unanswered(self) -> tuple[int, ...]:
+        """Complete trials that lack answers to their last evaluation where others have them."""
+        lacking = tuple(t.number for t in self.sweep.complete if self.last(t) is None)
+        return lacking if len(lacking) < len(self.sweep.complete) else ()
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

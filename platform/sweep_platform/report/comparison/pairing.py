@@ -12,7 +12,6 @@ from sweep_platform.report.analysis.answers import Answered, shared
 from sweep_platform.report.analysis.difference import Difference, Unknown
 from sweep_platform.report.analysis.evidence import EQUAL, evidence_of
 from sweep_platform.report.analysis.paired import corrected, interval
-from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
@@ -63,10 +62,12 @@ def paired(first: SweepSummary, second: SweepSummary) -> Paired | Unknown:
     found = [
         (one, other, gain)
         for one, other in equal
-        if (gain := _gain(_last(first, one), _last(second, other)))
+        if (gain := _gain(evidence_of(first).last(one), evidence_of(second).last(other)))
     ]
     if not found:
-        return Unknown(f"{names} keep no answers to the same puzzles and views.")
+        return Unknown(
+            f"{names} keep no answers to the same puzzles and views at their last evaluations."
+        )
     holm = iter(corrected([gain.p for *_, gain in found if gain.p is not None]))
     return Paired(
         configurations=tuple(
@@ -119,11 +120,6 @@ def _settings(trial: TrialSummary) -> Mapping[str, Any]:
 def _equal_training(one: TrialSummary, other: TrialSummary) -> bool:
     a, b = one.record.training_flops, other.record.training_flops
     return max(a, b) <= EQUAL * min(a, b)
-
-
-def _last(sweep: SweepSummary, trial: TrialSummary) -> Answered | None:
-    found = evidence_of(sweep).answers(trial, Purpose.MEASURE)
-    return found[-1] if found else None
 
 
 def _gain(first: Answered | None, second: Answered | None) -> Difference | None:

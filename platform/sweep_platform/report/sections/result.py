@@ -6,7 +6,7 @@ from puzzle_datasets.common.text import counted, flops, percent
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.effects import confirmed
-from sweep_platform.report.analysis.evidence import EQUAL, Confirmed
+from sweep_platform.report.analysis.evidence import EQUAL, Confirmed, evidence_of
 from sweep_platform.report.analysis.floor import best_interval, floor_of
 from sweep_platform.report.analysis.intervals import confirmed_accuracy, interval_of
 from sweep_platform.report.analysis.points import Point, best, final_points, ordered, trials_front
@@ -103,6 +103,7 @@ def caveats(sweep: SweepSummary) -> tuple[str, ...]:
         *_still_moves(sweep),
         *_read_earlier(sweep),
         *_unequal(sweep),
+        *_unanswered(sweep),
         *_not_complete(sweep),
         *_edges(sweep),
     )
@@ -207,6 +208,15 @@ def _unequal(sweep: SweepSummary) -> Iterator[str]:
             "Complete trials had unequal training budgets, from "
             f"{flops(min(budgets))} to {flops(max(budgets))}: a difference in accuracy may be "
             "one of budget."
+        )
+
+
+def _unanswered(sweep: SweepSummary) -> Iterator[str]:
+    if lacking := evidence_of(sweep).unanswered:
+        yield (
+            f"{counted(len(lacking), 'complete trial')} ({', '.join(map(str, lacking))}) "
+            "without all answers to the last evaluation: left out of what compares answers, as "
+            "effects and their intervals do."
         )
 
 

@@ -15,7 +15,7 @@ Tables = Iterable[pa.Table]
 def arrow_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """A table of rows; a column is there if any row has it. Mixed kinds become text.
 
-    Numbers that no column of whole numbers holds, such as FLOPs, become floats.
+    FLOPs are floats in every table, as no column of whole numbers holds all of them.
 
     >>> arrow_table([{"a": 1}, {"a": "x", "b": 2.0}]).to_pylist()
     [{'a': '1', 'b': None}, {'a': 'x', 'b': 2.0}]
@@ -24,14 +24,15 @@ def arrow_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """
     listed = list(rows)
     names = list(dict.fromkeys(name for row in listed for name in row))
-    return pa.table({name: _column([row.get(name) for row in listed]) for name in names})
+    return pa.table({name: _column(name, [row.get(name) for row in listed]) for name in names})
 
 
-def _column(values: list[Any]) -> pa.Array:
+def _column(name: str, values: list[Any]) -> pa.Array:
+    numbers = all(value is None or type(value) in (int, float) for value in values)
     try:
-        return pa.array(values)
+        return pa.array(values, pa.float64() if numbers and "flops" in name else None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        if all(value is None or type(value) in (int, float) for value in values):
+        if numbers:
             return pa.array([None if value is None else float(value) for value in values])
         return pa.array([None if value is None else str(value) for value in values])
 

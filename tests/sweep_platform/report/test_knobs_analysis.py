@@ -17,6 +17,10 @@ from sweep_platform.report.analysis.knobs.importance import Importance, importan
 from sweep_platform.report.analysis.knobs.interactions import interactions
 from sweep_platform.report.analysis.knobs.marginals import Marginals, marginals
 from sweep_platform.report.analysis.knobs.path import Path, path
+from sweep_platform.report.blocks import Missing, Table
+from sweep_platform.report.sections.knobs.values import means_section
+from sweep_platform.report.sections.trials import by_state
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary
 
 GRID = [{"N": n, "T": t} for n in (1, 2, 4) for t in (1, 2, 4)]
@@ -103,6 +107,27 @@ def test_means_by_value_are_of_the_same_settings_where_these_were_tried() -> Non
     gain = means["N", 4].accuracy.mean - means["N", 1].accuracy.mean
     [effect] = [one for one in effects(planted(GRID, of_n)) if (one.knob, one.one) == ("N", 4)]
     assert gain == pytest.approx(effect.difference.mean)
+
+
+def test_means_by_value_stand_in_the_report() -> None:
+    *_, table, _ = means_section(planted(GRID, of_n, nuisance=()))
+    assert isinstance(table, Table)
+    assert [(row["knob"], row["value"]) for row in table.data] == [*product("NT", (1, 2, 4))]
+    assert table.data[2]["mean_solved"] == pytest.approx(0.8, abs=0.06)
+    assert table.data[2]["mean_solved_low"] < table.data[2]["mean_solved"]
+    [missing] = means_section(planted(GRID[:1], of_n))
+    assert isinstance(missing, Missing)
+
+
+def test_trials_that_only_tuned_are_not_counted_as_complete() -> None:
+    sweep = planted(GRID[:3], of_n)
+    loser = sweep.trials[1]
+    tuned = tuple(
+        replace(one, replicate=replace(one.replicate, purpose=Purpose.TUNE))
+        for one in loser.replicates
+    )
+    found = replace(sweep, trials=(*sweep.trials[::2], replace(loser, replicates=tuned)))
+    assert by_state(found) == "3 trials: 2 complete, 1 tuned only"
 
 
 def test_means_by_value_say_where_settings_differ() -> None:

@@ -200,7 +200,8 @@ def test_results_by_vote_are_no_heights_of_a_mean_over_views(make_sweep) -> None
     again = replace(sweep, record=replace(sweep.record, spec=viewed))
     text = section(written(again), "Accuracy against compute")
     assert "here up to 32 views of each vote" in text
-    assert "over test inputs, where the papers take the mean over tasks" in text
+    assert "the HRM paper counts tasks of which every input is solved (Tasks, pass@2)" in text
+    assert "the TRM paper takes the mean over tasks" in text
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from sweep_platform.report.sections.knobs.effects import effects_section
 from sweep_platform.report.sections.knobs.importance import importance_section
 from sweep_platform.report.sections.knobs.interactions import interactions_section
 from sweep_platform.report.sections.knobs.path import path_section
-from sweep_platform.report.sections.knobs.values import knobs_section
+from sweep_platform.report.sections.knobs.values import knobs_section, means_section
 from sweep_platform.report.sections.models import models_section
 from sweep_platform.report.sections.plan import plan_section
 from sweep_platform.report.sections.result import result_section
@@ -39,6 +39,7 @@ SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
     front_section,
     models_section,
     knobs_section,
+    means_section,
     interactions_section,
     effects_section,
     path_section,

@@ -111,7 +111,9 @@ def _published(sweep: SweepSummary) -> Iterator[blocks.Block]:
             f"Others published {name} on the same puzzles, by a vote over views: that is no "
             "height of the chart, which has the mean over views. Compare with the column "
             f"{name} of all trials, where these are voted on: here {_views(sweep)}, and {name} is "
-            "over test inputs, where the papers take the mean over tasks."
+            "over test inputs. The code of the HRM paper counts tasks of which every input is "
+            f"solved ({METRIC['pass_2_tasks'].column}), that of the TRM paper takes the mean over "
+            "tasks of the share of their inputs."
         )
     yield blocks.Paragraph(f"{text} Their compute was not published, nor their intervals.")
     yield tables.table(

@@ -43,9 +43,13 @@ _COLUMNS: tuple[tables.Column[_Row], ...] = (
         data={"quantity": lambda row: row.name, "unit": lambda row: row.unit},
     ),
     tables.Column(
-        "Planned", lambda row: row.words(row.planned), data={"planned": lambda row: row.planned}
+        "Planned",
+        lambda row: row.words(row.planned),
+        data={"planned": lambda row: None if row.planned is None else float(row.planned)},
     ),
-    tables.Column("Spent", lambda row: row.words(row.spent), data={"spent": lambda r: r.spent}),
+    tables.Column(
+        "Spent", lambda row: row.words(row.spent), data={"spent": lambda r: float(r.spent)}
+    ),
     tables.Column(
         "Share",
         lambda row: wording.NOTHING if row.share is None else f"{row.share:.0%}",

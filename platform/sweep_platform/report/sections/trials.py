@@ -1,5 +1,6 @@
 """The section on every trial."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from puzzle_datasets.common.text import counted
@@ -25,7 +26,7 @@ def trials_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         *map(_reaches, sweep.record.spec.get("targets", ())),
     )
     yield blocks.Heading("All trials")
-    yield tables.table("trials", columns, sweep.trials, muted=lambda trial: not trial.complete)
+    yield tables.table("trials", columns, sweep.trials, muted=lambda trial: not _measures(trial))
     yield blocks.Paragraph(
         "Solved is exact accuracy: every token of the puzzle's target is right. Inference is per "
         "puzzle at M_max segments, training without evaluations; parameters are without puzzle "
@@ -47,11 +48,11 @@ def _states(sweep: SweepSummary) -> tables.Column[TrialSummary]:
     """A column on how trials stand, with the reason of those that are not complete."""
 
     def state(trial: TrialSummary) -> str:
-        return _state(sweep, trial.state)
+        return _state(sweep, trial)
 
     return tables.Column(
         "State",
-        lambda trial: state(trial) if trial.complete else f"{state(trial)}: {trial.reason}",
+        lambda trial: state(trial) if _measures(trial) else f"{state(trial)}: {trial.reason}",
         words=True,
         data={"state": state, "reason": lambda trial: trial.reason},
     )
@@ -83,11 +84,20 @@ _RESULTS: tuple[tables.Column[TrialSummary], ...] = (
 
 def by_state(sweep: SweepSummary) -> str:
     """Number of trials in each state: "12 trials: 9 complete, 1 failed, 2 stopped"."""
-    names = [f"{sweep.states[state]} {_state(sweep, state)}" for state in sorted(sweep.states)]
+    counts = Counter(_state(sweep, trial) for trial in sweep.trials)
+    names = [f"{counts[state]} {state}" for state in sorted(counts)]
     total = counted(len(sweep.trials), "trial")
     return f"{total}: {', '.join(names)}" if names else total
 
 
-def _state(sweep: SweepSummary, state: TrialState) -> str:
+def _measures(trial: TrialSummary) -> bool:
+    """Whether it was trained to the end and measured: what tuned alone is in no comparison."""
+    return trial.complete and bool(trial.measured)
+
+
+def _state(sweep: SweepSummary, trial: TrialSummary) -> str:
     """A state's name; a trial without an outcome runs only where a driver may be at work."""
+    if trial.complete and not trial.measured:
+        return "tuned only"
+    state = trial.state
     return "unfinished" if state is TrialState.RUNNING and not sweep.open else str(state)

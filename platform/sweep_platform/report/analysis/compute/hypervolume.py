@@ -23,13 +23,11 @@ class Grown:
         trial: its number.
         training_flops: spent by then by all trials that had ended, stopped and failed ones too,
             confirmation aside, which comes later.
-        seconds: on the clock since the sweep was begun; pauses count.
         hypervolume: accuracy times powers of ten of inference FLOPs, up to `reference`.
     """
 
     trial: int
     training_flops: int
-    seconds: float
     hypervolume: float
 
 
@@ -48,10 +46,8 @@ def growth(sweep: SweepSummary) -> Growth | Unknown:
         return Unknown("No growth of the front is given: no complete trial has been evaluated.")
     below = _Steps(math.log10(max(costs)))
     spent, found = 0, []
-    for moment, trial in sorted(
-        ((one.ended, one) for one in sweep.trials if one.ended is not None),
-        key=lambda pair: (pair[0], pair[1].number),
-    ):
+    ended = [(one.ended, one.number, one) for one in sweep.trials if one.ended is not None]
+    for *_, trial in sorted(ended, key=lambda one: one[:2]):
         spent += sum(
             one.last.training_flops
             for one in trial.replicates
@@ -63,7 +59,6 @@ def growth(sweep: SweepSummary) -> Growth | Unknown:
             Grown(
                 trial=trial.number,
                 training_flops=spent,
-                seconds=moment - sweep.record.created,
                 hypervolume=below.area,
             )
         )

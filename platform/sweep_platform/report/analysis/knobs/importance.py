@@ -69,42 +69,55 @@ def importances(
 ) -> tuple[Importance, ...] | Unknown:
     """The importance of each knob that varies, the greatest by PED-ANOVA first."""
     found = final_points(sweep.complete)
-    if len(found) < FEWEST:
-        return Unknown(
-            f"No importance is given from {len(found)} complete trials: it takes {FEWEST}."
-        )
-    if len({point.exact_accuracy for _, point in found}) < 2:
-        return Unknown("No importance is given: all complete trials are equally accurate.")
-    accuracies = [point.exact_accuracy for _, point in found]
-    if np.quantile(accuracies, 1 - TOP, method="higher") == min(accuracies):
-        return Unknown(
-            f"No importance is given: no more than {TOP:.0%} of complete trials are above the "
-            "least accurate."
-        )
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study that is made
+    if reason := _little([point.exact_accuracy for _, point in found]):
+        return Unknown(reason)
     spaces = _distributions([trial.knobs for trial, _ in found])
     if not spaces:
         return Unknown("No importance is given: no knob varies among the complete trials.")
     trials = [_trial(trial.knobs, point.exact_accuracy, spaces) for trial, point in found]
-    ped = PedAnovaImportanceEvaluator(target_quantile=TOP)
-    forest = FanovaImportanceEvaluator(n_trees=8, max_depth=6, seed=int(generator.integers(2**31)))
-    whole = _evaluated((ped, forest), trials)
-    draws = generator.integers(len(trials), size=(RESAMPLES, len(trials)))
-    drawn = [_evaluated((ped, forest), [trials[place] for place in draw]) for draw in draws]
-    by_ped, by_forest = (
-        {knob: _share(knob, whole[way], [one[way] for one in drawn]) for knob in whole[way]}
-        for way in (0, 1)
-    )
+    by_ped, by_forest = _shares(trials, generator)
     told = [
         Importance(
             knob=knob,
-            ped_anova=by_ped[knob],
+            ped_anova=share,
             fanova=by_forest.get(knob),
             trials=sum(knob in trial.params for trial in trials),
         )
-        for knob in by_ped
+        for knob, share in by_ped.items()
     ]
     return tuple(sorted(told, key=lambda one: -one.ped_anova.share))
+
+
+def _little(accuracies: Sequence[float]) -> str:
+    """Why accuracies of trials can't tell importance; empty where they can."""
+    if len(accuracies) < FEWEST:
+        return f"No importance is given from {len(accuracies)} complete trials: it takes {FEWEST}."
+    if len(set(accuracies)) < 2:
+        return "No importance is given: all complete trials are equally accurate."
+    if np.quantile(accuracies, 1 - TOP, method="higher") == min(accuracies):
+        return (
+            f"No importance is given: no more than {TOP:.0%} of complete trials are above the "
+            "least accurate."
+        )
+    return ""
+
+
+def _shares(
+    trials: Sequence[FrozenTrial], generator: np.random.Generator
+) -> list[dict[str, Share]]:
+    """The share of each knob by PED-ANOVA and by fANOVA, with intervals from draws of trials."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study that is made
+    ways = (
+        PedAnovaImportanceEvaluator(target_quantile=TOP),
+        FanovaImportanceEvaluator(n_trees=8, max_depth=6, seed=int(generator.integers(2**31))),
+    )
+    draws = generator.integers(len(trials), size=(RESAMPLES, len(trials)))
+    whole = _evaluated(ways, trials)
+    drawn = [_evaluated(ways, [trials[place] for place in draw]) for draw in draws]
+    return [
+        {knob: _share(knob, shares, [one[way] for one in drawn]) for knob in shares}
+        for way, shares in enumerate(whole)
+    ]
 
 
 def _share(knob: str, whole: Shares, drawn: list[Shares]) -> Share:

@@ -1,12 +1,16 @@
 """The section on the knobs, and its chart: a strip of trials for each value of each knob."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import altair as alt
 
 from hrm.charts import VERMILION, chart_of
-from sweep_platform.report import blocks, parts, tables
+from puzzle_datasets.common.text import flops
+from sweep_platform.report import blocks, parts, tables, wording
+from sweep_platform.report.analysis.difference import Unknown
+from sweep_platform.report.analysis.knobs.marginals import Marginal, marginals
 from sweep_platform.report.analysis.points import KnobValue, final_points, knob_names, knob_values
 from sweep_platform.store.summary import SweepSummary
 
@@ -37,6 +41,35 @@ def knobs_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     words = "Accuracy by the value of each knob; the bar is the median."
     yield blocks.Figure("knobs", words, knobs_chart(sweep))
     yield tables.table("knobs", _COLUMNS, rows)
+
+
+def means_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missing]:
+    """The mean accuracy at each value of each knob, after equal training."""
+    found = marginals(sweep)
+    if isinstance(found, Unknown):
+        yield blocks.Missing(found.reason)
+        return
+    yield blocks.Heading("Means by value after equal training")
+    yield tables.table("means", _MEANS, found.values)
+    tuned = f" Of {', '.join(found.tuned)} each setting has its best value." if found.tuned else ""
+    yield blocks.Paragraph(
+        f"Means over complete trials, after {flops(found.training_flops)} of each replicate's "
+        f"training, in brackets 95 % intervals over seeds and tasks.{tuned} Where the settings of "
+        "the other knobs are not the same at all values, a difference may be one of these."
+    )
+
+
+_MEANS: tuple[tables.Column[Marginal], ...] = (
+    tables.Column("Knob", attrgetter("knob"), words=True),
+    tables.knob("Value", attrgetter("value")),
+    tables.difference("Mean solved", attrgetter("accuracy"), wording.estimate),
+    tables.number("Settings of the others", attrgetter("points"), key="settings"),
+    tables.Column(
+        "The same at all values",
+        lambda one: "yes" if one.balanced else "no",
+        data={"balanced": attrgetter("balanced")},
+    ),
+)
 
 
 def knobs_chart(sweep: SweepSummary) -> parts.Spec:

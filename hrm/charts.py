@@ -25,6 +25,9 @@ PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, GREY)
 INFERENCE = "Inference compute per puzzle (FLOP, log scale)"
 ACCURACY = "Test puzzles solved exactly"
 
+_DIGITS = 15
+"""Of a whole number that a float holds exactly."""
+
 Chart = Any
 """An Altair chart of any kind; naming its type would load Altair."""
 
@@ -89,9 +92,9 @@ def tooltip(titles: dict[str, str]) -> list[Chart]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
-def heading(text: Any, note: str) -> Chart:
-    """A chart's title with a line on how to read it."""
-    return altair().TitleParams(text, subtitle=note, subtitlePadding=5)
+def heading(text: Any, *notes: str) -> Chart:
+    """A chart's title with lines on how to read it."""
+    return altair().TitleParams(text, subtitle=list(notes), subtitlePadding=5)
 
 
 def styled(chart: Chart, **legend: Any) -> Chart:
@@ -116,11 +119,19 @@ def specification(chart: Chart) -> dict[str, Any]:
 
 
 def _drawable(content: Any) -> Any:
-    """JSON whose texts are printable. Backslashes go too: Vega reads a title's as escapes."""
+    """JSON whose texts are printable, and whose large whole numbers are floats, as charts reckon.
+
+    Backslashes go too: Vega reads a title's as escapes.
+
+    >>> _drawable({"flops": 10**30, "trial": 7, "name": "a"})
+    {'flops': 1e+30, 'trial': 7, 'name': 'a'}
+    """
     if isinstance(content, dict):
         return {_drawable(str(name)): _drawable(one) for name, one in content.items()}
     if isinstance(content, list):
         return [_drawable(one) for one in content]
+    if type(content) is int and abs(content) >= 10**_DIGITS:
+        return float(content)
     if isinstance(content, str):
         return printable(content).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
     return content

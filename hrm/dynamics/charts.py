@@ -12,7 +12,9 @@ from hrm.recurrence import layers_of, segment_updates
 from puzzle_datasets.common.text import counted
 
 COLOURS = {"z_H": PALETTE[0], "z_L": PALETTE[5], LAYERS: PALETTE[2]}
-WIDTH, HEIGHT = 330, 240
+WIDTH, HEIGHT, SPACING = 684, 240, 24
+"""Of one panel, or two side by side; of each; between two."""
+
 TRAINED, UNTRAINED = "trained", "before training"
 
 
@@ -56,8 +58,13 @@ def setting(config: ModelConfig, segments: int) -> str:
 def _side_by_side(
     measured: Sequence[Dynamics], draw: Callable[..., Chart], title: str, note: str
 ) -> Chart:
-    """A panel for each model; `draw` is told whether a panel is the `first`."""
+    """A panel for each model, as wide as two for one alone; `draw` is told which is `first`."""
     alt = altair()
+    if len(measured) == 1:
+        [each] = measured
+        notes = note, f"{each.name}: {setting(each.config, each.segments)}"
+        alone = draw(each, first=True).properties(width=WIDTH, height=HEIGHT)
+        return styled(alone.properties(title=heading(title, *notes)))
     panels = []
     for each in measured:
         name = alt.TitleParams(
@@ -68,8 +75,8 @@ def _side_by_side(
             offset=6,
         )
         drawn = draw(each, first=each is measured[0])
-        panels.append(drawn.properties(width=WIDTH, height=HEIGHT, title=name))
-    joined = alt.hconcat(*panels, spacing=24)
+        panels.append(drawn.properties(width=(WIDTH - SPACING) // 2, height=HEIGHT, title=name))
+    joined = alt.hconcat(*panels, spacing=SPACING)
     return styled(joined.properties(title=heading(title, note)))
 
 

@@ -1,6 +1,7 @@
 """The page draws its charts in a real browser, with names that try to break it."""
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import asdict, replace
@@ -51,10 +52,16 @@ def poisoned(value: Any) -> Any:
     return value
 
 
-def drawn(page: Path, profile: Path) -> str:
+def drawn(page: Path, profile: Path, *more: str) -> str:
     """The document after its scripts ran."""
     assert CHROMIUM
-    options = [*QUIET, f"--user-data-dir={profile}", "--virtual-time-budget=10000", "--dump-dom"]
+    options = [
+        *QUIET,
+        *more,
+        f"--user-data-dir={profile}",
+        "--virtual-time-budget=10000",
+        "--dump-dom",
+    ]
     command = [CHROMIUM, *options, page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout
@@ -85,6 +92,24 @@ def test_charts_are_drawn(make_sweep, tmp_path: Path, monkeypatch: pytest.Monkey
             >= 4
         ), "marks of at least the four complete trials"
     assert "<title>broken</title>" not in document
+
+
+def titles(document: str) -> list[str]:
+    """The lines of all charts' titles, and of what is below them."""
+    found = re.findall(r'role-title-(?:text|subtitle)".*?</g>', document, re.DOTALL)
+    return re.findall(r">([^<>]+)</(?:text|tspan)>", "".join(found))
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
+def test_a_phone_shows_titles_whole(make_sweep, tmp_path: Path) -> None:
+    page = write_report(make_sweep(*[TrialState.COMPLETE] * 4))
+    narrow = titles(drawn(page, tmp_path / "narrow", "--window-size=390,2000"))
+    assert any(line.startswith("coloured by") for line in narrow)
+    assert max(map(len, narrow)) <= 48
+    wide = titles(drawn(page, tmp_path / "wide", "--window-size=1400,2000"))
+    assert max(map(len, wide)) > 60
+    assert len(wide) < len(narrow)
 
 
 SOUND = ("model", "training", "signature")

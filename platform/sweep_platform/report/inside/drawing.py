@@ -16,7 +16,6 @@ from puzzle_datasets.common.text import counted
 from puzzle_datasets.storage.schema import IGNORE_LABEL, Manifest
 from sweep_platform.report.inside.record import Inside, Moves, Trace
 from sweep_platform.report.inside.subject import PICTURED, Subject
-from sweep_platform.report.parts import numbers_of_charts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +99,7 @@ def _trace(trace: Trace) -> SegmentTrace:
 def _specification(chart: Chart) -> dict[str, Any]:
     spec = specification(chart)
     del spec["$schema"]
-    return numbers_of_charts(spec)
+    return spec
 
 
 def _picture(

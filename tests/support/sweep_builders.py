@@ -1,5 +1,6 @@
 """Builders that tests of several rooms share: reports, records, and a search with its budget."""
 
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ from sweep_platform.store.trial import (
 )
 
 SHAPE = Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
+TINY_RUN = "--hidden-size 16 --num-heads 1 --M-max 2 --batch-size 4 --warmup-steps 0 --steps 2"
+"""Arguments of a training of a moment."""
+
 TOTAL = 100
 """Steps of a trial whose reports are made here."""
 
@@ -216,6 +220,17 @@ def confirmed(sweep: SweepFolder, number: int) -> None:
     folder.append(trial.replicate("measure-0").measurements())
     folder.end(Outcome(state=TrialState.COMPLETE, reason="done", ended=1.8e9))
     keep_checkpoint(trial, trial.replicate("measure-0").checkpoint, folder)
+
+
+def with_checkpoints(sweep: SweepFolder, run: Path, which: slice = slice(None)) -> SweepFolder:
+    """The sweep, on a run's puzzles, with the run's checkpoint in these of its trials."""
+    record, kept = sweep.record(), json.loads((run / "run.json").read_text())["dataset"]
+    sweep.create(replace(record, dataset={**record.dataset, **kept}))
+    for trial in sweep.trials():
+        trial.create(replace(trial.record(), dataset=kept))
+    for trial in sweep.trials()[which]:
+        keep_checkpoint(trial, run / "checkpoint.pt")
+    return sweep
 
 
 def keep_checkpoint(

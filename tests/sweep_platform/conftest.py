@@ -3,7 +3,6 @@
 And the specification of a small sweep, for those who start one, and models that were trained.
 """
 
-import json
 import secrets
 import shutil
 import sqlite3
@@ -17,7 +16,13 @@ from typing import Any
 
 import pytest
 from s3_server import Gate, S3Server, environment
-from sweep_builders import begun, keep_checkpoint, model_settings, training_settings
+from sweep_builders import (
+    TINY_RUN,
+    begun,
+    model_settings,
+    training_settings,
+    with_checkpoints,
+)
 from sweep_driver import Driver
 from trackers import MlflowServer
 
@@ -287,7 +292,6 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {
         {"canvas": 4, "tasks": 6, "augmentations": 8, "held_out": "all"},
     ),
 }
-TINY = "--hidden-size 16 --num-heads 1 --M-max 2 --batch-size 4 --warmup-steps 0 --steps 2"
 
 
 @pytest.fixture(scope="session")
@@ -297,7 +301,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for kind, (name, settings) in SETS.items():
         folder = prepare(name, puzzle_set(name).settings_from(settings), home / "data")
         found[kind] = home / kind
-        words = ["--dataset", str(folder), "--out", str(found[kind]), *TINY.split()]
+        words = ["--dataset", str(folder), "--out", str(found[kind]), *TINY_RUN.split()]
         assert train([*words, "--threads", "1", "--device", "cpu"]) == 0
     return found
 
@@ -306,11 +310,4 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def swept(runs: dict[str, Path], make_sweep: Callable[..., SweepFolder]) -> SweepFolder:
     """A sweep whose trials 1 and 2 kept a checkpoint, 2 being the most accurate."""
     sweep = make_sweep(*[TrialState.COMPLETE] * 3, TrialState.STOPPED)
-    kept = json.loads((runs["maze"] / "run.json").read_text())["dataset"]
-    record = sweep.record()
-    sweep.create(replace(record, dataset={**record.dataset, **kept}))
-    for trial in sweep.trials():
-        trial.create(replace(trial.record(), dataset=kept))
-    for trial in sweep.trials()[1:3]:
-        keep_checkpoint(trial, runs["maze"] / "checkpoint.pt")
-    return sweep
+    return with_checkpoints(sweep, runs["maze"], slice(1, 3))

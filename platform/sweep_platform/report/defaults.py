@@ -13,7 +13,7 @@ _STATED = ("name", "space")
 """Sections that every space states itself, and a report tells elsewhere."""
 
 
-def parted(spec: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_by_default(spec: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings by dotted keys: those that differ from their default, and those that do not."""
     known = _defaults(spec)
     differing: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from inside_numbers import inside_numbers
 from sweep_builders import with_hostile_knobs
 
 from sweep_platform.report import write_comparison, write_report, writing
-from sweep_platform.report.inside import look
+from sweep_platform.report.inside import measuring
 from sweep_platform.report.inside.subject import Subject, subject_of
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.summary import summarize
@@ -143,7 +143,7 @@ def test_no_text_of_what_was_measured_inside_becomes_markup(
     swept.session_ended(SessionEnd.DONE)
     subject = subject_of(summarize(swept))
     assert isinstance(subject, Subject)
-    monkeypatch.setattr(look, "look", inside_numbers)
+    monkeypatch.setattr(measuring, "measure_inside", inside_numbers)
     content = poisoned(asdict(inside_numbers(subject))) | {"key": subject.key}
     swept.report.mkdir()
     (swept.report / "inside.json").write_text(json.dumps(content))

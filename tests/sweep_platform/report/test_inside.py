@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from inside_numbers import inside_numbers
 from pyarrow import parquet
-from sweep_builders import keep_checkpoint
+from sweep_builders import TINY_RUN, with_checkpoints
 
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.loading import load_model
@@ -20,15 +20,13 @@ from hrm.train import main as train
 from puzzle_datasets import PuzzleDataset, evaluation_batches, prepare, puzzle_set
 from sweep_platform.report import write_report
 from sweep_platform.report.analysis.difference import Unknown
-from sweep_platform.report.inside import drawing, look
-from sweep_platform.report.inside.once import inside_of
+from sweep_platform.report.inside import drawing, measuring
+from sweep_platform.report.inside.cached import inside_of
 from sweep_platform.report.inside.record import read_inside, write_inside
 from sweep_platform.report.inside.subject import Subject, subject_of
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
-
-TINY = "--hidden-size 16 --num-heads 1 --M-max 2 --batch-size 4 --warmup-steps 0 --steps 2"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("inside")
     settings = puzzle_set("maze").settings_from({"side": 5, "train": 8, "test": 12})
     folder = prepare("maze", settings, home / "data")
-    words = ["--dataset", str(folder), "--out", str(home / "run"), *TINY.split()]
+    words = ["--dataset", str(folder), "--out", str(home / "run"), *TINY_RUN.split()]
     assert train([*words, "--threads", "1", "--device", "cpu"]) == 0
     return home / "run"
 
@@ -45,18 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def swept(run: Path, make_sweep: Callable[..., SweepFolder]) -> SweepFolder:
     """A sweep at work, whose one trial kept the run's checkpoint."""
-    return swept_of(make_sweep(TrialState.COMPLETE), run)
-
-
-def swept_of(sweep: SweepFolder, run: Path) -> SweepFolder:
-    """The sweep, on the run's puzzles, each of its trials with the run's checkpoint."""
-    record, kept = sweep.record(), json.loads((run / "run.json").read_text())["dataset"]
-    sweep.create(replace(record, dataset={**record.dataset, **kept}))
-    for trial in sweep.trials():
-        trial.create(replace(trial.record(), dataset=kept))
-    for trial in sweep.trials():
-        keep_checkpoint(trial, run / "checkpoint.pt")
-    return sweep
+    return with_checkpoints(make_sweep(TrialState.COMPLETE), run)
 
 
 def told(sweep: SweepFolder) -> str:
@@ -93,7 +80,9 @@ def test_the_models_are_measured_once_when_the_sweep_has_ended(
     assert [one["exact_accuracy"] for one in trained] == list(expected.exact_accuracy)
     assert [one["inference_flops"] for one in trained] == list(expected.inference_flops)
 
-    monkeypatch.setattr(look, "look", lambda subject: pytest.fail("it was measured again"))
+    monkeypatch.setattr(
+        measuring, "measure_inside", lambda subject: pytest.fail("it was measured again")
+    )
     assert told(swept).partition("Written")[0] == page.partition("Written")[0]
 
 
@@ -133,7 +122,7 @@ def test_models_that_cost_too_much_here_are_left_to_other_commands(
     swept: SweepFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept.session_ended(SessionEnd.DONE)
-    monkeypatch.setattr(look, "SECONDS", 1e-6)
+    monkeypatch.setattr(measuring, "SECONDS", 1e-6)
     assert "python -m hrm.dynamics" in told(swept)
 
 
@@ -149,12 +138,12 @@ def subject(swept: SweepFolder) -> Subject:
 def test_what_was_measured_of_another_checkpoint_is_not_told(
     swept: SweepFolder, subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "look", lambda subject: Unknown("Measured again."))
+    monkeypatch.setattr(measuring, "measure_inside", lambda subject: Unknown("Measured again."))
     found = inside_numbers(subject)
     write_inside(swept.report, found)
     assert read_inside(swept.report) == found
     told = inside_of(summarize(swept))
-    assert isinstance(told, drawing.Drawn)
+    assert isinstance(told, drawing.InsideCharts)
     assert told.numbers == found
     assert told.solved == 1
     with swept.trials()[0].replicate("measure-0").checkpoint.open("ab") as stream:
@@ -205,7 +194,7 @@ def test_numbers_that_can_not_be_the_sweeps_own_are_measured_again(
     way: Any,
     to: Any,
 ) -> None:
-    monkeypatch.setattr(look, "look", lambda subject: Unknown("Measured again."))
+    monkeypatch.setattr(measuring, "measure_inside", lambda subject: Unknown("Measured again."))
     way = (way,) if isinstance(way, str) else way
     swept.report.mkdir()
     content = changed(inside_numbers(subject), *way, to=to)
@@ -217,7 +206,7 @@ def test_numbers_that_can_not_be_the_sweeps_own_are_measured_again(
 def test_a_file_that_holds_no_numbers_is_measured_again(
     swept: SweepFolder, subject: Subject, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
-    monkeypatch.setattr(look, "look", lambda subject: Unknown("Measured again."))
+    monkeypatch.setattr(measuring, "measure_inside", lambda subject: Unknown("Measured again."))
     swept.report.mkdir()
     path = swept.report / "inside.json"
     path.mkdir() if content is None else path.write_bytes(content)
@@ -244,7 +233,7 @@ def test_numbers_at_their_bounds_are_drawn(swept: SweepFolder, subject: Subject)
 def test_a_model_that_can_not_be_used_hides_no_other(
     run: Path, make_sweep: Callable[..., SweepFolder]
 ) -> None:
-    sweep = swept_of(make_sweep(TrialState.COMPLETE, TrialState.COMPLETE), run)
+    sweep = with_checkpoints(make_sweep(TrialState.COMPLETE, TrialState.COMPLETE), run)
     sweep.session_ended(SessionEnd.DONE)
     sweep.trials()[1].replicate("measure-0").checkpoint.write_bytes(b"spoilt")
     page = told(sweep)
@@ -259,7 +248,7 @@ def test_a_fault_while_measuring_leaves_the_rest_of_the_report(
     def fail(*of: Any) -> None:
         raise fault
 
-    monkeypatch.setattr(look, "measure", fail)
+    monkeypatch.setattr(measuring, "measure", fail)
     told = inside_of(summarize(swept))
     assert isinstance(told, Unknown)
     assert str(fault) in told.reason

@@ -60,22 +60,22 @@ def _effect_size(of_seeds: Accuracies) -> float | None:
     return float(of_seeds.mean() / of_seeds.std(ddof=1))
 
 
-def _standard_error(parted: Accuracies) -> tuple[float, float]:
+def _standard_error(deviations: Accuracies) -> tuple[float, float]:
     """Of the mean of deviations `[seeds, tasks]`, with its degrees of freedom.
 
     From the mean squares of seeds, tasks and rest, of which the rest is in both of the others and
     so is taken off once. Chance can make that too small, or negative: a fifth of the rest is the
     least, and the smaller of the two samples, less one, the fewest degrees of freedom.
     """
-    seeds, tasks = parted.shape
-    of_seeds, of_tasks = parted.mean(axis=1, keepdims=True), parted.mean(axis=0)
-    rest = parted - of_seeds - of_tasks + parted.mean()
+    seeds, tasks = deviations.shape
+    of_seeds, of_tasks = deviations.mean(axis=1, keepdims=True), deviations.mean(axis=0)
+    rest = deviations - of_seeds - of_tasks + deviations.mean()
     degrees = np.array([seeds - 1, tasks - 1, (seeds - 1) * (tasks - 1)])
     sums = tasks * np.square(of_seeds).sum(), seeds * np.square(of_tasks).sum(), (rest**2).sum()
     squares = np.array(sums) / degrees
     total = max(squares[0] + squares[1] - squares[2], LEAST * squares[2])
     freedom = total**2 / (squares**2 / degrees).sum()
-    return float(np.sqrt(total / parted.size)), float(max(freedom, min(seeds, tasks) - 1))
+    return float(np.sqrt(total / deviations.size)), float(max(freedom, min(seeds, tasks) - 1))
 
 
 def corrected(p_values: Sequence[float]) -> list[float]:

@@ -6,7 +6,7 @@ from puzzle_datasets.common.text import counted
 from sweep_platform.common.text import knobs
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.difference import Unknown
-from sweep_platform.report.comparison.pairing import Common, Paired, paired
+from sweep_platform.report.comparison.pairing import ComparedConfiguration, Paired, paired
 from sweep_platform.store.summary import SweepSummary
 
 
@@ -51,7 +51,7 @@ def _left_out(found: Paired) -> str:
     return f"Left out: {', '.join(told)}. " if told else ""
 
 
-def _columns(first: str, second: str) -> tuple[tables.Column[Common], ...]:
+def _columns(first: str, second: str) -> tuple[tables.Column[ComparedConfiguration], ...]:
     return (
         tables.Column("Knobs", lambda one: knobs(one.first.knobs), words=True),
         tables.number(f"Trial of {first}", lambda one: one.first.number, key="first_trial"),

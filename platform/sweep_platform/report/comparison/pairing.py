@@ -16,7 +16,7 @@ from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common:
+class ComparedConfiguration:
     """A configuration of both sweeps: its trial in each, what the second solves more, and p.
 
     `p` is by Holm's correction over all configurations; None where there is none.
@@ -40,7 +40,7 @@ class Paired:
             answers to the same puzzles and views.
     """
 
-    configurations: tuple[Common, ...]
+    configurations: tuple[ComparedConfiguration, ...]
     differing: tuple[str, ...]
     same_seeds: bool
     unequal: int
@@ -71,7 +71,9 @@ def paired(first: SweepSummary, second: SweepSummary) -> Paired | Unknown:
     holm = iter(corrected([gain.p for *_, gain in found if gain.p is not None]))
     return Paired(
         configurations=tuple(
-            Common(first=a, second=b, difference=gain, p=None if gain.p is None else next(holm))
+            ComparedConfiguration(
+                first=a, second=b, difference=gain, p=None if gain.p is None else next(holm)
+            )
             for a, b, gain in found
         ),
         differing=(

@@ -19,7 +19,7 @@ from sweep_platform.report.inside.subject import PICTURED, Subject
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class InsideCharts:
     """What was measured, with its charts as Vega-Lite and its picture as SVG.
 
     `dynamics` is the best model's; `solved` says how many of the puzzles in the picture are.
@@ -57,7 +57,7 @@ def _is_of(trace: Trace, manifest: Manifest) -> bool:
     )
 
 
-def drawn(found: Inside, subject: Subject) -> Drawn:
+def drawn(found: Inside, subject: Subject) -> InsideCharts:
     """The charts and the picture, of numbers that fit."""
     [trial] = [trial for trial, _ in subject.models if trial.number == found.trial]
     model: Any = trial.record.model  # whose settings were checked when it was read
@@ -70,7 +70,7 @@ def drawn(found: Inside, subject: Subject) -> Drawn:
     )
     traces = [_trace(one) for one in found.traces]
     solved = sum(one.solved_at > 0 for one in traces)
-    return Drawn(
+    return InsideCharts(
         numbers=found,
         dynamics=dynamics,
         residuals=_specification(residual_chart([dynamics])),

@@ -9,7 +9,7 @@ from hrm.evaluation.wilson import wilson
 from puzzle_datasets.common.text import counted, flops
 from sweep_platform.report import blocks, parts, tables
 from sweep_platform.report.analysis.difference import Unknown
-from sweep_platform.report.inside.once import inside_of
+from sweep_platform.report.inside.cached import inside_of
 from sweep_platform.report.inside.record import Cell, Inside
 from sweep_platform.store.summary import SweepSummary
 

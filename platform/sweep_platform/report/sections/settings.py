@@ -9,7 +9,7 @@ from sweep_platform.common.text import redact
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.points import ordered
 from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
-from sweep_platform.report.defaults import parted
+from sweep_platform.report.defaults import split_by_default
 from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.report.sections.trials import by_state
 from sweep_platform.store.folder import SweepRecord
@@ -43,7 +43,7 @@ def settings_section(sweep: SweepSummary) -> Iterator[Block]:
             ("Trials", by_state(sweep)),
         )
     )
-    differing, same = parted(spec)
+    differing, same = split_by_default(spec)
     yield Paragraph("Settings that the space decides otherwise than by default:")
     yield Facts(tuple(wording.flattened(differing)))
     yield Facts(tuple(wording.flattened(same)), folded="Settings at their default")

@@ -35,7 +35,7 @@ def log_rank(
         return None
     found = permutation_test(
         [scores[groups == one] for one in np.unique(groups)],
-        _parted,
+        _between_groups,
         vectorized=True,
         n_resamples=RESAMPLES,
         batch=1_000,
@@ -58,6 +58,6 @@ def _scores(costs: Floats, met: npt.NDArray[np.int64]) -> Floats:
     return scores
 
 
-def _parted(*scores: Any, axis: int) -> Any:
+def _between_groups(*scores: Any, axis: int) -> Any:
     """How far groups lie apart: their squared sums of scores, each by its number of trials."""
     return sum(np.square(one.sum(axis=axis)) / one.shape[axis] for one in scores)

@@ -48,7 +48,7 @@ _PASSES = 8
 """Evaluations whose cost the dynamics and the picture have, at most."""
 
 
-def look(subject: Subject) -> Inside | Unknown:
+def measure_inside(subject: Subject) -> Inside | Unknown:
     """Measure all. Raises `UserError` where the puzzles can't be used.
 
     A model that can't be used is left out; where none can, the reason of the first is told.

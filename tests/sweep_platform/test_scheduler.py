@@ -435,6 +435,36 @@ def test_a_job_that_waits_for_a_node_that_left_gets_another_place(drive) -> None
     assert not driver.scheduler.misplaced("c"), "it has its place"
 
 
+@pytest.mark.parametrize("lost", [None, LOST, GONE])
+def test_what_runs_on_a_node_that_leaves_goes_elsewhere_at_once(drive, lost: Any) -> None:
+    """Its worker ends with an error, which keeps Ray from handing it another job."""
+    driver = drive(capacity=2)
+    driver.hosts = Hosts({"1": "here", "2": "there"})
+    for key, place in (("a", HERE), ("b", THERE)):
+        driver.start(key)
+        driver.scheduler.placed(key, place)
+    for _ in range(2 * WORKER_RETRIES):
+        driver.hosts = Hosts({"2": "there"}, frozenset({"1"}))
+        assert not driver.scheduler.should_end()
+        assert (driver.told(0), driver.told(1)) == (Decision.LEAVE, Decision.CONTINUE)
+        driver.scheduler.ended("a", lost=lost)
+        assert notes(driver)[-1] == "trial 0 begins anew: host here is about to leave"
+        driver.hosts = Hosts({"1": "here", "2": "there"})
+        assert driver.start("a").record.number == 0, "it does not rest"
+        driver.scheduler.placed("a", HERE)
+    assert driver.states() == [None, None]
+
+
+def test_what_was_done_on_a_node_that_leaves_is_complete(drive) -> None:
+    driver = drive()
+    driver.start("a")
+    driver.scheduler.placed("a", HERE)
+    driver.hosts = Hosts({}, frozenset({"1"}))
+    driver.scheduler.should_end()
+    driver.finish("a")
+    assert driver.states() == ["complete"]
+
+
 def test_what_every_trial_warns_of_is_said_once(drive) -> None:
     driver = drive()
     driver.start("a")

@@ -166,7 +166,9 @@ class TrialScheduler:
         with self._withstanding():
             if self._settle_as_reported(live):
                 return
-            if live.decision is Decision.PAUSE and (live.loss or not lost):
+            if live.decision is Decision.LEAVE:
+                self._requeue(live, live.reason)
+            elif live.decision is Decision.PAUSE and (live.loss or not lost):
                 self._settle(live, TrialState.PAUSED, live.reason)
             else:
                 self._lose(live, lost or _EARLY)
@@ -210,6 +212,7 @@ class TrialScheduler:
         When the session has to end, running jobs hear of it, and get some time to save.
         """
         if not self.ending:
+            self._clear_leaving()
             self._note_waiting()
             return False
         if self._grace_ends is None:
@@ -222,6 +225,13 @@ class TrialScheduler:
                 self._decide(live, *decision)
         saving = any(live.began for live in self._live.values())
         return not saving or time.monotonic() >= self._grace_ends
+
+    def _clear_leaving(self) -> None:
+        """Let jobs save and go elsewhere whose node is about to leave the cluster."""
+        leaving = self._losses.hosts().leaving
+        for live in self._live.values():
+            if live.place is not None and live.place.node in leaving:
+                self._decide(live, Decision.LEAVE, f"host {live.place.host} is about to leave")
 
     def _note_waiting(self) -> None:
         """Say what is waited for when nothing has run for a while, and again ever so often."""

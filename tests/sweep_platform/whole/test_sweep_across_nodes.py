@@ -1,5 +1,6 @@
 """Sweeps on a cluster whose nodes are lost, leave, join, and lack things."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,3 +66,27 @@ def test_a_trial_outlives_its_nodes(
     assert driver.said().count("its host was lost") == 2
     assert "its worker was lost" not in driver.said()
     assert [session.end for session in sweep.sessions()] == [SessionEnd.DONE]
+
+
+def test_a_node_that_is_about_to_end_saves_and_gets_nothing_new(
+    place: Any, start: Start, raylets: Raylets, wait_until: Any
+) -> None:
+    sweep, node = sweep_of(place, "notified"), raylets.join()
+    wait_until(lambda: node.is_up)
+    out = ("--out", "runs/notified", "--trials", "1", "--address", raylets.address)
+    driver = start(*LONG, *out)
+    driver.wait_until(lambda: any(steps(sweep)))
+    before = steps(sweep)[0]
+    node.notify()
+    driver.wait_until(lambda: "is about to leave" in driver.said())
+    assert "trial 0 goes on from its checkpoint" in driver.said()
+    node.process.wait(60)  # it has half a minute, as Ray is set by default
+    raylets.join()
+    assert driver.wait(300) == 0, driver.said()
+    assert "was lost" not in driver.said()
+    starts = [
+        json.loads(line)["step"]
+        for line in (first(sweep.trials()[0]).root / "sessions.jsonl").read_text().splitlines()
+    ]
+    assert len(starts) == 2
+    assert starts[1] >= before, "it went on from where it was when the notice came"

@@ -1,5 +1,7 @@
 """One evaluation of a model in training: curve, halting, votes, and each puzzle's own answers."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from hrm.evaluation.voting import VoteCollector
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Votes
 from puzzle_datasets.kinds.arc.scoring import ArcVotes, pass_rates
+from puzzle_datasets.loading.batch import Batch
 
 
 class Measured(NamedTuple):
@@ -29,20 +32,22 @@ def measure(
     puzzles: EvaluatedPuzzles,
     batch_size: int,
     group: ProcessGroup = SINGLE,
+    alive: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Evaluate all puzzles for M_max segments in one pass, `batch_size` at a time.
 
-    In a `group` each process takes its share, and all get what one process would. Raises
-    `ConfigError` where no puzzle has labels.
+    In a `group` each process takes its share, and all get what one process would. Before each
+    batch `alive` is called. Raises `ConfigError` where no puzzle has labels.
     """
     segments, device = model.config.M_max, model.device
     none = RowResults(torch.ones(0, segments).bool(), torch.ones(0).long())
     results = [RowResults(*(field.to(device) for field in none))]
     voting = None
-    batches = puzzles.batches(batch_size, group.share)
+    batches: Iterable[Batch] = puzzles.batches(batch_size, group.share)
     if puzzles.views is not None:
         voting = VoteCollector(puzzles.dataset)
         batches = map(voting.hand_out, puzzles.voting_batches(batch_size, group.share))
+    batches = map(partial(_noticed, alive), batches)
     observe = None if voting is None else voting.collect
     evaluation = evaluate(model, batches, segments, group, observe, results.append)
     mine = [torch.cat(field).cpu().numpy() for field in zip(*results, strict=True)]
@@ -52,6 +57,11 @@ def measure(
     if voting is not None:
         votes, ranks = _counted(group.gather_objects(voting.votes), puzzles)
     return Measured(evaluation, votes, Found(solved, halted_at.astype(np.int32), ranks))
+
+
+def _noticed(alive: Callable[[], object], batch: Batch) -> Batch:
+    alive()
+    return batch
 
 
 def _in_order(parts: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:

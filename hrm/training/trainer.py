@@ -54,6 +54,8 @@ class Trainer:
         answers: which puzzles each evaluation solved, in the order of `measurements` with one.
         puzzles: those that evaluations look at.
         execution: how blocks really run, which may be less than was asked for.
+        alive: called after each step and before each batch of an evaluation; does nothing unless
+            it is replaced.
 
     Raises `ConfigError` where the dataset does not fit the model or the evaluations, or the device
     the precision.
@@ -97,6 +99,7 @@ class Trainer:
         self.execution = _compile(self.model, training_config.execution)
         self.measurements: list[Measurement] = []
         self.answers: list[PuzzleAnswers] = []
+        self.alive: Callable[[], object] = lambda: None
         self._seconds = 0.0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -232,7 +235,9 @@ class Trainer:
         """An evaluation with all that it finds."""
         started, average = time.perf_counter(), self._learner.average
         with nullcontext() if average is None else average.in_place():
-            measured = measure(self.model, self.puzzles, self._eval_batch_size, self.group)
+            measured = measure(
+                self.model, self.puzzles, self._eval_batch_size, self.group, lambda: self.alive()
+            )
         self._seconds += time.perf_counter() - started
         return measured
 
@@ -240,6 +245,7 @@ class Trainer:
         with self._charged():
             self._learner.step(self._loader.next_batch())
             self._learner.tally.steps += 1
+        self.alive()
 
     def _synchronize(self) -> None:
         """Wait for the device, which may be many steps behind."""

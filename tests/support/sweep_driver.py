@@ -13,6 +13,7 @@ from sweep_platform.search.losses import LONGEST_REST, Hosts, Losses
 from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.stages.live import Job
+from sweep_platform.search.stages.silence import Silence
 from sweep_platform.store.messages import Decision, Failure, TrialReport
 from sweep_platform.store.trial import (
     Outcome,
@@ -71,7 +72,7 @@ class Driver:
         self.display, self.clock = FakeDisplay(), FakeClock()
         self.sent: list[tuple[str, Decision]] = []
         self.capacity = capacity
-        self.hosts = Hosts()
+        self.hosts, self.pulses = Hosts(), dict[str, str]()
         self.scheduler = TrialScheduler(
             self.search,
             Budget(
@@ -84,6 +85,7 @@ class Driver:
             lambda: self.capacity,
             lambda job, decision: self.sent.append((job, decision)),
             losses=Losses(lambda: self.hosts, self.display.note, self.clock),
+            silence=Silence(600.0, self.pulses.get, self.clock),
         )
         self.running: dict[str, Job] = {}
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_builders import answers, measurement
 
-from sweep_platform.execution.decisions import LOOK_SECONDS, DecisionWatch
+from sweep_platform.execution.decisions import BEAT_SECONDS, LOOK_SECONDS, DecisionWatch, Pulse
 from sweep_platform.store.messages import (
     Decision,
     Failure,
@@ -122,3 +122,16 @@ def test_a_watch_looks_at_once_when_it_is_told_to() -> None:
     assert not watch()
     watch.look()
     assert watch()
+
+
+def test_a_pulse_beats_seldom_and_never_twice_alike() -> None:
+    clock, beats = FakeClock(), list[int]()
+    pulse = Pulse(beats.append, clock)
+    for _ in range(10):
+        pulse()
+    assert beats == []
+    for _ in range(3):
+        clock.now += BEAT_SECONDS
+        pulse()
+        pulse()
+    assert beats == [1, 2, 3]

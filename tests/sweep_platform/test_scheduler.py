@@ -465,6 +465,42 @@ def test_what_was_done_on_a_node_that_leaves_is_complete(drive) -> None:
     assert driver.states() == ["complete"]
 
 
+def test_a_silent_worker_is_ended_and_counts_as_one_that_ended_by_itself(drive) -> None:
+    driver = drive(capacity=2)
+    for key in "ab":
+        driver.start(key)
+    driver.scheduler.placed("a", None)
+    driver.clock.now += 500.0
+    assert driver.scheduler.silent() == []
+    driver.clock.now += 101.0
+    assert driver.scheduler.silent() == ["a"], "the other one has no place yet"
+    assert driver.scheduler.silent() == [], "each once"
+    driver.lose("a", LOST)
+    assert "showed no sign of life for 10 min" in notes(driver)[-1]
+    for _ in range(WORKER_RETRIES):
+        assert driver.start("a").record.number == 0
+        driver.scheduler.placed("a", None)
+        driver.clock.now += 601.0
+        assert driver.scheduler.silent() == ["a"]
+        driver.lose("a", LOST)
+    assert driver.states()[0] == "failed"
+
+
+def test_reports_and_pulses_are_signs_of_life(drive) -> None:
+    driver = drive(capacity=1)
+    job = driver.start("a")
+    driver.scheduler.placed("a", None)
+    for step in range(1, 9):
+        driver.clock.now += 500.0
+        if step % 2:
+            driver.report("a", measurement(step, None))
+        else:
+            driver.pulses[job.key] = f"beat {step}"
+        assert driver.scheduler.silent() == []
+    driver.clock.now += 601.0
+    assert driver.scheduler.silent() == ["a"], "the last pulse is an old one by now"
+
+
 def test_what_every_trial_warns_of_is_said_once(drive) -> None:
     driver = drive()
     driver.start("a")

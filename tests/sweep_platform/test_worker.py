@@ -433,3 +433,15 @@ def test_a_host_builds_puzzles_that_it_does_not_see(
     assert list((tmp_path / "cache").rglob("manifest.json"))
     folder_of(one).joinpath("checkpoint.pt").unlink()
     assert [numbers(p) for p in progress_of(run([one]))] == expected
+
+
+def test_each_step_and_each_evaluated_batch_is_a_sign_of_life(jobs: MakeJobs) -> None:
+    [one, *_] = jobs(training={"batch_size": 8, "eval_batch_size": 2})
+    signs: list[int] = []
+    reports = list(train(one, alive=lambda: signs.append(1)))
+    last = reports[-1].measurements[-1].progress
+    evaluations = sum(len(report.answers) for report in reports)
+    assert last.curve
+    assert evaluations
+    batches = -(-last.curve.puzzles // 2)
+    assert len(signs) == last.total_steps + evaluations * batches

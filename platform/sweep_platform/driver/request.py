@@ -30,6 +30,7 @@ ADJUSTABLE = (
     "replicates",
     "resources.cpus",
     "resources.gpus",
+    "resources.patience",
     "search.storage",
 )
 """Settings that `--resume` may change: they decide how much is run, and with what at hand."""

@@ -33,6 +33,7 @@ from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
 from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.live import Job
+from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.space.configuration import size
 from sweep_platform.spec.schema import ResourceSpec
@@ -104,6 +105,7 @@ class SweepSession:
             lambda: self._slots(losses.avoided),
             self._channel.send,
             losses=losses,
+            silence=self._silence(),
             needs=self._needs(),
             kept=self._kept,
         )
@@ -245,6 +247,10 @@ class SweepSession:
         if self._storage is not None:
             return self._storage.keeps(job.key)
         return job.folder.checkpoint.exists()
+
+    def _silence(self) -> Silence:
+        minutes = self.spec.resources.patience
+        return Silence(None if minutes is None else 60 * minutes, self._channel.pulse)
 
     def _slots(self, avoided: Collection[str] = ()) -> int:
         return self._resources.hardware().slots(self.spec.resources, avoided)

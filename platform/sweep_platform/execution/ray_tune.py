@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.exceptions import (
     ActorUnavailableError,
@@ -87,12 +88,19 @@ class TuneScheduler(Unsaved, FIFOScheduler):
         self._scheduler, self._errors = scheduler, errors
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """The next trial that waits for a place; those that wait for a wrong one are withdrawn."""
+        """The next trial that waits for a place; Tune asks several times a second.
+
+        Those that wait for a wrong place are withdrawn, and silent workers ended.
+        """
         waiting = [one for one in tune_controller.get_live_trials() if one.status == Trial.PENDING]
         for trial in waiting:
             if self._scheduler.misplaced(trial.trial_id):
                 unstage(tune_controller, trial)
                 tune_controller.stop_trial(trial)
+        for key in self._scheduler.silent():
+            # By Ray's own hand, which also ends a process that is stopped or hears nothing.
+            if worker := tune_controller.get_trial(key).temporary_state.ray_actor:
+                ray.kill(worker)
         return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:

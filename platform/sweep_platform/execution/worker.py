@@ -48,7 +48,7 @@ def run_job(config: dict[str, Any]) -> None:
     """
     from ray import tune
 
-    from sweep_platform.execution.decisions import DecisionChannel, DecisionWatch
+    from sweep_platform.execution.decisions import DecisionChannel, DecisionWatch, Pulse
     from sweep_platform.execution.environment import take_over
 
     try:
@@ -60,7 +60,8 @@ def run_job(config: dict[str, Any]) -> None:
     take_over(job.channel)
     channel = DecisionChannel(job.channel)
     watch = DecisionWatch(lambda: channel.read(_key(job)))
-    for report in train(job, watch):
+    pulse = Pulse(lambda count: channel.beat(_key(job), count))
+    for report in train(job, watch, pulse):
         tune.report({"report": report.to_text()})
         watch.look()
     if watch.decision is Decision.LEAVE or _of_host(report):
@@ -77,10 +78,15 @@ def _of_host(report: TrialReport) -> bool:
     return report.failure is not None and report.failure.fault is Fault.MACHINE
 
 
-def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[TrialReport]:
+def train(
+    job: TrialJob,
+    stop: Callable[[], bool] = lambda: False,
+    alive: Callable[[], object] = lambda: None,
+) -> Iterator[TrialReport]:
     """Train a job's replicates, one after another, and yield their reports.
 
-    As soon as `stop` is true between two steps, a checkpoint is written and the job ends.
+    As soon as `stop` is true between two steps, a checkpoint is written and the job ends. Whenever
+    something has been done, `alive` is called.
     """
     [replicate] = job.replicates
     from hrm.runs.report import session_record
@@ -107,6 +113,7 @@ def train(job: TrialJob, stop: Callable[[], bool] = lambda: False) -> Iterator[T
                         return
                 store, checkpoint = at
                 trainer = _taken_up(job, puzzles, checkpoint, heard)
+                trainer.alive = alive
                 heard += [] if heard else _shortfall(trainer)
                 session, answers = session_record(trainer), tuple(trainer.answers)
                 yield report(*trainer.measurements, session=session, answers=answers)

@@ -17,6 +17,7 @@ from sweep_platform.search.stages.agenda import TIME_UP, Agenda
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job, Live, Place
 from sweep_platform.search.stages.resting import Resting
+from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.replicate import Purpose
@@ -35,8 +36,9 @@ class TrialScheduler:
     """Runs one session of a sweep. All calls come from the driver's one thread, but `interrupt`.
 
     `capacity` says how many jobs may run at the same time, which may change; `send` lets the
-    worker of a job, by its key, know of a decision; `losses` keeps account of work that broke off;
-    `needs` are a job's resources in words, `kept` tells whether there is a checkpoint of a job.
+    worker of a job, by its key, know of a decision; `losses` keeps account of work that broke off,
+    and `silence` finds jobs that show no sign of life; `needs` are a job's resources in words,
+    `kept` tells whether there is a checkpoint of a job.
     `interrupted` tells whether a person or the system wants the session to end, `cut_short`
     whether trials ended for want of time.
     """
@@ -50,11 +52,13 @@ class TrialScheduler:
         send: Callable[[str, Decision], None] = lambda job, decision: None,
         *,
         losses: Losses | None = None,
+        silence: Silence | None = None,
         needs: str = "its resources",
         kept: Callable[[Job], bool] = lambda job: job.folder.checkpoint.exists(),
     ) -> None:
         self.interrupted = self.cut_short = False
         self._losses = losses or Losses(say=display.note)
+        self._silence = silence or Silence()
         self._needs, self._kept, self._clock = needs, kept, self._losses.clock
         self._stirred = self._clock()
         self._search, self._budget, self._display = search, budget, display
@@ -117,6 +121,11 @@ class TrialScheduler:
         """Take note of where a job runs."""
         if live := self._live.get(key):
             live.place = place
+            self._silence.heard(live)
+
+    def silent(self) -> list[str]:
+        """Jobs whose workers are to be ended by force, for they are silent; each once."""
+        return self._silence.found(self._live)
 
     def place(self, key: str) -> Place | None:
         """Where a job runs, as far as that is known."""
@@ -138,6 +147,7 @@ class TrialScheduler:
 
     def _take(self, live: Live, report: TrialReport) -> None:
         live.began = True
+        self._silence.heard(live)
         for warning in report.warnings:
             self._say_once(warning)
         if report.failure is not None:

@@ -244,6 +244,10 @@ class ResourceSpec(_Frozen):
     gpus: Annotated[float, Field(ge=0, le=1)] = 0
     """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""
 
+    patience: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] | None = 60
+    """minutes without a step, an evaluated batch or a report after which a trial's worker is ended
+    and the trial goes on from its checkpoint; `null` for never"""
+
     @property
     def device(self) -> str:
         """The kind of device that a trial trains on: cuda where it reserves a GPU, else cpu."""

@@ -175,3 +175,19 @@ def test_a_worker_that_ray_kills_for_memory_says_so(
     driver = start("--out", "runs/without-memory")
     driver.wait_until(lambda: "its worker was" in driver.said())
     assert "its worker was ended by Ray, for the memory of its host" in driver.said()
+
+
+def test_a_worker_that_was_stopped_is_ended_and_its_trial_goes_on(
+    place: Any, start: Start, finished: tuple[Any, SweepFolder]
+) -> None:
+    sweep = SweepFolder(place.root / "runs/stopped")
+    driver = start("--out", "runs/stopped", "--set", "resources.patience=0.25")
+    driver.wait_until(lambda: reported(sweep))
+    stopped = place.workers()[0]
+    stopped.suspend()  # SIGSTOP: it neither works nor hears anything
+    driver.wait_until(lambda: "showed no sign of life for 15 s" in driver.said())
+    assert driver.wait(300) == 0, driver.said()
+    assert not stopped.is_running()
+    undisturbed = by_signature(finished[1])
+    for signature, trial in by_signature(sweep).items():
+        assert numbers(trial) == numbers(undisturbed[signature])

@@ -72,7 +72,8 @@ class Live:
 
     It is not placed on the nodes in `shunned`; it runs at `place`, once it has one, `began` with
     its first report, and is `late` if it is to end for want of time. `loss` is why its work broke
-    off, where its worker or the driver knows.
+    off, where its worker or the driver knows. It was `heard` of last at a time by the clock, where
+    it has a place, and when one `looked` last it had that `pulse`.
     """
 
     job: Job
@@ -80,6 +81,9 @@ class Live:
     shunned: frozenset[str] = frozenset()
     place: Place | None = None
     loss: Failure | None = None
+    heard: float | None = None
+    looked: float = 0.0
+    pulse: str | None = None
     began: bool = False
     late: bool = False
     last: Progress | None = None

@@ -107,10 +107,15 @@ class MemoryTracker:
 
 
 class MlflowServer:
-    """`mlflow server` on this machine, on one port for all its starts."""
+    """`mlflow server` on this machine, on one port for all its starts.
 
-    def __init__(self, folder: Path, database: Path) -> None:
-        self._store = f"sqlite:///{shutil.copy(database, folder / 'served.db')}"
+    Its database is a copy of a file, or the one at an address.
+    """
+
+    def __init__(self, folder: Path, database: Path | str) -> None:
+        if isinstance(database, Path):
+            database = f"sqlite:///{shutil.copy(database, folder / 'served.db')}"
+        self._store = database
         self._artifacts = str(folder / "artifacts")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]

@@ -492,6 +492,11 @@ def test_a_database_that_does_not_open_is_bad_input(restart: Open, make_spec, ur
     assert "secret" not in str(caught.value)
 
 
+def test_mlflows_own_database_holds_no_study(restart: Open, make_spec, mlflow_uri: str) -> None:
+    with pytest.raises(InputError, match=r"`search\.storage` is MLflow's database; make another"):
+        restart(make_spec(search={"storage": mlflow_uri}))
+
+
 def test_a_database_that_takes_no_writes_is_bad_input(
     restart: Open, make_spec, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Opens the study of a sweep: a journal in its folder, or a database for clusters."""
 
 import optuna
+import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -32,6 +33,10 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
         storage.patient = True
         return study
     except Exception as error:
+        if _is_of_mlflow(spec.search.storage):
+            remedy = "make another for the study: both keep their schema's version in one table"
+            problem = "is MLflow's database"
+            raise InputError.of("`search.storage`", problem, remedy) from None
         raise InputError(
             "`search.storage`",
             redact(spec.search.storage),
@@ -40,6 +45,17 @@ def open_study(folder: SweepFolder, spec: SweepSpec) -> Study:
             "key out to keep a journal file",
             problem=f"cannot be opened ({root_cause(error)})",
         ) from None
+
+
+def _is_of_mlflow(url: str) -> bool:
+    """Whether a database has MLflow's tables; False where it can't be asked."""
+    try:
+        engine = sqlalchemy.create_engine(url)
+        tables = sqlalchemy.inspect(engine).get_table_names()
+        engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, OSError, ImportError, ValueError):
+        return False
+    return "experiments" in tables and "alembic_version" in tables
 
 
 def _created(storage: BaseStorage, folder: SweepFolder, spec: SweepSpec) -> optuna.Study:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted import planted
+from planted import TASKS, planted
+from scipy.stats import binom
 
 from sweep_platform.report.analysis.difference import Difference, Unknown
 from sweep_platform.report.analysis.effects import effects
@@ -51,6 +52,16 @@ def test_importance_finds_the_knob_that_matters() -> None:
         assert share.share > 0.8
         assert 0.5 < share.low <= share.share <= share.high <= 1
     assert found["T"].ped_anova.share < 0.2
+
+
+@pytest.mark.parametrize("by", ["ped_anova", "fanova"])
+def test_the_planted_knob_comes_first_whatever_the_noise(by: str, monkeypatch) -> None:
+    """T gains 15 points a doubling, N 3; of 27 trials with three seeds each."""
+    monkeypatch.setattr(importance, "RESAMPLES", 1)
+    rule = lambda knobs, _: 0.2 + 0.15 * np.log2(knobs["T"]) + 0.03 * np.log2(knobs["N"])  # noqa: E731
+    found = [told(planted(GRID * 3, rule, seed=seed)) for seed in range(20)]
+    tops = [max(one.values(), key=lambda knob: getattr(knob, by).share).knob for one in found]
+    assert tops.count("T") >= 19
 
 
 def test_importance_is_the_same_by_the_same_generator(monkeypatch) -> None:
@@ -196,6 +207,25 @@ def test_the_path_changes_one_knob_at_a_time() -> None:
         ("T", 1, 4),
     ]
     assert all(one.pairs == 1 and one.inference_flops > 0 for one in found.steps)
+
+
+def test_the_path_has_the_planted_order_as_often_as_chance_lets_it() -> None:
+    """T gains 20 points, N 10: T alone must have solved more of 120 tasks than N alone."""
+    rule = lambda knobs, _: 0.2 + 0.2 * (knobs["T"] == 2) + 0.1 * (knobs["N"] == 2)  # noqa: E731
+    corners = [{"N": n, "T": t} for n in (1, 2) for t in (1, 2)]
+    base = {"N": 1, "T": 1}
+    found = [
+        path(planted(corners, rule, seed=seed, evaluations=1, base=base)) for seed in range(RUNS)
+    ]
+    tries = 3 * TASKS
+    solved = np.arange(tries + 1)
+    # N comes first of equals, and both together must have solved more than either.
+    fewer = binom.cdf(solved - 1, tries, 0.3)
+    promised = (binom.pmf(solved, tries, 0.4) * fewer * binom.sf(solved, tries, 0.5)).sum()
+    order = [
+        [one.knob for one in each.steps] == ["T", "N"] for each in found if isinstance(each, Path)
+    ]
+    assert sum(order) / RUNS == pytest.approx(promised, abs=0.06)
 
 
 def test_the_path_goes_around_what_was_not_trained() -> None:

@@ -27,6 +27,14 @@ from sweep_platform.spec.schema import ResourceSpec
         (Hardware((Node(64, 4),)), ResourceSpec(gpus=0.3), 12),
         (Hardware((Node(8, 8),)), ResourceSpec(cpus=4, gpus=1), 2),
         (Hardware((Node(64, 2),)), ResourceSpec(cpus=4, gpus=0.25), 8),
+        (Hardware((Node(64, 8), Node(64, 3))), ResourceSpec(gpus=4), 2),
+        (Hardware((Node(4, 0), Node(3, 0))), ResourceSpec(cpus=2, processes=2), 3),
+        (Hardware((Node(8, 8, leaving=True), Node(8, 8))), ResourceSpec(gpus=1), 8),
+        (
+            Hardware((Node(8, 8, kinds=frozenset({"H100"})), Node(8, 8))),
+            ResourceSpec(gpus=2, accelerator_type="H100"),
+            4,
+        ),
     ],
 )
 def test_places(hardware: Hardware, resources: ResourceSpec, slots: int) -> None:

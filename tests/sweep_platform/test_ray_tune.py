@@ -12,6 +12,7 @@ from sweep_builders import measurement
 
 from sweep_platform.execution import ray_tune
 from sweep_platform.execution.cluster import Hardware, Node
+from sweep_platform.execution.placement import Reservation
 from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, _kept, run_trials
 from sweep_platform.search.stages.live import Place
 from sweep_platform.spec.schema import ResourceSpec
@@ -143,3 +144,14 @@ def test_a_disk_that_is_full_for_ray_halts_the_session(
     full = OSError(errno.ENOSPC, "No space left on device", "/disk/error.txt")
     run(monkeypatch, tmp_path / "ray", full, scheduler)
     assert "No space left on device" in scheduler.lost[0]
+
+
+def test_what_ray_reserves_is_one_bundle_on_a_node_that_is_not_avoided() -> None:
+    several = Reservation(cpus=8, gpus=4, accelerator="H100")
+    anywhere = several({"avoided": ""})
+    assert anywhere.bundles == [{"CPU": 8, "GPU": 4, "accelerator_type:H100": 0.001}]
+    assert anywhere == several({"avoided": ""})
+    elsewhere = several({"avoided": "aa,bb"})
+    assert elsewhere != anywhere, "a worker that is kept for one is not for the other"
+    [selector] = elsewhere._bound.arguments["bundle_label_selector"]
+    assert selector == {"ray.io/node-id": "!in(aa,bb)"}

@@ -199,8 +199,15 @@ WRONG = [
     ("name: toy", "name: toy\nresources: {cpus: 1e-7}", "`resources.cpus`", "at least 0.001"),
     ("name: toy", 'name: "to\\0y"', "line 1", "`name` holds a NUL"),
     ("H_layers: 1", "expansion: 1e-300", "`model.expansion`", "0.01"),
-    ("name: toy", "name: toy\nresources: {gpus: 1.5}", "line 2", "`resources.gpus`", "at most 1"),
-    ("name: toy", "name: toy\nresources: {gpus: 2}", "`resources.gpus`", "at most 1"),
+    ("name: toy", "name: toy\nresources: {gpus: 1.5}", "line 2", "`resources`", "whole ones"),
+    ("name: toy", "name: toy\nresources: {processes: 2}", "line 2", "give as many `cpus`"),
+    (
+        "name: toy",
+        "name: toy\nresources: {gpus: 2, processes: 3}",
+        "`resources` has 3 processes for 2 gpus",
+        "leave `processes` out",
+    ),
+    ("name: toy", "name: toy\nresources: {accelerator_type: H100}", "`resources`", "set `gpus`"),
     (
         "name: toy",
         "name: toy\nobjectives: [device_seconds]\nrungs: {at: [0.5]}",

@@ -31,6 +31,8 @@ ADJUSTABLE = (
     "resources.cpus",
     "resources.gpus",
     "resources.patience",
+    "resources.processes",
+    "resources.accelerator_type",
     "search.storage",
 )
 """Settings that `--resume` may change: they decide how much is run, and with what at hand."""

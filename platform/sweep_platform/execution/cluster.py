@@ -23,7 +23,8 @@ CLUSTER_GPUS = 8
 class Node:
     """One host: CPU cores and GPUs; in a cluster also Ray's id of it, and its name.
 
-    One that is `leaving`, as after a spot notice, takes no more trials.
+    One that is `leaving`, as after a spot notice, takes no more trials. Of its GPUs it has these
+    `kinds`, as Ray names them.
     """
 
     cpus: float
@@ -31,10 +32,12 @@ class Node:
     id: str = ""
     host: str = ""
     leaving: bool = False
+    kinds: frozenset[str] = frozenset()
 
     def slots(self, resources: ResourceSpec) -> int:
         """Number of trials that run here at the same time; a trial does not span hosts or GPUs."""
-        if self.leaving:
+        wanted = resources.accelerator_type
+        if self.leaving or (wanted is not None and wanted not in self.kinds):
             return 0
         by_cpu = _times(self.cpus, resources.cpus)
         if not resources.gpus:
@@ -114,6 +117,9 @@ def hardware_at(address: str | None) -> Iterator[Hardware]:
         yield Resources().hardware()
 
 
+_KIND = "accelerator_type:"
+
+
 class Resources:
     """The connected cluster's resources, looked up again as nodes come and go."""
 
@@ -140,6 +146,11 @@ class Resources:
         return self._hosts[1]
 
 
+def accelerator_resource(kind: str) -> str:
+    """What Ray calls a resource that only hosts with this kind of GPU have."""
+    return f"{_KIND}{kind}"
+
+
 def nodes() -> Hardware:
     """What Ray knows of the living nodes of its cluster now."""
     import ray
@@ -153,6 +164,11 @@ def nodes() -> Hardware:
                 id=node["NodeID"],
                 host=node["NodeManagerHostname"],
                 leaving=node["NodeID"] in leaving,
+                kinds=frozenset(
+                    name.removeprefix(_KIND)
+                    for name in node["Resources"]
+                    if name.startswith(_KIND)
+                ),
             )
             for node in ray.nodes()
             if node["Alive"]

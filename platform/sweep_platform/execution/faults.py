@@ -25,11 +25,15 @@ def failure_of(error: Exception) -> Failure:
     """
     import torch
 
+    from hrm.distributed import LostProcess
+
     for cause in _chain(error):
         if isinstance(cause, torch.OutOfMemoryError):
             return Failure(reason="the memory of the GPU did not suffice for this configuration")
         if (lack := _lack(cause)) is not None:
             return Failure(reason=_on_this_host(lack, error), fault=Fault.MACHINE)
+    if isinstance(error, LostProcess):
+        return Failure(reason=str(error), fault=Fault.WORKER)
     if isinstance(error, RunError | UserError):
         return Failure(reason=str(error))
     sentence = f"{type(error).__name__}: {error}".splitlines()[0]

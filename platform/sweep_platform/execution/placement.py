@@ -7,10 +7,13 @@ from typing import Any
 from ray.tune import Callback, PlacementGroupFactory
 from ray.tune.experiment import Trial
 
-from sweep_platform.execution.cluster import nodes
+from sweep_platform.execution.cluster import accelerator_resource, nodes
 from sweep_platform.execution.private import node_of
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.stages.live import Place
+
+A_LITTLE = 0.001
+"""Of what a host with a kind of GPU has one of, so that all its trials get some."""
 
 _NODE = "ray.io/node-id"
 """The label by which Ray knows a node."""
@@ -25,10 +28,13 @@ class Reservation:
 
     cpus: float
     gpus: float
+    accelerator: str | None = None
 
     def __call__(self, config: Mapping[str, Any]) -> PlacementGroupFactory:
         """What a trial of this configuration needs."""
-        bundle = {"CPU": self.cpus, "GPU": self.gpus}
+        bundle = {"CPU": self.cpus, "GPU": self.gpus}  # one, and so on one host
+        if self.accelerator is not None:
+            bundle[accelerator_resource(self.accelerator)] = A_LITTLE
         if not config["avoided"]:
             return PlacementGroupFactory([bundle])
         selector = [{_NODE: f"!in({config['avoided']})"}]

@@ -171,9 +171,10 @@ def run_trials(
     Raises `WorkersLost`: Ray gave up; the same call may be made again.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    errors: dict[str, object] = {}
+    needs = resources.cpus, resources.gpus, resources.accelerator_type
+    reservation, errors = Reservation(*needs), dict[str, object]()
     tuner = tune.Tuner(
-        tune.with_resources(run_job, Reservation(resources.cpus, resources.gpus)),
+        tune.with_resources(run_job, reservation),
         tune_config=tune.TuneConfig(
             search_alg=TuneSearcher(scheduler, job),
             scheduler=TuneScheduler(scheduler, errors),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.common.errors import DatasetError
 from sweep_platform.execution.faults import HostError, failure_of, lacks_memory
+from sweep_platform.execution.processes.group import train_together
 from sweep_platform.space.dataset import DatasetAddress
 from sweep_platform.space.puzzle_cache import PuzzleSource, puzzles_here
 from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
@@ -32,6 +33,7 @@ from sweep_platform.store.messages import (
 from sweep_platform.store.storage.objects import StorageError
 
 if TYPE_CHECKING:
+    from hrm.distributed import ProcessGroup
     from hrm.progress import Measurement
     from hrm.training.trainer import Trainer
 
@@ -61,7 +63,8 @@ def run_job(config: dict[str, Any]) -> None:
     channel = DecisionChannel(job.channel)
     watch = DecisionWatch(lambda: channel.read(_key(job)))
     pulse = Pulse(lambda count: channel.beat(_key(job), count))
-    for report in train(job, watch, pulse):
+    begin = train if job.processes == 1 else train_together
+    for report in begin(job, watch, pulse):
         tune.report({"report": report.to_text()})
         watch.look()
     if watch.decision is Decision.LEAVE or _of_host(report):
@@ -82,8 +85,11 @@ def train(
     job: TrialJob,
     stop: Callable[[], bool] = lambda: False,
     alive: Callable[[], object] = lambda: None,
+    group: ProcessGroup | None = None,
 ) -> Iterator[TrialReport]:
     """Train a job's replicates, one after another, and yield their reports.
+
+    In a `group` of several processes this is the first one, and the others `follow`.
 
     As soon as `stop` is true between two steps, a checkpoint is written and the job ends. Whenever
     something has been done, `alive` is called.
@@ -112,7 +118,10 @@ def train(
                     if stop():
                         return
                 store, checkpoint = at
-                trainer = _taken_up(job, puzzles, checkpoint, heard)
+                if group is not None:
+                    places = checkpoint, puzzles
+                    group.broadcast(lambda: places)
+                trainer = _taken_up(job, puzzles, checkpoint, heard, group)
                 trainer.alive = alive
                 heard += [] if heard else _shortfall(trainer)
                 session, answers = session_record(trainer), tuple(trainer.answers)
@@ -126,6 +135,19 @@ def train(
                     yield report()
         except Exception as error:
             yield report(failure=failure_of(error))
+
+
+def follow(job: TrialJob, stop: Callable[[], bool], group: ProcessGroup) -> Iterator[TrialReport]:
+    """Train a job as a process of a group behind its first; yield why that broke, if it did."""
+    [replicate] = job.replicates
+    try:
+        checkpoint, puzzles = group.broadcast(tuple)
+        trainer = _taken_up(job, puzzles, checkpoint, [], group)
+        for _ in trainer.run(checkpoint, stop=stop):
+            pass
+    except Exception as error:
+        failure = failure_of(error)
+        yield TrialReport(trial=job.trial, replicate=replicate.label, failure=failure)
 
 
 def _key(job: TrialJob) -> str:
@@ -186,7 +208,11 @@ def _fallbacks() -> Iterator[list[str]]:
 
 
 def _taken_up(
-    job: TrialJob, puzzles: DatasetAddress, checkpoint: Path, heard: list[str]
+    job: TrialJob,
+    puzzles: DatasetAddress,
+    checkpoint: Path,
+    heard: list[str],
+    group: ProcessGroup | None,
 ) -> Trainer:
     """The job's replicate as its last checkpoint left it; anew where that is damaged.
 
@@ -194,7 +220,7 @@ def _taken_up(
     """
     from hrm.checkpoints.checkpoint import CheckpointError
 
-    trainer = _trainer(job, puzzles)
+    trainer = _trainer(job, puzzles, group)
     if not checkpoint.exists():
         return trainer
     try:
@@ -204,20 +230,22 @@ def _taken_up(
             raise
         which = f"trial {job.trial} {job.replicates[0].words}"
         heard.append(f"{which} begins anew: {error.field} {error.problem}")
-        return _trainer(job, puzzles)  # half of the other may be restored
+        return _trainer(job, puzzles, group)  # half of the other may be restored
     return trainer
 
 
-def _trainer(job: TrialJob, puzzles: DatasetAddress) -> Trainer:
+def _trainer(job: TrialJob, puzzles: DatasetAddress, group: ProcessGroup | None) -> Trainer:
     """The job's replicate before its first step."""
     import torch
 
     from hrm.config import ModelConfig, TrainingConfig
+    from hrm.distributed import SINGLE
     from hrm.model.memory import require_memory
     from hrm.training.trainer import Trainer
 
     torch.set_num_threads(job.threads)
-    device = torch.device(job.device)
+    group = group or SINGLE
+    device = torch.device(job.device if group.size == 1 else _own_device(job.device, group.rank))
     if device.type == "cuda" and not torch.cuda.is_available():
         here = f"host {socket.gethostname()}"
         raise HostError(f"torch finds no GPU on {here}; install a CUDA build, or set gpus: 0")
@@ -226,8 +254,13 @@ def _trainer(job: TrialJob, puzzles: DatasetAddress) -> Trainer:
     model = ModelConfig(**job.model)
     training = TrainingConfig(**{**of_all, "seed": replicate.seed})
     if device.type == "cpu":
-        require_memory(model, training)
-    return Trainer(model, training, puzzles.open(), device)
+        require_memory(model, training, group.size)
+    return Trainer(model, training, puzzles.open(), device, group)
+
+
+def _own_device(kind: str, rank: int) -> str:
+    """The device of one of several processes: of GPUs, each takes its own."""
+    return kind if kind == "cpu" else f"{kind}:{rank}"
 
 
 def _shortfall(trainer: Trainer) -> list[str]:

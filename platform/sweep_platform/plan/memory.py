@@ -24,9 +24,10 @@ def require_room(spec: SweepSpec, shape: Shape) -> None:
         return
     least = replace(shape, num_puzzle_identifiers=1)
     points = [configured(spec, least, point) for point in knobs.corners(spec, 0)]
-    smallest = min(points, key=lambda one: training_memory(one.model, one.training))
+    together = spec.resources.together
+    smallest = min(points, key=lambda one: training_memory(one.model, one.training, together))
     try:
-        require_memory(smallest.model, smallest.training)
+        require_memory(smallest.model, smallest.training, together)
     except ConfigError as error:
         problem = f"{error.problem}, even in the smallest configuration of the space"
         raise InputError.of(error.field, problem, error.remedy, error.value) from None

@@ -203,15 +203,15 @@ def _planned(
 ) -> PlannedTrial:
     parameters, (model, training) = example[0], (example[1].model, example[1].training)
     rate = flops_per_second(model, training, spec.resources.device) if timed else None
-    cost = costs(model, training)
+    cost, together = costs(model, training), spec.resources.together
     return PlannedTrial(
         label=label,
         parameters=parameters,
         inactive=inactive_knobs(spec, shape, parameters),
         costs=cost,
         warmup_steps=training.warmup_steps,
-        memory_bytes=training_memory(model, training),
-        seconds=None if rate is None else cost["training_flops"] / rate,
+        memory_bytes=together * training_memory(model, training, together),
+        seconds=None if rate is None else cost["training_flops"] / rate / together,
     )
 
 

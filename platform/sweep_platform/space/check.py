@@ -210,10 +210,10 @@ def _check_votes(spec: SweepSpec, source: Source) -> None:
 
 
 def _check_configurations(spec: SweepSpec, source: Source) -> None:
-    for parameters in _extremes(spec):
+    for parameters in itertools.chain(_extremes(spec), _batch_sizes(spec)):
         try:
             knobs.model_config(spec, ANY_SHAPE, parameters)
-            knobs.training_config(spec, parameters)
+            require_divisible(knobs.training_config(spec, parameters), spec.resources.together)
         except ConfigError as error:
             path = _culprit(spec, error)
             behind = f"lets {error.field} be {error.value!r}"
@@ -225,6 +225,14 @@ def _check_configurations(spec: SweepSpec, source: Source) -> None:
                 also=error.also,
                 place=source.location(path),
             ) from None
+
+
+def require_divisible(training: TrainingConfig, processes: int) -> None:
+    """Raise `ConfigError` where so many processes can't share a batch."""
+    size = training.batch_size
+    if size % processes:
+        problem = f"is {size}, which can't be divided among the {processes} processes of a trial"
+        raise ConfigError.of("batch_size", problem, f"give a multiple of {processes}", size)
 
 
 def _check_effects(spec: SweepSpec, source: Source) -> None:
@@ -249,6 +257,13 @@ def _extremes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
         coupled = [name for name in group if name in spec.space]
         for row in itertools.product(*(knobs.values(spec.space[name]) or () for name in coupled)):
             yield {**first, **dict(zip(coupled, row, strict=True))}
+
+
+def _batch_sizes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
+    """Configurations of every batch size, which several processes have to share."""
+    if spec.resources.together > 1 and "batch_size" in spec.space:
+        for size in knobs.values(spec.space["batch_size"]) or ():
+            yield {**knobs.at_share(spec, 0), "batch_size": size}
 
 
 def _culprit(spec: SweepSpec, error: ConfigError) -> KeyPath:

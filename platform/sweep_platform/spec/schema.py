@@ -34,6 +34,9 @@ MOST_FLOPS = 1e24
 MOST_MINUTES, MOST_CPUS = 1e8, 100_000
 """Bounds of time, two centuries, and of the cores of one host."""
 
+MOST_GPUS, MOST_PROCESSES = 1_024, 1_024
+"""Of one host."""
+
 MOST_REPLICATES, MOST_CONFIRMED = 1_000, 1_000
 """Trainings of one configuration, and configurations that are confirmed."""
 
@@ -237,16 +240,42 @@ class AblationSpec(_Frozen):
 
 
 class ResourceSpec(_Frozen):
-    """What Ray reserves for each trial, which trains on one GPU at most."""
+    """What Ray reserves for each trial, on one host."""
 
     cpus: Annotated[float, Field(ge=0.001, le=MOST_CPUS, allow_inf_nan=False)] = 1
     """CPU cores that Ray reserves for each trial; fractions are allowed"""
-    gpus: Annotated[float, Field(ge=0, le=1)] = 0
-    """GPUs that Ray reserves for each trial, at most 1; without one it trains on a CPU"""
+    gpus: Annotated[float, Field(ge=0, le=MOST_GPUS)] = 0
+    """GPUs that Ray reserves for each trial: a part of one, one, or several, on each of which a
+    process of its own trains a part of each batch; without one it trains on a CPU"""
+    processes: Annotated[int, Field(ge=1, le=MOST_PROCESSES)] = 1
+    """processes that train a trial together on a CPU, each a part of each batch, on its part of
+    `cpus`; with GPUs there is one for each"""
+    accelerator_type: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """kind of GPU that trials are kept to, as Ray names it, such as H100; `null` for any"""
 
     patience: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] | None = 60
     """minutes without a step, an evaluated batch or a report after which a trial's worker is ended
     and the trial goes on from its checkpoint; `null` for never"""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ResourceSpec":
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            problem = f"has {self.gpus:g} gpus, which are no whole number"
+            raise _fault(problem, "give a part of one GPU, or whole ones")
+        if self.gpus and self.processes not in (1, self.together):
+            problem = f"has {self.processes} processes for {self.gpus:g} gpus"
+            raise _fault(problem, "leave `processes` out: each GPU has one")
+        if not self.gpus and self.processes > max(1, self.cpus):
+            problem = f"has {self.processes} processes on {self.cpus:g} cpus"
+            raise _fault(problem, "give as many `cpus`, or fewer `processes`")
+        if self.accelerator_type and not self.gpus:
+            raise _fault("has an accelerator_type and no gpus", "set `gpus`, or leave it out")
+        return self
+
+    @property
+    def together(self) -> int:
+        """Number of processes that train a trial."""
+        return max(1, int(self.gpus)) if self.gpus else self.processes
 
     @property
     def device(self) -> str:

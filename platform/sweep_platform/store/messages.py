@@ -48,7 +48,8 @@ class TrialJob:
         replicates: those to train.
         dataset: the puzzles' folder, name and fingerprint.
         device: `cpu` or `cuda`.
-        threads: of the CPU.
+        threads: of the CPU, for each process.
+        processes: that train together on one host, each on a GPU of its own where there are GPUs.
         checkpoints: address of the checkpoint store: a folder, or a URL of a storage.
         keep: checkpoints that stay in a storage; None for a folder.
         puzzles: where a host that does not see the puzzles' folder takes them from, the fields of
@@ -67,6 +68,7 @@ class TrialJob:
     checkpoints: str
     key: str
     channel: str
+    processes: int = 1
     keep: int | None = None
     puzzles: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,1 @@
+"""A job that several processes of one host train together, each on a GPU of its own."""

@@ -239,6 +239,7 @@ def test_the_path_goes_around_what_was_not_trained() -> None:
     ("knobs", "base", "reason"),
     [
         (GRID, {}, "names no base"),
+        (GRID[:1], {"N": 1, "T": 1}, "no two complete trials whose answers share"),
         (GRID, {"N": 9}, "the base has no answers"),
         (GRID, {"N": 4, "T": 4}, "the base is the most accurate"),
         ([GRID[0], GRID[-1]], {"N": 1, "T": 1}, "differ in N, T, and no chain"),

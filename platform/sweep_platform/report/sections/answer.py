@@ -46,7 +46,9 @@ def _cheapest(sweep: SweepSummary) -> Iterator[str]:
         )
         return
     if point is None:
-        yield f"Nothing cheaper comes within {100 * MARGIN:.0f} points of the best in the search."
+        if len(sweep.complete) > 1:
+            points = f"{100 * MARGIN:.0f} points"
+            yield f"Nothing cheaper comes within {points} of the best in the search."
         return
     trial = next(one for one in sweep.complete if one.number == point.trial)
     times = top[1].inference_flops / point.inference_flops

@@ -23,6 +23,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
+from puzzle_datasets.common.text import counted
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.points import final_points, knob_names, ordered
 from sweep_platform.store.summary import SweepSummary
@@ -91,7 +92,8 @@ def importances(
 def _little(accuracies: Sequence[float]) -> str:
     """Why accuracies of trials can't tell importance; empty where they can."""
     if len(accuracies) < FEWEST:
-        return f"No importance is given from {len(accuracies)} complete trials: it takes {FEWEST}."
+        count = counted(len(accuracies), "complete trial")
+        return f"No importance is given from {count}: it takes {FEWEST}."
     if len(set(accuracies)) < 2:
         return "No importance is given: all complete trials are equally accurate."
     if np.quantile(accuracies, 1 - TOP, method="higher") == min(accuracies):

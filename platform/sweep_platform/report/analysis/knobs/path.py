@@ -37,6 +37,11 @@ def path(sweep: SweepSummary) -> Path | Unknown:
     wanted = base_of(sweep.record.spec)
     if not wanted:
         return Unknown("No path is given: the sweep names no base to begin at.")
+    if not cut:
+        return Unknown(
+            "No path is given: there are no two complete trials whose answers share seeds and "
+            "tasks."
+        )
     nuisance = nuisance_of(sweep)
     start = next((trial for trial in trials if _is_base(trial, wanted, nuisance)), None)
     top = best(trials)

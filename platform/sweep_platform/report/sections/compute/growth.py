@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import altair as alt
 
 from hrm.charts import BLUE, chart_of
-from puzzle_datasets.common.text import flops
+from puzzle_datasets.common.text import counted, flops
 from sweep_platform.report import blocks, parts
 from sweep_platform.report.analysis.compute.hypervolume import Growth, growth
 from sweep_platform.report.analysis.difference import Unknown
@@ -22,8 +22,8 @@ def growth_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Missin
         yield blocks.Missing(found.reason)
         return
     if len(found.trials) < _FEWEST:
-        ended = len(found.trials)
-        yield blocks.Missing(f"No growth of the front: {ended} trials ended, it takes {_FEWEST}.")
+        ended = counted(len(found.trials), "trial")
+        yield blocks.Missing(f"No growth of the front: {ended} ended, it takes {_FEWEST}.")
         return
     yield blocks.Heading("How the front grew")
     yield blocks.Figure("growth", "The front's hypervolume, trial by trial.", growth_chart(found))

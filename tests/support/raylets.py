@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 
 LOOPBACK = "127.0.0.1"
+PATIENT = {"RAY_raylet_start_wait_time_s": "180"}
+"""On a busy machine a node is not up in Ray's half a minute."""
 
 
 class Raylet:
@@ -81,7 +83,7 @@ class Raylets:
         with path.open("w") as out:
             process = psutil.Popen(
                 [*command, *common, *options],
-                env={**self._environment, **environment},
+                env={**PATIENT, **self._environment, **environment},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=os.fspath(self._folder),

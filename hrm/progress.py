@@ -114,6 +114,8 @@ class Progress:
         examples_per_second: batch rows through one segment, per second of training.
         peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
             on CPU.
+        device_busy: share of the time since the last line that the device was busy: on CPU the
+            threads of this process, on CUDA the last moments; None where that can't be told.
         curve, halting: set when this line comes with an evaluation.
         votes: set besides these where test puzzles are answered in several views.
     """
@@ -130,6 +132,7 @@ class Progress:
     device_seconds: Amount
     examples_per_second: Amount
     peak_memory_bytes: Count
+    device_busy: Share | None = None
     curve: Curve | None = None
     halting: Halting | None = None
     votes: Votes | None = None

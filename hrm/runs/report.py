@@ -1,6 +1,8 @@
 """A single run's account of itself: lines for people, and records for its folder."""
 
+import os
 import platform
+import socket
 import time
 from dataclasses import asdict
 from typing import Any
@@ -39,6 +41,8 @@ def session_record(trainer: Trainer) -> dict[str, Any]:
     return {
         "started": time.time(),
         "step": trainer.step,
+        "host": socket.gethostname(),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES") if device.type == "cuda" else None,
         "speed": {
             "mode": trainer.model.config.mode,
             "execution": trainer.execution,

@@ -24,6 +24,7 @@ from hrm.model.devices import require_precision
 from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
+from hrm.training.busy import Busy
 from hrm.training.learner import Learner
 from hrm.training.saved_answers import from_tensors, to_tensors
 from hrm.training.watch import Watch
@@ -100,6 +101,7 @@ class Trainer:
         self.measurements: list[Measurement] = []
         self.answers: list[PuzzleAnswers] = []
         self.alive: Callable[[], object] = lambda: None
+        self._busy = Busy(device)
         self._seconds = 0.0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -288,6 +290,7 @@ class Trainer:
             device_seconds=self._seconds,
             examples_per_second=examples_per_second,
             peak_memory_bytes=_peak_memory(self.device),
+            device_busy=self._busy.share(),
             **found,
         )
 

@@ -25,7 +25,7 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
-MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 
 
 def numbers(progress: Progress) -> dict[str, Any]:

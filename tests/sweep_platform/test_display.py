@@ -15,7 +15,10 @@ from sweep_builders import begun
 
 from hrm.progress import Progress
 from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.driver.load import load
+from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.search.stages.live import Job
+from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import Outcome, TrialState
 
@@ -341,3 +344,30 @@ def test_a_long_silence_is_broken_by_any_report(make_sweep) -> None:
     lines = stream.getvalue().splitlines()
     assert [line.partition(",")[0] for line in lines] == ["[1 min", "[2 min 1 s"]
     assert "trial 0 at 45.0 %: loss" in lines[0]
+
+
+def test_a_cluster_is_shown_where_there_is_one(make_sweep: MakeSweep) -> None:
+    job, _ = job_and_reports(make_sweep(None), 0)
+    stream = io.StringIO()
+    with display_on(stream, trials=1) as display:
+        display.job_started(job)
+        display.load = lambda: ["2 nodes, 3 of 8 GPUs busy", "one 2, two 1"]
+        display.note("so it goes")
+        rows = display._block().renderables[0]
+        cells = [str(cell) for column in rows.columns for cell in column.cells]
+    alone, together = stream.getvalue().splitlines()
+    assert "node" not in alone
+    assert (
+        together
+        == "[0.0 s, 0/1 trials, 0.0 % of the budget, 2 nodes, 3 of 8 GPUs busy] so it goes"
+    )
+    assert "2 nodes, 3 of 8 GPUs busy; trials: one 2, two 1" in cells
+
+
+def test_most_nodes_are_counted_not_named() -> None:
+    nodes = tuple(Node(8, 0, str(number), f"host{number}") for number in range(20))
+    busy, named = load(Hardware(nodes), {"13": 5}, ResourceSpec(cpus=0.5))
+    assert busy == "20 nodes, 2.5 of 160 CPU cores busy"
+    assert named.startswith("host13 5, host0 0, ")
+    assert named.endswith(", 12 others")
+    assert load(Hardware(nodes[:1]), {}, ResourceSpec()) == []

@@ -12,8 +12,14 @@ from sweep_builders import measurement
 
 from sweep_platform.execution import ray_tune
 from sweep_platform.execution.cluster import Hardware, Node
-from sweep_platform.execution.placement import Reservation
-from sweep_platform.execution.ray_tune import TuneScheduler, WorkersLost, _kept, run_trials
+from sweep_platform.execution.placement import Reservation, trial_name
+from sweep_platform.execution.ray_tune import (
+    TuneScheduler,
+    TuneSearcher,
+    WorkersLost,
+    _kept,
+    run_trials,
+)
 from sweep_platform.search.stages.live import Place
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.messages import Failure, Fault, TrialReport
@@ -155,3 +161,14 @@ def test_what_ray_reserves_is_one_bundle_on_a_node_that_is_not_avoided() -> None
     assert elsewhere != anywhere, "a worker that is kept for one is not for the other"
     [selector] = elsewhere._bound.arguments["bundle_label_selector"]
     assert selector == {"ray.io/node-id": "!in(aa,bb)"}
+
+
+def test_trials_have_names_that_people_can_read() -> None:
+    key = "0003-5f0c2a91/measure-1"
+    job = SimpleNamespace(key=key, record=SimpleNamespace(knobs={"N": 2, "T": 4}))
+    scheduler = SimpleNamespace(start=lambda key: job, shunned=lambda key: {"b", "a"})
+    made = SimpleNamespace(to_text=lambda: "the job")
+    searcher = TuneSearcher(scheduler, lambda job: made)  # type: ignore[arg-type, return-value]
+    config = searcher.suggest("1")
+    assert config == {"name": f"{key} N=2 T=4", "job": "the job", "avoided": "a,b"}
+    assert trial_name(SimpleNamespace(config=config)) == f"{key} N=2 T=4"

@@ -122,9 +122,20 @@ def test_a_resumed_sweep_keeps_its_settings() -> None:
 @pytest.mark.parametrize("key", sorted({*ADJUSTABLE} - {"search.storage"}))
 def test_a_resumed_sweep_may_change_how_much_is_run(key: str) -> None:
     create(ask())
-    value = 1 if key == "resources.gpus" else 2
-    sweep = ask(resume=True, settings=(f"{key}={value}",))
+    value = {"resources.gpus": 1, "resources.accelerator_type": "H100"}.get(key, 2)
+    others = {
+        "resources.processes": ["resources.cpus=2"],
+        "resources.accelerator_type": ["resources.gpus=1"],
+    }
+    sweep = ask(resume=True, settings=(*others.get(key, ()), f"{key}={value}"))
     assert attrgetter(key)(sweep.spec) == value
+
+
+def test_processes_that_can_not_share_a_batch_are_refused_at_resume_too() -> None:
+    create(ask(settings=("training.batch_size=8",)))
+    with pytest.raises(InputError, match="can't be divided among the 3 processes") as caught:
+        ask(resume=True, settings=("resources.cpus=3", "resources.processes=3"))
+    assert (caught.value.value, caught.value.remedy) == (8, "give a multiple of 3")
 
 
 def test_a_database_password_is_wanted_again_at_resume() -> None:

@@ -415,3 +415,21 @@ def test_scales_that_are_no_mapping_are_refused(tmp_path: Path) -> None:
     path.write_text((SPACES / "sudoku.yaml").read_text().partition("scales:")[0] + "scales: false")
     with pytest.raises(InputError, match="`scales` holds no settings"):
         SpaceFile.read(path).check()
+
+
+@pytest.mark.parametrize(
+    "sizes", ["{choices: [8, 16, 9]}", "{low: 8, high: 16}", "{low: 8, high: 16, step: 4}"]
+)
+def test_every_batch_has_to_be_divisible_among_the_processes_of_a_trial(
+    path: Path, sizes: str
+) -> None:
+    text = SPACE.replace("training: {batch_size: 8}\n", "")
+    text = text.replace("space:\n", f"space:\n  batch_size: {sizes}\n")
+    assert resolved(path, text)
+    two = ("resources.cpus=2", "resources.processes=2")
+    if "step" in sizes:
+        assert resolved(path, text, *two)
+    else:
+        message = refusal(path, text, *two)
+        assert "is 9, which can't be divided among the 2 processes of a trial" in message
+        assert message.endswith("give a multiple of 2.")

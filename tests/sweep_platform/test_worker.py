@@ -98,7 +98,7 @@ SMALL = {
 }
 ONE = {**SMALL, "space": {"N": {"choices": [1]}}}
 TRAINING = {"batch_size": 8, "warmup_steps": 2}
-CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 
 
 def numbers(progress: Progress) -> dict[str, Any]:
@@ -445,3 +445,17 @@ def test_each_step_and_each_evaluated_batch_is_a_sign_of_life(jobs: MakeJobs) ->
     assert evaluations
     batches = -(-last.curve.puzzles // 2)
     assert len(signs) == last.total_steps + evaluations * batches
+
+
+def test_a_session_says_on_which_host_it_runs(jobs: MakeJobs) -> None:
+    [one, *_] = jobs()
+    session = next(iter(train(one))).session
+    assert session
+    assert (session["host"], session["gpus"]) == (socket.gethostname(), None)
+
+
+def test_each_report_says_how_busy_the_device_was(jobs: MakeJobs) -> None:
+    [one, *_] = jobs()
+    shares = [m.progress.device_busy for report in train(one) for m in report.measurements]
+    assert shares
+    assert all(share is not None and 0 <= share <= 1 for share in shares)

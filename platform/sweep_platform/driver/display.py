@@ -35,6 +35,8 @@ class ProgressDisplay:
     """Counts, best accuracy, budget and time left of a sweep; events may come from any thread.
 
     The arguments are those of `SweepProgress`, and where to write: standard output by default.
+    `load` says in words how busy a cluster is, and how many trials each node has; it may be called
+    from any thread.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ProgressDisplay:
         )
         self._stream = stream or sys.stdout
         self._lock = threading.RLock()
+        self.load: Callable[[], list[str]] = list
         self._exit = ExitStack()
         self._console: Console | None = None
         self._spoke = clock()
@@ -141,7 +144,8 @@ class ProgressDisplay:
     def _line(self, text: str) -> None:
         """One line with the running totals, where there is no terminal."""
         if self._console is None:
-            line = f"[{', '.join(_totals(self._sweep))}] {_one_line(text)}"
+            totals = [*_totals(self._sweep), *self.load()[:1]]
+            line = f"[{', '.join(totals)}] {_one_line(text)}"
             print(line, file=self._stream, flush=True)
             self._spoke = self._sweep.clock()
 
@@ -153,7 +157,10 @@ class ProgressDisplay:
     def _block(self) -> Group:
         with self._lock:
             table = Table.grid(padding=(0, 2))
-            for name, text in _rows(self._sweep).items():
+            rows = _rows(self._sweep)
+            if load := self.load():
+                rows["cluster"] = "; trials: ".join(load)
+            for name, text in rows.items():
                 table.add_row(Text(name, style="bold"), Text(text))
             running = [t for t in self._sweep.trials.values() if t.state is TrialState.RUNNING]
             lines = [_trial_line(trial) for trial in running[:_MOST_LINES]]

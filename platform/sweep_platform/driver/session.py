@@ -13,6 +13,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
 from sweep_platform.driver.display import ProgressDisplay
 from sweep_platform.driver.ending import Once, last_words
+from sweep_platform.driver.load import load
 from sweep_platform.driver.record import record_experiment, record_sweep, tracking_uri
 from sweep_platform.driver.request import (
     Request,
@@ -108,6 +109,9 @@ class SweepSession:
             silence=self._silence(),
             needs=self._needs(),
             kept=self._kept,
+        )
+        display.load = lambda: load(
+            self._resources.last_known, scheduler.running(), self.spec.resources
         )
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():

@@ -136,6 +136,11 @@ class Resources:
             self._known, self._at = nodes(), time.monotonic()
         return self._known
 
+    @property
+    def last_known(self) -> Hardware:
+        """The resources as they were when they were looked up last; Ray is not asked."""
+        return self._known or Hardware(())
+
     def hosts(self, resources: ResourceSpec) -> Hosts:
         """The nodes with a place for a trial, and those that leave the cluster."""
         now = self.hardware()

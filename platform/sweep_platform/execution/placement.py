@@ -41,6 +41,11 @@ class Reservation:
         return PlacementGroupFactory([bundle], bundle_label_selector=selector)
 
 
+def trial_name(trial: Trial) -> str:
+    """What Tune calls a trial: "0003-5f0c2a91/measure-1 N=2 T=4"."""
+    return str(trial.config["name"])
+
+
 class Unsaved:
     """Keeps the scheduler out of Ray's snapshots: a sweep resumes from its folder alone."""
 

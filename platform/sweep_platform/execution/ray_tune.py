@@ -28,9 +28,9 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep_platform.common.environment import disk_full
-from sweep_platform.common.text import root_cause
+from sweep_platform.common.text import knobs, root_cause
 from sweep_platform.execution.cluster import nodes
-from sweep_platform.execution.placement import PlacementWatch, Reservation, Unsaved
+from sweep_platform.execution.placement import PlacementWatch, Reservation, Unsaved, trial_name
 from sweep_platform.execution.private import unstage
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
@@ -62,7 +62,8 @@ class TuneSearcher(Unsaved, Searcher):
         job = self._scheduler.start(trial_id)
         if job is not None:
             avoided = ",".join(sorted(self._scheduler.shunned(trial_id)))
-            return {"job": self._job(job).to_text(), "avoided": avoided}
+            name = f"{job.key} {knobs(job.record.knobs)}"
+            return {"name": name, "job": self._job(job).to_text(), "avoided": avoided}
         return Searcher.FINISHED if self._scheduler.exhausted else None
 
     def on_trial_complete(
@@ -180,6 +181,8 @@ def run_trials(
             scheduler=TuneScheduler(scheduler, errors),
             num_samples=-1,
             reuse_actors=True,
+            trial_name_creator=trial_name,
+            trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name="tune",

@@ -5,6 +5,7 @@ records: nobody else writes to a trial's folder.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -131,6 +132,11 @@ class TrialScheduler:
         """Where a job runs, as far as that is known."""
         live = self._live.get(key)
         return live.place if live else None
+
+    def running(self) -> Counter[str]:
+        """The number of jobs on each node, by its id. May be called from any thread."""
+        places = [live.place for live in list(self._live.values())]
+        return Counter(place.node for place in places if place is not None)
 
     def misplaced(self, key: str) -> bool:
         """Whether a job that waits for a place is to have another; it is queued anew then."""
@@ -352,7 +358,8 @@ class TrialScheduler:
         if live.loss is not None and loss.fault is Fault.MACHINE:
             self._losses.lacked(job, live.place, loss.reason)
         elif (times := self._losses.ended(job, live.place, loss)) > WORKER_RETRIES:
-            reason = f"{loss.reason}, {times} times over"
+            where = f", last on host {live.place.host}" if live.place else ""
+            reason = f"{loss.reason}, {times} times over{where}"
             if loss.fault is Fault.WORKER:
                 self._settle(live, TrialState.FAILED, reason)
                 return

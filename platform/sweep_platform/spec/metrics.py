@@ -99,6 +99,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("examples_per_second", "Rows/s", "Rows through one segment, per second of training",
            _whole, "examples_per_second", "1/s"),
     Metric("peak_memory_bytes", "Peak memory", "Peak memory", byte_size, "peak_memory_bytes", "B"),
+    Metric("device_busy", "Device busy", "Share of the time that the device was busy", percent,
+           "device_busy"),
     Metric("training_flops", "Training spent", "Training compute spent", flops, "training_flops",
            "FLOP"),
 )

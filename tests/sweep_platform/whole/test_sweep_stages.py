@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 
-BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 SPACE = """\
 name: staged
 dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}

@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 Start = Callable[..., Any]
-BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes")
+BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 ENDLESS = (
     *("--set", "budget.flops_per_trial=1e15"),
     *("--set", "evaluation.at=[1e-7]"),

@@ -57,7 +57,8 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
         overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names,
             `**{"training.learning_rate": 3e-4}`; and the options of `sweeps/run.py`: `scale`,
             `out`, `resume`, `start_or_resume`, `retry_failed`, `tracking_uri`, `address`, `data`,
-            and `settings`, a sequence of texts as behind `--set`.
+            and `settings`, a sequence of texts as behind `--set`. `resume` may be
+            the URL of a sweep's mirror.
 
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used. If the head
     of a cluster at an `address` is lost, this process ends with status 130, once the report is
@@ -253,7 +254,8 @@ def _request(given: Space, overrides: Mapping[str, Any]) -> Request:
         if not isinstance(options.get(name, ""), str | None):
             raise InputError(name, options[name], "give a text")
     for name in _SWITCHES:
-        if not isinstance(options.get(name, False), bool):
+        url = name == "resume" and "/" in str(options.get(name))
+        if not url and not isinstance(options.get(name, False), bool):
             raise InputError(name, options[name], "give True or False")
     for name in _PATHS:
         if overrides.get(name) is not None:

@@ -33,7 +33,8 @@ def parser() -> Parser:
     add("--seed", metavar="N", help="of search and training; short for --set seed=N")
     add("--out", type=path, metavar="FOLDER", help="the sweep's folder (default: runs/<name>)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
-    add("--resume", action="store_true", help="go on with a sweep that was interrupted")
+    text = "go on with a sweep that was interrupted; with a URL, from its mirror there"
+    add("--resume", nargs="?", const=True, default=False, metavar="URL", help=text)
     text = "start the sweep, or go on with it where it was begun: for jobs that are queued again"
     add("--start-or-resume", action="store_true", help=text)
     add("--retry-failed", action="store_true", help="with --resume: run failed trials again")

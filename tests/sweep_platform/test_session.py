@@ -44,7 +44,7 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def lose(folder: SweepFolder, spec: Any) -> Told:
     """What is told of the loss of a cluster's head."""
     session, told = object.__new__(SweepSession), Told()
-    session.folder, session.spec = folder, spec
+    session.folder, session.spec, session._storage = folder, spec, None
     session.puzzles = SimpleNamespace(shape=SHAPE)  # type: ignore[assignment]
     finish = Once(lambda end: session._finish(end, told, told))  # type: ignore[arg-type]
     session._lost(told, finish)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from contextlib import ExitStack, nullcontext
 
 from puzzle_datasets.common.exit_status import say
 from sweep_platform.commands.doctor import require_healthy
+from sweep_platform.driver.elsewhere import begun_elsewhere, from_mirror
 from sweep_platform.driver.ending import last_words
 from sweep_platform.driver.finished import nothing_left
 from sweep_platform.driver.request import (
@@ -28,9 +29,11 @@ def run(request: Request) -> SweepFolder:
     Bad input is refused before Ray starts on this machine.
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used.
     """
-    request = decided(request)
+    request = from_mirror(decided(request))
     with hardware_at(request.address) as hardware:
         sweep = resolve(request, hardware)
+        if (elsewhere := begun_elsewhere(request, sweep)) is not request:
+            request, sweep = elsewhere, resolve(elsewhere, hardware)
         if not request.resume:
             require_free(sweep.folder)
             require_time(sweep.spec, hardware.slots(sweep.spec.resources))

@@ -1,12 +1,13 @@
 """The request of a user, and what it comes to: a sweep, new or resumed, and its puzzles."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hrm.config import ConfigError
 from puzzle_datasets.commands.floors import kept_floors
+from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.schema import Manifest
 from puzzle_datasets.storage.shards import read_manifest, rebuild, verify
 from puzzle_datasets.storage.structure import read_group_names
@@ -17,7 +18,12 @@ from sweep_platform.driver.moved import place_now, store_now, was_moved
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.dataset import DatasetAddress, built_shape, prepare
 from sweep_platform.space.knobs import Shape, at_share, training_config
-from sweep_platform.space.puzzle_cache import prepared_at
+from sweep_platform.space.puzzle_cache import (
+    PuzzleSource,
+    prepared_at,
+    puzzles_here,
+    puzzles_place,
+)
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import DatasetSpec, StorageSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder, is_name
@@ -50,14 +56,15 @@ class Request:
     """The request of a user, by the options of `sweeps/run.py`.
 
     None stands for the default or, at resume, the sweep's own; an `address` of None starts Ray.
-    `data` is a folder's path, or the URL of one in a storage, as text.
+    `data` is a folder's path, or the URL of one in a storage, as text; `resume` may be the URL of
+    a sweep in a storage, of whose mirror its folder is made.
     """
 
     space: SpaceFile
     scale: str = "auto"
     settings: tuple[Setting | str, ...] = ()
     out: Path | None = None
-    resume: bool = False
+    resume: bool | str = False
     start_or_resume: bool = False
     retry_failed: bool = False
     tracking_uri: str | None = None
@@ -270,8 +277,9 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | str | None) -> Puzzles:
     if before is not None and data is None and before.exists():
         folder, manifest = before, verify(before)
     else:
-        root = before.parent if before is not None else DEFAULT_DATA
-        folder = _prepared(sweep.spec.dataset, data or root)
+        root = before.parent if before and before.parent.exists() else DEFAULT_DATA
+        stored = _from_storage(sweep, began_with or {}) if data is None else None
+        folder = stored or _prepared(sweep.spec.dataset, data or root)
         manifest = read_manifest(folder)
     if began_with is not None and began_with.get("fingerprint") != manifest.fingerprint:
         raise InputError.of(
@@ -283,6 +291,20 @@ def prepare_puzzles(sweep: ResolvedSweep, data: Path | str | None) -> Puzzles:
         folder=str(folder), name=manifest.name, fingerprint=manifest.fingerprint
     )
     return Puzzles(address=address, manifest=manifest)
+
+
+def _from_storage(sweep: ResolvedSweep, began_with: Mapping[str, Any]) -> Path | None:
+    """The folder of the puzzles that a sweep began with, from its storage; None without them."""
+    storage = sweep.spec.storage
+    if storage is None or not began_with:
+        return None
+    names = (item.name for item in fields(DatasetAddress))
+    address = DatasetAddress(**{name: str(began_with.get(name)) for name in names})
+    url = f"{storage.url}/{sweep.folder.record().name}/{puzzles_place(address)}"
+    try:
+        return Path(puzzles_here(address, PuzzleSource(urls=(url,))).folder)
+    except DatasetError:
+        return None
 
 
 def _prepared(dataset: DatasetSpec, data: Path | str) -> Path:

@@ -47,6 +47,9 @@ from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
 from sweep_platform.tracking.tracker import TrackerThread
 
+FLUSH_SECONDS, HURRY_SECONDS = 60.0, 10.0
+"""Time for the last records of a session to be mirrored; less after an interruption."""
+
 
 class SweepSession:
     """One session's work on a sweep whose folder this process owns; needs no Ray before `run`.
@@ -109,6 +112,7 @@ class SweepSession:
             silence=self._silence(),
             needs=self._needs(),
             kept=self._kept,
+            look=self._look,
         )
         display.load = lambda: load(
             self._resources.last_known, scheduler.running(), self.spec.resources
@@ -127,8 +131,9 @@ class SweepSession:
         with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
             if work := self._work_is_left():
                 connection.enter_context(ray)
-            if work:
-                self._share(connection)
+                self._hand_down(connection)
+            if self._storage is not None:
+                self._storage.begin(self.folder.record().id, self.puzzles, display.note)
             self.folder.session_started()
             tracker.start()
             end = SessionEnd.FAILED
@@ -143,12 +148,12 @@ class SweepSession:
                 finish(end)
         return end
 
-    def _share(self, connection: ExitStack) -> None:
-        """Let workers reach the storage, and find the puzzles there."""
+    def _hand_down(self, connection: ExitStack) -> None:
+        """Let workers know how a storage is reached, while the connection to Ray is held."""
+        if not self._source["urls"]:
+            return
         hand_down(self._channel.name)
         connection.callback(take_back, self._channel.name)
-        if self._storage is not None:
-            self._storage.begin(self.folder.record().id, self.puzzles)
 
     def last_words(self, end: SessionEnd) -> str:
         """What is said last of a session: where its report is, what lacks, and how to go on."""
@@ -220,6 +225,8 @@ class SweepSession:
                 said = isinstance(error, UserError)
                 display.note(str(error) if said else f"{place}{root_cause(error)}")
         self._stop(tracker, display, in_a_hurry)
+        if self._storage is not None:
+            self._storage.end(display.note, HURRY_SECONDS if in_a_hurry() else FLUSH_SECONDS)
 
     def _note_other_code(self, display: ProgressDisplay) -> None:
         before, now = self.folder.record().environment.get("git_commit"), git_commit()
@@ -252,6 +259,10 @@ class SweepSession:
         if self._storage is not None:
             return self._storage.keeps(job.key)
         return job.folder.checkpoint.exists()
+
+    def _look(self) -> str | None:
+        """Mirror the folder, if it is time; why the session has to end, if it has."""
+        return None if self._storage is None else self._storage.look()
 
     def _silence(self) -> Silence:
         minutes = self.spec.resources.patience

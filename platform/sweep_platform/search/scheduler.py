@@ -39,7 +39,8 @@ class TrialScheduler:
     `capacity` says how many jobs may run at the same time, which may change; `send` lets the
     worker of a job, by its key, know of a decision; `losses` keeps account of work that broke off,
     and `silence` finds jobs that show no sign of life; `needs` are a job's resources in words,
-    `kept` tells whether there is a checkpoint of a job.
+    `kept` tells whether there is a checkpoint of a job; `look` is called ever so often, between
+    two records, and what it returns is why the session has to end.
     `interrupted` tells whether a person or the system wants the session to end, `cut_short`
     whether trials ended for want of time.
     """
@@ -56,11 +57,13 @@ class TrialScheduler:
         silence: Silence | None = None,
         needs: str = "its resources",
         kept: Callable[[Job], bool] = lambda job: job.folder.checkpoint.exists(),
+        look: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.interrupted = self.cut_short = False
         self._losses = losses or Losses(say=display.note)
         self._silence = silence or Silence()
-        self._needs, self._kept, self._clock = needs, kept, self._losses.clock
+        self._needs, self._kept, self._look = needs, kept, look
+        self._clock = self._losses.clock
         self._stirred = self._clock()
         self._search, self._budget, self._display = search, budget, display
         self._jobs = search.jobs
@@ -227,6 +230,8 @@ class TrialScheduler:
 
         When the session has to end, running jobs hear of it, and get some time to save.
         """
+        if (reason := self._look()) is not None:
+            self.halt(reason)
         if not self.ending:
             self._clear_leaving()
             self._note_waiting()

@@ -51,6 +51,11 @@ def puzzles_here(address: DatasetAddress, source: PuzzleSource) -> DatasetAddres
     raise DatasetError.of(address.folder, "; ".join(lacks), "mount it there")
 
 
+def puzzles_place(address: DatasetAddress) -> str:
+    """Where puzzles lie in a sweep's folder of a storage."""
+    return f"puzzles/{address.name}-{address.fingerprint[:16]}"
+
+
 def cache() -> Path:
     """The folder of this user and host for puzzles that were fetched."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

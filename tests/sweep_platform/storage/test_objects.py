@@ -1,5 +1,6 @@
 """Objects at a path and on S3: whole, listed, gone; and what a server that fails makes of them."""
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,23 @@ def test_what_is_written_is_read_listed_and_removed(objects: Objects, tmp_path: 
     assert not objects.has("a/b")
     with pytest.raises(StorageError):
         objects.get("a/b", tmp_path / "none")
+
+
+def test_json_that_is_replaced_is_read_whole(objects: Objects) -> None:
+    """The reader may be told the size of the former content, and find the next one."""
+    done = threading.Event()
+
+    def replace() -> None:
+        for number in range(60):
+            objects.write_json("a", "x" * (number % 7))
+        done.set()
+
+    objects.write_json("a", "")
+    thread = threading.Thread(target=replace)
+    thread.start()
+    while not done.is_set():
+        assert json.loads(objects.read("a") or b"") in {"x" * number for number in range(7)}
+    thread.join()
 
 
 def test_a_bucket_that_is_not_there_is_named(s3: str) -> None:

@@ -4,17 +4,17 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
 import psutil
 import pytest
 from sweep_builders import first
+from sweep_survival import by_signature, numbers, states
 
 from sweep_platform.cli import main
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.summary import wall_seconds
-from sweep_platform.store.trial import TrialFolder, TrialState
+from sweep_platform.store.trial import TrialState
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,30 +22,11 @@ pytestmark = [
 ]
 
 Start = Callable[..., Any]
-BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 ENDLESS = (
     *("--set", "budget.flops_per_trial=1e15"),
     *("--set", "evaluation.at=[1e-7]"),
 )
 """No machine comes to the end of such a trial; it reports early, and then for hours no more."""
-
-
-def numbers(trial: TrialFolder) -> list[dict[str, Any]]:
-    """What a trial reported, without what no two runs share; fails if a step comes twice."""
-    reports = [asdict(m.progress) for m in first(trial).measurements()]
-    steps = [report["step"] for report in reports]
-    assert steps == sorted(set(steps))
-    return [{k: v for k, v in r.items() if k not in BY_THE_CLOCK} for r in reports]
-
-
-def by_signature(sweep: SweepFolder) -> dict[str, TrialFolder]:
-    return {trial.record().signature: trial for trial in sweep.trials()}
-
-
-def states(sweep: SweepFolder) -> list[TrialState | None]:
-    """How each trial ended, or its one replicate paused; None while it may run."""
-    outcomes = [trial.outcome() or first(trial).outcome() for trial in sweep.trials()]
-    return [outcome and outcome.state for outcome in outcomes]
 
 
 def reported(sweep: SweepFolder) -> int:

@@ -129,7 +129,7 @@ class _Kept:
         self._objects.put(name, file)
         named = [name, *self._named()][: self._keep]
         content = {"name": name, "bytes": file.stat().st_size, "sha256": digest, "kept": named}
-        self._objects.write(POINTER, json.dumps(content).encode())
+        self._objects.write_json(POINTER, content)
         self._seen.update(named)
         self._prune(named)
 

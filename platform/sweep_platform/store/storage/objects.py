@@ -1,6 +1,7 @@
 """Objects below a URL: a path, file://, s3://, gs:// or hdfs://, through `pyarrow.fs`."""
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ TIMEOUT_SECONDS = 10.0
 """Without a byte, after which a request to S3 is given up; it is made three times."""
 
 _BLOCK = 1 << 22
+_JSON_BYTES = 1 << 14
+"""Of JSON, which is filled up with spaces, so that its size stays the same."""
+
 _WHOLE = ("s3", "gcs")
 """File systems of pyarrow where an object appears whole by itself."""
 
@@ -63,6 +67,12 @@ class Objects:
     def write(self, name: str, content: bytes) -> None:
         """Have an object hold this content."""
         self._write(name, lambda: BytesIO(content))
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Have an object hold JSON; who reads it meanwhile finds the old or the new content."""
+        # pyarrow asks for the size first, and reads no more than that of what is there by then.
+        text = json.dumps(content).encode()
+        self.write(name, text.ljust(-(-len(text) // _JSON_BYTES) * _JSON_BYTES))
 
     def put(self, name: str, file: Path) -> None:
         """Have an object hold what a file holds."""

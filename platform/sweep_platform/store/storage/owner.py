@@ -81,5 +81,5 @@ def claim(objects: Objects, sweep: str) -> None:
     Raises `StorageError`, and `InputError` where another one has come first.
     """
     require_own(objects, sweep)
-    objects.write(OWNER_FILE, json.dumps({"sweep": sweep}).encode())
+    objects.write_json(OWNER_FILE, {"sweep": sweep})
     require_own(objects, sweep)

@@ -215,6 +215,12 @@ class RunFiles:
         """Note on what, and with which versions, training begins or goes on."""
         append_json_line(self._sessions, session)
 
+    def host(self) -> str | None:
+        """The host on which training began or went on last; None where that is not recorded."""
+        noted = list(Reader(self._sessions, ConfigError, "mend or remove that line").lines())
+        host = noted[-1].get("host") if noted and isinstance(noted[-1], dict) else None
+        return host if isinstance(host, str) else None
+
     def end(self, outcome: Outcome) -> None:
         """Write how the run ended or paused. One that has ended stays, unless it begins again."""
         self._outcome.write(outcome)

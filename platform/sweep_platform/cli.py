@@ -1,6 +1,7 @@
 """The command line of a sweep: arguments, and nothing else. Ray, torch and MLflow load later."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ def parser() -> Parser:
         "       %(prog)s submission MODEL --tasks FOLDER --out FILE [options]\n"
         "       %(prog)s export FOLDER [--csv DIR] [--parquet DIR]\n"
         "       %(prog)s compare FOLDER FOLDER ... [--out DIR]\n"
+        "       %(prog)s status FOLDER [--json]\n"
         "       %(prog)s doctor [--address HOST:PORT] [options]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
@@ -209,12 +211,32 @@ def _doctor(words: Sequence[str]) -> int:
     return DONE if doctor(**vars(options)) else FAILED
 
 
+def status_parser() -> Parser:
+    """The words of `hrm-sweep status`."""
+    text = "Say how a sweep stands, whether a driver is at work on it or not."
+    made = Parser(prog=f"{PROGRAM} status", description=text)
+    made.add_argument("folder", type=path, metavar="FOLDER", help="the sweep's, such as runs/arc")
+    made.add_argument("--json", action="store_true", help="as JSON, for other programs")
+    return made
+
+
+def _status(words: Sequence[str]) -> int:
+    options = status_parser().parse_args(words)
+    from sweep_platform.commands.status import in_words, status
+    from sweep_platform.store.folder import SweepFolder
+
+    found = status(SweepFolder(options.folder))
+    say(json.dumps(found.plain(), indent=2) if options.json else in_words(found))
+    return DONE
+
+
 _VERBS = {
     "solve": _solve,
     "submission": _submission,
     "export": _export,
     "compare": _compare,
     "doctor": _doctor,
+    "status": _status,
 }
 
 

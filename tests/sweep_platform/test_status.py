@@ -1,0 +1,86 @@
+"""How a sweep stands: running, ended, killed, and what of it may be stuck."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep_platform import cli
+from sweep_platform.commands.status import in_words, status
+from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
+from sweep_platform.store.trial import TrialState
+
+MakeSweep = Callable[..., SweepFolder]
+
+
+def test_a_sweep_that_has_ended(make_sweep: MakeSweep) -> None:
+    folder = make_sweep(TrialState.COMPLETE, TrialState.FAILED)
+    found = status(folder)
+    assert (found.driver, found.running) == (None, ())
+    assert found.trials == {"complete": 1, "failed": 1}
+    assert {point.trial for point in found.front} == {0}
+    text = in_words(found)
+    assert text.startswith(f"toy in {folder.root}: {found.state}\n")
+    assert "1 complete, 1 failed" in text
+
+
+def test_a_sweep_whose_driver_is_at_work(make_sweep: MakeSweep) -> None:
+    folder = make_sweep(TrialState.COMPLETE, None)
+    folder.session_started()
+    assert status(folder).state == "killed", "nobody holds the folder"
+    with owned(folder):
+        found = status(folder)
+    assert (found.state, found.driver) == ("running", os.getpid())
+    [running] = found.running
+    assert (running.trial, running.replicate) == (1, "measure-0")
+    assert 0 < running.share <= 1
+    assert not running.silent
+
+
+def test_a_replicate_that_is_silent_is_told(make_sweep: MakeSweep) -> None:
+    folder = make_sweep(None)
+    folder.session_started()
+    [trial] = folder.trials()
+    old = time.time() - 3600
+    os.utime(trial.replicates()[0].metrics, (old, old))
+    with owned(folder):
+        assert "trial 0 measure-0 has said nothing for 1 h; it may be stuck." in in_words(
+            status(folder)
+        )
+
+
+def test_the_lock_is_free_all_the_while(make_sweep: MakeSweep) -> None:
+    """A driver that starts while somebody looks is not refused."""
+    folder = make_sweep(None)
+    code = "from sweep_platform.cli import main; raise SystemExit(main())"
+    looking = subprocess.Popen(
+        [sys.executable, "-c", code, "status", str(folder.root)], stdout=subprocess.DEVNULL
+    )
+    while looking.poll() is None:
+        with owned(folder):
+            pass
+    assert looking.returncode == 0
+
+
+def test_the_command_prints_words_or_json(
+    make_sweep: MakeSweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_sweep(TrialState.COMPLETE)
+    folder.session_started()
+    folder.session_ended(SessionEnd.DONE)
+    assert cli.main(["status", str(folder.root)]) == 0
+    assert ": done\n" in capsys.readouterr().out
+    assert cli.main(["status", str(folder.root), "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["trials"] == {"complete": 1}
+    assert plain["front"][0]["trial"] == 0
+
+
+def test_what_is_no_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", str(tmp_path)]) == 2
+    assert "holds no sweep.json" in capsys.readouterr().err

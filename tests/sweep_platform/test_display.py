@@ -14,8 +14,8 @@ import pytest
 from sweep_builders import begun
 
 from hrm.progress import Progress
-from sweep_platform.driver.display import ProgressDisplay
-from sweep_platform.driver.load import load
+from sweep_platform.driver.display.display import ProgressDisplay
+from sweep_platform.driver.display.load import load
 from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.search.stages.live import Job
 from sweep_platform.spec.schema import ResourceSpec

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_builders import progress, trial_record
 
-from sweep_platform.driver.progress import SweepProgress, TrialProgress
+from sweep_platform.driver.display.progress import SweepProgress, TrialProgress
 from sweep_platform.store.trial import TrialState
 
 LABELS = ("tune-0", "measure-0", "measure-1", "confirm-0")

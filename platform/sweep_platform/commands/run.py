@@ -53,7 +53,7 @@ def run(request: Request) -> SweepFolder:
 
 def _run(sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
     # What a finished sweep has no use for takes seconds to load.
-    from sweep_platform.driver.display import ProgressDisplay
+    from sweep_platform.driver.display.display import ProgressDisplay
     from sweep_platform.driver.session import SweepSession
 
     with ExitStack() as held:

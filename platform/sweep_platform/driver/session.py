@@ -11,9 +11,9 @@ from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
 from sweep_platform.common.environment import git_commit
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
-from sweep_platform.driver.display import ProgressDisplay
+from sweep_platform.driver.display.display import ProgressDisplay
+from sweep_platform.driver.display.load import load
 from sweep_platform.driver.ending import Once, last_words
-from sweep_platform.driver.load import load
 from sweep_platform.driver.record import record_experiment, record_sweep, tracking_uri
 from sweep_platform.driver.request import (
     Request,

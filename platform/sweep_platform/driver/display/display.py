@@ -16,7 +16,7 @@ from hrm.progress import Progress
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import flops, percent, seconds
 from sweep_platform.common.text import knobs
-from sweep_platform.driver.progress import SweepProgress, TrialProgress
+from sweep_platform.driver.display.progress import SweepProgress, TrialProgress
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState

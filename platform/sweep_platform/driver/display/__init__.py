@@ -1,0 +1,1 @@
+"""What a person sees of a sweep while it runs: its progress, and how busy the cluster is."""

@@ -1,6 +1,7 @@
 """Sweeps on a cluster whose nodes are lost, leave, join, and lack things."""
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from raylets import Raylets
 from sweep_builders import first
 
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.trial import TrialState
 
 pytestmark = [
     pytest.mark.slow,
@@ -90,3 +92,62 @@ def test_a_node_that_is_about_to_end_saves_and_gets_nothing_new(
     ]
     assert len(starts) == 2
     assert starts[1] >= before, "it went on from where it was when the notice came"
+
+
+def test_more_trials_run_at_once_when_a_node_joins(
+    place: Any, start: Start, raylets: Raylets, wait_until: Any
+) -> None:
+    sweep, node = sweep_of(place, "joined"), raylets.join()
+    wait_until(lambda: node.is_up)
+    out = ("--out", "runs/joined", "--trials", "3", "--address", raylets.address)
+    driver = start(*LONG, *out, "--set", "budget.flops_per_trial=3e10")
+    driver.wait_until(lambda: any(steps(sweep)))
+    assert len(sweep.trials()) == 1
+    other = raylets.join()
+    driver.wait_until(lambda: len(sweep.trials()) == 2 and all(steps(sweep)))
+    assert (len(node.workers()), len(other.workers())) == (1, 1)
+    assert driver.wait(600) == 0, driver.said()
+    assert "2 nodes, 2 of 2 CPU cores busy" in driver.said()
+    assert "goes on" not in driver.said(), "nothing was started anew"
+
+
+def test_a_node_whose_host_lacks_the_folder_is_avoided(
+    place: Any, start: Start, raylets: Raylets, wait_until: Any
+) -> None:
+    hides = f'mount -t tmpfs none {place.root} && exec "$0" "$@"'
+    private = ("unshare", "--mount", "sh", "-c", hides)
+    if subprocess.run([*private, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("the kernel gives no mount namespace")
+    sweep, blind = sweep_of(place, "blind"), raylets.join(2, *private)
+    wait_until(lambda: blind.is_up)
+    seeing = raylets.join()
+    wait_until(lambda: seeing.is_up)
+    out = ("--out", "runs/blind", "--trials", "3", "--address", raylets.address)
+    driver = start(*LONG, *out, "--set", "budget.flops_per_trial=6e9")
+    assert driver.wait(300) == 0, driver.said()
+    assert f"does not see {place.root}" in driver.said()
+    [said] = [line for line in driver.said().splitlines() if "any more" in line]
+    assert "nothing is placed on host" in said
+    assert [trial.outcome().state for trial in sweep.trials()] == [TrialState.COMPLETE] * 3
+
+
+def test_two_processes_a_trial_are_lost_and_go_on_as_one_would(
+    place: Any, start: Start, raylets: Raylets, wait_until: Any
+) -> None:
+    sweep, node = sweep_of(place, "together"), raylets.join(2)
+    wait_until(lambda: node.is_up)
+    two = ("--set", "resources.cpus=2", "--set", "resources.processes=2")
+    out = ("--out", "runs/together", "--trials", "1", "--address", raylets.address)
+    driver = start(*LONG, *out, *two)
+    driver.wait_until(lambda: any(steps(sweep)) and saved(sweep))
+    members = [one for one in node.parts if "processes.member" in " ".join(one.cmdline())]
+    assert len(members) == 2
+    members[1].kill()
+    driver.wait_until(lambda: "ended by signal 9" in driver.said())
+    assert "trial 0 goes on from its checkpoint: process 1 of its 2 ended" in driver.said()
+    driver.wait_until(lambda: "resumed" in driver.said())
+    worker = node.workers()
+    assert driver.wait(300) == 0, driver.said()
+    assert worker, "the worker outlived it"
+    assert [trial.outcome().state for trial in sweep.trials()] == [TrialState.COMPLETE]
+    wait_until(lambda: not any(one.is_running() for one in members))

@@ -216,10 +216,10 @@ class RunFiles:
         append_json_line(self._sessions, session)
 
     def host(self) -> str | None:
-        """The host on which training began or went on last; None where that is not recorded."""
-        noted = list(Reader(self._sessions, ConfigError, "mend or remove that line").lines())
-        host = noted[-1].get("host") if noted and isinstance(noted[-1], dict) else None
-        return host if isinstance(host, str) else None
+        """The host on which training went on last; None where the record does not say."""
+        lines = Reader(self._sessions, ConfigError, "mend or remove that line").lines()
+        hosts = [line.get("host") for line in lines if isinstance(line, dict)]
+        return next((host for host in reversed(hosts) if isinstance(host, str)), None)
 
     def end(self, outcome: Outcome) -> None:
         """Write how the run ended or paused. One that has ended stays, unless it begins again."""

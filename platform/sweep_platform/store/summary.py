@@ -174,6 +174,7 @@ def _summarize_replicate(
         reason=end.reason if end else _waiting(at_work),
         ended=end.ended if end else None,
         last=reports[-1] if reports else None,
+        host=folder.host(),
         evaluations=tuple(
             Evaluation(
                 training_flops=one.training_flops,

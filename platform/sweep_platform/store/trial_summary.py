@@ -29,7 +29,10 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicateSummary:
-    """One replicate: how it stands and what it told; `reason` and `ended` as of a trial."""
+    """One replicate: how it stands and what it told; `reason` and `ended` as of a trial.
+
+    `host` is the one on which it ran last, where the record says that.
+    """
 
     replicate: Replicate
     state: TrialState
@@ -37,6 +40,7 @@ class ReplicateSummary:
     ended: float | None
     last: Progress | None
     evaluations: tuple[Evaluation, ...]
+    host: str | None = None
 
     @property
     def complete(self) -> bool:

@@ -222,6 +222,21 @@ def test_replicates_that_complete_trials_lack_are_counted(
     assert told in section(written(folder), "How it was searched")
 
 
+def test_hosts_are_told_where_there_are_several(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, FAILED, replicates=2)
+    begun = [one for trial in folder.trials() for one in trial.replicates()]
+    for number, one in enumerate(begun):
+        one.begin_session({"host": "elsewhere"})
+        one.begin_session({"host": "a100" if number < 4 else "cpu-<b>"})
+    text = section(written(folder), "How it was searched")
+    assert "Replicates ran, at last, on 2 hosts: a100 (4), cpu-" in text
+    assert "elsewhere" not in text
+    assert "<b>" not in text
+    for one in begun:
+        one.begin_session({"host": "one"})
+    assert "hosts" not in section(written(folder), "How it was searched")
+
+
 def test_the_plan_stands_beside_what_became_of_it(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE, STOPPED, FAILED, None, replicates=2)
     spec = folder.record().spec

@@ -1,5 +1,6 @@
 """The section on how it was searched: what was planned, what became of it, and what it cost."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import ReplicateSummary, SweepSummary, last_end
 from sweep_platform.store.trial import TrialState
+
+MOST_HOSTS = 8
+"""That are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "Planned is what the budget pays for if no trial is stopped early or fails and the space "
         "has as many; of replicates that confirm it is the most there can be. Training is without "
         "evaluations; time on the clock is over "
-        f"{counted(len(sweep.sessions), 'session')}{note}. {_gaps(sweep)}"
+        f"{counted(len(sweep.sessions), 'session')}{note}. {_gaps(sweep)}{_hosts(sweep)}"
     )
 
 
@@ -108,6 +112,16 @@ def _gaps(sweep: SweepSummary) -> str:
     if not told:
         return "All trials that began were trained to the end, with all their replicates."
     return f"Not trained to the end: {', '.join(told)}; the table of trials has the reasons."
+
+
+def _hosts(sweep: SweepSummary) -> str:
+    """On which hosts replicates ran, where those are several; the busiest first."""
+    ran = Counter(one.host for trial in sweep.trials for one in trial.replicates if one.host)
+    if len(ran) < 2:
+        return ""
+    named = [f"{host} ({count})" for host, count in ran.most_common(MOST_HOSTS)]
+    more = [f"{len(ran) - MOST_HOSTS} others"] if len(ran) > MOST_HOSTS else []
+    return f" Replicates ran, at last, on {len(ran)} hosts: {', '.join(named + more)}."
 
 
 def _lacking(sweep: SweepSummary) -> int:

@@ -413,7 +413,7 @@ def test_a_storage_that_goes_away_is_waited_for_at_the_end(
     s3_gate.close()
     while not warnings_of(made):
         made.append(next(reports))
-    assert "can't be stored" in warnings_of(made)[0]
+    assert "can't be written" in warnings_of(made)[0]
     last = progress_of(made)[-1]
     assert last.step == last.total_steps, "training went on"
     s3_gate.open()

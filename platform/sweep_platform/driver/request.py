@@ -315,7 +315,8 @@ def _prepared(dataset: DatasetSpec, data: Path | str) -> Path:
         return prepared_at(dataset, data)
     except StorageError as error:
         problem = f"can't be used ({error.strerror})"
-        raise InputError.of("--data", problem, "mend that, or name a folder", data) from None
+        remedy = "mend that, or name a folder by --data"
+        raise InputError.of(error.filename, problem, remedy) from None
 
 
 def require_evaluable(spec: SweepSpec, puzzles: Puzzles) -> None:

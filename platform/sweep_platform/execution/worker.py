@@ -167,7 +167,7 @@ def _held(job: TrialJob, held: ExitStack, heard: list[str]) -> tuple[CheckpointS
         store = open_checkpoints(job.checkpoints, job.keep, heard.append)
         return store, held.enter_context(store.hold(_key(job)))
     except StorageError as error:
-        place = f"{error.filename} can't be read on host {socket.gethostname()}"
+        place = f"{job.checkpoints} can't be read on host {socket.gethostname()}"
         heard.append(f"{place} ({error.strerror}); trials wait until it can")
         time.sleep(AWAY_SECONDS)
         return None

@@ -143,7 +143,7 @@ def test_training_goes_on_while_the_storage_is_away(
             store.publish(KEY)
         assert not store.stored(KEY, 2)
         assert len(said) == 1
-        assert "can't be stored" in said[0]
+        assert "can't be written" in said[0]
         s3_gate.open()
     assert newest(objects, tmp_path) == bytes([3])
     assert len(names(objects)) <= 2, "those that waited were superseded"

@@ -63,7 +63,7 @@ class ObjectCheckpoints:
             held.mkdir()
             path = held / "checkpoint.pt"
             kept.fetch(path, self._tell)
-            upload = self._uploads[key] = _Upload(kept, path, self._tell)
+            upload = self._uploads[key] = _Upload(kept, path, self._say)
             try:
                 yield path
                 upload.wait()
@@ -75,6 +75,13 @@ class ObjectCheckpoints:
     def publish(self, key: str) -> None:
         """Have the checkpoint at the held path stored; the call does not wait for that."""
         self._uploads[key].publish()
+
+    def _say(self, error: OSError) -> None:
+        """Tell of an error that training goes on with."""
+        self._tell(
+            f"{self._objects.url} can't be written ({error.strerror or error}); training goes on, "
+            "and waits at its end until it can"
+        )
 
     def stored(self, key: str, seconds: float) -> bool:
         """Wait so long at most; whether what was published is stored."""
@@ -172,8 +179,8 @@ class _Kept:
 class _Upload:
     """A thread that stores one checkpoint after another, each a hard link of that moment."""
 
-    def __init__(self, kept: _Kept, path: Path, tell: Tell) -> None:
-        self._kept, self._path, self._tell = kept, path, tell
+    def __init__(self, kept: _Kept, path: Path, say: Callable[[OSError], None]) -> None:
+        self._kept, self._path, self._say = kept, path, say
         self._changed = threading.Condition()
         self._next: Path | None = None
         self._busy = self._closed = self._told = False
@@ -239,18 +246,11 @@ class _Upload:
                 self._kept.store(file)
                 break
             except OSError as error:
-                self._say(error)
+                if not self._told:
+                    self._told = True
+                    self._say(error)
             with self._changed:
                 if self._changed.wait_for(lambda: self._closed or self._next, pause):
                     break
             pause = min(2 * pause, LONGEST_WAIT)
         file.unlink(missing_ok=True)
-
-    def _say(self, error: OSError) -> None:
-        if not self._told:
-            self._told = True
-            place = error.filename if isinstance(error, StorageError) else self._path
-            self._tell(
-                f"a checkpoint can't be stored ({place}: {error.strerror or error}); training "
-                "goes on, and waits at its end until it can"
-            )

@@ -141,7 +141,10 @@ class Objects:
         except (OSError, ValueError, NotImplementedError) as error:
             number = (error.errno if isinstance(error, OSError) else None) or errno.EIO
             place = f"{self.url.rstrip('/')}/{name}"
-            raise StorageError(number, root_cause(error), redact(place)) from error
+            # What pyarrow was doing, to which key, differs where the reason is the same.
+            reason = root_cause(error)
+            reason = reason.partition("': ")[2] or reason
+            raise StorageError(number, reason, redact(place)) from error
 
 
 def absolute(url: str) -> str:

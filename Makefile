@@ -6,7 +6,7 @@ SPACE ?= sweeps/arc.yaml
 ARGS ?=
 PROCESSES := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: sweep plan test slow thorough check format format-check lint types clean
+.PHONY: sweep plan test slow chaos thorough check format format-check lint types clean
 
 sweep: $(READY)  ## search the space, to its report
 	$(BIN)/python sweeps/run.py --space $(SPACE) $(ARGS)
@@ -18,7 +18,10 @@ test: $(READY)  ## run the tests but the slow ones, in as many processes as ther
 	$(BIN)/python -m pytest $(PROCESSES) -m "not slow" $(ARGS)
 
 slow: $(READY)  ## run the slow tests: whole sweeps, servers, compilers, several processes
-	$(BIN)/python -m pytest $(PROCESSES) -m slow $(ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) -m "slow and not chaos" $(ARGS)
+
+chaos: $(READY)  ## kill workers, nodes, drivers and servers of a cluster 40 times; prints a table
+	$(BIN)/python -m pytest -s -m chaos $(ARGS)
 
 thorough: $(READY)  ## the same, with 100 examples a property in place of 25
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(PROCESSES) $(ARGS)

@@ -144,7 +144,7 @@ def _running(folder: SweepFolder, summary: SweepSummary) -> Iterator[Running]:
                     replicate=label,
                     knobs=trial.knobs,
                     share=last.step / last.total_steps if last else 0.0,
-                    host=found.host(),
+                    host=replicate.host,
                     heard=now - found.metrics.stat().st_mtime if last else None,
                 )
 

@@ -1,5 +1,6 @@
 """A sweep's part of its storage, as the driver deals with it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import Puzzles, ResolvedSweep
 from sweep_platform.space.puzzle_cache import PuzzleSource, put_set, puzzles_place
-from sweep_platform.spec.schema import StorageSpec
+from sweep_platform.spec.schema import NAME, StorageSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.storage.checkpoints import POINTER
 from sweep_platform.store.storage.mirror import Mirror
@@ -27,6 +28,9 @@ class SweepStorage:
     def __init__(self, spec: StorageSpec, folder: SweepFolder) -> None:
         record = folder.record() if folder.exists() else None
         name = record.name if record else folder.root.absolute().name
+        if re.fullmatch(NAME, name) is None:
+            problem = "is no name that every storage takes"
+            raise InputError("--out", name, "use letters, digits, . _ and -", problem=problem)
         self.keep, self._url, self._name = spec.keep, spec.url, name
         self.objects: Objects = usable(spec.url).below(name)
         self._mirrors, self._root = spec.mirror, folder.root

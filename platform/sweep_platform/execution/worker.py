@@ -7,6 +7,7 @@ has not recorded it.
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 import warnings
@@ -111,13 +112,12 @@ def train(
             )
 
         try:
-            puzzles = _puzzles(job)
             with ExitStack() as held:
-                while (at := _held(job, held, heard)) is None:
+                while (found := _at_hand(job, held, heard)) is None:
                     yield report()
                     if stop():
                         return
-                store, checkpoint = at
+                puzzles, store, checkpoint = found
                 if group is not None:
                     places = checkpoint, puzzles
                     group.broadcast(lambda: places)
@@ -156,18 +156,21 @@ def _key(job: TrialJob) -> str:
     return f"{job.key}/{replicate.label}"
 
 
-def _held(job: TrialJob, held: ExitStack, heard: list[str]) -> tuple[CheckpointStore, Path] | None:
-    """Hold the job's checkpoint: its store and its path; None, after a while, if that is away.
+def _at_hand(
+    job: TrialJob, held: ExitStack, heard: list[str]
+) -> tuple[DatasetAddress, CheckpointStore, Path] | None:
+    """The puzzles, the store, and the path of the checkpoint, which is held.
 
-    Raises `HostError` where this host does not see the folder of checkpoints.
+    None, after a while, if a storage is away. Raises `HostError` where this host lacks a folder.
     """
     if job.keep is None:
         _require_folder(Path(job.checkpoints, _key(job)))
     try:
+        puzzles = _puzzles(job)
         store = open_checkpoints(job.checkpoints, job.keep, heard.append)
-        return store, held.enter_context(store.hold(_key(job)))
+        return puzzles, store, held.enter_context(store.hold(_key(job)))
     except StorageError as error:
-        place = f"{job.checkpoints} can't be read on host {socket.gethostname()}"
+        place = f"the storage can't be read on host {socket.gethostname()}"
         heard.append(f"{place} ({error.strerror}); trials wait until it can")
         time.sleep(AWAY_SECONDS)
         return None
@@ -180,11 +183,13 @@ def _require_folder(folder: Path) -> None:
 
 
 def _puzzles(job: TrialJob) -> DatasetAddress:
-    """The puzzles on this host. Raises `HostError` where it can't have them."""
+    """The puzzles on this host. Raises `HostError`, and `StorageError` where it has to wait."""
     source = PuzzleSource(**{**job.puzzles, "urls": tuple(job.puzzles.get("urls", ()))})
     try:
         return puzzles_here(DatasetAddress(**job.dataset), source)
     except DatasetError as error:
+        if error.unread:
+            raise StorageError(errno.EIO, error.problem, error.field) from error
         here, remedy = f"host {socket.gethostname()}", "mount it there, or give a --storage"
         raise HostError(f"{here}: {error.field} {error.problem}; {remedy}") from error
 

@@ -16,7 +16,7 @@ from puzzle_datasets.storage.shards import read_manifest, verify
 from sweep_platform.common.text import root_cause
 from sweep_platform.space.dataset import DatasetAddress, prepare, settings_of
 from sweep_platform.spec.schema import DatasetSpec
-from sweep_platform.store.storage.objects import Objects, open_objects
+from sweep_platform.store.storage.objects import Objects, StorageError, open_objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +33,24 @@ class PuzzleSource:
 def puzzles_here(address: DatasetAddress, source: PuzzleSource) -> DatasetAddress:
     """The same puzzles in a folder that this host sees: the driver's, or one of its own.
 
-    Raises `DatasetError`, said of the driver's folder: they can be had from nowhere.
+    Raises `DatasetError`, said of the driver's folder: they can be had from nowhere, or, if it
+    is `unread`, not now.
     """
     if _is_there(address):
         return address
-    lacks = ["is not seen"]
+    lacks, away = ["is not seen"], False
     for url in source.urls:
         try:
             return _fetched(open_objects(url), address)
         except (OSError, DatasetError) as error:
             lacks.append(f"{redact(url)} does not give them ({root_cause(error)})")
+            away = away or isinstance(error, StorageError)
     if source.dataset:
         try:
             return _built(source.dataset, address)
         except (OSError, DatasetError) as error:
             lacks.append(f"they can't be built there ({root_cause(error)})")
-    raise DatasetError.of(address.folder, "; ".join(lacks), "mount it there")
+    raise DatasetError.of(address.folder, "; ".join(lacks), "mount it there", unread=away)
 
 
 def puzzles_place(address: DatasetAddress) -> str:

@@ -24,7 +24,10 @@ Scalar = bool | int | float | str | None
 Listed = Field(max_length=MOST_LISTED, strict=False)
 Changes = Annotated[tuple[Scalar, ...], Field(min_length=1), Listed]
 Share = Annotated[float, Field(gt=0, le=1)]
-SweepName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""The form of a sweep's name."""
+
+SweepName = Annotated[str, Field(pattern=NAME, max_length=100)]
 InnerShare = Annotated[float, Field(gt=0, lt=1)]
 
 MOST_TRIALS = 1_000_000

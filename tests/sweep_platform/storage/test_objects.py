@@ -132,6 +132,12 @@ def test_a_server_that_does_not_answer_is_given_up(s3: str, s3_gate: Gate) -> No
     s3_gate.stalls = False
 
 
+@pytest.mark.parametrize("url", ["s3://bucket/x?region=a", "s3://bucket/x#y"])
+def test_a_url_is_a_place_alone(url: str) -> None:
+    with pytest.raises(InputError, match="holds more than a place"):
+        absolute(url)
+
+
 @pytest.mark.parametrize(
     "url", ["http://host/x", "s3://", "ftp://host", "s3:///", "gs://", "azure://a/b"]
 )

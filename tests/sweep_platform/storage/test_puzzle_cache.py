@@ -94,6 +94,7 @@ def test_a_host_that_cannot_have_them_names_the_folder(
     with pytest.raises(DatasetError) as caught:
         puzzles_here(unseen, source)
     assert caught.value.field == unseen.folder
+    assert caught.value.unread == (source is OTHERS["no server"])
 
 
 def test_other_puzzles_in_a_storage_are_not_taken(unseen: DatasetAddress, tmp_path: Path) -> None:

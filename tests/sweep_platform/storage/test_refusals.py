@@ -63,6 +63,13 @@ def test_a_server_that_is_away(
     assert s3 in refused(capsys, mlflow_uri, "--resume", f"{s3}/sweeps/tiny")
 
 
+def test_a_folder_whose_name_no_url_takes(
+    capsys: pytest.CaptureFixture[str], mlflow_uri: str, s3: str
+) -> None:
+    said = refused(capsys, mlflow_uri, "--storage", s3, "--out", "runs/a b?")
+    assert "is no name that every storage takes" in said
+
+
 def test_another_sweep_of_that_name(
     capsys: pytest.CaptureFixture[str], mlflow_uri: str, s3: str
 ) -> None:

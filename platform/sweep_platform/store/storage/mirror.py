@@ -7,7 +7,6 @@ One driver owns the mirror. Before it moves `newest.json` it looks whether that 
 another head may have taken the sweep up.
 """
 
-import os
 import socket
 import tempfile
 import threading
@@ -123,18 +122,25 @@ class Mirror:
             return
         begins = self._first or self._own.packs >= MOST_PACKS
         try:
-            descriptor, name = tempfile.mkstemp(prefix="hrm-sweep-", suffix=".tar")
-            with os.fdopen(descriptor, "wb") as into:
-                changed = self._log.pack(into, all_of_it=begins)
-        except OSError as error:  # no room for it now
+            pack = self._packed(begins)
+        except OSError as error:  # there is no room for it now
             self._say(f"{error.filename}: {error.strerror}")
             self._first = True
             return
-        if changed:
-            self._pack, self._first = _Pack(Path(name), begins), False
+        if pack is not None:
+            self._pack, self._first = pack, False
             self._changed.notify_all()
-        else:
-            Path(name).unlink()
+
+    def _packed(self, begins: bool) -> _Pack | None:
+        """What has changed, or all there is; None where nothing changed. Raises `OSError`."""
+        with tempfile.NamedTemporaryFile(suffix=".tar", delete=False) as into:
+            pack, changed = _Pack(Path(into.name), begins), False
+            try:
+                changed = self._log.pack(into, all_of_it=begins)
+            finally:
+                if not changed:
+                    pack.file.unlink()
+        return pack if changed else None
 
     def _run(self) -> None:
         while True:

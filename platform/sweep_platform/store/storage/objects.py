@@ -158,6 +158,9 @@ def absolute(url: str) -> str:
     if redact(url) != url:
         problem = "holds credentials, which would stand in records and process lists"
         raise InputError.of(redact(url), problem, "give them by the environment or a file")
+    if "://" in url and set("?#") & set(url):
+        problem, remedy = "holds more than a place", "give the rest by the environment"
+        raise InputError.of(url, problem, f"{remedy}, such as AWS_ENDPOINT_URL")
     scheme, separator, rest = url.partition("://")
     if not separator:
         return str(path_from("storage", url, InputError).absolute())
@@ -181,7 +184,7 @@ def open_objects(url: str) -> Objects:
     try:
         if "://" not in url:
             return Objects(url, fs.LocalFileSystem(), url)
-        if url.startswith("s3://") and "?" not in url and (endpoint := _endpoint()):
+        if url.startswith("s3://") and (endpoint := _endpoint()):
             return Objects(url, _s3(endpoint), url.removeprefix("s3://"))
         system, root = fs.FileSystem.from_uri(url)
     except (OSError, ValueError, ImportError, NotImplementedError) as error:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 HEAD = "pack.json"
 _LEFT_OUT = ("checkpoint.pt", "lock", "ray")
@@ -58,7 +58,7 @@ class FolderLog:
         self._seen: dict[str, _Seen] = {}
         self._ended: dict[str, _Ended] = {}
 
-    def pack(self, into: BinaryIO, *, all_of_it: bool) -> bool:
+    def pack(self, into: IO[bytes], *, all_of_it: bool) -> bool:
         """Write a pack, if asked for one that needs none before it; False where nothing changed.
 
         What others replace meanwhile, such as a report, is in this pack or in the next one.

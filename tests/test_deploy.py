@@ -5,6 +5,8 @@ What KubeRay and Ray's launcher make of them on machines of a cloud is not tried
 
 import re
 import shlex
+import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +69,24 @@ def test_the_launcher_takes_its_file() -> None:
     config = prepare_config(manifest("aws/cluster.yaml"))
     validate_config(config)
     assert config["available_node_types"]["head"]["resources"]["CPU"] == 0
-    text = re.sub(r"\n#\s*", " ", (DEPLOY / "aws/cluster.yaml").read_text())
+    text = re.sub(r" \\\n#\s*", " ", (DEPLOY / "aws/cluster.yaml").read_text())
     command = re.search(r"'(cd [^']+)'", text)
     assert command is not None
     options = parser().parse_args(command_in(command[1]))
     assert options.start_or_resume
+
+
+def test_the_launcher_copies_every_file_of_the_project() -> None:
+    """It hands each pattern to rsync, for which one without a slash fits at any depth."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    files = [Path(line) for line in listed.stdout.splitlines()]
+    assert files
+    for pattern in manifest("aws/cluster.yaml")["rsync_exclude"]:
+        anchored = pattern.startswith("/")
+        plain = pattern.lstrip("/").removeprefix("**/")
+        for file in files:
+            parts = file.parts[:1] if anchored else file.parts
+            assert not any(fnmatch(part, plain) for part in parts), f"{pattern} leaves out {file}"
 
 
 def test_the_image_is_made_of_what_is_here() -> None:

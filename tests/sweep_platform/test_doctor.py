@@ -30,7 +30,6 @@ HERE = NodeState(
     cuda=None,
     gpus=0,
     cards=0,
-    clock=1e9,
     free=10**12,
     shared={"/shared/runs/.mark": True},
 )
@@ -82,6 +81,17 @@ def test_a_sound_cluster_has_no_faults() -> None:
             "bucket)); give it the driver's credentials",
             True,
         ),
+        (
+            {"broken": "No module named 'pydantic'"},
+            "host worker (10.0.0.2) can't load what trains a trial (No module named 'pydantic'); "
+            "install what this project needs there",
+            True,
+        ),
+        (
+            {"answer": {"for_trials": False}, "python": "3.12.1"},
+            "host worker (10.0.0.2) runs Python 3.12.1",
+            False,
+        ),
         ({"free": 10**9}, "host worker (10.0.0.2) has 1 GB left for temporary files", False),
         (
             {"answer": {"skew": -7.25}},
@@ -98,7 +108,7 @@ def test_a_sound_cluster_has_no_faults() -> None:
         (
             {"answer": {"state": None, "silence": "no word in time"}},
             "node 10.0.0.2 did not answer (no word in time); look at its Ray logs",
-            True,
+            False,
         ),
     ],
 )
@@ -109,6 +119,12 @@ def test_each_fault_is_a_sentence_with_its_remedy(
     assert str(fault).startswith(sentence)
     assert "\n" not in str(fault)
     assert fault.stops is stops
+
+
+def test_silence_keeps_a_sweep_from_starting_where_no_other_node_has_a_place() -> None:
+    head = Answer(place="10.0.0.1", state=HERE, for_trials=False)
+    [fault] = faults(HERE, [head, Answer(place="10.0.0.2", silence="no word in time")])
+    assert fault.stops
 
 
 def test_a_driver_of_cuda_that_is_too_old() -> None:

@@ -1,6 +1,8 @@
 """Look at every host of a cluster, or at this one, before a sweep spends anything there."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from sweep_platform.execution.doctor.asking import ask_nodes, marked, this_host
 from sweep_platform.execution.doctor.faults import Answer, Fault, faults
 from sweep_platform.execution.doctor.node import Question, examine
 from sweep_platform.execution.doctor.table import table
+from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import is_open
+from sweep_platform.spec.schema import ResourceSpec, SweepSpec
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.tracker import TrackingError
 
@@ -56,17 +60,19 @@ def look(
     folders: Sequence[Path],
     *,
     storage: str | None = None,
-    gpus: bool = True,
+    resources: ResourceSpec | None = None,
     tracking_uri: str | None = None,
 ) -> Findings:
-    """Ask the hosts of the connected cluster, or this one; `gpus` says whether trials want any."""
+    """Ask the hosts of the connected cluster, or this one; `resources` are a trial's, if known."""
     with marked(folders) as marks:
-        question = Question(marks=marks, storage=storage)
-        here = examine(question)
+        here = examine(Question(marks=marks, storage=storage))
         if address is None:
             answers = [this_host(here, this_machine().gpus)]
         else:
-            answers = ask_nodes(question)
+            with _handed_down() as channel:
+                question = Question(marks=marks, storage=storage, channel=channel)
+                answers = ask_nodes(question, resources)
+    gpus = resources is None or bool(resources.gpus)
     wrong: list[Fault | TrackingError]
     wrong = [*faults(here, answers, gpus=gpus, storage=storage is not None)]
     if address is not None and is_open(address):
@@ -76,12 +82,24 @@ def look(
     return Findings(answers=answers, faults=wrong)
 
 
-def require_healthy(address: str, folder: Path, *, storage: str | None, gpus: bool) -> None:
+@contextmanager
+def _handed_down() -> Iterator[str]:
+    """Let hosts know how this one reaches a storage; yields the name of the channel."""
+    channel = uuid.uuid4().hex
+    hand_down(channel)
+    try:
+        yield channel
+    finally:
+        take_back(channel)
+
+
+def require_healthy(address: str, folder: Path, spec: SweepSpec) -> None:
     """Raise `InputError` for a fault of the connected cluster that stops a sweep; tell the others.
 
-    `folder` is the sweep's, `storage` and `gpus` are as for `look`.
+    `folder` is the sweep's.
     """
-    for fault in look(address, (folder,), storage=storage, gpus=gpus).faults:
+    storage = spec.storage.url if spec.storage else None
+    for fault in look(address, (folder,), storage=storage, resources=spec.resources).faults:
         if isinstance(fault, Fault) and fault.stops:
             raise InputError.of(fault.place, fault.problem, fault.remedy)
         say(f"warning: {fault}")

@@ -44,9 +44,7 @@ def run(request: Request) -> SweepFolder:
             say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
         else:
             if request.address is not None:
-                storage = sweep.spec.storage.url if sweep.spec.storage else None
-                gpus = bool(sweep.spec.resources.gpus)
-                require_healthy(request.address, sweep.folder.root, storage=storage, gpus=gpus)
+                require_healthy(request.address, sweep.folder.root, sweep.spec)
             _run(sweep, request, hardware)
     return sweep.folder
 

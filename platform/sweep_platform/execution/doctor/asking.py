@@ -3,61 +3,85 @@
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import root_cause
+from sweep_platform.execution.cluster import Node, nodes
 from sweep_platform.execution.doctor.faults import Answer
 from sweep_platform.execution.doctor.node import NodeState, Question, examine
+from sweep_platform.spec.schema import ResourceSpec
 
 PATIENCE = 180.0
 """Seconds that nodes have: Ray starts a worker there, which loads torch once."""
 
 
-def ask_nodes(question: Question, patience: float = PATIENCE) -> list[Answer]:
-    """What every living node of the connected cluster says, by its address."""
+def ask_nodes(
+    question: Question, resources: ResourceSpec | None = None, patience: float = PATIENCE
+) -> list[Answer]:
+    """What every living node of the connected cluster says, by its address.
+
+    `resources` are those of a trial: a node that has no place for one is told apart. Nodes that
+    leave the cluster, or have left it before they answered, are left out.
+    """
+    staying = [node for node in nodes().nodes if not node.leaving]
+    tasks = [_on(node, examine, question) for node in staying]
+    until = time.monotonic() + patience
+    answers = [_answer(node, task, until) for node, task in zip(staying, tasks, strict=True)]
+    still = {node.id for node in nodes().nodes if not node.leaving}
+    addresses = _addresses()
+    found = [
+        replace(
+            answer,
+            place=addresses.get(node.id, node.host),
+            for_trials=resources is None or node.slots(resources) > 0,
+        )
+        for node, answer in zip(staying, answers, strict=True)
+        if answer.state is not None or node.id in still
+    ]
+    return sorted(found, key=lambda answer: answer.place)
+
+
+def _addresses() -> dict[str, str]:
+    """The address of each node, by its id."""
     import ray
 
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    nodes = sorted(alive, key=lambda node: str(node["NodeManagerAddress"]))
-    tasks = [_on(node, examine, question) for node in nodes]
-    until = time.monotonic() + patience
-    return [_answer(node, task, until) for node, task in zip(nodes, tasks, strict=True)]
+    return {node["NodeID"]: str(node["NodeManagerAddress"]) for node in ray.nodes()}
 
 
-def _on(node: Mapping[str, Any], function: Callable[..., Any], *arguments: Any) -> Any:
+def _on(node: Node, function: Callable[..., Any], *arguments: Any) -> Any:
     """The promise of what a function returns on a node."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    there = NodeAffinitySchedulingStrategy(node.id, soft=False)
     options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
     return ray.remote(**options)(function).remote(*arguments)
 
 
-def _answer(node: Mapping[str, Any], task: Any, until: float) -> Answer:
+def _answer(node: Node, task: Any, until: float) -> Answer:
     import ray
     from ray.exceptions import GetTimeoutError, RayError
 
-    place, gpus = str(node["NodeManagerAddress"]), float(node["Resources"].get("GPU", 0))
     try:
         state = ray.get(task, timeout=max(0.0, until - time.monotonic()))
         skew = _skew(node, max(1.0, until - time.monotonic()))
     except GetTimeoutError:
-        return Answer(place=place, gpus=gpus, silence="no word in time")
+        return Answer(place=node.host, gpus=node.gpus, silence="no word in time")
     except RayError as error:
-        return Answer(place=place, gpus=gpus, silence=root_cause(error))
-    return Answer(place=place, gpus=gpus, state=state, skew=skew)
+        return Answer(place=node.host, gpus=node.gpus, silence=root_cause(error))
+    return Answer(place=node.host, gpus=node.gpus, state=state, skew=skew)
 
 
 def _clock() -> float:
     return time.time()
 
 
-def _skew(node: Mapping[str, Any], patience: float) -> float:
+def _skew(node: Node, patience: float) -> float:
     """Seconds by which a node's clock is certainly ahead: its time lies outside of the asking."""
     import ray
 

@@ -1,7 +1,7 @@
 """What is wrong with the hosts of a cluster, as sentences with their remedies."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from puzzle_datasets.common.text import byte_size, counted
@@ -24,6 +24,7 @@ class Answer:
         state: what it said, None where it said nothing.
         silence: why it said nothing.
         skew: seconds by which its clock is ahead of the driver's, as well as that can be told.
+        for_trials: whether it has a place for a trial.
     """
 
     place: str
@@ -31,6 +32,7 @@ class Answer:
     state: NodeState | None = None
     silence: str = ""
     skew: float = 0.0
+    for_trials: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +56,38 @@ def faults(
 ) -> list[Fault]:
     """What is wrong, in the order of the nodes.
 
-    `gpus` says whether trials want a GPU, `storage` whether checkpoints and puzzles go to a
-    storage, so that no folder has to be shared.
+    A node that is silent or has no place for a trial keeps no sweep from starting where another
+    has one. `gpus` says whether trials want a GPU, `storage` whether checkpoints and puzzles go to
+    a storage, so that no folder has to be shared.
     """
+    some = any(answer.state is not None and answer.for_trials for answer in answers)
     found: list[Fault] = []
     for answer in answers:
-        if answer.state is None:
-            remedy = "look at its Ray logs, restart Ray there, or take it out of the cluster"
-            problem = f"did not answer ({answer.silence})"
-            found.append(Fault(place=f"node {answer.place}", problem=problem, remedy=remedy))
-            continue
-        place = f"host {answer.state.host} ({answer.place})"
-        found += _of_versions(place, driver, answer.state)
-        found += _of_gpus(place, answer, gpus)
-        found += _of_places(place, answer.state, storage)
-        found += _of_clock(place, answer.skew)
+        of_node = _of_silence(answer)
+        if answer.state is not None:
+            of_node = _of_node(driver, answer, gpus, storage)
+        spared = not answer.for_trials or (answer.state is None and some)
+        found += [replace(one, stops=False) if spared else one for one in of_node]
     return found
+
+
+def _of_silence(answer: Answer) -> Iterator[Fault]:
+    remedy = "look at its Ray logs, restart Ray there, or take it out of the cluster"
+    problem = f"did not answer ({answer.silence})"
+    yield Fault(place=f"node {answer.place}", problem=problem, remedy=remedy)
+
+
+def _of_node(driver: NodeState, answer: Answer, gpus: bool, storage: bool) -> Iterator[Fault]:
+    assert answer.state is not None
+    place = f"host {answer.state.host} ({answer.place})"
+    yield from _of_versions(place, driver, answer.state)
+    if answer.state.broken is not None:
+        remedy = "install what this project needs there (pip install -c constraints.txt .)"
+        problem = f"can't load what trains a trial ({answer.state.broken})"
+        yield Fault(place=place, problem=problem, remedy=remedy)
+    yield from _of_gpus(place, answer, gpus)
+    yield from _of_places(place, answer.state, storage)
+    yield from _of_clock(place, answer.skew)
 
 
 def _of_versions(place: str, driver: NodeState, state: NodeState) -> Iterator[Fault]:

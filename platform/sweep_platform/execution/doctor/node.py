@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +22,15 @@ PACKAGES = ("ray", "torch", "numpy", "pyarrow")
 TORCH_SECONDS = 120.0
 """Time for torch to load, which takes minutes from a cold network disk."""
 
-_TORCH = "import torch, json; print(json.dumps([torch.version.cuda, torch.cuda.device_count()]))"
+_TRIAL = """\
+import json, sys
+try:
+    import hrm.training.trainer, sweep_platform.execution.worker, torch
+    from ray import tune
+    print(json.dumps([torch.version.cuda, torch.cuda.device_count(), None]))
+except ImportError as error:
+    print(json.dumps([None, 0, str(error)]))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +41,12 @@ class Question:
         marks: files that the driver has just written in its folders; a host that sees one shares
             that folder.
         storage: address of the checkpoints' storage, None where there is none.
+        channel: under which the driver hands down how the storage is reached.
     """
 
     marks: tuple[str, ...] = ()
     storage: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +59,8 @@ class NodeState:
         versions: of `PACKAGES`, without those that are missing.
         cuda: that torch was built for, None in a CPU build.
         gpus: that torch sees.
+        broken: why what trains a trial can't be loaded, None if it can.
         cards: GPUs that the system's driver lists.
-        clock: Unix seconds when it answered.
         free: bytes on the disk of its temporary folder.
         shared: by mark, whether it is seen here.
         storage: what keeps it from the storage, None if nothing does or there is none.
@@ -63,27 +72,27 @@ class NodeState:
     cuda: str | None
     gpus: int
     cards: int
-    clock: float
     free: int
     shared: dict[str, bool]
+    broken: str | None = None
     storage: str | None = None
 
 
 def examine(question: Question) -> NodeState:
     """Look at this host."""
     versions = _versions()
-    cuda, gpus = _torch_sees() if "torch" in versions else (None, 0)
+    cuda, gpus, broken = _trial_sees() if "torch" in versions else (None, 0, None)
     return NodeState(
         host=socket.gethostname(),
         python=platform.python_version(),
         versions=versions,
         cuda=cuda,
         gpus=gpus,
+        broken=broken,
         cards=_cards(),
         free=shutil.disk_usage(tempfile.gettempdir()).free,
         shared={mark: Path(mark).exists() for mark in question.marks},
-        storage=_kept_from(question.storage),
-        clock=time.time(),
+        storage=_kept_from(question),
     )
 
 
@@ -97,20 +106,20 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _torch_sees() -> tuple[str | None, int]:
-    """The CUDA version that torch was built for, and the GPUs that it sees.
+def _trial_sees() -> tuple[str | None, int, str | None]:
+    """The CUDA version that torch was built for, the GPUs that it sees, and what can't be loaded.
 
     Asked of a process of its own, since one that has touched a GPU keeps memory there. Ray hides
     all GPUs from a task that reserves none.
     """
-    environment = dict(os.environ)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     if environment.get("CUDA_VISIBLE_DEVICES") == "":
         del environment["CUDA_VISIBLE_DEVICES"]
-    said = _output([sys.executable, "-c", _TORCH], environment, TORCH_SECONDS)
+    said = _output([sys.executable, "-c", _TRIAL], environment, TORCH_SECONDS)
     if said is None:
-        return None, 0
-    cuda, gpus = json.loads(said.splitlines()[-1])
-    return cuda, gpus
+        return None, 0, "Python ends, or takes minutes"
+    cuda, gpus, broken = json.loads(said.splitlines()[-1])
+    return cuda, gpus, broken
 
 
 def _cards() -> int:
@@ -129,14 +138,17 @@ def _output(command: list[str], environment: dict[str, str] | None, patience: fl
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def _kept_from(storage: str | None) -> str | None:
-    """What keeps this host from a storage; None if nothing does."""
-    if storage is None:
+def _kept_from(question: Question) -> str | None:
+    """What keeps this host from the storage that is asked about; None if nothing does."""
+    if question.storage is None:
         return None
     try:
+        from sweep_platform.execution.environment import take_over
         from sweep_platform.store.storage.owner import usable
 
-        usable(storage)
+        if question.channel is not None:
+            take_over(question.channel)
+        usable(question.storage)
     except Exception as error:  # of any kind: a package that it needs may be missing here
         return str(error)
     return None

@@ -63,7 +63,7 @@ def head(objects: Objects, tmp_path: Path) -> Iterator[Head]:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    files = (path for path in root.rglob("*") if path.is_file())
+    files = (path for path in root.rglob("*") if path.is_file() and path.name != mirrored.MARK)
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
@@ -133,6 +133,27 @@ def test_a_storage_that_is_away_is_made_up_for(s3: str, s3_gate: Gate, tmp_path:
     assert head.mirror.close(SOON)
     restore(here(objects), tmp_path / "other")
     assert tree(tmp_path / "other") == tree(head.root)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_driver_that_died_as_it_began_is_not_in_its_own_way(
+    objects: Objects, head: Head, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    head.work_until(lambda: mirrored.read(here(objects)).packs > 1)  # type: ignore[union-attr]
+    assert head.mirror.close(SOON)
+    real = Objects.write_json
+
+    def dies(self: Objects, name: str, content: object) -> None:
+        if moment == "after":
+            real(self, name, content)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Objects, "write_json", dies)
+        Head(objects, head.root).mirror.begin()
+    again = Head(objects, head.root)
+    again.mirror.begin()
+    assert again.mirror.close(SOON)
 
 
 def test_a_storage_that_stays_away_holds_no_session_up(

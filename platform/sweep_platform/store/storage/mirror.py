@@ -17,13 +17,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from puzzle_datasets.common.files import write_file
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import root_cause
 from sweep_platform.store.storage.mirrored import (
-    MARK,
     POINTER,
     Newest,
+    add_session,
     pack_name,
     read,
     require_newest,
@@ -80,8 +79,8 @@ class Mirror:
         require_newest(self._objects, self._root)
         if (before := read(self._objects)) is not None:
             self._own = replace(self._own, generation=before.generation, packs=before.packs)
+        add_session(self._root, self._own.session)  # before it may be found in the storage
         self._point(self._own)
-        write_file(self._root / MARK, self._own.session.encode())
         self._thread.start()
 
     def look(self) -> None:

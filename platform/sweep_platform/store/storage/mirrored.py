@@ -17,7 +17,7 @@ from sweep_platform.store.storage.packs import PackError, replay
 
 POINTER = "newest.json"
 MARK = ".mirror"
-"""The file in a sweep's folder that names the session which mirrored it last."""
+"""The file in a sweep's folder that names the sessions which mirrored it, a line each."""
 
 DEAD_SECONDS = 60.0
 """Without a sign of life, after which a driver has given its sweep up."""
@@ -74,13 +74,22 @@ def require_newest(mirror: Objects, root: Path) -> None:
     Raises `StorageError`.
     """
     newest = read(mirror)
-    mark = root / MARK
-    if newest is None or (mark.exists() and mark.read_text() == newest.session):
+    if newest is None or newest.session in _sessions(root):
         return
     _require_dead(mirror, newest)
     problem = f"is older than its mirror, with which host {newest.host} went on"
     remedy = f"take up the mirror in another folder by --out and --resume {_sweep_of(mirror)}"
     raise InputError.of(root, problem, remedy)
+
+
+def _sessions(root: Path) -> list[str]:
+    mark = root / MARK
+    return mark.read_text().split() if mark.exists() else []
+
+
+def add_session(root: Path, session: str) -> None:
+    """Note that a session mirrors a folder, or did. Raises `OSError`."""
+    write_file(root / MARK, "\n".join([*_sessions(root), session]).encode())
 
 
 def mirrored(mirror: Objects) -> Newest:
@@ -102,7 +111,7 @@ def restore(mirror: Objects, root: Path) -> None:
 
     def fill(partial: Path) -> None:
         replay(_packs(mirror, newest), partial)
-        write_file(partial / MARK, newest.session.encode())
+        add_session(partial, newest.session)
 
     try:
         make_folder(root, fill)

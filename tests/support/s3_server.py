@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 _SERVE = """\
-import sys, threading
+import sys
 from moto.server import ThreadedMotoServer
 ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]), verbose=False).start()
-threading.Event().wait()
+sys.stdin.read()  # its end is that of whoever started this
 """
 PATIENCE = 120.0
 
@@ -42,7 +42,10 @@ class S3Server:
         self.port = free_port()
         with (folder / "s3.log").open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE, str(self.port)], stdout=log, stderr=log
+                [sys.executable, "-c", _SERVE, str(self.port)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
@@ -67,7 +70,7 @@ class S3Server:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 class Gate:

@@ -1,6 +1,8 @@
 """Checkpoints in a storage: few, verified, and safe from workers that were given up for lost."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,3 +162,30 @@ def test_a_storage_that_is_away_keeps_no_job_that_broke(
         store.publish(KEY)
         raise ZeroDivisionError
     assert not list(tmp_path.rglob("*.pt"))
+
+
+_DIES = """
+import os, sys
+from pathlib import Path
+from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
+from sweep_platform.store.storage.objects import open_objects
+store = ObjectCheckpoints(open_objects(sys.argv[1]), scratch=Path(sys.argv[2]))
+with store.hold("dead") as path:
+    path.write_bytes(b"x")
+    os._exit(0)
+"""
+
+
+def test_what_a_killed_worker_left_on_its_host_is_removed(
+    objects: Objects, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    subprocess.run([sys.executable, "-c", _DIES, objects.url, str(scratch)], check=True)
+    assert list(scratch.rglob("*.pt"))
+    store, other = (ObjectCheckpoints(objects, 2, scratch=scratch) for _ in range(2))
+    with store.hold(KEY) as path:
+        path.write_bytes(b"at work")
+        with other.hold("another"):
+            assert list(scratch.rglob("*.pt")) == [path]
+    assert not list(scratch.iterdir())

@@ -11,10 +11,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from puzzle_datasets.common.files import exclusive
+from puzzle_datasets.common.files import exclusive, exclusive_once
 from sweep_platform.store.storage.objects import Objects, StorageError
 
 POINTER = "newest.json"
@@ -55,12 +55,12 @@ class ObjectCheckpoints:
     def hold(self, key: str) -> Iterator[Path]:
         """Hold the key on this host; yield a path that holds the newest checkpoint, if any."""
         place = hashlib.sha256(f"{self._objects.url}/{key}".encode()).hexdigest()[:24]
-        folder = self._scratch / place
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with exclusive(folder / "lock", wait=True):
-            held, kept = folder / "held", _Kept(self._objects.below(key), self._keep)
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _clear(self._scratch)
+        with exclusive_once(self._scratch / f"{place}.lock"):
+            held, kept = self._scratch / place, _Kept(self._objects.below(key), self._keep)
             shutil.rmtree(held, ignore_errors=True)
-            held.mkdir()
+            held.mkdir(mode=0o700)
             path = held / "checkpoint.pt"
             kept.fetch(path, self._tell)
             upload = self._uploads[key] = _Upload(kept, path, self._say)
@@ -96,6 +96,14 @@ def _scratch() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise StorageError(errno.EPERM, "is not a folder of this user", str(folder))
     return folder
+
+
+def _clear(scratch: Path) -> None:
+    """Remove what workers that were killed have left."""
+    for lock in scratch.glob("*.lock"):
+        with suppress(OSError), exclusive(lock, wait=False):
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink()
 
 
 def fetch_newest(objects: Objects, key: str, file: Path) -> bool:

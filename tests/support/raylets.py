@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -44,7 +45,16 @@ class Raylet:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that run trials here."""
-        return [one for one in self.parts if "ray::ImplicitFunc" in " ".join(one.cmdline())]
+        return self.running("ray::ImplicitFunc")
+
+    def running(self, word: str) -> list[psutil.Process]:
+        """The processes here whose command has this word."""
+        found = []
+        for one in self.parts:
+            with suppress(psutil.Error):  # it has ended
+                if word in " ".join(one.cmdline()):
+                    found.append(one)
+        return found
 
 
 class Raylets:

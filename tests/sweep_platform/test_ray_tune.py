@@ -10,9 +10,9 @@ from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayT
 from ray.tune.experiment import Trial
 from sweep_builders import measurement
 
-from sweep_platform.execution import ray_tune
+from sweep_platform.execution import placement, ray_tune
 from sweep_platform.execution.cluster import Hardware, Node
-from sweep_platform.execution.placement import Reservation, trial_name
+from sweep_platform.execution.placement import PlacementWatch, Reservation, trial_name
 from sweep_platform.execution.ray_tune import (
     TuneScheduler,
     TuneSearcher,
@@ -44,7 +44,7 @@ def run(
     monkeypatch.setattr(ray_tune.tune, "Tuner", FakeTuner)
     monkeypatch.setattr(FakeTuner, "cause", cause)
     monkeypatch.delenv("TUNE_MAX_PENDING_TRIALS_PG", raising=False)
-    run_trials(scheduler, dict, ResourceSpec(), slots=2, storage=storage)
+    run_trials(scheduler, dict, ResourceSpec(), storage=storage)
 
 
 def test_workers_killed_for_memory_are_lost_workers(
@@ -172,3 +172,25 @@ def test_trials_have_names_that_people_can_read() -> None:
     config = searcher.suggest("1")
     assert config == {"name": f"{key} N=2 T=4", "job": "the job", "avoided": "a,b"}
     assert trial_name(SimpleNamespace(config=config)) == f"{key} N=2 T=4"
+
+
+def test_a_worker_of_which_ray_learns_late_gets_its_place_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    living = Hardware((Node(1, 0, id="a", host="here"),))
+    monkeypatch.setattr(placement, "nodes", lambda: living)
+    known = iter(["", "f" * 56, "a"])
+    monkeypatch.setattr(placement, "node_of", lambda actor: next(known))
+    state = SimpleNamespace(ray_actor=object())
+    trial = SimpleNamespace(trial_id="1", status=Trial.RUNNING, temporary_state=state)
+    controller = SimpleNamespace(get_live_trials=lambda: {"1": trial}.values(), get_trials=list)
+    placed: list[Place | None] = []
+    scheduler = SimpleNamespace(
+        placed=lambda key, place: placed.append(place),
+        place=lambda key: next(filter(None, placed), None),
+        silent=list,
+    )
+    PlacementWatch(scheduler).on_trial_start(0, [], trial)  # type: ignore[arg-type]
+    for _ in range(3):
+        TuneScheduler(scheduler, {}).choose_trial_to_run(controller)  # type: ignore[arg-type]
+    assert placed == [None, Place("a", "here")]

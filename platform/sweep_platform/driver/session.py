@@ -180,7 +180,7 @@ class SweepSession:
             resources = self.spec.resources
             while True:
                 try:
-                    run_trials(scheduler, self._job, resources, self._slots(), storage)
+                    run_trials(scheduler, self._job, resources, storage)
                     break
                 except WorkersLost as lost:
                     scheduler.all_lost(lost.loss)
@@ -268,7 +268,7 @@ class SweepSession:
         minutes = self.spec.resources.patience
         return Silence(None if minutes is None else 60 * minutes, self._channel.pulse)
 
-    def _slots(self, avoided: Collection[str] = ()) -> int:
+    def _slots(self, avoided: Collection[str]) -> int:
         return self._resources.hardware().slots(self.spec.resources, avoided)
 
     def _end(self, scheduler: TrialScheduler) -> SessionEnd:

@@ -63,6 +63,13 @@ class PlacementWatch(Unsaved, Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Tell of a trial that has its worker; Tune calls."""
-        node = node_of(trial.temporary_state.ray_actor)
-        host = next((one.host for one in nodes().nodes if one.id == node), "")
-        self._scheduler.placed(trial.trial_id, Place(node, host) if node else None)
+        self._scheduler.placed(trial.trial_id, place_of(trial))
+
+
+def place_of(trial: Trial) -> Place | None:
+    """Where a trial's worker runs; None where Ray can't say, or does not know yet.
+
+    The control store may hear of a new worker after the driver does.
+    """
+    node = node_of(trial.temporary_state.ray_actor)
+    return next((Place(node, one.host) for one in nodes().nodes if node == one.id), None)

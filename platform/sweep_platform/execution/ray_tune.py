@@ -30,7 +30,13 @@ from ray.tune.search import Searcher
 from sweep_platform.common.environment import disk_full
 from sweep_platform.common.text import knobs, root_cause
 from sweep_platform.execution.cluster import nodes
-from sweep_platform.execution.placement import PlacementWatch, Reservation, Unsaved, trial_name
+from sweep_platform.execution.placement import (
+    PlacementWatch,
+    Reservation,
+    Unsaved,
+    place_of,
+    trial_name,
+)
 from sweep_platform.execution.private import unstage
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
@@ -93,16 +99,22 @@ class TuneScheduler(Unsaved, FIFOScheduler):
 
         Those that wait for a wrong place are withdrawn, and silent workers ended.
         """
-        waiting = [one for one in tune_controller.get_live_trials() if one.status == Trial.PENDING]
-        for trial in waiting:
-            if self._scheduler.misplaced(trial.trial_id):
+        for trial in list(tune_controller.get_live_trials()):
+            if trial.status == Trial.PENDING and self._scheduler.misplaced(trial.trial_id):
                 unstage(tune_controller, trial)
                 tune_controller.stop_trial(trial)
+            elif trial.status == Trial.RUNNING:
+                self._tell_place(trial)
         for key in self._scheduler.silent():
             # By Ray's own hand, which also ends a process that is stopped or hears nothing.
             if worker := tune_controller.get_trial(key).temporary_state.ray_actor:
                 ray.kill(worker)
         return super().choose_trial_to_run(tune_controller)
+
+    def _tell_place(self, trial: Trial) -> None:
+        """Let the scheduler know where a trial runs, if Ray did not know that at its start."""
+        if self._scheduler.place(trial.trial_id) is None and (place := place_of(trial)):
+            self._scheduler.placed(trial.trial_id, place)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Take a report; the last one that Ray makes of itself holds none."""
@@ -134,6 +146,10 @@ class SessionStopper(Unsaved, Stopper):
         return self._scheduler.should_end()
 
 
+PENDING = 1_000
+"""Workers that may be in the making at once: the scheduler alone says how many jobs there are, and
+Ray would keep to the number that it began with when nodes join."""
+
 WORKER_LOST = Failure(reason="its worker was lost", fault=Fault.WORKER)
 """The loss of a worker that ended by itself, as far as anybody knows."""
 
@@ -161,17 +177,16 @@ def _lives(place: Place) -> bool:
 
 
 def run_trials(
-    scheduler: TrialScheduler, job: MakeJob, resources: ResourceSpec, slots: int, storage: Path
+    scheduler: TrialScheduler, job: MakeJob, resources: ResourceSpec, storage: Path
 ) -> None:
     """Let Ray Tune run what the scheduler starts, until it is exhausted or ends the session.
 
-    `job` makes what a worker is handed of a job, for which Ray reserves `resources`; `slots`
-    workers may be in the making at once. Ray's own files go to the folder `storage`, which is
-    removed at the end: nothing there is needed again.
+    `job` makes what a worker is handed of a job, for which Ray reserves `resources`. Ray's own
+    files go to the folder `storage`, which is removed at the end: nothing there is needed again.
 
     Raises `WorkersLost`: Ray gave up; the same call may be made again.
     """
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(PENDING)
     needs = resources.cpus, resources.gpus, resources.accelerator_type
     reservation, errors = Reservation(*needs), dict[str, object]()
     tuner = tune.Tuner(

@@ -117,7 +117,7 @@ def measure(rounds: int, seconds: float, port: str, place: Path) -> None:
     trainer = published(PuzzleDataset.open(prepare("arc-agi-1", ARC, place / "data")))
     stores: dict[str, CheckpointStore] = {
         "local folder": FolderCheckpoints(place / "local"),
-        "S3 on loopback": ObjectCheckpoints(open_objects(bucket(port)), scratch=place),
+        "S3 on loopback": ObjectCheckpoints(open_objects(bucket(port)), 2, print, place),
     }
     print(conditions("torch", "pyarrow", "moto"))
     weights = sum(weight.numel() for weight in trainer.model.parameters()) / 1e6

@@ -18,8 +18,9 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
 
 SCHEMES = ("file", "s3", "gs", "hdfs")
-TIMEOUT_SECONDS = 10.0
-"""Without a byte, after which a request to S3 is given up; it is made three times."""
+TIMEOUT_SECONDS, ATTEMPTS = 30.0, 2
+"""Without a byte, after which a request to S3 is given up, and how often it is made: a server may
+be silent for a while when it puts a large object together."""
 
 _BLOCK = 1 << 22
 _JSON_BYTES = 1 << 14
@@ -198,13 +199,14 @@ def _endpoint() -> str | None:
 
 
 def _s3(endpoint: str) -> Any:
-    from pyarrow.fs import S3FileSystem
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return S3FileSystem(
         endpoint_override=endpoint,
         region=region,
         request_timeout=TIMEOUT_SECONDS,
-        connect_timeout=TIMEOUT_SECONDS,
+        connect_timeout=TIMEOUT_SECONDS / 3,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
         allow_delayed_open=True,
     )

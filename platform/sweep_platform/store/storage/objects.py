@@ -143,8 +143,8 @@ class Objects:
             number = (error.errno if isinstance(error, OSError) else None) or errno.EIO
             place = f"{self.url.rstrip('/')}/{name}"
             # What pyarrow was doing, to which key, differs where the reason is the same.
-            reason = root_cause(error)
-            reason = reason.partition("': ")[2] or reason
+            known, _, told = str(error).partition("': ")
+            reason = root_cause(error if number != errno.EIO else ValueError(told or known))
             raise StorageError(number, reason, redact(place)) from error
 
 

@@ -14,12 +14,11 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.space import knobs as space
 from sweep_platform.space.check import check_space
 from sweep_platform.space.configuration import (
-    MOST_COUNTED,
     configured,
     inactive_knobs,
-    size,
     unused_knobs,
 )
+from sweep_platform.space.rules.counting import MOST_COUNTED, size
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.yaml_source import Source
 

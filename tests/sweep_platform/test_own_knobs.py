@@ -10,6 +10,7 @@ from hrm.config import ModelConfig
 from puzzle_datasets.common.options import plain
 from puzzle_datasets.common.records import MisfitError
 from sweep_platform.space import configuration, knobs
+from sweep_platform.space.rules.conditions import active
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.sections import require_knobs
 
@@ -22,7 +23,7 @@ def test_every_configuration_of_a_space_has_the_knobs_it_was_drawn_with(path: Pa
     points = itertools.chain(knobs.corners(spec, 0), knobs.corners(spec, 1))
     for point in points:
         found = configuration.configured(spec, SHAPE, point)
-        require_knobs(point, plain(found.model), plain(found.training))
+        require_knobs(active(spec, point), plain(found.model), plain(found.training))
 
 
 def test_a_knob_of_no_use_may_have_any_value_but_an_impossible_one() -> None:

@@ -16,7 +16,7 @@ from sweep_platform.plan import plan
 from sweep_platform.plan.calibration import THREADS, seconds_per_step
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.space import knobs as space
-from sweep_platform.space.configuration import Size
+from sweep_platform.space.rules.counting import Size
 from sweep_platform.space.space_file import SpaceFile
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)

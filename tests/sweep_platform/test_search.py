@@ -33,7 +33,7 @@ from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import RungLedger
 from sweep_platform.search.search import open_search
 from sweep_platform.search.studies.latest import Latest
-from sweep_platform.space.configuration import size
+from sweep_platform.space.rules.counting import size
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision

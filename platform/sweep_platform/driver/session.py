@@ -36,7 +36,7 @@ from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
-from sweep_platform.space.configuration import size
+from sweep_platform.space.rules.counting import size
 from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import TrialJob

@@ -8,9 +8,9 @@ from puzzle_datasets.common.memory import memory
 from puzzle_datasets.common.text import byte_size, counted
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.plan import Plan
-from sweep_platform.space import knobs
 from sweep_platform.space.configuration import configured
 from sweep_platform.space.knobs import Shape
+from sweep_platform.space.rules.feasible import examples
 from sweep_platform.spec.schema import SweepSpec
 
 
@@ -23,7 +23,9 @@ def require_room(spec: SweepSpec, shape: Shape) -> None:
     if spec.resources.gpus:
         return
     least = replace(shape, num_puzzle_identifiers=1)
-    points = [configured(spec, least, point) for point in knobs.corners(spec, 0)]
+    points = [configured(spec, least, point) for point in examples(spec, least, 0)]
+    if not points:
+        return
     together = spec.resources.together
     smallest = min(points, key=lambda one: training_memory(one.model, one.training, together))
     try:

@@ -15,14 +15,18 @@ from sweep_platform.plan.jobs import PlannedJobs, planned_jobs
 from sweep_platform.space import knobs as space
 from sweep_platform.space.configuration import (
     Configuration,
-    Size,
     configured,
     ignored_settings,
     inactive_knobs,
-    size,
 )
 from sweep_platform.space.design import nuisance_points, planned_points
+from sweep_platform.space.expressions.parsing import parse_statement
+from sweep_platform.space.expressions.tree import names
 from sweep_platform.space.knobs import Parameters, Shape
+from sweep_platform.space.rules.conditions import active
+from sweep_platform.space.rules.constraints import device_memory
+from sweep_platform.space.rules.counting import Size, size
+from sweep_platform.space.rules.feasible import examples
 from sweep_platform.spec.schema import SweepSpec
 
 HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
@@ -94,10 +98,11 @@ def _example(spec: SweepSpec, shape: Shape, share: float) -> tuple[Parameters, C
     Of a design, the configuration at this share of their order by cost.
     """
     design = planned_points(spec)
-    candidates = space.corners(spec, share)
-    if design is not None:
-        candidates = ({**point, **nuisance_points(spec)[0]} for point in design)
-    points = [(point, configured(spec, shape, point)) for point in candidates]
+    if design is None:
+        candidates = examples(spec, shape, share)
+    else:
+        candidates = [{**point, **nuisance_points(spec)[0]} for point in design]
+    points = [(active(spec, one), configured(spec, shape, one)) for one in candidates]
     points.sort(key=lambda example: _cost(example[1]))
     return points[round(share * (len(points) - 1))]
 
@@ -169,6 +174,10 @@ def warnings(plan: Plan) -> list[str]:
         f"{name} changes nothing: no model of this space has a use for it"
         for name in ignored_settings(plan.spec)
     ]
+    if math.isinf(device_memory(plan.spec.resources)) and any(
+        "device" in names(parse_statement(one)) for one in plan.spec.constraints
+    ):
+        said.append("no GPU is seen here, so that constraints of `device` exclude nothing")
     for trial in plan.trials:
         where, steps = f"the {trial.label} configuration", trial.costs["total_steps"]
         if trial.warmup_steps >= steps:

@@ -14,7 +14,18 @@ from sweep_platform.search.stages.tuning import Point, point_of
 from sweep_platform.search.studies.study import Study
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
-from sweep_platform.space.knobs import Parameters, Shape, as_written, nearest_first, size
+from sweep_platform.space.knobs import (
+    Parameters,
+    Shape,
+    as_written,
+    at_share,
+    nearest_first,
+    size,
+)
+from sweep_platform.space.rules.conditions import active
+from sweep_platform.space.rules.constraints import is_feasible, violations
+from sweep_platform.space.rules.feasible import MOST_LISTED as MOST_NEAR
+from sweep_platform.space.rules.feasible import feasible_points
 from sweep_platform.spec.schema import SearchSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialFolder, TrialRecord
@@ -51,11 +62,24 @@ class TrialFactory:
 
     def signature(self, parameters: Parameters) -> str:
         """Hash of all that changes the result of a point but the seed."""
-        return configured(self._spec, self._shape, parameters).signature(self._fingerprint)
+        point = as_written(self._spec, parameters)
+        return configured(self._spec, self._shape, point).signature(self._fingerprint)
+
+    def allows(self, point: Parameters) -> bool:
+        """Whether a point, as it was drawn, breaks no constraint and can be built."""
+        return is_feasible(self._spec, self._shape, as_written(self._spec, point))
+
+    def violations(self, point: Parameters) -> dict[str, float]:
+        """How far a point, as it was drawn, is from each constraint."""
+        return violations(self._spec, self._shape, as_written(self._spec, point))
+
+    def random_points(self, seed: int) -> Iterator[Parameters]:
+        """Feasible points without nuisance values, as many as are found among random ones."""
+        return feasible_points(self._spec.scientific, self._shape, seed)
 
     def record(self, study_number: int, drawn: Mapping[str, Any]) -> TrialRecord:
         """The record of a point as it was drawn, numbered as the next trial."""
-        parameters = as_written(self._spec, drawn)
+        parameters = active(self._spec, as_written(self._spec, drawn))
         configuration = configured(self._spec, self._shape, parameters)
         model, training = configuration.model, configuration.training
         return TrialRecord(
@@ -72,6 +96,9 @@ class TrialFactory:
 
     def create(self, trial: optuna.Trial, record: TrialRecord) -> TrialFolder:
         """Write a trial to the study and then to the folder."""
+        for constraint, value in self.violations(record.parameters).items():
+            if constraint not in trial.constraints:
+                trial.set_constraint(constraint, value)
         trial.set_user_attr("signature", record.signature)
         created = self._folder.trial(record.number, record.signature)
         created.create(record)
@@ -138,10 +165,12 @@ class Proposer:
         return [self._factory.create(*found) for one in knobs if (found := self._at(one))]
 
     def _at(self, point: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:
-        """This very point; None where it has been tried."""
+        """This very point; None where it has been tried, or is not feasible."""
+        if not self._factory.allows(point):
+            return None
         if self._factory.signature(point) in self._factory.signatures:
             return None
-        return self._ask(self._spec.search, point)
+        return self._recorded(self._ask(self._spec.search, point))
 
     def _given_next(self) -> tuple[optuna.Trial, TrialRecord] | None:
         """The next point that the spec gives, None after the last."""
@@ -155,26 +184,42 @@ class Proposer:
         while len(since := self._study.drawn(newest)) < (MOST_DRAWS if endless else DRAWS):
             insists = len(since) >= DRAWS
             search = SearchSpec(sampler="random") if insists else self._spec.search
-            drawn = self._ask(search, self._nuisance[0])
-            if drawn[1].signature not in self._factory.signatures:
-                return drawn
-            drawn[0].set_user_attr("duplicate", True)
-            reason = "no trial: the configuration had been drawn before"
-            self._study.tell(drawn[0].number, optuna.trial.TrialState.FAIL, reason=reason)
-        return None if endless else self._take_untried(since[-1].params)
+            trial = self._ask(search, self._nuisance[0])
+            if not self._factory.allows(trial.params):
+                self._study.reject(trial, self._factory.violations(trial.params))
+            elif self._factory.signature(trial.params) not in self._factory.signatures:
+                return self._recorded(trial)
+            else:
+                trial.set_user_attr("duplicate", True)
+                reason = "no trial: the configuration had been drawn before"
+                self._study.tell(trial.number, optuna.trial.TrialState.FAIL, reason=reason)
+            if self._spec.constraints and insists:
+                break
+        near = None if endless else self._take_untried(since[-1].params)
+        return near or self._take_random()
 
     def _take_untried(self, drawn: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:
         """The untried configuration that shares most knobs with `drawn`; None if all are tried."""
         spec = self._spec.scientific
         near = {name: value for name, value in drawn.items() if name in spec.space}
-        points = nearest_first(spec, as_written(spec, near))
+        points = islice(nearest_first(spec, at_share(spec, 0) | as_written(spec, near)), MOST_NEAR)
         every = ({**point, **self._nuisance[0]} for point in points)
         return next(filter(None, map(self._at, every)), None)
 
-    def _ask(self, search: SearchSpec, fixed: Parameters) -> tuple[optuna.Trial, TrialRecord]:
+    def _take_random(self) -> tuple[optuna.Trial, TrialRecord] | None:
+        """An untried random point of a space that is constrained, and too large to be listed."""
+        if not self._spec.constraints or size(self._spec.scientific) <= MOST_NEAR:
+            return None
+        points = self._factory.random_points(derived_seed(self._spec.seed, self._study.draws))
+        every = ({**point, **self._nuisance[0]} for point in points)
+        return next(filter(None, map(self._at, every)), None)
+
+    def _recorded(self, trial: optuna.Trial) -> tuple[optuna.Trial, TrialRecord]:
+        return trial, self._factory.record(trial.number, trial.params)
+
+    def _ask(self, search: SearchSpec, fixed: Parameters) -> optuna.Trial:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
         others = sampler(search, derived_seed(self._spec.seed, self._study.draws))
         known = self._known_at(len(self._factory.points))
         hidden = {one.study_number for one in self._of_points(known, None)}
-        trial = self._study.ask(fixing(fixed, others) if fixed else others, hidden)
-        return trial, self._factory.record(trial.number, trial.params)
+        return self._study.ask(fixing(fixed, others) if fixed else others, hidden)

@@ -33,6 +33,9 @@ def recover(
     for trial in study.trials():
         if trial.state is not optuna.trial.TrialState.RUNNING:
             continue
+        if trial.number not in folders and _breaks_a_rule(trial, study, factory):
+            study.reject(study.reopen(trial), factory.violations(trial.params))
+            continue
         found = folders.get(trial.number) or _recreate(trial, study, factory)
         outcome = None if found is None else found.outcome()
         if found is None:
@@ -140,6 +143,11 @@ def _refuse_lost(folder: SweepFolder, folders: dict[int, TrialFolder], study: St
             problem = f"lacks a trial that ended, number {trial.number} of its study"
             remedy = f"put its folder back, whose name ends in -{signature[:10]}"
             raise InputError.of(folder.root / "trials", problem, remedy)
+
+
+def _breaks_a_rule(trial: optuna.trial.FrozenTrial, study: Study, factory: TrialFactory) -> bool:
+    """Whether a draw is complete and infeasible."""
+    return study.is_drawn(trial) and not factory.allows(trial.params)
 
 
 def _recreate(

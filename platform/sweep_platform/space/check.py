@@ -14,6 +14,10 @@ from sweep_platform.space import knobs
 from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import HEAD_DIM
+from sweep_platform.space.rules.checks import check_rules
+from sweep_platform.space.rules.conditions import meeting
+from sweep_platform.space.rules.constraints import broken
+from sweep_platform.space.rules.feasible import EXAMPLES, points, require_feasible
 from sweep_platform.spec.metrics import OBJECTIVES, OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
 from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
@@ -46,6 +50,8 @@ def check_space(spec: SweepSpec, source: Source) -> None:
         for path, value in _written(knob):
             _check_kind(source, ("space", name, *path), name, value)
     _check_given_once(spec, source)
+    check_rules(spec, source)
+    require_feasible(spec, None, source)
     _check_objectives(spec, source)
     _check_nuisance(spec, source)
     _check_base(spec, source)
@@ -92,7 +98,8 @@ def _check_given_once(spec: SweepSpec, source: Source) -> None:
     for section in _SECTIONS:
         for name in getattr(spec, section):
             rivals = {name, "num_heads"} if name == HEAD_DIM else {name}
-            for rival in rivals & spec.space.keys():
+            searched = {knob for knob, one in spec.space.items() if not one.when}
+            for rival in rivals & searched:
                 raise InputError.of(
                     f"{section}.{name}",
                     f"is fixed and `space.{rival}` is searched",
@@ -210,8 +217,10 @@ def _check_votes(spec: SweepSpec, source: Source) -> None:
 
 
 def _check_configurations(spec: SweepSpec, source: Source) -> None:
-    for parameters in itertools.chain(_extremes(spec), _batch_sizes(spec)):
+    for parameters in itertools.chain(_extremes(spec), _batch_sizes(spec), _examples(spec)):
         try:
+            if broken(spec, None, parameters):
+                continue
             knobs.model_config(spec, ANY_SHAPE, parameters)
             require_divisible(knobs.training_config(spec, parameters), spec.resources.together)
         except ConfigError as error:
@@ -252,7 +261,7 @@ def _extremes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
     for name, knob in spec.space.items():
         ends = knob.choices if isinstance(knob, Choices) else (first[name], last[name])
         for value in ends:
-            yield {**first, name: value}
+            yield {**first, **meeting(spec, name), name: value}
     for group in COUPLED:
         coupled = [name for name in group if name in spec.space]
         for row in itertools.product(*(knobs.values(spec.space[name]) or () for name in coupled)):
@@ -266,10 +275,17 @@ def _batch_sizes(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
             yield {**knobs.at_share(spec, 0), "batch_size": size}
 
 
+def _examples(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
+    """Points that stand for a space of which constraints may exclude the ends."""
+    if spec.constraints or spec.derive:
+        kept = (one for one in points(spec) if not broken(spec, None, one))
+        yield from itertools.islice(kept, EXAMPLES)
+
+
 def _culprit(spec: SweepSpec, error: ConfigError) -> KeyPath:
     """The setting at fault, or one that takes part in the fault, where the space names it."""
     for name in filter(None, (error.field, *error.also)):
-        for section in ("space", *_SECTIONS):
+        for section in ("space", "derive", *_SECTIONS):
             if name in getattr(spec, section):
                 return (section, name)
     return ("space",)

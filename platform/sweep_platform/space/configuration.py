@@ -7,16 +7,15 @@ N alone are one configuration, which is run once and counted once.
 import hashlib
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hrm.canonical import canonical
-from hrm.config import ModelConfig, TrainingConfig, ema_decay
+from hrm.config import ConfigError, ModelConfig, TrainingConfig, ema_decay
 from sweep_platform.space import knobs as space
 from sweep_platform.space.knobs import Parameters, Shape
+from sweep_platform.space.rules.conditions import meeting
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec
-
-MOST_COUNTED = 2_000
-"""Points up to which configurations are counted one by one, which takes a tenth of a second."""
 
 ANY_SHAPE = Shape(vocab_size=2, seq_len=2**24, num_puzzle_identifiers=1)
 """Stands for puzzles that are not known yet.
@@ -52,17 +51,23 @@ def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configu
 
 
 def inactive_knobs(spec: SweepSpec, shape: Shape, parameters: Parameters) -> tuple[str, ...]:
-    """Knobs that this point's model has no use for: other values come to the same."""
+    """Knobs of this point that its model has no use for: other values come to the same."""
     own = configured(spec, shape, parameters).canonical
     return tuple(
         name
         for name, knob in spec.space.items()
-        if (others := [value for value in _extremes(knob) if value != parameters[name]])
-        and all(
-            configured(spec, shape, {**parameters, name: value}).canonical == own
-            for value in others
-        )
+        if name in parameters
+        and (others := [value for value in _extremes(knob) if value != parameters[name]])
+        and all(_canonical(spec, shape, {**parameters, name: value}) == own for value in others)
     )
+
+
+def _canonical(spec: SweepSpec, shape: Shape, parameters: Parameters) -> str | None:
+    """The canonical form of a point; None where it can't be built, as a rule may exclude it."""
+    try:
+        return configured(spec, shape, parameters).canonical
+    except ConfigError:
+        return None
 
 
 def _extremes(knob: Knob) -> list[Scalar]:
@@ -74,13 +79,20 @@ def _extremes(knob: Knob) -> list[Scalar]:
 
 def unused_knobs(spec: SweepSpec) -> set[str]:
     """Knobs that no model of the space has a use for, whatever the puzzles."""
-    points = itertools.chain(space.corners(spec, 0), space.corners(spec, 1))
     useless = set(spec.space)
-    for point in points:
-        useless &= set(inactive_knobs(spec, ANY_SHAPE, point))
+    for point in _ends(spec):
+        if _canonical(spec, ANY_SHAPE, point) is not None:
+            useless &= set(inactive_knobs(spec, ANY_SHAPE, point))
         if not useless:
             break
     return useless
+
+
+def _ends(spec: SweepSpec) -> Iterator[dict[str, Scalar]]:
+    """The corners of a space, and the same where each knob with a condition is drawn."""
+    for corner in itertools.chain(space.corners(spec, 0), space.corners(spec, 1)):
+        yield corner
+        yield from ({**corner, **meeting(spec, k)} for k, knob in spec.space.items() if knob.when)
 
 
 def ignored_settings(spec: SweepSpec) -> list[str]:
@@ -89,29 +101,11 @@ def ignored_settings(spec: SweepSpec) -> list[str]:
     They are told by the policy of single runs, `ModelConfig.ignored`; those refuse them, while a
     space may be written for models of several kinds.
     """
-    points = itertools.chain(space.corners(spec, 0), space.corners(spec, 1))
+    points = [one for one in _ends(spec) if _canonical(spec, ANY_SHAPE, one) is not None]
     models = [space.model_config(spec, ANY_SHAPE, point) for point in points]
     return [
         f"{section}.{name}"
         for section, fixed in (("model", spec.model), ("training", spec.training))
         for name in fixed
-        if all(name in model.ignored(fixed) for model in models)
+        if models and all(name in model.ignored(fixed) for model in models)
     ]
-
-
-@dataclass(frozen=True)
-class Size:
-    """Number of configurations of a space; if not `exact`, at most so many. May be infinite."""
-
-    count: float
-    exact: bool
-
-
-def size(spec: SweepSpec, shape: Shape) -> Size:
-    """The size of a space, counting configurations that come to the same once."""
-    points = space.size(spec)
-    if points > MOST_COUNTED:
-        return Size(points, exact=False)
-    every = space.nearest_first(spec, space.at_share(spec, 0))
-    distinct = {configured(spec, shape, point).canonical for point in every}
-    return Size(len(distinct), exact=True)

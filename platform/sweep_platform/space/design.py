@@ -3,9 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
 
-from hrm.config import ModelConfig, TrainingConfig
 from puzzle_datasets.common.text import shown, suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.knobs import (
@@ -21,15 +19,9 @@ from sweep_platform.spec.schema import (
     Scalar,
     SweepSpec,
 )
-from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.spec.settings import DEFAULTS, MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.yaml_source import Source, dotted
 
-_DEFAULTS = {
-    item.name: item.default
-    for config in (ModelConfig, TrainingConfig)
-    for item in fields(config)
-    if item.default is not MISSING
-}
 _SETTINGS = (*MODEL_SETTINGS, HEAD_DIM, *TRAINING_SETTINGS)
 
 
@@ -85,7 +77,7 @@ def _base_value(spec: SweepSpec, ablation: AblationSpec, name: str) -> Scalar:
     for given in (ablation.base, spec.model, spec.training):
         if name in given:
             return given[name]
-    default: Scalar = _DEFAULTS.get(name)
+    default: Scalar = DEFAULTS.get(name)
     return default
 
 

@@ -35,7 +35,10 @@ def space_schema() -> Schema:
     training = _settings(TrainingConfig, TRAINING_SETTINGS)
     top["model"] = _section(top["model"], model)
     top["training"] = _section(top["training"], training)
-    knobs = {name: _knob(one) for name, one in {**model, **training}.items() if name != HEAD_DIM}
+    when = schema["$defs"]["Range"]["properties"]["when"]
+    knobs = {
+        name: _knob(one, when) for name, one in {**model, **training}.items() if name != HEAD_DIM
+    }
     top["space"] = {**_section(top["space"], knobs), "minProperties": 1}
     top["objectives"]["items"] = {"enum": list(OBJECTIVES)}
     top["dataset"] = _dataset(top["dataset"])
@@ -109,7 +112,7 @@ def _values(item: Field[Any], hint: Any) -> Schema:
     return ways[0] if len(ways) == 1 else {"anyOf": ways}
 
 
-def _knob(setting: Schema) -> Schema:
+def _knob(setting: Schema, when: Schema) -> Schema:
     """A searched setting: a list of its values, or a range of its numbers."""
     listed = {"type": "array", "minItems": 1, "maxItems": MOST_LISTED}
     value = {k: v for k, v in setting.items() if k not in ("description", "default")}
@@ -118,7 +121,7 @@ def _knob(setting: Schema) -> Schema:
         "oneOf": [
             {
                 "type": "object",
-                "properties": {"choices": {**listed, "items": value}},
+                "properties": {"choices": {**listed, "items": value}, "when": when},
                 "required": ["choices"],
                 "additionalProperties": False,
             },

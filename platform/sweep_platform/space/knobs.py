@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from hrm.config import ModelConfig, TrainingConfig, heads_of_width
+from sweep_platform.space.rules.conditions import active, fixed_settings
+from sweep_platform.space.rules.derived import with_derived
 from sweep_platform.spec.schema import Choices, Knob, Range, Scalar, SweepSpec
 from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 
@@ -141,13 +143,21 @@ def _as_written(knob: Knob, drawn: Scalar) -> Scalar:
     return drawn
 
 
+def settings_at(spec: SweepSpec, parameters: Parameters) -> dict[str, Scalar]:
+    """Every setting of model and training at a point: drawn, fixed, derived, or as published.
+
+    Raises `ConfigError`: a derived one can't be computed, or heads do not divide the width.
+    """
+    settings = {**fixed_settings(spec), **active(spec, parameters)}
+    head_dim = settings.get(HEAD_DIM)
+    if head_dim is not None:
+        settings["num_heads"] = heads_of_width(head_dim, settings["hidden_size"])  # type: ignore[arg-type]
+    return with_derived(spec, settings)
+
+
 def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> ModelConfig:
     """The model of one configuration. Raises `ConfigError`: the settings do not go together."""
-    settings: dict[str, Any] = {**spec.model, **_of(parameters, MODEL_SETTINGS)}
-    head_dim = settings.pop(HEAD_DIM, None)
-    if head_dim is not None:
-        hidden_size = settings.get("hidden_size", ModelConfig.hidden_size)
-        settings["num_heads"] = heads_of_width(head_dim, hidden_size)
+    settings: dict[str, Any] = _of(settings_at(spec, parameters), MODEL_SETTINGS)
     return ModelConfig(**asdict(shape), **settings)
 
 
@@ -156,7 +166,7 @@ def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
 
     Raises `ConfigError`: the settings do not go together.
     """
-    settings: dict[str, Any] = {**spec.training, **_of(parameters, TRAINING_SETTINGS)}
+    settings: dict[str, Any] = _of(settings_at(spec, parameters), TRAINING_SETTINGS)
     puzzles = None if spec.evaluation.puzzles == "all" else spec.evaluation.puzzles
     return TrainingConfig(
         training_flops=spec.budget.flops_per_trial,

@@ -13,8 +13,9 @@ from sweep_platform.common.databases import anchored
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import in_short
 from sweep_platform.space.check import check_knob, check_space
-from sweep_platform.space.dataset import resolved_dataset
+from sweep_platform.space.dataset import planned_shape, resolved_dataset
 from sweep_platform.space.design import laid_out
+from sweep_platform.space.rules.feasible import require_feasible
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import (
     DEEPEST,
@@ -127,6 +128,7 @@ class SpaceFile:
         storage = spec.search.storage
         here = spec.search.model_copy(update={"storage": storage and anchored(storage)})
         dataset = resolved_dataset(spec.dataset, source)
+        require_feasible(spec, planned_shape(dataset), source)
         kept = spec.storage and spec.storage.model_copy(update={"url": absolute(spec.storage.url)})
         return spec.model_copy(update={"dataset": dataset, "search": here, "storage": kept})
 

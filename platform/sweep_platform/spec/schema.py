@@ -68,7 +68,22 @@ class _Frozen(BaseModel):
     )
 
 
-class Choices(_Frozen):
+def _one_or_more(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) else (given,)
+
+
+Admitted = Annotated[
+    Changes, BeforeValidator(_one_or_more, json_schema_input_type=Scalar | Changes)
+]
+
+
+class _Conditional(_Frozen):
+    when: dict[str, Admitted] = {}
+    """values of other settings, one or a list, with which the knob is drawn; with others it has
+    its fixed or published value"""
+
+
+class Choices(_Conditional):
     """A knob that takes one of the listed values."""
 
     choices: Changes
@@ -80,7 +95,7 @@ class Choices(_Frozen):
         return self
 
 
-class Range(_Frozen):
+class Range(_Conditional):
     """A knob that takes any number from low to high; whole numbers if both ends are whole.
 
     `step` keeps to low, low + step, …; `log` spreads the draws evenly over magnitudes.
@@ -316,6 +331,10 @@ class SweepSpec(_Frozen):
     """the puzzles"""
     space: dict[str, Knob] = {}
     """the knobs: settings of model and training that are searched"""
+    constraints: Annotated[tuple[str, ...], Listed] = ()
+    """what holds in every configuration, such as "N * T <= 32" or "parameters <= 30e6" """
+    derive: dict[str, str] = {}
+    """settings that follow from others, such as num_heads: hidden_size / 64"""
     nuisance: Annotated[tuple[str, ...], Listed] = ()
     """knobs that are tuned away: other knobs are compared at the best of their values"""
     tuning: TuningSpec = TuningSpec()

@@ -1,6 +1,6 @@
 """Names of the settings that a space may fix or search; they are fields of `hrm.config`."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 from hrm.config import DATASET_FIELDS, ModelConfig, TrainingConfig
 
@@ -10,3 +10,10 @@ _GIVEN_BY_SPEC = {
 }
 MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in DATASET_FIELDS)
 TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)
+DEFAULTS = {
+    item.name: item.default
+    for config in (ModelConfig, TrainingConfig)
+    for item in fields(config)
+    if item.name in (*MODEL_SETTINGS, *TRAINING_SETTINGS) and item.default is not MISSING
+}
+"""Their values where nothing is given: those that were published."""

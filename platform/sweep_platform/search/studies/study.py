@@ -17,6 +17,7 @@ from sweep_platform.search.samplers import distribution, fixing
 from sweep_platform.search.studies import dashboard
 from sweep_platform.search.studies.latest import Latest
 from sweep_platform.search.studies.patience import PatientStorage
+from sweep_platform.space.rules.conditions import in_order, lacking
 from sweep_platform.spec.schema import Scalar, SweepSpec
 
 
@@ -31,8 +32,9 @@ class Study:
     ) -> None:
         self._study, self._storage = study, storage
         self._seen = Latest(study)
+        self._spec = spec
         self._distributions: Mapping[str, BaseDistribution] = {
-            name: distribution(knob) for name, knob in spec.space.items()
+            name: distribution(spec.space[name]) for name in in_order(spec)
         }
         trials = self.trials()
         self._count = len(trials)
@@ -54,12 +56,18 @@ class Study:
 
     def is_drawn(self, trial: FrozenTrial) -> bool:
         """Whether every knob of a trial was drawn."""
-        return trial.params.keys() == self._distributions.keys()
+        return not lacking(self._spec, trial.params)
 
     def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
-        """A new trial with every knob drawn; what came of the `hidden` ones does not count."""
+        """A new trial with every knob drawn whose condition is met.
+
+        What came of the `hidden` ones does not count.
+        """
         self._seen.sampler, self._seen.hidden = sampler, hidden
-        trial = self._seen.ask(dict(self._distributions))
+        trial = self._seen.ask()
+        for name, one in self._distributions.items():
+            if name in lacking(self._spec, trial.params):
+                trial._suggest(name, one)
         self._count, self.draws = trial.number + 1, self.draws + 1
         return trial
 
@@ -85,9 +93,23 @@ class Study:
         trial = self.ask(fixing(parameters, RandomSampler(seed=0)))
         if rungs := _without(without, self.attribute(before, "rungs", {})):
             trial.set_user_attr("rungs", rungs)
+        self.weigh(trial, self._stored(before).constraints)
         trial.set_user_attr("signature", signature)
         self._seen.superseded.add(before)
         return trial.number
+
+    def weigh(self, trial: optuna.Trial, violations: Mapping[str, float]) -> None:
+        """Tell how far a trial is from each constraint, which samplers learn from."""
+        for constraint, value in violations.items():
+            if constraint not in trial.constraints:
+                trial.set_constraint(constraint, value)
+
+    def reject(self, trial: optuna.Trial, violations: Mapping[str, float]) -> None:
+        """End a draw that breaks a constraint, before it costs anything."""
+        self.weigh(trial, violations)
+        broken = [constraint for constraint, value in violations.items() if value > 0]
+        reason = f"no trial: it breaks {broken[0]}" if broken else "no trial: it can't be built"
+        self.tell(trial.number, optuna.trial.TrialState.PRUNED, reason=reason)
 
     def reopen(self, stored: FrozenTrial) -> optuna.Trial:
         """A running trial to write to."""

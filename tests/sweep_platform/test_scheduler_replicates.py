@@ -245,7 +245,7 @@ def test_a_lost_replicate_goes_on_and_the_others_do_not_hear_of_it(drive) -> Non
     driver = drive(capacity=2, replicates=2)
     started(driver, "ab")
     driver.lose("a", LOST)
-    note = "trial 0 replicate 0 begins anew: its worker was lost"
+    note = "trial 0 replicate 0 goes on: its worker was lost"
     assert driver.display.events[-1] == ("note", note)
     driver.finish("b", 0.5)
     assert driver.states() == [None]

@@ -111,7 +111,6 @@ class SweepSession:
             losses=losses,
             silence=self._silence(),
             needs=self._needs(),
-            kept=self._kept,
             look=self._look,
         )
         display.load = lambda: load(
@@ -253,12 +252,6 @@ class SweepSession:
             key=job.trial.root.name,
             channel=self._channel.name,
         )
-
-    def _kept(self, job: Job) -> bool:
-        """Whether there is a checkpoint of a job."""
-        if self._storage is not None:
-            return self._storage.keeps(job.key)
-        return job.folder.checkpoint.exists()
 
     def _look(self) -> str | None:
         """Mirror the folder, if it is time; why the session has to end, if it has."""

@@ -11,7 +11,6 @@ from sweep_platform.driver.request import Puzzles, ResolvedSweep
 from sweep_platform.space.puzzle_cache import PuzzleSource, put_set, puzzles_place
 from sweep_platform.spec.schema import NAME, StorageSpec
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.storage.checkpoints import POINTER
 from sweep_platform.store.storage.mirror import Mirror
 from sweep_platform.store.storage.mirrored import require_newest
 from sweep_platform.store.storage.objects import Objects, StorageError
@@ -46,13 +45,6 @@ class SweepStorage:
     def checkpoints(self) -> str:
         """The URL below which workers keep checkpoints."""
         return checkpoints_in(self._url, self._name)
-
-    def keeps(self, key: str) -> bool:
-        """Whether there is a checkpoint under a job's key, as far as can be told now."""
-        try:
-            return self.objects.below(f"checkpoints/{key}").has(POINTER)
-        except StorageError:
-            return False
 
     def begin(self, sweep: str, puzzles: Puzzles, tell: Callable[[str], object]) -> None:
         """Have the puzzles there, own the folder, and mirror the sweep's if that is asked for.

@@ -39,8 +39,8 @@ class TrialScheduler:
     `capacity` says how many jobs may run at the same time, which may change; `send` lets the
     worker of a job, by its key, know of a decision; `losses` keeps account of work that broke off,
     and `silence` finds jobs that show no sign of life; `needs` are a job's resources in words,
-    `kept` tells whether there is a checkpoint of a job; `look` is called ever so often, between
-    two records, and what it returns is why the session has to end.
+    `look` is called ever so often, between two records, and what it returns is why the session has
+    to end.
     `interrupted` tells whether a person or the system wants the session to end, `cut_short`
     whether trials ended for want of time.
     """
@@ -56,13 +56,12 @@ class TrialScheduler:
         losses: Losses | None = None,
         silence: Silence | None = None,
         needs: str = "its resources",
-        kept: Callable[[Job], bool] = lambda job: job.folder.checkpoint.exists(),
         look: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.interrupted = self.cut_short = False
         self._losses = losses or Losses(say=display.note)
         self._silence = silence or Silence()
-        self._needs, self._kept, self._look = needs, kept, look
+        self._needs, self._look = needs, look
         self._clock = self._losses.clock
         self._stirred = self._clock()
         self._search, self._budget, self._display = search, budget, display
@@ -374,8 +373,7 @@ class TrialScheduler:
     def _requeue(self, live: Live, reason: str, rest: float = 0.0) -> None:
         """Let a job go on when its turn comes, after a rest of so many seconds."""
         when = " at the next --resume" if self.ending else ""
-        how = "goes on from its checkpoint" if self._kept(live.job) else "begins anew"
-        self._display.note(f"{live.job.words} {how}{when}: {reason}")
+        self._display.note(f"{live.job.words} goes on{when}: {reason}")
         if rest and not self.ending:
             self._resting.add(live.job, rest)
         else:

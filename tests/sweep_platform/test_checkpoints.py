@@ -26,19 +26,29 @@ class CheckpointStoreConformance:
             assert not path.exists()
 
     def test_the_newest_that_was_published_is_found(self, reopen: Reopen) -> None:
-        for content in (b"old", b"new"):
+        for step, content in enumerate((b"old", b"new")):
             store = reopen()
             with store.hold("a") as path:
                 path.write_bytes(content)
-                store.publish("a")
+                store.publish("a", step)
         with reopen().hold("a") as path:
             assert path.read_bytes() == b"new"
+
+    def test_one_that_begins_anew_is_followed(self, reopen: Reopen) -> None:
+        """A checkpoint that its training refuses is found by no other holder again."""
+        for step, content in ((8, b"refused"), (3, b"anew")):
+            store = reopen()
+            with store.hold("a") as path:
+                path.write_bytes(content)
+                store.publish("a", step)
+        with reopen().hold("a") as path:
+            assert path.read_bytes() == b"anew"
 
     def test_keys_are_apart(self, reopen: Reopen) -> None:
         store = reopen()
         with store.hold("a") as path:
             path.write_bytes(b"a")
-            store.publish("a")
+            store.publish("a", 1)
         with store.hold("b") as path:
             assert not path.exists()
 
@@ -62,14 +72,14 @@ class CheckpointStoreConformance:
         store = reopen()
         with store.hold("a") as path:
             path.write_bytes(b"new")
-            store.publish("a")
+            store.publish("a", 1)
             assert store.stored("a", 60)
 
     def test_a_worker_that_breaks_leaves_what_was_stored(self, reopen: Reopen) -> None:
         store = reopen()
         with suppress(ZeroDivisionError), store.hold("a") as path:
             path.write_bytes(b"new")
-            store.publish("a")
+            store.publish("a", 1)
             assert store.stored("a", 60)
             raise ZeroDivisionError
         with reopen().hold("a") as path:

@@ -88,7 +88,7 @@ def stored(swept: SweepFolder, s3: str, tmp_path: Path) -> SweepFolder:
         key = f"{trial.root.name}/{first(trial).label}"
         with store.hold(key) as path:
             shutil.move(first(trial).checkpoint, path)
-            store.publish(key)
+            store.publish(key, 1)
     return swept
 
 

@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +125,10 @@ def train(
                 heard += [] if heard else _shortfall(trainer)
                 session, answers = session_record(trainer), tuple(trainer.answers)
                 yield report(*trainer.measurements, session=session, answers=answers)
-                publish = partial(store.publish, _key(job))
+
+                def publish() -> None:
+                    store.publish(_key(job), trainer.step)
+
                 for _ in trainer.run(checkpoint, stop=stop, saved=publish):
                     last = trainer.measurements[-1]
                     answers = tuple(trainer.answers[-1:]) if last.progress.curve else ()

@@ -26,8 +26,12 @@ class CheckpointStore(Protocol):
         whole or not at all. Leaving waits until what was published is stored, unless by an error.
         """
 
-    def publish(self, key: str) -> None:
-        """Make the checkpoint at the held path the newest, soon."""
+    def publish(self, key: str, step: int) -> None:
+        """Let the checkpoint at the held path, of a training step, be kept soon.
+
+        The one of the highest step is the newest; a holder that publishes no further than what
+        it found had no use for that.
+        """
 
     def stored(self, key: str, seconds: float) -> bool:
         """Wait so long at most; whether what was published under a held key is stored."""
@@ -47,7 +51,7 @@ class FolderCheckpoints:
         with exclusive(folder / "lock", wait=True):
             yield folder / "checkpoint.pt"
 
-    def publish(self, key: str) -> None:
+    def publish(self, key: str, step: int) -> None:
         """Do nothing: what stands at the path is the newest."""
 
     def stored(self, key: str, seconds: float) -> bool:

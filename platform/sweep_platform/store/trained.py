@@ -80,7 +80,8 @@ def _at_hand(sweep: SweepRecord, trial: TrialFolder, folder: ReplicateFolder) ->
         return folder.checkpoint.is_file()
     objects = open_objects(checkpoints_in(storage.url, sweep.name))
     before = folder.root.stat()
-    fetched = fetch_newest(objects, f"{trial.root.name}/{folder.label}", folder.checkpoint)
+    key = f"{trial.root.name}/{folder.label}"
+    fetched = fetch_newest(objects, key, folder.checkpoint) is not None
     for path in (folder.checkpoint, folder.root) if fetched else ():
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return fetched

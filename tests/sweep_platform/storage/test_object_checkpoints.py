@@ -1,6 +1,6 @@
 """Checkpoints in a storage: few, verified, and safe from workers that were given up for lost."""
 
-import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,67 +20,77 @@ def objects(tmp_path: Path) -> Objects:
     return open_objects(str(tmp_path / "store"))
 
 
-def publish(objects: Objects, content: bytes, scratch: Path, keep: int = 2) -> None:
+def publish(
+    objects: Objects, step: int, scratch: Path, keep: int = 2, content: bytes = b""
+) -> None:
     store = ObjectCheckpoints(objects, keep, scratch=scratch)
     with store.hold(KEY) as path:
-        path.write_bytes(content)
-        store.publish(KEY)
+        put(path, step, content)
+        store.publish(KEY, step)
+
+
+def put(path: Path, step: int, content: bytes = b"") -> None:
+    """Have the checkpoint of a step at the held path."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content or b"%d" % step)
 
 
 def newest(objects: Objects, folder: Path) -> bytes | None:
     file = folder / "fetched"
-    return file.read_bytes() if fetch_newest(objects, KEY, file) else None
+    step = fetch_newest(objects, KEY, file)
+    assert step is None or file.read_bytes() in (b"%d" % step, b"final", b"stale")
+    return None if step is None else file.read_bytes()
 
 
 def names(objects: Objects) -> list[str]:
-    return [one.name for one in objects.below(KEY).list() if one.name.endswith(".pt")]
-
-
-def pointer(objects: Objects) -> dict[str, object]:
-    found: dict[str, object] = json.loads(objects.below(KEY).read("newest.json") or b"")
-    return found
+    """Names of checkpoints, the newest first."""
+    found = [one.name for one in objects.below(KEY).list()]
+    assert all(name.endswith(".pt") for name in found)
+    return sorted(found, reverse=True)
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
 def test_no_more_stay_than_are_to_be_kept(objects: Objects, tmp_path: Path, keep: int) -> None:
     store = ObjectCheckpoints(objects, keep, scratch=tmp_path)
     with store.hold(KEY) as path:
-        for number in range(5):
-            path.unlink(missing_ok=True)
-            path.write_bytes(bytes([number]))
-            store.publish(KEY)
+        for step in range(5):
+            put(path, step)
+            store.publish(KEY, step)
             assert store.stored(KEY, 60)
-            assert len(names(objects)) == min(keep, number + 1)
-    publish(objects, b"other", tmp_path, keep)
-    assert sorted(names(objects)) == sorted(pointer(objects)["kept"])  # type: ignore[call-overload]
-    assert newest(objects, tmp_path) == b"other"
+            assert len(names(objects)) == min(keep, step + 1)
+    publish(objects, 1000, tmp_path, keep)
+    assert len(names(objects)) == keep
+    assert newest(objects, tmp_path) == b"1000"
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     objects: Objects, tmp_path: Path
 ) -> None:
-    for content in (b"first", b"second"):
-        publish(objects, content, tmp_path)
-    objects.below(KEY).write(str(pointer(objects)["name"]), b"secont")
+    for step in (1, 2):
+        publish(objects, step, tmp_path)
+    objects.below(KEY).write(names(objects)[0], b"damaged")
     said: list[str] = []
     store = ObjectCheckpoints(objects, 2, said.append, scratch=tmp_path)
     with store.hold(KEY) as path:
-        assert path.read_bytes() == b"first"
+        assert path.read_bytes() == b"1"
+        put(path, 2)
+        store.publish(KEY, 2)
     assert len(said) == 1
-    objects.below(KEY).delete(str(pointer(objects)["name"]))
-    assert newest(objects, tmp_path) == b"first"
-
-
-@pytest.mark.parametrize("pointed", [b"{", b"[]", b'{"kept": [3]}', None])
-def test_without_its_pointer_the_newest_that_is_whole_is_found(
-    objects: Objects, tmp_path: Path, pointed: bytes | None
-) -> None:
-    publish(objects, b"content", tmp_path)
-    here = objects.below(KEY)
-    here.delete("newest.json") if pointed is None else here.write("newest.json", pointed)
-    assert newest(objects, tmp_path) == b"content"
-    here.write(names(objects)[0], b"damaged")
+    assert newest(objects, tmp_path) == b"2"
+    assert len(names(objects)) == 2, "the damaged one is gone"
+    for name in names(objects):
+        objects.below(KEY).write(name, b"damaged")
     assert newest(objects, tmp_path) is None
+
+
+def test_what_a_dead_writer_left_goes_when_it_is_old(objects: Objects, tmp_path: Path) -> None:
+    here = objects.below(KEY)
+    for name in (".old.partial", ".new.partial"):
+        here.write(name, b"half")
+    os.utime(tmp_path / "store" / KEY / ".old.partial", (0, 0))
+    publish(objects, 1, tmp_path)
+    left = {one.name for one in here.list() if not one.name.endswith(".pt")}
+    assert left == {".new.partial"}
 
 
 class Interrupted(Objects):
@@ -93,9 +103,9 @@ class Interrupted(Objects):
         inner.between = self.between
         return inner
 
-    def write(self, name: str, content: bytes) -> None:
-        self.between(name)
-        super().write(name, content)
+    def delete(self, name: str) -> None:
+        self.between("before removing")
+        super().delete(name)
 
     def put(self, name: str, file: Path) -> None:
         self.between("before an object")
@@ -103,7 +113,7 @@ class Interrupted(Objects):
         self.between("after an object")
 
 
-@pytest.mark.parametrize("moment", ["before an object", "after an object", "newest.json"])
+@pytest.mark.parametrize("moment", ["before an object", "after an object", "before removing"])
 @pytest.mark.parametrize("others", [1, 2, 3])
 @pytest.mark.parametrize("keep", [1, 2])
 def test_a_worker_given_up_for_lost_removes_nothing_that_counts(
@@ -111,25 +121,44 @@ def test_a_worker_given_up_for_lost_removes_nothing_that_counts(
 ) -> None:
     """It stands still at some moment while its successor publishes, then goes on."""
     slow = Interrupted(objects.url, objects._system, objects._root)
-    done: list[bytes] = []
+    done: list[int] = []
 
     def successor(name: str) -> None:
         if name == moment and not done:
             for number in range(others):
-                done.append(b"successor %d" % number)
+                done.append(10 + number)
                 publish(objects, done[-1], tmp_path / "there", keep)
-                assert newest(objects, tmp_path) == done[-1]
+                assert newest(objects, tmp_path) == b"%d" % done[-1]
 
-    publish(objects, b"before", tmp_path / "here", keep)
+    for step in range(1, 4):
+        publish(objects, step, tmp_path / "here", keep)
     (tmp_path / "there").mkdir()
     slow.between = successor
-    publish(slow, b"slow", tmp_path / "here", keep)
+    publish(slow, 5, tmp_path / "here", keep)
     assert len(done) == others
-    assert str(pointer(objects)["name"]) in names(objects)
-    assert newest(objects, tmp_path) == b"slow"
-    publish(objects, b"after", tmp_path / "there", keep)
-    assert newest(objects, tmp_path) == b"after"
-    assert str(pointer(objects)["name"]) in names(objects)
+    assert newest(objects, tmp_path) == b"%d" % done[-1]
+    publish(objects, 20, tmp_path / "there", keep)
+    assert newest(objects, tmp_path) == b"20"
+    assert len(names(objects)) == keep
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_worker_given_up_for_lost_that_goes_on_leaves_the_last_checkpoint(
+    objects: Objects, tmp_path: Path, keep: int
+) -> None:
+    """It publishes again and again after its successor has come to the end."""
+    stale = ObjectCheckpoints(objects, keep, scratch=tmp_path / "here")
+    (tmp_path / "there").mkdir()
+    publish(objects, 10, tmp_path / "there", keep)
+    with stale.hold(KEY) as path:
+        for step, content in ((90, b"90"), (100, b"final")):
+            publish(objects, step, tmp_path / "there", keep, content)
+        for step in (20, 30, 40):
+            put(path, step, b"stale")
+            stale.publish(KEY, step)
+            assert stale.stored(KEY, 60)
+            assert newest(objects, tmp_path) == b"final"
+    assert len(names(objects)) == keep
 
 
 def test_training_goes_on_while_the_storage_is_away(
@@ -139,15 +168,14 @@ def test_training_goes_on_while_the_storage_is_away(
     store = ObjectCheckpoints(objects, 2, said.append, scratch=tmp_path)
     with store.hold(KEY) as path:
         s3_gate.close()
-        for number in range(4):
-            path.unlink(missing_ok=True)
-            path.write_bytes(bytes([number]))
-            store.publish(KEY)
+        for step in range(4):
+            put(path, step)
+            store.publish(KEY, step)
         while not said:
             assert not store.stored(KEY, 0.1)
         assert "can't be written" in said[0]
         s3_gate.open()
-    assert newest(objects, tmp_path) == bytes([3])
+    assert newest(objects, tmp_path) == b"3"
     assert len(names(objects)) <= 2, "those that waited were superseded"
     assert len(said) == 1
 
@@ -159,7 +187,7 @@ def test_a_storage_that_is_away_keeps_no_job_that_broke(
     with pytest.raises(ZeroDivisionError), store.hold(KEY) as path:
         s3_gate.close()
         path.write_bytes(b"lost")
-        store.publish(KEY)
+        store.publish(KEY, 1)
         raise ZeroDivisionError
     assert not list(tmp_path.rglob("*.pt"))
 

@@ -2,7 +2,7 @@
 
 URL/<sweep>/
     owner.json                      which sweep this is; another is refused
-    checkpoints/<trial>/<label>/    objects, and newest.json, which names those that count
+    checkpoints/<trial>/<label>/    objects, whose names begin with the step
     puzzles/<name>-<fingerprint>/   the puzzle set, for hosts that do not see the driver's
     mirror/                         packs of the sweep's folder, and newest.json
 """

@@ -2,8 +2,8 @@
 
 import errno
 import hashlib
-import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from puzzle_datasets.common.files import exclusive, exclusive_once
-from sweep_platform.store.storage.objects import Objects, StorageError
+from sweep_platform.store.storage.objects import Objects, StorageError, Stored
 
-POINTER = "newest.json"
+_NAME = re.compile(r"(\d{12})-[0-9a-f]{32}-[0-9a-f]{64}\.pt")
 ORPHAN_SECONDS = 3600.0
-"""Age at which an object that no pointer names is one that nobody will ever name."""
+"""Age at which an object that is no checkpoint is what a dead writer left unfinished."""
 
 LONGEST_WAIT = 30.0
 """Seconds between two tries to store a checkpoint, at most."""
@@ -28,16 +28,16 @@ Tell = Callable[[str], object]
 
 
 class ObjectCheckpoints:
-    """Checkpoints below `objects`: `KEY/<id>-<sha256>.pt`, and `KEY/newest.json`, moved last.
+    """Checkpoints below `objects`: `KEY/<step>-<id>-<sha256>.pt`, of which the highest counts.
 
     One that is held lies in a folder of this host below `scratch`. Storing goes on in a thread:
     of several checkpoints that wait, the newest alone is stored; leaving `hold` waits for it,
     unless by an error. Where the storage is away it is tried again and again, and `tell` hears of
     it once. `keep` objects of a key stay.
 
-    A worker that was given up for lost may still publish. What it stores is older, not wrong, for
-    training is deterministic; and it deletes nothing that the pointer it has just written, or one
-    that it has not seen, names.
+    A worker that was given up for lost may still publish. Whatever it does in whatever order, it
+    never hides or removes a checkpoint of a higher step than its own, and of the same step all
+    are the same, for training is deterministic.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class ObjectCheckpoints:
                 del self._uploads[key]
                 shutil.rmtree(held, ignore_errors=True)
 
-    def publish(self, key: str) -> None:
+    def publish(self, key: str, step: int) -> None:
         """Have the checkpoint at the held path stored; the call does not wait for that."""
-        self._uploads[key].publish()
+        self._uploads[key].publish(step)
 
     def _say(self, error: OSError) -> None:
         """Tell of an error that training goes on with."""
@@ -106,8 +106,8 @@ def _clear(scratch: Path) -> None:
             lock.unlink()
 
 
-def fetch_newest(objects: Objects, key: str, file: Path) -> bool:
-    """Write the newest checkpoint of a key to a file; False where there is none that is whole.
+def fetch_newest(objects: Objects, key: str, file: Path) -> int | None:
+    """Write the newest checkpoint of a key to a file; its step, None where none is whole.
 
     Raises `StorageError`.
     """
@@ -115,54 +115,33 @@ def fetch_newest(objects: Objects, key: str, file: Path) -> bool:
 
 
 class _Kept:
-    """The objects of one key."""
+    """The objects of one key; a name begins with the step, so that the last in order is newest."""
 
     def __init__(self, objects: Objects, keep: int) -> None:
         self._objects, self._keep = objects, keep
-        self._seen: set[str] = set()
+        self._found: list[str] = []
 
-    def fetch(self, file: Path, tell: Tell) -> bool:
-        """Write the newest object that is whole to a file; whether there is one."""
-        for name in (named := self._named()):
-            if self._fetched(name, file):
-                if name != named[0]:
-                    tell(f"{self._objects.url}: the newest checkpoint is damaged, and is left out")
-                return True
-        for name in self._others(named):  # their pointer was never written, or is lost
-            if self._fetched(name, file):
-                if named:
-                    tell(f"{self._objects.url}: no checkpoint that {POINTER} names is whole")
-                return True
-        return False
+    def fetch(self, file: Path, tell: Tell) -> int | None:
+        """Write the newest object that is whole to a file; its step, None where there is none."""
+        self._found = _names(self._objects.list())
+        whole = next((name for name in self._found if self._fetched(name, file)), None)
+        if self._found and whole != self._found[0]:
+            tell(f"{self._objects.url}: the newest checkpoint is damaged, and is left out")
+        return None if whole is None else _step(whole)
 
-    def store(self, file: Path) -> None:
-        """Store a file as the newest, move the pointer, and remove what nobody needs."""
+    def store(self, file: Path, step: int) -> None:
+        """Store a file as the checkpoint of a step, and remove what nobody needs."""
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        name = f"{uuid.uuid4().hex}-{digest}.pt"
-        self._seen.add(name)
-        self._objects.put(name, file)
-        named = [name, *self._named()][: self._keep]
-        content = {"name": name, "bytes": file.stat().st_size, "sha256": digest, "kept": named}
-        self._objects.write_json(POINTER, content)
-        self._seen.update(named)
-        self._prune(named)
-
-    def _named(self) -> list[str]:
-        """Names of objects that the pointer names, the newest first."""
-        text = self._objects.read(POINTER)
-        try:
-            named = json.loads(text)["kept"] if text else []
-            assert all(isinstance(one, str) and "/" not in one for one in named)
-        except (ValueError, KeyError, TypeError, AssertionError):
-            named = []  # damaged: objects tell by their names whether they are whole
-        self._seen.update(named)
-        return list(named)
-
-    def _others(self, named: list[str]) -> list[str]:
-        found = [one for one in self._objects.list() if one.name.endswith(".pt")]
-        found.sort(key=lambda one: one.written, reverse=True)
-        return [one.name for one in found if one.name not in named]
+        self._objects.put(f"{step:012d}-{uuid.uuid4().hex}-{digest}.pt", file)
+        # What was found at first and is not behind was no use, or this would be further.
+        useless = {name for name in self._found if _step(name) >= step}
+        there = self._objects.list()
+        useful = [name for name in _names(there) if name not in useless]
+        for one in there:
+            dead = time.time() - one.written > ORPHAN_SECONDS and not _NAME.fullmatch(one.name)
+            if dead or one.name in useless or one.name in useful[self._keep :]:
+                self._objects.delete(one.name)
 
     def _fetched(self, name: str, file: Path) -> bool:
         """Write an object to a file; whether it is what its name says."""
@@ -176,12 +155,15 @@ class _Kept:
         file.unlink()
         return False
 
-    def _prune(self, named: list[str]) -> None:
-        """Remove objects that this holder knows to be superseded, and those of the dead."""
-        for one in self._objects.list():
-            old = time.time() - one.written > ORPHAN_SECONDS
-            if one.name not in (*named, POINTER) and (old or one.name in self._seen):
-                self._objects.delete(one.name)
+
+def _names(there: list[Stored]) -> list[str]:
+    """Names of all checkpoints, the newest first."""
+    return sorted((one.name for one in there if _NAME.fullmatch(one.name)), reverse=True)
+
+
+def _step(name: str) -> int:
+    """The step in a checkpoint's name."""
+    return int(name.partition("-")[0])
 
 
 class _Upload:
@@ -190,22 +172,22 @@ class _Upload:
     def __init__(self, kept: _Kept, path: Path, say: Callable[[OSError], None]) -> None:
         self._kept, self._path, self._say = kept, path, say
         self._changed = threading.Condition()
-        self._next: Path | None = None
+        self._next: tuple[Path, int] | None = None
         self._busy = self._closed = self._told = False
         self._broken: Exception | None = None
         self._count = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def publish(self) -> None:
-        """Let the checkpoint at the path be the next that is stored."""
+    def publish(self, step: int) -> None:
+        """Let the checkpoint at the path, of a step, be the next that is stored."""
         self._count += 1
         link = self._path.with_name(f"{self._count}.pt")
         os.link(self._path, link)
         with self._changed:
             if self._next is not None:
-                self._next.unlink()
-            self._next = link
+                self._next[0].unlink()
+            self._next = link, step
             self._changed.notify_all()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -228,30 +210,30 @@ class _Upload:
         return self._busy or self._next is not None
 
     def _run(self) -> None:
-        while (file := self._taken()) is not None:
+        while (taken := self._taken()) is not None:
             try:
-                self._store(file)
+                self._store(*taken)
             except Exception as error:  # a mistake of ours, which the trainer is to hear of
                 self._broken = error
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
 
-    def _taken(self) -> Path | None:
-        """The next file to store; None at the end."""
+    def _taken(self) -> tuple[Path, int] | None:
+        """The next file to store, and its step; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._next or self._closed)
             if self._closed:
                 return None
-            file, self._next, self._busy = self._next, None, True
-            return file
+            taken, self._next, self._busy = self._next, None, True
+            return taken
 
-    def _store(self, file: Path) -> None:
+    def _store(self, file: Path, step: int) -> None:
         """Store a file, however long that takes, unless a newer one comes or the thread ends."""
         pause = 1.0
         while True:
             try:
-                self._kept.store(file)
+                self._kept.store(file, step)
                 break
             except OSError as error:
                 if not self._told:

@@ -141,6 +141,11 @@ class Progress:
         if self.step > self.total_steps:
             raise ContradictionError(f"has step {self.step} of {self.total_steps}")
 
+    @property
+    def spent(self) -> bool:
+        """Whether the training budget is spent."""
+        return self.step >= self.total_steps
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:

@@ -85,6 +85,12 @@ def copy_weights(checkpoint_of_ours: Path, to: Path) -> None:
 
 
 @checked(CheckpointError)
+def step_of(checkpoint_of_ours: Path) -> int:
+    """Return how many steps a checkpoint was trained. Raises `CheckpointError`: can't be read."""
+    return _saved_model(checkpoint_of_ours, checkpoint.load(checkpoint_of_ours)).step
+
+
+@checked(CheckpointError)
 def require_settings(
     checkpoint_of_ours: Path, model: ModelConfig, training: TrainingConfig, fingerprint: str
 ) -> None:

@@ -243,6 +243,7 @@ def keep_checkpoint(
     folder, record = replicate or first(trial), trial.record()
     content = checkpoint.load(source)
     model, training, _ = (content["settings"][what] for what in content["settings"])
+    content["state"]["learner"]["steps"] = record.total_steps
     model["M_max"], training["seed"] = record.model["M_max"], folder.replicate().seed
     own = {name: value for name, value in training.items() if name != "seed"}
     knobs = {name: model.get(name, value) for name, value in record.parameters.items()}

@@ -66,7 +66,14 @@ class FakeClock:
 class Driver:
     """One session on a sweep's folder; trials report when the test says so."""
 
-    def __init__(self, root: Path, spec: Any, capacity: int, retry_failed: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        spec: Any,
+        capacity: int,
+        retry_failed: bool = False,
+        stores: bool = False,
+    ) -> None:
         found = opened(root, spec, retry_failed=retry_failed, concurrency=capacity)
         self.folder, self.search = found.folder, found.search
         self.display, self.clock = FakeDisplay(), FakeClock()
@@ -85,6 +92,7 @@ class Driver:
             lambda: self.capacity,
             lambda job, decision: self.sent.append((job, decision)),
             losses=Losses(lambda: self.hosts, self.display.note, self.clock),
+            stores=stores,
             silence=Silence(600.0, self.pulses.get, self.clock),
         )
         self.running: dict[str, Job] = {}

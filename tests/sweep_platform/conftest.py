@@ -274,12 +274,16 @@ def drive(tmp_path: Path, make_spec: MakeSpec) -> Callable[..., Driver]:
     """Opens a session on the one sweep of a test."""
 
     def make(
-        capacity: int = 2, minutes: float | None = None, retry_failed: bool = False, **changes: Any
+        capacity: int = 2,
+        minutes: float | None = None,
+        retry_failed: bool = False,
+        stores: bool = False,
+        **changes: Any,
     ) -> Driver:
         spec = make_spec(**changes)
         budget = spec.budget.model_copy(update={"minutes": minutes})
         spec = spec.model_copy(update={"budget": budget})
-        return Driver(tmp_path / "toy", spec, capacity, retry_failed)
+        return Driver(tmp_path / "toy", spec, capacity, retry_failed, stores)
 
     return make
 

@@ -17,6 +17,7 @@ from sweep_platform.store.trial import (
 )
 
 LOST = Failure(reason="its worker was lost", fault=Fault.WORKER)
+HOST_LOST = Failure(reason="its host was lost", fault=Fault.NODE)
 NO_MEMORY = Failure(reason="Ray ran out of memory", fault=Fault.MACHINE)
 MANY = {"trials": 9, "flops_per_trial": 1e8}
 
@@ -526,6 +527,58 @@ def test_a_trial_that_was_done_when_time_was_up_is_complete(drive, monkeypatch) 
     driver.report("a", measurement(TOTAL, 0.5))
     driver.clock.now = 61.0
     assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["complete"]
+
+
+def test_the_last_report_is_no_end_where_the_last_checkpoint_may_not_be_stored(drive) -> None:
+    driver = drive(capacity=1, stores=True)
+    driver.start("a")
+    driver.report("a", measurement(TOTAL, 0.5))
+    driver.lose("a", HOST_LOST)
+    assert driver.states() == [None]
+    assert driver.start("b").record.number == 0
+    driver.report("b", measurement(TOTAL, 0.5))
+    driver.scheduler.all_lost(NO_MEMORY)
+    assert driver.states() == [None]
+    driver.clock.now += LONGEST_REST
+    assert driver.start("c").record.number == 0
+    driver.finish("c")
+    assert driver.states() == ["complete"]
+
+
+def test_a_worker_that_never_stores_its_last_checkpoint_has_measured_all_the_same(drive) -> None:
+    driver = drive(capacity=1, stores=True)
+    for _ in range(WORKER_RETRIES + 1):
+        assert driver.start("a").record.number == 0
+        driver.report("a", measurement(TOTAL, 0.5))
+        driver.lose("a", LOST)
+    assert driver.states() == ["complete"]
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(None, None), (1, "complete")])
+def test_what_is_not_stored_when_the_session_ends_goes_on_while_there_is_time(
+    drive, monkeypatch, minutes: float | None, state: str | None
+) -> None:
+    monkeypatch.setattr(scheduler_module, "GRACE_SECONDS", 0.0)
+    driver = drive(stores=True, minutes=minutes)
+    driver.start("a")
+    driver.report("a", measurement(TOTAL, 0.5))
+    driver.clock.now = 61.0
+    if minutes is None:
+        driver.scheduler.interrupt()
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == [state]
+
+
+def test_one_that_waits_to_store_is_complete_when_no_time_is_left(drive) -> None:
+    driver = drive(capacity=1, stores=True, minutes=1)
+    driver.start("a")
+    driver.report("a", measurement(TOTAL, 0.5))
+    driver.lose("a", HOST_LOST)
+    driver.clock.now = 61.0
+    assert driver.start("b") is None
     driver.scheduler.close()
     assert driver.states() == ["complete"]
 

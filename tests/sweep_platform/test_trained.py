@@ -12,6 +12,7 @@ from sweep_builders import first
 
 from hrm.checkpoints import checkpoint
 from hrm.checkpoints.checkpoint import CheckpointError
+from hrm.checkpoints.loading import step_of
 from sweep_platform import cli
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
@@ -88,7 +89,7 @@ def stored(swept: SweepFolder, s3: str, tmp_path: Path) -> SweepFolder:
         key = f"{trial.root.name}/{first(trial).label}"
         with store.hold(key) as path:
             shutil.move(first(trial).checkpoint, path)
-            store.publish(key, 1)
+            store.publish(key, trial.record().total_steps)
     return swept
 
 
@@ -103,6 +104,42 @@ def test_a_checkpoint_is_fetched_from_the_storage_for_whoever_reads_it(
     found = kept(stored, 2)
     assert found
     found.require_own()
+
+
+def half_train(checkpoint_of_a_trial: Path) -> None:
+    """Leave the checkpoint of an earlier step, as a worker does that is lost at its end."""
+    content = checkpoint.load(checkpoint_of_a_trial)
+    content["state"]["learner"]["steps"] //= 2
+    checkpoint.save(checkpoint_of_a_trial, content)
+
+
+def test_a_half_trained_checkpoint_answers_for_no_complete_replicate(
+    swept: SweepFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half_train(first(swept.trials()[2]).checkpoint)
+    assert kept(swept, 2) is None
+    assert kept(swept, 1) is not None
+    assert cli.main(["solve", str(swept.root), PUZZLE, "--trial", "2"]) == 2
+    assert "keeps no checkpoint" in capsys.readouterr().err
+
+
+def test_a_half_trained_checkpoint_stays_in_the_storage(
+    stored: SweepFolder, s3: str, tmp_path: Path
+) -> None:
+    whole, early = stored.trials()[1:3]
+    objects = open_objects(checkpoints_in(s3, stored.record().name))
+    here = objects.below(f"{early.root.name}/{first(early).label}")
+    [one] = here.list()
+    here.get(one.name, tmp_path / "checkpoint.pt")
+    here.put(f"{1:012d}{one.name[12:]}", tmp_path / "checkpoint.pt")
+    here.delete(one.name)
+    assert kept(stored, 2) is None
+    assert not first(early).checkpoint.exists()
+    assert kept(stored, 1) is not None
+    half_train(first(whole).checkpoint)
+    found = kept(stored, 1)
+    assert found
+    assert step_of(found.checkpoint) == whole.record().total_steps, "it was fetched again"
 
 
 def test_a_storage_that_is_away_is_named(

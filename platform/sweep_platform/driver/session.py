@@ -111,6 +111,7 @@ class SweepSession:
             losses=losses,
             silence=self._silence(),
             needs=self._needs(),
+            stores=self._storage is not None,
             look=self._look,
         )
         display.load = lambda: load(

@@ -27,6 +27,8 @@ from sweep_platform.store.trial import ReplicateFolder, TrialState
 GRACE_SECONDS = 60.0
 """Time that replicates which are to end have for saving a checkpoint."""
 
+SPENT = "the training budget was spent"
+
 _EARLY = Failure(reason="its worker ended early", fault=Fault.WORKER)
 
 WAITING_SECONDS = 30.0
@@ -39,8 +41,9 @@ class TrialScheduler:
     `capacity` says how many jobs may run at the same time, which may change; `send` lets the
     worker of a job, by its key, know of a decision; `losses` keeps account of work that broke off,
     and `silence` finds jobs that show no sign of life; `needs` are a job's resources in words,
-    `look` is called ever so often, between two records, and what it returns is why the session has
-    to end.
+    where `stores` is true, the last checkpoint of a worker that broke off may be missing, though
+    its last report is there; `look` is called ever so often, between two records, and what it
+    returns is why the session has to end.
     `interrupted` tells whether a person or the system wants the session to end, `cut_short`
     whether trials ended for want of time.
     """
@@ -56,12 +59,13 @@ class TrialScheduler:
         losses: Losses | None = None,
         silence: Silence | None = None,
         needs: str = "its resources",
+        stores: bool = False,
         look: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.interrupted = self.cut_short = False
         self._losses = losses or Losses(say=display.note)
         self._silence = silence or Silence()
-        self._needs, self._look = needs, look
+        self._needs, self._stores, self._look = needs, stores, look
         self._clock = self._losses.clock
         self._stirred = self._clock()
         self._search, self._budget, self._display = search, budget, display
@@ -182,7 +186,7 @@ class TrialScheduler:
         self._exhausted = False
         self._send(live.job.key, Decision.CONTINUE)
         with self._withstanding():
-            if self._settle_as_reported(live):
+            if self._settle_as_reported(live, whole=not (lost or live.loss)):
                 return
             if live.decision is Decision.LEAVE:
                 self._requeue(live, live.reason)
@@ -199,7 +203,7 @@ class TrialScheduler:
         for key in list(self._live):
             live = self._live.pop(key)
             with self._withstanding():
-                if not self._settle_as_reported(live):
+                if not self._settle_as_reported(live, whole=False):
                     self._requeue(live, loss.reason, self._losses.rest(live.job.key))
 
     def interrupt(self) -> None:
@@ -269,7 +273,7 @@ class TrialScheduler:
         self._put_back(*self._resting.woken(everything=True))
         with self._withstanding():
             for live in self._live.values():
-                if not self._settle_as_reported(live) and not self.interrupted:
+                if not self._settle_as_reported(live, whole=False) and not self.interrupted:
                     self._cut(live)
             for opened in () if self.interrupted else self._jobs:
                 self._cut_waiting(opened)
@@ -289,20 +293,29 @@ class TrialScheduler:
         self.cut_short = True
         if opened.purpose is not Purpose.MEASURE or not opened.trial.replicates(Purpose.MEASURE):
             return
-        self._stop(opened.drop_waiting(), TIME_UP)
+        self._end_waiting(opened.drop_waiting(), TIME_UP)
         self._agenda.end(self._jobs.close(opened))
 
-    def _stop(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
-        """End replicates that had begun and do not run."""
+    def _end_waiting(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
+        """End replicates that had begun and do not run: stopped, but for a spent budget."""
         for folder in waiting:
-            self._search.outcomes.end_replicate(folder, TrialState.STOPPED, reason)
+            spent = any(one.progress.spent for one in folder.measurements())
+            end = (TrialState.COMPLETE, SPENT) if spent else (TrialState.STOPPED, reason)
+            self._search.outcomes.end_replicate(folder, *end)
 
-    def _settle_as_reported(self, live: Live) -> bool:
-        """End a job by its own reports and what was decided on it; False if they do not tell."""
+    def _settle_as_reported(self, live: Live, *, whole: bool) -> bool:
+        """End a job by its own reports and what was decided on it; False if they do not tell.
+
+        `whole` is whether its worker came to its own end. One that broke off after its last report
+        goes on where its checkpoint may be missing, unless it was to stop.
+        """
+        unsaved = self._stores and not whole and live.decision is not Decision.STOP
         if live.failure is not None:
             self._settle(live, TrialState.FAILED, live.failure.reason)
+        elif live.spent and unsaved:
+            return False
         elif live.spent:
-            self._settle(live, TrialState.COMPLETE, "the training budget was spent")
+            self._settle(live, TrialState.COMPLETE, SPENT)
         elif live.late and live.decision is Decision.STOP:
             self._cut(live)
         elif live.decision is Decision.STOP:
@@ -328,7 +341,7 @@ class TrialScheduler:
             reason = f"beaten at the rung at {share} of the training budget"
             if decision is Decision.STOP:
                 self._put_back(*self._resting.woken(live.job.trial))
-                self._stop(self._jobs.drop_waiting(live.job), reason)
+                self._end_waiting(self._jobs.drop_waiting(live.job), reason)
             for other in self._live.values():
                 if other.job.trial is live.job.trial:
                     self._decide(other, decision, reason)
@@ -365,7 +378,8 @@ class TrialScheduler:
             where = f", last on host {live.place.host}" if live.place else ""
             reason = f"{loss.reason}, {times} times over{where}"
             if loss.fault is Fault.WORKER:
-                self._settle(live, TrialState.FAILED, reason)
+                end = (TrialState.COMPLETE, SPENT) if live.spent else (TrialState.FAILED, reason)
+                self._settle(live, *end)
                 return
             self.halt(reason)
         self._requeue(live, loss.reason, self._losses.rest(job))

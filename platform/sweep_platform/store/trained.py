@@ -9,10 +9,10 @@ from puzzle_datasets.common.options import make
 from sweep_platform.spec.schema import StorageSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.storage.checkpoints import fetch_newest
-from sweep_platform.store.storage.objects import StorageError, open_objects
+from sweep_platform.store.storage.checkpoints import fetch_step
+from sweep_platform.store.storage.objects import open_objects
 from sweep_platform.store.summary import SweepSummary
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, training_of
+from sweep_platform.store.trial import ReplicateFolder, TrialRecord, training_of
 from sweep_platform.store.trial_summary import ReplicateSummary, TrialSummary
 
 
@@ -43,7 +43,7 @@ class Trained:
 def trained(sweep: SweepSummary, trial: TrialSummary) -> Trained | None:
     """The first replicate of a trial that keeps its checkpoint, those that confirm it first.
 
-    None also where the storage that keeps it can't be reached.
+    None also where the storage that keeps it can't be reached, or its folder not be written.
     """
     place = SweepFolder(Path(sweep.folder)).trial(trial.number, trial.record.signature)
     for purpose in (Purpose.CONFIRM, Purpose.MEASURE):
@@ -51,11 +51,11 @@ def trained(sweep: SweepSummary, trial: TrialSummary) -> Trained | None:
             if one.replicate.purpose is purpose and one.complete:
                 folder = place.replicate(one.replicate.label)
                 try:
-                    if _at_hand(sweep.record, place, folder):
+                    if _at_hand(sweep.record, trial.record, folder):
                         return Trained(
                             trial=trial.record, replicate=one, checkpoint=folder.checkpoint
                         )
-                except StorageError:
+                except OSError:
                     return None
     return None
 
@@ -70,18 +70,30 @@ def checkpoints_in(url: str, sweep: str) -> str:
     return f"{url}/{sweep}/checkpoints"
 
 
-def _at_hand(sweep: SweepRecord, trial: TrialFolder, folder: ReplicateFolder) -> bool:
+def _at_hand(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) -> bool:
     """Whether a replicate's last checkpoint is in its folder; from a storage it is fetched there.
 
-    The times of the folder stay: what was fetched is nothing new. Raises `StorageError`.
+    One of an earlier step, as a worker leaves that was lost after its last report, is none. The
+    times of the folder stay: what was fetched is nothing new. Raises `OSError`.
     """
-    storage = storage_of(sweep)
-    if folder.checkpoint.is_file() or storage is None:
-        return folder.checkpoint.is_file()
+    if folder.checkpoint.is_file() and not _is_earlier(folder.checkpoint, trial.total_steps):
+        return True
+    if (storage := storage_of(sweep)) is None:
+        return False
     objects = open_objects(checkpoints_in(storage.url, sweep.name))
     before = folder.root.stat()
-    key = f"{trial.root.name}/{folder.label}"
-    fetched = fetch_newest(objects, key, folder.checkpoint) is not None
+    key = f"{folder.root.parent.name}/{folder.label}"
+    fetched = fetch_step(objects, key, trial.total_steps, folder.checkpoint)
     for path in (folder.checkpoint, folder.root) if fetched else ():
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return fetched
+
+
+def _is_earlier(checkpoint: Path, steps: int) -> bool:
+    """Whether a checkpoint is of fewer steps; of a damaged one whoever loads it is told."""
+    from hrm.checkpoints.loading import CheckpointError, step_of  # torch takes seconds to import
+
+    try:
+        return step_of(checkpoint) < steps
+    except CheckpointError:
+        return False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from s3_server import Gate
 
-from sweep_platform.store.storage.checkpoints import ObjectCheckpoints, fetch_newest
+from sweep_platform.store.storage.checkpoints import ObjectCheckpoints, fetch_step
 from sweep_platform.store.storage.objects import Objects, open_objects
 
 KEY = "0001-5f0c/measure-0"
@@ -36,10 +36,10 @@ def put(path: Path, step: int, content: bytes = b"") -> None:
 
 
 def newest(objects: Objects, folder: Path) -> bytes | None:
-    file = folder / "fetched"
-    step = fetch_newest(objects, KEY, file)
-    assert step is None or file.read_bytes() in (b"%d" % step, b"final", b"stale")
-    return None if step is None else file.read_bytes()
+    """What the next holder finds, on a host of its own."""
+    (folder / "next").mkdir(exist_ok=True)
+    with ObjectCheckpoints(objects, scratch=folder / "next").hold(KEY) as path:
+        return path.read_bytes() if path.exists() else None
 
 
 def names(objects: Objects) -> list[str]:
@@ -81,6 +81,17 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     for name in names(objects):
         objects.below(KEY).write(name, b"damaged")
     assert newest(objects, tmp_path) is None
+
+
+def test_that_of_a_step_is_fetched_or_none(objects: Objects, tmp_path: Path) -> None:
+    for step in (1, 2):
+        publish(objects, step, tmp_path)
+    file = tmp_path / "fetched"
+    assert not fetch_step(objects, KEY, 3, file)
+    assert fetch_step(objects, KEY, 1, file)
+    assert file.read_bytes() == b"1"
+    objects.below(KEY).write(names(objects)[1], b"damaged")
+    assert not fetch_step(objects, KEY, 1, file)
 
 
 def test_what_a_dead_writer_left_goes_when_it_is_old(objects: Objects, tmp_path: Path) -> None:

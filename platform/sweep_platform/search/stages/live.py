@@ -94,4 +94,4 @@ class Live:
     @property
     def spent(self) -> bool:
         """Whether the training budget is spent."""
-        return self.last is not None and self.last.step >= self.last.total_steps
+        return self.last is not None and self.last.spent

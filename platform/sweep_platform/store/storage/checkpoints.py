@@ -106,12 +106,12 @@ def _clear(scratch: Path) -> None:
             lock.unlink()
 
 
-def fetch_newest(objects: Objects, key: str, file: Path) -> int | None:
-    """Write the newest checkpoint of a key to a file; its step, None where none is whole.
+def fetch_step(objects: Objects, key: str, step: int, file: Path) -> bool:
+    """Write a key's checkpoint of a step to a file; False where there is none that is whole.
 
-    Raises `StorageError`.
+    Raises `OSError`.
     """
-    return _Kept(objects.below(key), 1).fetch(file, lambda sentence: None)
+    return _Kept(objects.below(key), 1).fetch_step(step, file)
 
 
 class _Kept:
@@ -121,13 +121,17 @@ class _Kept:
         self._objects, self._keep = objects, keep
         self._found: list[str] = []
 
-    def fetch(self, file: Path, tell: Tell) -> int | None:
-        """Write the newest object that is whole to a file; its step, None where there is none."""
+    def fetch(self, file: Path, tell: Tell) -> None:
+        """Write the newest object that is whole to a file, if there is one."""
         self._found = _names(self._objects.list())
         whole = next((name for name in self._found if self._fetched(name, file)), None)
         if self._found and whole != self._found[0]:
             tell(f"{self._objects.url}: the newest checkpoint is damaged, and is left out")
-        return None if whole is None else _step(whole)
+
+    def fetch_step(self, step: int, file: Path) -> bool:
+        """Write an object of a step to a file; whether there is one that is whole."""
+        names = (name for name in _names(self._objects.list()) if _step(name) == step)
+        return any(self._fetched(name, file) for name in names)
 
     def store(self, file: Path, step: int) -> None:
         """Store a file as the checkpoint of a step, and remove what nobody needs."""

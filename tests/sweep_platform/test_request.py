@@ -131,10 +131,15 @@ def test_a_resumed_sweep_may_change_how_much_is_run(key: str) -> None:
     assert attrgetter(key)(sweep.spec) == value
 
 
-def test_processes_that_can_not_share_a_batch_are_refused_at_resume_too() -> None:
+@pytest.mark.parametrize(
+    "settings", [("resources.cpus=3", "resources.processes=3"), ("resources.gpus=3",)]
+)
+def test_processes_that_can_not_share_a_batch_are_refused_at_resume_too(
+    settings: tuple[str, ...],
+) -> None:
     create(ask(settings=("training.batch_size=8",)))
     with pytest.raises(InputError, match="can't be divided among the 3 processes") as caught:
-        ask(resume=True, settings=("resources.cpus=3", "resources.processes=3"))
+        ask(resume=True, settings=settings)
     assert (caught.value.value, caught.value.remedy) == (8, "give a multiple of 3")
 
 

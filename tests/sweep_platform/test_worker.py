@@ -402,6 +402,26 @@ def test_a_storage_that_is_away_is_waited_for(
     assert whole[-1].step == whole[-1].total_steps
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_host_without_room_for_a_checkpoint_is_named(
+    jobs: MakeJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for, as a storage is that is away."""
+    [one] = jobs(**ONE)
+    one = replace(one, checkpoints=str(tmp_path / "store"), keep=2)
+    run([one])
+
+    def full(descriptor: int) -> None:
+        with open("/dev/full", "wb", buffering=0) as device:  # noqa: PTH123
+            device.write(b"1")
+
+    monkeypatch.setattr(os, "fsync", full)
+    [report] = run([one])
+    assert report.failure
+    assert report.failure.fault is Fault.MACHINE
+    assert "No space left" in report.failure.reason
+
+
 def test_a_storage_that_goes_away_is_waited_for_at_the_end(
     jobs: MakeJobs, s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,7 @@ def open_checkpoints(
     """The store at an address: the path of a folder, or with a `keep` a URL of a storage.
 
     `keep` checkpoints of each key stay there; `tell` hears of trouble that training gets along
-    with. Raises `StorageError`, `InputError`.
+    with. Raises `StorageError`, `InputError`; `OSError` where this host has no place for them.
     """
     if keep is None:
         return FolderCheckpoints(Path(address))

@@ -91,7 +91,8 @@ def _at_hand(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) ->
 
 def _is_earlier(checkpoint: Path, steps: int) -> bool:
     """Whether a checkpoint is of fewer steps; of a damaged one whoever loads it is told."""
-    from hrm.checkpoints.loading import CheckpointError, step_of  # torch takes seconds to import
+    from hrm.checkpoints.checkpoint import CheckpointError  # torch takes seconds to import
+    from hrm.checkpoints.loading import step_of
 
     try:
         return step_of(checkpoint) < steps

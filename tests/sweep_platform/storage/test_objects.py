@@ -112,6 +112,16 @@ def test_a_server_that_refuses_is_an_error_of_the_disk(
         assert "\n" not in str(caught.value.strerror)
 
 
+def test_a_file_that_cannot_be_written_is_no_fault_of_the_storage(
+    objects: Objects, tmp_path: Path
+) -> None:
+    objects.write("a", b"1")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        objects.get("a", tmp_path / "file" / "a")
+    assert not isinstance(caught.value, StorageError)
+
+
 def test_a_server_that_is_gone_comes_back(s3: str, s3_gate: Gate) -> None:
     objects = open_objects(f"{s3}/sweeps")
     objects.write("a", b"1")

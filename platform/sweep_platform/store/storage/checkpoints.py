@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from puzzle_datasets.common.files import exclusive, exclusive_once
-from sweep_platform.store.storage.objects import Objects, StorageError, Stored
+from sweep_platform.store.storage.objects import Objects, Stored
 
 _NAME = re.compile(r"(\d{12})-[0-9a-f]{32}-[0-9a-f]{64}\.pt")
 ORPHAN_SECONDS = 3600.0
@@ -89,12 +89,12 @@ class ObjectCheckpoints:
 
 
 def _scratch() -> Path:
-    """A folder of this user's own on this host. Raises `StorageError` where it is another's."""
+    """A folder of this user's own on this host. Raises `OSError` where it is another's."""
     folder = Path(tempfile.gettempdir(), f"hrm-sweep-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise StorageError(errno.EPERM, "is not a folder of this user", str(folder))
+        raise OSError(errno.EPERM, "is not a folder of this user", str(folder))
     return folder
 
 

@@ -80,9 +80,19 @@ class Objects:
         self._write(name, lambda: file.open("rb"))
 
     def get(self, name: str, file: Path) -> None:
-        """Write an object's content to a file, whole; `StorageError` where there is none."""
-        with self._failing(name), self._system.open_input_stream(self._path(name)) as stream:
-            write_whole(file, lambda into: shutil.copyfileobj(stream, into, _BLOCK))
+        """Write an object's content to a file, whole; `StorageError` where there is none.
+
+        Raises any other `OSError` where the file can't be written, which is this host's fault.
+        """
+        with self._failing(name):
+            stream = self._system.open_input_stream(self._path(name))
+
+        def block() -> bytes:
+            with self._failing(name):
+                return bytes(stream.read(_BLOCK))
+
+        with stream:
+            write_whole(file, lambda into: into.writelines(iter(block, b"")))
 
     def list(self) -> list[Stored]:
         """All objects, at any depth; empty where there are none."""

@@ -1,5 +1,6 @@
 """A Ray cluster on this machine whose nodes are processes of their own, to be lost and to join."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,15 @@ import psutil
 LOOPBACK = "127.0.0.1"
 PATIENT = {"RAY_raylet_start_wait_time_s": "180"}
 """On a busy machine a node is not up in Ray's half a minute."""
+
+_NOTHING: dict[str, object] = {
+    **{key: {} for key in ("docker", "file_mounts")},
+    **{key: [] for key in ("initialization_commands", "setup_commands", "cluster_synced_files")},
+    **{key: [] for key in ("head_setup_commands", "worker_setup_commands")},
+    **{key: [] for key in ("head_start_ray_commands", "worker_start_ray_commands")},
+    **{"file_mounts_sync_continuously": False, "auth": {"ssh_user": "nobody"}},
+}
+"""What a launcher's file has that Ray's stand-in for a cloud has no use for."""
 
 
 class Raylet:
@@ -58,19 +68,47 @@ class Raylet:
 
 
 class Raylets:
-    """A head without a place for trials, and nodes that a test starts and ends."""
+    """A head without a place for trials, and nodes that a test starts and ends.
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    An autoscaler of the head's starts `most` further ones as it thinks fit, none where that is 0.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str], most: int = 0) -> None:
         with socket.create_server((LOOPBACK, 0)) as free:
             self._port = free.getsockname()[1]
         self._folder, self._environment = folder, environment
         self.nodes: list[Raylet] = []
-        self.head = self._start("--head", f"--port={self._port}", "--num-cpus=0")
+        head = ("--head", f"--port={self._port}", "--num-cpus=0")
+        if most == 0:
+            self.head = self._start(*head)
+            return
+        config = folder / "autoscaling.json"
+        config.write_text(json.dumps(self._autoscaling(most)))
+        fake = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
+        self.head = self._start(*head, f"--autoscaling-config={config}", **fake)
 
     @property
     def address(self) -> str:
         """Where a driver finds the cluster."""
         return f"{LOOPBACK}:{self._port}"
+
+    def _autoscaling(self, most: int) -> dict[str, object]:
+        """What a launcher would tell the head: nodes of one CPU core, which end after 6 s idle."""
+        one = {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": most}
+        none = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
+        return {
+            **_NOTHING,
+            "cluster_name": "fake",
+            "max_workers": most,
+            "upscaling_speed": 1.0,
+            "idle_timeout_minutes": 0.1,
+            "provider": {
+                **{"type": "fake_multinode", "gcs_address": self.address},
+                **{"use_node_id_as_ip": True, "disable_node_updaters": True},
+            },
+            "head_node_type": "ray.head.default",
+            "available_node_types": {"ray.head.default": none, "worker": one},
+        }
 
     def join(self, cpus: int = 1, *before: str, **environment: str) -> Raylet:
         """Let another node join; the words `before` run its command in their own way."""

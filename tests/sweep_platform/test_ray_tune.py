@@ -194,3 +194,11 @@ def test_a_worker_of_which_ray_learns_late_gets_its_place_late(
     for _ in range(3):
         TuneScheduler(scheduler, {}).choose_trial_to_run(controller)  # type: ignore[arg-type]
     assert placed == [None, Place("a", "here")]
+
+
+def test_a_session_that_has_to_end_does_so_while_no_trial_has_a_place() -> None:
+    asked: list[None] = []
+    scheduler = SimpleNamespace(start=lambda key: None, exhausted=False)
+    scheduler.should_end = lambda: asked.append(None)
+    assert TuneSearcher(scheduler, dict).suggest("1") is None  # type: ignore[arg-type]
+    assert asked, "Tune asks nothing else while it has no trial"

@@ -38,6 +38,24 @@ def test_capacity_is_kept_as_it_changes(drive) -> None:
     assert not driver.scheduler.exhausted
 
 
+def test_places_that_are_wanted_are_those_of_the_jobs_left(drive) -> None:
+    driver = drive(capacity=1, replicates=2, budget={"trials": 2, "flops_per_trial": 1e8})
+    assert driver.scheduler.wanted(points=2) == 4
+    assert driver.scheduler.wanted(points=1) == 2, "the space has no more"
+    for key, left in (("a", 4), ("b", 3), ("c", 2), ("d", 1)):
+        assert driver.start(key)
+        assert driver.scheduler.wanted(points=2) == left
+        driver.finish(key)
+    assert driver.scheduler.wanted(points=2) == 0
+
+
+def test_no_place_is_wanted_for_what_starts_at_the_next_resume_alone(drive) -> None:
+    driver = drive(capacity=1, budget={"trials": 2, "flops_per_trial": 1e8})
+    driver.start("a")
+    driver.scheduler.interrupt()
+    assert driver.scheduler.wanted(points=2) == 1
+
+
 def test_a_sweep_to_its_end(drive) -> None:
     driver = drive(budget={"trials": 3, "flops_per_trial": 1e8})
     for key in "abc":

@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
+from functools import cached_property
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
 from sweep_platform.common.environment import git_commit
-from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact, root_cause
 from sweep_platform.driver.display.display import ProgressDisplay
 from sweep_platform.driver.display.load import load
@@ -21,8 +21,9 @@ from sweep_platform.driver.request import (
     prepare_puzzles,
     require_evaluable,
 )
+from sweep_platform.driver.room import needs, require_a_slot
 from sweep_platform.driver.storage import open_storage, puzzle_source
-from sweep_platform.execution.cluster import Hardware, Resources, in_words
+from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
@@ -37,7 +38,6 @@ from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.space.rules.counting import size
-from sweep_platform.spec.schema import ResourceSpec
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import TrialJob
 from sweep_platform.store.summary import clock_seconds
@@ -60,7 +60,7 @@ class SweepSession:
 
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
-        _require_a_slot(hardware, sweep.spec.resources)
+        require_a_slot(hardware, sweep.spec.resources, request.address)
         self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
         self._storage = open_storage(sweep)
@@ -75,7 +75,7 @@ class SweepSession:
             self.puzzles.shape,
             dataset,
             request.retry_failed,
-            hardware.slots(self.spec.resources),
+            max(1, hardware.slots(self.spec.resources)),
             self.puzzles.task_names,
             extends=self._budget().forbids(new=False) is None,
         )
@@ -84,6 +84,7 @@ class SweepSession:
         self._tracker.check()
         record_experiment(self.folder, self._tracker.experiment)
         self._resources = Resources()
+        self._demand: Callable[[int], None] = lambda jobs: None
         self._channel = DecisionChannel(uuid.uuid4().hex)
 
     def _budget(self) -> Budget:
@@ -110,9 +111,9 @@ class SweepSession:
             self._channel.send,
             losses=losses,
             silence=self._silence(),
-            needs=self._needs(),
+            needs=needs(self.spec.resources),
             stores=self._storage is not None,
-            look=self._look,
+            look=lambda: self._look(scheduler),
         )
         display.load = lambda: load(
             self._resources.last_known, scheduler.running(), self.spec.resources
@@ -174,16 +175,19 @@ class SweepSession:
     def _run_trials(self, scheduler: TrialScheduler, work: bool) -> None:
         """Run trials, again and again where Ray gives up on its workers."""
         if work:
+            from sweep_platform.execution.placement import Demand
             from sweep_platform.execution.ray_tune import WorkersLost, run_trials
 
             storage = self.folder.root.absolute() / "ray"
             resources = self.spec.resources
-            while True:
-                try:
-                    run_trials(scheduler, self._job, resources, storage)
-                    break
-                except WorkersLost as lost:
-                    scheduler.all_lost(lost.loss)
+            with Demand(resources) as demand:
+                self._demand = demand.ask
+                while True:
+                    try:
+                        run_trials(scheduler, self._job, resources, storage)
+                        break
+                    except WorkersLost as lost:
+                        scheduler.all_lost(lost.loss)
         scheduler.close()
 
     def _watched(self, display: ProgressDisplay, finish: "Once") -> AbstractContextManager[None]:
@@ -233,9 +237,6 @@ class SweepSession:
         if before != now:
             display.note(f"this sweep began with the code of {before} and goes on with {now}")
 
-    def _needs(self) -> str:
-        return in_words(self.spec.resources.cpus, self.spec.resources.gpus)
-
     def _job(self, job: Job) -> TrialJob:
         record, resources, storage = job.record, self.spec.resources, self._storage
         return TrialJob(
@@ -254,8 +255,9 @@ class SweepSession:
             channel=self._channel.name,
         )
 
-    def _look(self) -> str | None:
-        """Mirror the folder, if it is time; why the session has to end, if it has."""
+    def _look(self, scheduler: TrialScheduler) -> str | None:
+        """Tell how many places are wanted, and mirror the folder; why the session has to end."""
+        self._demand(scheduler.wanted(self._planned))
         return None if self._storage is None else self._storage.look()
 
     def _silence(self) -> Silence:
@@ -276,7 +278,7 @@ class SweepSession:
         late = lacks and (scheduler.short_of_time or self.budget.forbids(new=False) is Limit.TIME)
         return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
 
-    @property
+    @cached_property
     def _planned(self) -> int:
         """Trials that the budget pays for and the space has."""
         return int(min(self.spec.trials, size(self.spec.scientific, self.puzzles.shape).count))
@@ -295,12 +297,3 @@ class SweepSession:
                 OSError, UserError
             ):  # else the next session looks whether MLflow has it all
                 self.folder.session_told()
-
-
-def _require_a_slot(hardware: Hardware, resources: ResourceSpec) -> None:
-    if hardware.slots(resources) == 0:
-        raise InputError.of(
-            "resources",
-            f"of a trial are {in_words(resources.cpus, resources.gpus)}, but Ray has {hardware}",
-            "lower `resources` or choose another --scale",
-        )

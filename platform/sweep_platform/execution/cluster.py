@@ -77,6 +77,15 @@ class Hardware:
         """Number of trials that run at the same time, none of them on nodes that are avoided."""
         return sum(node.slots(resources) for node in self.nodes if node.id not in avoided)
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of GPUs, as Ray names them."""
+        return frozenset().union(*(node.kinds for node in self.nodes))
+
+    def of_kind(self, kind: str | None) -> "Hardware":
+        """The nodes that have this kind of GPU, or all for None."""
+        return Hardware(tuple(one for one in self.nodes if kind is None or kind in one.kinds))
+
     def scales(self) -> tuple[str, ...]:
         """The scales that `auto` takes here, the best first."""
         if self.gpus == 0:

@@ -4,6 +4,8 @@ No sweep depends on them: what is missing then is said where each is used.
 """
 
 import importlib
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +56,28 @@ def node_of(actor: Any) -> str | None:
         return str(ask(actor._actor_id.hex())["Address"]["NodeID"]) if ask else None
     except Exception:  # of any kind, as through the port of Ray's clients
         return None
+
+
+_STATUS, _FOUND = b"__autoscaling_status", re.compile("node_[0-9a-f]+")
+"""Where Ray's monitor writes what it sees, and the kind of a node that somebody else started."""
+
+
+def autoscales() -> bool | None:
+    """Whether something adds nodes to the connected cluster as they are wanted.
+
+    None while Ray doesn't say, as in the first seconds of a head, here, and through the port of
+    Ray's clients.
+    """
+    known = of_ray("ray.experimental.internal_kv", "_internal_kv_get")
+    newer = of_ray("ray.autoscaler.v2.utils", "is_autoscaler_v2")
+    try:
+        if newer():
+            return True
+        report = json.loads(known(_STATUS))["autoscaler_report"]
+        kinds = report["node_type_mapping"].values()
+    except Exception:  # of any kind, by what Ray lacks
+        return None
+    return not all(_FOUND.fullmatch(kind) for kind in kinds)
 
 
 def unstage(controller: Any, trial: Any) -> None:

@@ -70,6 +70,7 @@ class TuneSearcher(Unsaved, Searcher):
             avoided = ",".join(sorted(self._scheduler.shunned(trial_id)))
             name = f"{job.key} {knobs(job.record.knobs)}"
             return {"name": name, "job": self._job(job).to_text(), "avoided": avoided}
+        self._scheduler.should_end()  # without any trial Tune asks this alone, for ten minutes
         return Searcher.FINISHED if self._scheduler.exhausted else None
 
     def on_trial_complete(
@@ -146,9 +147,8 @@ class SessionStopper(Unsaved, Stopper):
         return self._scheduler.should_end()
 
 
-PENDING = 1_000
-"""Workers that may be in the making at once: the scheduler alone says how many jobs there are, and
-Ray would keep to the number that it began with when nodes join."""
+NO_BOUND = "1000000"
+"""Of the workers that Ray makes at once: the scheduler starts no more jobs than have a place."""
 
 WORKER_LOST = Failure(reason="its worker was lost", fault=Fault.WORKER)
 """The loss of a worker that ended by itself, as far as anybody knows."""
@@ -186,9 +186,8 @@ def run_trials(
 
     Raises `WorkersLost`: Ray gave up; the same call may be made again.
     """
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(PENDING)
-    needs = resources.cpus, resources.gpus, resources.accelerator_type
-    reservation, errors = Reservation(*needs), dict[str, object]()
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = NO_BOUND
+    reservation, errors = Reservation.of(resources), dict[str, object]()
     tuner = tune.Tuner(
         tune.with_resources(run_job, reservation),
         tune_config=tune.TuneConfig(

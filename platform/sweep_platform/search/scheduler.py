@@ -94,6 +94,17 @@ class TrialScheduler:
         """Whether no job is left to start; one that runs may be lost and wait to go on."""
         return self.ending or (self._exhausted and not self._live and not self._resting)
 
+    def wanted(self, points: int) -> int:
+        """The number of jobs that could run now if all had a place, in a sweep of so many points.
+
+        They are those that run, rest and wait, and the first of points that are yet to be begun.
+        """
+        if self.ending:
+            return len(self._live)
+        new = 0 if self._exhausted else max(0, points - self._budget.trials)
+        begun = len(self._live) + len(self._resting) + self._jobs.waiting
+        return begun + new * len(self._search.replicates)
+
     def start(self, key: str) -> Job | None:
         """The next job to run under Ray's name `key`, None if none can start now.
 

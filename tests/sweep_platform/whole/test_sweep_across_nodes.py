@@ -38,6 +38,16 @@ def raylets(place: Any, wait_until: Any) -> Iterator[Raylets]:
         raylets.end()
 
 
+@pytest.fixture
+def autoscaled(place: Any, wait_until: Any) -> Iterator[Raylets]:
+    """A cluster without a place for a trial, whose autoscaler makes two when they are wanted."""
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:
+        raylets = Raylets(Path(folder), place.environment("cluster"), most=2)
+        wait_until(lambda: raylets.head.is_up)
+        yield raylets
+        raylets.end()
+
+
 def sweep_of(place: Any, name: str) -> SweepFolder:
     return SweepFolder(place.root / "runs" / name)
 
@@ -108,6 +118,22 @@ def test_more_trials_run_at_once_when_a_node_joins(
     assert driver.wait(600) == 0, driver.said()
     assert "2 nodes, 2 of 2 CPU cores busy" in driver.said()
     assert "goes on" not in driver.said(), "nothing was started anew"
+
+
+def test_an_autoscaler_adds_nodes_for_trials_and_takes_them_away(
+    place: Any, start: Start, autoscaled: Raylets, wait_until: Any
+) -> None:
+    def nodes() -> int:
+        return sum(part.name() == "raylet" for part in autoscaled.head.parts) - 1
+
+    out = ("--out", "runs/scaled", "--trials", "2", "--address", autoscaled.address)
+    driver = start(*LONG, *out, "--set", "budget.flops_per_trial=3e10")
+    assert driver.wait(300) == 0, driver.said()
+    assert "Ray's autoscaler is asked" in driver.said()
+    assert "2 nodes, 2 of 2 CPU cores busy" in driver.said()
+    trials = sweep_of(place, "scaled").trials()
+    assert [trial.outcome().state for trial in trials] == [TrialState.COMPLETE] * 2
+    wait_until(lambda: nodes() == 0)
 
 
 def test_a_node_whose_host_lacks_the_folder_is_avoided(

@@ -84,6 +84,7 @@ COMPUTED = {
     "puzzle_datasets/common/lazy.py": "for the `__init__` of packages, above all rooms",
     "puzzle_datasets/kinds/kind.py": "of its own room, whose folders are the kinds",
     "sweep_platform/execution/private.py": "of Ray alone",
+    "sweep_platform/space/rules/foreign.py": "of samplers that users bring",
 }
 """Files that import modules by names that they put together, and which these are."""
 

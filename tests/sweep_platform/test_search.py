@@ -446,7 +446,16 @@ def test_a_restart_before_every_proposal_changes_no_draw(restart: Open) -> None:
 
 @pytest.mark.parametrize(
     ("sampler", "startup"),
-    [("tpe", 0), ("tpe", 2), ("random", 2), ("nsga2", 0), ("nsga2", 2), ("gp", 2)],
+    [
+        ("tpe", 0),
+        ("tpe", 2),
+        ("random", 2),
+        ("nsga2", 0),
+        ("nsga2", 2),
+        ("gp", 2),
+        ("quasi-random", 2),
+        ("auto", 2),
+    ],
 )
 @pytest.mark.parametrize("objectives", [["exact_accuracy", "inference_flops"], ["exact_accuracy"]])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:scipy|torch")

@@ -20,6 +20,7 @@ from sweep_platform.plan.jobs import require_time
 from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import fewer_puzzles, heading, make_plan, warnings
 from sweep_platform.space.dataset import planned_shape
+from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 
 
@@ -61,6 +62,8 @@ def _run(sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         session = SweepSession(sweep, request, hardware)
         slots = hardware.slots(sweep.spec.resources)
         plan = make_plan(sweep.spec, session.puzzles.shape, slots, calibrated=False)
+        if (chosen := chosen_sampler(sweep.spec)).reason is not None:
+            say(f"Sampler: {chosen}.")
         crowded = crowding(plan) if request.address is None else []
         fewer = fewer_puzzles(sweep.spec, session.puzzles.manifest)
         for text in (*warnings(plan), *crowded, *fewer):

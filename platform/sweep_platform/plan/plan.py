@@ -27,6 +27,7 @@ from sweep_platform.space.rules.conditions import active
 from sweep_platform.space.rules.constraints import device_memory
 from sweep_platform.space.rules.counting import Size, size
 from sweep_platform.space.rules.feasible import examples
+from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.spec.schema import SweepSpec
 
 HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
@@ -130,7 +131,9 @@ def summary(plan: Plan) -> str:
         if _compiles(plan.spec):
             time_needed += ", or less: timed in eager execution, though trials compile"
     at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
-    return f"{_trials(plan)}, {at_once}; {text.flops(flops)} of training in all; {time_needed}."
+    total = f"{_trials(plan)}, {at_once}; {text.flops(flops)} of training in all; {time_needed}."
+    chosen = chosen_sampler(plan.spec)
+    return total if chosen.reason is None else f"{total}\nSampler: {chosen}."
 
 
 def _trials(plan: Plan) -> str:

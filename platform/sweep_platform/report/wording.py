@@ -116,7 +116,18 @@ def choices(knob: Mapping[str, Any]) -> str:
 
     >>> choices({"choices": [1, 2]}), choices({"low": 1, "high": 8, "log": True})
     ('1, 2', '1 to 8 (log)')
+    >>> choices({"choices": [1, 2], "when": {"model": ["trm"]}})
+    '1, 2, where model is trm'
     """
+    conditions = knob.get("when") or {}
+    where = " and ".join(
+        f"{name} is {' or '.join(map(knob_value, admitted))}"
+        for name, admitted in conditions.items()
+    )
+    return f"{_values(knob)}, where {where}" if where else _values(knob)
+
+
+def _values(knob: Mapping[str, Any]) -> str:
     if "choices" in knob:
         return ", ".join(map(knob_value, knob["choices"]))
     if "low" in knob and "high" in knob:

@@ -125,6 +125,8 @@ class Proposer:
     ) -> None:
         self._study, self._factory, self._spec, self._lag = study, factory, spec, lag
         self._nuisance = nuisance_points(spec)
+        random = SearchSpec(sampler="random")
+        self._random = spec.model_copy(update={"search": random})
         self._given = planned_points(spec)
         if self._given is None:
             self._given = iter([spec.base] if spec.base else ())
@@ -170,7 +172,7 @@ class Proposer:
             return None
         if self._factory.signature(point) in self._factory.signatures:
             return None
-        return self._recorded(self._ask(self._spec.search, point))
+        return self._recorded(self._ask(self._spec, point))
 
     def _given_next(self) -> tuple[optuna.Trial, TrialRecord] | None:
         """The next point that the spec gives, None after the last."""
@@ -183,8 +185,7 @@ class Proposer:
         newest = self._factory.newest
         while len(since := self._study.drawn(newest)) < (MOST_DRAWS if endless else DRAWS):
             insists = len(since) >= DRAWS
-            search = SearchSpec(sampler="random") if insists else self._spec.search
-            trial = self._ask(search, self._nuisance[0])
+            trial = self._ask(self._random if insists else self._spec, self._nuisance[0])
             if not self._factory.allows(trial.params):
                 self._study.reject(trial, self._factory.violations(trial.params))
             elif self._factory.signature(trial.params) not in self._factory.signatures:
@@ -217,9 +218,9 @@ class Proposer:
     def _recorded(self, trial: optuna.Trial) -> tuple[optuna.Trial, TrialRecord]:
         return trial, self._factory.record(trial.number, trial.params)
 
-    def _ask(self, search: SearchSpec, fixed: Parameters) -> optuna.Trial:
+    def _ask(self, spec: SweepSpec, fixed: Parameters) -> optuna.Trial:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
-        others = sampler(search, derived_seed(self._spec.seed, self._study.draws))
+        others = sampler(spec, self._study.draws)
         known = self._known_at(len(self._factory.points))
         hidden = {one.study_number for one in self._of_points(known, None)}
         return self._study.ask(fixing(fixed, others) if fixed else others, hidden)

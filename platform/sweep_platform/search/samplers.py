@@ -5,7 +5,7 @@ driver's one thread, and asks it once. It must keep no state but its seed and wh
 after a restart, the same study with the same seed gives the same draw. It has to take running,
 pruned and failed trials in the study, with one or more objectives, and may draw a point twice: the
 proposer asks again. To add one, give it a row in `SAMPLERS` and its name in
-`Sampler` of `sweep_platform.spec.schema`; `SamplerConformance` in the tests then tries it.
+`SAMPLER_NAMES` of `sweep_platform.spec.schema`; `SamplerConformance` in the tests then tries it.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from optuna.distributions import (
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
+    BruteForceSampler,
+    CmaEsSampler,
     GPSampler,
     NSGAIISampler,
     PartialFixedSampler,
@@ -28,23 +30,52 @@ from optuna.samplers import (
     TPESampler,
 )
 
+from sweep_platform.search.sampling.quasi_random import QuasiRandomSampler
 from sweep_platform.space.knobs import Parameters, numbers
-from sweep_platform.spec.schema import SAMPLER_NAMES, Choices, Knob, SearchSpec
+from sweep_platform.space.rules.conditions import conditional
+from sweep_platform.space.rules.foreign import foreign_sampler
+from sweep_platform.space.rules.sampling import chosen_sampler
+from sweep_platform.spec.schema import SAMPLER_NAMES, Choices, Knob, SweepSpec
 
-SAMPLERS: Mapping[str, Callable[[SearchSpec, int], BaseSampler]] = {
-    "tpe": lambda search, seed: TPESampler(seed=seed, n_startup_trials=search.startup_trials),
-    "random": lambda search, seed: RandomSampler(seed=seed),
-    "nsga2": lambda search, seed: NSGAIISampler(
-        seed=seed, population_size=max(2, search.startup_trials)
+SAMPLERS: Mapping[str, Callable[[SweepSpec, int], BaseSampler]] = {
+    "tpe": lambda spec, number: TPESampler(
+        seed=derived_seed(spec.seed, number),
+        n_startup_trials=spec.search.startup_trials,
+        # Knobs that are drawn together are learnt together, where not all of them always are.
+        multivariate=True if conditional(spec) else None,
+        group=conditional(spec),
     ),
-    "gp": lambda search, seed: GPSampler(seed=seed, n_startup_trials=search.startup_trials),
+    "random": lambda spec, number: RandomSampler(seed=derived_seed(spec.seed, number)),
+    "nsga2": lambda spec, number: NSGAIISampler(
+        seed=derived_seed(spec.seed, number),
+        population_size=max(2, spec.search.startup_trials),
+    ),
+    "gp": lambda spec, number: GPSampler(
+        seed=derived_seed(spec.seed, number),
+        n_startup_trials=spec.search.startup_trials,
+        warn_independent_sampling=False,
+    ),
+    "cma-es": lambda spec, number: CmaEsSampler(
+        seed=derived_seed(spec.seed, number),
+        n_startup_trials=max(1, spec.search.startup_trials),
+        warn_independent_sampling=False,
+    ),
+    "grid": lambda spec, number: BruteForceSampler(seed=derived_seed(spec.seed, number)),
+    "quasi-random": lambda spec, number: QuasiRandomSampler(
+        spec.space, derived_seed(spec.seed, 0), number
+    ),
 }
-assert tuple(SAMPLERS) == SAMPLER_NAMES, "every name of the schema has its sampler"
+assert (*SAMPLERS, "auto") == SAMPLER_NAMES, "every name of the schema has its sampler"
 
 
-def sampler(search: SearchSpec, seed: int) -> BaseSampler:
-    """The sampler of a search, without any state of its own but the seed."""
-    return SAMPLERS[search.sampler](search, seed)
+def sampler(spec: SweepSpec, number: int) -> BaseSampler:
+    """The sampler of a sweep's draw of this number, which follows from the sweep's seed and it."""
+    name = chosen_sampler(spec).name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        if name in SAMPLERS:
+            return SAMPLERS[name](spec, number)
+        return foreign_sampler(spec.search, derived_seed(spec.seed, number))
 
 
 def fixing(values: Parameters, others: BaseSampler) -> BaseSampler:

@@ -18,6 +18,7 @@ from sweep_platform.space.rules.checks import check_rules
 from sweep_platform.space.rules.conditions import meeting
 from sweep_platform.space.rules.constraints import broken
 from sweep_platform.space.rules.feasible import EXAMPLES, points, require_feasible
+from sweep_platform.space.rules.sampling import check_sampler
 from sweep_platform.spec.metrics import OBJECTIVES, OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
 from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
@@ -54,6 +55,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     require_feasible(spec, None, source)
     _check_objectives(spec, source)
     _check_nuisance(spec, source)
+    check_sampler(spec, source)
     _check_base(spec, source)
     _check_configurations(spec, source)
     _check_effects(spec, source)

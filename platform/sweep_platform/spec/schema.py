@@ -1,22 +1,26 @@
 """The typed, frozen schema behind every space file, and remedies for values of a wrong type."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from puzzle_datasets.common.options import MOST_LISTED
+from puzzle_datasets.common.text import suggest
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import redact
 
@@ -206,15 +210,30 @@ class BudgetSpec(_Frozen):
     """time on the clock for all sessions together; `null` for no limit"""
 
 
-Sampler = Literal["tpe", "random", "nsga2", "gp"]
-SAMPLER_NAMES: tuple[str, ...] = get_args(Sampler)
+SAMPLER_NAMES = ("tpe", "random", "nsga2", "gp", "cma-es", "grid", "quasi-random", "auto")
+_IMPORT_PATH = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def _known_sampler(name: str) -> str:
+    if name in SAMPLER_NAMES or re.match(_IMPORT_PATH, name):
+        return name
+    raise InputError(None, name, suggest(name, [*SAMPLER_NAMES, "package.module:Class"]))
+
+
+Sampler = Annotated[
+    str,
+    AfterValidator(_known_sampler),
+    WithJsonSchema({"anyOf": [{"enum": list(SAMPLER_NAMES)}, {"pattern": _IMPORT_PATH}]}),
+]
 
 
 class SearchSpec(_Frozen):
     """How configurations are proposed."""
 
     sampler: Sampler = "tpe"
-    """which of Optuna's samplers"""
+    """which of Optuna's samplers, by name or by import path; `auto` goes by budget and space"""
+    arguments: dict[str, Scalar] = {}
+    """arguments of a sampler by import path"""
     startup_trials: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 10
     """random trials before the sampler learns"""
     deterministic: bool | None = None

@@ -47,6 +47,21 @@ def test_a_sweep_that_is_done_is_left_alone(finished: SweepFolder) -> None:
     assert not left(finished, settings=("budget.trials=2",))
 
 
+def test_a_sweep_whose_mirror_lacks_something_is_not_done(finished: SweepFolder) -> None:
+    record = finished.record()
+    storage = {"url": str(finished.root.parent / "store"), "mirror": True}
+    spec = overridden({**record.spec, "storage": storage}, "toy", ()).public()
+    finished.create(replace(record, spec=spec))
+    os.utime(finished.report / "report.html", (LATER, LATER))
+    assert left(finished)
+    finished.session_mirrored()
+    assert not left(finished)
+    finished.session_started()
+    finished.session_ended(SessionEnd.DONE)
+    finished.session_told()
+    assert left(finished), "the last session counts"
+
+
 def go_on(folder: SweepFolder) -> None:
     folder.session_started()
 

@@ -12,7 +12,7 @@ from sweep_platform.store.folder import SessionEnd, SweepFolder
 
 
 def nothing_left(sweep: ResolvedSweep, request: Request) -> bool:
-    """Whether a sweep is done as it is asked for, reported, and known whole to MLflow.
+    """Whether a sweep is done as it is asked for, reported, and whole in MLflow and in its mirror.
 
     Whoever names a tracking store wants it to be looked at, and whoever moved the folder its
     record renewed: that is work.
@@ -22,6 +22,9 @@ def nothing_left(sweep: ResolvedSweep, request: Request) -> bool:
         return False
     record, sessions = folder.record(), folder.sessions()
     if not sessions or sessions[-1].end is not SessionEnd.DONE or not sessions[-1].told:
+        return False
+    storage = sweep.spec.storage
+    if storage is not None and storage.mirror and not sessions[-1].mirrored:
         return False
     store = database_file(record.tracking_uri or "")
     kept = store is None or store.exists()

@@ -134,7 +134,8 @@ class SweepSession:
                 connection.enter_context(ray)
                 self._hand_down(connection)
             if self._storage is not None:
-                self._storage.begin(self.folder.record().id, self.puzzles, display.note)
+                sweep, stop = self.folder.record().id, lambda: scheduler.interrupted
+                self._storage.begin(sweep, self.puzzles, display.note, stop)
             self.folder.session_started()
             tracker.start()
             end = SessionEnd.FAILED
@@ -230,7 +231,10 @@ class SweepSession:
                 display.note(str(error) if said else f"{place}{root_cause(error)}")
         self._stop(tracker, display, in_a_hurry)
         if self._storage is not None:
-            self._storage.end(display.note, HURRY_SECONDS if in_a_hurry() else FLUSH_SECONDS)
+            seconds = HURRY_SECONDS if in_a_hurry() else FLUSH_SECONDS
+            if self._storage.end(display.note, seconds):
+                with suppress(OSError, UserError):  # else the next session mirrors it again
+                    self.folder.session_mirrored()
 
     def _note_other_code(self, display: ProgressDisplay) -> None:
         before, now = self.folder.record().environment.get("git_commit"), git_commit()

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sweep_platform.common.databases import database_file
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import Puzzles, ResolvedSweep
 from sweep_platform.space.puzzle_cache import PuzzleSource, put_set, puzzles_place
@@ -14,7 +15,7 @@ from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.storage.mirror import Mirror
 from sweep_platform.store.storage.mirrored import require_newest
 from sweep_platform.store.storage.objects import Objects, StorageError
-from sweep_platform.store.storage.owner import claim, require_own, usable
+from sweep_platform.store.storage.owner import claimed, require_own, usable
 from sweep_platform.store.trained import checkpoints_in
 
 
@@ -46,17 +47,24 @@ class SweepStorage:
         """The URL below which workers keep checkpoints."""
         return checkpoints_in(self._url, self._name)
 
-    def begin(self, sweep: str, puzzles: Puzzles, tell: Callable[[str], object]) -> None:
+    def begin(
+        self,
+        sweep: str,
+        puzzles: Puzzles,
+        tell: Callable[[str], object],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Have the puzzles there, own the folder, and mirror the sweep's if that is asked for.
 
-        `tell` hears what becomes of the mirror. Raises `InputError`.
+        `tell` hears what becomes of the mirror; as soon as `stop` is true between two files of
+        puzzles, `KeyboardInterrupt` is raised. Raises `InputError`.
         """
         try:
-            put_set(self._puzzles(puzzles), Path(puzzles.address.folder))
-            claim(self.objects, sweep)
-            if self._mirrors:
-                self._mirror = Mirror(self.objects, self._root, sweep, tell)
-                self._mirror.begin()
+            put_set(self._puzzles(puzzles), Path(puzzles.address.folder), stop)
+            with claimed(self.objects, sweep):
+                if self._mirrors:
+                    self._mirror = Mirror(self.objects, self._root, sweep, tell)
+                    self._mirror.begin()
         except StorageError as error:
             raise unusable(error) from None
 
@@ -67,11 +75,18 @@ class SweepStorage:
         self._mirror.look()
         return self._mirror.taken_over
 
-    def end(self, tell: Callable[[str], object], seconds: float) -> None:
-        """Mirror what there is at the end of the session, within so many seconds."""
-        if self._mirror is not None and not self._mirror.close(seconds):
+    def end(self, tell: Callable[[str], object], seconds: float) -> bool:
+        """Mirror what there is at the end of the session, within so many seconds.
+
+        Returns whether there is a mirror, which has it all.
+        """
+        if self._mirror is None:
+            return False
+        whole = self._mirror.close(seconds)
+        if not whole:
             why = self._mirror.taken_over or "the next --resume here will write it"
             tell(f"the mirror of this sweep lacks its last records: {why}")
+        return whole
 
     def puzzles_url(self, puzzles: Puzzles) -> str:
         """Where hosts find the puzzles."""
@@ -83,8 +98,15 @@ class SweepStorage:
 
 def open_storage(sweep: ResolvedSweep) -> SweepStorage | None:
     """The sweep's part of its storage, proven; None where it has none. Raises `InputError`."""
-    spec = sweep.spec.storage
-    return None if spec is None else SweepStorage(spec, sweep.folder)
+    if (spec := sweep.spec.storage) is None:
+        return None
+    study = database_file(sweep.spec.search.storage or "")
+    root = sweep.folder.root.absolute()
+    if spec.mirror and study is not None and not study.absolute().is_relative_to(root):
+        problem = f"is a file outside {root}, which a mirror lacks"
+        remedy = "leave it out, name a PostgreSQL database, or set `storage.mirror` to false"
+        raise InputError("search.storage", sweep.spec.search.storage, remedy, problem=problem)
+    return SweepStorage(spec, sweep.folder)
 
 
 def puzzle_source(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,14 +74,17 @@ def fetch_set(objects: Objects, name: str) -> Path:
     return folder
 
 
-def put_set(objects: Objects, folder: Path) -> None:
+def put_set(objects: Objects, folder: Path, stop: Callable[[], bool] = lambda: False) -> None:
     """Put a set into a folder of a storage, its manifest last, unless it is there.
 
-    Raises `StorageError`, `DatasetError`.
+    Raises `StorageError`, `DatasetError`, and `KeyboardInterrupt` where `stop` is true between two
+    files: one may take minutes, and a set has many.
     """
     if objects.has(MANIFEST_FILE):
         return
     for name in (*read_manifest(folder).files, MANIFEST_FILE):
+        if stop():
+            raise KeyboardInterrupt
         objects.put(name, folder / name)
 
 

@@ -104,7 +104,8 @@ class Session:
     """One driver's work on a sweep; `ended` and `end` stay None if it was killed.
 
     `trials` is how many there were at its end, `replicates` how many each had, by its number; None
-    and none in older records. `told` is true once the tracker has all that the folder has.
+    and none in older records. `told` is true once the tracker has all that the folder has,
+    `mirrored` once its mirror does.
     """
 
     started: Moment
@@ -113,11 +114,12 @@ class Session:
     trials: Count | None = None
     replicates: tuple[Count, ...] = ()
     told: bool = False
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Noted:
-    """A line of sessions.jsonl: a session's start, its end, or that the tracker has it all."""
+    """A line of sessions.jsonl: a session's start, its end, or who has it all since then."""
 
     started: Moment | None = None
     ended: Moment | None = None
@@ -125,6 +127,7 @@ class _Noted:
     trials: Count | None = None
     replicates: tuple[Count, ...] = ()
     told: bool = False
+    mirrored: bool = False
 
 
 class SweepFolder:
@@ -215,6 +218,10 @@ class SweepFolder:
         """Note that the tracker has all that is here."""
         self._note({"told": True})
 
+    def session_mirrored(self) -> None:
+        """Note that the mirror has all that is here, but for this note."""
+        self._note({"mirrored": True})
+
     def _note(self, content: dict[str, Any]) -> None:
         if not self.exists():
             remedy = "resume the sweep where it is now"
@@ -228,8 +235,10 @@ class SweepFolder:
         for one in Reader(path, InputError, remedy).records(_Noted):
             if one.started is not None:
                 sessions.append(Session(started=one.started))
-            elif sessions and one.told:
-                sessions[-1] = replace(sessions[-1], told=True)
+            elif sessions and (one.told or one.mirrored):
+                last = sessions[-1]
+                told, mirrored = last.told or one.told, last.mirrored or one.mirrored
+                sessions[-1] = replace(last, told=told, mirrored=mirrored)
             elif sessions:
                 ended = replace(sessions[-1], ended=one.ended, end=one.end)
                 sessions[-1] = replace(ended, trials=one.trials, replicates=one.replicates)

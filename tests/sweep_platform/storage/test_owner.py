@@ -7,7 +7,7 @@ import pytest
 from s3_server import Gate
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.store.storage.owner import claim, owner_of, require_own, usable
+from sweep_platform.store.storage.owner import claim, claimed, owner_of, require_own, usable
 
 
 def test_a_storage_that_can_be_used_keeps_nothing_of_the_proof(s3: str, tmp_path: Path) -> None:
@@ -64,6 +64,20 @@ def test_one_sweep_owns_a_folder(s3: str) -> None:
         with pytest.raises(InputError, match="already holds another sweep"):
             require_own(objects, other)
     claim(usable(s3).below("maze"), "second")
+
+
+def test_a_folder_of_which_no_sweep_came_is_nobodys(s3: str) -> None:
+    objects = usable(s3).below("arc")
+    with pytest.raises(ZeroDivisionError), claimed(objects, "first"):
+        objects.write("mirror/newest.json", b"{}")
+        raise ZeroDivisionError
+    assert objects.list() == []
+    with claimed(objects, "second"):
+        objects.write("mirror/newest.json", b"{}")
+    with pytest.raises(ZeroDivisionError), claimed(objects, "second"):
+        raise ZeroDivisionError
+    assert owner_of(objects) == "second"
+    assert objects.has("mirror/newest.json"), "it is of a session before"
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"null"])

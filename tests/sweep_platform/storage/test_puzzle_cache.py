@@ -48,6 +48,16 @@ def not_built(*_: object) -> None:
     raise AssertionError("it was to be fetched")
 
 
+def test_a_set_that_is_put_somewhere_is_broken_off_between_two_files(
+    address: DatasetAddress, tmp_path: Path
+) -> None:
+    objects, looks = open_objects(str(tmp_path / "store")), iter((False, False, True))
+    with pytest.raises(KeyboardInterrupt):
+        put_set(objects, Path(address.folder), lambda: next(looks))
+    assert len(objects.list()) == 2
+    assert not objects.has("manifest.json")
+
+
 def test_the_drivers_folder_goes_first(address: DatasetAddress) -> None:
     assert puzzles_here(address, SOURCE) == address
     assert not puzzle_cache.cache().exists()

@@ -70,6 +70,15 @@ def test_a_folder_whose_name_no_url_takes(
     assert "is no name that every storage takes" in said
 
 
+def test_a_study_that_its_mirror_would_lack(
+    capsys: pytest.CaptureFixture[str], mlflow_uri: str, s3: str
+) -> None:
+    study = ("--set", "search.storage=sqlite:///study.db")
+    said = refused(capsys, mlflow_uri, "--storage", s3, "--set", "storage.mirror=true", *study)
+    assert "search.storage is a file outside" in said
+    assert not Path("study.db").exists()
+
+
 def test_another_sweep_of_that_name(
     capsys: pytest.CaptureFixture[str], mlflow_uri: str, s3: str
 ) -> None:

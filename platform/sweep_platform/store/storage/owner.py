@@ -3,8 +3,11 @@
 import json
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.store.storage.mirrored import POINTER
 from sweep_platform.store.storage.objects import Objects, StorageError, open_objects
 
 OWNER_FILE = "owner.json"
@@ -73,6 +76,25 @@ def require_own(objects: Objects, sweep: str | None) -> None:
     if (owner := owner_of(objects)) not in (None, sweep):
         remedy = "take the sweep up by --resume, or name another --storage or --out"
         raise InputError.of(objects.url, f"already holds another sweep ({owner[:8]})", remedy)
+
+
+@contextmanager
+def claimed(objects: Objects, sweep: str) -> Iterator[None]:
+    """As `claim`; where what is done inside fails, a folder that was nobody's is so again.
+
+    No sweep comes of that, and nobody could take up the one of this id.
+    """
+    free = owner_of(objects) is None
+    claim(objects, sweep)
+    try:
+        yield
+    except BaseException:
+        if free:
+            with suppress(StorageError):
+                if [one.name for one in objects.below("mirror").list()] == [POINTER]:
+                    objects.delete(f"mirror/{POINTER}")  # of packs somebody may make a folder
+                objects.delete(OWNER_FILE)
+        raise
 
 
 def claim(objects: Objects, sweep: str) -> None:

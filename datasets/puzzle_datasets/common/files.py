@@ -207,11 +207,14 @@ def exclusive(path: Path, *, wait: bool) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_once(path: Path) -> Iterator[None]:
-    """Wait for the lock file `path`, hold it alone, and remove it in the end."""
+def exclusive_once(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path` alone, and remove it in the end.
+
+    Raises `BlockingIOError` if another process holds it and `wait` is false.
+    """
     while True:
         with _opened(path) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             # Whoever held the lock before may have removed the file that this one waited at.
             if not _is_at(path, file):
                 continue

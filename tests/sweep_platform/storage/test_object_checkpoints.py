@@ -191,6 +191,22 @@ def test_training_goes_on_while_the_storage_is_away(
     assert len(said) == 1
 
 
+def test_a_host_keeps_nothing_of_jobs_that_are_over(objects: Objects, tmp_path: Path) -> None:
+    """Those of a killed worker go when the next job begins; one that is held stays."""
+    scratch = tmp_path / "scratch"
+    store = ObjectCheckpoints(objects, 2, scratch=scratch)
+    with store.hold("other") as path:
+        put(path, 1)
+        dead = scratch / "killed"
+        dead.mkdir()
+        put(dead / "checkpoint.pt", 1)
+        (scratch / "killed.lock").touch()
+        publish(objects, 1, scratch)
+        assert path.exists()
+        assert len(list(scratch.iterdir())) == 2, "the folder that is held, and its lock"
+    assert list(scratch.iterdir()) == []
+
+
 def test_a_storage_that_is_away_keeps_no_job_that_broke(
     s3: str, s3_gate: Gate, tmp_path: Path
 ) -> None:

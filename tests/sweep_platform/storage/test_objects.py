@@ -10,7 +10,14 @@ import pytest
 from s3_server import Gate, free_port
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.store.storage.objects import Objects, StorageError, absolute, open_objects
+from sweep_platform.store.storage.objects import (
+    RETRY_SECONDS,
+    TIMEOUT_SECONDS,
+    Objects,
+    StorageError,
+    absolute,
+    open_objects,
+)
 
 
 @pytest.fixture(params=["path", "file", "s3"])
@@ -130,6 +137,19 @@ def test_a_server_that_is_gone_comes_back(s3: str, s3_gate: Gate) -> None:
         objects.read("a")
     s3_gate.open()
     assert objects.read("a") == b"1"
+
+
+def test_requests_are_given_up_without_a_server_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    [s3], [gs] = (
+        open_objects(f"{scheme}://bucket/x")._system.__reduce__()[1] for scheme in ("s3", "gs")
+    )
+    assert (s3["region"], s3["endpoint_override"]) == ("eu-west-1", "")
+    assert s3["request_timeout"] == s3["connect_timeout"] == TIMEOUT_SECONDS
+    assert gs["retry_time_limit"].total_seconds() == RETRY_SECONDS
 
 
 @pytest.mark.slow

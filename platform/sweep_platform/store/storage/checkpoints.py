@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from puzzle_datasets.common.files import exclusive, exclusive_once
+from puzzle_datasets.common.files import exclusive_once
 from sweep_platform.store.storage.objects import Objects, Stored
 
 _NAME = re.compile(r"(\d{12})-[0-9a-f]{32}-[0-9a-f]{64}\.pt")
@@ -22,7 +22,7 @@ ORPHAN_SECONDS = 3600.0
 """Age at which an object that is no checkpoint is what a dead writer left unfinished."""
 
 LONGEST_WAIT = 30.0
-"""Seconds between two tries to store a checkpoint, at most."""
+"""Seconds between two tries to store a checkpoint, and for the last one to end, at most."""
 
 Tell = Callable[[str], object]
 
@@ -99,11 +99,10 @@ def _scratch() -> Path:
 
 
 def _clear(scratch: Path) -> None:
-    """Remove what workers that were killed have left."""
+    """Remove the folders of keys that nobody holds any more: their workers were killed."""
     for lock in scratch.glob("*.lock"):
-        with suppress(OSError), exclusive(lock, wait=False):
+        with suppress(OSError), exclusive_once(lock, wait=False):
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink()
 
 
 def fetch_step(objects: Objects, key: str, step: int, file: Path) -> bool:
@@ -203,11 +202,11 @@ class _Upload:
             return not self._waiting
 
     def close(self) -> None:
-        """End the thread, after the object that it is storing."""
+        """End the thread, after the object that it is storing unless that takes long."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join()
+        self._thread.join(LONGEST_WAIT)
 
     @property
     def _waiting(self) -> bool:

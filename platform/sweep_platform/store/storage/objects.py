@@ -22,6 +22,9 @@ TIMEOUT_SECONDS, ATTEMPTS = 30.0, 2
 """Without a byte, after which a request to S3 is given up, and how often it is made: a server may
 be silent for a while when it puts a large object together."""
 
+RETRY_SECONDS = 30
+"""In which a request to Google's storage is made again and again; pyarrow's own are 900."""
+
 _BLOCK = 1 << 22
 _JSON_BYTES = 1 << 14
 """Of JSON, which is filled up with spaces, so that its size stays the same."""
@@ -195,9 +198,11 @@ def open_objects(url: str) -> Objects:
     try:
         if "://" not in url:
             return Objects(url, fs.LocalFileSystem(), url)
-        if url.startswith("s3://") and (endpoint := _endpoint()):
-            return Objects(url, _s3(endpoint), url.removeprefix("s3://"))
-        system, root = fs.FileSystem.from_uri(url)
+        if url.startswith("s3://"):
+            place = url.removeprefix("s3://")
+            return Objects(url, _s3(place.partition("/")[0]), place)
+        limit = f"?retry_limit_seconds={RETRY_SECONDS}" if url.startswith("gs://") else ""
+        system, root = fs.FileSystem.from_uri(f"{url}{limit}")
     except (OSError, ValueError, ImportError, NotImplementedError) as error:
         raise StorageError(errno.EIO, root_cause(error), redact(url)) from error
     return Objects(url, system, root)
@@ -208,10 +213,14 @@ def _endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
-def _s3(endpoint: str) -> Any:
-    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+def _s3(bucket: str) -> Any:
+    """The file system of S3, in the region that is named, or the bucket's. Raises `OSError`."""
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
 
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    endpoint = _endpoint()
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        region = "us-east-1" if endpoint else resolve_s3_region(bucket)
     return S3FileSystem(
         endpoint_override=endpoint,
         region=region,

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweep_builders import answers, measurement
 
+from sweep_platform.common.notice import Notice
 from sweep_platform.execution.decisions import BEAT_SECONDS, LOOK_SECONDS, DecisionWatch, Pulse
 from sweep_platform.store.messages import (
     Decision,
@@ -72,7 +73,7 @@ def test_a_report_reads_back(
         replicate=replicate.label,
         measurements=tuple(measurement(step, accuracy) for step in steps),
         answers=tuple(answers(step, one) for step, one in enumerate(solved)),
-        warnings=tuple(warnings),
+        warnings=tuple(Notice(one, about) for one in warnings for about in ("", one[:1])),
         failure=failure,
     )
     assert TrialReport.from_text(report.to_text()) == report

@@ -10,6 +10,7 @@ from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayT
 from ray.tune.experiment import Trial
 from sweep_builders import measurement
 
+from sweep_platform.common.notice import Notice
 from sweep_platform.execution import placement, ray_tune
 from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.execution.placement import PlacementWatch, Reservation, trial_name
@@ -89,7 +90,10 @@ def test_reports_come_through_and_stop_nobody() -> None:
     scheduler = FakeScheduler()
     adapter = TuneScheduler(scheduler, {})  # type: ignore[arg-type]
     report = TrialReport(
-        trial=3, replicate="measure-0", measurements=(measurement(5),), warnings=("slow",)
+        trial=3,
+        replicate="measure-0",
+        measurements=(measurement(5),),
+        warnings=(Notice("slow", "speed"),),
     )
     for result in ({"report": report.to_text()}, {"done": True}):
         answer = adapter.on_trial_result(None, SimpleNamespace(trial_id="a"), result)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sweep_builders import TOTAL, measurement
 
+from sweep_platform.common.notice import Notice
 from sweep_platform.search import scheduler as scheduler_module
 from sweep_platform.search.losses import LONGEST_REST, WORKER_RETRIES, Hosts
 from sweep_platform.search.stages.live import Place
@@ -524,8 +525,17 @@ def test_what_every_trial_warns_of_is_said_once(drive) -> None:
     driver = drive()
     driver.start("a")
     for _ in range(2):
-        driver.report("a", warnings=("there is no compiler",))
+        driver.report("a", warnings=(Notice("there is no compiler"),))
     assert driver.display.events[1:] == [("note", "there is no compiler")]
+
+
+def test_of_one_matter_the_first_sentence_is_said(drive) -> None:
+    """Why a storage is away may be told in other words at every try."""
+    driver = drive()
+    driver.start("a")
+    for reason in ("while reading key 1", "while reading key 2"):
+        driver.report("a", warnings=(Notice(f"it is away ({reason})", "the storage"),))
+    assert driver.display.events[1:] == [("note", "it is away (while reading key 1)")]
 
 
 def test_what_a_trial_reported_outweighs_the_loss_of_all_workers(drive) -> None:

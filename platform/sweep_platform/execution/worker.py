@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from puzzle_datasets.common.errors import DatasetError
+from sweep_platform.common.notice import Notice
 from sweep_platform.execution.faults import HostError, failure_of, lacks_memory
 from sweep_platform.execution.processes.group import train_together
 from sweep_platform.space.dataset import DatasetAddress
@@ -159,7 +160,7 @@ def _key(job: TrialJob) -> str:
 
 
 def _at_hand(
-    job: TrialJob, held: ExitStack, heard: list[str]
+    job: TrialJob, held: ExitStack, heard: list[Notice]
 ) -> tuple[DatasetAddress, CheckpointStore, Path] | None:
     """The puzzles, the store, and the path of the checkpoint, which is held.
 
@@ -173,7 +174,8 @@ def _at_hand(
         return puzzles, store, held.enter_context(store.hold(_key(job)))
     except StorageError as error:
         place = f"the storage can't be read on host {socket.gethostname()}"
-        heard.append(f"{place} ({error.strerror}); trials wait until it can")
+        text = f"{place} ({error.strerror}); trials wait until it can"
+        heard.append(Notice(text, f"{place} {job.checkpoints}"))
         time.sleep(AWAY_SECONDS)
         return None
 
@@ -197,16 +199,16 @@ def _puzzles(job: TrialJob) -> DatasetAddress:
 
 
 @contextmanager
-def _fallbacks() -> Iterator[list[str]]:
+def _fallbacks() -> Iterator[list[Notice]]:
     """Collect warnings of blocks that are not compiled; what a worker prints is lost."""
     from hrm.model.compiled import CompileFallback
 
-    heard: list[str] = []
+    heard: list[Notice] = []
     show = warnings.showwarning
 
     def hear(message: Warning | str, *where: Any, **details: Any) -> None:
         if isinstance(message, CompileFallback):
-            heard.append(str(message).rstrip("."))
+            heard.append(Notice(str(message).rstrip(".")))
         show(message, *where, **details)
 
     with warnings.catch_warnings():
@@ -218,7 +220,7 @@ def _taken_up(
     job: TrialJob,
     puzzles: DatasetAddress,
     checkpoint: Path,
-    heard: list[str],
+    heard: list[Notice],
     group: ProcessGroup | None,
 ) -> Trainer:
     """The job's replicate as its last checkpoint left it; anew where that is damaged.
@@ -236,7 +238,7 @@ def _taken_up(
         if error.unread or lacks_memory(error):
             raise
         which = f"trial {job.trial} {job.replicates[0].words}"
-        heard.append(f"{which} begins anew: {error.field} {error.problem}")
+        heard.append(Notice(f"{which} begins anew: {error.field} {error.problem}"))
         return _trainer(job, puzzles, group)  # half of the other may be restored
     return trainer
 
@@ -270,13 +272,11 @@ def _own_device(kind: str, rank: int) -> str:
     return kind if kind == "cpu" else f"{kind}:{rank}"
 
 
-def _shortfall(trainer: Trainer) -> list[str]:
+def _shortfall(trainer: Trainer) -> list[Notice]:
     """A sentence where blocks run otherwise than the configuration wants."""
     wanted, real = trainer.config.execution, trainer.execution
     if wanted == real:
         return []
     device = {"cpu": "a CPU", "cuda": "this GPU"}[trainer.device.type]
-    return [
-        f"training.execution is {wanted}, but on {device} trials run {real}; docs/spaces.md says "
-        "what each needs"
-    ]
+    text = f"training.execution is {wanted}, but on {device} trials run {real}"
+    return [Notice(f"{text}; docs/spaces.md says what each needs")]

@@ -172,7 +172,7 @@ class TrialScheduler:
         live.began = True
         self._silence.heard(live)
         for warning in report.warnings:
-            self._say_once(warning)
+            self._say_once(warning.text, warning.matter)
         if report.failure is not None:
             self._fail(live, report.failure)
         if report.session is not None:
@@ -335,9 +335,9 @@ class TrialScheduler:
             return False
         return True
 
-    def _say_once(self, text: str) -> None:
-        if text not in self._noted:
-            self._noted.add(text)
+    def _say_once(self, text: str, matter: str = "") -> None:
+        if (matter := matter or text) not in self._noted:
+            self._noted.add(matter)
             self._display.note(text)
 
     def _judge(self, live: Live, measurement: Measurement) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from puzzle_datasets.common.files import exclusive
+from sweep_platform.common.notice import Notice
 from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
 from sweep_platform.store.storage.objects import open_objects
 
@@ -62,7 +63,7 @@ class FolderCheckpoints:
 def open_checkpoints(
     address: str,
     keep: int | None = None,
-    tell: Callable[[str], object] = lambda sentence: None,
+    tell: Callable[[Notice], object] = lambda notice: None,
 ) -> CheckpointStore:
     """The store at an address: the path of a folder, or with a `keep` a URL of a storage.
 

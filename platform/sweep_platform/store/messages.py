@@ -13,9 +13,10 @@ from typing import Any
 from hrm.evaluation.per_puzzle import PuzzleAnswers, answers_from
 from hrm.progress import Measurement, measurement_from
 from puzzle_datasets.common.errors import RunError
+from sweep_platform.common.notice import Notice
 from sweep_platform.store.replicate import Purpose, Replicate
 
-VERSION = 4
+VERSION = 5
 
 
 class Decision(StrEnum):
@@ -117,7 +118,7 @@ class TrialReport:
             that the checkpoint kept; the driver drops what it has.
         answers: which puzzles were solved in those that came with an evaluation.
         session: on what, and with which versions, training begins or goes on; in the first report.
-        warnings: sentences that a person at the driver has to see.
+        warnings: what a person at the driver has to see.
         failure: set in the last report of a replicate that broke.
     """
 
@@ -126,7 +127,7 @@ class TrialReport:
     measurements: tuple[Measurement, ...] = ()
     answers: tuple[PuzzleAnswers, ...] = ()
     session: Mapping[str, Any] | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     failure: Failure | None = None
 
     def to_text(self) -> str:
@@ -140,7 +141,7 @@ class TrialReport:
         fields = _fields(text)
         fields["measurements"] = tuple(map(measurement_from, fields["measurements"]))
         fields["answers"] = tuple(map(answers_from, fields["answers"]))
-        fields["warnings"] = tuple(fields["warnings"])
+        fields["warnings"] = tuple(Notice(**one) for one in fields["warnings"])
         if fields["failure"] is not None:
             failure = fields["failure"]
             fields["failure"] = Failure(**{**failure, "fault": Fault(failure["fault"])})

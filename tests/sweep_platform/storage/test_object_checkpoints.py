@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from s3_server import Gate
 
+from sweep_platform.common.notice import Notice
 from sweep_platform.store.storage.checkpoints import ObjectCheckpoints, fetch_step
 from sweep_platform.store.storage.objects import Objects, open_objects
 
@@ -69,7 +70,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     for step in (1, 2):
         publish(objects, step, tmp_path)
     objects.below(KEY).write(names(objects)[0], b"damaged")
-    said: list[str] = []
+    said: list[Notice] = []
     store = ObjectCheckpoints(objects, 2, said.append, scratch=tmp_path)
     with store.hold(KEY) as path:
         assert path.read_bytes() == b"1"
@@ -175,7 +176,7 @@ def test_a_worker_given_up_for_lost_that_goes_on_leaves_the_last_checkpoint(
 def test_training_goes_on_while_the_storage_is_away(
     s3: str, s3_gate: Gate, tmp_path: Path
 ) -> None:
-    objects, said = open_objects(s3), list[str]()
+    objects, said = open_objects(s3), list[Notice]()
     store = ObjectCheckpoints(objects, 2, said.append, scratch=tmp_path)
     with store.hold(KEY) as path:
         s3_gate.close()
@@ -184,7 +185,8 @@ def test_training_goes_on_while_the_storage_is_away(
             store.publish(KEY, step)
         while not said:
             assert not store.stored(KEY, 0.1)
-        assert "can't be written" in said[0]
+        assert len(said) == 1
+        assert "can't be written" in said[0].text
         s3_gate.open()
     assert newest(objects, tmp_path) == b"3"
     assert len(names(objects)) <= 2, "those that waited were superseded"

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import stat
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from puzzle_datasets.common.files import exclusive_once
+from sweep_platform.common.notice import Notice
 from sweep_platform.store.storage.objects import Objects, Stored
 
 _NAME = re.compile(r"(\d{12})-[0-9a-f]{32}-[0-9a-f]{64}\.pt")
@@ -24,7 +26,7 @@ ORPHAN_SECONDS = 3600.0
 LONGEST_WAIT = 30.0
 """Seconds between two tries to store a checkpoint, and for the last one to end, at most."""
 
-Tell = Callable[[str], object]
+Tell = Callable[[Notice], object]
 
 
 class ObjectCheckpoints:
@@ -44,7 +46,7 @@ class ObjectCheckpoints:
         self,
         objects: Objects,
         keep: int = 2,
-        tell: Tell = lambda sentence: None,
+        tell: Tell = lambda notice: None,
         scratch: Path | None = None,
     ) -> None:
         self._objects, self._keep, self._tell = objects, keep, tell
@@ -78,10 +80,10 @@ class ObjectCheckpoints:
 
     def _say(self, error: OSError) -> None:
         """Tell of an error that training goes on with."""
-        self._tell(
-            f"{self._objects.url} can't be written ({error.strerror or error}); training goes on, "
-            "and waits at its end until it can"
-        )
+        url, here = self._objects.url, f"from host {socket.gethostname()}"
+        why = f"can't be written {here} ({error.strerror or error})"
+        rest = "training goes on, and waits at its end until it can"
+        self._tell(Notice(f"{url} {why}; {rest}", f"writing {url} {here}"))
 
     def stored(self, key: str, seconds: float) -> bool:
         """Wait so long at most; whether what was published is stored."""
@@ -125,7 +127,8 @@ class _Kept:
         self._found = _names(self._objects.list())
         whole = next((name for name in self._found if self._fetched(name, file)), None)
         if self._found and whole != self._found[0]:
-            tell(f"{self._objects.url}: the newest checkpoint is damaged, and is left out")
+            url = self._objects.url
+            tell(Notice(f"{url}: the newest checkpoint is damaged, and is left out"))
 
     def fetch_step(self, step: int, file: Path) -> bool:
         """Write an object of a step to a file; whether there is one that is whole."""

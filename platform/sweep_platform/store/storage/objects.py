@@ -155,10 +155,7 @@ class Objects:
         except (OSError, ValueError, NotImplementedError) as error:
             number = (error.errno if isinstance(error, OSError) else None) or errno.EIO
             place = f"{self.url.rstrip('/')}/{name}"
-            # What pyarrow was doing, to which key, differs where the reason is the same.
-            known, _, told = str(error).partition("': ")
-            reason = root_cause(error if number != errno.EIO else ValueError(told or known))
-            raise StorageError(number, reason, redact(place)) from error
+            raise StorageError(number, root_cause(error), redact(place)) from error
 
 
 def absolute(url: str) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep_platform.search.losses import (
+    ELSEWHERE_SECONDS,
     HOST_FAULTS,
     LONGEST_REST,
     WORKER_ENDS,
@@ -99,6 +100,18 @@ def test_a_job_whose_workers_end_is_no_proof_against_a_node() -> None:
     assert losses.shunned("a") == {"0"}
     losses.ended("b", at("0"), ENDED)
     assert losses.avoided == {"0"}
+
+
+def test_a_lost_job_may_go_back_after_a_while_but_not_to_a_bad_node() -> None:
+    now = 0.0
+    losses = Losses(lambda: Hosts(NODES), clock=lambda: now)
+    losses.ended("a", at("0"), ENDED)
+    losses.lacked("a", at("1"), "why")
+    losses.lacked("b", at("1"), "why")
+    now = ELSEWHERE_SECONDS - 1
+    assert losses.shunned("a") == {"0", "1"}
+    now = ELSEWHERE_SECONDS
+    assert losses.shunned("a") == losses.avoided == {"1"}
 
 
 def test_the_only_node_is_never_avoided() -> None:

@@ -8,7 +8,7 @@ from sweep_builders import TOTAL, measurement
 
 from sweep_platform.common.notice import Notice
 from sweep_platform.search import scheduler as scheduler_module
-from sweep_platform.search.losses import LONGEST_REST, WORKER_RETRIES, Hosts
+from sweep_platform.search.losses import ELSEWHERE_SECONDS, LONGEST_REST, WORKER_RETRIES, Hosts
 from sweep_platform.search.stages.live import Place
 from sweep_platform.store.messages import Decision, Failure, Fault
 from sweep_platform.store.trial import (
@@ -413,6 +413,21 @@ def test_a_job_leaves_a_host_that_lacks_something(drive) -> None:
     assert driver.scheduler.shunned("b") == {"1"}
     driver.start("c")
     assert driver.scheduler.shunned("c") == frozenset(), "others may be placed there"
+
+
+def test_a_lost_job_that_waits_for_another_node_takes_its_own_after_a_while(drive) -> None:
+    driver = drive(capacity=1)
+    driver.hosts = Hosts({"1": "here", "2": "there"})
+    driver.start("a")
+    driver.scheduler.placed("a", HERE)
+    driver.lose("a", LOST)
+    driver.start("b")
+    assert driver.scheduler.shunned("b") == {"1"}
+    assert not driver.scheduler.misplaced("b")
+    driver.clock.now += ELSEWHERE_SECONDS
+    assert driver.scheduler.misplaced("b"), "the other node may be taken for hours"
+    assert driver.start("c").record.number == 0
+    assert driver.scheduler.shunned("c") == frozenset()
 
 
 def test_a_node_is_avoided_and_said_once(drive) -> None:

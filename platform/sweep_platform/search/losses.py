@@ -25,6 +25,9 @@ something, and workers, of several replicates, that ended there."""
 LONGEST_REST = 60.0
 """Seconds that a replicate rests at most, while one loss follows another."""
 
+ELSEWHERE_SECONDS = 2 * LONGEST_REST
+"""Time that a lost job has for going elsewhere: the other nodes may be taken for hours."""
+
 
 @dataclass(frozen=True)
 class Hosts:
@@ -63,7 +66,7 @@ class Losses:
         self.hosts, self._say, self.clock = hosts, say, clock
         self._in_a_row: Counter[str] = Counter()
         self._ends: Counter[str] = Counter()
-        self._left: defaultdict[str, set[str]] = defaultdict(set)
+        self._left: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self._records: defaultdict[str, _Record] = defaultdict(_Record)
         self._bad: set[str] = set()
 
@@ -74,9 +77,13 @@ class Losses:
         return frozenset(alive & self._bad) if alive - self._bad else frozenset()
 
     def shunned(self, job: str) -> frozenset[str]:
-        """Nodes that a job is not placed on: those it was lost on too, if there are others."""
-        alive = self.hosts().usable.keys()
-        own = alive & (self._bad | self._left[job])
+        """Nodes that a job is not placed on: for a while those too that it was just lost on.
+
+        The latter only if there are others.
+        """
+        alive, now = self.hosts().usable.keys(), self.clock()
+        left = {node for node, until in self._left[job].items() if now < until}
+        own = alive & (self._bad | left)
         return frozenset(own) if alive - own else self.avoided
 
     def elsewhere(self, place: Place | None) -> bool:
@@ -115,7 +122,7 @@ class Losses:
 
     def _blame(self, job: str, place: Place, reason: str) -> None:
         """Let a job go elsewhere, and all others too if its node is bad and not the only one."""
-        self._left[job].add(place.node)
+        self._left[job][place.node] = self.clock() + ELSEWHERE_SECONDS
         new = self._records[place.node].bad and place.node not in self._bad
         if new and self.elsewhere(place):
             self._bad.add(place.node)

@@ -101,7 +101,7 @@ def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
         if inner is not None:
             yield from keys(inner, f"{above}{name}.")
         elif name not in ("space", "model", "training"):  # these have names of settings below
-            yield f"{above}{name}"
+            yield f"{above}{field.alias or name}"
 
 
 def test_every_list_of_a_space_is_bounded() -> None:

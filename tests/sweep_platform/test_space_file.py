@@ -194,7 +194,7 @@ WRONG = [
         "`objectives`",
         "each once",
     ),
-    ("name: toy", "name: toy\nsearch: {sampler: cma}", "`search.sampler`", "'tpe'"),
+    ("name: toy", "name: toy\nsearch: {sampler: cma}", "`search.sampler`", "cma-es"),
     ("name: toy", "name: toy\nresources: {cpus: 0}", "`resources.cpus` is 0", "at least 0.001"),
     ("name: toy", "name: toy\nresources: {cpus: 1e-7}", "`resources.cpus`", "at least 0.001"),
     ("name: toy", 'name: "to\\0y"', "line 1", "`name` holds a NUL"),

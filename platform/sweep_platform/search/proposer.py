@@ -10,6 +10,7 @@ import optuna
 
 from hrm.model.flops import costs
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
+from sweep_platform.search.sampling.preferred import preferred
 from sweep_platform.search.stages.tuning import Point, point_of
 from sweep_platform.search.studies.study import Study
 from sweep_platform.space.configuration import configured, inactive_knobs
@@ -116,8 +117,8 @@ class TrialFactory:
 class Proposer:
     """Proposes the points of one sweep, each as a trial or several; no signature twice.
 
-    They are those of the sweep's design, or its base and what its sampler draws. With a `lag`, a
-    point is proposed without what came of so many points before it. Not thread-safe.
+    They are those of the sweep's design; or its base, what it is to try, and what is drawn. With
+    a `lag`, a point is proposed without what came of so many points before it. Not thread-safe.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class Proposer:
         self._random = spec.model_copy(update={"search": random})
         self._given = planned_points(spec)
         if self._given is None:
-            self._given = iter([spec.base] if spec.base else ())
+            self._given = iter([*([spec.base] if spec.base else ()), *spec.first])
 
     def propose(self) -> list[TrialFolder]:
         """A new point: its trials, one for each of its nuisance values; none when all are out."""
@@ -185,7 +186,8 @@ class Proposer:
         newest = self._factory.newest
         while len(since := self._study.drawn(newest)) < (MOST_DRAWS if endless else DRAWS):
             insists = len(since) >= DRAWS
-            trial = self._ask(self._random if insists else self._spec, self._nuisance[0])
+            search = self._random if insists else self._spec
+            trial = self._ask(search, {**self._preferred(insists), **self._nuisance[0]})
             if not self._factory.allows(trial.params):
                 self._study.reject(trial, self._factory.violations(trial.params))
             elif self._factory.signature(trial.params) not in self._factory.signatures:
@@ -198,6 +200,11 @@ class Proposer:
                 break
         near = None if endless else self._take_untried(since[-1].params)
         return near or self._take_random()
+
+    def _preferred(self, insists: bool) -> Parameters:
+        """Values near the preferred ones, for some of the draws before one insists."""
+        seed = derived_seed(self._spec.seed, -1 - self._study.draws)
+        return {} if insists else preferred(self._spec, seed, len(self._factory.points))
 
     def _take_untried(self, drawn: Parameters) -> tuple[optuna.Trial, TrialRecord] | None:
         """The untried configuration that shares most knobs with `drawn`; None if all are tried."""

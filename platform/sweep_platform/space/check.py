@@ -18,6 +18,7 @@ from sweep_platform.space.rules.checks import check_rules
 from sweep_platform.space.rules.conditions import meeting
 from sweep_platform.space.rules.constraints import broken
 from sweep_platform.space.rules.feasible import EXAMPLES, points, require_feasible
+from sweep_platform.space.rules.given import check_given_points
 from sweep_platform.space.rules.sampling import check_sampler
 from sweep_platform.spec.metrics import OBJECTIVES, OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
@@ -56,7 +57,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     _check_objectives(spec, source)
     _check_nuisance(spec, source)
     check_sampler(spec, source)
-    _check_base(spec, source)
+    check_given_points(spec, None, source)
     _check_configurations(spec, source)
     _check_effects(spec, source)
 
@@ -167,32 +168,6 @@ def _check_nuisance(spec: SweepSpec, source: Source) -> None:
     if spec.nuisance and spec.space.keys() <= {*spec.nuisance}:
         problem, remedy = "names every knob, so that nothing is left to compare", "leave one out"
         raise InputError.of("nuisance", problem, remedy, place=source.location(("nuisance",)))
-
-
-def _check_base(spec: SweepSpec, source: Source) -> None:
-    if not spec.base:
-        return
-    compared = spec.scientific.space
-    for name in (*compared, *spec.base):
-        knob, path = compared.get(name), ("base", name)
-        if name in spec.nuisance:
-            problem, remedy = "is a nuisance knob, which is tuned there as well", "leave it out"
-            raise InputError.of(dotted(path), problem, remedy, place=source.location(path))
-        if knob is None:
-            problem, remedy = "is no knob of this space", suggest(name, compared)
-            raise InputError.of(dotted(path), problem, remedy, place=source.location(path))
-        if name not in spec.base:
-            problem = f"lacks a value of the knob {name}"
-            raise InputError.of("base", problem, "add it", place=source.location(("base",)))
-        if not knobs.holds(knob, spec.base[name]):
-            remedy = "give one of its values, or add that to the space"
-            raise InputError(
-                dotted(path),
-                spec.base[name],
-                remedy,
-                problem=f"is {spec.base[name]!r}, which lies outside space.{name}",
-                place=source.location(path),
-            )
 
 
 def _check_votes(spec: SweepSpec, source: Source) -> None:

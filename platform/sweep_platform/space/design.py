@@ -160,6 +160,8 @@ def _require_no_search(
     given = [
         ("space", written and written != listed, "keep one of `space` and `ablation`"),
         ("base", spec.base, "write it below `ablation`"),
+        ("try", spec.first, "leave it out: the design says what is tried"),
+        ("prefer", spec.prefer.values, "leave it out: the design says what is tried"),
         ("rungs.at", spec.rungs.at, "leave it out: every configuration is trained to the end"),
     ]
     if spec.ablation and spec.ablation.replicates and "replicates" in spec.model_fields_set:

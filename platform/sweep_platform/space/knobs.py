@@ -107,6 +107,18 @@ def share_of(knob: Knob, share: float, whole: Callable[[float], int] = round) ->
     return knob.low + share * (knob.high - knob.low)
 
 
+def place_of(knob: Knob, value: Scalar) -> float:
+    """The share of a knob's way at which one of its numbers stands, which `share_of` leads to."""
+    listed = sorted(knob.choices, key=_rank) if isinstance(knob, Choices) else numbers(knob)
+    if listed is not None:
+        return list(listed).index(value) / max(1, len(listed) - 1)
+    assert isinstance(knob, Range)
+    assert isinstance(value, int | float)
+    if knob.log:
+        return math.log(value / knob.low) / math.log(knob.high / knob.low)
+    return (value - knob.low) / (knob.high - knob.low)
+
+
 def _rank(value: Scalar) -> tuple[float, str]:
     return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
 

@@ -16,6 +16,7 @@ from sweep_platform.space.check import check_knob, check_space
 from sweep_platform.space.dataset import planned_shape, resolved_dataset
 from sweep_platform.space.design import laid_out
 from sweep_platform.space.rules.feasible import require_feasible
+from sweep_platform.space.rules.given import check_given_points
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import (
     DEEPEST,
@@ -129,6 +130,7 @@ class SpaceFile:
         here = spec.search.model_copy(update={"storage": storage and anchored(storage)})
         dataset = resolved_dataset(spec.dataset, source)
         require_feasible(spec, planned_shape(dataset), source)
+        check_given_points(spec, planned_shape(dataset), source)
         kept = spec.storage and spec.storage.model_copy(update={"url": absolute(spec.storage.url)})
         return spec.model_copy(update={"dataset": dataset, "search": here, "storage": kept})
 
@@ -269,4 +271,5 @@ def _known_key(tree: Mapping[str, Any], path: KeyPath) -> str:
     for part in above:
         hint = model.model_fields[str(part)].annotation
         model = next(one for one in (hint, *get_args(hint)) if hasattr(one, "model_fields"))
-    return suggest(str(key), [*model.model_fields, *([] if above else ["scales"])])
+    known = [item.alias or name for name, item in model.model_fields.items()]
+    return suggest(str(key), [*known, *([] if above else ["scales"])])

@@ -244,6 +244,26 @@ class SearchSpec(_Frozen):
     """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
 
 
+class PreferSpec(_Frozen):
+    """Values that are expected to do well, near which more is proposed at first."""
+
+    values: dict[str, Scalar] = {}
+    """the preferred value of some knobs"""
+    strength: Annotated[float, Field(gt=0, le=MOST_TRIALS)] = 10
+    """points after which half of the proposals heed it; the fewer, the sooner it fades"""
+
+
+def _preferred(given: Any) -> Any:
+    short = isinstance(given, dict) and not given.keys() & PreferSpec.model_fields.keys()
+    return {"values": given} if short else given
+
+
+Prefer = Annotated[
+    PreferSpec,
+    BeforeValidator(_preferred, json_schema_input_type=PreferSpec | dict[str, Scalar]),
+]
+
+
 class ConfirmSpec(_Frozen):
     """What is trained once more after the search, with fresh seeds."""
 
@@ -344,6 +364,14 @@ Storage = Annotated[
 class SweepSpec(_Frozen):
     """A search over a space under a budget, with everything decided."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        serialize_by_alias=True,
+    )
+
     name: SweepName
     """names the sweep and its folder `runs/<name>`"""
     dataset: DatasetSpec
@@ -360,6 +388,10 @@ class SweepSpec(_Frozen):
     """how nuisance values are chosen"""
     base: dict[str, Scalar] = {}
     """a configuration of the space, but for nuisance knobs, that is tried first, and confirmed"""
+    first: Annotated[tuple[dict[str, Scalar], ...], Field(alias="try"), Listed] = ()
+    """configurations of the space, but for nuisance knobs, that are tried before others"""
+    prefer: Prefer = PreferSpec()
+    """values of knobs that are expected to do well, by name, or `values` and their `strength`"""
     ablation: AblationSpec | None = None
     """a design in place of `space`"""
     confirm: ConfirmSpec | None = None

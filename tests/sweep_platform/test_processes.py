@@ -12,10 +12,11 @@ from typing import Any
 
 import psutil
 import pytest
+from s3_server import Gate
 from sweep_builders import begun, sweep_folder
 
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from sweep_platform.execution.processes.group import train_together
+from sweep_platform.execution import worker as worker_module
 from sweep_platform.execution.worker import train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
@@ -104,7 +105,7 @@ def failures(reports: list[TrialReport]) -> list[Any]:
 def test_two_come_to_what_one_does(job: Callable[..., TrialJob]) -> None:
     alone = list(train(job(1, "alone")))
     beats: list[int] = []
-    together = list(train_together(job(2, "together"), alive=lambda: beats.append(1)))
+    together = list(train(job(2, "together"), alive=lambda: beats.append(1)))
     assert failures(together) == []
     assert len(numbers(alone)) >= 20
     assert same(numbers(together), numbers(alone))
@@ -116,7 +117,7 @@ def test_two_come_to_what_one_does(job: Callable[..., TrialJob]) -> None:
 
 def test_a_dead_process_ends_the_others_and_the_job_goes_on(job: Callable[..., TrialJob]) -> None:
     one, reports = job(2, flops=2e10), []
-    for report in train_together(one):
+    for report in train(one):
         reports.append(report)
         if len(reports) == 2:
             _, second = sorted(members(), key=lambda process: process.pid)
@@ -125,15 +126,15 @@ def test_a_dead_process_ends_the_others_and_the_job_goes_on(job: Callable[..., T
     assert failure.fault is Fault.WORKER
     assert failure.reason == "process 1 of its 2 ended by signal 9"
     assert members() == []
-    again = list(train_together(one))
+    again = list(train(one))
     assert failures(again) == []
-    undisturbed = list(train_together(job(2, "undisturbed", 2e10)))
+    undisturbed = list(train(job(2, "undisturbed", 2e10)))
     assert same(numbers(reports[:-1] + again), numbers(undisturbed))
 
 
 def test_what_breaks_in_one_is_told(job: Callable[..., TrialJob]) -> None:
     one = job(2)
-    reports = list(train_together(replace(one, training={**one.training, "batch_size": 7})))
+    reports = list(train(replace(one, training={**one.training, "batch_size": 7})))
     [failure] = failures(reports)
     assert "can't be divided among 2 processes" in failure.reason
     assert failure.fault is Fault.TRIAL
@@ -142,20 +143,59 @@ def test_what_breaks_in_one_is_told(job: Callable[..., TrialJob]) -> None:
 
 def test_both_save_and_end_when_they_are_told_to(job: Callable[..., TrialJob]) -> None:
     one, reports = job(2), list[TrialReport]()
-    reports += train_together(one, stop=lambda: len(numbers(reports)) > 2 or bool(reports[2:]))
+    reports += train(one, stop=lambda: len(numbers(reports)) > 2 or bool(reports[2:]))
     assert failures(reports) == []
     [checkpoint] = Path(one.checkpoints).rglob("checkpoint.pt")
     assert checkpoint.exists()
     assert members() == []
-    rest = list(train_together(one))
+    rest = list(train(one))
     assert rest[0].measurements, "what was measured before"
     assert (
         rest[-1].measurements[-1].progress.step == rest[-1].measurements[-1].progress.total_steps
     )
 
 
+def test_a_storage_that_is_away_is_waited_for_before_any_process_starts(
+    job: Callable[..., TrialJob], s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "AWAY_SECONDS", 0.05)
+    one = replace(job(2), checkpoints=f"{s3}/toy/checkpoints", keep=2)
+    s3_gate.close()
+    waiting = train(one)
+    for _ in range(2):
+        [warning] = next(waiting).warnings
+        assert "can't be read" in warning
+    assert members() == []
+    s3_gate.open()
+    rest = list(waiting)
+    assert failures(rest) == []
+    assert numbers(rest)[-1]["step"] >= 20
+
+
+def test_an_end_while_a_storage_is_away_is_no_loss(
+    job: Callable[..., TrialJob], s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "AWAY_SECONDS", 0.05)
+    s3_gate.close()
+    one = replace(job(2), checkpoints=f"{s3}/toy/checkpoints", keep=2)
+    reports = list(train(one, stop=lambda: True))
+    assert failures(reports) == []
+    assert reports[-1].warnings
+
+
+def test_a_storage_gets_what_several_processes_save(job: Callable[..., TrialJob], s3: str) -> None:
+    one, reports = replace(job(2), checkpoints=f"{s3}/toy/checkpoints", keep=2), []
+    reports += train(one, stop=lambda: bool(reports[2:]))
+    assert failures(reports) == []
+    before = numbers(reports)[-1]["step"]
+    rest = list(train(one))
+    assert failures(rest) == []
+    assert rest[0].measurements[-1].progress.step >= before, "it went on from what was stored"
+    assert numbers(rest)[-1]["step"] > before
+
+
 def test_all_listen_on_loopback_alone(job: Callable[..., TrialJob]) -> None:
-    reports = train_together(job(2))
+    reports = train(job(2))
     next(reports)
     watched = [psutil.Process(), *members()]
     listening = {
@@ -172,10 +212,10 @@ def test_all_listen_on_loopback_alone(job: Callable[..., TrialJob]) -> None:
 
 WORKER = """
 import os, sys
-from sweep_platform.execution.processes.group import train_together
+from sweep_platform.execution.worker import train
 from sweep_platform.store.messages import TrialJob
 
-for report in train_together(TrialJob.from_text(sys.stdin.read())):
+for report in train(TrialJob.from_text(sys.stdin.read())):
     print("reported", flush=True)
 """
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from hrm.config import TrainingConfig
 from puzzle_datasets.common.errors import DatasetError, RunError, UserError
+from sweep_platform.execution.processes.group import GroupError
 from sweep_platform.store.messages import Failure, Fault
 
 _SETTINGS = {item.name for item in fields(TrainingConfig)}
@@ -32,6 +33,8 @@ def failure_of(error: Exception) -> Failure:
             return Failure(reason="the memory of the GPU did not suffice for this configuration")
         if (lack := _lack(cause)) is not None:
             return Failure(reason=_on_this_host(lack, error), fault=Fault.MACHINE)
+    if isinstance(error, GroupError):
+        return error.failure
     if isinstance(error, LostProcess):
         return Failure(reason=str(error), fault=Fault.WORKER)
     if isinstance(error, RunError | UserError):

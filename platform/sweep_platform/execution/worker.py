@@ -13,6 +13,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +66,7 @@ def run_job(config: dict[str, Any]) -> None:
     channel = DecisionChannel(job.channel)
     watch = DecisionWatch(lambda: channel.read(_key(job)))
     pulse = Pulse(lambda count: channel.beat(_key(job), count))
-    begin = train if job.processes == 1 else train_together
-    for report in begin(job, watch, pulse):
+    for report in train(job, watch, pulse):
         tune.report({"report": report.to_text()})
         watch.look()
     if watch.decision is Decision.LEAVE or _of_host(report):
@@ -86,71 +87,111 @@ def train(
     job: TrialJob,
     stop: Callable[[], bool] = lambda: False,
     alive: Callable[[], object] = lambda: None,
-    group: ProcessGroup | None = None,
 ) -> Iterator[TrialReport]:
     """Train a job's replicates, one after another, and yield their reports.
 
-    In a `group` of several processes this is the first one, and the others `follow`.
-
+    Where the job is for several processes, it starts them once all that they need is on this host.
     As soon as `stop` is true between two steps, a checkpoint is written and the job ends. Whenever
     something has been done, `alive` is called.
     """
-    [replicate] = job.replicates
-    from hrm.runs.report import session_record
-
     with _fallbacks() as heard:
-
-        def report(*measurements: Measurement, **fields: Any) -> TrialReport:
-            warnings = tuple(heard)
-            del heard[: len(warnings)]  # another thread may have added one by now
-            return TrialReport(
-                trial=job.trial,
-                replicate=replicate.label,
-                measurements=measurements,
-                warnings=warnings,
-                **fields,
-            )
-
-        try:
-            with ExitStack() as held:
-                while (found := _at_hand(job, held, heard)) is None:
-                    yield report()
-                    if stop():
-                        return
-                puzzles, store, checkpoint = found
-                if group is not None:
-                    places = checkpoint, puzzles
-                    group.broadcast(lambda: places)
-                trainer = _taken_up(job, puzzles, checkpoint, heard, group)
-                trainer.alive = alive
-                heard += [] if heard else _shortfall(trainer)
-                session, answers = session_record(trainer), tuple(trainer.answers)
-                yield report(*trainer.measurements, session=session, answers=answers)
-
-                def publish() -> None:
-                    store.publish(_key(job), trainer.step)
-
-                for _ in trainer.run(checkpoint, stop=stop, saved=publish):
-                    last = trainer.measurements[-1]
-                    answers = tuple(trainer.answers[-1:]) if last.progress.curve else ()
-                    yield report(last, answers=answers)
-                while not store.stored(_key(job), AWAY_SECONDS):
-                    yield report()
-        except Exception as error:
-            yield report(failure=failure_of(error))
+        yield from _told(job, heard, _train(job, stop, alive, heard))
 
 
-def follow(job: TrialJob, stop: Callable[[], bool], group: ProcessGroup) -> Iterator[TrialReport]:
+def _train(
+    job: TrialJob, stop: Callable[[], bool], alive: Callable[[], object], heard: list[Notice]
+) -> Iterator[TrialReport]:
+    with ExitStack() as held:
+        while (found := _at_hand(job, held, heard)) is None:
+            yield _report(job)
+            if stop():
+                return
+        puzzles, store, checkpoint = found
+        here, publish = replace(job, dataset=asdict(puzzles)), partial(store.publish, _key(job))
+        if job.processes == 1:
+            yield from _train_here(here, checkpoint, stop, alive, publish, heard)
+        else:
+            yield from train_together(here, checkpoint, stop, alive, publish)
+        while not store.stored(_key(job), AWAY_SECONDS):
+            yield _report(job)
+
+
+def lead(
+    job: TrialJob,
+    checkpoint: Path,
+    stop: Callable[[], bool],
+    alive: Callable[[], object],
+    saved: Callable[[int], object],
+    group: ProcessGroup,
+) -> Iterator[TrialReport]:
+    """Train a job as the first process of a group, and yield its reports; the others `follow`.
+
+    The job names the puzzles on this host, where the checkpoint is held by whoever started the
+    group and hears of what step one was `saved`.
+    """
+    with _fallbacks() as heard:
+        work = _train_here(job, checkpoint, stop, alive, saved, heard, group)
+        yield from _told(job, heard, work)
+
+
+def follow(
+    job: TrialJob, checkpoint: Path, stop: Callable[[], bool], group: ProcessGroup
+) -> Iterator[TrialReport]:
     """Train a job as a process of a group behind its first; yield why that broke, if it did."""
-    [replicate] = job.replicates
     try:
-        checkpoint, puzzles = group.broadcast(tuple)
-        trainer = _taken_up(job, puzzles, checkpoint, [], group)
+        trainer = _taken_up(job, checkpoint, [], group)
         for _ in trainer.run(checkpoint, stop=stop):
             pass
     except Exception as error:
-        failure = failure_of(error)
-        yield TrialReport(trial=job.trial, replicate=replicate.label, failure=failure)
+        yield _report(job, failure=failure_of(error))
+
+
+def _train_here(
+    job: TrialJob,
+    checkpoint: Path,
+    stop: Callable[[], bool],
+    alive: Callable[[], object],
+    saved: Callable[[int], object],
+    heard: list[Notice],
+    group: ProcessGroup | None = None,
+) -> Iterator[TrialReport]:
+    """Train a job in this process, by puzzles and a checkpoint that are on this host."""
+    from hrm.runs.report import session_record
+
+    trainer = _taken_up(job, checkpoint, heard, group)
+    trainer.alive = alive
+    heard += [] if heard else _shortfall(trainer)
+    session, answers = session_record(trainer), tuple(trainer.answers)
+    yield _report(job, *trainer.measurements, session=session, answers=answers)
+    for _ in trainer.run(checkpoint, stop=stop, saved=lambda: saved(trainer.step)):
+        last = trainer.measurements[-1]
+        answers = tuple(trainer.answers[-1:]) if last.progress.curve else ()
+        yield _report(job, last, answers=answers)
+
+
+def _told(
+    job: TrialJob, heard: list[Notice], reports: Iterator[TrialReport]
+) -> Iterator[TrialReport]:
+    """Reports with what was heard meanwhile; the last one says why they broke off, if they did."""
+    try:
+        for report in reports:
+            yield replace(report, warnings=(*report.warnings, *_taken(heard)))
+    except Exception as error:
+        yield replace(_report(job, failure=failure_of(error)), warnings=_taken(heard))
+
+
+def _taken(heard: list[Notice]) -> tuple[Notice, ...]:
+    """What was heard up to now, which is told once."""
+    warnings = tuple(heard)
+    del heard[: len(warnings)]  # another thread may have added one by now
+    return warnings
+
+
+def _report(job: TrialJob, *measurements: Measurement, **fields: Any) -> TrialReport:
+    [replicate] = job.replicates
+    return TrialReport(
+        trial=job.trial, replicate=replicate.label, measurements=measurements, **fields
+    )
 
 
 def _key(job: TrialJob) -> str:
@@ -217,11 +258,7 @@ def _fallbacks() -> Iterator[list[Notice]]:
 
 
 def _taken_up(
-    job: TrialJob,
-    puzzles: DatasetAddress,
-    checkpoint: Path,
-    heard: list[Notice],
-    group: ProcessGroup | None,
+    job: TrialJob, checkpoint: Path, heard: list[Notice], group: ProcessGroup | None
 ) -> Trainer:
     """The job's replicate as its last checkpoint left it; anew where that is damaged.
 
@@ -229,7 +266,7 @@ def _taken_up(
     """
     from hrm.checkpoints.checkpoint import CheckpointError
 
-    trainer = _trainer(job, puzzles, group)
+    trainer = _trainer(job, group)
     if not checkpoint.exists():
         return trainer
     try:
@@ -239,11 +276,11 @@ def _taken_up(
             raise
         which = f"trial {job.trial} {job.replicates[0].words}"
         heard.append(Notice(f"{which} begins anew: {error.field} {error.problem}"))
-        return _trainer(job, puzzles, group)  # half of the other may be restored
+        return _trainer(job, group)  # half of the other may be restored
     return trainer
 
 
-def _trainer(job: TrialJob, puzzles: DatasetAddress, group: ProcessGroup | None) -> Trainer:
+def _trainer(job: TrialJob, group: ProcessGroup | None) -> Trainer:
     """The job's replicate before its first step."""
     import torch
 
@@ -264,7 +301,8 @@ def _trainer(job: TrialJob, puzzles: DatasetAddress, group: ProcessGroup | None)
     training = TrainingConfig(**{**of_all, "seed": replicate.seed})
     if device.type == "cpu":
         require_memory(model, training, group.size)
-    return Trainer(model, training, puzzles.open(), device, group)
+    puzzles = DatasetAddress(**job.dataset).open()
+    return Trainer(model, training, puzzles, device, group)
 
 
 def _own_device(kind: str, rank: int) -> str:

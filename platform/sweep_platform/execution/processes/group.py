@@ -12,32 +12,47 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sweep_platform.store.messages import Failure, Fault, TrialJob, TrialReport
 
-ALIVE, STOP = "alive", "stop"
-"""Lines beside reports: a process's sign of life, and that all are to save and end."""
+ALIVE, SAVED, STOP = "alive", "saved", "stop"
+"""Lines beside reports: a sign of life, which step's checkpoint was written; that all are to end."""
 
 LOOK_SECONDS = 0.2
 FAREWELL_SECONDS = 2.0
 """After one process has ended badly, another that knows more has so long to say it."""
 
+_MEMBER = "sweep_platform.execution.processes.member"
 _LOOPBACK = "127.0.0.1"
 _MEET_SECONDS = timedelta(minutes=10)
 
 
+class GroupError(RuntimeError):
+    """The processes of a job broke off; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
 def train_together(
     job: TrialJob,
-    stop: Callable[[], bool] = lambda: False,
-    alive: Callable[[], object] = lambda: None,
+    checkpoint: Path,
+    stop: Callable[[], bool],
+    alive: Callable[[], object],
+    saved: Callable[[int], object],
 ) -> Iterator[TrialReport]:
-    """Do what `worker.train` does, in the job's own processes; of what they say, yield reports.
+    """Train a job in its own processes; of what they say, yield reports.
 
-    One that dies ends the others: the job goes on from its checkpoint, as after a lost worker.
+    Its puzzles are on this host, and the checkpoint is held here: a process that waits for another
+    waits for nothing that may take long. Raises `GroupError`: one that dies ends the others, and
+    the job goes on from its checkpoint, as after a lost worker.
     """
-    with _Group(job) as group:
+    with _Group(job, checkpoint) as group:
         told, lost = False, None
         for line in group.lines():
             if not told and stop():
@@ -45,27 +60,25 @@ def train_together(
                 told = True
             if line == ALIVE:
                 alive()
+            elif line is not None and line.startswith(SAVED):
+                saved(int(line.removeprefix(SAVED)))
             elif line is not None:
                 report = TrialReport.from_text(line)
-                if report.failure is not None and report.failure.fault is Fault.WORKER:
-                    lost = report  # it only saw another one end, which says why itself
-                    continue
-                yield report
-                if report.failure is not None:
-                    return
+                yield replace(report, failure=None)
+                if report.failure is not None and report.failure.fault is not Fault.WORKER:
+                    raise GroupError(report.failure)
+                lost = report.failure or lost  # it only saw another one end, which says why itself
         if group.fault is not None:
-            failure = Failure(reason=group.fault, fault=Fault.WORKER)
-            [replicate] = job.replicates
-            yield TrialReport(trial=job.trial, replicate=replicate.label, failure=failure)
-        elif lost is not None:
-            yield lost
+            raise GroupError(Failure(reason=group.fault, fault=Fault.WORKER))
+        if lost is not None:
+            raise GroupError(lost)
 
 
 class _Group:
     """A job's processes, which live as long as its context; `fault` says why they ended early."""
 
-    def __init__(self, job: TrialJob) -> None:
-        self._job = job
+    def __init__(self, job: TrialJob, checkpoint: Path) -> None:
+        self._job, self._checkpoint = job, checkpoint
         self.fault: str | None = None
         self._said: queue.SimpleQueue[tuple[int, str | None]] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[str]] = []
@@ -144,7 +157,7 @@ class _Group:
             **_on_loopback(),
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "sweep_platform.execution.processes.member"],
+            [sys.executable, "-m", _MEMBER, str(self._checkpoint)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """One of the processes of a job: it trains its share, and ends when the worker does.
 
-The job comes on standard input, in the first line; a later one says to save and end. Reports go to
-standard output, a line each, and whatever else is printed to standard error.
+The path of its checkpoint is its argument. The job comes on standard input, in the first line; a
+later one says to save and end. Reports go to standard output, a line each, and whatever else is
+printed to standard error.
 """
 
 import ctypes
@@ -9,10 +10,12 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 from sweep_platform.execution.decisions import Pulse
-from sweep_platform.execution.processes.group import ALIVE, STOP
+from sweep_platform.execution.processes.group import ALIVE, SAVED, STOP
 from sweep_platform.store.messages import TrialJob
 
 _PR_SET_PDEATHSIG = 1
@@ -30,19 +33,22 @@ def main() -> int:
     import torch
 
     from hrm.runs.processes import Processes
-    from sweep_platform.execution.worker import follow, train
+    from sweep_platform.execution.worker import follow, lead
 
     torch.set_num_threads(job.threads)
     processes = Processes.found()
     device = torch.device(processes.device_name(job.device))
-    group = processes.connect(device)
+    group, checkpoint = processes.connect(device), Path(sys.argv[1])
+    say = partial(print, file=out, flush=True)
     if processes.rank:
-        for report in follow(job, stop.is_set, group):
-            print(report.to_text(), file=out, flush=True)
+        reports = follow(job, checkpoint, stop.is_set, group)
     else:
-        pulse = Pulse(lambda count: print(ALIVE, file=out, flush=True))
-        for report in train(job, stop.is_set, pulse, group):
-            print(report.to_text(), file=out, flush=True)
+        pulse = Pulse(lambda count: say(ALIVE))
+        reports = lead(
+            job, checkpoint, stop.is_set, pulse, lambda step: say(f"{SAVED} {step}"), group
+        )
+    for report in reports:
+        say(report.to_text())
     processes.leave(0)
     return 0
 

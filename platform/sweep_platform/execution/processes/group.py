@@ -20,7 +20,7 @@ from typing import Any
 from sweep_platform.store.messages import Failure, Fault, TrialJob, TrialReport
 
 ALIVE, SAVED, STOP = "alive", "saved", "stop"
-"""Lines beside reports: a sign of life, which step's checkpoint was written; that all are to end."""
+"""Lines beside reports: a sign of life, the step of a new checkpoint; and that all are to end."""
 
 LOOK_SECONDS = 0.2
 FAREWELL_SECONDS = 2.0

@@ -52,11 +52,19 @@ class Outcomes:
         """Let the study know of an outcome: the means over its complete replicates."""
         record, values = trial.record(), None
         if outcome.state is TrialState.COMPLETE:
-            measured = complete_replicates(trial) or complete_replicates(trial, Purpose.TUNE)
-            values = mean_values(self._values(one, record) for one in measured)
+            values = self.values(trial)
         reason = outcome.reason if values is None else None
         state = _OPTUNA_STATES[outcome.state]
         self._study.tell(record.study_number, state, values, reason=reason)
+
+    def values(self, trial: TrialFolder) -> tuple[float, ...]:
+        """The objectives of a complete trial: means over its complete replicates.
+
+        Raises `KeyError`, with its name, where one was not measured.
+        """
+        record = trial.record()
+        measured = complete_replicates(trial) or complete_replicates(trial, Purpose.TUNE)
+        return mean_values(self._values(one, record) for one in measured)
 
     def _values(self, folder: ReplicateFolder, record: TrialRecord) -> tuple[float, ...]:
         evaluated = evaluations(folder)

@@ -12,7 +12,7 @@ from hrm.model.flops import costs
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
 from sweep_platform.search.sampling.preferred import preferred
 from sweep_platform.search.stages.tuning import Point, point_of
-from sweep_platform.search.studies.study import Study
+from sweep_platform.search.studies.study import Study, weigh
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import (
@@ -97,9 +97,7 @@ class TrialFactory:
 
     def create(self, trial: optuna.Trial, record: TrialRecord) -> TrialFolder:
         """Write a trial to the study and then to the folder."""
-        for constraint, value in self.violations(record.parameters).items():
-            if constraint not in trial.constraints:
-                trial.set_constraint(constraint, value)
+        weigh(trial, self.violations(record.parameters))
         trial.set_user_attr("signature", record.signature)
         created = self._folder.trial(record.number, record.signature)
         created.create(record)

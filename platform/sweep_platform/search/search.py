@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrm.evaluation.answer_file import AnswerFile
+from puzzle_datasets.common.exit_status import say
 from sweep_platform.common.text import redact
 from sweep_platform.search.outcomes import Outcomes
 from sweep_platform.search.proposer import Proposer, TrialFactory
@@ -16,6 +17,7 @@ from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
+from sweep_platform.search.warm_start import WarmStart
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
@@ -98,6 +100,9 @@ def open_search(
     factory = TrialFactory(folder, spec, shape, dataset)
     outcomes = Outcomes(study, spec.objectives, spec.targets)
     wanted = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
+    start = WarmStart(study, spec, shape, dataset["fingerprint"], factory, outcomes)
+    for learned in start.learn(folder.root):
+        say(str(learned))
     recover(folder, study, factory, outcomes, wanted, _entries(study, folder, spec))
     measured = {
         point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)

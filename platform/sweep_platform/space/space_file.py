@@ -15,6 +15,7 @@ from sweep_platform.common.text import in_short
 from sweep_platform.space.check import check_knob, check_space
 from sweep_platform.space.dataset import planned_shape, resolved_dataset
 from sweep_platform.space.design import laid_out
+from sweep_platform.space.rules.earlier import earlier_sweeps
 from sweep_platform.space.rules.feasible import require_feasible
 from sweep_platform.space.rules.given import check_given_points
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
@@ -132,7 +133,10 @@ class SpaceFile:
         require_feasible(spec, planned_shape(dataset), source)
         check_given_points(spec, planned_shape(dataset), source)
         kept = spec.storage and spec.storage.model_copy(update={"url": absolute(spec.storage.url)})
-        return spec.model_copy(update={"dataset": dataset, "search": here, "storage": kept})
+        learned = earlier_sweeps(spec.learn_from, source)
+        return spec.model_copy(
+            update={"dataset": dataset, "search": here, "storage": kept, "learn_from": learned}
+        )
 
     def check(self) -> None:
         """Resolve every scale, to find a typo before a cluster does. Raises as `resolve`."""

@@ -392,6 +392,8 @@ class SweepSpec(_Frozen):
     """configurations of the space, but for nuisance knobs, that are tried before others"""
     prefer: Prefer = PreferSpec()
     """values of knobs that are expected to do well, by name, or `values` and their `strength`"""
+    learn_from: Annotated[tuple[str, ...], Listed] = ()
+    """folders of earlier sweeps, or patterns of them, whose results the sampler learns from"""
     ablation: AblationSpec | None = None
     """a design in place of `space`"""
     confirm: ConfirmSpec | None = None

@@ -55,8 +55,8 @@ class Study:
         return [one for one in new if self.is_drawn(one)]
 
     def is_drawn(self, trial: FrozenTrial) -> bool:
-        """Whether every knob of a trial was drawn."""
-        return not lacking(self._spec, trial.params)
+        """Whether every knob of a trial was drawn here."""
+        return "learned" not in trial.user_attrs and not lacking(self._spec, trial.params)
 
     def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
         """A new trial with every knob drawn whose condition is met.
@@ -93,20 +93,32 @@ class Study:
         trial = self.ask(fixing(parameters, RandomSampler(seed=0)))
         if rungs := _without(without, self.attribute(before, "rungs", {})):
             trial.set_user_attr("rungs", rungs)
-        self.weigh(trial, self._stored(before).constraints)
+        weigh(trial, self._stored(before).constraints)
         trial.set_user_attr("signature", signature)
         self._seen.superseded.add(before)
         return trial.number
 
-    def weigh(self, trial: optuna.Trial, violations: Mapping[str, float]) -> None:
-        """Tell how far a trial is from each constraint, which samplers learn from."""
-        for constraint, value in violations.items():
-            if constraint not in trial.constraints:
-                trial.set_constraint(constraint, value)
+    def add(
+        self,
+        point: Mapping[str, Scalar],
+        values: Sequence[float],
+        violations: Mapping[str, float],
+        learned: str,
+    ) -> None:
+        """Add a result of another sweep, by the label of its trial there."""
+        trial = optuna.trial.create_trial(
+            values=list(values),
+            params=dict(point),
+            distributions={name: self._distributions[name] for name in point},
+            user_attrs={"learned": learned},
+            constraints=dict(violations),
+        )
+        self._study.add_trial(trial)
+        self._count += 1
 
     def reject(self, trial: optuna.Trial, violations: Mapping[str, float]) -> None:
         """End a draw that breaks a constraint, before it costs anything."""
-        self.weigh(trial, violations)
+        weigh(trial, violations)
         broken = [constraint for constraint, value in violations.items() if value > 0]
         reason = f"no trial: it breaks {broken[0]}" if broken else "no trial: it can't be built"
         self.tell(trial.number, optuna.trial.TrialState.PRUNED, reason=reason)
@@ -143,6 +155,13 @@ class Study:
     def _stored(self, number: int) -> FrozenTrial:
         storage, study = self._study._storage, self._study._study_id
         return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
+
+
+def weigh(trial: optuna.Trial, violations: Mapping[str, float]) -> None:
+    """Tell how far a trial is from each constraint, which samplers learn from; once."""
+    for constraint, value in violations.items():
+        if constraint not in trial.constraints:
+            trial.set_constraint(constraint, value)
 
 
 def _without(labels: Collection[str], rungs: Mapping[str, Any]) -> dict[str, Any]:

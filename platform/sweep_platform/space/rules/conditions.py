@@ -55,7 +55,8 @@ def active(spec: SweepSpec, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 def lacking(spec: SweepSpec, point: Mapping[str, Scalar]) -> list[str]:
     """The knobs that are drawn at a point and of which it has no value."""
-    return [name for name in _drawn(spec, point) if name not in point]
+    drawn = _drawn(spec, point) if conditional(spec) else spec.space
+    return [name for name in drawn if name not in point]
 
 
 def _drawn(spec: SweepSpec, point: Mapping[str, Scalar]) -> Iterator[str]:

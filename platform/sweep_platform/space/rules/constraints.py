@@ -7,7 +7,7 @@ from hrm.config import ConfigError
 from hrm.model.flops import costs
 from hrm.model.memory import training_memory
 from puzzle_datasets.common.memory import memory
-from sweep_platform.space.configuration import configured
+from sweep_platform.space.configuration import Configuration, configured
 from sweep_platform.space.expressions.computing import NoNumberError, Value, is_true, violation
 from sweep_platform.space.expressions.parsing import parse_statement
 from sweep_platform.space.expressions.tree import Statement, names
@@ -40,15 +40,21 @@ def broken(spec: SweepSpec, shape: Shape | None, point: Parameters) -> list[str]
     ]
 
 
-def is_feasible(spec: SweepSpec, shape: Shape, point: Parameters) -> bool:
-    """Whether a point breaks no constraint, and can be built."""
+def feasible(spec: SweepSpec, shape: Shape, point: Parameters) -> Configuration | None:
+    """The configuration of a point; None where it breaks a constraint, or can't be built."""
     try:
-        if broken(spec, shape, point):
-            return False
-        configured(spec, shape, point)
+        return None if broken(spec, shape, point) else configured(spec, shape, point)
     except (ConfigError, NoNumberError):
-        return False
-    return True
+        return None
+
+
+def is_feasible(spec: SweepSpec, shape: Shape, point: Parameters) -> bool:
+    """Whether a point breaks no constraint, and can be built.
+
+    Without constraints and derived settings every point can, which the check of a space sees to.
+    """
+    ruled = spec.constraints or spec.derive
+    return not ruled or feasible(spec, shape, point) is not None
 
 
 def violations(spec: SweepSpec, shape: Shape, point: Parameters) -> dict[str, float]:
@@ -56,6 +62,8 @@ def violations(spec: SweepSpec, shape: Shape, point: Parameters) -> dict[str, fl
 
     One that can't be told there is broken by 1, and so are all where the point can't be built.
     """
+    if not spec.constraints:
+        return {}
     plain = {**fixed_settings(spec), **active(spec, point)}
     try:
         values = _all_values(spec, shape, point)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from sweep_platform.space import knobs
-from sweep_platform.space.configuration import configured
 from sweep_platform.space.knobs import Shape
-from sweep_platform.space.rules.feasible import feasible_points
+from sweep_platform.space.rules.constraints import feasible
+from sweep_platform.space.rules.feasible import points
 from sweep_platform.spec.schema import SweepSpec
 
 MOST_COUNTED = 2_000
@@ -27,5 +27,5 @@ def size(spec: SweepSpec, shape: Shape) -> Size:
     """
     if knobs.size(spec) > MOST_COUNTED:
         return Size(knobs.size(spec), exact=False)
-    every = feasible_points(spec, shape)
-    return Size(len({configured(spec, shape, one).canonical for one in every}), exact=True)
+    every = (feasible(spec, shape, one) for one in points(spec))
+    return Size(len({one.canonical for one in every if one is not None}), exact=True)

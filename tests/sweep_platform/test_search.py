@@ -106,7 +106,8 @@ def agrees(study: OpenedSearch) -> None:
             assert one.state is (OPTUNA_STATES[outcome.state] if outcome else RUNNING)
             assert one.user_attrs["signature"] == folders[one.number].record().signature
         else:
-            assert one.state in (FAIL, WAITING)
+            rejected = one.state is PRUNED and max(one.constraints.values(), default=0) > 0
+            assert one.state in (FAIL, WAITING) or rejected
     signatures = [trial.record().signature for trial in folders.values()]
     assert len(set(signatures)) == len(signatures)
     assert sorted(t.record().number for t in folders.values()) == list(range(len(folders)))
@@ -280,11 +281,11 @@ def test_a_continuous_space_never_runs_out_of_draws(
     """Samplers may insist on one point, such as an end of a range."""
     fixed = optuna.samplers.PartialFixedSampler
 
-    def insisting(search: Any, seed: int) -> optuna.samplers.BaseSampler:
-        base = optuna.samplers.RandomSampler(seed=seed)
+    def insisting(spec: SweepSpec, number: int) -> optuna.samplers.BaseSampler:
+        base = optuna.samplers.RandomSampler(seed=number)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return base if search.sampler == "random" else fixed({"beta1": 0.5}, base)
+            return base if spec.search.sampler == "random" else fixed({"beta1": 0.5}, base)
 
     monkeypatch.setattr(proposer_module, "sampler", insisting)
     wide = make_spec(space={"beta1": {"low": 0.5, "high": 0.9}})
@@ -477,6 +478,27 @@ def test_every_sampler(
         else:
             finish(study, trial, trial.record().parameters["beta1"])
     assert len(study.folder.trials()) == 4
+    agrees(study)
+
+
+@pytest.mark.parametrize("sampler", ["cma-es", "optuna.samplers:QMCSampler"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_samplers_of_ranges_go_on_after_a_restart(restart: Open, make_spec, sampler: str) -> None:
+    spec = make_spec(
+        space={"beta1": {"low": 0.1, "high": 0.9}, "beta2": {"low": 0.1, "high": 0.9}},
+        objectives=["exact_accuracy"],
+        constraints=["beta1 + beta2 < 1.5"],
+        search={"sampler": sampler, "startup_trials": 3},
+        budget={"trials": 12, "flops_per_trial": 1e8},
+    )
+    whole = restart(spec, root="whole")
+    while trial := whole.propose():
+        finish(whole, trial, trial.record().parameters["beta1"])
+    while trial := (study := restart(spec)).propose():
+        finish(study, trial, trial.record().parameters["beta1"])
+    assert parameters(study.folder.trials()) == parameters(whole.folder.trials())
+    assert len(study.folder.trials()) == 12
+    assert all(sum(one.values()) < 1.5 for one in parameters(study.folder.trials()))
     agrees(study)
 
 

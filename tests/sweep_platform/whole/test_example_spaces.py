@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 TINY = ("budget.trials=2", "budget.flops_per_trial=1e9", "training.warmup_steps=0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["constraints", "priors", "samplers"])
 def test_a_space_that_shows_a_feature_runs_to_its_report(
     name: str, tmp_path: Path, mlflow_uri: str

@@ -92,7 +92,9 @@ def test_memory_is_near_what_torch_allocates(
     held = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
     gradients_and_moments = 3 * 4 * parameter_count(config)
     measured = held + gradients_and_moments + peak_of_a_step(trainer)
-    assert training_memory(config, training) == pytest.approx(measured, rel=0.1)
+    # A CPU without bfloat16 of its own computes in it by float32 copies of what it multiplies.
+    near = 0.1 if training.precision == "float32" else 0.15
+    assert training_memory(config, training) == pytest.approx(measured, rel=near)
 
 
 @pytest.mark.parametrize("mode", ["exact", "lean"])

@@ -20,7 +20,7 @@ test: $(READY)  ## run the tests but the slow ones, in as many processes as ther
 slow: $(READY)  ## run the slow tests: whole sweeps, servers, compilers, several processes
 	$(BIN)/python -m pytest $(PROCESSES) -m "slow and not chaos" $(ARGS)
 
-chaos: $(READY)  ## kill workers, nodes, drivers and servers of a cluster 40 times; prints a table
+chaos: $(READY)  ## clusters: hosts lost, file systems apart, Slurm, PostgreSQL; half an hour
 	$(BIN)/python -m pytest -s -m chaos $(ARGS)
 
 thorough: $(READY)  ## the same, with 100 examples a property in place of 25

@@ -16,6 +16,7 @@ from sweep_platform.store.trial import TrialState
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.chaos,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 

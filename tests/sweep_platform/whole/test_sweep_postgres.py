@@ -17,6 +17,7 @@ from sweep_platform.store.trial import TrialState
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.chaos,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
     pytest.mark.skipif(not installed(), reason="PostgreSQL's server is not installed"),
 ]

@@ -164,7 +164,7 @@ def test_a_storage_that_is_away_is_waited_for_before_any_process_starts(
     waiting = train(one)
     for _ in range(2):
         [warning] = next(waiting).warnings
-        assert "can't be read" in warning
+        assert "can't be read" in warning.text
     assert members() == []
     s3_gate.open()
     rest = list(waiting)

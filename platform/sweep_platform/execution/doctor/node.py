@@ -1,7 +1,7 @@
 """What one host says of itself: versions, GPUs, clock, disk, and what it sees of shared places.
 
-This runs on the host that is asked about, which may lack much of what the driver has: only the
-standard library is imported before something is known to be there.
+This runs on the host that is asked about, which may lack much of what the driver has: beside the
+standard library only what needs nothing else is imported before more is known to be there.
 """
 
 import json
@@ -15,6 +15,8 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from sweep_platform.common.environment import gpu_names
 
 PACKAGES = ("ray", "torch", "numpy", "pyarrow")
 """What a trial needs, whose versions may change its numbers or keep it from running."""
@@ -89,7 +91,7 @@ def examine(question: Question) -> NodeState:
         cuda=cuda,
         gpus=gpus,
         broken=broken,
-        cards=_cards(),
+        cards=len(gpu_names()),
         free=shutil.disk_usage(tempfile.gettempdir()).free,
         shared={mark: Path(mark).exists() for mark in question.marks},
         storage=_kept_from(question),
@@ -120,11 +122,6 @@ def _trial_sees() -> tuple[str | None, int, str | None]:
         return None, 0, "Python ends, or takes minutes"
     cuda, gpus, broken = json.loads(said.splitlines()[-1])
     return cuda, gpus, broken
-
-
-def _cards() -> int:
-    said = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], None, 10.0)
-    return len(said.splitlines()) if said else 0
 
 
 def _output(command: list[str], environment: dict[str, str] | None, patience: float) -> str | None:

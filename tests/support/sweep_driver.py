@@ -9,8 +9,8 @@ from sweep_builders import TOTAL, measurement, opened, points_of
 
 from hrm.progress import Progress
 from sweep_platform.plan.budget import Budget
+from sweep_platform.plan.spending import Rates, spending_of
 from sweep_platform.search.losses import LONGEST_REST, Hosts, Losses
-from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
@@ -85,7 +85,8 @@ class Driver:
             Budget(
                 spec.budget,
                 trials=points_of(self.folder, spec),
-                job_seconds=complete_seconds(self.folder.trials()),
+                spending=spending_of(self.folder.trials(), spec.budget.flops_per_trial),
+                rates=Rates.from_spec(spec),
                 clock=self.clock,
             ),
             self.display,

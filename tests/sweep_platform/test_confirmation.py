@@ -7,6 +7,7 @@ from sweep_builders import TOTAL, measurement, trial_record
 from sweep_driver import Driver
 
 from hrm.progress import Curve
+from sweep_platform.plan.budget import Limit
 from sweep_platform.search.stages.confirmation import chosen, confirmations
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.messages import Failure
@@ -182,8 +183,8 @@ def test_the_search_leaves_it_time(drive) -> None:
     driver.clock.now = 300.0
     assert started(driver, "a") == [(0, "confirm-0")], "300 s are left, and 360 s would be needed"
     notes = [event[1] for event in driver.display.events if event[0] == "note"]
-    assert notes == ["the time that is left is for confirmation; see budget.minutes"]
-    assert driver.scheduler.short_of_time, "so that the session is called incomplete"
+    assert notes == ["what is left is for confirmation; see budget.minutes"]
+    assert driver.scheduler.short_of is Limit.TIME, "so that the session is called incomplete"
     driver.finish("a", 0.5, seconds=120.0)
     driver.clock.now = 420.0
     assert started(driver, "a") == [(0, "confirm-1")]

@@ -19,8 +19,8 @@ from sweep_builders import SHAPE, TOTAL, begun, measurement, opened, progress, s
 from puzzle_datasets.common.errors import UserError
 from sweep_platform.api import Sweep
 from sweep_platform.common.databases import anchored, database_file
+from sweep_platform.plan.spending import spending_of
 from sweep_platform.report.sections import outline
-from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.search import open_search
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SessionEnd, SweepFolder
@@ -118,7 +118,7 @@ def test_records_of_a_sweep(sound: Path, name: str, data: st.DataObject) -> None
             sweep = Sweep.open(folder)
             outline(sweep.summary(), written=0.0)
             sweep.report()
-            complete_seconds(SweepFolder(folder).trials())
+            spending_of(SweepFolder(folder).trials(), 1.0)
             for table in (sweep.trials, sweep.measurements, sweep.curves, sweep.front):
                 table()
             assert sweep.exit_status in (0, 1, 3, 130)

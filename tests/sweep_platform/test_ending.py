@@ -14,7 +14,10 @@ from sweep_platform.store.trial import TrialState
 def test_trials_that_were_stopped_or_failed_are_told_of(make_sweep: Any, make_spec: Any) -> None:
     ends = (TrialState.COMPLETE, TrialState.STOPPED, TrialState.STOPPED, TrialState.FAILED, None)
     said = last_words(make_sweep(*ends), make_spec(), 9, SessionEnd.INCOMPLETE)
-    assert "Incomplete: 1 of 9 trials complete, 2 stopped, 1 failed when the time was up" in said
+    assert (
+        "Incomplete: 1 of 9 trials complete, 2 stopped, 1 failed when the sweep's time was up"
+        in said
+    )
 
 
 def test_names_do_not_steer_the_terminal(

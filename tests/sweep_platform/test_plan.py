@@ -1,5 +1,6 @@
 """What a sweep will cost, before it starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,22 @@ def test_fixed_settings_without_use_are_warned_of(make_spec) -> None:
 
 
 BOTH = {"model": {"choices": ["trm", "hrm"]}}
+
+
+def test_limits_of_compute_and_money_bound_the_plan(make_spec) -> None:
+    budget = {
+        "trials": 6,
+        "flops_per_trial": 1e6,
+        "flops": 4.5e6,
+        "price_per_gpu_hour": 2.0,
+        "money": 5.0,
+    }
+    spec = make_spec(budget=budget, resources={"gpus": 2.0})
+    made = plan.make_plan(spec, SHAPE, slots=2, calibrated=False)
+    assert made.paid == 4
+    timed = [replace(trial, seconds=3600.0) for trial in made.trials]
+    made = replace(made, trials=tuple(timed))
+    assert made.seconds == 2 * 3600
+    said = plan.summary(made)
+    assert "budget.flops pays for 4 of" in said
+    assert "about 8 device-hours; about 16.00 of money, of 5.00 at most" in said

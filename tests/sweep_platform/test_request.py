@@ -126,6 +126,7 @@ def test_a_resumed_sweep_may_change_how_much_is_run(key: str) -> None:
     others = {
         "resources.processes": ["resources.cpus=2"],
         "resources.accelerator_type": ["resources.gpus=1"],
+        "budget.money": ["budget.price_per_gpu_hour=3"],
     }
     sweep = ask(resume=True, settings=(*others.get(key, ()), f"{key}={value}"))
     assert attrgetter(key)(sweep.spec) == value

@@ -1,12 +1,14 @@
 """What runs next, who goes on, when all is over: the driver's decisions without Ray."""
 
 import errno
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sweep_builders import TOTAL, measurement
 
 from sweep_platform.common.notice import Notice
+from sweep_platform.plan.budget import Limit
 from sweep_platform.search import scheduler as scheduler_module
 from sweep_platform.search.losses import ELSEWHERE_SECONDS, LONGEST_REST, WORKER_RETRIES, Hosts
 from sweep_platform.search.stages.live import Place
@@ -264,6 +266,50 @@ def test_no_trial_starts_that_would_not_end_in_time(drive) -> None:
     driver.finish("g", seconds=3000.0)
     assert driver.start("h") is None, "the usual trial takes 2000 s"
     assert driver.scheduler.exhausted
+
+
+OF_THREE = {"trials": 9, "flops_per_trial": 1e10, "flops": 3e10}
+"""A budget of nine trials that pays for three."""
+
+
+def test_no_trial_starts_that_is_not_paid_for_beside_those_that_run(drive) -> None:
+    driver = drive(capacity=9, budget=OF_THREE, space={"N": {"low": 1, "high": 9}})
+    assert [bool(driver.start(key)) for key in "abcd"] == [True, True, True, False]
+    assert not driver.scheduler.exhausted, "what runs may end early"
+    assert driver.scheduler.short_of is Limit.FLOPS
+    driver.finish("a")  # of which little was spent
+    assert driver.start("e")
+    assert driver.start("f") is None
+
+
+def test_what_was_paid_for_goes_on_at_resume(drive) -> None:
+    space = {"N": {"low": 1, "high": 9}}
+    driver = drive(capacity=9, budget=OF_THREE, space=space)
+    for key in "abc":
+        driver.start(key)
+        driver.report(key, measurement(10, None))
+    driver.scheduler.interrupt()
+    driver.scheduler.close()
+    again = drive(capacity=9, budget=OF_THREE, space=space)
+    assert [again.start(key).record.number for key in "abc"] == [0, 1, 2]
+    assert again.start("d") is None
+    for key in "abc":
+        again.finish(key)
+    assert again.states() == ["complete"] * 3
+
+
+def test_compute_that_is_spent_stops_what_runs(drive) -> None:
+    driver = drive(capacity=2, budget=OF_THREE, space={"N": {"low": 1, "high": 9}})
+    driver.start("a")
+    within = measurement(10, None)
+    spent = replace(within.progress, training_flops=4 * 10**10)
+    driver.report("a", replace(within, progress=spent))
+    driver.scheduler.should_end()
+    assert driver.told(0) is Decision.STOP
+    driver.scheduler.ended("a")
+    assert driver.folder.trials()[0].outcome().reason == Limit.FLOPS.words
+    assert driver.scheduler.cut_short
+    assert driver.scheduler.short_of is Limit.FLOPS
 
 
 def test_what_waits_when_no_time_is_left_ends_too(drive) -> None:

@@ -27,8 +27,8 @@ from sweep_builders import (
 from sweep_driver import Killed, die_at
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.plan.spending import spending_of
 from sweep_platform.search import proposer as proposer_module
-from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs import RungLedger
 from sweep_platform.search.search import open_search
@@ -424,7 +424,7 @@ def test_an_outcome_that_the_study_missed_is_told_once(restart: Open) -> None:
     for again in (restart(), restart()):
         assert in_study(again, trial).state is COMPLETE
         assert in_study(again, trial).values[0] == 0.25
-        assert complete_seconds(again.folder.trials()) == [10.0]
+        assert spending_of(again.folder.trials(), 1.0).seconds_of_a_job == 10.0
         assert not again.unfinished
 
 

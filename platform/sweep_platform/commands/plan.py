@@ -8,7 +8,7 @@ from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.text import counted
 from sweep_platform.driver.request import DEFAULT_DATA, Request, decided, holds_a_sweep, resolve
 from sweep_platform.execution.cluster import hardware_at
-from sweep_platform.plan.jobs import require_time
+from sweep_platform.plan.jobs import require_affordable
 from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import (
     fewer_puzzles,
@@ -30,7 +30,7 @@ def show_plan(request: Request, verbose: bool) -> None:
         sweep = resolve(decided(request), hardware)
     slots = hardware.slots(sweep.spec.resources)
     here = request.address is None and slots > 0
-    require_time(sweep.spec, slots)
+    require_affordable(sweep.spec, slots)
     shape = planned_shape(sweep.spec.dataset)
     if request.address is None:
         require_room(sweep.spec, shape)

@@ -16,7 +16,7 @@ from sweep_platform.driver.request import (
 )
 from sweep_platform.execution.cluster import Hardware, hardware_at
 from sweep_platform.execution.connection import connected
-from sweep_platform.plan.jobs import require_time
+from sweep_platform.plan.jobs import require_affordable
 from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import fewer_puzzles, heading, make_plan, warnings
 from sweep_platform.space.dataset import planned_shape
@@ -37,7 +37,7 @@ def run(request: Request) -> SweepFolder:
             request, sweep = elsewhere, resolve(elsewhere, hardware)
         if not request.resume:
             require_free(sweep.folder)
-            require_time(sweep.spec, hardware.slots(sweep.spec.resources))
+            require_affordable(sweep.spec, hardware.slots(sweep.spec.resources))
             if request.address is None:
                 require_room(sweep.spec, planned_shape(sweep.spec.dataset))
         say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))

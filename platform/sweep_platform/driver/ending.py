@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from puzzle_datasets.common.text import counted
+from sweep_platform.plan.budget import Limit
 from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.spec.schema import Choices, SweepSpec
 from sweep_platform.store.folder import SessionEnd, SweepFolder
@@ -16,9 +17,22 @@ _HOW = {
 }
 
 
-def last_words(folder: SweepFolder, spec: SweepSpec, planned: int, end: SessionEnd) -> str:
-    """Where the report and MLflow's charts are, how many trials lack, and how to go on."""
-    how = _incomplete(folder, spec, planned) if end is SessionEnd.INCOMPLETE else _HOW[end]
+def last_words(
+    folder: SweepFolder,
+    spec: SweepSpec,
+    planned: int,
+    end: SessionEnd,
+    limit: Limit | None = None,
+) -> str:
+    """Where the report and MLflow's charts are, how many trials lack, and how to go on.
+
+    `limit` is what left nothing for more, where the sweep is incomplete: time, if not told.
+    """
+    how = (
+        _incomplete(folder, spec, planned, limit or Limit.TIME)
+        if end is SessionEnd.INCOMPLETE
+        else _HOW[end]
+    )
     page = folder.report / "report.html"
     report = f"Report: {page}" if page.exists() else ""
     return "\n".join(filter(None, (report, *_mlflow(folder), how)))
@@ -31,7 +45,7 @@ def _mlflow(folder: SweepFolder) -> Iterator[str]:
         yield f"Charts: {pages.front}"
 
 
-def _incomplete(folder: SweepFolder, spec: SweepSpec, planned: int) -> str:
+def _incomplete(folder: SweepFolder, spec: SweepSpec, planned: int, limit: Limit) -> str:
     ends = [(trial, end.state) for trial in folder.trials() if (end := trial.outcome())]
     whole = [trial for trial, state in ends if state is TrialState.COMPLETE]
     models, of_models = spec.space.get("model"), ""
@@ -46,7 +60,7 @@ def _incomplete(folder: SweepFolder, spec: SweepSpec, planned: int) -> str:
     ]
     return (
         f"Incomplete: {', '.join([f'{len(whole)} of {trials} complete{of_models}', *others])} "
-        "when the time was up; the same command with --resume --set budget.minutes=N goes on."
+        f"when {limit.words}; the same command with --resume --set {limit}=N goes on."
     )
 
 

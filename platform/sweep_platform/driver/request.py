@@ -33,6 +33,10 @@ DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
 ADJUSTABLE = (
     "budget.trials",
     "budget.minutes",
+    "budget.flops",
+    "budget.device_hours",
+    "budget.money",
+    "budget.price_per_gpu_hour",
     "replicates",
     "resources.cpus",
     "resources.gpus",

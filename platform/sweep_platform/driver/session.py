@@ -28,9 +28,9 @@ from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.plan.spending import Rates, spending_of
 from sweep_platform.report import write_report
 from sweep_platform.search.losses import Losses
-from sweep_platform.search.outcomes import complete_seconds
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
 from sweep_platform.search.stages.confirmation import confirmations
@@ -57,6 +57,8 @@ class SweepSession:
     The clock of its `budget` runs from here on. Construction raises `InputError` or `DatasetError`
     where the puzzles, the store or the study refuse.
     """
+
+    _limit: Limit | None = None
 
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
@@ -93,7 +95,8 @@ class SweepSession:
             self.spec.budget,
             trials=self._points(),
             seconds=clock_seconds(self.folder),
-            job_seconds=complete_seconds(self.folder.trials()),
+            spending=spending_of(self.folder.trials(), self.spec.budget.flops_per_trial),
+            rates=Rates.from_spec(self.spec),
         )
 
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
@@ -118,6 +121,7 @@ class SweepSession:
         display.load = lambda: load(
             self._resources.last_known, scheduler.running(), self.spec.resources
         )
+        display.bill = self.budget.words
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
             display.restore(trial)
@@ -159,7 +163,7 @@ class SweepSession:
 
     def last_words(self, end: SessionEnd) -> str:
         """What is said last of a session: where its report is, what lacks, and how to go on."""
-        return last_words(self.folder, self.spec, self._planned, end)
+        return last_words(self.folder, self.spec, self._planned, end, self._limit)
 
     def _work_is_left(self) -> bool:
         """Whether there is a trial to run; where that is not certain, Ray has to start."""
@@ -279,8 +283,9 @@ class SweepSession:
         if failed and all(failed):
             return SessionEnd.FAILED
         lacks = self._points() < self._planned or bool(confirmations(self.folder, self.spec))
-        late = lacks and (scheduler.short_of_time or self.budget.forbids(new=False) is Limit.TIME)
-        return SessionEnd.INCOMPLETE if late or scheduler.cut_short else SessionEnd.DONE
+        self._limit = scheduler.short_of or (self.budget.forbids(new=False) if lacks else None)
+        short = scheduler.cut_short or (lacks and self._limit is not None)
+        return SessionEnd.INCOMPLETE if short else SessionEnd.DONE
 
     @cached_property
     def _planned(self) -> int:

@@ -1,25 +1,47 @@
 """The one budget of a sweep: what it may spend, what it has spent, and whether more may start."""
 
-import bisect
+import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
+from sweep_platform.plan.spending import Amounts, Rates, Spending
 from sweep_platform.spec.schema import BudgetSpec
 
 
 class Limit(StrEnum):
-    """The limit that forbids another start."""
+    """The limit that forbids another start, by the setting that sets it."""
 
-    TRIALS = "trials"
-    TIME = "time"
+    TRIALS = "budget.trials"
+    TIME = "budget.minutes"
+    FLOPS = "budget.flops"
+    DEVICE = "budget.device_hours"
+    MONEY = "budget.money"
+
+    @property
+    def words(self) -> str:
+        """Why something ended for which the limit left nothing."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Limit.TRIALS: "all trials of the sweep had begun",
+    Limit.TIME: "the sweep's time was up",
+    Limit.FLOPS: "the sweep's training compute was spent",
+    Limit.DEVICE: "the sweep's device-hours were spent",
+    Limit.MONEY: "the sweep's money was spent",
+}
+
+ROUNDING = 1 + 1e-9
+"""By which a sum may exceed the limit that it exhausts."""
 
 
 class Budget:
     """Knows the limits of a sweep, what is spent, and what is left.
 
-    It begins with the `trials` that were begun before and the `seconds` on the clock that former
-    sessions took; `job_seconds` are the device-seconds of each complete job.
+    It begins with the `trials` that were begun before, the `seconds` on the clock that former
+    sessions took, and their jobs' `spending`, which it keeps up to date from then on. A start is
+    forbidden that could not be paid for beside the jobs that have begun, up to their ends.
     """
 
     def __init__(
@@ -28,14 +50,16 @@ class Budget:
         *,
         trials: int = 0,
         seconds: float = 0.0,
-        job_seconds: Iterable[float] = (),
+        spending: Spending | None = None,
+        rates: Rates | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
         self.trials = trials
         self._clock = clock
         self._began = clock() - seconds
-        self._job_seconds = sorted(job_seconds)
+        self.spending = Spending(limits.flops_per_trial) if spending is None else spending
+        self._rates = rates or Rates()
 
     @property
     def trials_left(self) -> int:
@@ -55,42 +79,61 @@ class Budget:
         return None if minutes is None else 60 * minutes - self.seconds
 
     @property
-    def expired(self) -> bool:
-        """Whether the time is up."""
+    def exhausted(self) -> Limit | None:
+        """The limit that ends also what runs; None while there is something left of all."""
         left = self.seconds_left
-        return left is not None and left <= 0
+        if left is not None and left <= 0:
+            return Limit.TIME
+        return next(self._beyond(self.spending.total), None)
 
-    @property
-    def job_seconds(self) -> float:
-        """Device-seconds of a job, by the median of the complete ones; 0 before the first."""
-        return middle(self._job_seconds) if self._job_seconds else 0.0
-
-    def forbids(self, *, new: bool, reserve: float = 0.0) -> Limit | None:
+    def forbids(self, *, new: bool, later: int = 0, at_once: int = 1) -> Limit | None:
         """The limit that forbids another start, None if one may start.
 
-        A `new` trial counts against the number of trials, one that goes on does not. A job of
-        either has to end in time, if it takes as long as the median of the complete ones, and to
-        leave `reserve` seconds.
+        A `new` trial counts against the number of trials, one that goes on does not. A job has to
+        end in time, and to be paid for, if it takes as much as the median of the complete ones; so
+        much has to be left for jobs `later`, so many `at_once`.
         """
-        left = self.seconds_left
-        if left is not None and left <= self.job_seconds + reserve:
+        left, job = self.seconds_left, self.spending.seconds_of_a_job
+        if left is not None and left <= job * (1 + math.ceil(later / max(1, at_once))):
             return Limit.TIME
+        if (limit := self.forbids_jobs(1 + later)) is not None:
+            return limit
         return Limit.TRIALS if new and not self.trials_left else None
+
+    def forbids_jobs(self, count: int) -> Limit | None:
+        """The limit that does not pay for so many more jobs, whatever the time; None if all do."""
+        limits, spending = self.limits, self.spending
+        if limits.flops is limits.device_hours is limits.money is None:
+            return None
+        paid = spending.total + spending.to_come
+        return next(self._beyond(paid + spending.of_jobs(count)), None)
+
+    def words(self) -> str:
+        """Hours of devices and money that are spent, where a limit or a price is set."""
+        limits, seconds = self.limits, self.spending.total.seconds
+        if limits.device_hours is limits.price_per_gpu_hour is None:
+            return ""
+        hours = _of(f"{self._rates.device_hours(seconds):.3g}", limits.device_hours, "g")
+        if limits.price_per_gpu_hour is None:
+            return f"{hours} device-hours"
+        money = _of(f"{self._rates.money(seconds):,.2f}", limits.money, ",.2f")
+        return f"{hours} device-hours, {money} of money"
 
     def begin_trial(self) -> None:
         """Count a new trial."""
         self.trials += 1
 
-    def complete_job(self, device_seconds: float) -> None:
-        """Note how long a complete job took."""
-        bisect.insort(self._job_seconds, device_seconds)
+    def _beyond(self, spent: Amounts) -> Iterator[Limit]:
+        """The limits that are exceeded where so much is spent."""
+        limits, rates = self.limits, self._rates
+        for limit, most, there in (
+            (Limit.FLOPS, limits.flops, spent.flops),
+            (Limit.DEVICE, limits.device_hours, rates.device_hours(spent.seconds)),
+            (Limit.MONEY, limits.money, rates.money(spent.seconds)),
+        ):
+            if most is not None and there > most * ROUNDING:
+                yield limit
 
 
-def middle(ordered: Sequence[float]) -> float:
-    """The median of numbers in order, at least one, without a look at the others.
-
-    >>> middle([1.0, 2.0, 4.0, 8.0])
-    3.0
-    """
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+def _of(spent: str, most: float | None, form: str) -> str:
+    return spent if most is None else f"{spent} of {most:{form}}"

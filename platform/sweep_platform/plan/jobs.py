@@ -35,7 +35,39 @@ CORE_FLOPS, GPU_FLOPS = 2e11, 2e15
 """FLOPs a second that no core, and no GPU, exceeds in training."""
 
 
-def require_time(spec: SweepSpec, slots: int) -> None:
+def require_affordable(spec: SweepSpec, slots: int) -> None:
+    """Raise `InputError` where the budget does not pay for even one trial's replicates."""
+    _require_flops(spec)
+    _require_gpus(spec)
+    _require_time(spec, slots)
+
+
+def _require_flops(spec: SweepSpec) -> None:
+    """Raise `InputError` where the training FLOPs of all are less than those of one trial."""
+    most, each = spec.budget.flops, spec.budget.flops_per_trial
+    if most is not None and most < spec.replicates * each:
+        many = f" times {spec.replicates} replicates" if spec.replicates > 1 else ""
+        raise InputError.of(
+            "budget.flops",
+            f"is {flops(most)}, less than one trial's {flops(each)}{many}",
+            "raise it, or lower budget.flops_per_trial or replicates",
+            most,
+        )
+
+
+def _require_gpus(spec: SweepSpec) -> None:
+    """Raise `InputError` where a price of GPUs is given, and no trial has one."""
+    price = spec.budget.price_per_gpu_hour
+    if price is not None and not spec.resources.gpus:
+        raise InputError.of(
+            "budget.price_per_gpu_hour",
+            "is of GPUs, and a trial has none",
+            "set resources.gpus, or limit budget.device_hours in its place",
+            price,
+        )
+
+
+def _require_time(spec: SweepSpec, slots: int) -> None:
     """Raise `InputError` where not even one trial's replicates can be trained in the time.
 
     `slots` jobs run at the same time. A slower machine than any limit here tells of itself: the

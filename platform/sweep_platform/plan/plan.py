@@ -11,7 +11,9 @@ from hrm.model.memory import training_memory
 from puzzle_datasets.common import text
 from puzzle_datasets.storage.schema import Manifest
 from sweep_platform.common.text import knobs
+from sweep_platform.plan.budget import ROUNDING
 from sweep_platform.plan.jobs import PlannedJobs, planned_jobs
+from sweep_platform.plan.spending import Rates
 from sweep_platform.space import knobs as space
 from sweep_platform.space.configuration import (
     Configuration,
@@ -66,15 +68,32 @@ class Plan:
         return planned_jobs(self.spec, int(min(self.spec.trials, self.size.count)))
 
     @property
-    def seconds(self) -> float | None:
-        """Estimated time on the clock, if every trial takes as long as the examples do."""
+    def paid(self) -> int:
+        """The number of jobs of which `budget.flops` pays the training."""
+        most, each = self.spec.budget.flops, self.spec.budget.flops_per_trial
+        return (
+            self.jobs.total if most is None else min(self.jobs.total, int(most / each * ROUNDING))
+        )
+
+    @property
+    def job_seconds(self) -> float | None:
+        """Estimated seconds of a job, if every one takes as long as the examples do."""
         measured = [trial.seconds for trial in self.trials if trial.seconds is not None]
-        if not measured or not self.slots:
+        return sum(measured) / len(measured) if measured and self.slots else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated time on the clock, at most what the budget allows."""
+        if self.job_seconds is None:
             return None
-        rounds = math.ceil(self.jobs.total / self.slots)
-        estimate = rounds * sum(measured) / len(measured)
+        estimate = math.ceil(self.paid / self.slots) * self.job_seconds
         limit = self.spec.budget.minutes
         return estimate if limit is None else min(estimate, 60 * limit)
+
+    @property
+    def device_seconds(self) -> float | None:
+        """Estimated seconds of all jobs together."""
+        return None if self.job_seconds is None else self.paid * self.job_seconds
 
 
 def make_plan(spec: SweepSpec, shape: Shape, slots: int, calibrated: bool) -> Plan:
@@ -124,16 +143,33 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """The plan's totals in a sentence or two."""
-    flops = plan.jobs.total * plan.spec.budget.flops_per_trial
+    flops = plan.paid * plan.spec.budget.flops_per_trial
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
         time_needed = f"about {text.seconds(plan.seconds)}"
         if _compiles(plan.spec):
             time_needed += ", or less: timed in eager execution, though trials compile"
     at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
-    total = f"{_trials(plan)}, {at_once}; {text.flops(flops)} of training in all; {time_needed}."
+    paid = "" if plan.paid == plan.jobs.total else f", which budget.flops pays for {plan.paid} of"
+    total = f"{_trials(plan)}{paid}, {at_once}; {text.flops(flops)} of training in all; "
+    total += f"{time_needed}{_bill(plan)}."
     chosen = chosen_sampler(plan.spec)
     return total if chosen.reason is None else f"{total}\nSampler: {chosen}."
+
+
+def _bill(plan: Plan) -> str:
+    """Estimated hours of devices and what they cost, where a limit or a price is set."""
+    budget, seconds = plan.spec.budget, plan.device_seconds
+    if seconds is None or budget.device_hours is budget.price_per_gpu_hour is None:
+        return ""
+    rates = Rates.from_spec(plan.spec)
+    said = f"; about {rates.device_hours(seconds):.3g} device-hours"
+    if budget.device_hours is not None:
+        said += f", of {budget.device_hours:g} at most"
+    if budget.price_per_gpu_hour is not None:
+        said += f"; about {rates.money(seconds):,.2f} of money"
+        said += f", of {budget.money:,.2f} at most" if budget.money is not None else ""
+    return said
 
 
 def _trials(plan: Plan) -> str:

@@ -130,9 +130,3 @@ def evaluations(folder: ReplicateFolder) -> list[Progress]:
         problem, remedy = "lacks the evaluation of a complete trial", "restore it"
         raise InputError.of(folder.metrics, problem, remedy)
     return evaluated
-
-
-def complete_seconds(trials: list[TrialFolder]) -> list[float]:
-    """Device-seconds of every complete replicate."""
-    found = [one for trial in trials for one in complete_replicates(trial, *Purpose)]
-    return [last_evaluation(one).device_seconds for one in found]

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from hrm.progress import Measurement
 from puzzle_datasets.common.errors import UserError
-from sweep_platform.plan.budget import Budget
+from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.search.losses import WORKER_RETRIES, Losses
 from sweep_platform.search.search import Search
-from sweep_platform.search.stages.agenda import TIME_UP, Agenda
+from sweep_platform.search.stages.agenda import Agenda
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job, Live, Place
 from sweep_platform.search.stages.resting import Resting
@@ -80,14 +80,14 @@ class TrialScheduler:
         self._grace_ends: float | None = None
 
     @property
-    def short_of_time(self) -> bool:
-        """Whether a job did not start for want of time, which may be kept for confirmation."""
-        return self._agenda.short_of_time
+    def short_of(self) -> Limit | None:
+        """The limit for which a job did not start, or ended; None if there was none."""
+        return self._agenda.why if self.cut_short else self._agenda.short_of
 
     @property
     def ending(self) -> bool:
         """Whether the session is to end before its work is done."""
-        return self.interrupted or self._budget.expired
+        return self.interrupted or self._budget.exhausted is not None
 
     @property
     def exhausted(self) -> bool:
@@ -127,6 +127,7 @@ class TrialScheduler:
             folder.create(job.record, job.replicate)
         folder.resume()
         self._live[key] = Live(job, folder, self._losses.shunned(job.key))
+        self._budget.spending.began(job.key, job.record.training_flops)
         self._send(job.key, Decision.CONTINUE)
         self._display.job_started(job, resumed=folder.last_step > 0)
         return job
@@ -183,6 +184,7 @@ class TrialScheduler:
             file.add((*owner, answers) for answers in report.answers)
         for measurement in live.folder.append(report.measurements):
             self._losses.progressed(live.job.key, live.place)
+            self._budget.spending.measured(live.job.key, measurement.progress)
             self._display.job_measured(live.job, measurement.progress)
         for measurement in report.measurements:
             self._judge(live, measurement)
@@ -252,7 +254,7 @@ class TrialScheduler:
             return False
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + GRACE_SECONDS
-            decision = (Decision.STOP, TIME_UP)
+            decision = (Decision.STOP, self._agenda.why.words)
             if self.interrupted:
                 decision = (Decision.PAUSE, "the session was interrupted")
             for live in self._live.values():
@@ -294,7 +296,9 @@ class TrialScheduler:
         """End a replicate for want of time; one that tunes or confirms goes on at resume."""
         self.cut_short = True
         measures = live.job.replicate.purpose is Purpose.MEASURE
-        self._settle(live, TrialState.STOPPED if measures else TrialState.PAUSED, TIME_UP)
+        self._settle(
+            live, TrialState.STOPPED if measures else TrialState.PAUSED, self._agenda.why.words
+        )
 
     def _cut_waiting(self, opened: OpenTrial) -> None:
         """End a trial whose last replicates have no time left to go on or to begin.
@@ -304,7 +308,7 @@ class TrialScheduler:
         self.cut_short = True
         if opened.purpose is not Purpose.MEASURE or not opened.trial.replicates(Purpose.MEASURE):
             return
-        self._end_waiting(opened.drop_waiting(), TIME_UP)
+        self._end_waiting(opened.drop_waiting(), self._agenda.why.words)
         self._agenda.end(self._jobs.close(opened))
 
     def _end_waiting(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
@@ -313,6 +317,8 @@ class TrialScheduler:
             spent = any(one.progress.spent for one in folder.measurements())
             end = (TrialState.COMPLETE, SPENT) if spent else (TrialState.STOPPED, reason)
             self._search.outcomes.end_replicate(folder, *end)
+            if self._budget.spending.is_open(folder.key):
+                self._budget.spending.ended(folder.key, complete=spent)
 
     def _settle_as_reported(self, live: Live, *, whole: bool) -> bool:
         """End a job by its own reports and what was decided on it; False if they do not tell.
@@ -412,8 +418,8 @@ class TrialScheduler:
 
     def _settle(self, live: Live, state: TrialState, reason: str) -> None:
         outcome = self._search.outcomes.end_replicate(live.folder, state, reason)
-        if state is TrialState.COMPLETE and live.last is not None:
-            self._budget.complete_job(live.last.device_seconds)
+        if state.is_final:
+            self._budget.spending.ended(live.job.key, complete=state is TrialState.COMPLETE)
         self._display.job_ended(live.job, outcome)
         if state is TrialState.PAUSED:
             self._jobs.requeue(live.job)

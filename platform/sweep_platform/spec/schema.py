@@ -41,6 +41,9 @@ MOST_FLOPS = 1e24
 MOST_MINUTES, MOST_CPUS = 1e8, 100_000
 """Bounds of time, two centuries, and of the cores of one host."""
 
+MOST_HOURS, MOST_MONEY = 1e9, 1e12
+"""Of all devices of a sweep together, and of what they may cost."""
+
 MOST_GPUS, MOST_PROCESSES = 1_024, 1_024
 """Of one host."""
 
@@ -208,6 +211,20 @@ class BudgetSpec(_Frozen):
     """training FLOPs of each replicate of every trial"""
     minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] | None = None
     """time on the clock for all sessions together; `null` for no limit"""
+    flops: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)] | None = None
+    """training FLOPs of all replicates together; `null` for no limit"""
+    device_hours: Annotated[float, Field(gt=0, le=MOST_HOURS, allow_inf_nan=False)] | None = None
+    """hours of training and evaluation, times the GPUs of a trial; `null` for no limit"""
+    price_per_gpu_hour: Annotated[float, Field(gt=0, le=MOST_MONEY)] | None = None
+    """price of one GPU for an hour, in any currency; `null` where money is not counted"""
+    money: Annotated[float, Field(gt=0, le=MOST_MONEY, allow_inf_nan=False)] | None = None
+    """what all GPUs together may cost, in the currency of the price; `null` for no limit"""
+
+    @model_validator(mode="after")
+    def _has_a_price(self) -> "BudgetSpec":
+        if self.money is not None and self.price_per_gpu_hour is None:
+            raise _fault("limits money without a price", "set price_per_gpu_hour, or leave it out")
+        return self
 
 
 SAMPLER_NAMES = ("tpe", "random", "nsga2", "gp", "cma-es", "grid", "quasi-random", "auto")

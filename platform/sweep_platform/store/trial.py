@@ -108,6 +108,11 @@ class ReplicateFolder(RunFiles):
         """The replicate's label, such as "measure-0"."""
         return self.root.name
 
+    @property
+    def key(self) -> str:
+        """Names the replicate within its sweep: "0003-5f0c…/measure-0"."""
+        return f"{self.root.parent.name}/{self.root.name}"
+
     def is_begun(self) -> bool:
         """Whether it tells what is trained there; a driver may die before it does.
 

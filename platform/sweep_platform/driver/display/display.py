@@ -35,8 +35,8 @@ class ProgressDisplay:
     """Counts, best accuracy, budget and time left of a sweep; events may come from any thread.
 
     The arguments are those of `SweepProgress`, and where to write: standard output by default.
-    `load` says in words how busy a cluster is, and how many trials each node has; it may be called
-    from any thread.
+    `load` says in words how busy a cluster is, and how many trials each node has; `bill` says what
+    is spent of device-hours and money. Both may be called from any thread.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class ProgressDisplay:
         self._stream = stream or sys.stdout
         self._lock = threading.RLock()
         self.load: Callable[[], list[str]] = list
+        self.bill: Callable[[], str] = str
         self._exit = ExitStack()
         self._console: Console | None = None
         self._spoke = clock()
@@ -144,7 +145,7 @@ class ProgressDisplay:
     def _line(self, text: str) -> None:
         """One line with the running totals, where there is no terminal."""
         if self._console is None:
-            totals = [*_totals(self._sweep), *self.load()[:1]]
+            totals = [*_totals(self._sweep), *filter(None, [self.bill()]), *self.load()[:1]]
             line = f"[{', '.join(totals)}] {_one_line(text)}"
             print(line, file=self._stream, flush=True)
             self._spoke = self._sweep.clock()
@@ -158,6 +159,8 @@ class ProgressDisplay:
         with self._lock:
             table = Table.grid(padding=(0, 2))
             rows = _rows(self._sweep)
+            if bill := self.bill():
+                rows["bill"] = bill
             if load := self.load():
                 rows["cluster"] = "; trials: ".join(load)
             for name, text in rows.items():

@@ -1,11 +1,13 @@
 """The section on how it was searched: what was planned, what became of it, and what it cost."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from puzzle_datasets.common.text import counted, flops, seconds
 from sweep_platform.plan.jobs import planned_jobs
+from sweep_platform.plan.spending import Rates
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd
@@ -15,6 +17,9 @@ from sweep_platform.store.trial import TrialState
 
 MOST_HOSTS = 8
 """That are named."""
+
+MONEY = "currency"
+"""The unit of money: that of the price of a GPU's hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,8 @@ class _Row:
             return "no limit"
         if self.unit == "FLOP":
             return flops(value)
+        if self.unit == MONEY:
+            return f"{value:,.2f}"
         return seconds(value) if self.unit == "s" else f"{value:,.0f}"
 
 
@@ -91,12 +98,17 @@ def _rows(sweep: SweepSummary) -> Iterator[_Row]:
         count = getattr(planned, purpose)
         if count or begun[purpose]:
             yield _Row(name=f"Replicates {name}", planned=count, spent=begun[purpose])
-    total = planned.total * spec.budget.flops_per_trial
+    budget, rates = spec.budget, Rates.from_spec(spec)
+    total = min(planned.total * budget.flops_per_trial, budget.flops or math.inf)
     yield _Row(name="Training", planned=total, spent=sweep.training_flops, unit="FLOP")
-    minutes = spec.budget.minutes
-    limit = None if minutes is None else 60 * minutes
+    limit = None if budget.minutes is None else 60 * budget.minutes
     yield _Row(name="Time on the clock", planned=limit, spent=sweep.wall_seconds, unit="s")
-    yield _Row(name="Device time", planned=None, spent=sweep.device_seconds, unit="s")
+    limit = None if budget.device_hours is None else 3600 * budget.device_hours
+    device = rates.devices * sweep.device_seconds
+    yield _Row(name="Device time", planned=limit, spent=device, unit="s")
+    if budget.price_per_gpu_hour is not None:
+        money = rates.money(sweep.device_seconds)
+        yield _Row(name="Money", planned=budget.money, spent=money, unit=MONEY)
 
 
 def _gaps(sweep: SweepSummary) -> str:

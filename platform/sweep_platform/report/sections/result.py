@@ -120,14 +120,25 @@ def _not_above_floor(sweep: SweepSummary) -> Iterator[str]:
 
 
 def _cut_short(sweep: SweepSummary) -> Iterator[str]:
-    planned, minutes = (sweep.record.spec["budget"].get(key) for key in ("trials", "minutes"))
+    budget = sweep.record.spec["budget"]
+    planned = budget.get("trials")
+    limits = [f"{budget[name]:g} {words}" for name, words in _LIMITS.items() if budget.get(name)]
     done = last_end(sweep.sessions) in (SessionEnd.DONE, SessionEnd.INCOMPLETE)
-    if done and minutes and planned and len(sweep.trials) < planned:
+    if done and limits and planned and len(sweep.trials) < planned:
         yield (
             f"{counted(len(sweep.trials), 'trial')} of the {planned} asked for began before "
-            f"the sweep's {minutes:g} minutes left no time for another, or the space had no more: "
-            "raise budget.minutes and resume to run the rest."
+            f"the sweep's {' or '.join(limits)} left nothing for another, or the space had no "
+            "more: raise the budget and resume to run the rest."
         )
+
+
+_LIMITS = {
+    "minutes": "minutes",
+    "flops": "FLOP of training",
+    "device_hours": "device-hours",
+    "money": "of money",
+}
+"""What limits a sweep besides its number of trials."""
 
 
 def _few_puzzles(sweep: SweepSummary) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What a session runs next: the jobs of the search, then those that confirm what it found."""
 
-import math
 from collections.abc import Callable, Iterable
 
 from sweep_platform.plan.budget import Budget, Limit
@@ -13,14 +12,12 @@ from sweep_platform.search.stages.live import Display, Job
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import TrialFolder, TrialState
 
-TIME_UP = "the sweep's time was up"
-
 
 class Agenda:
     """Hands out jobs as budget and time allow, and ends trials of which nothing is left to run.
 
     `capacity` says how many jobs may run at the same time, `say` tells a person a sentence, once.
-    It was `short_of_time` if a job did not start for want of it.
+    It is `short_of` the limit for which a job did not start, None if there was none.
     """
 
     def __init__(
@@ -34,7 +31,7 @@ class Agenda:
         self._search, self._budget, self._display = search, budget, display
         self._jobs, self._capacity, self._say = search.jobs, capacity, say
         self._confirming = False
-        self.short_of_time = False
+        self.short_of: Limit | None = None
 
     def next(self, running: Iterable[Job]) -> Job | None:
         """The next job; None where budget, time or space have no more, or it waits for others."""
@@ -47,8 +44,10 @@ class Agenda:
         Poor trials wait for new points, but only as many as jobs may run: the study learns of a
         trial when that ends.
         """
-        if self._confirming or self._time_forbids(reserve=self._reserve()):
+        if self._confirming:
             return None
+        if self._is_short(later=self._later()):
+            return self._paid_for()
         return (
             self._jobs.next(any_trial=False)
             or self._jobs.overdue(max(1, self._capacity()))
@@ -58,7 +57,7 @@ class Agenda:
 
     def _of_new_point(self) -> Job | None:
         """The first job of a new point; None where the budget or the space has no more."""
-        if self._budget.forbids(new=True, reserve=self._reserve()) is not None:
+        if self._forbidden(new=True, later=self._later()) is not None:
             return None
         point = self._search.proposer.propose() if self._search.may_propose else []
         if not point:
@@ -70,34 +69,53 @@ class Agenda:
     def _confirming_job(self, searches: bool) -> Job | None:
         """The next job that confirms, once nothing of the search waits or runs any more."""
         confirm = self._search.spec.confirm
-        late = self._budget.forbids(new=False, reserve=self._reserve()) is Limit.TIME
+        late = self._forbidden(later=self._later()) is not None
         waits = searches or (self._jobs.searching and not late)
-        if confirm is None or waits or self._time_forbids():
+        if confirm is None or waits:
             return None
+        if self._is_short():
+            return self._paid_for(confirms=True)
         if not self._confirming:
             self._confirming = True
             for trial, lacking in confirmations(self._search.folder, self._search.spec):
                 self._jobs.add(trial, lacking, confirm.replicates)
         return self._jobs.next(any_trial=True, confirms=True)
 
-    def _reserve(self) -> float:
-        """Seconds that confirmation is expected to take, at the pace of the jobs so far."""
+    @property
+    def why(self) -> Limit:
+        """The limit for which trials end that nothing else has ended."""
+        return self._budget.exhausted or self.short_of or Limit.TIME
+
+    def _later(self) -> int:
+        """The number of jobs that confirmation may need."""
         confirm = self._search.spec.confirm
         if confirm is None:
-            return 0.0
+            return 0
         trials = confirm.top + self._search.spec.names_base
-        jobs = min(trials, self._budget.trials + self._budget.trials_left) * confirm.replicates
-        return math.ceil(jobs / max(1, self._capacity())) * self._budget.job_seconds
+        return min(trials, self._budget.trials + self._budget.trials_left) * confirm.replicates
 
-    def _time_forbids(self, reserve: float = 0.0) -> bool:
-        if self._budget.forbids(new=False, reserve=reserve) is not Limit.TIME:
+    def _forbidden(self, *, new: bool = False, later: int = 0) -> Limit | None:
+        return self._budget.forbids(new=new, later=later, at_once=max(1, self._capacity()))
+
+    def _is_short(self, later: int = 0) -> bool:
+        """Whether time, or what else is limited, has nothing left for a new job; says so."""
+        limit = self._forbidden(later=later)
+        if limit is None:
             return False
-        self.short_of_time = True
-        if reserve:
-            self._say("the time that is left is for confirmation; see budget.minutes")
+        self.short_of = limit
+        if later:
+            self._say(f"what is left is for confirmation; see {limit}")
+        elif limit is Limit.TIME:
+            self._say(f"no trial starts that would not end in time; see {limit}")
         else:
-            self._say("no trial starts that would not end in time; see budget.minutes")
+            self._say(f"no trial starts that could not be paid for to its end; see {limit}")
         return True
+
+    def _paid_for(self, *, confirms: bool = False) -> Job | None:
+        """A job that waits and had begun, for which all but time was kept."""
+        if self.short_of is Limit.TIME:
+            return None
+        return self._jobs.next_of(self._budget.spending.is_open, confirms=confirms)
 
     def _advance(self, point: list[TrialFolder]) -> None:
         """Let the next round of a point's trials wait; some may end without it."""
@@ -120,7 +138,10 @@ class Agenda:
         ends = [trial.replicate(one.label).outcome() for one in self._search.replicates]
         pruned = self._search.rungs.stopped(opened.record)
         why = next((o.reason for o in ends if o and o.state is TrialState.STOPPED), None)
-        found = verdict(ends, (why or BEATEN) if pruned else None) or (TrialState.STOPPED, TIME_UP)
+        found = verdict(ends, (why or BEATEN) if pruned else None) or (
+            TrialState.STOPPED,
+            self.why.words,
+        )
         begun = any(one and one.state is TrialState.COMPLETE for one in ends)
         if begun and not pruned and found[0] is TrialState.STOPPED:
             return  # the time is up; the rest goes on at resume

@@ -3,12 +3,12 @@
 import math
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from hrm.progress import Progress
-from sweep_platform.plan.budget import middle
+from sweep_platform.plan.spending import middle
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.replicate import Purpose, Replicate
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord
@@ -30,10 +30,14 @@ class OpenTrial:
         """Whether none waits or runs."""
         return not self.waiting and not self.running
 
-    def take(self) -> Job:
-        """The next job, which runs from now on."""
-        replicate = self.waiting.pop(0)
+    def take(self, replicate: Replicate | None = None) -> Job:
+        """The next job, or that of a replicate that waits; it runs from now on."""
+        replicate = self.waiting.pop(0 if replicate is None else self.waiting.index(replicate))
         self.running.add(replicate)
+        return self.job(replicate)
+
+    def job(self, replicate: Replicate) -> Job:
+        """The job of one of its replicates."""
         return Job(trial=self.trial, record=self.record, replicate=replicate, of=self.wanted)
 
     def drop_waiting(self) -> list[ReplicateFolder]:
@@ -94,6 +98,15 @@ class JobQueue:
         else:
             waiting = [one for one in waiting if not self._standings.poor(one.record.number)]
         return waiting[0].take() if waiting else None
+
+    def next_of(self, wanted: Callable[[str], bool], *, confirms: bool = False) -> Job | None:
+        """The next of the jobs that wait whose key is wanted; None where none is."""
+        for one in self._open.values():
+            if (one.purpose is Purpose.CONFIRM) == confirms:
+                for replicate in one.waiting:
+                    if wanted(one.job(replicate).key):
+                        return one.take(replicate)
+        return None
 
     def overdue(self, most: int) -> Job | None:
         """The next job of the oldest poor trial if more than `most` of them wait."""

@@ -25,8 +25,8 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Names the job within its sweep: "0003-5f0c…/measure-0"."""
-        return f"{self.trial.root.name}/{self.replicate.label}"
+        """Names the job within its sweep, as its replicate is named."""
+        return self.folder.key
 
     @property
     def words(self) -> str:

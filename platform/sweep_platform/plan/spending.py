@@ -1,0 +1,130 @@
+"""What the jobs of a sweep have spent, what open ones will yet spend, and what that costs."""
+
+import bisect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from hrm.progress import Progress
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.trial import TrialFolder, TrialState
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Training FLOPs, and seconds of training and evaluation, that something takes."""
+
+    flops: float = 0.0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, progress: Progress) -> Self:
+        """What a job has spent by one of its reports."""
+        return cls(float(progress.training_flops), progress.device_seconds)
+
+    def __add__(self, other: "Amounts") -> "Amounts":
+        return Amounts(self.flops + other.flops, self.seconds + other.seconds)
+
+    def __sub__(self, other: "Amounts") -> "Amounts":
+        return Amounts(self.flops - other.flops, self.seconds - other.seconds)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The devices that a job holds, and the price of one of them for an hour."""
+
+    devices: float = 1.0
+    price: float = 0.0
+
+    @classmethod
+    def from_spec(cls, spec: SweepSpec) -> Self:
+        """Those of a sweep's jobs: their GPUs, or parts of one; without any, one device a job."""
+        return cls(spec.resources.gpus or 1.0, spec.budget.price_per_gpu_hour or 0.0)
+
+    def device_hours(self, seconds: float) -> float:
+        """Hours of all devices together in so many seconds of a job."""
+        return self.devices * seconds / 3600
+
+    def money(self, seconds: float) -> float:
+        """What so many seconds of a job cost."""
+        return self.device_hours(seconds) * self.price
+
+
+@dataclass
+class Spending:
+    """What each job has spent, by its name; `each` is the training FLOPs of one that is new.
+
+    A job is open from its beginning until it ends for good, in whatever session.
+    """
+
+    each: float
+    total: Amounts = Amounts()
+    _open: dict[str, Amounts] = field(default_factory=dict)
+    _flops: dict[str, float] = field(default_factory=dict)  # of each open job, trained whole
+    _whole: list[float] = field(default_factory=list)  # seconds of complete jobs, in order
+
+    def began(self, job: str, flops: float) -> None:
+        """Count a job as under way, of so many training FLOPs; one that goes on stays so."""
+        self._open.setdefault(job, Amounts())
+        self._flops[job] = flops
+
+    def measured(self, job: str, progress: Progress) -> None:
+        """Take in what an open job has spent by now."""
+        spent = Amounts.of(progress)
+        self.total += spent - self._open[job]
+        self._open[job] = spent
+
+    def ended(self, job: str, *, complete: bool) -> None:
+        """Count a job as over; by those that were trained to the end others are judged."""
+        spent = self._open.pop(job)
+        del self._flops[job]
+        if complete:
+            bisect.insort(self._whole, spent.seconds)
+
+    @property
+    def seconds_of_a_job(self) -> float:
+        """Seconds of a whole job, by the median of complete ones; 0 before the first."""
+        return middle(self._whole) if self._whole else 0.0
+
+    def of_jobs(self, count: int) -> Amounts:
+        """What so many whole jobs take that are yet to begin."""
+        return Amounts(count * self.each, count * self.seconds_of_a_job)
+
+    def is_open(self, job: str) -> bool:
+        """Whether a job is under way, be it that it runs or that it waits."""
+        return job in self._open
+
+    @property
+    def to_come(self) -> Amounts:
+        """What the open jobs will yet spend, if they are trained to their ends."""
+        flops, seconds, whole = 0.0, 0.0, self.seconds_of_a_job
+        for job, spent in self._open.items():
+            flops += max(0.0, self._flops[job] - spent.flops)
+            seconds += max(0.0, whole - spent.seconds)
+        return Amounts(flops, seconds)
+
+
+def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:
+    """What the replicates of these trials have spent, by their records."""
+    spending = Spending(each)
+    for trial in trials:
+        over, flops = trial.outcome() is not None, float(trial.record().training_flops)
+        for folder in trial.replicates():
+            spending.began(folder.key, flops)
+            for measurement in folder.measurements():
+                spending.measured(folder.key, measurement.progress)
+            end = folder.outcome()
+            complete = end is not None and end.state is TrialState.COMPLETE
+            if over or complete:
+                spending.ended(folder.key, complete=complete)
+    return spending
+
+
+def middle(ordered: Sequence[float]) -> float:
+    """The median of numbers in order, at least one, without a look at the others.
+
+    >>> middle([1.0, 2.0, 4.0, 8.0])
+    3.0
+    """
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

@@ -119,17 +119,27 @@ def test_a_resumed_sweep_keeps_its_settings() -> None:
     assert again.scale == "laptop"
 
 
-@pytest.mark.parametrize("key", sorted({*ADJUSTABLE} - {"search.storage"}))
+@pytest.mark.parametrize("key", sorted({*ADJUSTABLE} - {"search.storage", "stop_when"}))
 def test_a_resumed_sweep_may_change_how_much_is_run(key: str) -> None:
-    create(ask())
-    value = {"resources.gpus": 1, "resources.accelerator_type": "H100"}.get(key, 2)
+    create(ask(settings=("objectives=[exact_accuracy]",)))
+    value = {
+        "resources.gpus": 1,
+        "resources.accelerator_type": "H100",
+        "stop_when.hypervolume_gain": 0.5,
+    }.get(key, 2)
     others = {
         "resources.processes": ["resources.cpus=2"],
         "resources.accelerator_type": ["resources.gpus=1"],
         "budget.money": ["budget.price_per_gpu_hour=3"],
+        "stop_when.patience": ["stop_when.hypervolume_gain=0.1"],
     }
     sweep = ask(resume=True, settings=(*others.get(key, ()), f"{key}={value}"))
     assert attrgetter(key)(sweep.spec) == value
+
+
+def test_a_resumed_sweep_may_search_on() -> None:
+    create(ask(settings=("stop_when.hypervolume_gain=0.1",)))
+    assert ask(resume=True, settings=("stop_when=null",)).spec.stop_when is None
 
 
 @pytest.mark.parametrize(

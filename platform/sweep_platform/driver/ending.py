@@ -23,16 +23,18 @@ def last_words(
     planned: int,
     end: SessionEnd,
     limit: Limit | None = None,
+    over: str | None = None,
 ) -> str:
     """Where the report and MLflow's charts are, how many trials lack, and how to go on.
 
-    `limit` is what left nothing for more, where the sweep is incomplete: time, if not told.
+    `limit` is what left nothing for more, where the sweep is incomplete: time, if not told; `over`
+    is why the search of one that is done was over before.
     """
-    how = (
-        _incomplete(folder, spec, planned, limit or Limit.TIME)
-        if end is SessionEnd.INCOMPLETE
-        else _HOW[end]
-    )
+    how = _HOW.get(end) or ""
+    if end is SessionEnd.INCOMPLETE:
+        how = _incomplete(folder, spec, planned, limit or Limit.TIME)
+    elif end is SessionEnd.DONE and over is not None:
+        how = f"The search was over before its budget was spent: {over}."
     page = folder.report / "report.html"
     report = f"Report: {page}" if page.exists() else ""
     return "\n".join(filter(None, (report, *_mlflow(folder), how)))

@@ -59,6 +59,7 @@ class SweepSession:
     """
 
     _limit: Limit | None = None
+    _over: str | None = None
 
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
@@ -163,7 +164,7 @@ class SweepSession:
 
     def last_words(self, end: SessionEnd) -> str:
         """What is said last of a session: where its report is, what lacks, and how to go on."""
-        return last_words(self.folder, self.spec, self._planned, end, self._limit)
+        return last_words(self.folder, self.spec, self._planned, end, self._limit, self._over)
 
     def _work_is_left(self) -> bool:
         """Whether there is a trial to run; where that is not certain, Ray has to start."""
@@ -171,7 +172,13 @@ class SweepSession:
             return True
         if self.budget.forbids(new=False) is not None:
             return False
-        return self._points() < self._planned or bool(confirmations(self.folder, self.spec))
+        return self._lacks()
+
+    def _lacks(self) -> bool:
+        """Whether a point that the sweep plans was not begun, or one is not confirmed."""
+        self._over = self._search.over
+        searches = self._over is None and self._points() < self._planned
+        return searches or bool(confirmations(self.folder, self.spec))
 
     def _points(self) -> int:
         """Points that were begun: trials, those of several nuisance values counted once."""
@@ -226,7 +233,9 @@ class SweepSession:
         in_a_hurry: Callable[[], bool] = lambda: False,
     ) -> None:
         """Record the end, report, and let MLflow know, each as far as it can be done."""
-        for step in (lambda: self.folder.session_ended(end), lambda: write_report(self.folder)):
+        over = self._over if end is SessionEnd.DONE else None
+        steps = (lambda: self.folder.session_ended(end, over), lambda: write_report(self.folder))
+        for step in steps:
             try:
                 step()
             except Exception as error:  # the step that follows is tried all the same
@@ -282,7 +291,7 @@ class SweepSession:
         failed = [outcome and outcome.state is TrialState.FAILED for outcome in outcomes]
         if failed and all(failed):
             return SessionEnd.FAILED
-        lacks = self._points() < self._planned or bool(confirmations(self.folder, self.spec))
+        lacks = self._lacks()
         self._limit = scheduler.short_of or (self.budget.forbids(new=False) if lacks else None)
         short = scheduler.cut_short or (lacks and self._limit is not None)
         return SessionEnd.INCOMPLETE if short else SessionEnd.DONE

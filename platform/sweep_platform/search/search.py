@@ -12,6 +12,7 @@ from sweep_platform.search.outcomes import Outcomes
 from sweep_platform.search.proposer import Proposer, TrialFactory
 from sweep_platform.search.recovery import recover, reopen
 from sweep_platform.search.rungs import Entries, RungLedger, SuccessiveHalving, read_entries
+from sweep_platform.search.stages.convergence import Convergence
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
@@ -42,6 +43,7 @@ class Search:
     jobs: JobQueue
     tuning: Tuning
     replicates: tuple[Replicate, ...]
+    convergence: Convergence
     task_names: Sequence[str] = ()
     files: dict[Path, AnswerFile] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
@@ -56,6 +58,11 @@ class Search:
         """The trials of the point that a trial belongs to: those of all its nuisance values."""
         records = self.proposer.of_point(record)
         return [self.folder.trial(one.number, one.signature) for one in records]
+
+    @property
+    def over(self) -> str | None:
+        """Why no new point is searched for any more, by `stop_when`; None while there is."""
+        return self.convergence.reason(self.proposer.known())
 
     @property
     def may_propose(self) -> bool:
@@ -129,6 +136,7 @@ def open_search(
         jobs=JobQueue(),
         tuning=Tuning(spec),
         replicates=wanted,
+        convergence=Convergence(folder, spec, study),
         task_names=task_names,
     )
     _take_up(search)

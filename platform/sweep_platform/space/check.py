@@ -55,6 +55,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     check_rules(spec, source)
     require_feasible(spec, None, source)
     _check_objectives(spec, source)
+    _check_stop(spec, source)
     _check_nuisance(spec, source)
     check_sampler(spec, source)
     check_given_points(spec, None, source)
@@ -142,6 +143,24 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
             f"add {missing} to `objectives`, or leave `rungs.at` out",
             problem="stops no trial by its costs alone",
             place=source.location(("rungs", "at")),
+        )
+
+
+def _check_stop(spec: SweepSpec, source: Source) -> None:
+    """A regret is told by one Gaussian process of one objective, over knobs that always count."""
+    if spec.stop_when is None or spec.stop_when.regret is None:
+        return
+    conditional = [name for name, knob in spec.space.items() if knob.when]
+    problem = "is of one objective" if len(spec.objectives) > 1 else ""
+    if conditional:
+        problem = f"is of spaces without conditions, and {conditional[0]} has one"
+    if problem:
+        raise InputError.of(
+            "stop_when.regret",
+            problem,
+            "give stop_when.hypervolume_gain in its place",
+            spec.stop_when.regret,
+            place=source.location(("stop_when", "regret")),
         )
 
 

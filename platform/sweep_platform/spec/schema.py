@@ -174,6 +174,24 @@ class DatasetSpec(_Frozen):
         return dict(self.model_extra or {})
 
 
+class StopSpec(_Frozen):
+    """When the search is over before its budget is spent; a gain or a regret has to be given."""
+
+    hypervolume_gain: InnerShare | None = None
+    """share by which the area below the front has to rise within `patience` trials"""
+    patience: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 10
+    """trials that ended, one after another, within which it has to rise"""
+    regret: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)] | None = None
+    """bound of how far the best trial is likely to be from the best of the space, in units of the
+    one objective, below which to stop; by a Gaussian process, from 20 complete trials on"""
+
+    @model_validator(mode="after")
+    def _says_when(self) -> "StopSpec":
+        if self.hypervolume_gain is None and self.regret is None:
+            raise _fault("says not when", "give hypervolume_gain, or regret, or leave it out")
+        return self
+
+
 class EvaluationSpec(_Frozen):
     """When and on what a trial is evaluated; the end of its training is always one moment.
 
@@ -413,6 +431,8 @@ class SweepSpec(_Frozen):
     """folders of earlier sweeps, or patterns of them, whose results the sampler learns from"""
     ablation: AblationSpec | None = None
     """a design in place of `space`"""
+    stop_when: StopSpec | None = None
+    """when the search is over before its budget is spent; `null` for never"""
     confirm: ConfirmSpec | None = None
     """what is trained once more after the search; `null` for nothing"""
     model: dict[str, Scalar] = {}

@@ -103,6 +103,7 @@ def is_name(name: str) -> bool:
 class Session:
     """One driver's work on a sweep; `ended` and `end` stay None if it was killed.
 
+    `over` is why the search was over before its budget was spent, None where it was not.
     `trials` is how many there were at its end, `replicates` how many each had, by its number; None
     and none in older records. `told` is true once the tracker has all that the folder has,
     `mirrored` once its mirror does.
@@ -111,6 +112,7 @@ class Session:
     started: Moment
     ended: Moment | None = None
     end: SessionEnd | None = None
+    over: str | None = None
     trials: Count | None = None
     replicates: tuple[Count, ...] = ()
     told: bool = False
@@ -124,6 +126,7 @@ class _Noted:
     started: Moment | None = None
     ended: Moment | None = None
     end: SessionEnd | None = None
+    over: str | None = None
     trials: Count | None = None
     replicates: tuple[Count, ...] = ()
     told: bool = False
@@ -206,9 +209,13 @@ class SweepFolder:
         """Note that a driver took up the sweep."""
         self._note({"started": time.time()})
 
-    def session_ended(self, end: SessionEnd) -> None:
-        """Note how the driver ended, and what trials there are if that can be told."""
+    def session_ended(self, end: SessionEnd, over: str | None = None) -> None:
+        """Note how the driver ended, and what trials there are if that can be told.
+
+        `over` is why the search was over before its budget was spent.
+        """
         content: dict[str, Any] = {"ended": time.time(), "end": end}
+        content |= {} if over is None else {"over": over}
         with suppress(OSError, UserError):  # the report tells of a trial that is missing
             counts = [len(trial.replicates()) for trial in self.trials()]
             content |= {"trials": len(counts), "replicates": counts}
@@ -240,7 +247,7 @@ class SweepFolder:
                 told, mirrored = last.told or one.told, last.mirrored or one.mirrored
                 sessions[-1] = replace(last, told=told, mirrored=mirrored)
             elif sessions:
-                ended = replace(sessions[-1], ended=one.ended, end=one.end)
+                ended = replace(sessions[-1], ended=one.ended, end=one.end, over=one.over)
                 sessions[-1] = replace(ended, trials=one.trials, replicates=one.replicates)
         return sessions
 

@@ -104,6 +104,11 @@ def summarize(folder: SweepFolder) -> SweepSummary:
     )
 
 
+def trial_summary(sweep: SweepRecord, folder: TrialFolder) -> TrialSummary:
+    """Read the folder of one trial as it is now. Raises `InputError` as `summarize` does."""
+    return _summarize_trial(sweep, folder, False, [])
+
+
 def clock_seconds(folder: SweepFolder) -> float:
     """Time on the clock that a sweep's sessions have taken; see `wall_seconds`, `summarize`."""
     record, sessions, moments = folder.record(), folder.sessions(), list[float]()

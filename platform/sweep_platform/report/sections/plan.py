@@ -79,7 +79,8 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "Planned is what the budget pays for if no trial is stopped early or fails and the space "
         "has as many; of replicates that confirm it is the most there can be. Training is without "
         "evaluations; time on the clock is over "
-        f"{counted(len(sweep.sessions), 'session')}{note}. {_gaps(sweep)}{_hosts(sweep)}"
+        f"{counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
+        f"{_hosts(sweep)}"
     )
 
 
@@ -109,6 +110,12 @@ def _rows(sweep: SweepSummary) -> Iterator[_Row]:
     if budget.price_per_gpu_hour is not None:
         money = rates.money(sweep.device_seconds)
         yield _Row(name="Money", planned=budget.money, spent=money, unit=MONEY)
+
+
+def _over(sweep: SweepSummary) -> str:
+    """Why the search was over before its budget was spent; empty where it was not."""
+    over = sweep.sessions[-1].over if sweep.sessions else None
+    return "" if over is None else f"The search was over before its budget was spent: {over}. "
 
 
 def _gaps(sweep: SweepSummary) -> str:

@@ -59,6 +59,9 @@ class Agenda:
         """The first job of a new point; None where the budget or the space has no more."""
         if self._forbidden(new=True, later=self._later()) is not None:
             return None
+        if (over := self._search.over) is not None:
+            self._say(f"no new trial begins: {over}")
+            return None
         point = self._search.proposer.propose() if self._search.may_propose else []
         if not point:
             return None

@@ -44,7 +44,7 @@ def growth(sweep: SweepSummary) -> Growth | Unknown:
     costs = [point.inference_flops for trial in sweep.complete for point in points(trial)]
     if not costs:
         return Unknown("No growth of the front is given: no complete trial has been evaluated.")
-    below = _Steps(math.log10(max(costs)))
+    below = Steps(math.log10(max(costs)))
     spent, found = 0, []
     ended = [(one.ended, one.number, one) for one in sweep.trials if one.ended is not None]
     for *_, trial in sorted(ended, key=lambda one: one[:2]):
@@ -65,8 +65,11 @@ def growth(sweep: SweepSummary) -> Growth | Unknown:
     return Growth(reference=max(costs), trials=tuple(found))
 
 
-class _Steps:
-    """The steps of a front, which rise in cost and accuracy, and the area below them."""
+class Steps:
+    """The steps of a front, which rise in cost and accuracy, and the area below them.
+
+    Costs are in powers of ten, and count up to a `reference`.
+    """
 
     def __init__(self, reference: float) -> None:
         self.area = 0.0

@@ -1,0 +1,167 @@
+"""Whether a search has found what it is likely to find, though its budget is not spent."""
+
+import math
+import warnings
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
+from optuna.terminator import RegretBoundEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from puzzle_datasets.common.text import counted, percent
+from sweep_platform.report.analysis.compute.hypervolume import Steps
+from sweep_platform.report.analysis.points import points
+from sweep_platform.search.studies.study import Study
+from sweep_platform.spec.metrics import METRIC
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.summary import trial_summary
+from sweep_platform.store.trial import TrialRecord
+from sweep_platform.store.trial_summary import TrialSummary
+
+LEAST_TRIALS = 20
+"""Complete trials from which on a regret is told of."""
+
+
+@dataclass(order=True)
+class _Ended:
+    """A trial in the order of ends: its curve, as powers of ten of FLOPs and accuracies."""
+
+    at: float
+    number: int
+    curve: list[tuple[float, float]] = field(compare=False)
+
+
+class Hypervolume:
+    """The area below the front of all curves, after each trial that ended, in their order.
+
+    Unlike that of reports it reaches up to ten times the cost of the dearest point, so that what
+    this one solves counts. Where a dearer trial ends all areas before are counted anew.
+    """
+
+    def __init__(self) -> None:
+        self._ended: list[_Ended] = []
+        self._reference = -math.inf
+        self._steps = Steps(0.0)
+        self._areas: list[float] = []
+
+    def add(self, trial: TrialSummary, at: float) -> None:
+        """Take in a trial that ended at this place; one without a whole training adds nothing."""
+        curve = [
+            (math.log10(point.inference_flops), point.exact_accuracy)
+            for point in (points(trial) if trial.complete else ())
+        ]
+        one = _Ended(at, trial.number, curve)
+        last = not self._ended or self._ended[-1] < one
+        insort(self._ended, one)
+        highest = max((1 + cost for cost, _ in curve), default=-math.inf)
+        if not last or highest > self._reference:
+            self._reference = max(highest, self._reference)
+            self._count_anew()
+        else:
+            self._count(one)
+
+    def _count_anew(self) -> None:
+        self._steps, self._areas = Steps(self._reference), []
+        for one in self._ended:
+            self._count(one)
+
+    def _count(self, one: _Ended) -> None:
+        for cost, accuracy in one.curve:
+            self._steps.add(cost, accuracy)
+        self._areas.append(self._steps.area)
+
+    def gain(self, trials: int) -> float | None:
+        """The share of the area that the last so many trials added.
+
+        None before there are more of them, and while nothing was solved before these.
+        """
+        if len(self._areas) <= trials or not self._areas[-1 - trials]:
+            return None
+        return 1 - self._areas[-1 - trials] / self._areas[-1]
+
+
+def regret(trials: list[FrozenTrial], maximizes: bool, seed: int) -> float | None:
+    """A bound of how far the best trial is from the best of the space, in the objective's unit.
+
+    By a Gaussian process over the better half of the trials (Makarova et al. 2022, Optuna's). None
+    before there are enough.
+    """
+    complete = [one for one in trials if one.state is TrialState.COMPLETE]
+    if len(complete) < LEAST_TRIALS:
+        return None
+    direction = StudyDirection.MAXIMIZE if maximizes else StudyDirection.MINIMIZE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        evaluator = RegretBoundEvaluator(seed=seed)
+    return evaluator.evaluate(complete, direction)
+
+
+class Convergence:
+    """Tells why a search is over by `stop_when`, from its records.
+
+    Once it has told so it does until the session ends, whatever trials under way come to.
+    """
+
+    def __init__(self, folder: SweepFolder, spec: SweepSpec, study: Study) -> None:
+        self._folder, self._spec, self._study = folder, spec, study
+        self._hypervolume, self._seen = Hypervolume(), set[int]()
+        self._told: str | None = None
+
+    @cached_property
+    def _record(self) -> SweepRecord:
+        return self._folder.record()
+
+    def reason(self, known: Iterable[TrialRecord]) -> str | None:
+        """Why the search is over, by these trials so far; None while it goes on."""
+        if self._spec.stop_when is None or self._told is not None:
+            return self._told
+        if self._take(known):
+            self._told = self._stagnates() or self._is_near()
+        return self._told
+
+    def _take(self, known: Iterable[TrialRecord]) -> bool:
+        """Take in the trials that have ended; whether there were any that are new."""
+        before = len(self._seen)
+        for one in known:
+            if one.number in self._seen:
+                continue
+            trial = self._folder.trial(one.number, one.signature)
+            if (outcome := trial.outcome()) is not None:
+                self._seen.add(one.number)
+                # Which trial ended first is chance where the search waits for those before it.
+                at = one.number if self._spec.deterministic else outcome.ended
+                self._hypervolume.add(trial_summary(self._record, trial), at)
+        return len(self._seen) > before
+
+    def _stagnates(self) -> str | None:
+        stop = self._spec.stop_when
+        if stop is None or stop.hypervolume_gain is None:
+            return None
+        gain = self._hypervolume.gain(stop.patience)
+        if gain is None or gain >= stop.hypervolume_gain:
+            return None
+        return (
+            f"the last {counted(stop.patience, 'trial')} raised the area below the front by "
+            f"{percent(gain)}, less than the {percent(stop.hypervolume_gain)} of "
+            "stop_when.hypervolume_gain"
+        )
+
+    def _is_near(self) -> str | None:
+        stop, spec = self._spec.stop_when, self._spec
+        if stop is None or stop.regret is None:
+            return None
+        objective = METRIC[spec.objectives[0]]
+        maximizes = objective.direction == "maximize"
+        found = regret(self._study.trials(), maximizes, spec.seed)
+        if found is None or found >= stop.regret:
+            return None
+        return (
+            f"the best trial is likely to be within {objective.words(found)} of the best of the "
+            f"space in {objective.key}, less than the {objective.words(stop.regret)} of "
+            "stop_when.regret"
+        )

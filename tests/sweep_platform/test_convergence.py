@@ -1,0 +1,160 @@
+"""A search is over before its budget is spent where nothing more is to be expected of it."""
+
+import math
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from sweep_builders import TOTAL, measurement
+
+from hrm.progress import Curve
+from sweep_platform.common.errors import InputError
+from sweep_platform.search.stages.convergence import LEAST_TRIALS, Hypervolume, regret
+from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.trial import TrialState
+
+STOP = {"stop_when": {"hypervolume_gain": 0.01, "patience": 3}}
+WIDE = {"space": {"N": {"low": 1, "high": 30}}, "budget": {"trials": 30, "flops_per_trial": 1e8}}
+
+
+class Ended:
+    """A complete trial with a curve, as much of a summary as the area needs."""
+
+    complete = True
+
+    def __init__(self, number: int, curve: list[tuple[int, float]]) -> None:
+        self.number = number
+        costs, solved = zip(*curve, strict=True)
+        self.final = Curve(
+            exact_accuracy=solved, token_accuracy=solved, inference_flops=costs, puzzles=100
+        )
+
+
+CURVES = st.lists(
+    st.dictionaries(st.integers(1, 10**6), st.floats(0, 1), min_size=1, max_size=4).map(
+        lambda curve: sorted(curve.items())
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def area(curves: list[list[tuple[int, float]]], reference: float) -> float:
+    """The area below the best accuracy at each cost, counted cost by cost."""
+    points = sorted(point for curve in curves for point in curve)
+    costs = [math.log10(cost) for cost, _ in points] + [reference]
+    best = [max(solved for _, solved in points[: n + 1]) for n in range(len(points))]
+    return sum((costs[n + 1] - costs[n]) * best[n] for n in range(len(points)))
+
+
+@given(CURVES, st.randoms(use_true_random=False), st.integers(1, 4))
+def test_gains_are_those_of_areas_whatever_came_first(
+    curves: list[list[tuple[int, float]]], random: Any, patience: int
+) -> None:
+    volume, order = Hypervolume(), list(range(len(curves)))
+    random.shuffle(order)
+    for number in order:
+        volume.add(Ended(number, curves[number]), at=float(number))  # type: ignore[arg-type]
+    reference = 1 + math.log10(max(cost for curve in curves for cost, _ in curve))
+    areas = [area(curves[: n + 1], reference) for n in range(len(curves))]
+    gain = volume.gain(patience)
+    if len(curves) <= patience or areas[-1 - patience] == 0:
+        assert gain is None
+    else:
+        assert gain == pytest.approx(1 - areas[-1 - patience] / areas[-1], abs=1e-9)
+
+
+def run(driver: Any, accuracies: list[float]) -> int:
+    """Run trials one after another; the number that ran."""
+    for number, accuracy in enumerate(accuracies):
+        if driver.start("a") is None:
+            return number
+        driver.finish("a", accuracy)
+    return len(accuracies)
+
+
+def test_a_search_ends_that_gains_nothing(drive: Any) -> None:
+    driver = drive(capacity=1, **WIDE, **STOP)
+    assert run(driver, [0.2, 0.5, 0.6] + [0.6] * 20) == 6
+    assert driver.scheduler.exhausted
+    assert driver.search.over
+    assert driver.scheduler.short_of is None, "it lacks nothing"
+    assert driver.states() == ["complete"] * 6
+    again = drive(capacity=1, **WIDE, **STOP)
+    assert again.start("a") is None, "so it is after a restart"
+
+
+def test_it_goes_on_while_it_gains_or_nothing_is_solved(drive: Any) -> None:
+    driver = drive(capacity=1, **WIDE, **STOP)
+    assert run(driver, [0.0] * 10 + [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]) == 16
+
+
+def test_what_runs_is_trained_to_its_end_and_the_best_is_confirmed(drive: Any) -> None:
+    confirm = {"confirm": {"top": 1, "replicates": 2}}
+    driver = drive(capacity=2, **WIDE, **STOP, **confirm)
+    assert driver.start("late")
+    assert run(driver, [0.5] * 20) == 4
+    driver.finish("late", 0.5)
+    ran = []
+    while (job := driver.start("b")) is not None:
+        ran.append(job.replicate.label)
+        driver.finish("b", 0.5)
+    assert ran == ["confirm-0", "confirm-1"]
+
+
+def test_stopped_trials_gain_nothing(drive: Any) -> None:
+    rungs = {"rungs": {"at": [0.5], "minimum": 2}, "objectives": ["exact_accuracy"]}
+    driver = drive(capacity=1, **WIDE, **STOP, **rungs)
+    driver.start("a")
+    driver.report("a", measurement(TOTAL // 2, 0.5))
+    driver.finish("a", 0.5)
+    while (job := driver.start("a")) is not None:  # each worse than those before
+        driver.report("a", measurement(TOTAL // 2, 0.5 - job.record.number / 100))
+        driver.scheduler.ended("a")
+    assert driver.states() == [TrialState.COMPLETE, *[TrialState.STOPPED] * 3]
+
+
+def test_the_regret_is_a_bound() -> None:
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    found = {}
+    for count in (LEAST_TRIALS - 1, LEAST_TRIALS, 64):
+        while len(study.trials) < count:
+            trial = study.ask()
+            study.tell(trial, -((trial.suggest_float("x", 0.0, 1.0) - 0.4) ** 2))
+        found[count] = regret(study.trials, maximizes=True, seed=0)
+    assert found[LEAST_TRIALS - 1] is None
+    assert found[64] is not None
+    assert -study.best_value <= found[64] < 0.5
+
+
+SPACE = """\
+name: toy
+dataset: {name: sudoku, side: 4, train: 10, test: 10}
+space: {N: {choices: [1, 2]}, T: {choices: [1, 2], when: {N: 2}}}
+model: {hidden_size: 32, head_dim: 16}
+budget: {trials: 4, flops_per_trial: 1.0e+9}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ("stop_when: {regret: 0.1}", "stop_when.regret"),
+        ("stop_when: {patience: 3}", "stop_when"),
+        ("stop_when: {hypervolume_gain: 0}", "stop_when.hypervolume_gain"),
+        ("stop_when: {hypervolume_gain: 0.1, gain: 1}", "stop_when.gain"),
+        (
+            "objectives: [exact_accuracy, inference_flops]\nstop_when: {regret: 0.1}",
+            "stop_when.regret",
+        ),
+    ],
+)
+def test_what_never_stops_a_search_is_refused(more: str, field: str) -> None:
+    with pytest.raises(InputError) as found:
+        SpaceFile.of(yaml.safe_load(SPACE + more)).resolve(None)
+    assert found.value.field == field

@@ -5,7 +5,8 @@ import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.exit_status import INTERRUPTED, say, stop_on_signal
@@ -35,9 +36,11 @@ from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
 from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.live import Job
+from sweep_platform.search.stages.reuse import Reuse
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.space.rules.counting import size
+from sweep_platform.store.checkpoints import open_checkpoints
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import TrialJob
 from sweep_platform.store.summary import clock_seconds
@@ -81,6 +84,7 @@ class SweepSession:
             max(1, hardware.slots(self.spec.resources)),
             self.puzzles.task_names,
             extends=self._budget().forbids(new=False) is None,
+            reuse=self._reuse(),
         )
         self.budget = self._budget()  # the search may have made a trial up
         self._tracker = MlflowTracker(self.folder, self.tracking_uri, MachineLoad())
@@ -99,6 +103,15 @@ class SweepSession:
             spending=spending_of(self.folder.trials(), self.spec.budget.flops_per_trial),
             rates=Rates.from_spec(self.spec),
         )
+
+    def _reuse(self) -> Reuse:
+        """The trainings of earlier sweeps that are taken over."""
+        storage, spec = self._storage, self.spec
+        address = storage.checkpoints if storage else self.folder.checkpoints
+        checkpoints = partial(open_checkpoints, address, storage.keep if storage else None)
+        sweeps = () if spec.repeat else spec.reuse
+        own = self.folder.root.absolute()
+        return Reuse([Path(one) for one in sweeps if Path(one) != own], checkpoints)
 
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
         """Run trials until the budget is spent or someone interrupts; then report.

@@ -7,7 +7,7 @@ from typing import Self
 
 from hrm.progress import Progress
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.trial import TrialFolder, TrialState
+from sweep_platform.store.trial import Reused, TrialFolder, TrialState
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,24 @@ class Spending:
     total: Amounts = Amounts()
     _open: dict[str, Amounts] = field(default_factory=dict)
     _flops: dict[str, float] = field(default_factory=dict)  # of each open job, trained whole
+    _before: dict[str, Amounts] = field(default_factory=dict)  # of open jobs that are reused
     _whole: list[float] = field(default_factory=list)  # seconds of complete jobs, in order
 
-    def began(self, job: str, flops: float) -> None:
-        """Count a job as under way, of so many training FLOPs; one that goes on stays so."""
+    def began(self, job: str, flops: float, reused: Reused | None = None) -> None:
+        """Count a job as under way, of so many training FLOPs; one that goes on stays so.
+
+        What was spent elsewhere on one that is reused is not spent again.
+        """
         self._open.setdefault(job, Amounts())
         self._flops[job] = flops
+        if reused is not None:
+            self._before[job] = Amounts(float(reused.training_flops), reused.device_seconds)
+            self._flops[job] = max(0.0, flops - reused.training_flops)
 
     def measured(self, job: str, progress: Progress) -> None:
         """Take in what an open job has spent by now."""
-        spent = Amounts.of(progress)
+        spent = Amounts.of(progress) - self._before.get(job, Amounts())
+        spent = Amounts(max(0.0, spent.flops), max(0.0, spent.seconds))
         self.total += spent - self._open[job]
         self._open[job] = spent
 
@@ -78,7 +86,7 @@ class Spending:
         """Count a job as over; by those that were trained to the end others are judged."""
         spent = self._open.pop(job)
         del self._flops[job]
-        if complete:
+        if complete and self._before.pop(job, None) is None:
             bisect.insort(self._whole, spent.seconds)
 
     @property
@@ -100,7 +108,7 @@ class Spending:
         flops, seconds, whole = 0.0, 0.0, self.seconds_of_a_job
         for job, spent in self._open.items():
             flops += max(0.0, self._flops[job] - spent.flops)
-            seconds += max(0.0, whole - spent.seconds)
+            seconds += max(0.0, whole - spent.seconds) if job not in self._before else 0.0
         return Amounts(flops, seconds)
 
 
@@ -110,7 +118,7 @@ def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:
     for trial in trials:
         over, flops = trial.outcome() is not None, float(trial.record().training_flops)
         for folder in trial.replicates():
-            spending.began(folder.key, flops)
+            spending.began(folder.key, flops, folder.reused())
             for measurement in folder.measurements():
                 spending.measured(folder.key, measurement.progress)
             end = folder.outcome()

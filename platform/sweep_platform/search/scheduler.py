@@ -124,13 +124,20 @@ class TrialScheduler:
             return None
         folder = job.folder
         if not folder.exists():
-            folder.create(job.record, job.replicate)
+            self._create(job, folder)
         folder.resume()
         self._live[key] = Live(job, folder, self._losses.shunned(job.key))
-        self._budget.spending.began(job.key, job.record.training_flops)
+        self._budget.spending.began(job.key, job.record.training_flops, folder.reused())
         self._send(job.key, Decision.CONTINUE)
         self._display.job_started(job, resumed=folder.last_step > 0)
         return job
+
+    def _create(self, job: Job, folder: ReplicateFolder) -> None:
+        """Write a job's record; an equal training of an earlier sweep is taken over, if any."""
+        reused = self._search.reuse.take(job)
+        folder.create(job.record, job.replicate, reused)
+        if reused is not None:
+            self._display.note(f"{job.words} is trial {reused.trial} of {reused.sweep}")
 
     def shunned(self, key: str) -> frozenset[str]:
         """Nodes that a job was started not to be placed on."""

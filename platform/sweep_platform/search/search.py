@@ -15,6 +15,7 @@ from sweep_platform.search.rungs import Entries, RungLedger, SuccessiveHalving, 
 from sweep_platform.search.stages.convergence import Convergence
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
+from sweep_platform.search.stages.reuse import Reuse
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
@@ -44,6 +45,7 @@ class Search:
     tuning: Tuning
     replicates: tuple[Replicate, ...]
     convergence: Convergence
+    reuse: Reuse
     task_names: Sequence[str] = ()
     files: dict[Path, AnswerFile] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
@@ -94,13 +96,15 @@ def open_search(
     concurrency: int = 1,
     task_names: Sequence[str] = (),
     extends: bool = True,
+    reuse: Reuse | None = None,
 ) -> Search:
     """The search of a sweep, after what a former driver left undone was made up for.
 
     `shape` has the sizes that the puzzles fix for a model, `dataset` their folder and fingerprint.
     With `retry_failed`, replicates that failed are to run again; `concurrency` is the number of
     jobs that run at the same time, `task_names` those of the puzzles' tasks, if they have any.
-    Complete trials get the replicates that they lack only if the search `extends` them.
+    Complete trials get the replicates that they lack only if the search `extends` them; `reuse`
+    finds trainings of earlier sweeps that stand for those of this one.
     Raises `InputError`: the study cannot be opened, or is not the one of the folder's trials.
     """
     study = open_study(folder, spec)
@@ -137,6 +141,7 @@ def open_search(
         tuning=Tuning(spec),
         replicates=wanted,
         convergence=Convergence(folder, spec, study),
+        reuse=reuse or Reuse(),
         task_names=task_names,
     )
     _take_up(search)

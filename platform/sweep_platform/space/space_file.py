@@ -133,9 +133,16 @@ class SpaceFile:
         require_feasible(spec, planned_shape(dataset), source)
         check_given_points(spec, planned_shape(dataset), source)
         kept = spec.storage and spec.storage.model_copy(update={"url": absolute(spec.storage.url)})
-        learned = earlier_sweeps(spec.learn_from, source)
+        learned = earlier_sweeps("learn_from", spec.learn_from, source)
+        reused = earlier_sweeps("reuse", spec.reuse, source)
         return spec.model_copy(
-            update={"dataset": dataset, "search": here, "storage": kept, "learn_from": learned}
+            update={
+                "dataset": dataset,
+                "search": here,
+                "storage": kept,
+                "learn_from": learned,
+                "reuse": reused,
+            }
         )
 
     def check(self) -> None:

@@ -429,6 +429,10 @@ class SweepSpec(_Frozen):
     """values of knobs that are expected to do well, by name, or `values` and their `strength`"""
     learn_from: Annotated[tuple[str, ...], Listed] = ()
     """folders of earlier sweeps, or patterns of them, whose results the sampler learns from"""
+    reuse: Annotated[tuple[str, ...], Listed] = ()
+    """folders of earlier sweeps, or patterns of them, whose trainings stand for equal ones here"""
+    repeat: bool = False
+    """whether they are trained once more all the same"""
     ablation: AblationSpec | None = None
     """a design in place of `space`"""
     stop_when: StopSpec | None = None

@@ -180,6 +180,7 @@ def _summarize_replicate(
         ended=end.ended if end else None,
         last=reports[-1] if reports else None,
         host=folder.host(),
+        reused=folder.reused(),
         evaluations=tuple(
             Evaluation(
                 training_flops=one.training_flops,

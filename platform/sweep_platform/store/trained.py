@@ -51,7 +51,7 @@ def trained(sweep: SweepSummary, trial: TrialSummary) -> Trained | None:
             if one.replicate.purpose is purpose and one.complete:
                 folder = place.replicate(one.replicate.label)
                 try:
-                    if _at_hand(sweep.record, trial.record, folder):
+                    if at_hand(sweep.record, trial.record, folder):
                         return Trained(
                             trial=trial.record, replicate=one, checkpoint=folder.checkpoint
                         )
@@ -70,7 +70,7 @@ def checkpoints_in(url: str, sweep: str) -> str:
     return f"{url}/{sweep}/checkpoints"
 
 
-def _at_hand(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) -> bool:
+def at_hand(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) -> bool:
     """Whether a replicate's last checkpoint is in its folder; from a storage it is fetched there.
 
     One of an earlier step, as a worker leaves that was lost after its last report, is none. The

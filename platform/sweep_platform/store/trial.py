@@ -9,13 +9,21 @@
 The driver writes them all but for the checkpoints.
 """
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from hrm.config import ConfigError
 from hrm.runs.folder import Outcome, OutcomeFile, RunFiles, RunState, require_settings
-from puzzle_datasets.common.bounded import LARGEST_WHOLE, Count, Positive, SomeFlops
+from puzzle_datasets.common.bounded import (
+    LARGEST_WHOLE,
+    Amount,
+    Count,
+    Flops,
+    Positive,
+    SomeFlops,
+)
 from puzzle_datasets.common.files import write_json, write_whole
 from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.reading import Reader
@@ -24,7 +32,7 @@ from sweep_platform.spec.schema import Scalar
 from sweep_platform.store.replicate import Purpose, Replicate
 from sweep_platform.store.sections import require_knobs
 
-__all__ = ["Outcome", "ReplicateFolder", "TrialFolder", "TrialRecord", "TrialState"]
+__all__ = ["Outcome", "ReplicateFolder", "Reused", "TrialFolder", "TrialRecord", "TrialState"]
 
 TrialState = RunState
 """A trial stands as a run does."""
@@ -100,6 +108,16 @@ def training_of(record: TrialRecord, replicate: Replicate) -> dict[str, Any]:
     return training
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reused:
+    """A replicate of another sweep, by its folder and trial, and what its training spent there."""
+
+    sweep: str
+    trial: Count
+    training_flops: Flops
+    device_seconds: Amount
+
+
 class ReplicateFolder(RunFiles):
     """Files of one replicate: those of a single run, with its place in the sweep in `run.json`."""
 
@@ -124,9 +142,12 @@ class ReplicateFolder(RunFiles):
             raise ConfigError.of(self._run, "does not exist", _RESTORE)
         return self.exists()
 
-    def create(self, record: TrialRecord, replicate: Replicate) -> None:
-        """Write what is trained, before it starts."""
+    def create(
+        self, record: TrialRecord, replicate: Replicate, reused: "Reused | None" = None
+    ) -> None:
+        """Write what is trained, before it starts; where it was `reused`, what it stands for."""
         place = {"number": record.number, "signature": record.signature}
+        origin = {} if reused is None else {"reused": asdict(reused)}
         self._write(
             {
                 "dataset": record.dataset,
@@ -135,8 +156,25 @@ class ReplicateFolder(RunFiles):
                 "costs": record.costs,
                 "ema_decay": record.training.get("ema"),
                 "trial": {**place, "purpose": replicate.purpose, "replicate": replicate.number},
+                **origin,
             }
         )
+
+    def reused(self) -> "Reused | None":
+        """The training elsewhere that it goes on from; None where it began here."""
+        found = self._read().get("reused")
+        try:
+            return None if found is None else record_from(found, Reused)
+        except MisfitError as error:
+            raise ConfigError.of(self._run, error.problem, _RESTORE) from error
+
+    def equals(self, record: TrialRecord, replicate: Replicate) -> bool:
+        """Whether it is the same training, by settings, seed and puzzles. Raises `ConfigError`."""
+        content = self._read()
+        wanted = {"model": record.model, "training": training_of(record, replicate)}
+        same = content["dataset"].get("fingerprint") == record.dataset.get("fingerprint")
+        own = {name: content[name] for name in wanted}
+        return bool(same and own == json.loads(json.dumps(wanted)))
 
     def replicate(self) -> Replicate:
         """Which replicate it is. Raises `ConfigError` where its record is damaged."""

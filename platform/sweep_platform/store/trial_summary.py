@@ -9,7 +9,7 @@ from typing import Any
 from hrm.config import ModelConfig
 from hrm.progress import Curve, Halting, Progress, Votes
 from sweep_platform.store.replicate import Purpose, Replicate
-from sweep_platform.store.trial import TrialRecord, TrialState
+from sweep_platform.store.trial import Reused, TrialRecord, TrialState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class Evaluation:
 class ReplicateSummary:
     """One replicate: how it stands and what it told; `reason` and `ended` as of a trial.
 
-    `host` is the one on which it ran last, where the record says that.
+    `host` is the one on which it ran last, where the record says that; `reused` is the training of
+    an earlier sweep that it stands for, if it does.
     """
 
     replicate: Replicate
@@ -41,6 +42,7 @@ class ReplicateSummary:
     last: Progress | None
     evaluations: tuple[Evaluation, ...]
     host: str | None = None
+    reused: Reused | None = None
 
     @property
     def complete(self) -> bool:

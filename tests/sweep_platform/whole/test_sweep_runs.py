@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from sweep_builders import first
 
+from hrm.evaluation.answer_file import AnswerFile
 from sweep_platform.cli import main
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.trial import TrialFolder, TrialState
@@ -169,3 +171,34 @@ def test_a_finished_sweep_takes_more_trials(
     runs = mlflow_of(sweep).by_signature()
     assert len(runs) == len(before) + 2
     assert "RUNNING" not in {run.info.status for run in runs.values()}
+
+
+@pytest.mark.slow
+def test_what_an_earlier_sweep_trained_is_not_trained_again(
+    finished: Finished, place: Any, start: Callable[..., Any]
+) -> None:
+    _, earlier = finished
+    sweep = SweepFolder(place.root / "runs/reusing")
+    names = ("--out", str(sweep.root), "--set", f"reuse=[{earlier.root}]")
+    driver = start(*names)
+    assert driver.wait() == 0, driver.said()
+    reused, known = 0, {one.record().signature: one for one in earlier.trials()}
+    for own in sweep.trials():  # of the same seed, and random as yet
+        other = known[own.record().signature]
+        [replicate], [before] = own.replicates(), other.replicates()
+        assert replicate.outcome().state is before.outcome().state
+        if before.outcome().state is TrialState.COMPLETE:
+            assert replicate.reused().trial == other.record().number
+            assert list(replicate.measurements()) == list(before.measurements())
+            assert AnswerFile(own.answers).read().equals(AnswerFile(other.answers).read())
+            reused += 1
+        else:
+            assert replicate.reused() is None, "a failure is tried again"
+    assert reused
+    assert (
+        f"{reused} replicates had been trained before" in (sweep.report / "report.md").read_text()
+    )
+    again = start("--out", str(sweep.root), "--resume", "--set", "replicates=2")
+    assert again.wait() == 0, again.said()
+    second = [trial.replicate("measure-1") for trial in sweep.trials()]
+    assert all(one.reused() is None for one in second if one.exists()), "no other had its seed"

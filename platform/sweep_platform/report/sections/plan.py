@@ -80,7 +80,7 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "has as many; of replicates that confirm it is the most there can be. Training is without "
         "evaluations; time on the clock is over "
         f"{counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
-        f"{_hosts(sweep)}"
+        f"{_hosts(sweep)}{_reused(sweep)}"
     )
 
 
@@ -141,6 +141,19 @@ def _hosts(sweep: SweepSummary) -> str:
     named = [f"{host} ({count})" for host, count in ran.most_common(MOST_HOSTS)]
     more = [f"{len(ran) - MOST_HOSTS} others"] if len(ran) > MOST_HOSTS else []
     return f" Replicates ran, at last, on {len(ran)} hosts: {', '.join(named + more)}."
+
+
+def _reused(sweep: SweepSummary) -> str:
+    """How many replicates earlier sweeps had trained, and what that had cost them."""
+    found = [one.reused for trial in sweep.trials for one in trial.replicates if one.reused]
+    if not found:
+        return ""
+    spent, sweeps = sum(one.training_flops for one in found), {one.sweep for one in found}
+    return (
+        f" {counted(len(found), 'replicate')} had been trained before, in "
+        f"{', '.join(sorted(sweeps))}: the {flops(spent)} that this took there are counted above "
+        "and were not spent again."
+    )
 
 
 def _lacking(sweep: SweepSummary) -> int:

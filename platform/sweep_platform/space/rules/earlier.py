@@ -8,8 +8,8 @@ from sweep_platform.spec.yaml_source import Source
 from sweep_platform.store.folder import SweepFolder
 
 
-def earlier_sweeps(patterns: tuple[str, ...], source: Source) -> tuple[str, ...]:
-    """The absolute paths of their folders, each once.
+def earlier_sweeps(field: str, patterns: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    """The absolute paths of the folders that a field names, each once.
 
     Raises `InputError`, with file and line: a pattern leads to no sweep.
     """
@@ -20,11 +20,11 @@ def earlier_sweeps(patterns: tuple[str, ...], source: Source) -> tuple[str, ...]
         sweeps = [str(one) for one in paths if _holds_a_sweep(one)]
         if not sweeps:
             raise InputError(
-                f"learn_from.{index}",
+                f"{field}.{index}",
                 pattern,
                 "name the folder of a sweep, such as runs/arc, or a pattern of several",
                 problem=f"is {pattern}, where no sweep is",
-                place=source.location(("learn_from", index)),
+                place=source.location((field, index)),
             )
         found |= dict.fromkeys(sweeps)
     return tuple(found)

@@ -12,7 +12,7 @@ from sweep_builders import TOTAL, measurement
 
 from hrm.progress import Curve
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.stages.convergence import LEAST_TRIALS, Hypervolume, regret
+from sweep_platform.search.convergence import LEAST_TRIALS, Hypervolume, regret
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.trial import TrialState
 

@@ -8,8 +8,8 @@ import pytest
 from sweep_builders import TOTAL, measurement
 
 from sweep_platform.plan.spending import Spending, spending_of
+from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.stages.live import Job
-from sweep_platform.search.stages.reuse import Reuse
 from sweep_platform.store.checkpoints import FolderCheckpoints
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import Reused, TrialFolder

@@ -31,12 +31,12 @@ from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.plan.spending import Rates, spending_of
 from sweep_platform.report import write_report
+from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.losses import Losses
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
 from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.live import Job
-from sweep_platform.search.stages.reuse import Reuse
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.space.rules.counting import size

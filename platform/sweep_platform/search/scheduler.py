@@ -6,7 +6,7 @@ records: nobody else writes to a trial's folder.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hrm.progress import Measurement
@@ -15,14 +15,15 @@ from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.search.losses import WORKER_RETRIES, Losses
 from sweep_platform.search.search import Search
 from sweep_platform.search.stages.agenda import Agenda
-from sweep_platform.search.stages.jobs import OpenTrial
+from sweep_platform.search.stages.halt import Halt
 from sweep_platform.search.stages.live import Display, Job, Live, Place
 from sweep_platform.search.stages.resting import Resting
+from sweep_platform.search.stages.settling import Settling
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import ReplicateFolder, TrialState
+from sweep_platform.store.trial import TrialState
 
 GRACE_SECONDS = 60.0
 """Time that replicates which are to end have for saving a checkpoint."""
@@ -44,8 +45,6 @@ class TrialScheduler:
     where `stores` is true, the last checkpoint of a worker that broke off may be missing, though
     its last report is there; `look` is called ever so often, between two records, and what it
     returns is why the session has to end.
-    `interrupted` tells whether a person or the system wants the session to end, `cut_short`
-    whether trials ended for want of time.
     """
 
     def __init__(
@@ -62,10 +61,9 @@ class TrialScheduler:
         stores: bool = False,
         look: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self.interrupted = self.cut_short = False
         self._losses = losses or Losses(say=display.note)
         self._silence = silence or Silence()
-        self._needs, self._stores, self._look = needs, stores, look
+        self._needs, self._look = needs, look
         self._clock = self._losses.clock
         self._stirred = self._clock()
         self._search, self._budget, self._display = search, budget, display
@@ -75,9 +73,30 @@ class TrialScheduler:
         self._resting = Resting(self._clock)
         self._all_losses = 0
         self._noted: set[str] = set()
-        self._exhausted = self._halted = False
+        self._halt = Halt(budget, display.note)
         self._agenda = Agenda(search, budget, display, capacity, self._say_once)
+        self._settling = Settling(
+            search,
+            budget,
+            display,
+            self._agenda,
+            self._losses,
+            self._resting,
+            self._halt,
+            self._decide,
+            stores=stores,
+        )
         self._grace_ends: float | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person or the system wants the session to end."""
+        return self._halt.interrupted
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether trials ended for want of time."""
+        return self._settling.cut_short
 
     @property
     def short_of(self) -> Limit | None:
@@ -87,12 +106,12 @@ class TrialScheduler:
     @property
     def ending(self) -> bool:
         """Whether the session is to end before its work is done."""
-        return self.interrupted or self._budget.exhausted is not None
+        return self._halt.ending
 
     @property
     def exhausted(self) -> bool:
         """Whether no job is left to start; one that runs may be lost and wait to go on."""
-        return self.ending or (self._exhausted and not self._live and not self._resting)
+        return self.ending or (self._agenda.exhausted and not self._live and not self._resting)
 
     def wanted(self, points: int) -> int:
         """The number of jobs that could run now if all had a place, in a sweep of so many points.
@@ -101,7 +120,7 @@ class TrialScheduler:
         """
         if self.ending:
             return len(self._live)
-        new = 0 if self._exhausted else max(0, points - self._budget.trials)
+        new = 0 if self._agenda.exhausted else max(0, points - self._budget.trials)
         begun = len(self._live) + len(self._resting) + self._jobs.waiting
         return begun + new * len(self._search.replicates)
 
@@ -115,16 +134,15 @@ class TrialScheduler:
         return None
 
     def _start(self, key: str) -> Job | None:
-        self._put_back(*self._resting.woken())
-        if self.exhausted or self._exhausted or len(self._live) >= self._capacity():
+        self._agenda.put_back(*self._resting.woken())
+        if self.exhausted or self._agenda.exhausted or len(self._live) >= self._capacity():
             return None
         job = self._agenda.next((*(live.job for live in self._live.values()), *self._resting))
         if job is None:
-            self._exhausted = True
             return None
         folder = job.folder
         if not folder.exists():
-            self._create(job, folder)
+            self._create(job)
         folder.resume()
         self._live[key] = Live(job, folder, self._losses.shunned(job.key))
         self._budget.spending.began(job.key, job.record.training_flops, folder.reused())
@@ -132,10 +150,10 @@ class TrialScheduler:
         self._display.job_started(job, resumed=folder.last_step > 0)
         return job
 
-    def _create(self, job: Job, folder: ReplicateFolder) -> None:
+    def _create(self, job: Job) -> None:
         """Write a job's record; an equal training of an earlier sweep is taken over, if any."""
         reused = self._search.reuse.take(job)
-        folder.create(job.record, job.replicate, reused)
+        job.folder.create(job.record, job.replicate, reused)
         if reused is not None:
             self._display.note(f"{job.words} is trial {reused.trial} of {reused.sweep}")
 
@@ -168,7 +186,7 @@ class TrialScheduler:
         live = self._live.get(key)
         if live is None or live.place or live.shunned == self._losses.shunned(live.job.key):
             return False
-        self._put_back(self._live.pop(key).job)
+        self._agenda.put_back(self._live.pop(key).job)
         return True
 
     def report(self, key: str, report: TrialReport) -> None:
@@ -182,7 +200,7 @@ class TrialScheduler:
         for warning in report.warnings:
             self._say_once(warning.text, warning.matter)
         if report.failure is not None:
-            self._fail(live, report.failure)
+            self._settling.fail(live, report.failure)
         if report.session is not None:
             live.folder.begin_session(report.session)
         if report.answers:
@@ -203,17 +221,17 @@ class TrialScheduler:
         """
         if (live := self._live.pop(key, None)) is None:
             return
-        self._exhausted = False
+        self._agenda.exhausted = False
         self._send(live.job.key, Decision.CONTINUE)
         with self._withstanding():
-            if self._settle_as_reported(live, whole=not (lost or live.loss)):
+            if self._settling.as_reported(live, whole=not (lost or live.loss)):
                 return
             if live.decision is Decision.LEAVE:
-                self._requeue(live, live.reason)
+                self._settling.requeue(live, live.reason)
             elif live.decision is Decision.PAUSE and (live.loss or not lost):
-                self._settle(live, TrialState.PAUSED, live.reason)
+                self._settling.settle(live, TrialState.PAUSED, live.reason)
             else:
-                self._lose(live, lost or _EARLY)
+                self._settling.lose(live, lost or _EARLY)
 
     def all_lost(self, loss: Failure) -> None:
         """Take note that every worker is gone; it counts once, against the machine if at all."""
@@ -223,19 +241,17 @@ class TrialScheduler:
         for key in list(self._live):
             live = self._live.pop(key)
             with self._withstanding():
-                if not self._settle_as_reported(live, whole=False):
-                    self._requeue(live, loss.reason, self._losses.rest(live.job.key))
+                if not self._settling.as_reported(live, whole=False):
+                    self._settling.requeue(live, loss.reason, self._losses.rest(live.job.key))
 
     def interrupt(self) -> None:
         """End the session soon; what runs goes on at resume. Safe in a signal handler."""
-        self.interrupted = True
+        self._halt.interrupted = True
         self._search.study.hurry()
 
     def halt(self, reason: str) -> None:
         """End the session as an interruption would: the machine failed, not the trials."""
-        if not self._halted:
-            self._display.note(f"the session ends, and --resume goes on: {reason}")
-        self._halted = self.interrupted = True
+        self._halt(reason)
 
     @contextmanager
     def _withstanding(self) -> Iterator[None]:
@@ -290,63 +306,14 @@ class TrialScheduler:
 
     def close(self) -> None:
         """Settle what Ray left behind: trials cut by the clock end, interrupted ones do not."""
-        self._put_back(*self._resting.woken(everything=True))
+        self._agenda.put_back(*self._resting.woken(everything=True))
         with self._withstanding():
             for live in self._live.values():
-                if not self._settle_as_reported(live, whole=False) and not self.interrupted:
-                    self._cut(live)
+                if not self._settling.as_reported(live, whole=False) and not self.interrupted:
+                    self._settling.cut(live)
             for opened in () if self.interrupted else self._jobs:
-                self._cut_waiting(opened)
+                self._settling.cut_waiting(opened)
         self._live.clear()
-
-    def _cut(self, live: Live) -> None:
-        """End a replicate for want of time; one that tunes or confirms goes on at resume."""
-        self.cut_short = True
-        measures = live.job.replicate.purpose is Purpose.MEASURE
-        self._settle(
-            live, TrialState.STOPPED if measures else TrialState.PAUSED, self._agenda.why.words
-        )
-
-    def _cut_waiting(self, opened: OpenTrial) -> None:
-        """End a trial whose last replicates have no time left to go on or to begin.
-
-        One of which nothing was measured yet, or that was to be confirmed, goes on at resume.
-        """
-        self.cut_short = True
-        if opened.purpose is not Purpose.MEASURE or not opened.trial.replicates(Purpose.MEASURE):
-            return
-        self._end_waiting(opened.drop_waiting(), self._agenda.why.words)
-        self._agenda.end(self._jobs.close(opened))
-
-    def _end_waiting(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
-        """End replicates that had begun and do not run: stopped, but for a spent budget."""
-        for folder in waiting:
-            spent = any(one.progress.spent for one in folder.measurements())
-            end = (TrialState.COMPLETE, SPENT) if spent else (TrialState.STOPPED, reason)
-            self._search.outcomes.end_replicate(folder, *end)
-            if self._budget.spending.is_open(folder.key):
-                self._budget.spending.ended(folder.key, complete=spent)
-
-    def _settle_as_reported(self, live: Live, *, whole: bool) -> bool:
-        """End a job by its own reports and what was decided on it; False if they do not tell.
-
-        `whole` is whether its worker came to its own end. One that broke off after its last report
-        goes on where its checkpoint may be missing, unless it was to stop.
-        """
-        unsaved = self._stores and not whole and live.decision is not Decision.STOP
-        if live.failure is not None:
-            self._settle(live, TrialState.FAILED, live.failure.reason)
-        elif live.spent and unsaved:
-            return False
-        elif live.spent:
-            self._settle(live, TrialState.COMPLETE, SPENT)
-        elif live.late and live.decision is Decision.STOP:
-            self._cut(live)
-        elif live.decision is Decision.STOP:
-            self._settle(live, TrialState.STOPPED, live.reason)
-        else:
-            return False
-        return True
 
     def _say_once(self, text: str, matter: str = "") -> None:
         if (matter := matter or text) not in self._noted:
@@ -364,8 +331,8 @@ class TrialScheduler:
             share = f"{live.last.step / live.last.total_steps:.0%}"
             reason = f"beaten at the rung at {share} of the training budget"
             if decision is Decision.STOP:
-                self._put_back(*self._resting.woken(live.job.trial))
-                self._end_waiting(self._jobs.drop_waiting(live.job), reason)
+                self._agenda.put_back(*self._resting.woken(live.job.trial))
+                self._settling.end_waiting(self._jobs.drop_waiting(live.job), reason)
             for other in self._live.values():
                 if other.job.trial is live.job.trial:
                     self._decide(other, decision, reason)
@@ -375,60 +342,3 @@ class TrialScheduler:
         if live.decision is Decision.CONTINUE:
             live.decision, live.reason = decision, reason
             self._send(live.job.key, decision)
-
-    def _fail(self, live: Live, failure: Failure) -> None:
-        if failure.fault is not Fault.TRIAL:
-            live.loss = failure
-            if failure.fault is Fault.MACHINE and not self._losses.elsewhere(live.place):
-                self.halt(failure.reason)
-                self._decide(live, Decision.PAUSE, failure.reason)
-            return
-        live.failure = failure
-        if failure.traceback is not None:
-            try:
-                live.folder.write_error(failure.traceback)
-            except OSError as error:  # the reason is recorded all the same
-                self._display.note(f"the traceback of {live.job.words} is lost: {error}")
-
-    def _lose(self, live: Live, lost: Failure) -> None:
-        """Let a job whose work broke off go on, but not for ever where it may be at fault."""
-        job, loss = live.job.key, live.loss or lost
-        if self._halted:
-            self._requeue(live, loss.reason)
-            return
-        if live.loss is not None and loss.fault is Fault.MACHINE:
-            self._losses.lacked(job, live.place, loss.reason)
-        elif (times := self._losses.ended(job, live.place, loss)) > WORKER_RETRIES:
-            where = f", last on host {live.place.host}" if live.place else ""
-            reason = f"{loss.reason}, {times} times over{where}"
-            if loss.fault is Fault.WORKER:
-                end = (TrialState.COMPLETE, SPENT) if live.spent else (TrialState.FAILED, reason)
-                self._settle(live, *end)
-                return
-            self.halt(reason)
-        self._requeue(live, loss.reason, self._losses.rest(job))
-
-    def _requeue(self, live: Live, reason: str, rest: float = 0.0) -> None:
-        """Let a job go on when its turn comes, after a rest of so many seconds."""
-        when = " at the next --resume" if self.ending else ""
-        self._display.note(f"{live.job.words} goes on{when}: {reason}")
-        if rest and not self.ending:
-            self._resting.add(live.job, rest)
-        else:
-            self._put_back(live.job)
-
-    def _put_back(self, *jobs: Job) -> None:
-        """Let jobs wait for their turn."""
-        for job in jobs:
-            self._jobs.requeue(job)
-            self._exhausted = False
-
-    def _settle(self, live: Live, state: TrialState, reason: str) -> None:
-        outcome = self._search.outcomes.end_replicate(live.folder, state, reason)
-        if state.is_final:
-            self._budget.spending.ended(live.job.key, complete=state is TrialState.COMPLETE)
-        self._display.job_ended(live.job, outcome)
-        if state is TrialState.PAUSED:
-            self._jobs.requeue(live.job)
-        elif (opened := self._jobs.ended(live.job)) is not None:
-            self._agenda.end(opened)

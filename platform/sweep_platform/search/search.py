@@ -8,18 +8,18 @@ from pathlib import Path
 from hrm.evaluation.answer_file import AnswerFile
 from puzzle_datasets.common.exit_status import say
 from sweep_platform.common.text import redact
+from sweep_platform.search.convergence import Convergence
+from sweep_platform.search.earlier.reuse import Reuse
+from sweep_platform.search.earlier.warm_start import WarmStart
 from sweep_platform.search.outcomes import Outcomes
 from sweep_platform.search.proposer import Proposer, TrialFactory
 from sweep_platform.search.recovery import recover, reopen
 from sweep_platform.search.rungs import Entries, RungLedger, SuccessiveHalving, read_entries
-from sweep_platform.search.stages.convergence import Convergence
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
-from sweep_platform.search.stages.reuse import Reuse
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
-from sweep_platform.search.warm_start import WarmStart
 from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder

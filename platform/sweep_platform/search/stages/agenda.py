@@ -17,7 +17,8 @@ class Agenda:
     """Hands out jobs as budget and time allow, and ends trials of which nothing is left to run.
 
     `capacity` says how many jobs may run at the same time, `say` tells a person a sentence, once.
-    It is `short_of` the limit for which a job did not start, None if there was none.
+    It is `short_of` the limit for which a job did not start, None if there was none, and
+    `exhausted` once there was no job to hand out, until one is put back or ends.
     """
 
     def __init__(
@@ -32,11 +33,20 @@ class Agenda:
         self._jobs, self._capacity, self._say = search.jobs, capacity, say
         self._confirming = False
         self.short_of: Limit | None = None
+        self.exhausted = False
 
     def next(self, running: Iterable[Job]) -> Job | None:
         """The next job; None where budget, time or space have no more, or it waits for others."""
         searches = any(job.replicate.purpose is not Purpose.CONFIRM for job in running)
-        return self._search_job() or self._confirming_job(searches)
+        job = self._search_job() or self._confirming_job(searches)
+        self.exhausted = job is None
+        return job
+
+    def put_back(self, *jobs: Job) -> None:
+        """Let jobs wait for their turn."""
+        for job in jobs:
+            self._jobs.requeue(job)
+            self.exhausted = False
 
     def _search_job(self) -> Job | None:
         """The next job of the search, which leaves the time that confirmation needs.

@@ -1,0 +1,1 @@
+"""What earlier sweeps give to a search: results that its sampler learns from, and trainings."""

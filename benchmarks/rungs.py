@@ -24,8 +24,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from hrm.progress import Curve, Progress
-from sweep_platform.search.fronts import Values
-from sweep_platform.search.rungs import RungLedger, SuccessiveHalving, read_entries
+from sweep_platform.search.rungs.entries import read_entries
+from sweep_platform.search.rungs.fronts import Values
+from sweep_platform.search.rungs.ledger import RungLedger
+from sweep_platform.search.rungs.rule import SuccessiveHalving
 from sweep_platform.search.studies.opening import HeldLock
 from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.schema import BudgetSpec, Choices, DatasetSpec, RungSpec, SweepSpec

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.search.fronts import Fronts, FrontsOfSome, Values
+from sweep_platform.search.rungs.fronts import Fronts, FrontsOfSome, Values
 
 ONE = ("exact_accuracy",)
 TWO = (*ONE, "inference_flops")

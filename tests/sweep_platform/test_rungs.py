@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep_platform.search.fronts import Fronts, Values
-from sweep_platform.search.rungs import StoppingRule, SuccessiveHalving
+from sweep_platform.search.rungs.fronts import Fronts, Values
+from sweep_platform.search.rungs.rule import StoppingRule, SuccessiveHalving
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
 

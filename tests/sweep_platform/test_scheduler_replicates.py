@@ -4,7 +4,7 @@ import pytest
 from sweep_builders import SHAPE, measurement
 from sweep_driver import Driver
 
-from sweep_platform.search.fronts import Fronts, Values
+from sweep_platform.search.rungs.fronts import Fronts, Values
 from sweep_platform.search.search import open_search
 from sweep_platform.store.messages import Decision, Failure
 from sweep_platform.store.trial import TrialState

@@ -30,7 +30,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.plan.spending import spending_of
 from sweep_platform.search import proposer as proposer_module
 from sweep_platform.search.proposer import TrialFactory
-from sweep_platform.search.rungs import RungLedger
+from sweep_platform.search.rungs.ledger import RungLedger
 from sweep_platform.search.search import open_search
 from sweep_platform.search.studies.latest import Latest
 from sweep_platform.space.rules.counting import size
@@ -141,6 +141,9 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
     assert noted == {
         "replicates": {"measure-0": [0.125, float(stopped.record().inference_flops)]},
         "decision": "continue",
+        "early": {"measure-0": [0.125, 0.5, 1.0, float(stopped.record().inference_flops), 1.0]},
+        "by": "objectives",
+        "audited": False,
     }
     assert in_study(study, failed).state is FAIL
     assert in_study(study, failed).values is None

@@ -8,7 +8,7 @@ import optuna
 from hrm.progress import Progress
 from puzzle_datasets.common.text import counted
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.rungs import mean_values
+from sweep_platform.search.rungs.entries import mean_values
 from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.metrics import objective_values, target_cost
 from sweep_platform.store.replicate import Purpose

@@ -7,7 +7,7 @@ import optuna
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.outcomes import Outcomes, verdict
 from sweep_platform.search.proposer import TrialFactory
-from sweep_platform.search.rungs import Entries
+from sweep_platform.search.rungs.entries import Entries
 from sweep_platform.search.studies.study import Study
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision

@@ -22,6 +22,7 @@ from sweep_platform.search.stages.settling import Settling
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
+from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import TrialState
 
@@ -326,10 +327,15 @@ class TrialScheduler:
         record, label = live.job.record, live.job.replicate.label
         if live.job.replicate.purpose is not Purpose.MEASURE:
             return
-        decision = self._search.rungs.decide(record, label, live.last)
+        rungs = self._search.rungs
+        decision = rungs.decide(record, label, live.last)
+        share = f"{live.last.step / live.last.total_steps:.0%}"
+        reason = f"beaten at the rung at {share} of the training budget{rungs.by(record)}"
+        if rungs.audits(record) and f"audit {record.number}" not in self._noted:
+            said = f"trial {record.number} goes on to be audited, though it was {reason}"
+            self._say_once(said, f"audit {record.number}")
+            write_rungs(self._search.folder.root, rungs.told())
         if decision is not Decision.CONTINUE:
-            share = f"{live.last.step / live.last.total_steps:.0%}"
-            reason = f"beaten at the rung at {share} of the training budget"
             if decision is Decision.STOP:
                 self._agenda.put_back(*self._resting.woken(live.job.trial))
                 self._settling.end_waiting(self._jobs.drop_waiting(live.job), reason)

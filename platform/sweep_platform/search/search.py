@@ -14,7 +14,9 @@ from sweep_platform.search.earlier.warm_start import WarmStart
 from sweep_platform.search.outcomes import Outcomes
 from sweep_platform.search.proposer import Proposer, TrialFactory
 from sweep_platform.search.recovery import recover, reopen
-from sweep_platform.search.rungs import Entries, RungLedger, SuccessiveHalving, read_entries
+from sweep_platform.search.rungs.entries import Entries, read_entries
+from sweep_platform.search.rungs.ledger import RungLedger
+from sweep_platform.search.rungs.rule import SuccessiveHalving
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
@@ -135,6 +137,7 @@ def open_search(
             _entries(study, folder, spec),
             spec.targets,
             proposer.peers,
+            spec.rungs,
         ),
         outcomes=outcomes,
         jobs=JobQueue(),

@@ -56,6 +56,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     require_feasible(spec, None, source)
     _check_objectives(spec, source)
     _check_stop(spec, source)
+    _check_rungs(spec, source)
     _check_nuisance(spec, source)
     check_sampler(spec, source)
     check_given_points(spec, None, source)
@@ -143,6 +144,19 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
             f"add {missing} to `objectives`, or leave `rungs.at` out",
             problem="stops no trial by its costs alone",
             place=source.location(("rungs", "at")),
+        )
+
+
+def _check_rungs(spec: SweepSpec, source: Source) -> None:
+    """What is learnt from trials that happen to have ended makes no search deterministic."""
+    learnt = spec.rungs.at and spec.rungs.compare in ("auto", "extrapolation")
+    if learnt and spec.search.deterministic:
+        raise InputError(
+            "rungs.compare",
+            spec.rungs.compare,
+            "give exact_accuracy, token_accuracy or loss, or leave search.deterministic out",
+            problem="depends on which trials have ended, and search.deterministic is true",
+            place=source.location(("rungs", "compare")),
         )
 
 

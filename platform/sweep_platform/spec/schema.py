@@ -208,6 +208,11 @@ class EvaluationSpec(_Frozen):
     """share of the held-out puzzles, in whole tasks, that is spared from the search"""
 
 
+Comparison = Literal[
+    "objectives", "exact_accuracy", "token_accuracy", "loss", "extrapolation", "auto"
+]
+
+
 class RungSpec(_Frozen):
     """When trials are compared, and what share goes on."""
 
@@ -217,6 +222,21 @@ class RungSpec(_Frozen):
     """share that goes on"""
     minimum: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 4
     """trials that must have come before any is stopped"""
+    compare: Comparison = "objectives"
+    """what stands for quality at a rung: the objectives themselves, `exact_accuracy`,
+    `token_accuracy`, `loss`, the end that `extrapolation` expects, or `auto`, which of these has
+    foretold the ends of this sweep's trials best"""
+    brackets: Annotated[int, Field(ge=1, le=MOST_CHOICES)] = 1
+    """groups of trials, of which each skips one rung more than the one before"""
+    audit: Annotated[float, Field(ge=0, le=1)] = 0
+    """share of the trials that are to stop which go on, to tell what stopping them would cost"""
+
+    @model_validator(mode="after")
+    def _leaves_rungs(self) -> "RungSpec":
+        if self.at and self.brackets > len(self.at):
+            problem = f"has {self.brackets} brackets and {len(self.at)} rungs"
+            raise _fault(problem, "give as many brackets as rungs at most")
+        return self
 
 
 class BudgetSpec(_Frozen):

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sweep_platform.store.belonging import (
     require_reports,
 )
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.pruning.told import Rungs, read_rungs
 from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.store.trial_summary import Evaluation, ReplicateSummary, TrialSummary
@@ -42,6 +43,7 @@ class SweepSummary:
         sessions: every driver's work, oldest first.
         wall_seconds: time on the clock over all sessions, see `wall_seconds`.
         open: whether a driver may be at work: the last session has no recorded end.
+        rungs: by what trials were compared at them, and which were audited.
     """
 
     folder: str
@@ -50,6 +52,7 @@ class SweepSummary:
     sessions: tuple[Session, ...]
     wall_seconds: float
     open: bool
+    rungs: Rungs = field(default_factory=Rungs)
 
     def answers_of(self, trial: TrialSummary) -> Path:
         """The file of a trial's answers per puzzle, written or not."""
@@ -101,6 +104,7 @@ def summarize(folder: SweepFolder) -> SweepSummary:
         sessions=sessions,
         wall_seconds=wall_seconds(sessions, moments),
         open=at_work,
+        rungs=read_rungs(folder.root),
     )
 
 

@@ -14,6 +14,7 @@ from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.report.sections.front import front_chart
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.pruning.told import Audited, Compared, Rungs, write_rungs
 from sweep_platform.store.summary import (
     Evaluation,
     ReplicateSummary,
@@ -304,3 +305,19 @@ def test_where_the_runs_are(make_sweep, uri: str | None, text: str) -> None:
     folder = make_sweep()
     rename(folder, tracking_uri=uri, experiment="7")
     assert text in written(folder)
+
+
+def test_what_rungs_spared_and_cost_is_told(make_sweep: Any) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, STOPPED)
+    spec = {**folder.record().spec, "rungs": {"at": [0.5], "compare": "auto", "audit": 0.1}}
+    rename(folder, spec=spec)
+    assert "were to stop" not in section(written(folder), "How it was searched")
+    number = folder.trials()[1].record().study_number
+    judged = {"exact_accuracy": 0.1, "token_accuracy": 0.7, "loss": 0.2, "extrapolation": 0.6}
+    compared = Compared(rung=0.5, by="token_accuracy", trials=12, foretold=judged)
+    audited = Audited(trial=number, rung=0.5, by="objectives")
+    write_rungs(folder.root, Rungs(compared=(compared,), audited=(audited,)))
+    told = section(written(folder), "How it was searched")
+    assert "1 trial stopped, which spared" in told
+    assert "1 trial that was to stop went on to the end (audit): the best of them, trial 1" in told
+    assert "| 50.0 % | token accuracy | 12 | 0.10 | 0.70 | 0.20 | 0.60 |" in told

@@ -9,8 +9,9 @@ from sweep_platform.search.search import Search
 from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job
+from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import TrialFolder, TrialState
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 
 class Agenda:
@@ -159,4 +160,13 @@ class Agenda:
         if begun and not pruned and found[0] is TrialState.STOPPED:
             return  # the time is up; the rest goes on at resume
         outcome = self._search.outcomes.end(trial, *found)
+        self._learn(opened.record, trial, outcome)
         self._display.trial_ended(opened.record, outcome)
+
+    def _learn(self, record: TrialRecord, trial: TrialFolder, outcome: Outcome) -> None:
+        """Let rungs learn from a trial that was trained to the end what foretells that."""
+        rungs = self._search.rungs
+        if outcome.state is TrialState.COMPLETE and rungs.learns:
+            for news in rungs.ended(record, self._search.outcomes.values(trial)):
+                self._say(news)
+            write_rungs(self._search.folder.root, rungs.told())

@@ -1,0 +1,106 @@
+"""What rungs did: what stopping trials spared, and what it cost by those that were audited."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from puzzle_datasets.common.text import counted, flops, percent
+from sweep_platform.report import blocks, tables, wording
+from sweep_platform.report.analysis.points import trials_front
+from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.pruning.told import Compared
+from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.summary import SweepSummary, TrialSummary
+from sweep_platform.store.trial import TrialState
+
+_MEASURES = ("exact_accuracy", "token_accuracy", "loss", "extrapolation")
+
+
+def _correlation(name: str) -> tables.Column[Compared]:
+    title = name.replace("_", " ").capitalize()
+    return tables.Column(
+        title,
+        lambda row: f"{row.foretold[name]:.2f}" if name in row.foretold else wording.NOTHING,
+        data={name: lambda row: row.foretold.get(name)},
+    )
+
+
+_COLUMNS: tuple[tables.Column[Compared], ...] = (
+    tables.Column("Rung", lambda row: percent(row.rung), data={"rung": lambda row: row.rung}),
+    tables.Column(
+        "Compared by",
+        lambda row: row.by.replace("_", " "),
+        words=True,
+        data={"by": lambda row: row.by},
+    ),
+    tables.Column("Trials", lambda row: str(row.trials), data={"trials": lambda row: row.trials}),
+    *map(_correlation, _MEASURES),
+)
+
+
+def pruning(sweep: SweepSummary) -> Iterator[blocks.Block]:
+    """What was spared at rungs and what it cost; nothing where there were none."""
+    spec = SweepSpec.model_validate(sweep.record.spec)
+    if not spec.rungs.at:
+        return
+    rungs = ", ".join(percent(rung) for rung in spec.rungs.at)
+    yield blocks.Paragraph(
+        f"Trials were compared at rungs at {rungs} of each training, by "
+        f"{_compared(spec.rungs.compare)}: {_spared(sweep, spec)}{_audit(sweep)}"
+    )
+    if learnt := [one for one in sweep.rungs.compared if one.foretold]:
+        yield blocks.Paragraph(
+            "How well a measure at a rung foretold the ends of this sweep's own trials, by rank "
+            "correlation (Kendall's; 1 is perfect, 0 is chance):"
+        )
+        yield tables.table("rungs", _COLUMNS, learnt)
+
+
+def _compared(by: str) -> str:
+    named = {"objectives": "the objectives", "auto": "what foretold the ends best so far"}
+    return named.get(by, by.replace("_", " "))
+
+
+def _spared(sweep: SweepSummary, spec: SweepSpec) -> str:
+    stopped = [trial for trial in sweep.trials if trial.state is TrialState.STOPPED]
+    if not stopped:
+        return "none was stopped."
+    whole = spec.replicates * spec.budget.flops_per_trial
+    spared = sum(max(0.0, whole - _spent(trial)) for trial in stopped)
+    return f"{counted(len(stopped), 'trial')} stopped, which spared {flops(spared)} of training."
+
+
+def _spent(trial: TrialSummary) -> float:
+    measured = (one for one in trial.replicates if one.replicate.purpose is Purpose.MEASURE)
+    return float(sum(one.last.training_flops for one in measured if one.last))
+
+
+def _audit(sweep: SweepSummary) -> str:
+    """What became of trials that were to stop and were trained to the end."""
+    audited = {one.trial for one in sweep.rungs.audited}
+    ended = [one for one in sweep.complete if one.record.study_number in audited]
+    others = [one for one in sweep.complete if one.record.study_number not in audited]
+    if not ended:
+        return "" if not audited else " The trials that were spared for an audit have not ended."
+    front = {point.trial for point in trials_front(sweep.complete)}
+    best = max(ended, key=_accuracy)
+    were = "was" if len(ended) == 1 else "were"
+    said = (
+        f" To see what stopping costs, {counted(len(ended), 'trial')} that {were} to stop went on "
+        f"to the end (audit): the best of them, trial {best.number}, solves "
+        f"{percent(_accuracy(best))}"
+    )
+    if others:
+        middle = median(map(_accuracy, others))
+        above = sum(_accuracy(one) > middle for one in ended)
+        said += (
+            f", the best of the others {percent(max(map(_accuracy, others)))}; {above} of "
+            f"{len(ended)} ended above the median of the others"
+        )
+    lost = [one.number for one in ended if one.number in front]
+    named = ", ".join(map(str, lost))
+    return f"{said}; {f'on the front: {named}' if lost else 'none is on the front'}."
+
+
+def _accuracy(trial: TrialSummary) -> float:
+    assert trial.final is not None, "a complete trial was evaluated"
+    return trial.final.exact_accuracy[-1]

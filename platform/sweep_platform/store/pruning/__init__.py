@@ -1,0 +1,1 @@
+"""What is kept of rungs in the sweep's folder, for reports."""

@@ -1,6 +1,7 @@
 """One session's decisions without Ray: trials report when a test says so."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from sweep_platform.search.losses import LONGEST_REST, Hosts, Losses
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
+from sweep_platform.search.steering.extending import Extending
+from sweep_platform.search.steering.steering import Steering
+from sweep_platform.space.knobs import size
 from sweep_platform.store.messages import Decision, Failure, TrialReport
+from sweep_platform.store.steering.messages import Answer, Verb
 from sweep_platform.store.trial import (
     Outcome,
     ReplicateFolder,
@@ -80,15 +85,16 @@ class Driver:
         self.sent: list[tuple[str, Decision]] = []
         self.capacity = capacity
         self.hosts, self.pulses = Hosts(), dict[str, str]()
+        self.budget = Budget(
+            spec.budget,
+            trials=points_of(self.folder, spec),
+            spending=spending_of(self.folder.trials(), spec.budget.flops_per_trial),
+            rates=Rates.from_spec(spec),
+            clock=self.clock,
+        )
         self.scheduler = TrialScheduler(
             self.search,
-            Budget(
-                spec.budget,
-                trials=points_of(self.folder, spec),
-                spending=spending_of(self.folder.trials(), spec.budget.flops_per_trial),
-                rates=Rates.from_spec(spec),
-                clock=self.clock,
-            ),
+            self.budget,
             self.display,
             lambda: self.capacity,
             lambda job, decision: self.sent.append((job, decision)),
@@ -97,6 +103,26 @@ class Driver:
             silence=Silence(600.0, self.pulses.get, self.clock),
         )
         self.running: dict[str, Job] = {}
+        self.gone: set[str] = set()
+        extending = Extending(self.folder, spec, self.budget, size(spec.scientific))
+        self.steering = Steering(
+            self.search,
+            self.budget,
+            self.scheduler.interventions,
+            self.display.note,
+            extend=extending.plan,
+            extended=extending.take,
+            kept=lambda key: key not in self.gone,
+            clock=count().__next__,
+        )
+
+    def ask(self, verb: Verb, **arguments: Any) -> Answer:
+        """Send a message, and let the driver look for it; returns its answer."""
+        message = self.folder.messages.send(verb, arguments)
+        self.steering.look()
+        answer = self.folder.messages.answer(message.number)
+        assert answer is not None
+        return answer
 
     def start(self, key: str) -> Job | None:
         job = self.scheduler.start(key)

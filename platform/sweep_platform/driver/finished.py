@@ -18,7 +18,7 @@ def nothing_left(sweep: ResolvedSweep, request: Request) -> bool:
     record renewed: that is work.
     """
     folder, asked = sweep.folder, request.retry_failed or request.tracking_uri is not None
-    if asked or not request.resume or was_moved(folder):
+    if asked or not request.resume or was_moved(folder) or folder.messages.waiting():
         return False
     record, sessions = folder.record(), folder.sessions()
     if not sessions or sessions[-1].end is not SessionEnd.DONE or not sessions[-1].told:

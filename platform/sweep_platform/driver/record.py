@@ -12,6 +12,7 @@ from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.moved import store_now
 from sweep_platform.driver.request import Puzzles, Request, ResolvedSweep
 from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.steering.course import record_now
 from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI
 
 
@@ -20,7 +21,7 @@ def record_sweep(sweep: ResolvedSweep, request: Request, puzzles: Puzzles, uri: 
     folder, spec = sweep.folder, sweep.spec.public()
     root = str(folder.root.absolute())
     if folder.exists():
-        before = folder.record()
+        before = record_now(folder)
         where = replace(before, dataset=puzzles.record(), tracking_uri=redact(uri), root=root)
         folder.create(replace(where, spec=spec))
         return

@@ -27,6 +27,7 @@ from sweep_platform.space.puzzle_cache import (
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import DatasetSpec, StorageSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder, is_name
+from sweep_platform.store.steering.course import record_now
 from sweep_platform.store.storage.objects import StorageError, absolute
 
 DEFAULT_RUNS, DEFAULT_DATA = Path("runs"), Path("data")
@@ -161,7 +162,7 @@ def _taken_up(request: Request) -> ResolvedSweep:
             "holds no sweep to resume",
             "leave out --resume to start one, or name its folder by --out",
         )
-    record = folder.record()
+    record = record_now(folder)
     if request.scale not in ("auto", record.scale):
         raise InputError(
             f"--scale {request.scale}",

@@ -29,6 +29,7 @@ from sweep_platform.execution.decisions import DecisionChannel
 from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import ALIVE, HeadWatch, asked, encrypted
 from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.plan.spending import Rates, spending_of
 from sweep_platform.report import write_report
 from sweep_platform.search.earlier.reuse import Reuse
@@ -39,7 +40,10 @@ from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
+from sweep_platform.search.steering.extending import Extending
+from sweep_platform.search.steering.steering import Steering
 from sweep_platform.space.rules.counting import size
+from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.checkpoints import open_checkpoints
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import TrialJob
@@ -92,6 +96,8 @@ class SweepSession:
         record_experiment(self.folder, self._tracker.experiment)
         self._resources = Resources()
         self._demand: Callable[[int], None] = lambda jobs: None
+        by_hand = bool(request.resume) and not request.start_or_resume
+        self._goes_on = "by --resume" if by_hand else None
         self._channel = DecisionChannel(uuid.uuid4().hex)
 
     def _budget(self) -> Budget:
@@ -130,8 +136,9 @@ class SweepSession:
             silence=self._silence(),
             needs=needs(self.spec.resources),
             stores=self._storage is not None,
-            look=lambda: self._look(scheduler),
+            look=lambda: self._look(scheduler, steering),
         )
+        steering = self._steering(scheduler, display)
         display.load = lambda: load(
             self._resources.last_known, scheduler.running(), self.spec.resources
         )
@@ -147,6 +154,7 @@ class SweepSession:
             self._finish(end, tracker, display, lambda: scheduler.interrupted)
 
         finish = Once(finishing)
+        steering.begin(self._goes_on)
         with stop_on_signal(scheduler.interrupt), ExitStack() as connection:
             if work := self._work_is_left():
                 connection.enter_context(ray)
@@ -285,8 +293,31 @@ class SweepSession:
             channel=self._channel.name,
         )
 
-    def _look(self, scheduler: TrialScheduler) -> str | None:
-        """Tell how many places are wanted, and mirror the folder; why the session has to end."""
+    def _steering(self, scheduler: TrialScheduler, display: ProgressDisplay) -> Steering:
+        def changed(spec: SweepSpec) -> None:
+            self.spec = spec
+            jobs = planned_jobs(spec, self._planned)
+            display.planned(jobs.trials, jobs.total)
+
+        budget, storage = self.budget, self._storage
+        extending = Extending(self.folder, self.spec, budget, self._points_there, changed)
+        return Steering(
+            self._search,
+            budget,
+            scheduler.interventions,
+            display.note,
+            extend=extending.plan,
+            extended=extending.take,
+            kept=storage.keeps if storage else self.folder.keeps,
+            goes_on=self._tracker.go_on,
+        )
+
+    def _look(self, scheduler: TrialScheduler, steering: Steering) -> str | None:
+        """Take messages, tell how many places are wanted, and mirror the folder.
+
+        Returns why the session has to end.
+        """
+        steering.look()
         self._demand(scheduler.wanted(self._planned))
         return None if self._storage is None else self._storage.look()
 
@@ -309,10 +340,15 @@ class SweepSession:
         short = scheduler.cut_short or (lacks and self._limit is not None)
         return SessionEnd.INCOMPLETE if short else SessionEnd.DONE
 
-    @cached_property
+    @property
     def _planned(self) -> int:
         """Trials that the budget pays for and the space has."""
-        return int(min(self.spec.trials, size(self.spec.scientific, self.puzzles.shape).count))
+        return int(min(self.spec.trials, self._points_there))
+
+    @cached_property
+    def _points_there(self) -> float:
+        """Points that the space has, which may be infinite."""
+        return size(self.spec.scientific, self.puzzles.shape).count
 
     def _stop(
         self, tracker: TrackerThread, display: ProgressDisplay, in_a_hurry: Callable[[], bool]

@@ -12,9 +12,10 @@ from sweep_platform.driver.request import Puzzles, ResolvedSweep
 from sweep_platform.space.puzzle_cache import PuzzleSource, put_set, puzzles_place
 from sweep_platform.spec.schema import NAME, StorageSpec
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.storage.checkpoints import is_kept
 from sweep_platform.store.storage.mirror import Mirror
 from sweep_platform.store.storage.mirrored import require_newest
-from sweep_platform.store.storage.objects import Objects, StorageError
+from sweep_platform.store.storage.objects import Objects, StorageError, open_objects
 from sweep_platform.store.storage.owner import claimed, require_own, usable
 from sweep_platform.store.trained import checkpoints_in
 
@@ -87,6 +88,13 @@ class SweepStorage:
             why = self._mirror.taken_over or "the next --resume here will write it"
             tell(f"the mirror of this sweep lacks its last records: {why}")
         return whole
+
+    def keeps(self, job: str) -> bool:
+        """Whether a checkpoint of a job, by its key, is there. Raises `InputError`."""
+        try:
+            return is_kept(open_objects(self.checkpoints), job)
+        except StorageError as error:
+            raise unusable(error) from None
 
     def puzzles_url(self, puzzles: Puzzles) -> str:
         """Where hosts find the puzzles."""

@@ -9,10 +9,12 @@ from typing import Any
 import optuna
 
 from hrm.model.flops import costs
+from sweep_platform.common.errors import InputError
+from sweep_platform.common.text import knobs as named
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
 from sweep_platform.search.sampling.preferred import preferred
 from sweep_platform.search.stages.tuning import Point, point_of
-from sweep_platform.search.studies.study import Study, weigh
+from sweep_platform.search.studies.study import ADDED, Study, weigh
 from sweep_platform.space.configuration import configured, inactive_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import (
@@ -23,7 +25,7 @@ from sweep_platform.space.knobs import (
     nearest_first,
     size,
 )
-from sweep_platform.space.rules.conditions import active
+from sweep_platform.space.rules.conditions import active, lacking
 from sweep_platform.space.rules.constraints import is_feasible, violations
 from sweep_platform.space.rules.feasible import MOST_LISTED as MOST_NEAR
 from sweep_platform.space.rules.feasible import feasible_points
@@ -33,6 +35,9 @@ from sweep_platform.store.trial import TrialFolder, TrialRecord
 
 DRAWS = 5
 """Draws of configurations tried before, until the untried one nearest to them is taken."""
+
+DRAWS_TO_ADD = 20
+"""Draws of the knobs that a point that is added leaves open; after `DRAWS` they are random."""
 
 MOST_DRAWS = 200
 """Draws of them in an endless space, where none is nearest: after `DRAWS` they are random."""
@@ -104,6 +109,12 @@ class TrialFactory:
         self._remember(record)
         return created
 
+    def renumber(self, record: TrialRecord) -> None:
+        """Take note that a trial has another number in the study."""
+        of_point = self.points[point_of(record, self._spec)]
+        of_point[[one.number for one in of_point].index(record.number)] = record
+        self.newest = max(self.newest, record.study_number)
+
     def _remember(self, record: TrialRecord) -> None:
         point = point_of(record, self._spec)
         self.places.setdefault(point, len(self.places))
@@ -159,6 +170,41 @@ class Proposer:
             return None
         place = self._factory.places[point_of(record, self._spec)]
         return {one.study_number for one in self._of_points(0, self._known_at(place))}
+
+    def add(self, point: Parameters, message: int) -> list[TrialFolder]:
+        """The trials of a point that a person gives; the knobs that it does not name are drawn.
+
+        They are marked by the `message` that they come from. Raises `InputError`: no such point is
+        feasible and untried.
+        """
+        given = as_written(self._spec, {**point, **self._nuisance[0]})
+        broken, whole = "", not lacking(self._spec, given)
+        for draw in range(1 if whole else DRAWS_TO_ADD):
+            if whole and (broken := self._unfit(given)):
+                break
+            search = self._spec if draw < DRAWS else self._random
+            trial = self._ask(search, {**point, **self._nuisance[0]}, {ADDED: message})
+            if not (broken := self._unfit(trial.params, point)):
+                first = self._factory.create(*self._recorded(trial))
+                return [first, *self.complete(first.record().parameters)]
+            reason = f"no trial: as one that was added it {broken}"
+            self._study.tell(trial.number, optuna.trial.TrialState.FAIL, reason=reason)
+        raise InputError.of(named(point), broken, "give other values, or name more knobs")
+
+    def _unfit(self, drawn: Parameters, point: Parameters | None = None) -> str:
+        """Why a point, as it was drawn with these values, makes no new trial; empty if it does."""
+        for name in point or {}:
+            if name not in drawn:
+                return f"draws no {name}, whose condition is not met"
+        if not self._factory.allows(drawn):
+            found = (one for one, value in self._factory.violations(drawn).items() if value > 0)
+            return f"breaks {broken}" if (broken := next(found, "")) else "can't be built"
+        tried = self._factory.signature(drawn) in self._factory.signatures
+        return "has been tried before" if tried else ""
+
+    def renumber(self, record: TrialRecord) -> None:
+        """Take note that a trial has another number in the study."""
+        self._factory.renumber(record)
 
     def complete(self, point: Parameters) -> list[TrialFolder]:
         """The trials that a point lacks, created: a driver may have died before it made them."""
@@ -223,9 +269,11 @@ class Proposer:
     def _recorded(self, trial: optuna.Trial) -> tuple[optuna.Trial, TrialRecord]:
         return trial, self._factory.record(trial.number, trial.params)
 
-    def _ask(self, spec: SweepSpec, fixed: Parameters) -> optuna.Trial:
+    def _ask(
+        self, spec: SweepSpec, fixed: Parameters, marks: Mapping[str, Any] | None = None
+    ) -> optuna.Trial:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
         others = sampler(spec, self._study.draws)
         known = self._known_at(len(self._factory.points))
         hidden = {one.study_number for one in self._of_points(known, None)}
-        return self._study.ask(fixing(fixed, others) if fixed else others, hidden)
+        return self._study.ask(fixing(fixed, others) if fixed else others, hidden, marks)

@@ -22,9 +22,11 @@ def recover(
     outcomes: Outcomes,
     wanted: Sequence[Replicate],
     entries: Entries,
+    withdrawn: Mapping[int, str] | None = None,
 ) -> None:
     """Make up for the steps that a former driver did not come to.
 
+    `withdrawn` is why trials were stopped by a person, by their numbers in the sweep.
     Raises `InputError`: the folder has a trial that the study lacks, or lacks one that has ended.
     """
     folders = {trial.record().study_number: trial for trial in folder.trials()}
@@ -44,7 +46,8 @@ def recover(
         elif outcome is not None:
             outcomes.tell(found, outcome)
         else:
-            _settle(found, outcomes, wanted, entries.get(trial.number, {}))
+            why = (withdrawn or {}).get(found.record().number)
+            _settle(found, outcomes, wanted, entries.get(trial.number, {}), why)
 
 
 def _settle(
@@ -52,15 +55,22 @@ def _settle(
     outcomes: Outcomes,
     wanted: Sequence[Replicate],
     rungs: Mapping[str, object],
+    withdrawn: str | None = None,
 ) -> None:
-    """End a trial whose replicates have all ended, or that was told to stop at a rung."""
+    """End a trial whose replicates have all ended, or that was told to stop at a rung.
+
+    `withdrawn` is why a person stopped it, which does not count where it was done before.
+    """
     begun = {one.label: one for one in trial.replicates(Purpose.MEASURE)}
     ends = [begun[one.label].outcome() if one.label in begun else None for one in wanted]
     final = [one for one in ends if one is not None and one.state.is_final]
+    if len(final) == len(wanted) and all(o.state is TrialState.COMPLETE for o in final):
+        withdrawn = None
     stopped = any(getattr(entry, "decision", None) is Decision.STOP for entry in rungs.values())
-    if stopped:
-        reason = next((o.reason for o in final if o.state is TrialState.STOPPED), BEATEN)
-        for one in begun.values():
+    if stopped or withdrawn is not None:
+        why = withdrawn or BEATEN
+        reason = next((o.reason for o in final if o.state is TrialState.STOPPED), why)
+        for one in trial.replicates(Purpose.TUNE, Purpose.MEASURE):
             end = one.outcome()
             if end is None or not end.state.is_final:
                 outcomes.end_replicate(one, TrialState.STOPPED, reason)

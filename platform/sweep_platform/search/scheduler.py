@@ -20,6 +20,7 @@ from sweep_platform.search.stages.live import Display, Job, Live, Place
 from sweep_platform.search.stages.resting import Resting
 from sweep_platform.search.stages.settling import Settling
 from sweep_platform.search.stages.silence import Silence
+from sweep_platform.search.steering.interventions import Interventions
 from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.pruning.told import write_rungs
@@ -45,7 +46,7 @@ class TrialScheduler:
     and `silence` finds jobs that show no sign of life; `needs` are a job's resources in words,
     where `stores` is true, the last checkpoint of a worker that broke off may be missing, though
     its last report is there; `look` is called ever so often, between two records, and what it
-    returns is why the session has to end.
+    returns is why the session has to end. By its `interventions` a person steers it.
     """
 
     def __init__(
@@ -87,6 +88,9 @@ class TrialScheduler:
             self._decide,
             stores=stores,
         )
+        self.interventions = Interventions(
+            search, self._live, self._agenda, self._settling, self._resting, self._overrule
+        )
         self._grace_ends: float | None = None
 
     @property
@@ -119,7 +123,7 @@ class TrialScheduler:
 
         They are those that run, rest and wait, and the first of points that are yet to be begun.
         """
-        if self.ending:
+        if self.ending or self.interventions.paused:
             return len(self._live)
         new = 0 if self._agenda.exhausted else max(0, points - self._budget.trials)
         begun = len(self._live) + len(self._resting) + self._jobs.waiting
@@ -136,6 +140,8 @@ class TrialScheduler:
 
     def _start(self, key: str) -> Job | None:
         self._agenda.put_back(*self._resting.woken())
+        if self.interventions.paused and not self.ending:
+            return None
         if self.exhausted or self._agenda.exhausted or len(self._live) >= self._capacity():
             return None
         job = self._agenda.next((*(live.job for live in self._live.values()), *self._resting))
@@ -270,8 +276,9 @@ class TrialScheduler:
 
         When the session has to end, running jobs hear of it, and get some time to save.
         """
-        if (reason := self._look()) is not None:
-            self.halt(reason)
+        with self._withstanding():
+            if (reason := self._look()) is not None:
+                self.halt(reason)
         if not self.ending:
             self._clear_leaving()
             self._note_waiting()
@@ -296,7 +303,7 @@ class TrialScheduler:
 
     def _note_waiting(self) -> None:
         """Say what is waited for when nothing has run for a while, and again ever so often."""
-        if any(live.began for live in self._live.values()):
+        if self.interventions.paused or any(live.began for live in self._live.values()):
             self._stirred = self._clock()
         elif self._clock() - self._stirred > WAITING_SECONDS:
             self._stirred = self._clock()
@@ -346,5 +353,8 @@ class TrialScheduler:
     def _decide(self, live: Live, decision: Decision, reason: str) -> None:
         """Let a job end, unless that was decided before."""
         if live.decision is Decision.CONTINUE:
-            live.decision, live.reason = decision, reason
-            self._send(live.job.key, decision)
+            self._overrule(live, decision, reason)
+
+    def _overrule(self, live: Live, decision: Decision, reason: str) -> None:
+        live.decision, live.reason = decision, reason
+        self._send(live.job.key, decision)

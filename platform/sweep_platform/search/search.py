@@ -26,6 +26,7 @@ from sweep_platform.space.knobs import Shape
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
+from sweep_platform.store.steering.course import course_of
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord
 
 
@@ -34,7 +35,8 @@ class Search:
     """The parts of a search; they share one study, which one process at a time may hold.
 
     `replicates` are those that measure each trial; `task_names` name the tasks of the puzzles.
-    `settled` are the numbers of trials that were seen to have ended: they stay so.
+    `settled` are the numbers of trials that were seen to have ended: they stay so. `withdrawn` is
+    why trials were stopped by a person, by their numbers.
     """
 
     folder: SweepFolder
@@ -51,6 +53,7 @@ class Search:
     task_names: Sequence[str] = ()
     files: dict[Path, AnswerFile] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
+    withdrawn: dict[int, str] = field(default_factory=dict)
 
     def answers(self, trial: TrialFolder) -> AnswerFile:
         """The file of a trial's answers, which this process alone writes."""
@@ -116,7 +119,9 @@ def open_search(
     start = WarmStart(study, spec, shape, dataset["fingerprint"], factory, outcomes)
     for learned in start.learn(folder.root):
         say(str(learned))
-    recover(folder, study, factory, outcomes, wanted, _entries(study, folder, spec))
+    course = course_of(folder.messages.history())
+    entries = _entries(study, folder, spec)
+    recover(folder, study, factory, outcomes, wanted, entries, course.stopped)
     measured = {
         point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)
     }
@@ -146,6 +151,7 @@ def open_search(
         convergence=Convergence(folder, spec, study),
         reuse=reuse or Reuse(),
         task_names=task_names,
+        withdrawn=dict(course.stopped),
     )
     _take_up(search)
     return search

@@ -5,9 +5,11 @@
         sessions.jsonl          when a driver started and how it ended
         study.journal           the Optuna study
         trials/0003-5f0c…/      one folder a trial, see `sweep_platform.store.trial`
+        steering/               what people told it, see `sweep_platform.store.steering.messages`
         report/                 report.html, report.md and the charts
 
-The driver alone writes here. Readers may come at any time, also while the sweep runs.
+The driver alone writes here, but for messages to it. Readers may come at any time, also while the
+sweep runs.
 """
 
 import os
@@ -31,6 +33,7 @@ from puzzle_datasets.common.records import ContradictionError, MisfitError
 from puzzle_datasets.common.text import shown
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.sections import require_sections
+from sweep_platform.store.steering.messages import Messages
 from sweep_platform.store.trial import TrialFolder
 
 FORMAT = 3
@@ -69,6 +72,7 @@ class SweepRecord:
         tracking_uri: where MLflow is, its secrets hidden; None if that is not known.
         experiment: MLflow's number of the experiment there; None if that is not known.
         root: the absolute path of the folder, as of the last session; None in older records.
+        steered: number of the last message whose extension the budget has.
         format: of the folder's records.
     """
 
@@ -83,6 +87,7 @@ class SweepRecord:
     tracking_uri: str | None = None
     experiment: str | None = None
     root: str | None = None
+    steered: Count = 0
     format: Positive = FORMAT
 
     def __post_init__(self) -> None:
@@ -137,13 +142,14 @@ class SweepFolder:
     """Files of one sweep.
 
     `journal` is the Optuna study's, `lock` held by the one driver that runs the sweep,
-    `checkpoints` the address of the store that keeps them.
+    `checkpoints` the address of the store that keeps them, `messages` are those to the driver.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.journal = root / "study.journal"
         self.lock, self.checkpoints = root / "lock", str((root / "trials").absolute())
+        self.messages = Messages(root / "steering")
 
     @property
     def report(self) -> Path:
@@ -197,6 +203,10 @@ class SweepFolder:
                 problem = f"holds {folder.name} where trial {number} is to be"
                 raise InputError.of(folder.parent, problem, PUT_BACK)
         return [TrialFolder(folder) for folder in folders]
+
+    def keeps(self, job: str) -> bool:
+        """Whether the checkpoint of a job, by its key, lies here."""
+        return (self.root / "trials" / job / "checkpoint.pt").exists()
 
     def _in_trials(self) -> list[Path]:
         """What people see in the folder of trials."""

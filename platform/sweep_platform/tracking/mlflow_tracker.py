@@ -12,7 +12,7 @@ from sweep_platform.common.text import knobs, redact, root_cause
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Replicate
 from sweep_platform.store.summary import last_end, summarize
-from sweep_platform.store.trial import ReplicateFolder, TrialRecord
+from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord
 from sweep_platform.tracking import mlflow_view as view
 from sweep_platform.tracking.machine import MachineLoad
 from sweep_platform.tracking.mlflow_models import register_models
@@ -270,6 +270,11 @@ class MlflowTracker:
         named = register_models(self._client, self.experiment, summary, runs)
         self._client.set_tag(parent, view.NOTE_TAG, sweep_note(summary, named))
 
+    def go_on(self, trial: TrialFolder) -> None:
+        """Look again at the replicates of a trial that had ended. May be called by any thread."""
+        for folder in trial.replicates():
+            self._complete.discard(folder.root)
+
     def unsent(self) -> int:
         """Count the reports and changes of state that MLflow is not known to have."""
         runs, sweep = self._runs, self._status()
@@ -319,6 +324,8 @@ class MlflowTracker:
             runs.set_status(run, status, end, outcome.reason if outcome else "")
         if ended:
             self._complete.add(folder.root)
+            if folder.outcome() != outcome:  # it was let go on meanwhile
+                self._complete.discard(folder.root)
 
     def _send_reports(self, run: KnownRun, folder: ReplicateFolder, ended: bool) -> None:
         measurements = list(folder.measurements())

@@ -82,6 +82,11 @@ class ProgressDisplay:
         """Leave the terminal as it was found."""
         self._exit.close()
 
+    def planned(self, trials: int, jobs: int) -> None:
+        """Count on another number of trials, and of their replicates, from now on."""
+        with self._lock:
+            self._sweep.total, self._sweep.jobs = trials, jobs
+
     def restore(self, folder: TrialFolder) -> None:
         """Count, without a line, what a trial did in an earlier session."""
         with self._lock:
@@ -93,7 +98,8 @@ class ProgressDisplay:
             with self._sweep.changing(job.record) as trial:
                 if job.replicate.purpose is not Purpose.CONFIRM:
                     trial.state = TrialState.RUNNING
-                trial.job(job.replicate.label).running = True
+                state = trial.job(job.replicate.label)
+                state.running, state.ended = True, False
             word = "resumed" if resumed else "started"
             self._line(f"{job.words} {word}: {knobs(job.record.knobs)}")
 

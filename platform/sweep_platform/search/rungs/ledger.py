@@ -15,7 +15,7 @@ from sweep_platform.search.rungs.entries import OBJECTIVES, Entries, Entry, earl
 from sweep_platform.search.rungs.foretelling import LEARNT, Judge, words
 from sweep_platform.search.rungs.fronts import Fronts, FrontsOfSome, Values
 from sweep_platform.search.rungs.rule import StoppingRule
-from sweep_platform.search.studies.study import Study
+from sweep_platform.search.studies.study import PROMOTED, Study
 from sweep_platform.spec.metrics import QUALITY, objective_values, target_cost
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
@@ -55,6 +55,7 @@ class RungLedger:
             self._judges[rung].learn(self._ended_at(rung))
             self._sort(rung)
         self._of_peers: dict[str, FrontsOfSome] = {}
+        self._promoted = {t.number for t in study.trials() if t.user_attrs.get(PROMOTED)}
 
     def decide(self, record: TrialRecord, replicate: str, progress: Progress) -> Decision:
         """Decide on a trial at this report of a replicate, once for each at each rung.
@@ -98,9 +99,12 @@ class RungLedger:
         )
 
     def _decided(self, record: TrialRecord, rung: float, entry: Entry, fronts: Fronts) -> Entry:
-        """The entry with the decision on it: who is spared goes on, though it is to stop."""
+        """The entry with the decision on it: who is spared goes on, though it is to stop.
+
+        One that a person promoted goes on.
+        """
         by, decision = self._judges[str(rung)].by, Decision.CONTINUE
-        if not self._skips(record, rung):
+        if record.study_number not in self._promoted and not self._skips(record, rung):
             decision = self._compared(record, str(rung), entry, fronts)
         if decision is Decision.STOP and _lot(record, "audit") < self._spec.audit:
             return replace(entry, decision=Decision.CONTINUE, by=by, audited=True)
@@ -185,6 +189,18 @@ class RungLedger:
         """Whether a trial was told to stop at a rung."""
         entries = self._entries.get(record.study_number, {})
         return any(entry.decision is Decision.STOP for entry in entries.values())
+
+    def promote(self, record: TrialRecord, before: int | None = None) -> None:
+        """Stop a trial at no rung any more; `before` is its former number in the study, if any."""
+        self._promoted.add(record.study_number)
+        entries = self._entries.pop(record.study_number if before is None else before, {})
+        goes_on = {name: replace(x, decision=Decision.CONTINUE) for name, x in entries.items()}
+        if before is not None:
+            for firsts in self._firsts.values():
+                if before in firsts:
+                    firsts[record.study_number] = firsts.pop(before)
+        if goes_on:
+            self._entries[record.study_number] = goes_on
 
     def by(self, record: TrialRecord) -> str:
         """By what was decided on a trial last, for a sentence; empty for the objectives."""

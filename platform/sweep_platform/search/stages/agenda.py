@@ -76,9 +76,14 @@ class Agenda:
         point = self._search.proposer.propose() if self._search.may_propose else []
         if not point:
             return None
-        self._budget.begin_trial()
-        self._advance(point)
+        self.begin(point)
         return self._jobs.next(any_trial=False)
+
+    def begin(self, point: list[TrialFolder]) -> None:
+        """Begin with the trials of a new point; their jobs wait."""
+        self._budget.begin_trial()
+        self.exhausted = False
+        self._advance(point)
 
     def _confirming_job(self, searches: bool) -> Job | None:
         """The next job that confirms, once nothing of the search waits or runs any more."""
@@ -140,18 +145,32 @@ class Agenda:
         """Settle a trial of which no replicate of a purpose waits or runs any more."""
         self._search.answers(opened.trial).merge()
         if opened.purpose is Purpose.TUNE:
-            point = self._search.of_point(opened.record)
-            if not self._jobs.holds(point):
-                self._advance(point)
+            self._end_tuned(opened.trial, opened.record)
         elif opened.purpose is Purpose.MEASURE:
             self._end_measured(opened)
+
+    def withdraw(self, trial: TrialFolder) -> None:
+        """End a trial that a person stopped, of which nothing waits or runs."""
+        self._end_tuned(trial, trial.record())
+
+    def _end_tuned(self, trial: TrialFolder, record: TrialRecord) -> None:
+        """Go on with the point of a trial that no replicate tunes any more, if it is the last."""
+        if (reason := self._search.withdrawn.get(record.number)) is not None:
+            outcome = self._search.outcomes.end(trial, TrialState.STOPPED, reason)
+            self._display.trial_ended(record, outcome)
+        point = self._search.of_point(record)
+        if not self._jobs.holds(point):
+            self._advance(point)
 
     def _end_measured(self, opened: OpenTrial) -> None:
         """End a trial, but for one that some replicates speak for and too few as yet."""
         trial = opened.trial
         ends = [trial.replicate(one.label).outcome() for one in self._search.replicates]
-        pruned = self._search.rungs.stopped(opened.record)
-        why = next((o.reason for o in ends if o and o.state is TrialState.STOPPED), None)
+        withdrawn = self._search.withdrawn.get(opened.record.number)
+        if all(one and one.state is TrialState.COMPLETE for one in ends):
+            withdrawn = None  # it was done before it could be stopped
+        pruned = self._search.rungs.stopped(opened.record) or withdrawn is not None
+        why = next((o.reason for o in ends if o and o.state is TrialState.STOPPED), withdrawn)
         found = verdict(ends, (why or BEATEN) if pruned else None) or (
             TrialState.STOPPED,
             self.why.words,

@@ -50,13 +50,15 @@ class OpenTrial:
 class JobQueue:
     """Hands out the replicates of open trials: promising trials first, whole ones before new ones.
 
-    Near the end, when there will be no new trials, those that take longest come first, so that no
-    device is idle while the last one runs alone.
+    Those that a person favours come before all others. Near the end, when there will be no new
+    trials, those that take longest come first, so that no device is idle while the last one runs
+    alone.
     """
 
     def __init__(self) -> None:
         self._open: dict[tuple[int, Purpose], OpenTrial] = {}
         self._standings = Standings()
+        self._favoured: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -96,7 +98,8 @@ class JobQueue:
         if any_trial:
             waiting.sort(key=lambda one: -self._standings.seconds(one.record.number))
         else:
-            waiting = [one for one in waiting if not self._standings.poor(one.record.number)]
+            waiting = [one for one in waiting if not self._poor(one)]
+        waiting.sort(key=lambda one: one.record.number not in self._favoured)
         return waiting[0].take() if waiting else None
 
     def next_of(self, wanted: Callable[[str], bool], *, confirms: bool = False) -> Job | None:
@@ -113,11 +116,22 @@ class JobQueue:
         poor = [
             one
             for one in self._open.values()
-            if one.waiting
-            and one.purpose is not Purpose.CONFIRM
-            and self._standings.poor(one.record.number)
+            if one.waiting and one.purpose is not Purpose.CONFIRM and self._poor(one)
         ]
         return poor[0].take() if len(poor) > most else None
+
+    def _poor(self, opened: OpenTrial) -> bool:
+        number = opened.record.number
+        return number not in self._favoured and self._standings.poor(number)
+
+    def favour(self, number: int) -> None:
+        """Let the jobs of a trial come before all others."""
+        self._favoured.add(number)
+
+    def of_search(self, number: int) -> OpenTrial | None:
+        """A trial of which replicates wait or run that do not confirm; None where none does."""
+        keys = ((number, purpose) for purpose in (Purpose.TUNE, Purpose.MEASURE))
+        return next((self._open[key] for key in keys if key in self._open), None)
 
     def requeue(self, job: Job) -> None:
         """Let a job that ran wait again, before others of its trial."""

@@ -49,8 +49,12 @@ class Tuning:
         """The next round of a point's trials; nothing while it waits for replicates to end.
 
         With a single candidate there is nothing to choose: it is measured. One that was measured
-        before stays chosen, so that one trial of a point is measured at most.
+        before stays chosen, so that one trial of a point is measured at most. Those that a person
+        stopped before they were measured are none.
         """
+        group = [one for one in group if not _withdrawn(one)]
+        if not group:
+            return Round()
         measured = [one for one in group if one.replicates(Purpose.MEASURE)]
         candidates = measured[:1] or list(group)
         for number, replicate in enumerate(self._tune, start=1):
@@ -76,6 +80,13 @@ class Tuning:
         ends = [one.outcome() for one in trial.replicates(Purpose.TUNE)]
         reason = next((end.reason for end in ends if end), "no replicate came to its end")
         return TrialState.FAILED, reason
+
+
+def _withdrawn(trial: TrialFolder) -> bool:
+    """Whether a trial was stopped while its point was tuned, as a person alone does."""
+    end = trial.outcome()
+    stopped = end is not None and end.state is TrialState.STOPPED
+    return stopped and not trial.replicates(Purpose.MEASURE)
 
 
 def _end(trial: TrialFolder, replicate: Replicate) -> TrialState | None:

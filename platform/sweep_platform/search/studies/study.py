@@ -19,6 +19,11 @@ from sweep_platform.search.studies.latest import Latest
 from sweep_platform.search.studies.patience import PatientStorage
 from sweep_platform.space.rules.conditions import in_order, lacking
 from sweep_platform.spec.schema import Scalar, SweepSpec
+from sweep_platform.store.messages import Decision
+
+ADDED, PROMOTED, TAKEN_UP = "added", "promoted", "taken_up"
+"""Attributes of trials: the numbers of the messages that added and promoted them, and of the one
+by which their folder was taken up again."""
 
 
 class Study:
@@ -58,13 +63,21 @@ class Study:
         """Whether every knob of a trial was drawn here."""
         return "learned" not in trial.user_attrs and not lacking(self._spec, trial.params)
 
-    def ask(self, sampler: BaseSampler, hidden: Collection[int] = ()) -> optuna.Trial:
+    def ask(
+        self,
+        sampler: BaseSampler,
+        hidden: Collection[int] = (),
+        marks: Mapping[str, Any] | None = None,
+    ) -> optuna.Trial:
         """A new trial with every knob drawn whose condition is met.
 
-        What came of the `hidden` ones does not count.
+        What came of the `hidden` ones does not count. The trial has its `marks`, attributes,
+        before any knob: a driver that dies leaves none that is drawn without them.
         """
         self._seen.sampler, self._seen.hidden = sampler, hidden
         trial = self._seen.ask()
+        for name, value in (marks or {}).items():
+            trial.set_user_attr(name, value)
         for name, one in self._distributions.items():
             if name in lacking(self._spec, trial.params):
                 trial._suggest(name, one)
@@ -84,14 +97,22 @@ class Study:
         signature: str,
         before: int,
         without: Collection[str] = (),
+        promoted: int = 0,
     ) -> int:
         """The number of a new trial with these knobs, which an earlier one had.
 
         What the replicates of `before`, the earlier one, have at rungs is the new one's as well,
-        but for those `without` which it begins.
+        but for those `without` which it begins. It is promoted by a message of that number, or as
+        the earlier one was; then no rung has stopped it.
         """
         trial = self.ask(fixing(parameters, RandomSampler(seed=0)))
-        if rungs := _without(without, self.attribute(before, "rungs", {})):
+        rungs = _without(without, self.attribute(before, "rungs", {}))
+        if promoted := promoted or self.attribute(before, PROMOTED, 0):
+            trial.set_user_attr(PROMOTED, promoted)
+            trial.set_user_attr(TAKEN_UP, self.attribute(before, TAKEN_UP, 0))
+            goes_on = {"decision": Decision.CONTINUE.value}
+            rungs = {rung: {**entry, **goes_on} for rung, entry in rungs.items()}
+        if rungs:
             trial.set_user_attr("rungs", rungs)
         weigh(trial, self._stored(before).constraints)
         trial.set_user_attr("signature", signature)

@@ -115,6 +115,11 @@ def fetch_step(objects: Objects, key: str, step: int, file: Path) -> bool:
     return _Kept(objects.below(key), 1).fetch_step(step, file)
 
 
+def is_kept(objects: Objects, key: str) -> bool:
+    """Whether there is a checkpoint of a key. Raises `OSError`."""
+    return bool(_names(objects.below(key).list()))
+
+
 class _Kept:
     """The objects of one key; a name begins with the step, so that the last in order is newest."""
 

@@ -1,0 +1,1 @@
+"""A session that is steered: messages are answered, and carried out."""

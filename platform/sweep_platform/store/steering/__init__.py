@@ -1,0 +1,1 @@
+"""What people tell a sweep while it runs, kept in its folder."""

@@ -231,6 +231,20 @@ class Sweep:
         """The points of complete trials that no other beats in accuracy and inference FLOPs."""
         return trials_front(self.summary().complete)
 
+    def steer(self, verb: str, **arguments: Any) -> str:
+        """Tell the sweep something, as `hrm-sweep stop`, `add` and their like do; what came of it.
+
+        Args:
+            verb: `stop` or `promote` with `trial=3`, `add` with knobs such as `N=3, T=6`, `extend`
+                with `trials` or `minutes` (a text such as "+50" adds to them), `pause`, `resume`.
+            arguments: those of the verb.
+
+        Raises `UserError`: the driver refuses, or there is nothing to be asked for so.
+        """
+        from sweep_platform.commands.steer import steer, verb_of
+
+        return steer(self._folder, verb_of(verb, arguments), arguments)
+
     def report(self) -> Path:
         """Write the report and return the path of report.html."""
         from sweep_platform.report import write_report

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def parser() -> Parser:
         "       %(prog)s export FOLDER [--csv DIR] [--parquet DIR]\n"
         "       %(prog)s compare FOLDER FOLDER ... [--out DIR]\n"
         "       %(prog)s status FOLDER [--json]\n"
+        "       %(prog)s watch FOLDER\n"
+        "       %(prog)s stop TRIAL FOLDER | promote TRIAL FOLDER\n"
+        "       %(prog)s add KNOB=VALUE ... FOLDER\n"
+        "       %(prog)s extend [--trials N] [--minutes N] FOLDER\n"
+        "       %(prog)s pause FOLDER | resume FOLDER\n"
         "       %(prog)s doctor [--address HOST:PORT] [options]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
     )
@@ -215,7 +221,7 @@ def status_parser() -> Parser:
     """The words of `hrm-sweep status`."""
     text = "Say how a sweep stands, whether a driver is at work on it or not."
     made = Parser(prog=f"{PROGRAM} status", description=text)
-    made.add_argument("folder", type=path, metavar="FOLDER", help="the sweep's, such as runs/arc")
+    _add_folder(made)
     made.add_argument("--json", action="store_true", help="as JSON, for other programs")
     return made
 
@@ -230,13 +236,69 @@ def _status(words: Sequence[str]) -> int:
     return DONE
 
 
-_VERBS = {
+def _add_folder(made: Parser) -> None:
+    made.add_argument("folder", type=path, metavar="FOLDER", help="the sweep's, such as runs/arc")
+
+
+def _watch(words: Sequence[str]) -> int:
+    text = "Show how a sweep stands, again and again, until its driver ends."
+    made = Parser(prog=f"{PROGRAM} watch", description=text)
+    _add_folder(made)
+    options = made.parse_args(words)
+    from sweep_platform.commands.watch import watch
+    from sweep_platform.store.folder import SweepFolder
+
+    watch(SweepFolder(options.folder))
+    return DONE
+
+
+_STEERING = {
+    "stop": "End a trial; what runs of it saves a checkpoint, and may be promoted later.",
+    "promote": "Let a trial that was stopped go on to its full budget; no rung stops it any more.",
+    "add": "Try a configuration next; knobs that are not named are drawn.",
+    "extend": "Raise the budget: to a number, or by one, as in --trials +50.",
+    "pause": "Let running trials save a checkpoint and rest; nothing begins until resume.",
+    "resume": "Let a paused sweep go on.",
+}
+
+
+def steering_parser(verb: str) -> Parser:
+    """The words of a verb by which a sweep is steered."""
+    made = Parser(prog=f"{PROGRAM} {verb}", description=_STEERING[verb])
+    add = made.add_argument
+    if verb in ("stop", "promote"):
+        add("trial", type=int, metavar="TRIAL", help="its number, as in status, report and MLflow")
+    elif verb == "add":
+        add("point", nargs="+", metavar="KNOB=VALUE", help="such as N=3 T=6")
+    elif verb == "extend":
+        add("--trials", metavar="N", help="how many in all, or +N more")
+        add("--minutes", metavar="N", help="on the clock in all, or +N more")
+    _add_folder(made)
+    return made
+
+
+def _steer(verb: str, words: Sequence[str]) -> int:
+    given = vars(steering_parser(verb).parse_args(words))
+    folder = given.pop("folder")
+    from sweep_platform.commands.steer import knobs_of, steer
+    from sweep_platform.store.folder import SweepFolder
+    from sweep_platform.store.steering.messages import Verb
+
+    asked = {name: value for name, value in given.items() if value is not None}
+    arguments = knobs_of(asked["point"]) if verb == "add" else asked
+    say(steer(SweepFolder(folder), Verb(verb), arguments))
+    return DONE
+
+
+_VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "solve": _solve,
     "submission": _submission,
     "export": _export,
     "compare": _compare,
     "doctor": _doctor,
     "status": _status,
+    "watch": _watch,
+    **{verb: partial(_steer, verb) for verb in _STEERING},
 }
 
 

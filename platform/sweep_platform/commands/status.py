@@ -2,24 +2,30 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import columns, counted, flops, percent, seconds
 from sweep_platform.common.text import knobs
 from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.report.analysis.points import Point, trials_front
-from sweep_platform.report.wording import metric
+from sweep_platform.report.wording import metric, moment
 from sweep_platform.space.space_file import overridden
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.steering.course import course_of, extended
+from sweep_platform.store.steering.messages import Exchange
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
 
 SILENT_SECONDS = 600.0
 """A running replicate that has said nothing for so long, while others did, may be stuck."""
+
+MOST_MESSAGES = 10
+"""That are shown, the newest."""
 
 _LOCKS = Path("/proc/locks")
 
@@ -50,7 +56,7 @@ class Status:
 
     Attributes:
         name, folder: of the sweep.
-        state: running, or how its last session ended; "killed" if that is not recorded.
+        state: running, paused, or how its last session ended; "killed" if that is not recorded.
         driver: process id of the driver that holds the folder on this host, if there is one.
         trials: in each state, `planned` how many there will be.
         training_flops, wall_seconds: that were spent.
@@ -58,6 +64,7 @@ class Status:
         trials_an_hour: that came to an end, None before the first.
         front: the points that no other beats.
         running: replicates that are under way.
+        messages: what people told the sweep, and what became of it, the oldest first.
     """
 
     name: str
@@ -73,6 +80,7 @@ class Status:
     trials_an_hour: float | None
     front: tuple[Point, ...]
     running: tuple[Running, ...]
+    messages: tuple[Exchange, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -81,16 +89,17 @@ class Status:
 
 def status(folder: SweepFolder) -> Status:
     """Read how a sweep stands. Raises `InputError` where the folder holds none."""
-    summary = summarize(folder)
-    spec = overridden(summary.record.spec, f"{folder.root}/sweep.json", ())
-    driver, jobs = _owner(folder.lock), planned_jobs(spec, spec.trials)
+    summary, history = summarize(folder), tuple(folder.messages.history())
+    record = extended(summary.record, history)
+    spec = overridden(record.spec, f"{folder.root}/sweep.json", ())
+    driver, jobs = owner(folder.lock), planned_jobs(spec, spec.trials)
     ended = sum(trial.state.is_final for trial in summary.trials)
     hours = summary.wall_seconds / 3600
     at_work = driver is not None
     return Status(
         name=summary.record.name,
         folder=summary.folder,
-        state="running" if at_work else _last_end(summary),
+        state=_state_at_work(history) if at_work else _last_end(summary),
         driver=driver,
         trials={state.value: number for state, number in summary.states.items()},
         planned=jobs.trials,
@@ -101,7 +110,12 @@ def status(folder: SweepFolder) -> Status:
         trials_an_hour=ended / hours if ended and hours else None,
         front=tuple(trials_front(summary.complete)),
         running=tuple(_running(folder, summary)) if at_work else (),
+        messages=history,
     )
+
+
+def _state_at_work(history: Iterable[Exchange]) -> str:
+    return "running" if course_of(history).paused is None else "paused"
 
 
 def _last_end(summary: SweepSummary) -> str:
@@ -111,7 +125,7 @@ def _last_end(summary: SweepSummary) -> str:
     return "killed" if end is None else end.value
 
 
-def _owner(lock: Path) -> int | None:
+def owner(lock: Path) -> int | None:
     """The process that holds a lock file, as Linux lists it; None where there is none.
 
     The lock itself is not tried: a driver that starts at that moment would be refused.
@@ -168,6 +182,8 @@ def in_words(found: Status) -> str:
         if one.silent and one.heard is not None:
             what = f"trial {one.trial} {one.replicate}"
             lines.append(f"{what} has said nothing for {seconds(one.heard)}; it may be stuck.")
+    if found.messages:
+        lines += ["", "Messages", _messages_table(found.messages[-MOST_MESSAGES:])]
     return "\n".join(lines)
 
 
@@ -190,6 +206,22 @@ def _front_table(front: Sequence[Point]) -> str:
         for point in front
     ]
     return columns([heading, *rows])
+
+
+def _messages_table(messages: Sequence[Exchange]) -> str:
+    heading = ("", "sent", "by", "message", "", "answer")
+    rows = [
+        (
+            str(one.message.number),
+            moment(one.message.sent),
+            printable(one.message.sender),
+            printable(one.message.words),
+            one.state,
+            printable(one.answer.text) if one.answer else "",
+        )
+        for one in messages
+    ]
+    return columns([heading, *rows], str.ljust)
 
 
 def _running_table(running: Sequence[Running]) -> str:

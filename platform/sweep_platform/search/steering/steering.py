@@ -110,9 +110,8 @@ class Steering:
             message = self._messages.message(number)
             plan = self._plans[message.verb](message)
         except UserError as error:
-            text = str(error)
-            self._messages.give(number, Answer(accepted=False, text=text, answered=time.time()))
-            self._say(f"message {number} is refused: {text}")
+            self._messages.give(number, _refused(error))
+            self._say(f"message {number} is refused: {error}")
             return
         text = plan.text if why is None else f"{plan.text} {why}"
         answer = Answer(accepted=True, text=text, answered=time.time(), settled=dict(plan.settled))
@@ -229,6 +228,11 @@ class Steering:
         }
         found = (one for one in self._search.folder.trials() if marked)
         return next((one for one in found if one.record().study_number in marked), None)
+
+
+def _refused(error: UserError) -> Answer:
+    text = error.problem if error.field is None else f"{error.field} {error.problem}"
+    return Answer(accepted=False, text=text, remedy=error.remedy, answered=time.time())
 
 
 def _added(trial: TrialFolder) -> str:

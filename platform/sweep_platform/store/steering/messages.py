@@ -67,12 +67,14 @@ class Message:
 class Answer:
     """What the driver said to a message: whether it is carried out, in a sentence, and when.
 
-    `settled` has what the arguments came to, such as the budget's new trials.
+    One that is refused has a `remedy`. `settled` has what the arguments came to, such as the
+    budget's new trials.
     """
 
     accepted: bool
     text: str
     answered: Moment
+    remedy: str = ""
     settled: dict[str, Setting] = field(default_factory=dict)
 
 

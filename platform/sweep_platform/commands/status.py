@@ -16,7 +16,7 @@ from sweep_platform.report.wording import metric, moment
 from sweep_platform.space.space_file import overridden
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.steering.course import course_of, extended
+from sweep_platform.store.steering.course import course_of
 from sweep_platform.store.steering.messages import Exchange
 from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
@@ -89,9 +89,8 @@ class Status:
 
 def status(folder: SweepFolder) -> Status:
     """Read how a sweep stands. Raises `InputError` where the folder holds none."""
-    summary, history = summarize(folder), tuple(folder.messages.history())
-    record = extended(summary.record, history)
-    spec = overridden(record.spec, f"{folder.root}/sweep.json", ())
+    summary = summarize(folder)
+    spec = overridden(summary.record.spec, f"{folder.root}/sweep.json", ())
     driver, jobs = owner(folder.lock), planned_jobs(spec, spec.trials)
     ended = sum(trial.state.is_final for trial in summary.trials)
     hours = summary.wall_seconds / 3600
@@ -99,7 +98,7 @@ def status(folder: SweepFolder) -> Status:
     return Status(
         name=summary.record.name,
         folder=summary.folder,
-        state=_state_at_work(history) if at_work else _last_end(summary),
+        state=_state_at_work(summary.messages) if at_work else _last_end(summary),
         driver=driver,
         trials={state.value: number for state, number in summary.states.items()},
         planned=jobs.trials,
@@ -110,7 +109,7 @@ def status(folder: SweepFolder) -> Status:
         trials_an_hour=ended / hours if ended and hours else None,
         front=tuple(trials_front(summary.complete)),
         running=tuple(_running(folder, summary)) if at_work else (),
-        messages=history,
+        messages=summary.messages,
     )
 
 

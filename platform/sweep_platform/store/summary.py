@@ -18,6 +18,8 @@ from sweep_platform.store.belonging import (
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.pruning.told import Rungs, read_rungs
 from sweep_platform.store.replicate import Replicate
+from sweep_platform.store.steering.course import extended
+from sweep_platform.store.steering.messages import Exchange
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.store.trial_summary import Evaluation, ReplicateSummary, TrialSummary
 
@@ -44,6 +46,7 @@ class SweepSummary:
         wall_seconds: time on the clock over all sessions, see `wall_seconds`.
         open: whether a driver may be at work: the last session has no recorded end.
         rungs: by what trials were compared at them, and which were audited.
+        messages: what people told the sweep, and what became of it, the oldest first.
     """
 
     folder: str
@@ -53,6 +56,7 @@ class SweepSummary:
     wall_seconds: float
     open: bool
     rungs: Rungs = field(default_factory=Rungs)
+    messages: tuple[Exchange, ...] = ()
 
     def answers_of(self, trial: TrialSummary) -> Path:
         """The file of a trial's answers per puzzle, written or not."""
@@ -92,7 +96,8 @@ def last_end(sessions: Sequence[Session]) -> SessionEnd | None:
 
 def summarize(folder: SweepFolder) -> SweepSummary:
     """Read a sweep's folder as it is now. Raises `InputError` where it holds none that we know."""
-    record, sessions = folder.record(), tuple(folder.sessions())
+    messages, sessions = tuple(folder.messages.history()), tuple(folder.sessions())
+    record = extended(folder.record(), messages)
     at_work = bool(sessions) and sessions[-1].ended is None
     moments: list[float] = []
     own = own_trials(folder, sessions)
@@ -105,6 +110,7 @@ def summarize(folder: SweepFolder) -> SweepSummary:
         wall_seconds=wall_seconds(sessions, moments),
         open=at_work,
         rungs=read_rungs(folder.root),
+        messages=messages,
     )
 
 

@@ -15,6 +15,7 @@ from sweep_platform.report.sections import outline
 from sweep_platform.report.sections.front import front_chart
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.pruning.told import Audited, Compared, Rungs, write_rungs
+from sweep_platform.store.steering.messages import Answer, Verb
 from sweep_platform.store.summary import (
     Evaluation,
     ReplicateSummary,
@@ -236,6 +237,19 @@ def test_hosts_are_told_where_there_are_several(make_sweep) -> None:
     for one in begun:
         one.begin_session({"host": "one"})
     assert "hosts" not in section(written(folder), "How it was searched")
+
+
+def test_messages_to_the_sweep_are_told(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, STOPPED)
+    assert "by hand" not in section(written(folder), "How it was searched")
+    asked = [folder.messages.send(Verb.STOP, {"trial": 1}), folder.messages.send(Verb.PAUSE, {})]
+    folder.messages.give(1, Answer(accepted=True, text="trial 1 <ends>", answered=1.0))
+    text = section(written(folder), "How it was searched")
+    assert "2 messages, of which 1 done" in text
+    assert asked[0].sender in text
+    rows = [line for line in text.splitlines() if "stop 1" in line or "pause" in line]
+    assert ["done" in rows[0], "waits" in rows[1]] == [True, True]
+    assert "<ends>" not in text
 
 
 def test_the_plan_stands_beside_what_became_of_it(make_sweep) -> None:

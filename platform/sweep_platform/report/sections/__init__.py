@@ -27,8 +27,8 @@ from sweep_platform.report.sections.knobs.interactions import interactions_secti
 from sweep_platform.report.sections.knobs.path import path_section
 from sweep_platform.report.sections.knobs.values import knobs_section, means_section
 from sweep_platform.report.sections.models import models_section
-from sweep_platform.report.sections.plan import plan_section
 from sweep_platform.report.sections.result import result_section
+from sweep_platform.report.sections.searched.plan import plan_section
 from sweep_platform.report.sections.settings import repeat_section, settings_section
 from sweep_platform.report.sections.trials import by_state, trials_section
 from sweep_platform.store.summary import SweepSummary, last_end

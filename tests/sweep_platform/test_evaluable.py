@@ -5,12 +5,8 @@ from typing import Any
 import pytest
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver.request import (
-    Puzzles,
-    ResolvedSweep,
-    prepare_puzzles,
-    require_evaluable,
-)
+from sweep_platform.driver.puzzles import Puzzles, prepare_puzzles, require_evaluable
+from sweep_platform.driver.request import ResolvedSweep
 from sweep_platform.store.folder import SweepFolder
 
 SUDOKU = {"name": "sudoku", "side": 4, "train": 4, "test": 12}

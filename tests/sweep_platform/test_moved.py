@@ -10,8 +10,9 @@ from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver.moved import place_now, store_now
+from sweep_platform.driver.puzzles import prepare_puzzles
 from sweep_platform.driver.record import record_sweep, tracking_uri
-from sweep_platform.driver.request import Request, ResolvedSweep, prepare_puzzles, resolve
+from sweep_platform.driver.request import Request, ResolvedSweep, resolve
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space import dataset as puzzles
 from sweep_platform.space.space_file import SpaceFile

@@ -11,7 +11,8 @@ from sweep_builders import sweep_record
 
 from puzzle_datasets.commands.floors import FLOOR_FILE
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver.request import Puzzles, ResolvedSweep, prepare_puzzles
+from sweep_platform.driver.puzzles import Puzzles, prepare_puzzles
+from sweep_platform.driver.request import ResolvedSweep
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 

@@ -10,7 +10,8 @@ from sweep_platform.common.environment import describe
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.moved import store_now
-from sweep_platform.driver.request import Puzzles, Request, ResolvedSweep
+from sweep_platform.driver.puzzles import Puzzles
+from sweep_platform.driver.request import Request, ResolvedSweep
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.steering.course import record_now
 from sweep_platform.tracking.mlflow_store import DEFAULT_TRACKING_URI

@@ -15,13 +15,9 @@ from sweep_platform.common.text import redact, root_cause
 from sweep_platform.driver.display.display import ProgressDisplay
 from sweep_platform.driver.display.load import load
 from sweep_platform.driver.ending import Once, last_words
+from sweep_platform.driver.puzzles import prepare_puzzles, require_evaluable
 from sweep_platform.driver.record import record_experiment, record_sweep, tracking_uri
-from sweep_platform.driver.request import (
-    Request,
-    ResolvedSweep,
-    prepare_puzzles,
-    require_evaluable,
-)
+from sweep_platform.driver.request import Request, ResolvedSweep
 from sweep_platform.driver.room import needs, require_a_slot
 from sweep_platform.driver.storage import open_storage, puzzle_source
 from sweep_platform.execution.cluster import Hardware, Resources

@@ -8,7 +8,8 @@ from typing import Any
 
 from sweep_platform.common.databases import database_file
 from sweep_platform.common.errors import InputError
-from sweep_platform.driver.request import Puzzles, ResolvedSweep
+from sweep_platform.driver.puzzles import Puzzles
+from sweep_platform.driver.request import ResolvedSweep
 from sweep_platform.space.puzzle_cache import PuzzleSource, put_set, puzzles_place
 from sweep_platform.spec.schema import NAME, StorageSpec
 from sweep_platform.store.folder import SweepFolder

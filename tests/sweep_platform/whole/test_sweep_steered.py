@@ -1,0 +1,105 @@
+"""A sweep that is steered from another process while it runs, killed, and taken up."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sweep_builders import first
+from sweep_survival import states
+
+from sweep_platform.cli import main
+from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.steering.messages import Verb
+from sweep_platform.store.trial import TrialState
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
+
+ENDLESS = (
+    *("--set", "budget.flops_per_trial=1e15"),
+    *("--set", "evaluation.at=[1e-7]"),
+    *("--set", "space.learning_rate={choices: [1e-3]}"),
+)
+"""No machine comes to the end of such a trial."""
+
+
+def steps(sweep: SweepFolder) -> list[int]:
+    """How far each trial came, by its reports; 0 where none runs."""
+    return [first(one).last_step if first(one).exists() else 0 for one in sweep.trials()]
+
+
+def test_a_sweep_is_steered_while_it_runs_and_over_its_drivers_death(
+    place: Any, start: Callable[..., Any], mlflow_of: Any, capsys: Any
+) -> None:
+    sweep = SweepFolder(place.root / "runs/steered")
+    here = ("--out", "runs/steered")
+    driver = start(*here, *ENDLESS, "--trials", "2")
+    driver.wait_until(lambda: len(steps(sweep)) == 2 and all(steps(sweep)))
+
+    def tell(*words: str) -> int:
+        return main([*words, str(sweep.root)])
+
+    assert tell("stop", "0") == 0
+    driver.wait_until(lambda: states(sweep)[0] is TrialState.STOPPED)
+    assert tell("stop", "0") == 2
+    assert "trial 0 is over" in capsys.readouterr().err
+    assert tell("add", "N=2", "T=2", "M_max=1") == 2, "the budget has no trial left"
+    assert tell("extend", "--trials", "+1") == 0
+    assert tell("add", "N=9") == 2
+
+    assert tell("pause") == 0
+    driver.wait_until(
+        lambda: TrialState.RUNNING not in states(sweep) and None not in states(sweep)
+    )
+    assert TrialState.PAUSED in states(sweep)
+    assert tell("promote", "0") == 0
+    assert first(sweep.trials()[0]).checkpoint.exists()
+    before = steps(sweep)
+    assert tell("resume") == 0
+    driver.wait_until(lambda: steps(sweep)[0] > before[0] and steps(sweep)[1] > before[1])
+
+    os.kill(driver.process.pid, signal.SIGSTOP)  # it answers nothing more
+    left = [
+        sweep.messages.send(Verb.STOP, {"trial": 1}),
+        sweep.messages.send(Verb.EXTEND, {"trials": 4}),
+        sweep.messages.send(Verb.PAUSE, {}),
+    ]
+    driver.kill()
+    assert sweep.messages.waiting() == [one.number for one in left]
+
+    second = start(*here, "--start-or-resume")
+    second.wait_until(lambda: not sweep.messages.waiting())
+    second.wait_until(lambda: "hrm-sweep resume lets it go on" in second.said())
+    assert states(sweep)[1] is TrialState.STOPPED
+    assert sweep.record().spec["budget"]["trials"] == 4
+    assert main(["resume", str(sweep.root)]) == 0
+    second.wait_until(
+        lambda: steps(sweep)[0] > before[0] and first(sweep.trials()[0]).outcome() is None
+    )
+    second.process.send_signal(signal.SIGINT)
+    assert second.wait() == 130, second.said()
+    assert second.err.read_text() == ""
+
+    assert [one.end for one in sweep.sessions()] == [None, SessionEnd.INTERRUPTED]
+    told = [(str(one.message.verb), one.state) for one in sweep.messages.history()]
+    assert told == [
+        ("stop", "done"),
+        ("stop", "refused"),
+        ("add", "refused"),
+        ("extend", "done"),
+        ("add", "refused"),
+        ("pause", "done"),
+        ("promote", "done"),
+        ("resume", "done"),
+        ("stop", "done"),
+        ("extend", "done"),
+        ("pause", "done"),
+        ("resume", "done"),
+    ]
+    assert "steered by hand" in (sweep.report / "report.md").read_text()
+    statuses = {run.data.tags["sweep.trial"]: run.info.status for run in mlflow_of(sweep).trials}
+    assert set(statuses.values()) == {"KILLED"}

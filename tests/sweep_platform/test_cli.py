@@ -105,6 +105,12 @@ def test_bad_input_is_one_line_and_status_2(
     assert not list((here / "cwd").iterdir())
 
 
+def test_a_dry_run_restores_no_mirror(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--space", "../toy.yaml", "--dry-run", "--resume", "s3://bucket/sweeps/toy")
+    assert run(*words) == 2
+    assert "leave --dry-run out" in capsys.readouterr().err
+
+
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import yaml
 
 from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.text import counted
+from sweep_platform.common.errors import InputError
 from sweep_platform.driver.request import DEFAULT_DATA, Request, decided, holds_a_sweep, resolve
 from sweep_platform.execution.cluster import hardware_at
 from sweep_platform.plan.jobs import require_affordable
@@ -24,8 +25,12 @@ from sweep_platform.space.dataset import built_before, planned_shape
 def show_plan(request: Request, verbose: bool) -> None:
     """Print a sweep's cost, all its settings before that if `verbose`.
 
-    Raises `UserError` as `resolve` does.
+    Raises `UserError` as `resolve` does, and where a sweep is to be taken up from a mirror: that
+    would write its folder.
     """
+    if isinstance(request.resume, str):
+        problem = "would be restored from its mirror, and a dry run writes nothing"
+        raise InputError("--resume", request.resume, "leave --dry-run out", problem=problem)
     with hardware_at(request.address) as hardware:
         sweep = resolve(decided(request), hardware)
     slots = hardware.slots(sweep.spec.resources)

@@ -16,12 +16,14 @@ to the bit on a CPU with as many threads, and to rounding elsewhere.
 Imports no torch, so that readers stay light.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.progress import Measurement
@@ -169,13 +171,22 @@ class RunFiles:
         self.root.mkdir(parents=True, exist_ok=True)
         write_json(self._run, {"format": FORMAT, **content})
 
-    def _read(self) -> dict[str, Any]:
+    def _read(
+        self, known: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """What `run.json` holds; a `known` model and training, but for its seed, need no check.
+
+        Raises `ConfigError`: it is damaged, or of another version.
+        """
         content = Reader(self._run, ConfigError, _RESTORE).object(FORMAT)
         lacking = [name for name in SECTIONS if not isinstance(content.get(name), dict)]
         if lacking:
             raise ConfigError.of(self._run, f"lacks {lacking[0]}", _RESTORE)
+        model, training = content["model"], content["training"]
         try:
-            require_settings(content["model"], content["training"])
+            own = {name: value for name, value in training.items() if name != "seed"}
+            if known != (model, own):
+                require_settings(model, training)
         except MisfitError as error:
             raise ConfigError.of(self._run, error.problem, _RESTORE) from error
         return content
@@ -256,10 +267,16 @@ def require_settings(
             if item.name not in values and item.name != without:
                 raise MisfitError(f"lacks the key '{section}.{item.name}'")
         try:
-            make(settings, values, ConfigError)
+            _require_possible(cast(Hashable, settings), json.dumps(values))
         except ConfigError as error:
             what = f"{shown(error.value)} as {section}.{error.field}"
             raise MisfitError(f"has {what}, which is impossible here") from error
+
+
+@lru_cache(maxsize=4096)
+def _require_possible(settings: Any, values: str) -> None:
+    """Raise `ConfigError` where settings, as JSON, are none; a sweep's have most in common."""
+    make(settings, json.loads(values), ConfigError)
 
 
 class RunFolder(RunFiles):

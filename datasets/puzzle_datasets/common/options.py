@@ -142,7 +142,10 @@ def check(settings: Any, error: type[UserError]) -> None:
         value, hint = getattr(settings, item.name), hints[item.name]
         if isinstance(value, tuple) and len(value) > MOST_LISTED:
             raise error.of(item.name, f"lists {len(value)} values", f"give at most {MOST_LISTED}")
-        if not is_of(value, hint) or not all(map(bounds_of(item).admit, _numbers(value))):
+        fits = is_of(value, hint)
+        if fits and isinstance(value, int | float | tuple):
+            fits = all(map(bounds_of(item).admit, _numbers(value)))
+        if not fits:
             raise error(item.name, value, f"give {described(hint, bounds_of(item))}")
 
 
@@ -168,22 +171,29 @@ def make(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> A
 
 def require_names(cls: type[Any], values: Mapping[str, Any], error: type[UserError]) -> None:
     """Raise `error` for a value that is no setting of a class, or a setting that has no value."""
-    known = [item.name for item in fields(cls)]
+    items = fields(cls)
+    known = [item.name for item in items]
     for name in values:
         if name not in known:
             called = name if len(str(name)) <= _LONGEST_NAME else shown(name)
             remedy = suggest(str(name), known)
             raise error(str(called), values[name], remedy, problem="is no setting")
-    for item in fields(cls):
+    for item in items:
         if item.default is MISSING and item.name not in values:
             raise error(item.name, None, f"give {help_of(item)}", problem="is missing")
 
 
+_EXACT = frozenset({str, int, bool, NoneType})
+"""Types whose every value is one of the type."""
+
+
 def is_of(value: Any, hint: Any) -> bool:
     """Return True if a value is of a type; whole numbers are numbers, truth values neither."""
+    admitted = alternatives(hint)
+    if type(value) in _EXACT and type(value) in admitted:
+        return True
     if get_origin(hint) is tuple:
         return isinstance(value, tuple) and all(is_of(one, get_args(hint)[0]) for one in value)
-    admitted = alternatives(hint)
     if isinstance(value, float) and not math.isfinite(value):
         return False
     literal = any(value == part and type(value) is type(part) for part in admitted)

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -63,8 +64,10 @@ def record_from(values: Any, cls: type[Record], within: str = "") -> Record:
 class _Type:
     """The type of a field, taken apart once: the hint without bounds, and the bounds.
 
-    Besides None it has one alternative, a `part` of an `origin` such as tuple, with the types
-    `inner` of its members, or `several`. It `repeats` where members are any number of one type.
+    Besides None, which it `admits_none`, it has one alternative, a `part` of an `origin` such as
+    tuple, with the types `inner` of its members, or `several`. It `repeats` where members are any
+    number of one type. Its values are those of a mapping, a record or an enumeration, or else
+    numbers and texts of the `plain` types or others.
     """
 
     hint: Any
@@ -74,6 +77,11 @@ class _Type:
     several: bool
     inner: "tuple[_Type, ...]"
     repeats: bool
+    admits_none: bool
+    is_mapping: bool
+    is_record: bool
+    is_member: bool
+    plain: frozenset[Any]
 
 
 @cache
@@ -94,12 +102,18 @@ def _is_bounded(hint: Any) -> bool:
 def _type(hint: Any) -> _Type:
     bare, bounds = _parted(hint)
     [part, *others] = [one for one in alternatives(bare) if one is not NoneType]
-    arguments = get_args(part)
+    arguments, origin = get_args(part), get_origin(part) or part
+    is_class = isinstance(part, type)
     return _Type(
         hint=bare,
         bounds=bounds,
+        plain=frozenset({int, float, str} & set(alternatives(bare))),
         part=part,
-        origin=get_origin(part) or part,
+        origin=origin,
+        admits_none=NoneType in alternatives(bare),
+        is_mapping=isinstance(origin, type) and issubclass(origin, Mapping),
+        is_record=is_class and is_dataclass(part),
+        is_member=is_class and issubclass(part, Enum) and not others,
         several=bool(others),
         inner=tuple(_type(one) for one in arguments if one is not Ellipsis),
         repeats=arguments[-1:] == (Ellipsis,),
@@ -130,21 +144,31 @@ def _required(cls: Any) -> list[str]:
 
 def _typed(value: Any, known: _Type, key: str) -> Any:
     """The value as its field has it: a list as a tuple, a mapping as a record, a text as enum."""
-    hint, part, origin = known.hint, known.part, known.origin
-    if hint is Any or (value is None and NoneType in alternatives(hint)):
+    hint, origin = known.hint, known.origin
+    if hint is Any or (value is None and known.admits_none):
         return value
     if origin is tuple and isinstance(value, list | tuple):
         return _tuple(value, known, key)
-    if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
+    if known.is_mapping and isinstance(value, Mapping):
         return _mapping(value, known, key)
-    if isinstance(part, type) and is_dataclass(part):
-        return record_from(value, part, key)
-    if isinstance(part, type) and issubclass(part, Enum) and not known.several:
-        return _member(value, part, key)
-    fits = origin not in (tuple, dict, Mapping) and is_of(value, hint)
-    if fits and (type(value) not in (int, float) or known.bounds.admit(value)):
+    if known.is_record:
+        return record_from(value, known.part, key)
+    if known.is_member:
+        return _member(value, known.part, key)
+    if _fits(value, known):
         return float(value) if hint is float else value  # tables hold no whole number of any size
     raise _misfit(key, value, _described(hint, known.bounds))
+
+
+def _fits(value: Any, known: _Type) -> bool:
+    """Whether a value is a plain one of a type, within its bounds."""
+    if type(value) in known.plain:
+        if type(value) is str:
+            return True
+        return (type(value) is int or isfinite(value)) and known.bounds.admit(value)
+    if known.origin in (tuple, dict, Mapping) or not is_of(value, known.hint):
+        return False
+    return type(value) not in (int, float) or known.bounds.admit(value)
 
 
 def _tuple(values: list[Any] | tuple[Any, ...], known: _Type, key: str) -> Any:
@@ -159,9 +183,12 @@ def _tuple(values: list[Any] | tuple[Any, ...], known: _Type, key: str) -> Any:
 
 def _mapping(values: Mapping[Any, Any], known: _Type, key: str) -> Mapping[Any, Any]:
     """The mapping as it is, of keys and values of its types."""
+    names, each = known.inner
     for name, value in values.items():
-        _typed(name, known.inner[0], f"a key of {key}")
-        _typed(value, known.inner[1], f"{key}.{shown(name)}")
+        if not _fits(name, names):
+            _typed(name, names, f"a key of {key}")
+        if each.hint is not Any and not _fits(value, each):
+            _typed(value, each, f"{key}.{shown(name)}")
     return values
 
 

@@ -39,7 +39,7 @@ def own_replicate(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolde
 
     Raises `ConfigError`: its record is damaged, or that of another trial, purpose or seed.
     """
-    found, place = folder.place()
+    found, place = folder.place(trial)
     file = folder.root / "run.json"
     for name in ("number", "signature"):
         _require_same(file, {name: getattr(trial, name)}, place, name)

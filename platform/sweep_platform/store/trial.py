@@ -180,9 +180,12 @@ class ReplicateFolder(RunFiles):
         """Which replicate it is. Raises `ConfigError` where its record is damaged."""
         return self.place()[0]
 
-    def place(self) -> tuple[Replicate, dict[str, Any]]:
-        """Which replicate it is, and the number and signature of its trial. See `replicate`."""
-        content = self._read()
+    def place(self, trial: TrialRecord | None = None) -> tuple[Replicate, dict[str, Any]]:
+        """Which replicate it is, and the number and signature of its trial. See `replicate`.
+
+        What it has in common with its `trial` was checked there.
+        """
+        content = self._read((trial.model, trial.training) if trial else None)
         found = content.get("trial")
         place: dict[str, Any] = found if isinstance(found, dict) else {}
         fields = {"seed": content["training"].get("seed")}

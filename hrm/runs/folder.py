@@ -185,7 +185,7 @@ class RunFiles:
         model, training = content["model"], content["training"]
         try:
             own = {name: value for name, value in training.items() if name != "seed"}
-            if known != (model, own):
+            if known != (model, own) or type(training.get("seed")) is not int:
                 require_settings(model, training)
         except MisfitError as error:
             raise ConfigError.of(self._run, error.problem, _RESTORE) from error

@@ -17,6 +17,7 @@ Imports no torch, so that readers stay light.
 """
 
 import json
+import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -34,8 +35,8 @@ from puzzle_datasets.common.files import (
     write_json,
 )
 from puzzle_datasets.common.options import make
-from puzzle_datasets.common.reading import Reader
-from puzzle_datasets.common.records import ContradictionError, MisfitError
+from puzzle_datasets.common.reading import ANY_SIZE, Reader, parse_json
+from puzzle_datasets.common.records import ContradictionError, MisfitError, record_from
 from puzzle_datasets.common.text import shown
 
 FORMAT = 1
@@ -46,6 +47,9 @@ _UNFINISHED = {"lock", ".run.json.partial"}
 """Files that a run that died while it began may leave."""
 
 _RESTORE = "restore it, or start anew"
+
+_TAIL = 1 << 16
+"""Bytes at the end of a file in which its last line is looked for."""
 
 _FORMER = ("config.json", "progress.jsonl", "trial.json")
 """Files of runs before there was a format."""
@@ -221,6 +225,25 @@ class RunFiles:
                 raise ConfigError.of(self.metrics, problem, remedy)
             before = step
             yield one
+
+    def last_measurement(self) -> Measurement | None:
+        """The last report, without a look at those before it; None before the first."""
+        if not self.metrics.exists():
+            return None
+        remedy = "mend or remove its last line"
+        with Reader(self.metrics, ConfigError, remedy, ANY_SIZE).opened() as stream:
+            end = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, end - _TAIL))
+            lines = stream.read().split(b"\n")[:-1]  # behind the last end a writer may have died
+        if not lines:
+            return None
+        if len(lines) == 1 and end > _TAIL:  # its beginning is further back
+            return max(self.measurements(), key=lambda one: one.progress.step, default=None)
+        try:
+            return record_from(parse_json(lines[-1].decode()), Measurement)
+        except (MisfitError, UnicodeDecodeError) as error:
+            problem = f"is damaged: its last line {getattr(error, 'problem', 'is no text')}"
+            raise ConfigError.of(self.metrics, problem, remedy) from error
 
     def begin_session(self, session: Mapping[str, Any]) -> None:
         """Note on what, and with which versions, training begins or goes on."""

@@ -241,7 +241,7 @@ class Sweep:
 
         Raises `UserError`: the driver refuses, or there is nothing to be asked for so.
         """
-        from sweep_platform.commands.steer import steer, verb_of
+        from sweep_platform.commands.steering.steer import steer, verb_of
 
         return steer(self._folder, verb_of(verb, arguments), arguments)
 

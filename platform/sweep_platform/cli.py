@@ -245,7 +245,7 @@ def _watch(words: Sequence[str]) -> int:
     made = Parser(prog=f"{PROGRAM} watch", description=text)
     _add_folder(made)
     options = made.parse_args(words)
-    from sweep_platform.commands.watch import watch
+    from sweep_platform.commands.steering.watch import watch
     from sweep_platform.store.folder import SweepFolder
 
     watch(SweepFolder(options.folder))
@@ -280,7 +280,7 @@ def steering_parser(verb: str) -> Parser:
 def _steer(verb: str, words: Sequence[str]) -> int:
     given = vars(steering_parser(verb).parse_args(words))
     folder = given.pop("folder")
-    from sweep_platform.commands.steer import knobs_of, steer
+    from sweep_platform.commands.steering.steer import knobs_of, steer
     from sweep_platform.store.folder import SweepFolder
     from sweep_platform.store.steering.messages import Verb
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from puzzle_datasets.common.errors import UserError
 from sweep_platform import cli
 from sweep_platform.commands.status import in_words, status
+from sweep_platform.report.analysis.points import trials_front
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
+from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 
 MakeSweep = Callable[..., SweepFolder]
@@ -84,3 +87,36 @@ def test_the_command_prints_words_or_json(
 def test_what_is_no_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(tmp_path)]) == 2
     assert "holds no sweep.json" in capsys.readouterr().err
+
+
+def test_a_glance_tells_what_the_whole_record_does(make_sweep: MakeSweep) -> None:
+    states = [TrialState.COMPLETE, TrialState.STOPPED, TrialState.FAILED, None]
+    folder = make_sweep(*states, TrialState.COMPLETE, replicates=2)
+    with owned(folder):
+        found, summary = status(folder), summarize(folder)
+    assert found.trials == {state.value: n for state, n in summary.states.items()}
+    assert found.training_flops == summary.training_flops
+    assert found.front == tuple(trials_front(summary.complete))
+    assert found.wall_seconds == summary.wall_seconds
+    folder.session_started()  # the one before was killed
+    assert status(folder).wall_seconds == summarize(folder).wall_seconds
+
+
+def test_the_last_report_is_found_at_the_end_of_a_file_of_any_length(
+    make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [trial] = make_sweep(TrialState.COMPLETE).trials()
+    [replicate] = trial.replicates()
+    last = list(replicate.measurements())[-1]
+    assert replicate.last_measurement() == last
+    with replicate.metrics.open("a") as file:
+        file.write('{"step": ')  # its writer died
+    assert replicate.last_measurement() == last
+    monkeypatch.setattr("hrm.runs.folder._TAIL", 50)
+    assert replicate.last_measurement() == last
+    replicate.metrics.write_text("")
+    assert replicate.last_measurement() is None
+    replicate.metrics.write_text('{"step": 1}\n')
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="last line"):
+        replicate.last_measurement()

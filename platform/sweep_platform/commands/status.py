@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,16 +10,16 @@ from typing import Any
 
 from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import columns, counted, flops, percent, seconds
+from sweep_platform.commands.standing import TrialStanding, spent_seconds, standings
 from sweep_platform.common.text import knobs
 from sweep_platform.plan.jobs import planned_jobs
-from sweep_platform.report.analysis.points import Point, trials_front
+from sweep_platform.report.analysis.points import Point, curve_points, front
 from sweep_platform.report.wording import metric, moment
 from sweep_platform.space.space_file import overridden
 from sweep_platform.spec.metrics import METRIC
-from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.steering.course import course_of
+from sweep_platform.store.folder import Session, SweepFolder
+from sweep_platform.store.steering.course import course_of, extended
 from sweep_platform.store.steering.messages import Exchange
-from sweep_platform.store.summary import SweepSummary, summarize
 from sweep_platform.store.trial import TrialState
 
 SILENT_SECONDS = 600.0
@@ -89,27 +90,29 @@ class Status:
 
 def status(folder: SweepFolder) -> Status:
     """Read how a sweep stands. Raises `InputError` where the folder holds none."""
-    summary = summarize(folder)
-    spec = overridden(summary.record.spec, f"{folder.root}/sweep.json", ())
+    history, sessions = tuple(folder.messages.history()), folder.sessions()
+    record, trials = extended(folder.record(), history), standings(folder)
+    spec = overridden(record.spec, f"{folder.root}/sweep.json", ())
     driver, jobs = owner(folder.lock), planned_jobs(spec, spec.trials)
-    ended = sum(trial.state.is_final for trial in summary.trials)
-    hours = summary.wall_seconds / 3600
+    spent = spent_seconds(folder, sessions, trials)
+    ended, hours = sum(trial.state.is_final for trial in trials), spent / 3600
     at_work = driver is not None
+    curves = [(trial.number, curve) for trial in trials if (curve := trial.curve)]
     return Status(
-        name=summary.record.name,
-        folder=summary.folder,
-        state=_state_at_work(summary.messages) if at_work else _last_end(summary),
+        name=record.name,
+        folder=str(folder.root),
+        state=_state_at_work(history) if at_work else _last_end(sessions),
         driver=driver,
-        trials={state.value: number for state, number in summary.states.items()},
+        trials={state.value: n for state, n in Counter(trial.state for trial in trials).items()},
         planned=jobs.trials,
-        training_flops=summary.training_flops,
-        wall_seconds=summary.wall_seconds,
+        training_flops=sum(trial.training_flops for trial in trials),
+        wall_seconds=spent,
         flops_limit=spec.budget.flops_per_trial * jobs.total,
         minutes_limit=spec.budget.minutes,
         trials_an_hour=ended / hours if ended and hours else None,
-        front=tuple(trials_front(summary.complete)),
-        running=tuple(_running(folder, summary)) if at_work else (),
-        messages=summary.messages,
+        front=tuple(front(point for one in curves for point in curve_points(*one))),
+        running=tuple(_running(trials)) if at_work else (),
+        messages=history,
     )
 
 
@@ -117,10 +120,10 @@ def _state_at_work(history: Iterable[Exchange]) -> str:
     return "running" if course_of(history).paused is None else "paused"
 
 
-def _last_end(summary: SweepSummary) -> str:
-    if not summary.sessions:
+def _last_end(sessions: Sequence[Session]) -> str:
+    if not sessions:
         return "not begun"
-    end = summary.sessions[-1].end
+    end = sessions[-1].end
     return "killed" if end is None else end.value
 
 
@@ -142,23 +145,20 @@ def owner(lock: Path) -> int | None:
     return None
 
 
-def _running(folder: SweepFolder, summary: SweepSummary) -> Iterator[Running]:
+def _running(trials: Iterable[TrialStanding]) -> Iterator[Running]:
     """The replicates that have neither ended nor been paused."""
     now = time.time()
-    for trial in summary.trials:
-        place = folder.trial(trial.number, trial.record.signature)
-        for replicate in trial.replicates if not trial.state.is_final else ():
-            if replicate.state is TrialState.RUNNING:
-                label = replicate.replicate.label
-                found = place.replicate(label)
-                last = replicate.last
+    for trial in trials:
+        for one in trial.replicates if not trial.state.is_final else ():
+            if one.state is TrialState.RUNNING:
+                last = one.last.progress if one.last else None
                 yield Running(
                     trial=trial.number,
-                    replicate=label,
-                    knobs=trial.knobs,
+                    replicate=one.folder.label,
+                    knobs=trial.folder.record().knobs,
                     share=last.step / last.total_steps if last else 0.0,
-                    host=replicate.host,
-                    heard=now - found.metrics.stat().st_mtime if last else None,
+                    host=one.folder.host(),
+                    heard=now - one.folder.metrics.stat().st_mtime if last else None,
                 )
 
 

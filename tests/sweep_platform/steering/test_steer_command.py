@@ -11,9 +11,9 @@ import pytest
 
 from sweep_platform import cli
 from sweep_platform.api import Sweep
-from sweep_platform.commands import steer as command
 from sweep_platform.commands.status import in_words, status
-from sweep_platform.commands.watch import watch
+from sweep_platform.commands.steering import steer as command
+from sweep_platform.commands.steering.watch import watch
 from sweep_platform.common.errors import InputError
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 from sweep_platform.store.steering.messages import Answer, Verb

@@ -1,0 +1,1 @@
+"""What is told to a sweep, and seen of it, while it runs."""

@@ -8,8 +8,10 @@ import pytest
 from sweep_builders import OpenedSearch, begun, measurement, opened
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialState
 
 MakeSpec = Callable[..., SweepSpec]
@@ -124,3 +126,24 @@ def test_a_folder_without_a_sweep_is_refused(earlier: Path, tmp_path: Path) -> N
         SpaceFile.of({**content, "learn_from": [str(tmp_path / "none")]}).resolve(None)
     assert caught.value.field == "learn_from.0"
     assert caught.value.remedy
+
+
+def test_the_record_keeps_what_proposed_and_what_was_learned(
+    earlier: Path, tmp_path: Path, make_spec: MakeSpec
+) -> None:
+    home = tmp_path / "toy"
+    spec = make_spec(learn_from=[str(earlier)], search={"sampler": "auto"})
+    run(opened(home, spec))
+    kept = SweepFolder(home).record()
+    assert kept.samplers == (str(chosen_sampler(spec)),)
+    assert len(kept.learned) == 1
+    assert opened(home, spec)
+    assert SweepFolder(home).record() == kept
+    fewer = make_spec(
+        learn_from=[str(earlier)],
+        search={"sampler": "auto"},
+        budget={"trials": 4, "flops_per_trial": 1e8},
+    )
+    assert opened(home, fewer)
+    assert SweepFolder(home).record().samplers == (*kept.samplers, str(chosen_sampler(fewer)))
+    assert SweepFolder(home).record().learned == kept.learned

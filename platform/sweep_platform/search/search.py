@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hrm.evaluation.answer_file import AnswerFile
@@ -23,6 +23,7 @@ from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape
+from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
@@ -117,8 +118,10 @@ def open_search(
     outcomes = Outcomes(study, spec.objectives, spec.targets)
     wanted = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
     start = WarmStart(study, spec, shape, dataset["fingerprint"], factory, outcomes)
-    for learned in start.learn(folder.root):
-        say(str(learned))
+    learned = [str(one) for one in start.learn(folder.root)]
+    for words in learned:
+        say(words)
+    _record(folder, spec, learned)
     course = course_of(folder.messages.history())
     entries = _entries(study, folder, spec)
     recover(folder, study, factory, outcomes, wanted, entries, course.stopped)
@@ -155,6 +158,22 @@ def open_search(
     )
     _take_up(search)
     return search
+
+
+def _record(folder: SweepFolder, spec: SweepSpec, learned: Sequence[str]) -> None:
+    """Keep with the sweep what proposes, and what was learned before its first trial.
+
+    What `auto` chooses goes by rules that may be others in a later version, and by a budget that
+    may be extended: only the record can tell what it was.
+    """
+    if not folder.exists():
+        return
+    before = folder.record()
+    chosen = () if spec.ablation is not None else (str(chosen_sampler(spec)),)
+    samplers = before.samplers if before.samplers[-1:] == chosen else before.samplers + chosen
+    after = replace(before, samplers=samplers, learned=tuple(learned) or before.learned)
+    if after != before:
+        folder.create(after)
 
 
 def _entries(study: Study, folder: SweepFolder, spec: SweepSpec) -> Entries:

@@ -73,6 +73,9 @@ class SweepRecord:
         experiment: MLflow's number of the experiment there; None if that is not known.
         root: the absolute path of the folder, as of the last session; None in older records.
         steered: number of the last message whose extension the budget has.
+        samplers: what proposed, and why `auto` chose it; several where it chose anew in a later
+            session. Empty in older records, and of designs.
+        learned: in words, what was taken over of each sweep of `learn_from`, and what left out.
         format: of the folder's records.
     """
 
@@ -88,6 +91,8 @@ class SweepRecord:
     experiment: str | None = None
     root: str | None = None
     steered: Count = 0
+    samplers: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
     format: Positive = FORMAT
 
     def __post_init__(self) -> None:

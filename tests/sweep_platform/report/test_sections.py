@@ -335,3 +335,13 @@ def test_what_rungs_spared_and_cost_is_told(make_sweep: Any) -> None:
     assert "1 trial stopped, which spared" in told
     assert "1 trial that was to stop went on to the end (audit): the best of them, trial 1" in told
     assert "| 50.0 % | token accuracy | 12 | 0.10 | 0.70 | 0.20 | 0.60 |" in told
+
+
+def test_the_report_says_what_proposed_and_what_was_known_before(make_sweep) -> None:
+    folder = make_sweep(COMPLETE)
+    assert "Points were proposed by tpe." in section(written(folder), "How it was searched")
+    chosen, learned = "grid, as it was small", "Learned from 3 trials of runs/other."
+    rename(folder, samplers=(chosen, "tpe"), learned=(learned,))
+    told = section(written(folder), "How it was searched")
+    assert f"proposed by {chosen}; later by tpe." in told
+    assert learned in told

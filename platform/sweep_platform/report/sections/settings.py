@@ -11,9 +11,8 @@ from sweep_platform.report.analysis.points import ordered
 from sweep_platform.report.blocks import Block, Command, Facts, Heading, Paragraph
 from sweep_platform.report.defaults import split_by_default
 from sweep_platform.report.mlflow_pages import mlflow_pages
+from sweep_platform.report.sections.searched.proposing import samplers
 from sweep_platform.report.sections.trials import by_state
-from sweep_platform.space.rules.sampling import chosen_sampler
-from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepRecord
 from sweep_platform.store.summary import SweepSummary
 
@@ -40,7 +39,7 @@ def settings_section(sweep: SweepSummary) -> Iterator[Block]:
             *((f"Knob {name}", wording.choices(knob)) for name, knob in knobs.items()),
             *((name, _in_words(models_of)) for name, models_of in _constants(sweep)),
             ("Objectives", wording.setting(spec.get("objectives"))),
-            *((("Sampler", _sampler(spec)),) if spec.get("ablation") is None else ()),
+            *((("Sampler", ", then ".join(sampler)),) if (sampler := samplers(sweep)) else ()),
             ("Training per trial", _planned(sweep)),
             ("Seed", wording.setting(spec.get("seed"))),
             ("Trials", by_state(sweep)),
@@ -50,11 +49,6 @@ def settings_section(sweep: SweepSummary) -> Iterator[Block]:
     yield Paragraph("Settings that the space decides otherwise than by default:")
     yield Facts(tuple(wording.flattened(differing)))
     yield Facts(tuple(wording.flattened(same)), folded="Settings at their default")
-
-
-def _sampler(spec: Mapping[str, Any]) -> str:
-    """What proposed the points, and why it was chosen where that was left to the sweep."""
-    return str(chosen_sampler(SweepSpec.model_validate(spec)))
 
 
 def differences(sweep: SweepSummary) -> list[str]:

@@ -9,6 +9,7 @@ from puzzle_datasets.common.text import counted, flops, seconds
 from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.plan.spending import Rates
 from sweep_platform.report import blocks, tables, wording
+from sweep_platform.report.sections.searched.proposing import proposing
 from sweep_platform.report.sections.searched.pruning import pruning
 from sweep_platform.report.sections.searched.steering import steering
 from sweep_platform.spec.schema import SweepSpec
@@ -84,6 +85,7 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         f"{counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
         f"{_hosts(sweep)}{_reused(sweep)}"
     )
+    yield from proposing(sweep)
     yield from pruning(sweep)
     yield from steering(sweep)
 

@@ -29,7 +29,7 @@ def parser() -> Parser:
         "       %(prog)s watch FOLDER\n"
         "       %(prog)s stop TRIAL FOLDER | promote TRIAL FOLDER\n"
         "       %(prog)s add KNOB=VALUE ... FOLDER\n"
-        "       %(prog)s extend [--trials N] [--minutes N] FOLDER\n"
+        "       %(prog)s extend [--trials N] [--minutes N] [--flops N] ... FOLDER\n"
         "       %(prog)s pause FOLDER | resume FOLDER\n"
         "       %(prog)s doctor [--address HOST:PORT] [options]",
         epilog="Exit status: 0 done, 1 failed, 2 bad input, 3 incomplete, 130 interrupted.",
@@ -273,6 +273,9 @@ def steering_parser(verb: str) -> Parser:
     elif verb == "extend":
         add("--trials", metavar="N", help="how many in all, or +N more")
         add("--minutes", metavar="N", help="on the clock in all, or +N more")
+        add("--flops", metavar="N", help="of training in all, or +N more")
+        add("--device-hours", metavar="N", help="in all, or +N more")
+        add("--money", metavar="N", help="in all, or +N more")
     _add_folder(made)
     return made
 

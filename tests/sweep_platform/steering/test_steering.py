@@ -1,5 +1,6 @@
 """A session that is steered: each message is answered, carried out, or refused with a reason."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -207,6 +208,19 @@ def test_an_extension_counts_while_the_sweep_runs_and_later(drive: Any) -> None:
     assert driver.folder.record().spec["budget"]["trials"] == 3
     assert not driver.ask(Verb.EXTEND, trials=3).accepted
     assert driver.ask(Verb.EXTEND, trials=4).settled == {"trials": 4}
+
+
+def test_compute_is_extended_like_trials(drive: Any) -> None:
+    limits = {"trials": 9, "flops_per_trial": 1e10, "flops": 1e10}
+    driver = drive(capacity=2, budget=limits, space={"N": {"low": 1, "high": 9}})
+    record = driver.folder.record()
+    driver.folder.create(replace(record, spec={**record.spec, "budget": limits}))
+    assert driver.start("a")
+    assert driver.start("b") is None, "it could not be paid for"
+    assert driver.ask(Verb.EXTEND, flops="+1e10").settled == {"flops": 2e10}
+    assert driver.start("b")
+    assert driver.start("c") is None
+    assert driver.folder.record().spec["budget"]["flops"] == 2e10
 
 
 @pytest.mark.parametrize(

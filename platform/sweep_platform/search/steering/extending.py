@@ -12,7 +12,7 @@ from sweep_platform.spec.schema import BudgetSpec, Scalar, SweepSpec, remedy
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.steering.course import record_now
 
-EXTENDABLE = ("trials", "minutes")
+EXTENDABLE = ("trials", "minutes", "flops", "device_hours", "money")
 """Settings of the budget that a message may raise."""
 
 
@@ -55,7 +55,7 @@ def extension(spec: SweepSpec, points: float, given: Mapping[str, Scalar]) -> di
     A text such as "+50" adds to what there is. Raises `InputError`: it raises nothing.
     """
     if not given:
-        raise InputError("extend", None, "give --trials or --minutes", problem="names no limit")
+        raise InputError("extend", None, "give --trials, say", problem="names no limit")
     found = {name: _raised(spec.budget, name, value) for name, value in given.items()}
     if "trials" in found:
         _require_points(spec, points)

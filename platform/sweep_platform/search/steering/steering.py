@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from puzzle_datasets.common.errors import UserError
-from puzzle_datasets.common.text import counted
+from puzzle_datasets.common.text import counted, exact
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import knobs
 from sweep_platform.plan.budget import Budget, Limit
@@ -147,8 +147,9 @@ class Steering:
         if self._search.spec.nuisance and not trial.replicates(Purpose.MEASURE):
             problem = "was stopped before its point was tuned"
             raise _refusal(number, problem, "add its point again in another sweep")
-        if self._budget.forbids(new=False) is Limit.TIME:
-            raise _refusal(number, "can't go on, as the time is up", "extend --minutes first")
+        if (limit := self._budget.forbids(new=False)) is not None:
+            option = limit.partition(".")[2].replace("_", "-")
+            raise _refusal(number, f"can't go on, as {limit.words}", f"extend --{option} first")
         if (lost := lost_checkpoint(trial, self._kept)) is not None:
             problem = f"can't go on: the checkpoint of {lost.name} is not kept any more"
             raise _refusal(number, problem, "put it back, or train it anew in another sweep")
@@ -178,7 +179,8 @@ class Steering:
 
     def _of_extension(self, message: Message) -> Plan:
         settled = self._extend(message.arguments)
-        text = ", ".join(f"budget.{name} is {value} now" for name, value in settled.items())
+        numbers = {name: v for name, v in settled.items() if isinstance(v, int | float)}
+        text = ", ".join(f"budget.{name} is {exact(v)} now" for name, v in numbers.items())
 
         def extended() -> None:
             self._extended()

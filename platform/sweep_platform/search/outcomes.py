@@ -10,6 +10,7 @@ from puzzle_datasets.common.text import counted
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.rungs.entries import mean_values
 from sweep_platform.search.studies.study import Study
+from sweep_platform.spec.curves import curve_values
 from sweep_platform.spec.metrics import objective_values, target_cost
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import (
@@ -31,9 +32,14 @@ class Outcomes:
     """Writes how replicates and trials of one sweep end."""
 
     def __init__(
-        self, study: Study, objectives: tuple[str, ...], targets: tuple[float, ...] = ()
+        self,
+        study: Study,
+        objectives: tuple[str, ...],
+        targets: tuple[float, ...] = (),
+        at_flops: float | None = None,
     ) -> None:
         self._study, self._objectives, self._targets = study, objectives, targets
+        self._at_flops = at_flops
 
     def end_replicate(self, folder: ReplicateFolder, state: TrialState, reason: str) -> Outcome:
         """Write how a replicate ended or paused."""
@@ -71,7 +77,11 @@ class Outcomes:
         points = [
             (one.training_flops, one.curve.exact_accuracy[-1]) for one in evaluated if one.curve
         ]
-        known = {**record.costs, **target_cost(self._targets, points, record.training_flops)}
+        known = {
+            **record.costs,
+            **target_cost(self._targets, points, record.training_flops),
+            **curve_values(evaluated[-1].curve, self._at_flops),
+        }
         return objective_values(self._objectives, evaluated[-1], known)
 
 

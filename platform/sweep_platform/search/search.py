@@ -115,7 +115,7 @@ def open_search(
     """
     study = open_study(folder, spec)
     factory = TrialFactory(folder, spec, shape, dataset)
-    outcomes = Outcomes(study, spec.objectives, spec.targets)
+    outcomes = Outcomes(study, spec.objectives, spec.targets, spec.evaluation.at_flops)
     wanted = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
     start = WarmStart(study, spec, shape, dataset["fingerprint"], factory, outcomes)
     learned = [str(one) for one in start.learn(folder.root)]
@@ -146,6 +146,7 @@ def open_search(
             spec.targets,
             proposer.peers,
             spec.rungs,
+            spec.evaluation.at_flops,
         ),
         outcomes=outcomes,
         jobs=JobQueue(),

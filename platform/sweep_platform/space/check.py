@@ -14,13 +14,14 @@ from sweep_platform.space import knobs
 from sweep_platform.space.configuration import ANY_SHAPE, unused_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import HEAD_DIM
+from sweep_platform.space.objectives import check_objectives
 from sweep_platform.space.rules.checks import check_rules
 from sweep_platform.space.rules.conditions import meeting
 from sweep_platform.space.rules.constraints import broken
 from sweep_platform.space.rules.feasible import EXAMPLES, points, require_feasible
 from sweep_platform.space.rules.given import check_given_points
 from sweep_platform.space.rules.sampling import check_sampler
-from sweep_platform.spec.metrics import OBJECTIVES, OF_VOTES, QUALITY
+from sweep_platform.spec.metrics import OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
 from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
@@ -121,27 +122,13 @@ def _check_given_once(spec: SweepSpec, source: Source) -> None:
 
 
 def _check_objectives(spec: SweepSpec, source: Source) -> None:
-    for index, name in enumerate(spec.objectives):
-        if name not in OBJECTIVES:
-            raise InputError(
-                f"objectives.{index}",
-                name,
-                suggest(name, OBJECTIVES),
-                place=source.location(("objectives", index)),
-            )
+    check_objectives(spec, source)
     _check_votes(spec, source)
-    if "flops_to_target" in spec.objectives and not spec.targets:
-        problem, remedy = "needs a target", "add `targets: [0.5]`, say"
-        place = source.location(("objectives",))
-        raise InputError.of(
-            "objectives", f"has flops_to_target, which {problem}", remedy, place=place
-        )
     if spec.rungs.at and not QUALITY.intersection(spec.objectives):
-        missing = " or ".join(f"`{name}`" for name in sorted(QUALITY - OF_VOTES))
         raise InputError(
             "rungs.at",
             spec.rungs.at,
-            f"add {missing} to `objectives`, or leave `rungs.at` out",
+            "add `exact_accuracy` to `objectives`, or leave `rungs.at` out",
             problem="stops no trial by its costs alone",
             place=source.location(("rungs", "at")),
         )

@@ -32,8 +32,8 @@ class Metric:
         column: its name at the head of a table.
         title: its name on the axis of a chart.
         words: a value as people read it.
-        path: where `hrm.progress.Progress` has it, the last of several values; empty for a cost
-            that a report does not have.
+        path: where `hrm.progress.Progress` has it, the last of several values; empty for what a
+            report does not have as one number.
         unit: of its numbers; empty for counts and ratios.
         role: quality, cost or diagnostic.
         direction: which way is better; None where neither is, and so no objective.
@@ -73,6 +73,10 @@ METRICS: tuple[Metric, ...] = (
            "votes.pass_1_tasks", **_GAIN),
     Metric("pass_2_tasks", "Tasks, pass@2", "Tasks solved by one of two guesses", percent,
            "votes.pass_2_tasks", **_GAIN),
+    Metric("exact_accuracy_at", "Solved within", "Test puzzles solved within evaluation.at_flops",
+           percent, "", **_GAIN),
+    Metric("curve_hypervolume", "Curve", "Area below the curve up to evaluation.at_flops", _number,
+           "", **_GAIN),
     Metric("token_accuracy", "Tokens right", "Tokens right", percent, "curve.token_accuracy"),
     Metric("inference_flops", "Inference", "Inference compute per puzzle", flops,
            "curve.inference_flops", "FLOP", **_COST),
@@ -98,11 +102,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("examples", "Puzzles", "Fresh puzzles", _whole, "examples"),
     Metric("examples_per_second", "Rows/s", "Rows through one segment, per second of training",
            _whole, "examples_per_second", "1/s"),
-    Metric("peak_memory_bytes", "Peak memory", "Peak memory", byte_size, "peak_memory_bytes", "B"),
+    Metric("peak_memory_bytes", "Peak memory", "Peak memory", byte_size, "peak_memory_bytes", "B",
+           **_COST),
     Metric("device_busy", "Device busy", "Share of the time that the device was busy", percent,
            "device_busy"),
     Metric("training_flops", "Training spent", "Training compute spent", flops, "training_flops",
-           "FLOP"),
+           "FLOP", **_COST),
 )
 # fmt: on
 """In the order in which they are sent; the training FLOPs last, as the mark of a whole report."""

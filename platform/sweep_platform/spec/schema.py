@@ -206,6 +206,9 @@ class EvaluationSpec(_Frozen):
     """views in which each ARC test input is answered, at most; the answers vote"""
     confirm_share: Annotated[float, Field(ge=0, lt=1)] = 0
     """share of the held-out puzzles, in whole tasks, that is spared from the search"""
+    at_flops: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)] | None = None
+    """inference FLOPs of a puzzle that count for the objectives exact_accuracy_at and
+    curve_hypervolume"""
 
 
 Comparison = Literal[

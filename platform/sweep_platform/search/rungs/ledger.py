@@ -16,6 +16,7 @@ from sweep_platform.search.rungs.foretelling import LEARNT, Judge, words
 from sweep_platform.search.rungs.fronts import Fronts, FrontsOfSome, Values
 from sweep_platform.search.rungs.rule import StoppingRule
 from sweep_platform.search.studies.study import PROMOTED, Study
+from sweep_platform.spec.curves import curve_values
 from sweep_platform.spec.metrics import QUALITY, objective_values, target_cost
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
@@ -42,10 +43,11 @@ class RungLedger:
         targets: tuple[float, ...] = (),
         peers: Callable[[TrialRecord], set[int] | None] = lambda record: None,
         spec: RungSpec | None = None,
+        at_flops: float | None = None,
     ) -> None:
         self._study, self._rule, self._objectives = study, rule, objectives
         self._targets, self._peers, self._spec = targets, peers, spec or RungSpec()
-        self._entries = entries
+        self._entries, self._at_flops = entries, at_flops
         self._quality = [name in QUALITY for name in objectives]
         self._ends = _ends(study, self._quality) if self.learns else {}
         self._judges: dict[str, Judge] = defaultdict(lambda: Judge(self._spec.compare))
@@ -90,6 +92,7 @@ class RungLedger:
         assert progress.curve is not None, "a rung comes with an evaluation"
         here = [(progress.training_flops, progress.curve.exact_accuracy[-1])]
         known = {**record.costs, **target_cost(self._targets, here, record.training_flops)}
+        known |= curve_values(progress.curve, self._at_flops)
         values = objective_values(self._objectives, progress, known)
         entry = before or Entry(replicates={}, decision=Decision.CONTINUE)
         return replace(

@@ -19,6 +19,7 @@ from sweep_platform.space import dataset as puzzles
 from sweep_platform.space import knobs as space
 from sweep_platform.space.rules.counting import Size
 from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.space.training_budget import flops_at
 
 SHAPE = space.Shape(vocab_size=12, seq_len=9, num_puzzle_identifiers=5)
 SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
@@ -33,7 +34,7 @@ def test_every_shipped_space_plans_at_each_scale(path: Path) -> None:
         made = plan.make_plan(spec, shape, slots=2, calibrated=False)
         cheapest, _, dearest = made.trials
         assert cheapest.costs["inference_flops"] < dearest.costs["inference_flops"]
-        assert cheapest.costs["training_flops"] <= spec.budget.flops_per_trial
+        assert cheapest.costs["training_flops"] <= flops_at(spec, cheapest.parameters)
         assert dearest.label in plan.table(made)
         assert plan.warnings(made) == []
         assert "time not estimated" in plan.summary(made)

@@ -21,6 +21,7 @@ from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import fewer_puzzles, heading, make_plan, warnings
 from sweep_platform.space.dataset import planned_shape
 from sweep_platform.space.rules.sampling import chosen_sampler
+from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 
 
@@ -72,7 +73,7 @@ def _run(sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         display = ProgressDisplay(
             trials=plan.jobs.trials,
             jobs=plan.jobs.total,
-            training_flops_per_job=int(sweep.spec.budget.flops_per_trial),
+            training_flops_per_job=int(expected_flops(sweep.spec)),
             time_limit=session.budget.seconds_left,
             replicates=sweep.spec.replicates,
         )

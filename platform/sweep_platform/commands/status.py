@@ -16,6 +16,7 @@ from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.report.analysis.points import Point, curve_points, front
 from sweep_platform.report.wording import metric, moment
 from sweep_platform.space.space_file import overridden
+from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.store.folder import Session, SweepFolder
 from sweep_platform.store.steering.course import course_of, extended
@@ -107,7 +108,7 @@ def status(folder: SweepFolder) -> Status:
         planned=jobs.trials,
         training_flops=sum(trial.training_flops for trial in trials),
         wall_seconds=spent,
-        flops_limit=spec.budget.flops_per_trial * jobs.total,
+        flops_limit=expected_flops(spec) * jobs.total,
         minutes_limit=spec.budget.minutes,
         trials_an_hour=ended / hours if ended and hours else None,
         front=tuple(front(point for one in curves for point in curve_points(*one))),

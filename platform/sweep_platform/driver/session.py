@@ -39,6 +39,7 @@ from sweep_platform.search.stages.tuning import point_of
 from sweep_platform.search.steering.extending import Extending
 from sweep_platform.search.steering.steering import Steering
 from sweep_platform.space.rules.counting import size
+from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.checkpoints import open_checkpoints
 from sweep_platform.store.folder import SessionEnd
@@ -102,7 +103,7 @@ class SweepSession:
             self.spec.budget,
             trials=self._points(),
             seconds=clock_seconds(self.folder),
-            spending=spending_of(self.folder.trials(), self.spec.budget.flops_per_trial),
+            spending=spending_of(self.folder.trials(), expected_flops(self.spec)),
             rates=Rates.from_spec(self.spec),
         )
 

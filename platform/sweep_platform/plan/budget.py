@@ -58,7 +58,7 @@ class Budget:
         self.trials = trials
         self._clock = clock
         self._began = clock() - seconds
-        self.spending = Spending(limits.flops_per_trial) if spending is None else spending
+        self.spending = Spending(limits.flops_per_trial or 0.0) if spending is None else spending
         self._rates = rates or Rates()
 
     @property

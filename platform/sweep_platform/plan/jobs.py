@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from puzzle_datasets.common.text import exact, flops
 from sweep_platform.common.errors import InputError
 from sweep_platform.space.design import nuisance_points
+from sweep_platform.space.training_budget import expected_flops, least_flops, source_of
 from sweep_platform.spec.schema import SweepSpec
 
 
@@ -44,13 +45,13 @@ def require_affordable(spec: SweepSpec, slots: int) -> None:
 
 def _require_flops(spec: SweepSpec) -> None:
     """Raise `InputError` where the training FLOPs of all are less than those of one trial."""
-    most, each = spec.budget.flops, spec.budget.flops_per_trial
+    most, each = spec.budget.flops, expected_flops(spec)
     if most is not None and most < spec.replicates * each:
         many = f" times {spec.replicates} replicates" if spec.replicates > 1 else ""
         raise InputError.of(
             "budget.flops",
             f"is {flops(most)}, less than one trial's {flops(each)}{many}",
-            "raise it, or lower budget.flops_per_trial or replicates",
+            f"raise it, or lower {source_of(spec)} or replicates",
             most,
         )
 
@@ -77,13 +78,14 @@ def _require_time(spec: SweepSpec, slots: int) -> None:
     if minutes is None or not slots:
         return
     speed = resources.gpus * GPU_FLOPS if resources.gpus else resources.cpus * CORE_FLOPS
-    least = spec.replicates * spec.budget.flops_per_trial / speed / min(slots, spec.replicates)
+    each = least_flops(spec)
+    least = spec.replicates * each / speed / min(slots, spec.replicates)
     if least > 60 * minutes:
         raise InputError.of(
             "replicates",
-            f"of one trial are {spec.replicates} of {flops(spec.budget.flops_per_trial)}, which "
+            f"of one trial are {spec.replicates} of {flops(each)}, which "
             f"no machine of this size trains in {exact(minutes)} minutes",
-            "lower it or budget.flops_per_trial, or raise budget.minutes",
+            f"lower it or {source_of(spec)}, or raise budget.minutes",
             spec.replicates,
         )
 

@@ -30,7 +30,14 @@ from sweep_platform.space.rules.constraints import device_memory
 from sweep_platform.space.rules.counting import Size, size
 from sweep_platform.space.rules.feasible import examples
 from sweep_platform.space.rules.sampling import chosen_sampler
+from sweep_platform.space.training_budget import (
+    expected_flops,
+    flops_at,
+    most_flops,
+    source_of,
+)
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.settings import BUDGET_KNOB
 
 HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
 EXAMPLES = {"cheapest": 0.0, "median": 0.5, "dearest": 1.0}
@@ -70,7 +77,7 @@ class Plan:
     @property
     def paid(self) -> int:
         """The number of jobs of which `budget.flops` pays the training."""
-        most, each = self.spec.budget.flops, self.spec.budget.flops_per_trial
+        most, each = self.spec.budget.flops, expected_flops(self.spec)
         return (
             self.jobs.total if most is None else min(self.jobs.total, int(most / each * ROUNDING))
         )
@@ -143,7 +150,7 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """The plan's totals in a sentence or two."""
-    flops = plan.paid * plan.spec.budget.flops_per_trial
+    flops = plan.paid * expected_flops(plan.spec)
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
         time_needed = f"about {text.seconds(plan.seconds)}"
@@ -151,10 +158,18 @@ def summary(plan: Plan) -> str:
             time_needed += ", or less: timed in eager execution, though trials compile"
     at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
     paid = "" if plan.paid == plan.jobs.total else f", which budget.flops pays for {plan.paid} of"
-    total = f"{_trials(plan)}{paid}, {at_once}; {text.flops(flops)} of training in all; "
+    total = f"{_trials(plan)}{paid}, {at_once}; {text.flops(flops)} of training {_most(plan)}; "
     total += f"{time_needed}{_bill(plan)}."
     chosen = chosen_sampler(plan.spec)
     return total if chosen.reason is None else f"{total}\nSampler: {chosen}."
+
+
+def _most(plan: Plan) -> str:
+    """What all training may come to, where trials have budgets of their own."""
+    if BUDGET_KNOB not in plan.spec.space:
+        return "in all"
+    most = text.flops(plan.paid * most_flops(plan.spec))
+    return f"in all if budgets come to the mean of {source_of(plan.spec)}, {most} at most"
 
 
 def _bill(plan: Plan) -> str:
@@ -223,12 +238,12 @@ def warnings(plan: Plan) -> list[str]:
             said.append(
                 f"{where} has {steps:,} steps and never leaves its warm-up of "
                 f"{trial.warmup_steps:,}; lower training.warmup_steps or raise "
-                "budget.flops_per_trial"
+                f"{source_of(plan.spec)}"
             )
-        if (spent := trial.costs["training_flops"]) > plan.spec.budget.flops_per_trial:
+        if (spent := trial.costs["training_flops"]) > flops_at(plan.spec, trial.parameters):
             said.append(
                 f"one step of {where} costs {text.flops(spent)}, more than the "
-                "budget of a trial; raise budget.flops_per_trial or lower training.batch_size"
+                f"budget of a trial; raise {source_of(plan.spec)} or lower training.batch_size"
             )
     return said
 

@@ -148,7 +148,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def flattened(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Word every leaf of nested settings, FLOPs with their unit."""
     return [
-        (key, flops(value) if key.endswith("flops_per_trial") else setting(value))
+        (key, flops(value) if key.endswith("flops_per_trial") and value else setting(value))
         for key, value in leaves(tree)
     ]
 

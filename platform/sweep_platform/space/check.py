@@ -21,9 +21,10 @@ from sweep_platform.space.rules.constraints import broken
 from sweep_platform.space.rules.feasible import EXAMPLES, points, require_feasible
 from sweep_platform.space.rules.given import check_given_points
 from sweep_platform.space.rules.sampling import check_sampler
+from sweep_platform.space.training_budget import check_training_budget
 from sweep_platform.spec.metrics import OF_VOTES, QUALITY
 from sweep_platform.spec.schema import Choices, Knob, Scalar, SweepSpec, remedy
-from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.spec.settings import MODEL_SETTINGS, SEARCHED, TRAINING_SETTINGS
 from sweep_platform.spec.yaml_source import KeyPath, Source, dotted
 
 COUPLED = (("hidden_size", "num_heads", "positions"), ("model", "gradient"))
@@ -53,6 +54,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
         for path, value in _written(knob):
             _check_kind(source, ("space", name, *path), name, value)
     _check_given_once(spec, source)
+    check_training_budget(spec, source)
     check_rules(spec, source)
     require_feasible(spec, None, source)
     _check_objectives(spec, source)
@@ -83,7 +85,7 @@ def _check_name(source: Source, path: KeyPath, known: tuple[str, ...]) -> None:
 
 def check_knob(source: Source, name: str) -> None:
     """Raise `InputError` where nothing that can be searched has this name."""
-    _check_name(source, ("space", name), (*MODEL_SETTINGS, *TRAINING_SETTINGS))
+    _check_name(source, ("space", name), SEARCHED)
 
 
 def _check_kind(source: Source, path: KeyPath, name: str, value: Scalar) -> None:

@@ -15,7 +15,7 @@ from puzzle_datasets.common.options import MOST_LISTED, alternatives, bounds_of,
 from sweep_platform.space.knobs import HEAD_DIM
 from sweep_platform.spec.metrics import OBJECTIVES
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.spec.settings import BUDGET_KNOB, MODEL_SETTINGS, TRAINING_SETTINGS
 
 Schema = dict[str, Any]
 _BOUNDS = {
@@ -36,9 +36,8 @@ def space_schema() -> Schema:
     top["model"] = _section(top["model"], model)
     top["training"] = _section(top["training"], training)
     when = schema["$defs"]["Range"]["properties"]["when"]
-    knobs = {
-        name: _knob(one, when) for name, one in {**model, **training}.items() if name != HEAD_DIM
-    }
+    searched = {**model, **training, **_settings(TrainingConfig, (BUDGET_KNOB,))}
+    knobs = {name: _knob(one, when) for name, one in searched.items() if name != HEAD_DIM}
     top["space"] = {**_section(top["space"], knobs), "minProperties": 1}
     top["objectives"]["items"] = {"enum": list(OBJECTIVES)}
     top["dataset"] = _dataset(top["dataset"])

@@ -15,7 +15,7 @@ from hrm.config import ModelConfig, TrainingConfig, heads_of_width
 from sweep_platform.space.rules.conditions import active, fixed_settings
 from sweep_platform.space.rules.derived import with_derived
 from sweep_platform.spec.schema import Choices, Knob, Range, Scalar, SweepSpec
-from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.spec.settings import BUDGET_KNOB, MODEL_SETTINGS, TRAINING_SETTINGS
 
 Parameters = Mapping[str, Scalar]
 
@@ -174,14 +174,16 @@ def model_config(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Model
 
 
 def training_config(spec: SweepSpec, parameters: Parameters) -> TrainingConfig:
-    """The training of one configuration but for its seed; its budget is that of every replicate.
+    """The training of one configuration but for its seed; its budget is that of every replicate,
+    which a knob gives or the sweep's budget.
 
     Raises `ConfigError`: the settings do not go together.
     """
     settings: dict[str, Any] = _of(settings_at(spec, parameters), TRAINING_SETTINGS)
     puzzles = None if spec.evaluation.puzzles == "all" else spec.evaluation.puzzles
+    budget: Any = parameters.get(BUDGET_KNOB, spec.budget.flops_per_trial)
     return TrainingConfig(
-        training_flops=spec.budget.flops_per_trial,
+        training_flops=budget,
         evaluate_at=spec.evaluate_at,
         eval_puzzles=puzzles,
         eval_views=spec.evaluation.views,

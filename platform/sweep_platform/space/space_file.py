@@ -18,6 +18,7 @@ from sweep_platform.space.design import laid_out
 from sweep_platform.space.rules.earlier import earlier_sweeps
 from sweep_platform.space.rules.feasible import require_feasible
 from sweep_platform.space.rules.given import check_given_points
+from sweep_platform.space.training_budget import with_own_objectives
 from sweep_platform.spec.schema import Choices, Range, SweepSpec, remedy
 from sweep_platform.spec.yaml_source import (
     DEEPEST,
@@ -220,7 +221,7 @@ def _validated(source: Source) -> SweepSpec:
         spec = SweepSpec.model_validate(source.tree)
     except ValidationError as error:
         raise _complaint(source, error) from None
-    spec = laid_out(spec, source)
+    spec = with_own_objectives(laid_out(spec, source))
     check_space(spec, source)
     return spec
 

@@ -176,6 +176,10 @@ def target_cost(
 def objective_values(
     objectives: tuple[str, ...], progress: Progress, costs: Mapping[str, float]
 ) -> tuple[float, ...]:
-    """The objectives at a report, of a trial whose `costs` were known before it started."""
-    known = {**measured(progress), **costs}
+    """The objectives at a report, of a trial whose `costs` were known before it started.
+
+    Training FLOPs are those spent by then, not those that the whole training will spend.
+    """
+    spent = {"training_flops": progress.training_flops}
+    known = {**measured(progress), **costs, **spent}
     return tuple(float(known[name]) for name in objectives)

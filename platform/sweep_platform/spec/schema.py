@@ -38,6 +38,8 @@ MOST_TRIALS = 1_000_000
 MOST_FLOPS = 1e24
 """Bounds of a budget: more trials or FLOPs are slips of the pen."""
 
+SomeFlops = Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
+
 MOST_MINUTES, MOST_CPUS = 1e8, 100_000
 """Bounds of time, two centuries, and of the cores of one host."""
 
@@ -61,7 +63,7 @@ MOST_KEPT = 100
 
 MOST_STEPS, MOST_CHOICES = 100_000, 1_000
 LARGEST = 1e15
-"""Bounds of a knob: more values, or ends of a range further out, are slips of the pen."""
+"""Bounds of a knob: more values, or whole ends of a range further out, are slips of the pen."""
 
 
 def _fault(problem: str, remedy: str) -> InputError:
@@ -115,8 +117,9 @@ class Range(_Conditional):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
-        if not all(abs(number) < LARGEST for number in (self.low, self.high, self.step or 0)):
-            raise _fault("has no ends", f"give numbers below {LARGEST:g}")
+        most = LARGEST if self.whole else MOST_FLOPS
+        if not all(abs(number) < most for number in (self.low, self.high, self.step or 0)):
+            raise _fault("has no ends", f"give numbers below {most:g}")
         if self.low > self.high:
             raise _fault(f"has a low of {self.low} and a high of {self.high}", "swap them")
         if self.log and self.low <= 0:
@@ -248,11 +251,11 @@ class BudgetSpec(_Frozen):
     trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
     """how many trials, with nuisance knobs how many points; an ablation has as many as its design
     """
-    flops_per_trial: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
-    """training FLOPs of each replicate of every trial"""
+    flops_per_trial: SomeFlops | None = None
+    """training FLOPs of each replicate of every trial; not with the knob `training_flops`"""
     minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] | None = None
     """time on the clock for all sessions together; `null` for no limit"""
-    flops: Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)] | None = None
+    flops: SomeFlops | None = None
     """training FLOPs of all replicates together; `null` for no limit"""
     device_hours: Annotated[float, Field(gt=0, le=MOST_HOURS, allow_inf_nan=False)] | None = None
     """hours of training and evaluation, times the GPUs of a trial; `null` for no limit"""

@@ -10,6 +10,13 @@ _GIVEN_BY_SPEC = {
 }
 MODEL_SETTINGS = tuple(f.name for f in fields(ModelConfig) if f.name not in DATASET_FIELDS)
 TRAINING_SETTINGS = tuple(f.name for f in fields(TrainingConfig) if f.name not in _GIVEN_BY_SPEC)
+BUDGET_KNOB = "training_flops"
+"""The field of `TrainingConfig` that a space may search, though `training` may not fix it: the
+budget of each trial, in place of `budget.flops_per_trial`."""
+
+SEARCHED = (*MODEL_SETTINGS, *TRAINING_SETTINGS, BUDGET_KNOB)
+"""What may be a knob."""
+
 DEFAULTS = {
     item.name: item.default
     for config in (ModelConfig, TrainingConfig)

@@ -13,7 +13,7 @@ from puzzle_datasets.common.records import MisfitError, record_from
 from puzzle_datasets.common.text import shown
 from puzzle_datasets.kinds.floors import FloorResult
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.spec.settings import MODEL_SETTINGS, TRAINING_SETTINGS
+from sweep_platform.spec.settings import MODEL_SETTINGS, SEARCHED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def require_knobs(
     A value that comes to the same is none: N of a model that has no cycles.
     """
     for name, value in parameters.items():
-        if name not in (*MODEL_SETTINGS, *TRAINING_SETTINGS):
+        if name not in SEARCHED:
             raise MisfitError(f"has the knob {shown(name)}, which is no setting")
         section, values = ("model", model) if name in MODEL_SETTINGS else ("training", training)
         has = values.get(name)

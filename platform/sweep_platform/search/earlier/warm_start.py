@@ -12,7 +12,9 @@ from sweep_platform.search.studies.study import Study
 from sweep_platform.space.configuration import configured
 from sweep_platform.space.knobs import Shape, holds
 from sweep_platform.space.rules.conditions import active, lacking
+from sweep_platform.space.training_budget import flops_at
 from sweep_platform.spec.schema import Scalar, SweepSpec
+from sweep_platform.spec.settings import BUDGET_KNOB
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
 
@@ -104,7 +106,8 @@ class WarmStart:
     def _misfit(self, record: TrialRecord, point: dict[str, Scalar]) -> str | None:
         if record.dataset.get("fingerprint") != self.fingerprint:
             return "of other puzzles"
-        if record.training.get("training_flops") != self.spec.budget.flops_per_trial:
+        budget = None if BUDGET_KNOB in self.spec.space else flops_at(self.spec, {})
+        if budget is not None and record.training.get(BUDGET_KNOB) != budget:
             return "of another budget.flops_per_trial"
         if outside := lacking(self.spec, point):
             return f"outside space.{outside[0]}"

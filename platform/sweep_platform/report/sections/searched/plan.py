@@ -12,6 +12,7 @@ from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.sections.searched.proposing import proposing
 from sweep_platform.report.sections.searched.pruning import pruning
 from sweep_platform.report.sections.searched.steering import steering
+from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.replicate import Purpose
@@ -106,7 +107,7 @@ def _rows(sweep: SweepSummary) -> Iterator[_Row]:
         if count or begun[purpose]:
             yield _Row(name=f"Replicates {name}", planned=count, spent=begun[purpose])
     budget, rates = spec.budget, Rates.from_spec(spec)
-    total = min(planned.total * budget.flops_per_trial, budget.flops or math.inf)
+    total = min(planned.total * expected_flops(spec), budget.flops or math.inf)
     yield _Row(name="Training", planned=total, spent=sweep.training_flops, unit="FLOP")
     limit = None if budget.minutes is None else 60 * budget.minutes
     yield _Row(name="Time on the clock", planned=limit, spent=sweep.wall_seconds, unit="s")

@@ -6,6 +6,7 @@ from statistics import median
 from puzzle_datasets.common.text import counted, flops, percent
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.points import trials_front
+from sweep_platform.space.training_budget import flops_at
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.pruning.told import Compared
 from sweep_platform.store.replicate import Purpose
@@ -64,8 +65,8 @@ def _spared(sweep: SweepSummary, spec: SweepSpec) -> str:
     stopped = [trial for trial in sweep.trials if trial.state is TrialState.STOPPED]
     if not stopped:
         return "none was stopped."
-    whole = spec.replicates * spec.budget.flops_per_trial
-    spared = sum(max(0.0, whole - _spent(trial)) for trial in stopped)
+    each = ((flops_at(spec, trial.record.parameters), _spent(trial)) for trial in stopped)
+    spared = sum(max(0.0, spec.replicates * whole - spent) for whole, spent in each)
     return f"{counted(len(stopped), 'trial')} stopped, which spared {flops(spared)} of training."
 
 

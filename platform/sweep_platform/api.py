@@ -31,7 +31,7 @@ Space = SweepSpec | Mapping[str, Any] | Path | str
 """A space: a resolved spec, a file's content as a mapping, or the file."""
 
 _OPTIONS = ("scale", "settings", "tracking_uri", "address")
-_PATHS, _TEXTS = ("out", "data"), ("scale", "tracking_uri", "address")
+_PATHS, _TEXTS = ("out", "data", "fork"), ("scale", "tracking_uri", "address")
 _SWITCHES = ("resume", "start_or_resume", "retry_failed")
 _KNOWN = (*_OPTIONS, *_SWITCHES, *_PATHS)
 _SOLVING = ("segments", "halting", "voting")
@@ -57,7 +57,7 @@ def run_sweep(spec_or_path: Space, **overrides: Any) -> "Sweep":
         overrides: settings on top of the space, `trials=30`, `seed=1`, or by their dotted names,
             `**{"training.learning_rate": 3e-4}`; and the options of `sweeps/run.py`: `scale`,
             `out`, `resume`, `start_or_resume`, `retry_failed`, `tracking_uri`, `address`, `data`,
-            and `settings`, a sequence of texts as behind `--set`. `resume` may be
+            `fork` and `settings`, a sequence of texts as behind `--set`. `resume` may be
             the URL of a sweep's mirror.
 
     Raises `UserError`: the space, the folder, the puzzles or an option can't be used. If the head

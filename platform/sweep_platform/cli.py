@@ -45,6 +45,8 @@ def parser() -> Parser:
     add("--resume", nargs="?", const=True, default=False, metavar="URL", help=text)
     text = "start the sweep, or go on with it where it was begun: for jobs that are queued again"
     add("--start-or-resume", action="store_true", help=text)
+    text = "begin a new sweep with the complete trials of another that has them in common"
+    add("--fork", type=path, metavar="FOLDER", help=text)
     add("--retry-failed", action="store_true", help="with --resume: run failed trials again")
     add("--dry-run", action="store_true", help="print the plan and its cost, start nothing")
     add("--verbose", action="store_true", help="with --dry-run: print every setting as YAML")
@@ -336,7 +338,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 _SWITCHES = ("resume", "start_or_resume", "retry_failed")
-_GIVEN_ON = ("scale", "out", *_SWITCHES, "tracking_uri", "address", "data")
+_GIVEN_ON = ("scale", "out", *_SWITCHES, "tracking_uri", "address", "data", "fork")
 """Options of `sweeps/run.py` that are those of `run_sweep`."""
 
 _SHORT = {"trials": "budget.trials", "seed": "seed", "storage": "storage.url"}

@@ -11,12 +11,14 @@ import pytest
 from sweep_builders import sweep_record
 
 from sweep_platform.common.errors import InputError
+from sweep_platform.driver.origin.asked import asked
 from sweep_platform.driver.request import (
     ADJUSTABLE,
     Request,
     ResolvedSweep,
     decided,
     holds_a_sweep,
+    kept_settings,
     require_free,
     resolve,
 )
@@ -205,6 +207,25 @@ def test_a_setting_that_a_resumed_sweep_has_changes_nothing(setting: str) -> Non
     """A job that is queued again comes with the words it was sent with."""
     create(first := ask(settings=(setting,)))
     assert ask(resume=True, settings=(setting,)).spec == first.spec
+
+
+def test_a_space_that_has_changed_is_told_at_resume() -> None:
+    sweep = ask()
+    said = asked(SpaceFile.read(Path("toy.yaml")), "none")
+    sweep.folder.create(sweep_record(scale="none", spec=sweep.spec.public(), asked=said))
+    assert ask(resume=True).spec == sweep.spec
+    more = SPACE.replace("trials: 4", "trials: 9")
+    assert ask(more, resume=True).spec.trials == 4, "the budget is raised by --set"
+    again = Request(space=SpaceFile.read(Path("toy.yaml")), resume=True)
+    [told] = kept_settings(again, sweep.folder)
+    assert "budget.trials was 4 and is 9" in told
+    assert kept_settings(replace(again, resume=False), sweep.folder) == []
+    with pytest.raises(InputError) as caught:
+        ask(SPACE.replace("[1, 2]", "[1, 2, 3]"), resume=True)
+    assert "space.N was {'choices': [1, 2]} and is {'choices': [1, 2, 3]}" in str(caught.value)
+    assert "--fork" in caught.value.remedy
+    with pytest.raises(InputError, match=r"training.batch_size was not there and is 4"):
+        ask(SPACE + "training: {batch_size: 4}\n", resume=True)
 
 
 def test_one_to_start_or_resume_is_resumed_where_it_was_begun() -> None:

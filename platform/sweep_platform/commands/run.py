@@ -7,10 +7,12 @@ from sweep_platform.commands.doctor import require_healthy
 from sweep_platform.driver.elsewhere import begun_elsewhere, from_mirror
 from sweep_platform.driver.ending import last_words
 from sweep_platform.driver.finished import nothing_left
+from sweep_platform.driver.origin.fork import require_forkable
 from sweep_platform.driver.request import (
     Request,
     ResolvedSweep,
     decided,
+    kept_settings,
     require_free,
     resolve,
 )
@@ -36,12 +38,15 @@ def run(request: Request) -> SweepFolder:
         sweep = resolve(request, hardware)
         if (elsewhere := begun_elsewhere(request, sweep)) is not request:
             request, sweep = elsewhere, resolve(elsewhere, hardware)
+        require_forkable(request, sweep)
         if not request.resume:
             require_free(sweep.folder)
             require_affordable(sweep.spec, hardware.slots(sweep.spec.resources))
             if request.address is None:
                 require_room(sweep.spec, planned_shape(sweep.spec.dataset))
         say(heading(sweep.spec, sweep.scale, str(hardware), sweep.folder.root))
+        for text in kept_settings(request, sweep.folder):
+            say(f"{text}.")
         if nothing_left(sweep, request):
             say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
         else:

@@ -4,12 +4,14 @@ import os
 import time
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.environment import describe
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN, redact
 from sweep_platform.driver.moved import store_now
+from sweep_platform.driver.origin.asked import asked
 from sweep_platform.driver.puzzles import Puzzles
 from sweep_platform.driver.request import Request, ResolvedSweep
 from sweep_platform.store.folder import SweepFolder, SweepRecord
@@ -38,6 +40,8 @@ def record_sweep(sweep: ResolvedSweep, request: Request, puzzles: Puzzles, uri: 
             environment=describe(),
             tracking_uri=redact(uri),
             root=root,
+            asked=asked(request.space, sweep.scale),
+            forked=str(Path(request.fork).absolute()) if request.fork else None,
         )
     )
 

@@ -7,10 +7,11 @@ from sweep_platform.common.databases import anchored, database_file
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import HIDDEN
 from sweep_platform.driver.moved import store_now, was_moved
+from sweep_platform.driver.origin.asked import changes, listed
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import StorageSpec, SweepSpec
-from sweep_platform.store.folder import SweepFolder, is_name
+from sweep_platform.store.folder import SweepFolder, SweepRecord, is_name
 from sweep_platform.store.steering.course import record_now
 from sweep_platform.store.storage.objects import absolute
 
@@ -50,7 +51,8 @@ class Request:
 
     None stands for the default or, at resume, the sweep's own; an `address` of None starts Ray.
     `data` is a folder's path, or the URL of one in a storage, as text; `resume` may be the URL of
-    a sweep in a storage, of whose mirror its folder is made.
+    a sweep in a storage, of whose mirror its folder is made. A new sweep begins with the trials of
+    the one whose folder is `fork`.
     """
 
     space: SpaceFile
@@ -63,6 +65,7 @@ class Request:
     tracking_uri: str | None = None
     address: str | None = None
     data: Path | str | None = None
+    fork: Path | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,7 @@ def _taken_up(request: Request) -> ResolvedSweep:
             "leave --scale out, or start another sweep by --out",
             problem=f"is not the scale of {folder.root}, which is {record.scale}",
         )
+    _require_same_space(request.space, folder, record)
     place = str(folder.root / "sweep.json")
     before = overridden(record.spec, place, ())
     for setting in map(Setting.of, request.settings):
@@ -183,6 +187,22 @@ def _taken_up(request: Request) -> ResolvedSweep:
     )
     spec = spec.model_copy(update={"search": search, "storage": kept})
     return ResolvedSweep(spec=spec, scale=record.scale, folder=folder)
+
+
+def kept_settings(request: Request, folder: SweepFolder) -> list[str]:
+    """What a resumed sweep keeps though its space says otherwise by now, and how to change it."""
+    found = changes(folder.record(), request.space) if request.resume else []
+    kept = "the sweep keeps its own, which --set changes"
+    return [f"{request.space.source}: {one}; {kept}" for one in found if one.key in ADJUSTABLE]
+
+
+def _require_same_space(space: SpaceFile, folder: SweepFolder, record: SweepRecord) -> None:
+    """Raise `InputError` where the space says otherwise by now than when the sweep began."""
+    found = [one for one in changes(record, space) if one.key not in (*ADJUSTABLE, *OF_STORAGE)]
+    if found:
+        problem = f"has changed since {folder.root} began: {listed(found)}"
+        remedy = "put it back, or begin another sweep with these trials by "
+        raise InputError.of(space.source, problem, f"{remedy}--fork {folder.root} --out FOLDER")
 
 
 def _require_same_place(

@@ -1,14 +1,16 @@
 """Proposes trials and makes them: in the study, then in the folder."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import optuna
 
 from hrm.model.flops import costs
+from puzzle_datasets.common.files import make_folder
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import knobs as named
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
@@ -108,6 +110,17 @@ class TrialFactory:
         created.create(record)
         self._remember(record)
         return created
+
+    def adopt(
+        self, trial: optuna.Trial, record: TrialRecord, fill: Callable[[Path], object]
+    ) -> TrialFolder:
+        """Write a trial to the study, and have its folder filled, whole or not at all."""
+        weigh(trial, self.violations(record.parameters))
+        trial.set_user_attr("signature", record.signature)
+        folder = self._folder.trial(record.number, record.signature)
+        make_folder(folder.root, fill)
+        self._remember(record)
+        return folder
 
     def renumber(self, record: TrialRecord) -> None:
         """Take note that a trial has another number in the study."""

@@ -20,6 +20,7 @@ from sweep_platform.search.rungs.rule import SuccessiveHalving
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
+from sweep_platform.search.studies.forked import Fork
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape
@@ -122,6 +123,11 @@ def open_search(
     for words in learned:
         say(words)
     _record(folder, spec, learned)
+    if (source := folder.record().forked) is not None:
+        fork = Fork(spec, study, factory, outcomes, _entries(study, folder, spec))
+        taken = fork.take_over(SweepFolder(Path(source)))
+        if taken is not None:
+            say(str(taken))
     course = course_of(folder.messages.history())
     entries = _entries(study, folder, spec)
     recover(folder, study, factory, outcomes, wanted, entries, course.stopped)

@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ class SweepRecord:
         samplers: what proposed, and why `auto` chose it; several where it chose anew in a later
             session. Empty in older records, and of designs.
         learned: in words, what was taken over of each sweep of `learn_from`, and what left out.
+        asked: what the space said when the sweep began, by dotted keys; none in older records.
+        forked: the absolute path of the sweep with whose trials it began; None without.
         format: of the folder's records.
     """
 
@@ -93,6 +95,8 @@ class SweepRecord:
     steered: Count = 0
     samplers: tuple[str, ...] = ()
     learned: tuple[str, ...] = ()
+    asked: dict[str, Any] = field(default_factory=dict)
+    forked: str | None = None
     format: Positive = FORMAT
 
     def __post_init__(self) -> None:

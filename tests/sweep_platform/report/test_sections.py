@@ -252,6 +252,15 @@ def test_messages_to_the_sweep_are_told(make_sweep) -> None:
     assert "<ends>" not in text
 
 
+def test_a_sweep_that_began_with_others_trials_says_so(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, None)
+    assert "of another one" not in section(written(folder), "How it was searched")
+    folder.create(replace(folder.record(), forked="/runs/<old>", created=1_790_000_101.5))
+    text = section(written(folder), "How it was searched")
+    assert "began with 2 complete trials of another one" in text
+    assert "<old>" not in text
+
+
 def test_the_plan_stands_beside_what_became_of_it(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE, STOPPED, FAILED, None, replicates=2)
     spec = folder.record().spec

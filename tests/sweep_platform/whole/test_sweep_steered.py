@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sweep_builders import first
-from sweep_survival import states
+from sweep_survival import by_signature, numbers, states
 
 from sweep_platform.cli import main
 from sweep_platform.store.folder import SessionEnd, SweepFolder
@@ -31,6 +31,33 @@ def begun(sweep: SweepFolder) -> list[int]:
     """How often each trial began to train, or went on."""
     files = [first(one).root / "sessions.jsonl" for one in sweep.trials()]
     return [len(file.read_text().splitlines()) if file.exists() else 0 for file in files]
+
+
+def test_a_sweep_that_is_forked_goes_on_from_the_others_trials(
+    place: Any, start: Callable[..., Any], finished: tuple[Any, SweepFolder], mlflow_of: Any
+) -> None:
+    source = finished[1]
+    complete = {
+        signature: numbers(trial)
+        for signature, trial in by_signature(source).items()
+        if (end := trial.outcome()) and end.state is TrialState.COMPLETE
+    }
+    here = ("--out", "runs/forked", "--trials", str(len(complete) + 1))
+    driver = start(*here, "--fork", str(source.root))
+    assert driver.wait() == 0, driver.said()
+    sweep = SweepFolder(place.root / "runs/forked")
+    own = by_signature(sweep)
+    assert len(own) == len(complete) + 1
+    assert {signature: numbers(own[signature]) for signature in complete} == complete
+    assert f"began with {len(complete)} complete trial" in (sweep.report / "report.md").read_text()
+    assert set(mlflow_of(sweep).by_signature()) == set(own)
+    changed = place.root / "changed.yaml"
+    changed.write_text(
+        place.space.read_text().replace("T: {choices: [1, 2]}", "T: {choices: [2]}")
+    )
+    again = start("--space", str(changed), "--out", "runs/forked", "--resume")
+    assert again.wait() == 2
+    assert "space.T was" in again.said()
 
 
 def test_a_sweep_is_steered_while_it_runs_and_over_its_drivers_death(

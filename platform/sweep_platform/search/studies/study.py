@@ -91,6 +91,14 @@ class Study:
             self._study.set_user_attr("lag", wanted)
         return kept
 
+    def marked(self, name: str) -> bool:
+        """Whether the study was marked."""
+        return bool(self._study.user_attrs.get(name))
+
+    def mark(self, name: str) -> None:
+        """Mark the study, for good."""
+        self._study.set_user_attr(name, True)
+
     def again(
         self,
         parameters: Mapping[str, Scalar],

@@ -16,7 +16,7 @@ from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.summary import ReplicateSummary, SweepSummary, last_end
+from sweep_platform.store.summary import ReplicateSummary, SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
 
 MOST_HOSTS = 8
@@ -86,9 +86,19 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         f"{counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
         f"{_hosts(sweep)}{_reused(sweep)}"
     )
+    if sweep.record.forked:
+        before = [trial for trial in sweep.trials if _is_older(trial, sweep.record.created)]
+        yield blocks.Paragraph(
+            f"The sweep began with {counted(len(before), 'complete trial')} of another one, "
+            f"{sweep.record.forked}, which count as its own."
+        )
     yield from proposing(sweep)
     yield from pruning(sweep)
     yield from steering(sweep)
+
+
+def _is_older(trial: TrialSummary, created: float) -> bool:
+    return trial.ended is not None and trial.ended < created
 
 
 def _rows(sweep: SweepSummary) -> Iterator[_Row]:

@@ -11,6 +11,7 @@ from statistics import fmean
 from hrm.progress import Curve, Measurement
 from sweep_platform.store.folder import Session, SweepFolder
 from sweep_platform.store.replicate import Purpose
+from sweep_platform.store.steering.course import rests
 from sweep_platform.store.summary import clock_seconds, wall_seconds
 from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState
 
@@ -75,7 +76,8 @@ def spent_seconds(
     """Time on the clock over all sessions; one that was killed in between takes all reports."""
     if any(one.ended is None for one, _ in pairwise(sessions)):
         return clock_seconds(folder)
-    return wall_seconds(sessions, (moment for trial in trials for moment in trial.moments()))
+    moments = (moment for trial in trials for moment in trial.moments())
+    return wall_seconds(sessions, moments, rests(folder.messages.history()))
 
 
 def _standing(number: int, trial: TrialFolder) -> TrialStanding:

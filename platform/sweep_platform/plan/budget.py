@@ -58,6 +58,7 @@ class Budget:
         self.trials = trials
         self._clock = clock
         self._began = clock() - seconds
+        self._held: float | None = None
         self.spending = Spending(limits.flops_per_trial or 0.0) if spending is None else spending
         self._rates = rates or Rates()
 
@@ -70,7 +71,18 @@ class Budget:
     @property
     def seconds(self) -> float:
         """Time on the clock that the sweep has taken."""
-        return self._clock() - self._began
+        now = self._clock() if self._held is None else self._held
+        return now - self._began
+
+    def hold(self) -> None:
+        """Let the time stand still while the sweep is paused."""
+        if self._held is None:
+            self._held = self._clock()
+
+    def go_on(self) -> None:
+        """Let the time go on."""
+        if self._held is not None:
+            self._began, self._held = self._began + self._clock() - self._held, None
 
     @property
     def seconds_left(self) -> float | None:

@@ -89,7 +89,13 @@ class TrialScheduler:
             stores=stores,
         )
         self.interventions = Interventions(
-            search, self._live, self._agenda, self._settling, self._resting, self._overrule
+            search,
+            budget,
+            self._live,
+            self._agenda,
+            self._settling,
+            self._resting,
+            self._overrule,
         )
         self._grace_ends: float | None = None
 

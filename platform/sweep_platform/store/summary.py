@@ -18,7 +18,7 @@ from sweep_platform.store.belonging import (
 from sweep_platform.store.folder import Session, SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.pruning.told import Rungs, read_rungs
 from sweep_platform.store.replicate import Replicate
-from sweep_platform.store.steering.course import extended
+from sweep_platform.store.steering.course import extended, rests
 from sweep_platform.store.steering.messages import Exchange
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialRecord, TrialState
 from sweep_platform.store.trial_summary import Evaluation, ReplicateSummary, TrialSummary
@@ -107,7 +107,7 @@ def summarize(folder: SweepFolder) -> SweepSummary:
         record=record,
         trials=tuple(sorted(trials, key=lambda trial: trial.number)),
         sessions=sessions,
-        wall_seconds=wall_seconds(sessions, moments),
+        wall_seconds=wall_seconds(sessions, moments, rests(messages)),
         open=at_work,
         rungs=read_rungs(folder.root),
         messages=messages,
@@ -124,7 +124,7 @@ def clock_seconds(folder: SweepFolder) -> float:
     record, sessions, moments = folder.record(), folder.sessions(), list[float]()
     for trial in own_trials(folder, sessions):
         _summarize_trial(record, trial, False, moments)
-    return wall_seconds(sessions, moments)
+    return wall_seconds(sessions, moments, rests(folder.messages.history()))
 
 
 def _summarize_trial(
@@ -204,18 +204,24 @@ def _summarize_replicate(
     )
 
 
-def wall_seconds(sessions: Iterable[Session], moments: Iterable[float]) -> float:
-    """Time on the clock over all sessions.
+def wall_seconds(
+    sessions: Iterable[Session],
+    moments: Iterable[float],
+    rests: Iterable[tuple[float, float]] = (),
+) -> float:
+    """Time on the clock over all sessions, but for rests: from and until Unix seconds.
 
     A session without a recorded end was killed or is at work: it counts up to the last of
     `moments` (Unix seconds at which a trial wrote something) before the next session began.
     """
-    written = sorted(moments)
+    written, paused = sorted(moments), list(rests)
     total = 0.0
     for session, following in pairwise([*sessions, None]):
         assert session is not None
         until = following.started if following else float("inf")
         before = bisect_left(written, until)
         last = max(session.started, written[before - 1]) if before else session.started
-        total += (last if session.ended is None else session.ended) - session.started
+        ended = last if session.ended is None else session.ended
+        rested = (min(end, ended) - max(begin, session.started) for begin, end in paused)
+        total += ended - session.started - sum(one for one in rested if one > 0)
     return max(total, 0.0)

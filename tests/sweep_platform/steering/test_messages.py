@@ -1,6 +1,8 @@
 """Messages to a sweep: kept whole and in order, by whoever sends them, and answered once."""
 
 import threading
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puzzle_datasets.common.errors import UserError
-from sweep_platform.store.steering.course import Course, course_of
+from sweep_platform.store.folder import Session
+from sweep_platform.store.steering.course import Course, course_of, rests
 from sweep_platform.store.steering.messages import Answer, Exchange, Message, Messages, Verb
+from sweep_platform.store.summary import wall_seconds
 
 YES = Answer(accepted=True, text="it is done", answered=2.0)
 NO = Answer(accepted=False, text="it can't be", answered=2.0)
@@ -93,6 +97,27 @@ def test_the_last_accepted_message_decides(history: list[tuple[Verb, int, Answer
     assert set(course.promoted) == {t for t, verb in last.items() if verb is Verb.PROMOTE}
     rests = [verb for verb, _ in accepted if verb in (Verb.PAUSE, Verb.RESUME)]
     assert (course.paused is not None) == (rests[-1:] == [Verb.PAUSE])
+
+
+@given(
+    st.lists(st.floats(0, 100), min_size=2, max_size=8, unique=True).map(sorted),
+    st.lists(st.floats(0, 100), min_size=2, max_size=6, unique=True).map(sorted),
+)
+def test_rests_are_no_time_of_a_sweep(times: list[float], ends: list[float]) -> None:
+    spans = list(zip(times[::2], times[1::2], strict=False))
+    verbs = [(Verb.PAUSE, Verb.RESUME)[index % 2] for index in range(2 * len(spans))]
+    history = [
+        replace(one, answer=replace(YES, answered=time))
+        for one, time in zip(exchanges([(v, 0, YES) for v in verbs]), times, strict=False)
+    ]
+    assert rests(history) == spans
+    sessions = [Session(started=a, ended=b) for a, b in zip(ends[::2], ends[1::2], strict=False)]
+    found, whole = wall_seconds(sessions, [], spans), wall_seconds(sessions, [])
+    overlap = sum(
+        max(0.0, min(b, s.ended or 0.0) - max(a, s.started)) for a, b in spans for s in sessions
+    )
+    assert found == pytest.approx(whole - overlap, abs=1e-9)
+    assert rests(history[:1]) == [(times[0], inf)]
 
 
 def test_without_messages_there_is_no_course(tmp_path: Path) -> None:

@@ -130,6 +130,18 @@ def test_a_paused_sweep_starts_nothing_and_goes_on(drive: Any) -> None:
     assert driver.told(0) is Decision.CONTINUE
 
 
+def test_the_time_stands_still_while_the_sweep_is_paused(drive: Any) -> None:
+    driver = drive(capacity=1, minutes=10)
+    driver.clock.now += 60
+    driver.ask(Verb.PAUSE)
+    driver.clock.now += 6000
+    assert driver.budget.seconds == 60
+    assert not driver.scheduler.should_end()
+    driver.ask(Verb.RESUME)
+    driver.clock.now += 30
+    assert driver.budget.seconds == 90
+
+
 def test_a_paused_session_can_be_interrupted(drive: Any) -> None:
     driver = drive(capacity=1)
     driver.ask(Verb.PAUSE)

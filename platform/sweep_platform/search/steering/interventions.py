@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sweep_platform.plan.budget import Budget
 from sweep_platform.search.search import Search
 from sweep_platform.search.stages.agenda import Agenda
 from sweep_platform.search.stages.jobs import OpenTrial
@@ -25,6 +26,7 @@ class Interventions:
     def __init__(
         self,
         search: Search,
+        budget: Budget,
         live: Mapping[str, Live],
         agenda: Agenda,
         settling: Settling,
@@ -32,13 +34,17 @@ class Interventions:
         decide: Callable[[Live, Decision, str], None],
     ) -> None:
         self.paused: str | None = None
-        self._search, self._live = search, live
+        self._search, self._budget, self._live = search, budget, live
         self._agenda, self._settling, self._resting = agenda, settling, resting
         self._decide = decide
 
     def pause(self, reason: str) -> None:
-        """Let running jobs save a checkpoint and rest; nothing begins until the sweep goes on."""
+        """Let running jobs save a checkpoint and rest; nothing begins until the sweep goes on.
+
+        Its time stands still meanwhile.
+        """
         self.paused = reason
+        self._budget.hold()
         for live in self._live.values():
             if live.decision is Decision.CONTINUE:
                 self._decide(live, Decision.PAUSE, reason)
@@ -46,6 +52,7 @@ class Interventions:
     def go_on(self) -> None:
         """Let jobs start again."""
         self.paused = None
+        self._budget.go_on()
 
     def reconsider(self) -> None:
         """Look anew for what may start: a limit was raised."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from sweep_platform.store.folder import SweepFolder, SweepRecord
@@ -39,6 +40,17 @@ def course_of(history: Iterable[Exchange]) -> Course:
             promoted[trial_of(message)] = message
             stopped.pop(trial_of(message), None)
     return Course(paused, stopped, promoted)
+
+
+def rests(history: Iterable[Exchange]) -> list[tuple[float, float]]:
+    """When a sweep was paused, from and until Unix seconds; the last may have no end yet."""
+    found: list[tuple[float, float]] = []
+    for one in history:
+        if one.accepted and one.answer and one.message.verb is Verb.PAUSE:
+            found.append((one.answer.answered, inf))
+        elif one.accepted and one.answer and one.message.verb is Verb.RESUME and found:
+            found[-1] = found[-1][0], one.answer.answered
+    return found
 
 
 def trial_of(message: Message) -> int:

@@ -203,7 +203,7 @@ class SweepSession:
         return len({point_of(trial.record(), self.spec) for trial in self.folder.trials()})
 
     def _run_trials(self, scheduler: TrialScheduler, work: bool) -> None:
-        """Run trials, again and again where Ray gives up on its workers."""
+        """Run trials, again where Ray gives up on its workers, or a late message brings work."""
         if work:
             from sweep_platform.execution.placement import Demand
             from sweep_platform.execution.ray_tune import WorkersLost, run_trials
@@ -215,9 +215,10 @@ class SweepSession:
                 while True:
                     try:
                         run_trials(scheduler, self._job, resources, storage)
-                        break
                     except WorkersLost as lost:
                         scheduler.all_lost(lost.loss)
+                    if scheduler.should_end() or scheduler.exhausted:
+                        break
         scheduler.close()
 
     def _watched(self, display: ProgressDisplay, finish: "Once") -> AbstractContextManager[None]:

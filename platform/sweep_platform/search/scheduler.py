@@ -251,6 +251,7 @@ class TrialScheduler:
         self._all_losses += loss.fault is not Fault.NODE
         if self._all_losses > WORKER_RETRIES:
             self.halt(f"{loss.reason}, {self._all_losses} times over")
+        self._agenda.exhausted = False
         for key in list(self._live):
             live = self._live.pop(key)
             with self._withstanding():

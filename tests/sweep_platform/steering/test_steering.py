@@ -235,6 +235,17 @@ def test_compute_is_extended_like_trials(drive: Any) -> None:
     assert driver.folder.record().spec["budget"]["flops"] == 2e10
 
 
+def test_an_extension_that_comes_last_brings_work(drive: Any) -> None:
+    driver = drive(capacity=1, budget={"trials": 1, "flops_per_trial": 1e8})
+    driver.start("a")
+    driver.finish("a")
+    assert driver.start("b") is None
+    assert driver.scheduler.exhausted
+    assert driver.ask(Verb.EXTEND, trials="+1").accepted
+    assert not driver.scheduler.exhausted
+    assert driver.start("c")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{}, {"trials": "many"}, {"trials": -1}, {"trials": "+0"}, {"minutes": 9}, {"flops": 1e9}],

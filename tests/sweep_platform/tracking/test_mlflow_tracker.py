@@ -105,6 +105,23 @@ def test_a_finished_sweep(make_sweep: MakeSweep, uri: str) -> None:
     assert sorted(value for _, _, value in told) == [value for _, _, value in told]
 
 
+def test_a_trial_that_is_promoted_runs_again_within_the_session(
+    make_sweep: MakeSweep, uri: str
+) -> None:
+    sweep = make_sweep(STOPPED)
+    mirror = mirrored(sweep, uri)
+    _, before = parent_and_trials(uri)
+    assert before[0].info.status == "KILLED"
+    [trial] = sweep.trials()
+    trial.begin_again(7)
+    first(trial).begin_again()
+    mirror.go_on(trial)
+    mirror.sync()
+    _, after = parent_and_trials(uri)
+    assert (after[0].info.run_id, after[0].info.status) == (before[0].info.run_id, "RUNNING")
+    assert mirror.unsent() == 0
+
+
 def test_a_resumed_sweep_has_a_front_of_its_own_for_each_end(
     make_sweep: MakeSweep, uri: str
 ) -> None:

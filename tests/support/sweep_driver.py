@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_builders import TOTAL, measurement, opened, points_of
+from sweep_builders import TOTAL, measurement, opened, points_of, sweep_record
 
 from hrm.progress import Progress
 from sweep_platform.plan.budget import Budget
@@ -18,6 +18,7 @@ from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.steering.extending import Extending
 from sweep_platform.search.steering.steering import Steering
 from sweep_platform.space.knobs import size
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision, Failure, TrialReport
 from sweep_platform.store.steering.messages import Answer, Verb
 from sweep_platform.store.trial import (
@@ -79,6 +80,10 @@ class Driver:
         retry_failed: bool = False,
         stores: bool = False,
     ) -> None:
+        if not (folder := SweepFolder(root)).exists():
+            limits = spec.budget.model_dump(mode="json").items()
+            budget = {name: value for name, value in limits if value}  # no time at all is none
+            folder.create(sweep_record(spec={**sweep_record().spec, "budget": budget}))
         found = opened(root, spec, retry_failed=retry_failed, concurrency=capacity)
         self.folder, self.search = found.folder, found.search
         self.display, self.clock = FakeDisplay(), FakeClock()

@@ -287,6 +287,7 @@ class TrialScheduler:
             if (reason := self._look()) is not None:
                 self.halt(reason)
         if not self.ending:
+            self._grace_ends = None  # the time may have been up, and was extended
             self._clear_leaving()
             self._note_waiting()
             return False

@@ -246,6 +246,23 @@ def test_an_extension_that_comes_last_brings_work(drive: Any) -> None:
     assert driver.start("c")
 
 
+def test_time_that_is_extended_after_it_was_up_ends_in_good_order_again(drive: Any) -> None:
+    driver = drive(capacity=1, minutes=10)
+    driver.start("a")
+    driver.report("a", measurement(10, None))
+    driver.clock.now += 601
+    assert not driver.scheduler.should_end()
+    assert driver.told(0) is Decision.STOP
+    assert driver.ask(Verb.EXTEND, minutes="+10").accepted
+    assert not driver.scheduler.should_end()
+    driver.scheduler.ended("a")
+    driver.start("b")
+    driver.report("b", measurement(10, None))
+    driver.clock.now += 600
+    assert not driver.scheduler.should_end(), "what runs has time to save"
+    assert driver.told(1) is Decision.STOP
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{}, {"trials": "many"}, {"trials": -1}, {"trials": "+0"}, {"minutes": 9}, {"flops": 1e9}],
@@ -276,6 +293,18 @@ def test_a_beaten_trial_is_promoted(drive: Any) -> None:
     assert (told.state.name, told.values) == ("COMPLETE", [0.3])
     assert not driver.ask(Verb.PROMOTE, trial=1).accepted, "it is complete"
     assert set(driver.search.rungs.table(0.5)) == {0, record.study_number}
+
+
+def test_a_trial_that_is_about_to_stop_is_not_promoted_yet(drive: Any) -> None:
+    driver = drive(objectives=["exact_accuracy"], rungs=RUNGS, capacity=2)
+    driver.start("a")
+    driver.start("b")
+    driver.report("a", measurement(50, 0.5))
+    driver.report("b", measurement(50, 0.25))
+    assert driver.told(1) is Decision.STOP
+    assert not driver.ask(Verb.PROMOTE, trial=1).accepted
+    driver.scheduler.ended("b")
+    assert driver.ask(Verb.PROMOTE, trial=1).accepted
 
 
 def test_a_running_trial_is_kept_from_rungs(drive: Any) -> None:

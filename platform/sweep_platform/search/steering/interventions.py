@@ -6,7 +6,6 @@ from pathlib import Path
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search.search import Search
 from sweep_platform.search.stages.agenda import Agenda
-from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Live
 from sweep_platform.search.stages.resting import Resting
 from sweep_platform.search.stages.settling import Settling
@@ -113,19 +112,11 @@ class Interventions:
             search.jobs.add(trial, lacking, len(search.replicates))
         self._agenda.exhausted = False
 
-    def add(self, point: Mapping[str, object], message: int) -> list[TrialFolder]:
-        """The trials of a point that a person gives, made but not begun. See `Proposer.add`."""
-        return self._search.proposer.add(point, message)  # type: ignore[arg-type]
-
     def begin(self, point: list[TrialFolder]) -> None:
         """Let the trials of a point that was added run next."""
         for trial in point:
             self._search.jobs.favour(trial.record().number)
         self._agenda.begin(point)
-
-    def opened(self, number: int) -> OpenTrial | None:
-        """A trial of which replicates wait or run; None where none does."""
-        return self._search.jobs.of_search(number)
 
 
 def stopped_replicates(trial: TrialFolder) -> list[ReplicateFolder]:

@@ -129,7 +129,8 @@ class Steering:
     def _promote(self, message: Message) -> Plan:
         trial, number = self._trial(trial_of(message)), trial_of(message)
         end = trial.outcome()
-        if end is None and number in self._search.withdrawn:
+        stops = number in self._search.withdrawn or self._search.rungs.stopped(trial.record())
+        if end is None and stops:
             raise _refusal(number, "is being stopped", "promote it when it has ended")
         if end is None and self._promoted(trial):
             raise _refusal(number, "is promoted already", "leave it as it is")
@@ -174,7 +175,7 @@ class Steering:
             told = {Limit.TRIALS: ("no trial is left of the budget", "extend --trials +1 first")}
             problem, remedy = told.get(limit, ("the budget is spent", "extend it first"))
             raise InputError(None, knobs(given), remedy, problem=problem)
-        point = self._do.add(given, message.number)
+        point = self._search.proposer.add(given, message.number)
         return Plan(_added(point[0]), lambda: self._do.begin(point))
 
     def _of_extension(self, message: Message) -> Plan:

@@ -6,7 +6,7 @@ SPACE ?= sweeps/arc.yaml
 ARGS ?=
 PROCESSES := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: sweep plan test slow chaos thorough check format format-check lint types clean
+.PHONY: sweep plan test slow nightly chaos thorough check format format-check lint types clean
 
 sweep: $(READY)  ## search the space, to its report
 	$(BIN)/python sweeps/run.py --space $(SPACE) $(ARGS)
@@ -15,10 +15,13 @@ plan: $(READY)  ## print what the search would cost
 	$(BIN)/python sweeps/run.py --space $(SPACE) --dry-run $(ARGS)
 
 test: $(READY)  ## run the tests but the slow ones, in as many processes as there are cores
-	$(BIN)/python -m pytest $(PROCESSES) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) -m "not slow and not nightly" $(ARGS)
 
 slow: $(READY)  ## run the slow tests: whole sweeps, servers, compilers, several processes
-	$(BIN)/python -m pytest $(PROCESSES) -m "slow and not chaos" $(ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) -m "slow and not chaos and not nightly" $(ARGS)
+
+nightly: $(READY)  ## run the longest tests: every space that shows a feature, to its report
+	$(BIN)/python -m pytest $(PROCESSES) -m nightly $(ARGS)
 
 chaos: $(READY)  ## clusters: hosts lost, file systems apart, Slurm, PostgreSQL; half an hour
 	$(BIN)/python -m pytest -s -m chaos $(ARGS)

@@ -203,6 +203,7 @@ def test_without_a_compiler_trials_go_on_and_each_says_so(
     assert [p.loss for p in progress_of(reports)] == [p.loss for p in plain]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
 def test_cuda_graphs_on_a_cpu_are_warned_of(jobs: MakeJobs) -> None:
     reports = run(jobs(**ONE, training={**TRAINING, "execution": "cuda_graphs"}))

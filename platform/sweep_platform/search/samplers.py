@@ -30,6 +30,7 @@ from optuna.samplers import (
     TPESampler,
 )
 
+from sweep_platform.search.sampling.front import FrontSampler
 from sweep_platform.search.sampling.quasi_random import QuasiRandomSampler
 from sweep_platform.space.knobs import Parameters, numbers
 from sweep_platform.space.rules.conditions import conditional
@@ -63,6 +64,11 @@ SAMPLERS: Mapping[str, Callable[[SweepSpec, int], BaseSampler]] = {
     "grid": lambda spec, number: BruteForceSampler(seed=derived_seed(spec.seed, number)),
     "quasi-random": lambda spec, number: QuasiRandomSampler(
         spec.space, derived_seed(spec.seed, 0), number
+    ),
+    "front": lambda spec, number: FrontSampler(
+        spec,
+        derived_seed(spec.seed, number),
+        QuasiRandomSampler(spec.space, derived_seed(spec.seed, 0), number),
     ),
 }
 assert (*SAMPLERS, "auto") == SAMPLER_NAMES, "every name of the schema has its sampler"

@@ -271,7 +271,7 @@ class BudgetSpec(_Frozen):
         return self
 
 
-SAMPLER_NAMES = ("tpe", "random", "nsga2", "gp", "cma-es", "grid", "quasi-random", "auto")
+SAMPLER_NAMES = ("tpe", "random", "nsga2", "gp", "cma-es", "grid", "quasi-random", "front", "auto")
 _IMPORT_PATH = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 
 

@@ -14,6 +14,7 @@ from sweep_platform.report.sections.compute.curves import segments_section, trai
 from sweep_platform.report.sections.compute.growth import growth_section
 from sweep_platform.report.sections.compute.halting import halting_section
 from sweep_platform.report.sections.compute.scaling import scaling_section
+from sweep_platform.report.sections.compute.training_front import training_front_section
 from sweep_platform.report.sections.confirmation import confirmation_section
 from sweep_platform.report.sections.front import front_section
 from sweep_platform.report.sections.inside import (
@@ -49,6 +50,7 @@ SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
     halting_section,
     test_time_section,
     training_section,
+    training_front_section,
     scaling_section,
     importance_section,
     dynamics_section,

@@ -15,7 +15,7 @@ WHOLE = {"ablation", "arc", "baselines", "maze", "sudoku"}
 
 SHOWN = sorted({path.stem for path in (ROOT / "sweeps").glob("*.yaml")} - WHOLE)
 TINY = ("budget.trials=3", "training.warmup_steps=0")
-COMPUTE = {"compute": ("space.training_flops.low=1e9", "space.training_flops.high=2e9")}
+COMPUTE = {"compute": ("space.training_flops={low: 1e9, high: 2e9, log: true}",)}
 EACH = ("budget.flops_per_trial=1e9",)
 QUICK = {"constraints", "rungs"}
 """Those that are run with every change, for what they combine; the others nightly."""

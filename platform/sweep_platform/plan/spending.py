@@ -75,6 +75,16 @@ class Spending:
             self._before[job] = Amounts(float(reused.training_flops), reused.device_seconds)
             self._flops[job] = max(0.0, flops - reused.training_flops)
 
+    def goes_on(
+        self, job: str, flops: float, last: Progress | None, reused: Reused | None = None
+    ) -> None:
+        """Count a job that had ended as under way again: up to its last report it is paid for."""
+        paid = self.total
+        self.began(job, flops, reused)
+        if last is not None:
+            self.measured(job, last)
+        self.total = paid
+
     def measured(self, job: str, progress: Progress) -> None:
         """Take in what an open job has spent by now."""
         spent = Amounts.of(progress) - self._before.get(job, Amounts())

@@ -307,6 +307,17 @@ def test_a_trial_that_is_about_to_stop_is_not_promoted_yet(drive: Any) -> None:
     assert driver.ask(Verb.PROMOTE, trial=1).accepted
 
 
+def test_what_a_promoted_trial_spent_is_paid_for_once(drive: Any) -> None:
+    driver = beaten(drive)
+    assert driver.budget.spending.total.flops == 100
+    assert driver.ask(Verb.PROMOTE, trial=1).accepted
+    driver.start("c")
+    driver.report("c", measurement(50, 0.25))
+    assert driver.budget.spending.total.flops == 100
+    driver.finish("c")
+    assert driver.budget.spending.total.flops == 150
+
+
 def test_a_running_trial_is_kept_from_rungs(drive: Any) -> None:
     driver = drive(objectives=["exact_accuracy"], rungs=RUNGS, capacity=2)
     driver.start("a")

@@ -107,6 +107,9 @@ class Interventions:
         search.jobs.favour(record.number)
         for one in stopped_replicates(trial):
             one.begin_again()
+            last, flops = one.last_measurement(), float(record.training_flops)
+            spent = last.progress if last else None
+            self._budget.spending.goes_on(one.key, flops, spent, one.reused())
         lacking = [one for one in search.replicates if not _ended(trial.replicate(one.label))]
         if lacking and search.jobs.of_search(record.number) is None:
             search.jobs.add(trial, lacking, len(search.replicates))

@@ -69,6 +69,7 @@ def test_complete_trials_are_taken_over_as_its_own(
         [first], [before] = mine.replicates(), other.replicates()
         assert list(first.measurements()) == list(before.measurements())
         assert mine.outcome() == other.outcome()
+        assert first.reused().sweep == str(source.root)
     assert own[0].answers.read_bytes() == b"answers"
     assert own[1].replicates()[0].checkpoint.read_bytes() == b"weights"
     told = search.study.trials()

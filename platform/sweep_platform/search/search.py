@@ -9,6 +9,7 @@ from hrm.evaluation.answer_file import AnswerFile
 from puzzle_datasets.common.exit_status import say
 from sweep_platform.common.text import redact
 from sweep_platform.search.convergence import Convergence
+from sweep_platform.search.earlier.forked import Fork
 from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.earlier.warm_start import WarmStart
 from sweep_platform.search.outcomes import Outcomes
@@ -20,7 +21,6 @@ from sweep_platform.search.rungs.rule import SuccessiveHalving
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
-from sweep_platform.search.studies.forked import Fork
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape

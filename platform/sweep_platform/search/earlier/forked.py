@@ -28,7 +28,7 @@ from sweep_platform.space.rules.conditions import active, lacking
 from sweep_platform.spec.schema import Scalar, SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import Reused, TrialFolder, TrialRecord, TrialState
 
 FORKED = "forked"
 """Attribute of a trial that was taken over, its signature; and of a study that has them all."""
@@ -68,7 +68,15 @@ class Fork:
             and study.is_drawn(one)
         }
         rule = SuccessiveHalving(spec.rungs)
-        self._rungs = RungLedger(study, rule, spec.objectives, entries, spec.targets)
+        self._rungs = RungLedger(
+            study,
+            rule,
+            spec.objectives,
+            entries,
+            spec.targets,
+            spec=spec.rungs,
+            at_flops=spec.evaluation.at_flops,
+        )
 
     def take_over(self, source: SweepFolder) -> TakenOver | None:
         """Take over what was not yet; None where a former session has done it all.
@@ -110,7 +118,8 @@ class Fork:
             for measurement in one.measurements():
                 self._rungs.decide(own, one.label, measurement.progress)
         reopened = self._study.reopened(number)
-        folder = self._factory.adopt(reopened, own, lambda place: _copy(trial, place, own))
+        sweep = str(trial.root.parents[1])
+        folder = self._factory.adopt(reopened, own, lambda place: _copy(trial, place, own, sweep))
         self._outcomes.tell(folder, outcome)
         return None
 
@@ -132,13 +141,20 @@ class Fork:
         return self._study.ask(sampler, marks={FORKED: signature}).number
 
 
-def _copy(trial: TrialFolder, place: Path, record: TrialRecord) -> None:
-    """Copy a trial's files to a folder, as those of another record."""
+def _copy(trial: TrialFolder, place: Path, record: TrialRecord, sweep: str) -> None:
+    """Copy a trial's files to a folder, as those of another record; each tells where it began."""
     made = TrialFolder(place)
     made.create(record)
     for one in trial.replicates():
         own = made.replicate(one.label)
-        own.create(record, one.replicate())
+        last = one.last_measurement()
+        reused = one.reused() or Reused(
+            sweep=sweep,
+            trial=trial.record().number,
+            training_flops=last.progress.training_flops if last else 0,
+            device_seconds=last.progress.device_seconds if last else 0.0,
+        )
+        own.create(record, one.replicate(), reused)
         _copy_files(one.root, own.root)
     _copy_files(trial.root, place)
 

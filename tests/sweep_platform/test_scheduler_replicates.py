@@ -1,7 +1,10 @@
 """Trials of several replicates: side by side, compared by their means, ended together."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from sweep_builders import SHAPE, measurement
+from sweep_builders import SHAPE, TOTAL, measurement
 from sweep_driver import Driver
 
 from sweep_platform.search.rungs.fronts import Fronts, Values
@@ -357,3 +360,47 @@ def test_complete_trials_are_extended_only_where_asked(make_spec, tmp_path, exte
     search = open_search(driver.folder, more, SHAPE, dataset, extends=extends)
     assert search.jobs.waiting == int(extends)
     assert driver.states() == [None if extends else "complete"]
+
+
+def test_compute_pays_for_all_replicates_of_a_trial_or_for_none(drive) -> None:
+    budget = {"trials": 9, "flops_per_trial": 1e10, "flops": 8e10}
+    driver = drive(capacity=9, replicates=3, budget=budget, space={"N": {"low": 1, "high": 9}})
+    started = [driver.start(str(number)) for number in range(9)]
+    assert [job.record.number for job in started if job] == [0, 0, 0, 1, 1, 1]
+    for number in range(6):
+        driver.report(str(number), whole(1e10))
+        driver.scheduler.ended(str(number))
+    assert driver.start("last") is None, "two of three would be paid for"
+    assert driver.states() == ["complete", "complete"]
+
+
+def test_a_confirmation_that_was_interrupted_is_paid_for_once(drive) -> None:
+    budget = {"trials": 1, "flops_per_trial": 1e10, "flops": 3e10}
+    more = {"confirm": {"top": 1, "replicates": 2}, "budget": budget}
+    driver = drive(capacity=1, **more)
+    driver.start("a")
+    driver.report("a", whole(1e10))
+    driver.scheduler.ended("a")
+    driver.start("b")
+    driver.report("b", part(0.5e10))
+    driver.scheduler.interrupt()
+    driver.scheduler.close()
+    again = drive(capacity=1, **more)
+    assert again.budget.spending.total.flops == 1.5e10
+    assert again.start("b").replicate.label == "confirm-0"
+    again.report("b", whole(1e10))
+    assert again.budget.spending.total.flops == 2e10
+    again.scheduler.ended("b")
+    assert again.start("c").replicate.label == "confirm-1", "which was paid for, too"
+
+
+def whole(flops: float) -> Any:
+    """The last report of a replicate that spent so many FLOPs."""
+    last = measurement(TOTAL, 0.5)
+    return replace(last, progress=replace(last.progress, training_flops=int(flops)))
+
+
+def part(flops: float) -> Any:
+    """A report in the middle."""
+    middle = measurement(TOTAL // 2, None)
+    return replace(middle, progress=replace(middle.progress, training_flops=int(flops)))

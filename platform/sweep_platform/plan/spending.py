@@ -7,6 +7,7 @@ from typing import Self
 
 from hrm.progress import Progress
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import Reused, TrialFolder, TrialState
 
 
@@ -132,10 +133,16 @@ def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:
             for measurement in folder.measurements():
                 spending.measured(folder.key, measurement.progress)
             end = folder.outcome()
-            complete = end is not None and end.state is TrialState.COMPLETE
-            if over or complete:
-                spending.ended(folder.key, complete=complete)
+            state = end.state if end else TrialState.RUNNING
+            of_search = folder.replicate().purpose is not Purpose.CONFIRM
+            if (over and of_search) or (state.is_final and _stays(state, of_search)):
+                spending.ended(folder.key, complete=state is TrialState.COMPLETE)
     return spending
+
+
+def _stays(state: TrialState, of_search: bool) -> bool:
+    """Whether a final state is the end: one that the search stopped for a limit goes on later."""
+    return state is not TrialState.STOPPED or not of_search
 
 
 def middle(ordered: Sequence[float]) -> float:

@@ -25,12 +25,10 @@ from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
 from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import TrialState
+from sweep_platform.store.trial import ReplicateFolder, TrialState
 
 GRACE_SECONDS = 60.0
 """Time that replicates which are to end have for saving a checkpoint."""
-
-SPENT = "the training budget was spent"
 
 _EARLY = Failure(reason="its worker ended early", fault=Fault.WORKER)
 
@@ -158,10 +156,19 @@ class TrialScheduler:
             self._create(job)
         folder.resume()
         self._live[key] = Live(job, folder, self._losses.shunned(job.key))
-        self._budget.spending.began(job.key, job.record.training_flops, folder.reused())
+        self._count(job, folder)
         self._send(job.key, Decision.CONTINUE)
         self._display.job_started(job, resumed=folder.last_step > 0)
         return job
+
+    def _count(self, job: Job, folder: ReplicateFolder) -> None:
+        """Count a job as under way; what one spent that goes on after its end is paid for."""
+        spending, flops = self._budget.spending, float(job.record.training_flops)
+        if folder.last_step and not spending.is_open(job.key):
+            last = folder.last_measurement()
+            spending.goes_on(job.key, flops, last.progress if last else None, folder.reused())
+        else:
+            spending.began(job.key, flops, folder.reused())
 
     def _create(self, job: Job) -> None:
         """Write a job's record; an equal training of an earlier sweep is taken over, if any."""

@@ -365,3 +365,75 @@ def test_a_message_of_another_kind_is_refused(drive: Any) -> None:
     driver.steering.look()
     assert not driver.folder.messages.answer(message.number).accepted
     assert driver.start("a")
+
+
+CONFIRMED = {
+    "confirm": {"top": 1, "replicates": 2},
+    "budget": {"trials": 1, "flops_per_trial": 1e8},
+}
+
+
+def confirming(drive: Any, **changes: Any) -> Any:
+    """A session of one trial whose first confirmation runs."""
+    driver = drive(capacity=1, **{**CONFIRMED, **changes})
+    record = driver.folder.record()
+    limits = {**CONFIRMED, **changes}["budget"]
+    driver.folder.create(replace(record, spec={**record.spec, "budget": limits}))
+    driver.start("a")
+    driver.finish("a")
+    assert driver.start("b").replicate.label == "confirm-0"
+    return driver
+
+
+def test_a_search_that_is_extended_in_confirmation_goes_on_before_it(drive: Any) -> None:
+    driver = confirming(drive)
+    assert driver.ask(Verb.EXTEND, trials="+1").accepted
+    driver.finish("b")
+    job = driver.start("c")
+    assert (job.record.number, job.replicate.label) == (1, "measure-0")
+    driver.finish("c", 0.1)
+    assert driver.start("d").replicate.label == "confirm-1", "and is taken up again"
+    driver.finish("d")
+    assert driver.start("e") is None
+    assert driver.of_replicates(0) == ["complete"] * 3
+    assert driver.states() == ["complete", "complete"]
+
+
+def test_nothing_is_promoted_on_what_is_kept_for_confirmation(drive: Any) -> None:
+    limits = {"trials": 9, "flops_per_trial": 1e10, "flops": 4e10}
+    confirm = {"confirm": {"top": 1, "replicates": 2}}
+    driver = drive(
+        capacity=2,
+        budget=limits,
+        objectives=["exact_accuracy"],
+        rungs=RUNGS,
+        space={"N": {"low": 1, "high": 9}},
+        **confirm,
+    )
+    driver.start("a")
+    driver.start("b")
+    driver.report("a", measurement(50, 0.5))
+    whole = replace(measurement(50, 0.25).progress, training_flops=int(1e10))
+    driver.report("b", replace(measurement(50, 0.25), progress=whole))
+    driver.scheduler.ended("b")
+    assert driver.start("c") is None, "one runs, two may be confirmed, one is spent"
+    answer = driver.ask(Verb.PROMOTE, trial=1)
+    assert not answer.accepted
+    assert "extend --flops" in answer.remedy
+
+
+def test_one_that_was_trained_whole_before_its_rung_stopped_it_ends_when_promoted(
+    drive: Any,
+) -> None:
+    driver = drive(objectives=["exact_accuracy"], rungs=RUNGS, capacity=2)
+    driver.start("a")
+    driver.start("b")
+    driver.report("a", measurement(50, 0.5))
+    driver.report(
+        "b", measurement(50, 0.25), measurement(TOTAL, 0.3)
+    )  # as one that is reused does
+    driver.scheduler.ended("b")
+    assert driver.of_replicates(1) == ["complete"]
+    assert driver.states() == [None, "stopped"]
+    assert driver.ask(Verb.PROMOTE, trial=1).accepted
+    assert driver.states() == [None, "complete"]

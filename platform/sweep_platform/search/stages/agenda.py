@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from sweep_platform.plan.budget import Budget, Limit
+from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.search.outcomes import verdict
 from sweep_platform.search.recovery import BEATEN
 from sweep_platform.search.search import Search
@@ -33,6 +34,8 @@ class Agenda:
         self._search, self._budget, self._display = search, budget, display
         self._jobs, self._capacity, self._say = search.jobs, capacity, say
         self._confirming = False
+        of_one = planned_jobs(search.spec, 1)
+        self._of_a_point = of_one.tune + of_one.measure
         self.short_of: Limit | None = None
         self.exhausted = False
 
@@ -70,6 +73,8 @@ class Agenda:
         """The first job of a new point; None where the budget or the space has no more."""
         if self._forbidden(new=True, later=self._later()) is not None:
             return None
+        if self._lacks_for_a_point():
+            return None
         if (over := self._search.over) is not None:
             self._say(f"no new trial begins: {over}")
             return None
@@ -82,8 +87,22 @@ class Agenda:
     def begin(self, point: list[TrialFolder]) -> None:
         """Begin with the trials of a new point; their jobs wait."""
         self._budget.begin_trial()
-        self.exhausted = False
+        self.search_on()
         self._advance(point)
+
+    def search_on(self) -> None:
+        """Look anew for work of the search, also where confirmation had begun.
+
+        What waits to be confirmed is chosen anew, once nothing of the search is left.
+        """
+        self.exhausted = False
+        if self._confirming:
+            self._confirming = False
+            self._jobs.set_aside(Purpose.CONFIRM)
+
+    def forbids(self, *, new: bool) -> Limit | None:
+        """The limit that leaves nothing for one job more of the search; None if none does."""
+        return self._forbidden(new=new, later=self._later())
 
     def _confirming_job(self, searches: bool) -> Job | None:
         """The next job that confirms, once nothing of the search waits or runs any more."""
@@ -116,19 +135,32 @@ class Agenda:
     def _forbidden(self, *, new: bool = False, later: int = 0) -> Limit | None:
         return self._budget.forbids(new=new, later=later, at_once=max(1, self._capacity()))
 
+    def _lacks_for_a_point(self) -> bool:
+        """Whether a new point's jobs could not be paid for beside all that are to be run."""
+        waiting = self._jobs.count(lambda key: not self._budget.spending.is_open(key))
+        limit = self._budget.forbids_jobs(self._later() + waiting + self._of_a_point)
+        if limit is not None:
+            self._tell_of(limit)
+        return limit is not None
+
     def _is_short(self, later: int = 0) -> bool:
         """Whether time, or what else is limited, has nothing left for a new job; says so."""
         limit = self._forbidden(later=later)
         if limit is None:
             return False
-        self.short_of = limit
         if later:
+            self.short_of = limit
             self._say(f"what is left is for confirmation; see {limit}")
-        elif limit is Limit.TIME:
+        else:
+            self._tell_of(limit)
+        return True
+
+    def _tell_of(self, limit: Limit) -> None:
+        self.short_of = limit
+        if limit is Limit.TIME:
             self._say(f"no trial starts that would not end in time; see {limit}")
         else:
             self._say(f"no trial starts that could not be paid for to its end; see {limit}")
-        return True
 
     def _paid_for(self, *, confirms: bool = False) -> Job | None:
         """A job that waits and had begun, for which all but time was kept."""

@@ -74,6 +74,11 @@ class JobQueue:
     def add(self, trial: TrialFolder, replicates: Iterable[Replicate], wanted: int) -> OpenTrial:
         """Let some replicates of a trial, all of one purpose, wait; `wanted` are there in all."""
         waiting, record = list(replicates), trial.record()
+        there = self._open.get((record.number, waiting[0].purpose))
+        if there is not None:
+            known = {*there.running, *there.waiting}
+            there.waiting += [one for one in waiting if one not in known]
+            return there
         opened = OpenTrial(
             trial=trial,
             record=record,
@@ -101,6 +106,19 @@ class JobQueue:
             waiting = [one for one in waiting if not self._poor(one)]
         waiting.sort(key=lambda one: one.record.number not in self._favoured)
         return waiting[0].take() if waiting else None
+
+    def count(self, wanted: Callable[[str], bool]) -> int:
+        """The number of jobs of the search that wait and whose key is wanted."""
+        every = (one for one in self._open.values() if one.purpose is not Purpose.CONFIRM)
+        return sum(wanted(one.job(replicate).key) for one in every for replicate in one.waiting)
+
+    def set_aside(self, purpose: Purpose) -> None:
+        """Forget the jobs of a purpose that wait; those that run come to their end."""
+        for one in tuple(self._open.values()):
+            if one.purpose is purpose:
+                one.waiting.clear()
+                if one.done:
+                    self.close(one)
 
     def next_of(self, wanted: Callable[[str], bool], *, confirms: bool = False) -> Job | None:
         """The next of the jobs that wait whose key is wanted; None where none is."""

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sweep_platform.plan.budget import Budget
+from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.search.search import Search
 from sweep_platform.search.stages.agenda import Agenda
+from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Live
 from sweep_platform.search.stages.resting import Resting
 from sweep_platform.search.stages.settling import Settling
@@ -55,7 +56,11 @@ class Interventions:
 
     def reconsider(self) -> None:
         """Look anew for what may start: a limit was raised."""
-        self._agenda.exhausted = False
+        self._agenda.search_on()
+
+    def forbids(self, *, new: bool) -> Limit | None:
+        """The limit that leaves nothing for one job more of the search; None if none does."""
+        return self._agenda.forbids(new=new)
 
     def stop(self, trial: TrialFolder, reason: str) -> None:
         """End a trial that has not ended: what runs saves a checkpoint, what waits is dropped."""
@@ -92,6 +97,8 @@ class Interventions:
         trial.begin_again(number)
         self._take_up(trial, record.study_number)
         self.taken_up(trial, message)
+        if search.jobs.of_search(record.number) is None:
+            self._conclude(trial)
 
     def taken_up(self, trial: TrialFolder, message: int) -> None:
         """Note that a trial was promoted, so that its next end counts."""
@@ -113,7 +120,19 @@ class Interventions:
         lacking = [one for one in search.replicates if not _ended(trial.replicate(one.label))]
         if lacking and search.jobs.of_search(record.number) is None:
             search.jobs.add(trial, lacking, len(search.replicates))
-        self._agenda.exhausted = False
+        self._agenda.search_on()
+
+    def _conclude(self, trial: TrialFolder) -> None:
+        """End a promoted trial that lacks nothing: it was trained whole before it was stopped."""
+        self._agenda.end(
+            OpenTrial(
+                trial=trial,
+                record=trial.record(),
+                purpose=Purpose.MEASURE,
+                wanted=len(self._search.replicates),
+                waiting=[],
+            )
+        )
 
     def begin(self, point: list[TrialFolder]) -> None:
         """Let the trials of a point that was added run next."""

@@ -148,7 +148,7 @@ class Steering:
         if self._search.spec.nuisance and not trial.replicates(Purpose.MEASURE):
             problem = "was stopped before its point was tuned"
             raise _refusal(number, problem, "add its point again in another sweep")
-        if (limit := self._budget.forbids(new=False)) is not None:
+        if (limit := self._do.forbids(new=False)) is not None:
             option = limit.partition(".")[2].replace("_", "-")
             raise _refusal(number, f"can't go on, as {limit.words}", f"extend --{option} first")
         if (lost := lost_checkpoint(trial, self._kept)) is not None:
@@ -170,7 +170,7 @@ class Steering:
         if spec.ablation is not None:
             raise InputError.of("an ablation", "tries its design alone", "start another sweep")
         given = point_given(spec, message.arguments)
-        limit = self._budget.forbids(new=True)
+        limit = self._do.forbids(new=True)
         if limit is not None:
             told = {Limit.TRIALS: ("no trial is left of the budget", "extend --trials +1 first")}
             problem, remedy = told.get(limit, ("the budget is spent", "extend it first"))

@@ -29,7 +29,7 @@ from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
 from sweep_platform.store.steering.course import course_of
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def open_search(
     measured = {
         point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)
     }
+    whole = {one.record().number for one in folder.trials() if _is_complete(one)}
     for trial in folder.trials():
         tunes = point_of(trial.record(), spec) not in measured
         reopen(trial, study, wanted, retry_failed, extends, tunes)
@@ -161,7 +162,8 @@ def open_search(
         convergence=Convergence(folder, spec, study),
         reuse=reuse or Reuse(),
         task_names=task_names,
-        withdrawn=dict(course.stopped),
+        # One that was complete before it could be stopped may get more replicates.
+        withdrawn={n: why for n, why in course.stopped.items() if n not in whole},
     )
     _take_up(search)
     return search
@@ -181,6 +183,11 @@ def _record(folder: SweepFolder, spec: SweepSpec, learned: Sequence[str]) -> Non
     after = replace(before, samplers=samplers, learned=tuple(learned) or before.learned)
     if after != before:
         folder.create(after)
+
+
+def _is_complete(trial: TrialFolder) -> bool:
+    end = trial.outcome()
+    return end is not None and end.state is TrialState.COMPLETE
 
 
 def _entries(study: Study, folder: SweepFolder, spec: SweepSpec) -> Entries:

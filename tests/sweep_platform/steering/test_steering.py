@@ -437,3 +437,18 @@ def test_one_that_was_trained_whole_before_its_rung_stopped_it_ends_when_promote
     assert driver.states() == [None, "stopped"]
     assert driver.ask(Verb.PROMOTE, trial=1).accepted
     assert driver.states() == [None, "complete"]
+
+
+def test_a_stop_that_came_too_late_does_not_end_replicates_of_later_sessions(drive: Any) -> None:
+    driver = drive(capacity=1, budget={"trials": 1, "flops_per_trial": 1e8})
+    driver.start("a")
+    assert driver.ask(Verb.STOP, trial=0).accepted
+    driver.finish("a")
+    assert driver.states() == ["complete"]
+    again = drive(capacity=1, budget={"trials": 1, "flops_per_trial": 1e8}, replicates=3)
+    assert again.start("b")
+    again.report("b", failure=Failure(reason="the loss was nan"))
+    again.scheduler.ended("b")
+    assert again.start("c")
+    again.finish("c")
+    assert again.states() == ["complete"], "two of three are"

@@ -158,3 +158,19 @@ def test_what_never_stops_a_search_is_refused(more: str, field: str) -> None:
     with pytest.raises(InputError) as found:
         SpaceFile.of(yaml.safe_load(SPACE + more)).resolve(None)
     assert found.value.field == field
+
+
+def test_what_ends_out_of_turn_does_not_end_a_deterministic_search(drive: Any) -> None:
+    search = {"deterministic": True, "sampler": "random"}
+    near = {"stop_when": {"regret": 100.0}, "objectives": ["exact_accuracy"], "search": search}
+    driver = drive(capacity=3, **WIDE, **near)
+    assert all(driver.start(str(number)) for number in range(3))
+    for number in range(LEAST_TRIALS - 2):
+        driver.finish(str(number), number / 100)
+        assert driver.start(str(number + 3))
+    slow, *others = map(str, range(LEAST_TRIALS - 2, LEAST_TRIALS + 1))
+    for one in others:
+        driver.finish(one)
+        assert driver.start("next") is None, "the slow one has to end first"
+    driver.finish(slow)
+    assert driver.start("next"), "it knows of too few"

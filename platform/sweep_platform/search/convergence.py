@@ -3,7 +3,7 @@
 import math
 import warnings
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -116,15 +116,15 @@ class Convergence:
     def _record(self) -> SweepRecord:
         return self._folder.record()
 
-    def reason(self, known: Iterable[TrialRecord]) -> str | None:
+    def reason(self, known: Collection[TrialRecord]) -> str | None:
         """Why the search is over, by these trials so far; None while it goes on."""
         if self._spec.stop_when is None or self._told is not None:
             return self._told
         if self._take(known):
-            self._told = self._stagnates() or self._is_near()
+            self._told = self._stagnates() or self._is_near(known)
         return self._told
 
-    def _take(self, known: Iterable[TrialRecord]) -> bool:
+    def _take(self, known: Collection[TrialRecord]) -> bool:
         """Take in the trials that have ended; whether there were any that are new."""
         before = len(self._seen)
         for one in known:
@@ -151,13 +151,15 @@ class Convergence:
             "stop_when.hypervolume_gain"
         )
 
-    def _is_near(self) -> str | None:
+    def _is_near(self, known: Collection[TrialRecord]) -> str | None:
         stop, spec = self._spec.stop_when, self._spec
         if stop is None or stop.regret is None:
             return None
         objective = METRIC[spec.objectives[0]]
         maximizes = objective.direction == "maximize"
-        found = regret(self._study.trials(), maximizes, spec.seed)
+        numbers = {one.study_number for one in known}
+        trials = [one for one in self._study.trials() if one.number in numbers]
+        found = regret(trials, maximizes, spec.seed)
         if found is None or found >= stop.regret:
             return None
         return (

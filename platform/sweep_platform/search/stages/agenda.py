@@ -75,10 +75,12 @@ class Agenda:
             return None
         if self._lacks_for_a_point():
             return None
+        if not self._search.may_propose:  # nor is it told yet whether the search is over
+            return None
         if (over := self._search.over) is not None:
             self._say(f"no new trial begins: {over}")
             return None
-        point = self._search.proposer.propose() if self._search.may_propose else []
+        point = self._search.proposer.propose()
         if not point:
             return None
         self.begin(point)

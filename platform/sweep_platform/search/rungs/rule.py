@@ -21,8 +21,9 @@ class StoppingRule(Protocol):
     """Decides at rungs who goes on.
 
     The ledger calls, from the driver's one thread, once for each trial and rung, and keeps what
-    was decided: a rule has no state of its own, so that a restart changes no decision. It raises
-    nothing.
+    was decided: a rule has no state of its own, so that a restart changes no decision that was
+    taken. Where trials are compared by what is learnt from those that ended, those that come
+    after a restart may be compared by what a few more have taught. It raises nothing.
     """
 
     def at(self, step: int, total_steps: int) -> float | None:

@@ -647,6 +647,21 @@ def test_of_a_trial_that_runs_again_the_last_attempt_counts(tmp_path: Path, make
         assert [values[0] for values in rungs.table(0.5).values()] == [0.1]
 
 
+def test_a_replicate_that_begins_anew_is_at_no_rung_yet(tmp_path: Path, make_spec) -> None:
+    spec = make_spec(rungs={"at": [0.5]}, replicates=3)
+    before = opened(tmp_path / "toy", spec)
+    [trial] = before.search.proposer.propose()
+    for number in range(3):
+        begun(trial, number).append([measurement(50, 0.25)])
+        before.decide(trial, progress(50, 0.25), f"measure-{number}")
+        state = TrialState.COMPLETE if number else TrialState.FAILED
+        before.search.outcomes.end_replicate(begun(trial, number), state, "it ended")
+    before.search.outcomes.end(trial, TrialState.COMPLETE, "it ended")
+    search = opened(tmp_path / "toy", spec, retry_failed=True).search
+    [entry] = search.study.attribute(trial.record().study_number, "rungs", {}).values()
+    assert entry["replicates"].keys() == entry["early"].keys() == {"measure-1", "measure-2"}
+
+
 def test_a_trial_that_failed_runs_again_when_it_is_asked_for(tmp_path: Path, make_spec) -> None:
     spec = make_spec()
     before = opened(tmp_path / "toy", spec)

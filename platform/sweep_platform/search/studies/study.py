@@ -194,10 +194,15 @@ def weigh(trial: optuna.Trial, violations: Mapping[str, float]) -> None:
 
 
 def _without(labels: Collection[str], rungs: Mapping[str, Any]) -> dict[str, Any]:
-    """What was kept at rungs, but for the replicates of these labels."""
-    left = {
-        rung: {**entry, "replicates": {k: v for k, v in each.items() if k not in labels}}
-        for rung, entry in rungs.items()
-        for each in [entry["replicates"]]
-    }
+    """What was kept at rungs, but for the replicates of these labels; older ones lack `early`."""
+    left = {rung: {**entry, **_others(labels, entry)} for rung, entry in rungs.items()}
     return {rung: entry for rung, entry in left.items() if entry["replicates"]}
+
+
+def _others(labels: Collection[str], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry has of each replicate, but for those of these labels."""
+    by_replicate = {name: entry[name] for name in ("replicates", "early") if name in entry}
+    return {
+        name: {label: value for label, value in each.items() if label not in labels}
+        for name, each in by_replicate.items()
+    }

@@ -12,8 +12,9 @@ from sweep_builders import TOTAL, measurement
 
 from hrm.progress import Curve
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.convergence import LEAST_TRIALS, Hypervolume, regret
+from sweep_platform.search.convergence import LEAST_TRIALS, Convergence, Hypervolume, regret
 from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.steering.messages import Verb
 from sweep_platform.store.trial import TrialState
 
 STOP = {"stop_when": {"hypervolume_gain": 0.01, "patience": 3}}
@@ -174,3 +175,45 @@ def test_what_ends_out_of_turn_does_not_end_a_deterministic_search(drive: Any) -
         assert driver.start("next") is None, "the slow one has to end first"
     driver.finish(slow)
     assert driver.start("next"), "it knows of too few"
+
+
+def test_a_trial_that_is_promoted_counts_by_its_last_end(drive: Any) -> None:
+    search = {"search": {"deterministic": True, "sampler": "random"}}
+    driver = drive(
+        capacity=2, **WIDE, **search, **{"stop_when": {**STOP["stop_when"], "patience": 2}}
+    )
+    driver.start("0")
+    driver.start("1")
+    driver.finish("0", 0.5)
+    driver.start("2")
+    driver.ask(Verb.STOP, trial=1)
+    driver.scheduler.ended("1")
+    driver.start("3")
+    driver.finish("2", 0.5)
+    driver.ask(Verb.PROMOTE, trial=1)
+    assert driver.start("1").record.number == 1
+    driver.finish("3", 0.5)
+    assert driver.start("4") is None, "the promoted one has to end first"
+    driver.finish("1", 0.9)
+    assert driver.start("4"), "it gained something"
+
+
+def test_a_deterministic_search_is_not_over_while_it_waits(
+    drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = drive(capacity=2, **WIDE, **STOP, search={"deterministic": True})
+    waited: list[bool] = []
+
+    def reason(one: Convergence, known: Any) -> str | None:
+        waited.append(not driver.search.may_propose)
+        return None
+
+    monkeypatch.setattr(Convergence, "reason", reason)
+    driver.start("slow")
+    driver.start("a")
+    driver.finish("a")
+    assert driver.start("a") is None
+    driver.finish("slow")
+    assert driver.start("a")
+    assert waited
+    assert not any(waited)

@@ -65,6 +65,11 @@ class Hypervolume:
         else:
             self._count(one)
 
+    def forget(self, number: int) -> None:
+        """Leave out the trial of a number."""
+        self._ended = [one for one in self._ended if one.number != number]
+        self._count_anew()
+
     def _count_anew(self) -> None:
         self._steps, self._areas = Steps(self._reference), []
         for one in self._ended:
@@ -109,7 +114,7 @@ class Convergence:
 
     def __init__(self, folder: SweepFolder, spec: SweepSpec, study: Study) -> None:
         self._folder, self._spec, self._study = folder, spec, study
-        self._hypervolume, self._seen = Hypervolume(), set[int]()
+        self._hypervolume, self._seen = Hypervolume(), dict[int, int]()
         self._told: str | None = None
 
     @cached_property
@@ -126,17 +131,20 @@ class Convergence:
 
     def _take(self, known: Collection[TrialRecord]) -> bool:
         """Take in the trials that have ended; whether there were any that are new."""
-        before = len(self._seen)
+        any_new = False
         for one in known:
-            if one.number in self._seen:
+            if self._seen.get(one.number) == one.study_number:
                 continue
+            if self._seen.pop(one.number, None) is not None:  # it was promoted, and goes on
+                self._hypervolume.forget(one.number)
             trial = self._folder.trial(one.number, one.signature)
             if (outcome := trial.outcome()) is not None:
-                self._seen.add(one.number)
+                any_new = True
+                self._seen[one.number] = one.study_number
                 # Which trial ended first is chance where the search waits for those before it.
                 at = one.number if self._spec.deterministic else outcome.ended
                 self._hypervolume.add(trial_summary(self._record, trial), at)
-        return len(self._seen) > before
+        return any_new
 
     def _stagnates(self) -> str | None:
         stop = self._spec.stop_when

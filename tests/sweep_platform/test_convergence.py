@@ -1,6 +1,8 @@
 """A search is over before its budget is spent where nothing more is to be expected of it."""
 
 import math
+import time
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -8,12 +10,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import TOTAL, measurement
+from sweep_builders import TOTAL, measurement, sweep_record
+from sweep_driver import Driver
 
 from hrm.progress import Curve
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.convergence import LEAST_TRIALS, Convergence, Hypervolume, regret
 from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.steering.messages import Verb
 from sweep_platform.store.trial import TrialState
 
@@ -217,3 +221,17 @@ def test_a_deterministic_search_is_not_over_while_it_waits(
     assert driver.start("a")
     assert waited
     assert not any(waited)
+
+
+def test_a_fork_counts_its_own_trials_alone(drive: Any, make_spec: Any, tmp_path: Path) -> None:
+    source = drive(capacity=1, **WIDE, **STOP)
+    assert run(source, [0.5] * 20) == 4
+    record = sweep_record(forked=str(source.folder.root), created=time.time())
+    SweepFolder(tmp_path / "fork").create(record)
+    budget = {"trials": 40, "flops_per_trial": 1e8}
+    spec = make_spec(**{**WIDE, "budget": budget}, **STOP)
+    fork = Driver(tmp_path / "fork", spec, 1)
+    assert fork.states() == ["complete"] * 4
+    assert run(fork, [0.6, 0.5, 0.6] + [0.6] * 20) == 4, "the first gained over the other sweep"
+    again = Driver(tmp_path / "fork", spec, 1)
+    assert again.start("a") is None, "so it is after a restart"

@@ -34,6 +34,7 @@ class _Ended:
     at: float
     number: int
     curve: list[tuple[float, float]] = field(compare=False)
+    inherited: bool = field(compare=False)
 
 
 class Hypervolume:
@@ -49,13 +50,16 @@ class Hypervolume:
         self._steps = Steps(0.0)
         self._areas: list[float] = []
 
-    def add(self, trial: TrialSummary, at: float) -> None:
-        """Take in a trial that ended at this place; one without a whole training adds nothing."""
+    def add(self, trial: TrialSummary, at: float, inherited: bool = False) -> None:
+        """Take in a trial that ended at this place; one without a whole training adds nothing.
+
+        An inherited one, of the sweep that this one began with, comes before all others.
+        """
         curve = [
             (math.log10(point.inference_flops), point.exact_accuracy)
             for point in (points(trial) if trial.complete else ())
         ]
-        one = _Ended(at, trial.number, curve)
+        one = _Ended(-math.inf if inherited else at, trial.number, curve, inherited)
         last = not self._ended or self._ended[-1] < one
         insort(self._ended, one)
         highest = max((1 + cost for cost, _ in curve), default=-math.inf)
@@ -81,11 +85,12 @@ class Hypervolume:
         self._areas.append(self._steps.area)
 
     def gain(self, trials: int) -> float | None:
-        """The share of the area that the last so many trials added.
+        """The share of the area that the last so many trials added, inherited ones left out.
 
-        None before there are more of them, and while nothing was solved before these.
+        None before there are so many and one before them, and while nothing was solved before.
         """
-        if len(self._areas) <= trials or not self._areas[-1 - trials]:
+        own = sum(not one.inherited for one in self._ended)
+        if own < trials or len(self._areas) <= trials or not self._areas[-1 - trials]:
             return None
         return 1 - self._areas[-1 - trials] / self._areas[-1]
 
@@ -143,8 +148,15 @@ class Convergence:
                 self._seen[one.number] = one.study_number
                 # Which trial ended first is chance where the search waits for those before it.
                 at = one.number if self._spec.deterministic else outcome.ended
-                self._hypervolume.add(trial_summary(self._record, trial), at)
+                summary = trial_summary(self._record, trial)
+                self._hypervolume.add(summary, at, self._is_inherited(summary))
         return any_new
+
+    def _is_inherited(self, trial: TrialSummary) -> bool:
+        """Whether a trial, or some of it, was trained by the sweep that this one began with."""
+        if self._record.forked is None:
+            return False
+        return any(one.ended and one.ended < self._record.created for one in trial.measured)
 
     def _stagnates(self) -> str | None:
         stop = self._spec.stop_when

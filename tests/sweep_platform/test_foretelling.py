@@ -1,6 +1,8 @@
 """By what trials are compared at rungs, learnt from those that have ended."""
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from sweep_builders import TOTAL, measurement
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.rungs.entries import EARLY, OBJECTIVES
+from sweep_platform.search.rungs.entries import EARLY, OBJECTIVES, Entry
 from sweep_platform.search.rungs.foretelling import (
     AUTO,
     EXTRAPOLATION,
@@ -20,10 +22,11 @@ from sweep_platform.search.rungs.foretelling import (
     fitted,
 )
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.pruning.told import read_rungs
+from sweep_platform.store.pruning.told import Compared, Rungs, read_rungs, write_rungs
 from sweep_platform.store.trial import TrialState
 
 ONE = {"objectives": ["exact_accuracy"]}
+FEATURES = (0.1, 0.5, 1.0, 1e6, 100.0)
 MANY = {"space": {"N": {"low": 1, "high": 60}}, "budget": {"trials": 60, "flops_per_trial": 1e8}}
 
 
@@ -140,6 +143,25 @@ def test_auto_changes_over_says_so_and_keeps_to_it_after_a_restart(drive: Any) -
     assert again.search.rungs.judge(0.5).foretold["token_accuracy"] == pytest.approx(1)
 
 
+def test_a_trial_that_ends_costs_the_same_however_many_ended_before(
+    drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = drive(capacity=1, **ONE, **MANY, rungs={"at": [0.5], "compare": "auto"})
+    asked, costs = Counter[int](), []
+
+    def features(entry: Entry) -> tuple[float, ...]:
+        asked[len(costs)] += 1
+        return FEATURES
+
+    monkeypatch.setattr(Entry, "features", property(features))
+    for number in range(25):
+        at_rung(driver, "a", 0.1 + number / 40)
+        asked.clear()
+        driver.finish("a", accuracy=0.2 + number / 40)
+        costs.append(asked.total())
+    assert costs.count(1) > 12, "of most that end nothing is learnt as yet"
+
+
 def test_those_that_are_audited_go_on_though_they_were_to_stop(drive: Any) -> None:
     rungs = {"at": [0.5], "minimum": 2, "compare": "token_accuracy", "audit": 1.0}
     driver = drive(capacity=9, **ONE, **MANY, rungs=rungs)
@@ -217,3 +239,19 @@ budget: {trials: 4, flops_per_trial: 1.0e+9}
 
 def test_every_measure_is_there_at_a_rung() -> None:
     assert set(MEASURES[:-1]) < set(EARLY)
+
+
+def test_what_is_told_of_rungs_is_written_when_it_changes(tmp_path: Path) -> None:
+    def told(rungs: Rungs) -> int:
+        write_rungs(tmp_path, rungs)
+        return (tmp_path / "rungs.json").stat().st_ino
+
+    compared = Compared(rung=1 / 3, by="loss", trials=8, foretold={"loss": 0.1})
+    one, other = Rungs(compared=(compared,)), Rungs(compared=(replace(compared, trials=9),))
+    first = told(one)
+    assert told(one) == first
+    assert told(other) != first
+    assert read_rungs(tmp_path) == other
+    (tmp_path / "rungs.json").write_text("{")
+    told(other)
+    assert read_rungs(tmp_path) == other

@@ -6,7 +6,7 @@ for, and by the one that has foretold the ends of this sweep's own trials best.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,8 +99,8 @@ class Judge:
         """What reports tell of it, as that of a rung."""
         return Compared(rung=float(rung), by=self.by, trials=self._known, foretold=self.foretold)
 
-    def learn(self, ended: Sequence[Ended]) -> bool:
-        """Learn from all trials that ended, if there are enough that are new.
+    def learn(self, ended: Collection[Ended]) -> bool:
+        """Learn from all trials that ended, if there are enough that are new; else that is quick.
 
         Whether what trials are worth has changed by that.
         """
@@ -108,8 +108,9 @@ class Judge:
         enough = len(ended) >= max(LEAST, math.ceil(1.1 * self._known))
         if not learns or not enough or len(ended) == self._known:
             return False
-        self._known, self._extrapolation = len(ended), fitted(ended)
-        self.foretold = _foretold(ended, self._extrapolation)
+        trials = list(ended)
+        self._known, self._extrapolation = len(trials), fitted(trials)
+        self.foretold = _foretold(trials, self._extrapolation)
         before = self.by
         best = max(MEASURES, key=lambda name: self.foretold[name])
         self.by = EXTRAPOLATION if self._compare == EXTRAPOLATION else best

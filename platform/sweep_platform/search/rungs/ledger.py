@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from hrm.progress import Progress
 from sweep_platform.search.rungs.entries import OBJECTIVES, Entries, Entry, early
-from sweep_platform.search.rungs.foretelling import LEARNT, Judge, words
+from sweep_platform.search.rungs.foretelling import LEARNT, Ended, Judge, words
 from sweep_platform.search.rungs.fronts import Fronts, FrontsOfSome, Values
 from sweep_platform.search.rungs.rule import StoppingRule
 from sweep_platform.search.studies.study import PROMOTED, Study
@@ -49,12 +49,14 @@ class RungLedger:
         self._targets, self._peers, self._spec = targets, peers, spec or RungSpec()
         self._entries, self._at_flops = entries, at_flops
         self._quality = [name in QUALITY for name in objectives]
-        self._ends = _ends(study, self._quality) if self.learns else {}
+        self._ended: dict[str, dict[int, Ended]] = defaultdict(dict)
         self._judges: dict[str, Judge] = defaultdict(lambda: Judge(self._spec.compare))
         self._firsts: dict[str, dict[int, Values]] = defaultdict(dict)
         self._fronts: dict[str, Fronts] = {}
+        for number, end in (_ends(study, self._quality) if self.learns else {}).items():
+            self._take_end(number, end)
         for rung in {rung for kept in entries.values() for rung in kept}:
-            self._judges[rung].learn(self._ended_at(rung))
+            self._judges[rung].learn(self._ended[rung].values())
             self._sort(rung)
         self._of_peers: dict[str, FrontsOfSome] = {}
         self._promoted = {t.number for t in study.trials() if t.user_attrs.get(PROMOTED)}
@@ -149,11 +151,11 @@ class RungLedger:
         """Learn from a trial that was trained to the end; tell where the comparison changes."""
         end, news = _quality_of(values, self._quality), []
         assert end is not None, "it is asked only if it learns"
-        self._ends[record.study_number] = end
+        self._take_end(record.study_number, end)
         for rung in self._entries.get(record.study_number, {}):
             judge = self._judges[rung]
             before = judge.by
-            if judge.learn(self._ended_at(rung)):
+            if judge.learn(self._ended[rung].values()):
                 self._sort(rung)
             if judge.by != before:
                 news.append(f"at the rung at {float(rung):.0%} {judge}")
@@ -171,10 +173,11 @@ class RungLedger:
             ),
         )
 
-    def _ended_at(self, rung: str) -> list[tuple[Values, float]]:
-        """What trials at a rung had there that were trained to the end, and their ends."""
-        found = ((self._entries.get(n, {}).get(rung), end) for n, end in self._ends.items())
-        return [(e.features, end) for e, end in found if e is not None and e.features is not None]
+    def _take_end(self, number: int, end: float) -> None:
+        """Keep what a trial that was trained to the end had at its rungs, and its end."""
+        for rung, entry in self._entries.get(number, {}).items():
+            if (features := entry.features) is not None:
+                self._ended[rung][number] = features, end
 
     def _sort(self, rung: str) -> None:
         """Sort all that came to a rung anew, by what they are worth now."""

@@ -46,8 +46,13 @@ class Rungs:
 
 
 def write_rungs(sweep: Path, rungs: Rungs) -> None:
-    """Keep what is told of the rungs of a sweep, by its folder."""
-    write_json(sweep / "rungs.json", asdict(rungs))
+    """Keep what is told of the rungs of a sweep, by its folder, if that has changed."""
+    try:
+        same = read_rungs(sweep) == rungs
+    except InputError:  # damaged
+        same = False
+    if not same:
+        write_json(sweep / "rungs.json", asdict(rungs))
 
 
 def read_rungs(sweep: Path) -> Rungs:

@@ -94,7 +94,7 @@ def loop(kind: str, side: int, pairs: list[Pair], change: list[Grid]) -> tuple[G
     for pair, *values in zip(pairs, *change, strict=True):
         for grid, rows in zip(pair, (inputs, labels), strict=True):
             if kind == "arc":
-                rows.append(arc_tokens(grid, *values, side))
+                rows.append(arc_tokens(grid, values[0], values[1], values[2], side))
             elif kind == "sudoku":
                 rows.append(sudoku_tokens(grid, *values))
             else:
@@ -126,7 +126,7 @@ def pairs_per_second(work: Callable[[], object], repeats: int, batch_size: int) 
 
 
 def line(name: str, dataset: PuzzleDataset, batch_size: int, rounds: int) -> str:
-    pairs = augmenter(dataset, 0, torch.device("cpu"))
+    pairs: Any = augmenter(dataset, 0, torch.device("cpu"))
     picks = random_picks(dataset, batch_size, np.random.default_rng(0))
     change = [value.numpy() for value in vars(pairs.augmentation(picks)).values()]
     base = grids(dataset)

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from hrm.checkpoints.loading import CHECKPOINT_FILE, load_model
+from hrm.checkpoints.checkpoint import CHECKPOINT_FILE
+from hrm.checkpoints.loading import load_model
 from hrm.config import ModelConfig, TrainingConfig
 from hrm.dynamics.report import ReportOptions, write_report
 from hrm.training.trainer import Trainer

@@ -64,7 +64,7 @@ class Shape(NamedTuple):
             torch.randint(1, 11, (self.rows, self.seq_len), generator=generator, dtype=torch.int32)
             for _ in range(2)
         ]
-        return Batch(*tokens, torch.zeros(self.rows, dtype=torch.int32))
+        return Batch(tokens[0], tokens[1], torch.zeros(self.rows, dtype=torch.int32))
 
 
 SHAPES = {"A": Shape(36, 64, 1, 64), "B": Shape(81, 128, 2, 32)}

@@ -72,7 +72,7 @@ def block(trainer: Trainer, store: CheckpointStore, seconds: float) -> Block:
     with store.hold(KEY) as path:
         began, worked, steps = time.perf_counter(), time.thread_time(), 0
         trainer.save(path)
-        store.publish(KEY)
+        store.publish(KEY, trainer.step)
         while not steps or time.perf_counter() - began < seconds:
             trainer._take_step()
             steps += 1

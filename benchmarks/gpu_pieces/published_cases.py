@@ -87,7 +87,7 @@ class PublishedCase:
         sizes = ("seq_len", "vocab_size", "num_puzzle_identifiers")
         settings = {name: self._meta[name] for name in sizes}
         settings |= {ours: self._meta["arch"][theirs] for theirs, ours in NAMES.items()}
-        model = published.ReasoningModel(ModelConfig(**settings, halt_exploration=0.0))
+        model = ReasoningModel(ModelConfig(**settings, halt_exploration=0.0))
         model.load_state_dict(published_weights.read(published_weights.find(self._folder, None)))
         return model
 

@@ -2,20 +2,27 @@
 
     python benchmarks/storage.py [--rounds 8] [--seconds 30]
 
-One thread trains the published model on tiny puzzles. In each round it saves a checkpoint and
-takes steps for so many seconds, once with a local folder as its store and once with an S3 server
-on loopback (moto's, a process of its own on the same machine, which has to take what is sent).
-What is published in the second is uploaded while the steps are taken. Prints a Markdown table:
-median and range over the rounds.
+One thread trains the published model on tiny puzzles. In each block it saves a checkpoint, which
+is uploaded while it takes steps for so many seconds, to an S3 server on loopback (moto's, a
+process of its own on the same machine, which has to take what is sent). Steps during the upload
+are compared with those of the same block after it: what they took longer, together, is the cost,
+as a share of the block. Where cores share caches and memory, a server beside the training slows
+it whoever sends: so in every other block another process sends the same bytes to the same server.
+Prints a Markdown table: median and range over the rounds.
 """
 
 import argparse
+import hashlib
+import multiprocessing
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -32,27 +39,68 @@ from sweep_platform.store.storage.objects import open_objects
 
 ARC = ArcSettings(canvas=3, tasks=4, augmentations=2, held_out="all")
 KEY = "0000-benchmark/measure-0"
+LEAST_STEPS = 5
+"""After an upload, by which those during it are judged."""
+
 PATIENCE = 600.0
 _SERVE = """\
-import sys, threading
+import threading
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
-print(server.get_host_and_port()[1], file=sys.stderr, flush=True)
+print(server.get_host_and_port()[1], flush=True)
 threading.Event().wait()
 """
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some seconds of training from a checkpoint on."""
+    """Some seconds of training from a checkpoint on: seconds of each step, and of the upload."""
 
-    step: float
-    """Seconds a step, with the checkpoint's share."""
-    processor: float
-    """Seconds a step that the training thread had a processor."""
-    stored: float
-    """Seconds from the publishing to where it was stored, and at least those of the steps."""
+    during: tuple[float, ...]
+    after: tuple[float, ...]
+    upload: float
+    sending: float
+    """Seconds of processor time that this process spent beside its training thread."""
+
+    @property
+    def cost(self) -> float:
+        """What the steps during the upload took longer than as many after it, in seconds."""
+        return sum(self.during) - len(self.during) * statistics.median(self.after)
+
+
+class SentByOthers(FolderCheckpoints):
+    """A local folder, of which another process sends each checkpoint to a storage as well."""
+
+    def __init__(self, root: Path, url: str) -> None:
+        super().__init__(root)
+        context = multiprocessing.get_context("spawn")
+        self._sender, theirs = context.Pipe()
+        self._process = context.Process(target=send, args=(theirs, url), daemon=True)
+        self._process.start()
+        self._root = root
+
+    def publish(self, key: str, step: int) -> None:
+        """Have it sent under a name of its own: the next one replaces what stands at the path."""
+        sent = self._root / key / "sent.pt"
+        sent.unlink(missing_ok=True)
+        sent.hardlink_to(self._root / key / "checkpoint.pt")
+        self._sender.send(str(sent))
+
+    def stored(self, key: str, seconds: float) -> bool:
+        """Wait until it was sent."""
+        return self._sender.poll(seconds) and bool(self._sender.recv())
+
+
+def send(requests: Connection, url: str) -> None:
+    """Put every file that is asked for into a storage, and answer."""
+    objects = open_objects(url)
+    with suppress(EOFError):  # whoever asked has ended
+        while True:
+            path = Path(requests.recv())
+            hashlib.file_digest(path.open("rb"), "sha256")  # as our own uploads do
+            objects.put(path.name, path)
+            requests.send(True)
 
 
 def published(dataset: PuzzleDataset) -> Trainer:
@@ -68,17 +116,22 @@ def published(dataset: PuzzleDataset) -> Trainer:
 
 
 def block(trainer: Trainer, store: CheckpointStore, seconds: float) -> Block:
-    """Save a checkpoint, then take steps."""
+    """Save a checkpoint, then take steps while it is uploaded and as long after."""
     with store.hold(KEY) as path:
-        began, worked, steps = time.perf_counter(), time.thread_time(), 0
         trainer.save(path)
+        beside = time.process_time() - time.thread_time()
+        began, upload = time.perf_counter(), None
         store.publish(KEY, trainer.step)
-        while not steps or time.perf_counter() - began < seconds:
+        during, after = list[float](), list[float]()
+        while len(after) < LEAST_STEPS or time.perf_counter() - began < seconds:
+            started = time.perf_counter()
             trainer._take_step()
-            steps += 1
-        took, worked = time.perf_counter() - began, time.thread_time() - worked
-        assert store.stored(KEY, PATIENCE)
-        return Block(took / steps, worked / steps, time.perf_counter() - began)
+            (during if upload is None else after).append(time.perf_counter() - started)
+            if upload is None and store.stored(KEY, 0):
+                upload = time.perf_counter() - began
+        assert upload is not None
+        beside = time.process_time() - time.thread_time() - beside
+        return Block(tuple(during), tuple(after), upload, beside)
 
 
 def bucket(port: str) -> str:
@@ -102,11 +155,12 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(1)
     serve = [sys.executable, "-c", _SERVE]
-    server = subprocess.Popen(serve, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert server.stderr
+    # Its log would fill a pipe that nobody reads, and stop it.
+    server = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout
     try:
         with tempfile.TemporaryDirectory() as place:
-            measure(options.rounds, options.seconds, server.stderr.readline().strip(), Path(place))
+            measure(options.rounds, options.seconds, server.stdout.readline().strip(), Path(place))
     finally:
         server.kill()
         server.wait()
@@ -116,8 +170,8 @@ def measure(rounds: int, seconds: float, port: str, place: Path) -> None:
     """Print the table."""
     trainer = published(PuzzleDataset.open(prepare("arc-agi-1", ARC, place / "data")))
     stores: dict[str, CheckpointStore] = {
-        "local folder": FolderCheckpoints(place / "local"),
-        "S3 on loopback": ObjectCheckpoints(open_objects(bucket(port)), 2, print, place),
+        "the training process": ObjectCheckpoints(open_objects(bucket(port)), 2, print, place),
+        "another process": SentByOthers(place / "sent", "s3://benchmark/other"),
     }
     print(conditions("torch", "pyarrow", "moto"))
     weights = sum(weight.numel() for weight in trainer.model.parameters()) / 1e6
@@ -133,19 +187,21 @@ def measure(rounds: int, seconds: float, port: str, place: Path) -> None:
     for number in range(rounds):
         for name in list(stores)[:: 1 if number % 2 else -1]:
             found[name].append(block(trainer, stores[name], seconds))
-    print("| store | ms a step | ratio | processor ms a step | ratio | s until it is stored |")
+    heading = ("sent by", "s of upload", "processor s of it here", "ms a step during it")
+    print(f"| {' | '.join((*heading, 'ms a step after', 'cost'))} |")
     print("|--|--:|--:|--:|--:|--:|")
-    base = found["local folder"]
     for name, blocks in found.items():
-        pairs = list(zip(blocks, base, strict=True))
         cells = (
-            spread([1000 * one.step for one in blocks], 1),
-            spread([one.step / other.step for one, other in pairs], 3),
-            spread([1000 * one.processor for one in blocks], 1),
-            spread([one.processor / other.processor for one, other in pairs], 3),
-            spread([one.stored for one in blocks], 1) if name != "local folder" else "",
+            spread([one.upload for one in blocks], 1),
+            spread([one.sending for one in blocks], 2),
+            spread([1000 * statistics.median(one.during) for one in blocks], 0),
+            spread([1000 * statistics.median(one.after) for one in blocks], 0),
+            spread([100 * one.cost / seconds for one in blocks], 2) + " %",
         )
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    ours, others = (found[name] for name in stores)
+    more = [100 * (a.cost - b.cost) / seconds for a, b in zip(ours, others, strict=True)]
+    print(f"\nBeyond what the server costs whoever sends: {spread(more, 2)} % of the training")
 
 
 if __name__ == "__main__":

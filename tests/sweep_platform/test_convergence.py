@@ -2,6 +2,7 @@
 
 import math
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from sweep_driver import Driver
 
 from hrm.progress import Curve
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.convergence import LEAST_TRIALS, Convergence, Hypervolume, regret
+from sweep_platform.search import convergence
+from sweep_platform.search.convergence import (
+    LEAST_TRIALS,
+    MOST_TRIALS,
+    Convergence,
+    Hypervolume,
+    asked_at,
+    regret,
+)
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.steering.messages import Verb
@@ -235,3 +244,44 @@ def test_a_fork_counts_its_own_trials_alone(drive: Any, make_spec: Any, tmp_path
     assert run(fork, [0.6, 0.5, 0.6] + [0.6] * 20) == 4, "the first gained over the other sweep"
     again = Driver(tmp_path / "fork", spec, 1)
     assert again.start("a") is None, "so it is after a restart"
+
+
+def test_the_regret_is_asked_at_every_twentieth_more() -> None:
+    counts = [asked_at(complete) for complete in range(1000)]
+    assert counts == sorted(counts)
+    assert all(asked_at(count) == count <= n for n, count in enumerate(counts))
+    asked = sorted(set(counts))
+    assert asked[:3] == [0, LEAST_TRIALS, LEAST_TRIALS + 1]
+    steps = pairwise(asked[1:])
+    assert all(after - before == max(1, before // 20) for before, after in steps)
+
+
+def test_the_regret_is_told_by_the_best_trials_alone() -> None:
+    study = optuna.create_study(direction="minimize")
+    distributions = {"x": optuna.distributions.FloatDistribution(0.0, 1.0)}
+    for number in range(MOST_TRIALS + 100):
+        x = number * 0.618 % 1
+        value = x if number % 4 else 1e6  # a hundred far from all others
+        one = optuna.create_trial(params={"x": x}, distributions=distributions, value=value)
+        study.add_trial(one)
+    best = sorted(study.trials, key=lambda one: one.value)[:MOST_TRIALS]
+    found = regret(study.trials, maximizes=False, seed=0)
+    assert found == regret(best, maximizes=False, seed=0)
+
+
+def test_the_regret_of_a_sweep_is_asked_seldom_and_of_its_first_trials(
+    drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def far(trials: list[Any], maximizes: bool, seed: int) -> float:
+        asked.append(len(trials))
+        return 1.0
+
+    monkeypatch.setattr(convergence, "regret", far)
+    wide = {**WIDE, "space": {"N": {"low": 1, "high": 90}}}
+    wide["budget"] = {"trials": 60, "flops_per_trial": 1e8}
+    near = {"stop_when": {"regret": 0.1}, "objectives": ["exact_accuracy"]}
+    driver = drive(capacity=1, **wide, **near, search={"sampler": "random"})
+    assert run(driver, [0.5] * 60) == 60
+    assert asked == [n for n in range(LEAST_TRIALS, 60) if asked_at(n) == n]

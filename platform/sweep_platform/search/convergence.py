@@ -3,7 +3,7 @@
 import math
 import warnings
 from bisect import insort
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -25,6 +25,9 @@ from sweep_platform.store.trial_summary import TrialSummary
 
 LEAST_TRIALS = 20
 """Complete trials from which on a regret is told of."""
+
+MOST_TRIALS = 300
+"""Complete trials, the best, by which it is told: a fit takes the cube of their number."""
 
 
 @dataclass(order=True)
@@ -98,17 +101,33 @@ class Hypervolume:
 def regret(trials: list[FrozenTrial], maximizes: bool, seed: int) -> float | None:
     """A bound of how far the best trial is from the best of the space, in the objective's unit.
 
-    By a Gaussian process over the better half of the trials (Makarova et al. 2022, Optuna's). None
-    before there are enough.
+    By a Gaussian process over the better half of the trials (Makarova et al. 2022, Optuna's), of
+    many over that of the best `MOST_TRIALS`. None before there are enough.
     """
-    complete = [one for one in trials if one.state is TrialState.COMPLETE]
+    complete = _complete(trials)
     if len(complete) < LEAST_TRIALS:
         return None
+    complete = sorted(complete, key=lambda one: one.value or 0.0, reverse=maximizes)[:MOST_TRIALS]
     direction = StudyDirection.MAXIMIZE if maximizes else StudyDirection.MINIMIZE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         evaluator = RegretBoundEvaluator(seed=seed)
     return evaluator.evaluate(complete, direction)
+
+
+def _complete(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    return [one for one in trials if one.state is TrialState.COMPLETE]
+
+
+def asked_at(complete: int) -> int:
+    """Of so many complete trials, how many a regret is told of: it is at every twentieth more.
+
+    A restart tells of the same ones.
+    """
+    count = 0 if complete < LEAST_TRIALS else LEAST_TRIALS
+    while count and (after := count + max(1, count // 20)) <= complete:
+        count = after
+    return count
 
 
 class Convergence:
@@ -121,6 +140,7 @@ class Convergence:
         self._folder, self._spec, self._study = folder, spec, study
         self._hypervolume, self._seen = Hypervolume(), dict[int, int]()
         self._told: str | None = None
+        self._asked = 0
 
     @cached_property
     def _record(self) -> SweepRecord:
@@ -176,10 +196,12 @@ class Convergence:
         if stop is None or stop.regret is None:
             return None
         objective = METRIC[spec.objectives[0]]
-        maximizes = objective.direction == "maximize"
         numbers = {one.study_number for one in known}
-        trials = [one for one in self._study.trials() if one.number in numbers]
-        found = regret(trials, maximizes, spec.seed)
+        complete = _complete(one for one in self._study.trials() if one.number in numbers)
+        if (count := asked_at(len(complete))) == self._asked:
+            return None
+        self._asked = count
+        found = regret(complete[:count], objective.direction == "maximize", spec.seed)
         if found is None or found >= stop.regret:
             return None
         return (

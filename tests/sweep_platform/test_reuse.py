@@ -1,17 +1,23 @@
 """A training of an earlier sweep stands for an equal one: by settings, seed and puzzles."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_builders import TOTAL, measurement
+from s3_server import Gate
+from sweep_builders import TOTAL, first, measurement
 
+from hrm.checkpoints import checkpoint
 from sweep_platform.plan.spending import Spending, spending_of
 from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.checkpoints import FolderCheckpoints
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.storage.checkpoints import ObjectCheckpoints
+from sweep_platform.store.storage.objects import open_objects
+from sweep_platform.store.trained import checkpoints_in
 from sweep_platform.store.trial import Reused, TrialFolder
 
 
@@ -79,6 +85,63 @@ def test_a_training_that_is_damaged_or_unfinished_is_none(swept: SweepFolder, pl
     job = job_like(swept, 2, place)
     (swept.trials()[2].replicates()[0].root / "run.json").write_text("{}")
     assert take(swept, job, place) is None
+
+
+@pytest.mark.parametrize("of", ["another training", "an earlier step", "nothing", "no settings"])
+def test_a_damaged_checkpoint_is_none(swept: SweepFolder, place: Path, of: str) -> None:
+    job, path = job_like(swept, 1, place), first(swept.trials()[1]).checkpoint
+    content = checkpoint.load(path)
+    if of == "another training":
+        shutil.copy(first(swept.trials()[2]).checkpoint, path)
+    elif of == "an earlier step":
+        content["state"]["learner"]["steps"] -= 1
+        checkpoint.save(path, content)
+    elif of == "no settings":
+        del content["settings"]["training setting"]
+        checkpoint.save(path, content)
+    else:
+        path.write_bytes(path.read_bytes()[:1000])
+    assert take(swept, job, place) is None
+    assert not list(job.folder.root.glob("checkpoint*"))
+
+
+@pytest.mark.parametrize("lacks", ["a block", "the trial", "the sweep"])
+def test_what_can_not_be_read_is_trained_anew(swept: SweepFolder, place: Path, lacks: str) -> None:
+    job, source = job_like(swept, 1, place), swept.trials()[1]
+    reuse = Reuse([swept.root], lambda: FolderCheckpoints(place))
+    if lacks == "a block":
+        first(source).checkpoint.unlink()
+        first(source).checkpoint.symlink_to("/proc/self/mem")  # whose first byte can't be read
+    else:
+        shutil.rmtree(source.root if lacks == "the trial" else swept.root)
+    assert reuse.take(job) is None
+    assert not list(job.folder.root.glob("checkpoint*"))
+
+
+def test_a_checkpoint_that_can_not_be_stored_here_is_told(swept: SweepFolder, place: Path) -> None:
+    job = job_like(swept, 1, place)
+    place.mkdir(parents=True)
+    job.trial.root.write_text("in the way")
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        take(swept, job, place)
+
+
+def test_the_storage_of_another_sweep_is_read_and_its_folder_left_alone(
+    swept: SweepFolder, place: Path, s3: str, s3_gate: Gate, tmp_path: Path
+) -> None:
+    job, source, record = job_like(swept, 1, place), swept.trials()[1], swept.record()
+    swept.create(replace(record, spec={**record.spec, "storage": {"url": s3}}))
+    store = ObjectCheckpoints(open_objects(checkpoints_in(s3, record.name)), scratch=tmp_path)
+    with store.hold(first(source).key) as path:
+        shutil.move(first(source).checkpoint, path)
+        store.publish(first(source).key, source.record().total_steps)
+    before = sorted(source.root.rglob("*"))
+    s3_gate.close()
+    assert take(swept, job, place) is None, "it is away"
+    s3_gate.open()
+    assert take(swept, job, place)
+    assert job.folder.checkpoint.is_file()
+    assert sorted(source.root.rglob("*")) == before
 
 
 def test_what_was_spent_elsewhere_is_not_spent_again() -> None:

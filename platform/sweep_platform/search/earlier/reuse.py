@@ -5,23 +5,37 @@ checkpoint is put where the worker looks for that of its own replicate, which th
 to train and reports what was measured: rungs and records take it like any other.
 """
 
-import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.options import make
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.checkpoints import CheckpointStore
-from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.trained import at_hand
+from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.storage.checkpoints import fetch_step
+from sweep_platform.store.storage.objects import open_objects
+from sweep_platform.store.trained import checkpoints_in, storage_of
 from sweep_platform.store.trial import (
     ReplicateFolder,
     Reused,
     TrialFolder,
     TrialState,
+    training_of,
 )
+
+BLOCK = 2**20
+"""Bytes of a checkpoint that are copied at once."""
+
+
+class _AwayError(Exception):
+    """A training of another sweep can't be read, whatever it is that lacks."""
 
 
 class Reuse:
@@ -45,30 +59,98 @@ class Reuse:
     def take(self, job: Job) -> Reused | None:
         """Have the checkpoint of a training that equals a job's; None where there is none.
 
-        Raises `OSError` where it can't be stored.
+        What is damaged there, or can't be read, is none: it is trained anew. Raises `OSError`
+        where the checkpoint can't be stored here.
         """
         for sweep, trial in self._known.get(job.record.signature, ()):
-            with suppress(UserError):  # what is damaged is trained anew
-                for replicate in filter(_is_complete, trial.replicates()):
-                    same = replicate.equals(job.record, job.replicate)
-                    if same and self._copied(sweep, trial, replicate, job):
-                        return _reused(sweep, trial, replicate)
+            for one in _equal(sweep, trial, job):
+                if self._stored(one, job):
+                    return one.reused
         return None
 
-    def _copied(
-        self, sweep: SweepFolder, trial: TrialFolder, source: ReplicateFolder, job: Job
-    ) -> bool:
-        """Whether a replicate's last checkpoint was stored as that of a job."""
+    def _stored(self, one: "_Training", job: Job) -> bool:
+        """Whether a training's last checkpoint is whole, and was stored as that of a job."""
         assert self._checkpoints is not None, "whoever names sweeps names a store"
-        if not at_hand(sweep.record(), trial.record(), source):
-            return False
         store = self._checkpoints()
         with store.hold(job.key) as path:
             partial = path.with_suffix(".partial")
-            shutil.copyfile(source.checkpoint, partial)
+            if not any(_is_written(write, partial, job) for write in (one.copy, one.fetch)):
+                partial.unlink(missing_ok=True)
+                return False
             partial.replace(path)
             store.publish(job.key, job.record.total_steps)
         return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """A complete replicate of another sweep; nothing is written to its folder."""
+
+    sweep: SweepRecord
+    folder: ReplicateFolder
+    steps: int
+    reused: Reused
+
+    def copy(self, to: Path) -> bool:
+        """Copy the checkpoint in its folder; False without one. Raises `_AwayError`, `OSError`."""
+        if not self.folder.checkpoint.is_file():
+            return False
+        with to.open("wb") as stream:
+            stream.writelines(_blocks(self.folder.checkpoint))
+        return True
+
+    def fetch(self, to: Path) -> bool:
+        """Write the one that its sweep's storage keeps; False without one. Raises `_AwayError`."""
+        try:
+            if (storage := storage_of(self.sweep)) is None:
+                return False
+            objects = open_objects(checkpoints_in(storage.url, self.sweep.name))
+            return fetch_step(objects, self.folder.key, self.steps, to)
+        except (UserError, ValidationError, OSError) as error:
+            raise _AwayError from error
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                yield block
+    except OSError as error:
+        raise _AwayError from error
+
+
+def _equal(sweep: SweepFolder, trial: TrialFolder, job: Job) -> list[_Training]:
+    """The complete replicates of a trial that are the same training as a job's."""
+    with suppress(UserError, OSError):
+        return [
+            _Training(
+                sweep=sweep.record(),
+                folder=one,
+                steps=job.record.total_steps,
+                reused=_reused(sweep, trial, one),
+            )
+            for one in filter(_is_complete, trial.replicates())
+            if one.equals(job.record, job.replicate)
+        ]
+    return []
+
+
+def _is_written(write: Callable[[Path], bool], file: Path, job: Job) -> bool:
+    """Whether a checkpoint was written to a file, and is that of the end of a job's training."""
+    from hrm.checkpoints.checkpoint import CheckpointError  # torch takes seconds to import
+    from hrm.checkpoints.loading import require_settings, step_of
+
+    with suppress(_AwayError, CheckpointError):
+        if write(file) and step_of(file) >= job.record.total_steps:
+            training = training_of(job.record, job.replicate)
+            require_settings(
+                file,
+                make(ModelConfig, job.record.model, ConfigError),
+                make(TrainingConfig, training, ConfigError),
+                job.record.dataset["fingerprint"],
+            )
+            return True
+    return False
 
 
 def _is_complete(replicate: ReplicateFolder) -> bool:

@@ -23,6 +23,7 @@ from sweep_platform.search.rungs.foretelling import (
 )
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.pruning.told import Compared, Rungs, read_rungs, write_rungs
+from sweep_platform.store.steering.messages import Verb
 from sweep_platform.store.trial import TrialState
 
 ONE = {"objectives": ["exact_accuracy"]}
@@ -171,9 +172,60 @@ def test_those_that_are_audited_go_on_though_they_were_to_stop(drive: Any) -> No
         driver.finish(key)
     assert driver.states() == [TrialState.COMPLETE] * 3
     audited = read_rungs(driver.folder.root).audited
-    numbers = [trial.record().study_number for trial in driver.folder.trials()[1:]]
-    assert [one.trial for one in audited] == numbers, "the first had nobody above it"
+    assert [one.trial for one in audited] == [1, 2], "the first had nobody above it"
     assert {one.rung for one in audited} == {0.5}
+    (driver.folder.root / "rungs.json").unlink()
+    more = drive(capacity=9, **ONE, **MANY, rungs=rungs, replicates=2)
+    assert more.folder.trials()[1].record().study_number > 2
+    assert read_rungs(more.folder.root).audited == audited, "a new session writes it anew"
+
+
+def test_an_audit_is_said_once_with_its_rung(drive: Any) -> None:
+    rungs = {"at": [0.5], "minimum": 2, "compare": "token_accuracy", "audit": 1.0}
+    driver = drive(capacity=9, **ONE, **MANY, rungs=rungs)
+    for number, key in enumerate("ab"):
+        at_rung(driver, key, 0.6 - number / 10)
+    [said] = notes(driver)
+    assert "50%" in said
+    again = drive(capacity=9, **ONE, **MANY, rungs=rungs)
+    for key in "ab":
+        again.start(key)
+        again.report(key, measurement(TOTAL * 3 // 4, 0.0))
+    assert notes(again) == []
+
+
+def test_those_that_were_stopped_at_a_rung_are_kept_apart_from_others(drive: Any) -> None:
+    rungs = {"at": [0.5], "minimum": 2, "compare": "token_accuracy"}
+    driver = drive(capacity=9, **ONE, **MANY, rungs=rungs)
+    told = [at_rung(driver, key, 0.6 - number / 10) for number, key in enumerate("ab")]
+    assert told == [Decision.CONTINUE, Decision.STOP]
+    assert read_rungs(driver.folder.root).stopped == (1,)
+    driver.start("c")
+    assert driver.ask(Verb.STOP, trial=2).accepted
+    for key in "bc":
+        driver.scheduler.ended(key)
+    assert driver.states() == [None, TrialState.STOPPED, TrialState.STOPPED]
+    again = drive(capacity=9, **ONE, **MANY, rungs=rungs)
+    assert read_rungs(again.folder.root).stopped == (1,)
+    assert again.ask(Verb.PROMOTE, trial=1).accepted
+    later = drive(capacity=9, **ONE, **MANY, rungs=rungs)
+    assert read_rungs(later.folder.root).stopped == (), "no rung stops it any more"
+
+
+def test_where_an_older_session_kept_no_numbers_nothing_is_told_of_them(drive: Any) -> None:
+    driver = drive(capacity=9, **ONE, **MANY, rungs={"at": [0.5], "minimum": 2})
+    for key, exact in (("a", 0.5), ("b", 0.25)):
+        at_rung(driver, key, 0.5, exact)
+    study, number = driver.search.study, driver.folder.trials()[1].record().study_number
+    [(rung, entry)] = study.attribute(number, "rungs", {}).items()
+    study.note(number, "rungs", {rung: {k: v for k, v in entry.items() if k != "trial"}})
+    again = drive(capacity=9, **ONE, **MANY, rungs={"at": [0.5], "minimum": 2})
+    assert read_rungs(again.folder.root).stopped is None
+
+
+def notes(driver: Any) -> list[str]:
+    """What was said of audits."""
+    return [e[1] for e in driver.display.events if e[0] == "note" and "audited" in e[1]]
 
 
 def test_a_share_is_audited(drive: Any) -> None:

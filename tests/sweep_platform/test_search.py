@@ -144,6 +144,7 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
         "early": {"measure-0": [0.125, 0.5, 1.0, float(stopped.record().inference_flops), 1.0]},
         "by": "objectives",
         "audited": False,
+        "trial": stopped.record().number,
     }
     assert in_study(study, failed).state is FAIL
     assert in_study(study, failed).values is None

@@ -96,6 +96,9 @@ class TrialScheduler:
             self._overrule,
         )
         self._grace_ends: float | None = None
+        with self._withstanding():  # trials may stand otherwise since they were told of last
+            if search.spec.rungs.at:
+                write_rungs(search.folder.root, search.rungs.told())
 
     @property
     def interrupted(self) -> bool:
@@ -350,12 +353,16 @@ class TrialScheduler:
         if live.job.replicate.purpose is not Purpose.MEASURE:
             return
         rungs = self._search.rungs
+        before = rungs.audits(record)
         decision = rungs.decide(record, label, live.last)
         share = f"{live.last.step / live.last.total_steps:.0%}"
         reason = f"beaten at the rung at {share} of the training budget{rungs.by(record)}"
-        if rungs.audits(record) and f"audit {record.number}" not in self._noted:
-            said = f"trial {record.number} goes on to be audited, though it was {reason}"
-            self._say_once(said, f"audit {record.number}")
+        audited = rungs.audits(record) - before
+        if audited:
+            self._display.note(
+                f"trial {record.number} goes on to be audited, though it was {reason}"
+            )
+        if audited or decision is Decision.STOP:
             write_rungs(self._search.folder.root, rungs.told())
         if decision is not Decision.CONTINUE:
             if decision is Decision.STOP:

@@ -335,15 +335,24 @@ def test_what_rungs_spared_and_cost_is_told(make_sweep: Any) -> None:
     spec = {**folder.record().spec, "rungs": {"at": [0.5], "compare": "auto", "audit": 0.1}}
     rename(folder, spec=spec)
     assert "were to stop" not in section(written(folder), "How it was searched")
-    number = folder.trials()[1].record().study_number
+    again = folder.trials()[1]
+    again.create(replace(again.record(), study_number=7))
     judged = {"exact_accuracy": 0.1, "token_accuracy": 0.7, "loss": 0.2, "extrapolation": 0.6}
     compared = Compared(rung=0.5, by="token_accuracy", trials=12, foretold=judged)
-    audited = Audited(trial=number, rung=0.5, by="objectives")
+    audited = Audited(trial=1, rung=0.5, by="objectives")
     write_rungs(folder.root, Rungs(compared=(compared,), audited=(audited,)))
     told = section(written(folder), "How it was searched")
-    assert "1 trial stopped, which spared" in told
+    assert "1 trial stopped, at rungs or otherwise, which spared" in told, "it was not kept"
     assert "1 trial that was to stop went on to the end (audit): the best of them, trial 1" in told
     assert "| 50.0 % | token accuracy | 12 | 0.10 | 0.70 | 0.20 | 0.60 |" in told
+
+
+def test_a_trial_that_a_person_stopped_was_spared_by_no_rung(make_sweep: Any) -> None:
+    folder = make_sweep(COMPLETE, STOPPED, STOPPED, COMPLETE)
+    rename(folder, spec={**folder.record().spec, "rungs": {"at": [0.5]}})
+    for stopped, said in (((), "none was stopped"), ((1, 3), "1 trial stopped at them, which")):
+        write_rungs(folder.root, Rungs(stopped=stopped))
+        assert said in section(written(folder), "How it was searched")
 
 
 def test_the_report_says_what_proposed_and_what_was_known_before(make_sweep) -> None:

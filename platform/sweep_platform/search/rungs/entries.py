@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from hrm.progress import Progress
-from puzzle_datasets.common.bounded import Figure
+from puzzle_datasets.common.bounded import Count, Figure
 from puzzle_datasets.common.records import MisfitError, record_from
 from sweep_platform.common.errors import InputError
 from sweep_platform.search.rungs.fronts import Values
@@ -33,7 +33,8 @@ class Entry:
 
     `early` has of each what may foretell its end, in the order of `EARLY`; older entries lack it.
     The decision was taken `by` one of these, or by the objectives; one that is `audited` was to
-    stop, and goes on so that it can be told what stopping costs.
+    stop, and goes on so that it can be told what stopping costs. `trial` is its number in the
+    sweep, which stays where it goes on as another trial of the study; older entries lack it.
     """
 
     replicates: dict[str, tuple[Figure, ...]]
@@ -41,6 +42,7 @@ class Entry:
     early: dict[str, tuple[Figure, ...]] = field(default_factory=dict)
     by: str = OBJECTIVES
     audited: bool = False
+    trial: Count | None = None
 
     @property
     def values(self) -> Values:

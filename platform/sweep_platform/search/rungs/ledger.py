@@ -101,6 +101,7 @@ class RungLedger:
             entry,
             replicates={**entry.replicates, replicate: values},
             early={**entry.early, replicate: early(progress, record)},
+            trial=record.number,
         )
 
     def _decided(self, record: TrialRecord, rung: float, entry: Entry, fronts: Fronts) -> Entry:
@@ -163,14 +164,19 @@ class RungLedger:
 
     def told(self) -> Rungs:
         """What reports tell of the rungs."""
+        all_entries = [
+            (float(rung), entry) for kept in self._entries.values() for rung, entry in kept.items()
+        ]
+        stopped = {one.trial for _, one in all_entries if one.decision is Decision.STOP}
+        known = tuple(sorted(number for number in stopped if number is not None))
         return Rungs(
             compared=tuple(one.told(rung) for rung, one in sorted(self._judges.items())),
             audited=tuple(
-                Audited(trial=number, rung=float(rung), by=entry.by)
-                for number, kept in self._entries.items()
-                for rung, entry in kept.items()
-                if entry.audited
+                Audited(trial=entry.trial, rung=rung, by=entry.by)
+                for rung, entry in all_entries
+                if entry.audited and entry.trial is not None
             ),
+            stopped=None if None in stopped else known,
         )
 
     def _take_end(self, number: int, end: float) -> None:
@@ -214,9 +220,10 @@ class RungLedger:
         by = entries[-1].by if entries else OBJECTIVES
         return "" if by == OBJECTIVES else f", by {words(by)}"
 
-    def audits(self, record: TrialRecord) -> bool:
-        """Whether a trial was to stop and goes on to be audited."""
-        return any(e.audited for e in self._entries.get(record.study_number, {}).values())
+    def audits(self, record: TrialRecord) -> set[float]:
+        """The rungs at which a trial was to stop, and from which it goes on to be audited."""
+        entries = self._entries.get(record.study_number, {})
+        return {float(rung) for rung, entry in entries.items() if entry.audited}
 
     def table(self, rung: float) -> dict[int, Values]:
         """Objectives of every trial that reached a rung, by study number."""

@@ -1,4 +1,4 @@
-"""What a sweep's rungs were like: by what trials were compared, and which were audited.
+"""What a sweep's rungs were like: by what trials were compared, and which stopped or audited.
 
 The study keeps every decision; this is what reports tell, written anew whenever it changes.
 """
@@ -30,7 +30,7 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """A trial, by its number in the study, that was to stop at a rung `by` some measure."""
+    """A trial, by its number in the sweep, that was to stop at a rung `by` some measure."""
 
     trial: Count
     rung: Share
@@ -39,10 +39,15 @@ class Audited:
 
 @dataclass(frozen=True, kw_only=True)
 class Rungs:
-    """What is told of a sweep's rungs."""
+    """What is told of a sweep's rungs.
+
+    `stopped` are the trials that were to stop at one, by their numbers in the sweep; None where
+    that was not kept.
+    """
 
     compared: tuple[Compared, ...] = ()
     audited: tuple[Audited, ...] = ()
+    stopped: tuple[Count, ...] | None = None
 
 
 def write_rungs(sweep: Path, rungs: Rungs) -> None:

@@ -62,12 +62,20 @@ def _compared(by: str) -> str:
 
 
 def _spared(sweep: SweepSummary, spec: SweepSpec) -> str:
-    stopped = [trial for trial in sweep.trials if trial.state is TrialState.STOPPED]
+    """What those spared that were stopped at a rung; where that was not kept, all that were."""
+    at_rungs = sweep.rungs.stopped
+    stopped = [
+        trial
+        for trial in sweep.trials
+        if trial.state is TrialState.STOPPED and (at_rungs is None or trial.number in at_rungs)
+    ]
     if not stopped:
         return "none was stopped."
+    where = ", at rungs or otherwise," if at_rungs is None else " at them,"
     each = ((flops_at(spec, trial.record.parameters), _spent(trial)) for trial in stopped)
     spared = sum(max(0.0, spec.replicates * whole - spent) for whole, spent in each)
-    return f"{counted(len(stopped), 'trial')} stopped, which spared {flops(spared)} of training."
+    said = f"{counted(len(stopped), 'trial')} stopped{where} which spared {flops(spared)}"
+    return f"{said} of training."
 
 
 def _spent(trial: TrialSummary) -> float:
@@ -78,8 +86,8 @@ def _spent(trial: TrialSummary) -> float:
 def _audit(sweep: SweepSummary) -> str:
     """What became of trials that were to stop and were trained to the end."""
     audited = {one.trial for one in sweep.rungs.audited}
-    ended = [one for one in sweep.complete if one.record.study_number in audited]
-    others = [one for one in sweep.complete if one.record.study_number not in audited]
+    ended = [one for one in sweep.complete if one.number in audited]
+    others = [one for one in sweep.complete if one.number not in audited]
     if not ended:
         return "" if not audited else " The trials that were spared for an audit have not ended."
     front = {point.trial for point in trials_front(sweep.complete)}

@@ -211,7 +211,7 @@ def test_file_and_line_or_key_are_named(sound: Path, name: str, content: str, pa
         ("trial.json", "training.batch_size", 0, "0 as training.batch_size"),
         ("trial.json", "parameters.trial", 5, "has the knob 'trial', which is no setting"),
         ("trial.json", "parameters.state", "x", "has the knob 'state', which is no setting"),
-        ("trial.json", "parameters.training_flops", 1, "'training_flops', which is no setting"),
+        ("trial.json", "parameters.seed", 1, "'seed', which is no setting"),
         ("sweep.json", "name", "../elsewhere", "has '../elsewhere' as name"),
         ("sweep.json", "name", "a\nb", "as name, which no folder can have"),
         ("sweep.json", "name", "x" * 256, "as name, which no folder can have"),

@@ -153,6 +153,14 @@ def test_devices_and_their_price_are_limited(setting: dict[str, float], limit: L
             {"budget": {"trials": 2, "flops_per_trial": 1e8, "flops": 1.9e8}, "replicates": 2},
         ),
         (
+            "budget.flops",  # both values tuned, one of them measured
+            {
+                "budget": {"trials": 2, "flops_per_trial": 1e8, "flops": 2.9e8},
+                "space": {"N": {"choices": [1, 2]}, "learning_rate": {"choices": [1e-3, 1e-2]}},
+                "nuisance": ("learning_rate",),
+            },
+        ),
+        (
             "budget.price_per_gpu_hour",
             {"budget": {"trials": 2, "flops_per_trial": 1e8, "price_per_gpu_hour": 2.0}},
         ),

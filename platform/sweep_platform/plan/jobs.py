@@ -45,9 +45,10 @@ def require_affordable(spec: SweepSpec, slots: int) -> None:
 
 def _require_flops(spec: SweepSpec) -> None:
     """Raise `InputError` where the training FLOPs of all are less than those of one trial."""
-    most, each = spec.budget.flops, expected_flops(spec)
-    if most is not None and most < spec.replicates * each:
-        many = f" times {spec.replicates} replicates" if spec.replicates > 1 else ""
+    most, each, of_one = spec.budget.flops, expected_flops(spec), planned_jobs(spec, 1)
+    jobs = of_one.tune + of_one.measure
+    if most is not None and most < jobs * each:
+        many = f" times {jobs} replicates" if jobs > 1 else ""
         raise InputError.of(
             "budget.flops",
             f"is {flops(most)}, less than one trial's {flops(each)}{many}",

@@ -15,14 +15,19 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.search.rungs.entries import EARLY, OBJECTIVES, Entry
 from sweep_platform.search.rungs.foretelling import (
     AUTO,
-    EXTRAPOLATION,
     LEAST,
-    MEASURES,
     Judge,
     fitted,
 )
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.pruning.told import Compared, Rungs, read_rungs, write_rungs
+from sweep_platform.store.pruning.told import (
+    EXTRAPOLATION,
+    MEASURES,
+    Compared,
+    Rungs,
+    read_rungs,
+    write_rungs,
+)
 from sweep_platform.store.steering.messages import Verb
 from sweep_platform.store.trial import TrialState
 

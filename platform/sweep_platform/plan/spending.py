@@ -97,7 +97,8 @@ class Spending:
         """Count a job as over; by those that were trained to the end others are judged."""
         spent = self._open.pop(job)
         del self._flops[job]
-        if complete and self._before.pop(job, None) is None:
+        was_reused = self._before.pop(job, None) is not None
+        if complete and not was_reused:
             bisect.insort(self._whole, spent.seconds)
 
     @property

@@ -15,12 +15,9 @@ from scipy.stats import kendalltau
 
 from sweep_platform.search.rungs.entries import EARLY, OBJECTIVES
 from sweep_platform.search.rungs.fronts import Values
-from sweep_platform.store.pruning.told import Compared
+from sweep_platform.store.pruning.told import EXTRAPOLATION, MEASURES, Compared
 
-AUTO, EXTRAPOLATION = "auto", "extrapolation"
-MEASURES = ("exact_accuracy", "token_accuracy", "loss", EXTRAPOLATION)
-"""By which trials can be compared, those first that need less."""
-
+AUTO = "auto"
 LEARNT = (AUTO, EXTRAPOLATION)
 """Ways to compare that are learnt from the trials of the sweep itself."""
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep_platform.search.sampling.cube import Cube, Point
+from sweep_platform.search.sampling.independent import IndependentSampler
 from sweep_platform.search.sampling.quasi_random import QuasiRandomSampler
 from sweep_platform.search.sampling.surrogate import Surrogate, expected_gain
 from sweep_platform.space.knobs import as_written
@@ -41,7 +41,7 @@ WIDTH = 0.15
 """How far a point's cost may lie from it, as a share of all costs in powers of ten."""
 
 
-class FrontSampler(BaseSampler):
+class FrontSampler(IndependentSampler):
     """Draws one point, by the trials of a study and a seed.
 
     The first objective of quality is the performance, or the first one where none is; all others
@@ -53,18 +53,6 @@ class FrontSampler(BaseSampler):
         self._spec, self._seed, self._start = spec, seed, start
         self._cube = Cube(spec)
         self._drawn: tuple[int, Point | None] | None = None
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """None: the conditions of some knobs may not be met."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Nothing, see above."""
-        return {}
 
     def sample_independent(
         self,

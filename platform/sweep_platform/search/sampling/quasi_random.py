@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 from scipy.stats.qmc import Sobol
 
+from sweep_platform.search.sampling.independent import IndependentSampler
 from sweep_platform.space.knobs import share_of, values
 from sweep_platform.spec.schema import Knob
 
 
-class QuasiRandomSampler(BaseSampler):
+class QuasiRandomSampler(IndependentSampler):
     """Draws one point of the sequence.
 
     Optuna's own leaves out lists of choices, which it draws at random; here they take part.
@@ -25,18 +25,6 @@ class QuasiRandomSampler(BaseSampler):
             sequence.fast_forward(number)
         shares = sequence.random(1)[0]
         self._space, self._shares = space, dict(zip(space, map(float, shares), strict=True))
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """None: each knob is drawn by itself, as the conditions of some are not met."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Nothing, see above."""
-        return {}
 
     def sample_independent(
         self,

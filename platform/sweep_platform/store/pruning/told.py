@@ -14,6 +14,11 @@ from sweep_platform.common.errors import InputError
 _RESTORE = "restore it, or remove it: the next session writes it again"
 
 
+EXTRAPOLATION = "extrapolation"
+MEASURES = ("exact_accuracy", "token_accuracy", "loss", EXTRAPOLATION)
+"""By which trials can be compared, those first that need less."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compared:
     """By what trials were compared last at a rung, a share of the training.

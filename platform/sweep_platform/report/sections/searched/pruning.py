@@ -8,12 +8,10 @@ from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.analysis.points import trials_front
 from sweep_platform.space.training_budget import flops_at
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.pruning.told import Compared
+from sweep_platform.store.pruning.told import MEASURES, Compared
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 from sweep_platform.store.trial import TrialState
-
-_MEASURES = ("exact_accuracy", "token_accuracy", "loss", "extrapolation")
 
 
 def _correlation(name: str) -> tables.Column[Compared]:
@@ -34,7 +32,7 @@ _COLUMNS: tuple[tables.Column[Compared], ...] = (
         data={"by": lambda row: row.by},
     ),
     tables.Column("Trials", lambda row: str(row.trials), data={"trials": lambda row: row.trials}),
-    *map(_correlation, _MEASURES),
+    *map(_correlation, MEASURES),
 )
 
 

@@ -178,15 +178,17 @@ def test_trials_have_names_that_people_can_read() -> None:
     assert trial_name(SimpleNamespace(config=config)) == f"{key} N=2 T=4"
 
 
+@pytest.mark.parametrize("status", [Trial.RUNNING, Trial.PENDING])
 def test_a_worker_of_which_ray_learns_late_gets_its_place_late(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
+    """One that comes from another trial, and is yet to take this one up, is silent too."""
     living = Hardware((Node(1, 0, id="a", host="here"),))
     monkeypatch.setattr(placement, "nodes", lambda: living)
     known = iter(["", "f" * 56, "a"])
     monkeypatch.setattr(placement, "node_of", lambda actor: next(known))
     state = SimpleNamespace(ray_actor=object())
-    trial = SimpleNamespace(trial_id="1", status=Trial.RUNNING, temporary_state=state)
+    trial = SimpleNamespace(trial_id="1", status=status, temporary_state=state)
     controller = SimpleNamespace(get_live_trials=lambda: {"1": trial}.values(), get_trials=list)
     placed: list[Place | None] = []
     scheduler = SimpleNamespace(

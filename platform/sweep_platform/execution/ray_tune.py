@@ -101,11 +101,11 @@ class TuneScheduler(Unsaved, FIFOScheduler):
         Those that wait for a wrong place are withdrawn, and silent workers ended.
         """
         for trial in list(tune_controller.get_live_trials()):
-            if trial.status == Trial.PENDING and self._scheduler.misplaced(trial.trial_id):
+            if trial.temporary_state.ray_actor:  # also one that is yet to take the trial up
+                self._tell_place(trial)
+            elif trial.status == Trial.PENDING and self._scheduler.misplaced(trial.trial_id):
                 unstage(tune_controller, trial)
                 tune_controller.stop_trial(trial)
-            elif trial.status == Trial.RUNNING:
-                self._tell_place(trial)
         for key in self._scheduler.silent():
             # By Ray's own hand, which also ends a process that is stopped or hears nothing.
             if worker := tune_controller.get_trial(key).temporary_state.ray_actor:

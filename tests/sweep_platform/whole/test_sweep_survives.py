@@ -158,19 +158,20 @@ def test_a_worker_that_ray_kills_for_memory_says_so(
     assert "its worker was ended by Ray, for the memory of its host" in driver.said()
 
 
-def test_a_worker_that_was_stopped_is_ended_and_its_trial_goes_on(
+def test_workers_that_were_stopped_are_ended_and_their_trials_go_on(
     place: Any, start: Start
 ) -> None:
+    """One of them has just ended a trial, and is yet to take up the next."""
     sweep = SweepFolder(place.root / "runs/stopped")
-    # Trials long enough that a worker is at work when it is stopped, and not between two of them.
-    settings = ("resources.patience=0.25", "budget.flops_per_trial=3e10", "budget.trials=3")
+    settings = ("resources.patience=0.25", "budget.flops_per_trial=1e10", "budget.trials=4")
     words = [word for one in settings for word in ("--set", one)]
     driver = start(*space_with(place, "[1e-3]"), "--out", "runs/stopped", *words)
-    driver.wait_until(lambda: reported(sweep))
-    stopped = place.workers()[0]
-    stopped.suspend()  # SIGSTOP: it neither works nor hears anything
+    driver.wait_until(lambda: any(states(sweep)))
+    stopped = place.workers()
+    for worker in stopped:
+        worker.suspend()  # SIGSTOP: it neither works nor hears anything
     driver.wait_until(lambda: "showed no sign of life for 15 s" in driver.said())
     assert driver.wait(300) == 0, driver.said()
-    assert not stopped.is_running()
-    assert states(sweep) == [TrialState.COMPLETE] * 3
+    assert not any(worker.is_running() for worker in stopped)
+    assert states(sweep) == [TrialState.COMPLETE] * 4
     assert all(map(numbers, sweep.trials()))

@@ -1,0 +1,88 @@
+"""How much training finds the front: this project's search and others, on recorded trainings.
+
+    python benchmarks/quality/compare.py [--repeats 30] [--methods random tpe ...]
+
+The table beside this file holds what every cell of a small space of HRMs came to. A cluster of
+four workers is simulated, on which a training takes as long as its FLOPs. Printed are the training
+FLOPs until the area below the front of accuracy and inference FLOPs is 95 % of what the full grid
+comes to, as a share of the grid's, median and quartiles over the repeats; and how probable it is
+that the method needs no more than `auto`, by a one-sided rank test.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import mannwhitneyu
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from measuring import conditions
+from quality import stock
+from quality.ours import STOPPING, Ours
+from quality.simulation import Method, simulate
+from quality.table import Table
+
+GOAL = 0.95
+OURS = "ours: auto, rungs"
+
+Make = Callable[[Table, int, Path], Method]
+METHODS: dict[str, Make] = {
+    OURS: lambda table, seed, folder: Ours(table, seed, folder, "auto", STOPPING),
+    "ours: auto": lambda table, seed, folder: Ours(table, seed, folder, "auto", {}),
+    "ours: tpe, rungs": lambda table, seed, folder: Ours(table, seed, folder, "tpe", STOPPING),
+    "ours: gp, rungs": lambda table, seed, folder: Ours(table, seed, folder, "gp", STOPPING),
+    "ours: random, rungs": lambda t, seed, folder: Ours(t, seed, folder, "random", STOPPING),
+    "random": lambda table, seed, folder: stock.Random(table, seed),
+    "Optuna TPE": lambda table, seed, folder: stock.tpe(table, seed),
+    "Optuna NSGA-II": lambda table, seed, folder: stock.nsga2(table, seed),
+    "Ray ASHA, OptunaSearch": lambda table, seed, folder: stock.StockRay(table, seed),
+}
+
+
+def spent(table: Table, make: Make, seed: int) -> float:
+    """Training FLOPs to the goal, as a share of the grid's; infinite where it is not reached."""
+    with tempfile.TemporaryDirectory() as place:
+        method = make(table, seed, Path(place, "sweep"))
+        for reached in simulate(table, method, 2 * table.flops):
+            if reached.area >= GOAL * table.whole:
+                return reached.spent / table.flops
+    return math.inf
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    options = parser.parse_args()
+    table = Table()
+    print(conditions("optuna", "ray", "numpy"))
+    print(
+        f"\n{len(table.cells)} cells, {len(table.seeds)} seeds, {table.rungs} rungs; training "
+        f"FLOPs to {GOAL:.0%} of the grid's area, as a share of the grid's {table.flops:.2e}; "
+        f"{options.repeats} repeats\n"
+    )
+    print("| method | median | quartiles | not reached | p that it needs no more than ours |")
+    print("|--|--:|--:|--:|--:|", flush=True)
+    ours: list[float] = []
+    for name in options.methods:
+        found = [spent(table, METHODS[name], seed) for seed in range(options.repeats)]
+        ours = found if name == OURS else ours
+        low, middle, high = np.quantile(found, (0.25, 0.5, 0.75), method="nearest")
+        least = (
+            f"{mannwhitneyu(ours, found, alternative='less').pvalue:.2g}"
+            if ours and name != OURS
+            else ""
+        )
+        missed = sum(map(math.isinf, found))
+        cells = (name, f"{middle:.3f}", f"{low:.3f} to {high:.3f}", str(missed), least)
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

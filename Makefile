@@ -23,7 +23,7 @@ slow: $(READY)  ## run the slow tests: whole sweeps, servers, compilers, several
 nightly: $(READY)  ## run the longest tests: every space that shows a feature, to its report
 	$(BIN)/python -m pytest $(PROCESSES) -m nightly $(ARGS)
 
-chaos: $(READY)  ## clusters: hosts lost, file systems apart, Slurm, PostgreSQL; half an hour
+chaos: $(READY)  ## clusters and sweeps that lose hosts, workers and servers, Slurm, PostgreSQL; an hour
 	$(BIN)/python -m pytest -s -m chaos $(ARGS)
 
 thorough: $(READY)  ## the same, with 100 examples a property in place of 25

@@ -25,7 +25,7 @@ from measuring import conditions
 from quality import stock
 from quality.ours import STOPPING, Ours
 from quality.simulation import Method, simulate
-from quality.table import Table
+from quality.table import TABLE, Table
 
 GOAL = 0.95
 OURS = "ours: auto, rungs"
@@ -59,8 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args()
-    table = Table()
+    table = Table(options.table)
     print(conditions("optuna", "ray", "numpy"))
     print(
         f"\n{len(table.cells)} cells, {len(table.seeds)} seeds, {table.rungs} rungs; training "

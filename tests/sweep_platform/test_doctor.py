@@ -185,6 +185,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.chaos
 def test_a_node_with_another_numpy_keeps_a_sweep_from_starting(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign/numpy-1.0.dist-info"
     foreign.mkdir(parents=True)

@@ -71,6 +71,7 @@ def confirming(sweep: SweepFolder) -> list[ReplicateFolder]:
     return [one for trial in sweep.trials() for one in trial.replicates(Purpose.CONFIRM)]
 
 
+@pytest.mark.chaos
 def test_killed_in_mid_confirmation_it_ends_like_one_left_alone(
     place: Any, start: Callable[..., Any], cluster: str, mlflow_of: Any, tmp_path: Path
 ) -> None:

@@ -158,6 +158,7 @@ def test_a_worker_that_ray_kills_for_memory_says_so(
     assert "its worker was ended by Ray, for the memory of its host" in driver.said()
 
 
+@pytest.mark.chaos
 def test_workers_that_were_stopped_are_ended_and_their_trials_go_on(
     place: Any, start: Start
 ) -> None:

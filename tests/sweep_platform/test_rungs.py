@@ -1,11 +1,11 @@
-"""Who goes on at a rung; `StoppingRuleConformance` tries any rule."""
+"""Who goes on at a rung; `RungRuleConformance` tries any rule."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sweep_platform.search.rungs.fronts import Fronts, Values
-from sweep_platform.search.rungs.rule import StoppingRule, SuccessiveHalving
+from sweep_platform.search.rungs.rule import RungRule, SuccessiveHalving
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
 
@@ -17,13 +17,13 @@ def rungs(**changes: object) -> SuccessiveHalving:
 
 
 def continues(
-    rule: StoppingRule,
+    rule: RungRule,
     values: Values,
     earlier: list[Values],
     objectives: tuple[str, ...] = TWO,
 ) -> bool:
     decision = rule.decide(values, Fronts(objectives, earlier))
-    assert decision in (Decision.CONTINUE, Decision.STOP)
+    assert decision in (Decision.CONTINUE, Decision.STOP, Decision.PAUSE)
     return decision is Decision.CONTINUE
 
 
@@ -38,12 +38,17 @@ def beats(one: Values, other: Values) -> bool:
     return one[0] > other[0] and one[1] <= other[1]
 
 
-class StoppingRuleConformance:
+ANY_RULE = settings(suppress_health_check=[HealthCheck.differing_executors])
+"""Each rule has a class of its own that inherits the tests."""
+
+
+class RungRuleConformance:
     """What any rule for two objectives must do; a subclass gives `rule`."""
 
-    def rule(self) -> StoppingRule:
+    def rule(self) -> RungRule:
         raise NotImplementedError
 
+    @ANY_RULE
     @given(trial=TRIAL, earlier=TRIALS)
     def test_it_decides_the_same_again(self, trial: Values, earlier: list[Values]) -> None:
         decision = self.rule().decide(trial, Fronts(TWO, earlier))
@@ -52,6 +57,7 @@ class StoppingRuleConformance:
     def test_the_first_goes_on(self) -> None:
         assert self.rule().decide((0.0, 1.0), Fronts(TWO)) is Decision.CONTINUE
 
+    @ANY_RULE
     @given(total=st.integers(1, 10**6), data=st.data())
     def test_a_rung_is_met_once(self, total: int, data: st.DataObject) -> None:
         step = data.draw(st.integers(1, total))
@@ -60,10 +66,29 @@ class StoppingRuleConformance:
             assert 0 < rung < 1
             assert self.rule().at(step + 1, total) != rung
 
+    @ANY_RULE
+    @given(trial=TRIAL, earlier=TRIALS)
+    def test_it_promotes_who_would_go_on_as_the_last_to_come(
+        self, trial: Values, earlier: list[Values]
+    ) -> None:
+        goes_on = self.rule().decide(trial, Fronts(TWO, earlier)) is Decision.CONTINUE
+        assert self.rule().promotes(trial, Fronts(TWO, [*earlier, trial]), last=True) == goes_on
 
-class TestSuccessiveHalving(StoppingRuleConformance):
-    def rule(self) -> StoppingRule:
+    @ANY_RULE
+    @given(trials=st.lists(TRIAL, min_size=1, max_size=12))
+    def test_when_no_other_comes_the_best_goes_on(self, trials: list[Values]) -> None:
+        there = Fronts(TWO, trials)
+        assert self.rule().promotes(next(iter(there))[0], there, last=True)
+
+
+class TestSuccessiveHalving(RungRuleConformance):
+    def rule(self) -> RungRule:
         return rungs(keep=0.5)
+
+
+class TestPromotion(RungRuleConformance):
+    def rule(self) -> RungRule:
+        return rungs(keep=0.5, rule="promotion")
 
 
 @given(trial=TRIAL, earlier=TRIALS, keep=KEEP, worse=TRIAL)
@@ -105,6 +130,16 @@ def test_the_order_of_arrival_before_does_not_matter(
     seed.shuffle(shuffled)
     judge = rungs(keep=keep)
     assert continues(judge, trial, earlier) == continues(judge, trial, shuffled)
+
+
+def test_nobody_is_promoted_before_enough_have_come_but_at_the_end() -> None:
+    judge, few = rungs(minimum=3, keep=0.5, rule="promotion"), Fronts(TWO, [(0.5, 1.0)])
+    assert judge.decide((0.75, 1.0), few) is Decision.PAUSE
+    few.add((0.75, 1.0))
+    assert not judge.promotes((0.75, 1.0), few)
+    assert judge.promotes((0.75, 1.0), few, last=True)
+    assert not judge.promotes((0.5, 1.0), few, last=True)
+    assert judge.decide((1.0, 1.0), few) is Decision.CONTINUE
 
 
 def test_few_are_not_judged() -> None:

@@ -209,6 +209,8 @@ def test_of_a_trial_that_a_rule_pauses_everything_may_go_on(drive) -> None:
     assert driver.told(0) is Decision.PAUSE
     driver.scheduler.ended("a")
     assert driver.of_replicates() == ["paused"]
+    assert driver.search.jobs.waiting == 0, "until it is promoted"
+    driver.scheduler.interventions.promote(driver.folder.trials()[0], message=1)
     assert driver.search.jobs.waiting == 2
 
 

@@ -144,6 +144,7 @@ def test_outcomes_reach_the_study(restart: Open) -> None:
         "early": {"measure-0": [0.125, 0.5, 1.0, float(stopped.record().inference_flops), 1.0]},
         "by": "objectives",
         "audited": False,
+        "paused": False,
         "trial": stopped.record().number,
     }
     assert in_study(study, failed).state is FAIL
@@ -626,11 +627,19 @@ def test_a_trial_that_a_rule_paused_passes_its_rung_when_it_goes_on(
         def decide(self, values: Any, earlier: Any) -> Decision:
             return Decision.PAUSE
 
+        def promotes(self, values: Any, there: Any, last: bool = False) -> bool:
+            return last
+
     search = restart(make_spec(objectives=["exact_accuracy"]))
     record = search.propose().record()
     ledger = RungLedger(search.search.proposer._study, Pausing(), ("exact_accuracy",), {})
     assert ledger.decide(record, "measure-0", progress(50, 0.5)) is Decision.PAUSE
+    assert ledger.decide(record, "measure-0", progress(50, 0.5)) is Decision.PAUSE
+    assert list(ledger.paused.promotable()) == []
+    assert list(ledger.paused.promotable(last=True)) == [record.number]
+    ledger.end_pause(record, Decision.CONTINUE)
     assert ledger.decide(record, "measure-0", progress(50, 0.5)) is Decision.CONTINUE
+    assert list(ledger.paused.promotable(last=True)) == []
 
 
 def test_of_a_trial_that_runs_again_the_last_attempt_counts(tmp_path: Path, make_spec) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
 from sweep_platform.plan.spending import Amounts, Rates, Spending
@@ -111,6 +111,20 @@ class Budget:
         if (limit := self.forbids_jobs(1 + later)) is not None:
             return limit
         return Limit.TRIALS if new and not self.trials_left else None
+
+    def forbids_rest(self, rest: Sequence[Amounts], *, later: int, at_once: int) -> Limit | None:
+        """The limit that leaves nothing for the rest of a trial, by its jobs, None if all do.
+
+        It has to end in time, and to be paid for, and as much as for jobs `later` has to be left,
+        so many `at_once`.
+        """
+        left, job = self.seconds_left, self.spending.seconds_of_a_job
+        longest = max(one.seconds for one in rest)
+        if left is not None and left <= longest + job * math.ceil(later / max(1, at_once)):
+            return Limit.TIME
+        spending = self.spending
+        paid = sum(rest, spending.total + spending.to_come) + spending.of_jobs(later)
+        return next(self._beyond(paid), None)
 
     def forbids_jobs(self, count: int) -> Limit | None:
         """The limit that does not pay for so many more jobs, whatever the time; None if all do."""

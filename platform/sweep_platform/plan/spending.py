@@ -55,7 +55,8 @@ class Rates:
 class Spending:
     """What each job has spent, by its name; `each` is the training FLOPs of one that is new.
 
-    A job is open from its beginning until it ends for good, in whatever session.
+    A job is open from its beginning until it ends for good, in whatever session. Of one that is
+    paused at a rung nothing is to come, until it is promoted.
     """
 
     each: float
@@ -64,6 +65,7 @@ class Spending:
     _flops: dict[str, float] = field(default_factory=dict)  # of each open job, trained whole
     _before: dict[str, Amounts] = field(default_factory=dict)  # of open jobs that are reused
     _whole: list[float] = field(default_factory=list)  # seconds of complete jobs, in order
+    _paused: set[str] = field(default_factory=set)
 
     def began(self, job: str, flops: float, reused: Reused | None = None) -> None:
         """Count a job as under way, of so many training FLOPs; one that goes on stays so.
@@ -72,6 +74,7 @@ class Spending:
         """
         self._open.setdefault(job, Amounts())
         self._flops[job] = flops
+        self._paused.discard(job)
         if reused is not None:
             self._before[job] = Amounts(float(reused.training_flops), reused.device_seconds)
             self._flops[job] = max(0.0, flops - reused.training_flops)
@@ -97,6 +100,7 @@ class Spending:
         """Count a job as over; by those that were trained to the end others are judged."""
         spent = self._open.pop(job)
         del self._flops[job]
+        self._paused.discard(job)
         was_reused = self._before.pop(job, None) is not None
         if complete and not was_reused:
             bisect.insort(self._whole, spent.seconds)
@@ -117,11 +121,27 @@ class Spending:
     @property
     def to_come(self) -> Amounts:
         """What the open jobs will yet spend, if they are trained to their ends."""
-        flops, seconds, whole = 0.0, 0.0, self.seconds_of_a_job
-        for job, spent in self._open.items():
-            flops += max(0.0, self._flops[job] - spent.flops)
-            seconds += max(0.0, whole - spent.seconds) if job not in self._before else 0.0
-        return Amounts(flops, seconds)
+        open_jobs = (job for job in self._open if job not in self._paused)
+        return sum((self._rest(job) for job in open_jobs), Amounts())
+
+    def rest(self, job: str, flops: float) -> Amounts:
+        """What a job will yet spend, of so many training FLOPs, if it is trained to its end."""
+        new = Amounts(flops, self.seconds_of_a_job)
+        return self._rest(job) if self.is_open(job) else new
+
+    def _rest(self, job: str) -> Amounts:
+        spent, whole = self._open[job], self.seconds_of_a_job
+        seconds = 0.0 if job in self._before else max(0.0, whole - spent.seconds)
+        return Amounts(max(0.0, self._flops[job] - spent.flops), seconds)
+
+    def pause(self, job: str) -> None:
+        """Count nothing as yet to come of a job, if it is open, until it goes on."""
+        if self.is_open(job):
+            self._paused.add(job)
+
+    def resume(self, job: str) -> None:
+        """Count what is to come of a job again."""
+        self._paused.discard(job)
 
 
 def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:

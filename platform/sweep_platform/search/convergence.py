@@ -3,7 +3,7 @@
 import math
 import warnings
 from bisect import insort
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,8 +19,9 @@ from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import trial_summary
-from sweep_platform.store.trial import TrialRecord
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord
 from sweep_platform.store.trial_summary import TrialSummary
 
 LEAST_TRIALS = 20
@@ -130,15 +131,30 @@ def asked_at(complete: int) -> int:
     return count
 
 
+def _pause(trial: TrialFolder) -> Outcome | None:
+    """The pause of a trial's last replicate; None while any of it runs."""
+    ends = [one.outcome() for one in trial.replicates(Purpose.MEASURE)]
+    known = [one for one in ends if one is not None]
+    return max(known, key=lambda one: one.ended) if ends == known else None
+
+
 class Convergence:
     """Tells why a search is over by `stop_when`, from its records.
 
-    Once it has told so it does until the session ends, whatever trials under way come to.
+    Once it has told so it does until the session ends, whatever trials under way come to. A trial
+    that `is_paused` at a rung counts as one that ended there, until it is promoted.
     """
 
-    def __init__(self, folder: SweepFolder, spec: SweepSpec, study: Study) -> None:
+    def __init__(
+        self,
+        folder: SweepFolder,
+        spec: SweepSpec,
+        study: Study,
+        is_paused: Callable[[TrialRecord], bool] = lambda record: False,
+    ) -> None:
         self._folder, self._spec, self._study = folder, spec, study
-        self._hypervolume, self._seen = Hypervolume(), dict[int, int]()
+        self._is_paused = is_paused
+        self._hypervolume, self._seen = Hypervolume(), dict[int, tuple[int, bool]]()
         self._told: str | None = None
         self._asked = 0
 
@@ -158,16 +174,18 @@ class Convergence:
         """Take in the trials that have ended; whether there were any that are new."""
         any_new = False
         for one in known:
-            if self._seen.get(one.number) == one.study_number:
+            seen, paused = self._seen.get(one.number), self._is_paused(one)
+            if seen in ((one.study_number, False), (one.study_number, paused)):
                 continue
             if self._seen.pop(one.number, None) is not None:  # it was promoted, and goes on
                 self._hypervolume.forget(one.number)
             trial = self._folder.trial(one.number, one.signature)
-            if (outcome := trial.outcome()) is not None:
+            own = trial.outcome()
+            if (end := own or (_pause(trial) if paused else None)) is not None:
                 any_new = True
-                self._seen[one.number] = one.study_number
+                self._seen[one.number] = one.study_number, own is None
                 # Which trial ended first is chance where the search waits for those before it.
-                at = one.number if self._spec.deterministic else outcome.ended
+                at = one.number if self._spec.deterministic else end.ended
                 summary = trial_summary(self._record, trial)
                 self._hypervolume.add(summary, at, self._is_inherited(summary))
         return any_new

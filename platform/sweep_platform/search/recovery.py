@@ -68,7 +68,8 @@ def _settle(
         withdrawn = None
     stopped = any(getattr(entry, "decision", None) is Decision.STOP for entry in rungs.values())
     if stopped or withdrawn is not None:
-        why = withdrawn or BEATEN
+        paused = any(getattr(entry, "paused", False) for entry in rungs.values())
+        why = withdrawn or (NEVER if paused else BEATEN)
         reason = next((o.reason for o in final if o.state is TrialState.STOPPED), why)
         for one in trial.replicates(Purpose.TUNE, Purpose.MEASURE):
             end = one.outcome()
@@ -81,8 +82,11 @@ def _settle(
         outcomes.end(trial, *found)
 
 
-BEATEN = "beaten at a rung"
-"""Why a trial was stopped whose driver died before it wrote that down."""
+BEATEN, NEVER = "beaten at a rung", "paused at a rung, and never promoted"
+"""Why a trial was stopped whose driver died before it wrote that down, or that ended paused."""
+
+WAITS = "it waits at a rung to be among the best there"
+"""Why a replicate is paused whose driver died, or whose work broke off, before it was."""
 
 
 def reopen(

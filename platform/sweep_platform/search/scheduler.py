@@ -108,7 +108,7 @@ class TrialScheduler:
     @property
     def cut_short(self) -> bool:
         """Whether trials ended for want of time."""
-        return self._settling.cut_short
+        return self._settling.cut_short or self._agenda.cut_short
 
     @property
     def short_of(self) -> Limit | None:
@@ -356,18 +356,28 @@ class TrialScheduler:
         before = rungs.audits(record)
         decision = rungs.decide(record, label, live.last)
         share = f"{live.last.step / live.last.total_steps:.0%}"
-        reason = f"beaten at the rung at {share} of the training budget{rungs.by(record)}"
+        reason = f"at the rung at {share} of the training budget{rungs.by(record)}"
         audited = rungs.audits(record) - before
         if audited:
+            weak = "beaten" if self._search.spec.rungs.rule == "stopping" else "to pause"
             self._display.note(
-                f"trial {record.number} goes on to be audited, though it was {reason}"
+                f"trial {record.number} goes on to be audited, though it was {weak} {reason}"
             )
-        if audited or decision is Decision.STOP:
+        if audited or decision is not Decision.CONTINUE:
             write_rungs(self._search.folder.root, rungs.told())
+        if decision is Decision.STOP:
+            reason = f"beaten {reason}"
+            self._agenda.put_back(*self._resting.woken(live.job.trial))
+            self._agenda.end_waiting(self._jobs.drop_waiting(live.job), reason)
+        elif rungs.is_paused(record):
+            reason = f"it waits {reason} to be among the best there"
+            self._agenda.put_back(*self._resting.woken(live.job.trial))
+            self._agenda.promotion.hold(record)
+        elif self._jobs.is_held(record):  # another replicate raised the trial's mean
+            self._agenda.promotion.let_go(record)
+        if self._jobs.held:  # others may be among the best now
+            self._agenda.exhausted = False
         if decision is not Decision.CONTINUE:
-            if decision is Decision.STOP:
-                self._agenda.put_back(*self._resting.woken(live.job.trial))
-                self._settling.end_waiting(self._jobs.drop_waiting(live.job), reason)
             for other in self._live.values():
                 if other.job.trial is live.job.trial:
                     self._decide(other, decision, reason)

@@ -14,7 +14,7 @@ from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.earlier.warm_start import WarmStart
 from sweep_platform.search.outcomes import Outcomes
 from sweep_platform.search.proposer import Proposer, TrialFactory
-from sweep_platform.search.recovery import recover, reopen
+from sweep_platform.search.recovery import WAITS, recover, reopen
 from sweep_platform.search.rungs.entries import Entries, read_entries
 from sweep_platform.search.rungs.ledger import RungLedger
 from sweep_platform.search.rungs.rule import SuccessiveHalving
@@ -140,26 +140,27 @@ def open_search(
         reopen(trial, study, wanted, retry_failed, extends, tunes)
     factory = TrialFactory(folder, spec, shape, dataset)  # some have other numbers now
     proposer = Proposer(study, factory, spec, _lag(study, spec, concurrency))
+    rungs = RungLedger(
+        study,
+        SuccessiveHalving(spec.rungs),
+        spec.objectives,
+        _entries(study, folder, spec),
+        spec.targets,
+        proposer.peers,
+        spec.rungs,
+        spec.evaluation.at_flops,
+    )
     search = Search(
         folder=folder,
         spec=spec,
         study=study,
         proposer=proposer,
-        rungs=RungLedger(
-            study,
-            SuccessiveHalving(spec.rungs),
-            spec.objectives,
-            _entries(study, folder, spec),
-            spec.targets,
-            proposer.peers,
-            spec.rungs,
-            spec.evaluation.at_flops,
-        ),
+        rungs=rungs,
         outcomes=outcomes,
         jobs=JobQueue(),
         tuning=Tuning(spec),
         replicates=wanted,
-        convergence=Convergence(folder, spec, study),
+        convergence=Convergence(folder, spec, study, rungs.is_paused),
         reuse=reuse or Reuse(),
         task_names=task_names,
         # One that was complete before it could be stopped may get more replicates.
@@ -216,6 +217,17 @@ def _take_up(search: Search) -> None:
             taken.add(point)
             search.proposer.complete(record.parameters)
             search.advance(search.of_point(record))
+    for trial in search.folder.trials():
+        if search.rungs.is_paused(trial.record()) and trial.outcome() is None:
+            _pause(search, trial)
+
+
+def _pause(search: Search, trial: TrialFolder) -> None:
+    """Hold a paused trial back; its replicates say so, also where a driver died before."""
+    search.jobs.hold(trial.record())
+    for one in trial.replicates(Purpose.MEASURE):
+        if one.outcome() is None:
+            search.outcomes.end_replicate(one, TrialState.PAUSED, WAITS)
 
 
 def _remember(jobs: JobQueue, trial: TrialFolder) -> None:

@@ -137,7 +137,15 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
 
 
 def _check_rungs(spec: SweepSpec, source: Source) -> None:
-    """What is learnt from trials that happen to have ended makes no search deterministic."""
+    """What depends on which trials happen to have come by then makes no search deterministic."""
+    if spec.rungs.at and spec.rungs.rule == "promotion" and spec.search.deterministic:
+        raise InputError(
+            "rungs.rule",
+            spec.rungs.rule,
+            "give stopping, or leave search.deterministic out",
+            problem="depends on which trials have come by then, and search.deterministic is true",
+            place=source.location(("rungs", "rule")),
+        )
     learnt = spec.rungs.at and spec.rungs.compare in ("auto", "extrapolation")
     if learnt and spec.search.deterministic:
         raise InputError(

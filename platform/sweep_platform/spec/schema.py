@@ -224,10 +224,13 @@ class RungSpec(_Frozen):
 
     at: Annotated[tuple[InnerShare, ...], Listed] = ()
     """shares of the training budget at which to compare; `[]` for never"""
+    rule: Literal["stopping", "promotion"] = "stopping"
+    """what becomes of a trial that is not among the best at a rung: with `stopping` it ends, with
+    `promotion` it pauses, and goes on if it is among the best later, when others have come"""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     """share that goes on"""
     minimum: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 4
-    """trials that must have come before any is stopped"""
+    """trials that must have come before any is stopped, or promoted while others may come"""
     compare: Comparison = "objectives"
     """what stands for quality at a rung: the objectives themselves, `exact_accuracy`,
     `token_accuracy`, `loss`, the end that `extrapolation` expects, or `auto`, which of these has
@@ -235,7 +238,7 @@ class RungSpec(_Frozen):
     brackets: Annotated[int, Field(ge=1, le=MOST_CHOICES)] = 1
     """groups of trials, of which each skips one rung more than the one before"""
     audit: Annotated[float, Field(ge=0, le=1)] = 0
-    """share of the trials that are to stop which go on, to tell what stopping them would cost"""
+    """share of the trials that are to stop, or to pause, which go on, to tell what that costs"""
 
     @model_validator(mode="after")
     def _leaves_rungs(self) -> "RungSpec":

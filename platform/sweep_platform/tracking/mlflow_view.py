@@ -64,13 +64,13 @@ def sweep_status(end: SessionEnd | None) -> RunStatus:
 def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
     """Return the status of a replicate's run, whose end or pause is `outcome`.
 
-    One that may go on runs as long as its sweep does; a sweep that ended leaves it paused or
-    interrupted, until it is resumed.
+    One that may go on runs as long as its sweep does, and its state tells that it is paused; a
+    sweep that ended leaves it paused or interrupted, until it is resumed.
     """
     if outcome is not None and outcome.state.is_final:
         return RunStatus(_STATUS[outcome.state], outcome.state.value)
     if sweep.status == RUNNING:
-        return RunStatus(RUNNING, "running")
+        return RunStatus(RUNNING, "running" if outcome is None else outcome.state.value)
     return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sweep_builders import begun
 
 from hrm.config import TrainingConfig
 from puzzle_datasets.common import text as units
@@ -14,7 +15,7 @@ from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.report.sections.front import front_chart
 from sweep_platform.store.folder import SessionEnd, SweepFolder
-from sweep_platform.store.pruning.told import Audited, Compared, Rungs, write_rungs
+from sweep_platform.store.pruning.told import Audited, Compared, Paused, Rungs, write_rungs
 from sweep_platform.store.steering.messages import Answer, Verb
 from sweep_platform.store.summary import (
     Evaluation,
@@ -353,6 +354,30 @@ def test_a_trial_that_a_person_stopped_was_spared_by_no_rung(make_sweep: Any) ->
     for stopped, said in (((), "none was stopped"), ((1, 3), "1 trial stopped at them, which")):
         write_rungs(folder.root, Rungs(stopped=stopped))
         assert said in section(written(folder), "How it was searched")
+
+
+def test_who_paused_and_was_promoted_is_told(make_sweep: Any) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE, STOPPED, None)
+    rungs = {"at": [0.25, 0.5], "rule": "promotion", "audit": 0.1}
+    rename(folder, spec={**folder.record().spec, "rungs": rungs})
+    write_rungs(folder.root, Rungs(stopped=()))
+    assert "all went on in the end" in section(written(folder), "How it was searched")
+    paused = [(0, 0.25, True), (2, 0.25, False), (3, 0.5, False)]
+    write_rungs(
+        folder.root,
+        Rungs(
+            audited=(Audited(trial=1, rung=0.25, by="objectives"),),
+            paused=tuple(Paused(trial=n, rung=rung, promoted=on) for n, rung, on in paused),
+            stopped=(2,),
+        ),
+    )
+    pause = Outcome(state=TrialState.PAUSED, reason="it waits", ended=1.8e9)
+    begun(folder.trials()[3]).end(pause)
+    told = section(written(folder), "How it was searched")
+    assert "at 25.0 % 2 trials paused, of which 1 was promoted later;" in told
+    assert "at 50.0 % 1 trial paused, of which 0 were promoted later;" in told
+    assert "1 trial may still be promoted; 1 trial never went on from them, which spared" in told
+    assert "1 trial that would never have been promoted went on to the end (audit)" in told
 
 
 def test_the_report_says_what_proposed_and_what_was_known_before(make_sweep) -> None:

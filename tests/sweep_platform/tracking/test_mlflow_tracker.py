@@ -246,7 +246,7 @@ def test_every_state_of_a_trial_has_a_status(state: TrialState, sweep: RunStatus
     final = {COMPLETE: "FINISHED", STOPPED: "KILLED", FAILED: "FAILED"}
     status = trial_status(Outcome(state=state, reason="", ended=0.0), sweep)
     assert status.status == final.get(state, sweep.status)
-    assert status.state == (state if state in final or sweep.status != "RUNNING" else "running")
+    assert status.state == state
 
 
 def test_a_new_row_in_the_table_of_metrics_is_sent(

@@ -13,6 +13,7 @@ from sweep_survival import by_signature, numbers, states
 
 from sweep_platform.cli import main
 from sweep_platform.store.folder import SessionEnd, SweepFolder
+from sweep_platform.store.pruning.told import read_rungs
 from sweep_platform.store.summary import wall_seconds
 from sweep_platform.store.trial import TrialState
 
@@ -132,6 +133,35 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     mlflow = mlflow_of(sweep)
     assert [run.info.status for run in mlflow.parents] == ["FINISHED"]
     assert len(mlflow.by_signature()) == len(sweep.trials())
+
+
+def test_a_sweep_that_promotes_is_killed_and_ends_each_of_its_trials_once(
+    place: Any, start: Start, cluster: str, mlflow_of: Any
+) -> None:
+    sweep = SweepFolder(place.root / "runs/promoted")
+    rungs = "rungs={rule: promotion, at: [0.25, 0.5], minimum: 2, compare: token_accuracy}"
+    here = (*space_with(place, "[1e-3]"), "--out", "runs/promoted", "--set", rungs)
+    early = start(*here)
+    early.wait_until(lambda: TrialState.PAUSED in states(sweep))
+    early.kill()
+    late = start(*here, "--resume", "--address", cluster)
+    late.wait_until(lambda: any(states(sweep)) and "resumed" in late.said())
+    late.kill()
+    last = start(*here, "--resume")
+    assert last.wait() == 0, last.said()
+    assert len(by_signature(sweep)) == 5
+    outcomes = [trial.outcome() for trial in sweep.trials()]
+    assert {one.state for one in outcomes if one} == {TrialState.COMPLETE, TrialState.STOPPED}
+    assert all(outcomes)
+    assert all(len(numbers(trial)) > 0 for trial in sweep.trials()), "no step twice"
+    told = read_rungs(sweep.root)
+    assert told.stopped == tuple(
+        n for n, one in enumerate(outcomes) if one and one.state is TrialState.STOPPED
+    )
+    assert told.paused, "whoever comes first pauses"
+    assert "paused, of which" in (sweep.report / "report.md").read_text()
+    runs = mlflow_of(sweep).by_signature()
+    assert {run.info.status for run in runs.values()} == {"FINISHED", "KILLED"}
 
 
 def test_a_sweep_none_of_whose_trials_learned_has_failed(

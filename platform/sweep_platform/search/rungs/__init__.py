@@ -1,1 +1,1 @@
-"""Rungs: milestones of training compute at which trials are compared, and weak ones stopped."""
+"""Rungs: milestones of training compute at which trials are compared: weak ones stop or pause."""

@@ -1,6 +1,6 @@
 """What the study keeps of trials at rungs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -33,8 +33,10 @@ class Entry:
 
     `early` has of each what may foretell its end, in the order of `EARLY`; older entries lack it.
     The decision was taken `by` one of these, or by the objectives; one that is `audited` was to
-    stop, and goes on so that it can be told what stopping costs. `trial` is its number in the
-    sweep, which stays where it goes on as another trial of the study; older entries lack it.
+    stop or to pause, and goes on so that it can be told what that costs. One that `paused` here is
+    paused as long as the decision is to PAUSE; it was promoted where that is to CONTINUE by now,
+    and never was where it is to STOP. `trial` is its number in the sweep, which stays where it
+    goes on as another trial of the study; older entries lack it.
     """
 
     replicates: dict[str, tuple[Figure, ...]]
@@ -42,6 +44,7 @@ class Entry:
     early: dict[str, tuple[Figure, ...]] = field(default_factory=dict)
     by: str = OBJECTIVES
     audited: bool = False
+    paused: bool = False
     trial: Count | None = None
 
     @property
@@ -89,6 +92,12 @@ def _read(kept: object, width: int, number: int, place: object) -> dict[str, Ent
         remedy = "restore it, or start another sweep by --out"
         raise InputError.of(place, problem, remedy) from None
     return entries
+
+
+def paused_at(entries: Mapping[str, Entry]) -> str | None:
+    """The rung at which a trial is paused, the highest of several; None where it is not."""
+    rungs = (rung for rung, entry in entries.items() if entry.decision is Decision.PAUSE)
+    return max(rungs, key=float, default=None)
 
 
 def mean_values(each: Iterable[tuple[float, ...]]) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
 """The ledger of rungs: what trials were worth there, and what was decided on them.
 
-A trial is what its replicates are on average, of those that have come; a stopped one stops all.
+A trial is what its replicates are on average, of those that have come; where it stops or pauses,
+all of them do.
 """
 
 import hashlib
@@ -14,13 +15,14 @@ from hrm.progress import Progress
 from sweep_platform.search.rungs.entries import OBJECTIVES, Entries, Entry, early
 from sweep_platform.search.rungs.foretelling import LEARNT, Ended, Judge, words
 from sweep_platform.search.rungs.fronts import Fronts, FrontsOfSome, Values
-from sweep_platform.search.rungs.rule import StoppingRule
+from sweep_platform.search.rungs.paused import PausedTrials
+from sweep_platform.search.rungs.rule import RungRule
 from sweep_platform.search.studies.study import PROMOTED, Study
 from sweep_platform.spec.curves import curve_values
 from sweep_platform.spec.metrics import QUALITY, objective_values, target_cost
 from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.pruning.told import Audited, Rungs
+from sweep_platform.store.pruning.told import Audited, Paused, Rungs
 from sweep_platform.store.trial import TrialRecord
 
 FIRST = "measure-0"
@@ -32,12 +34,13 @@ class RungLedger:
 
     `spec` says by what they are compared, and who is spared; `entries` are those that the study
     has. `peers` gives the numbers of the trials that one is compared with, where those are fixed.
+    Of the trials that are `paused` some may be promoted.
     """
 
     def __init__(
         self,
         study: Study,
-        rule: StoppingRule,
+        rule: RungRule,
         objectives: tuple[str, ...],
         entries: Entries,
         targets: tuple[float, ...] = (),
@@ -55,11 +58,14 @@ class RungLedger:
         self._fronts: dict[str, Fronts] = {}
         for number, end in (_ends(study, self._quality) if self.learns else {}).items():
             self._take_end(number, end)
+        self.paused = PausedTrials(rule, entries, self._fronts, self._worth, study.paused)
         for rung in {rung for kept in entries.values() for rung in kept}:
             self._judges[rung].learn(self._ended[rung].values())
             self._sort(rung)
         self._of_peers: dict[str, FrontsOfSome] = {}
         self._promoted = {t.number for t in study.trials() if t.user_attrs.get(PROMOTED)}
+        for number in entries.keys() - self._promoted:
+            self.paused.note(number)
 
     def decide(self, record: TrialRecord, replicate: str, progress: Progress) -> Decision:
         """Decide on a trial at this report of a replicate, once for each at each rung.
@@ -71,9 +77,7 @@ class RungLedger:
             return Decision.CONTINUE
         before = self._entries.get(record.study_number, {}).get(str(rung))
         if before and (replicate in before.replicates or before.decision is Decision.STOP):
-            # A trial that was paused here and reports again was let go on.
-            stopped = before.decision is Decision.STOP
-            return Decision.STOP if stopped else Decision.CONTINUE
+            return before.decision
         entry = self._entered(before, record, replicate, progress)
         fronts = self._fronts.setdefault(str(rung), Fronts(self._objectives))
         if before is not None:
@@ -85,6 +89,7 @@ class RungLedger:
             # Optuna keeps the first value of a step.
             self._study.reopened(record.study_number).report(values[0], progress.step)
         fronts.add(self._worth(str(rung), entry))
+        self.paused.changed(str(rung))
         return entry.decision
 
     def _entered(
@@ -112,9 +117,10 @@ class RungLedger:
         by, decision = self._judges[str(rung)].by, Decision.CONTINUE
         if record.study_number not in self._promoted and not self._skips(record, rung):
             decision = self._compared(record, str(rung), entry, fronts)
-        if decision is Decision.STOP and _lot(record, "audit") < self._spec.audit:
+        if decision is not Decision.CONTINUE and _lot(record, "audit") < self._spec.audit:
             return replace(entry, decision=Decision.CONTINUE, by=by, audited=True)
-        return replace(entry, decision=decision, by=by)
+        paused = entry.paused or decision is Decision.PAUSE
+        return replace(entry, decision=decision, by=by, paused=paused)
 
     def _skips(self, record: TrialRecord, rung: float) -> bool:
         """Whether a rung is one of the first that a trial's bracket leaves out."""
@@ -168,16 +174,27 @@ class RungLedger:
             (float(rung), entry) for kept in self._entries.values() for rung, entry in kept.items()
         ]
         stopped = {one.trial for _, one in all_entries if one.decision is Decision.STOP}
+        paused = sorted(
+            (rung, one.trial, one.decision is Decision.CONTINUE)
+            for rung, one in all_entries
+            if one.paused and one.trial is not None
+        )
         known = tuple(sorted(number for number in stopped if number is not None))
         return Rungs(
             compared=tuple(one.told(rung) for rung, one in sorted(self._judges.items())),
             audited=tuple(
                 Audited(trial=entry.trial, rung=rung, by=entry.by)
                 for rung, entry in all_entries
-                if entry.audited and entry.trial is not None
+                if entry.audited and entry.trial is not None and not self._would_go_on(rung, entry)
             ),
+            paused=tuple(Paused(trial=one, rung=at, promoted=went) for at, one, went in paused),
             stopped=None if None in stopped else known,
         )
+
+    def _would_go_on(self, rung: float, entry: Entry) -> bool:
+        """Whether one that was audited would have been promoted by now, had it paused."""
+        pauses, fronts = self._spec.rule == "promotion", self._fronts[str(rung)]
+        return pauses and self._rule.promotes(self._worth(str(rung), entry), fronts)
 
     def _take_end(self, number: int, end: float) -> None:
         """Keep what a trial that was trained to the end had at its rungs, and its end."""
@@ -190,6 +207,7 @@ class RungLedger:
         here = {number: kept[rung] for number, kept in self._entries.items() if rung in kept}
         worth = (self._worth(rung, entry) for entry in here.values())
         self._fronts[rung] = Fronts(self._objectives, worth)
+        self.paused.changed(rung)
         for number, entry in here.items():
             self._take_first(number, rung, entry)
 
@@ -202,10 +220,27 @@ class RungLedger:
         entries = self._entries.get(record.study_number, {})
         return any(entry.decision is Decision.STOP for entry in entries.values())
 
+    def is_paused(self, record: TrialRecord) -> bool:
+        """Whether a trial is paused at a rung."""
+        return record in self.paused
+
+    def end_pause(self, record: TrialRecord, decision: Decision) -> None:
+        """Keep what was decided on a paused trial: to CONTINUE, or to STOP for good."""
+        number = record.study_number
+        entries = self._entries[number]
+        paused = {name: x for name, x in entries.items() if x.decision is Decision.PAUSE}
+        entries |= {name: replace(x, decision=decision) for name, x in paused.items()}
+        self._write(number)
+        self.paused.note(number)
+
     def promote(self, record: TrialRecord, before: int | None = None) -> None:
-        """Stop a trial at no rung any more; `before` is its former number in the study, if any."""
+        """Hold a trial back at no rung any more; `before` is its former number in the study."""
         self._promoted.add(record.study_number)
-        entries = self._entries.pop(record.study_number if before is None else before, {})
+        if self.is_paused(record):
+            self.end_pause(record, Decision.CONTINUE)
+        former = record.study_number if before is None else before
+        self.paused.drop(former)
+        entries = self._entries.pop(former, {})
         goes_on = {name: replace(x, decision=Decision.CONTINUE) for name, x in entries.items()}
         if before is not None:
             for firsts in self._firsts.values():
@@ -231,10 +266,14 @@ class RungLedger:
         return {number: entry.values for number, entry in reached.items()}
 
     def _keep(self, number: int, rung: str, entry: Entry) -> None:
-        entries = self._entries.setdefault(number, {})
-        entries[rung] = entry
+        self._entries.setdefault(number, {})[rung] = entry
         self._take_first(number, rung, entry)
-        self._study.note(number, "rungs", {name: asdict(one) for name, one in entries.items()})
+        self._write(number)
+        self.paused.note(number)
+
+    def _write(self, number: int) -> None:
+        kept = self._entries[number].items()
+        self._study.note(number, "rungs", {name: asdict(one) for name, one in kept})
 
     def _take_first(self, number: int, rung: str, entry: Entry) -> None:
         if FIRST in entry.replicates:

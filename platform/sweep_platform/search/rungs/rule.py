@@ -1,8 +1,9 @@
-"""The rule by which trials are stopped at rungs: asynchronous successive halving.
+"""The rule by which trials go on from rungs: asynchronous successive halving.
 
 All trials of a sweep spend the same training FLOPs, so a rung is a share of that budget. Trials
 reach it one after another; each is compared, on arrival, with those that came before (arXiv
-1810.05934, with Pareto fronts for several objectives).
+1810.05934, with Pareto fronts for several objectives). One that is not among the best there ends,
+or it pauses: then it is compared again whenever others have come, and promoted if it is by then.
 
 A cost (FLOPs, weights, device-seconds) is no evidence against a trial: it does not tell what the
 trial may still learn. So a trial beats another only if it is no worse in every objective and
@@ -17,13 +18,14 @@ from sweep_platform.spec.schema import RungSpec
 from sweep_platform.store.messages import Decision
 
 
-class StoppingRule(Protocol):
+class RungRule(Protocol):
     """Decides at rungs who goes on.
 
-    The ledger calls, from the driver's one thread, once for each trial and rung, and keeps what
-    was decided: a rule has no state of its own, so that a restart changes no decision that was
-    taken. Where trials are compared by what is learnt from those that ended, those that come
-    after a restart may be compared by what a few more have taught. It raises nothing.
+    The ledger calls, from the driver's one thread, and keeps what was decided: a rule has no state
+    of its own, so that a restart changes no decision that was taken. It decides once on each trial
+    that comes to a rung, and of those that it paused again whenever others have come. Where trials
+    are compared by what is learnt from those that ended, those that come after a restart may be
+    compared by what a few more have taught. It raises nothing.
     """
 
     def at(self, step: int, total_steps: int) -> float | None:
@@ -32,10 +34,16 @@ class StoppingRule(Protocol):
     def decide(self, values: Values, earlier: Fronts) -> Decision:
         """Decide on a trial with these objectives, given those who came earlier."""
 
+    def promotes(self, values: Values, there: Fronts, last: bool = False) -> bool:
+        """Whether a paused trial goes on, given all at its rung, itself among them.
+
+        With `last` no other trial will come.
+        """
+
 
 @dataclass(frozen=True)
 class SuccessiveHalving:
-    """Stops trials that are beaten by too many of those at their rung.
+    """Stops or pauses trials that are beaten by too many of those at their rung.
 
     `spec` says where the rungs are, what share goes on, and how many must have come.
     """
@@ -51,9 +59,21 @@ class SuccessiveHalving:
         return max(here, default=None)
 
     def decide(self, values: Values, earlier: Fronts) -> Decision:
-        """STOP a trial unless it is among the best share of those that reached its rung."""
-        count = len(earlier) + 1
+        """CONTINUE a trial that is among the best share of those that reached its rung.
+
+        Before enough have come all go on, or, where they may be promoted later, all pause.
+        """
+        pauses, count = self.spec.rule == "promotion", len(earlier) + 1
+        weak = Decision.PAUSE if pauses else Decision.STOP
         if count < self.spec.minimum:
-            return Decision.CONTINUE
-        among_the_best = earlier.before(values) < max(1.0, self.spec.keep * count)
-        return Decision.CONTINUE if among_the_best else Decision.STOP
+            return weak if pauses else Decision.CONTINUE
+        return Decision.CONTINUE if self._is_among_the_best(values, earlier, count) else weak
+
+    def promotes(self, values: Values, there: Fronts, last: bool = False) -> bool:
+        """Whether a trial is among the best share of all at its rung; if not `last`, of enough."""
+        count = len(there)
+        enough = last or count >= self.spec.minimum
+        return enough and self._is_among_the_best(values, there, count)
+
+    def _is_among_the_best(self, values: Values, others: Fronts, count: int) -> bool:
+        return others.before(values) < max(1.0, self.spec.keep * count)

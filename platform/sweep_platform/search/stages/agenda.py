@@ -10,9 +10,18 @@ from sweep_platform.search.search import Search
 from sweep_platform.search.stages.confirmation import confirmations
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job
+from sweep_platform.search.stages.promotion import Promotion
 from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
+from sweep_platform.store.trial import (
+    Outcome,
+    ReplicateFolder,
+    TrialFolder,
+    TrialRecord,
+    TrialState,
+)
+
+SPENT = "the training budget was spent"
 
 
 class Agenda:
@@ -20,7 +29,8 @@ class Agenda:
 
     `capacity` says how many jobs may run at the same time, `say` tells a person a sentence, once.
     It is `short_of` the limit for which a job did not start, None if there was none, and
-    `exhausted` once there was no job to hand out, until one is put back or ends.
+    `exhausted` once there was no job to hand out, until one is put back or ends. Trials were
+    `cut_short` if a limit kept them from being promoted.
     """
 
     def __init__(
@@ -33,7 +43,8 @@ class Agenda:
     ) -> None:
         self._search, self._budget, self._display = search, budget, display
         self._jobs, self._capacity, self._say = search.jobs, capacity, say
-        self._confirming = False
+        self._confirming = self.cut_short = False
+        self.promotion = Promotion(search, budget)
         of_one = planned_jobs(search.spec, 1)
         self._of_a_point = of_one.tune + of_one.measure
         self.short_of: Limit | None = None
@@ -42,7 +53,7 @@ class Agenda:
     def next(self, running: Iterable[Job]) -> Job | None:
         """The next job; None where budget, time or space have no more, or it waits for others."""
         searches = any(job.replicate.purpose is not Purpose.CONFIRM for job in running)
-        job = self._search_job() or self._confirming_job(searches)
+        job = self._search_job() or self._last_promoted(searches) or self._confirming_job(searches)
         self.exhausted = job is None
         return job
 
@@ -56,18 +67,38 @@ class Agenda:
         """The next job of the search, which leaves the time that confirmation needs.
 
         Poor trials wait for new points, but only as many as jobs may run: the study learns of a
-        trial when that ends.
+        trial when that ends. Those that are promoted come before new points.
         """
         if self._confirming:
             return None
         if self._is_short(later=self._later()):
-            return self._paid_for()
+            return self._paid_for() or self._promoted()
         return (
             self._jobs.next(any_trial=False)
             or self._jobs.overdue(max(1, self._capacity()))
+            or self._promoted()
             or self._of_new_point()
             or self._jobs.next(any_trial=True)
         )
+
+    def _promoted(self, *, last: bool = False) -> Job | None:
+        """A job of a paused trial that goes on; see `Promotion.next`."""
+        at_once = max(1, self._capacity())
+        return self.promotion.next(later=self._later(), at_once=at_once, last=last)
+
+    def _last_promoted(self, searches: bool) -> Job | None:
+        """A job of a trial that goes on when no other will come to its rung; others end then."""
+        if self._confirming or searches or not self._jobs.held:
+            return None
+        if (job := self._promoted(last=True)) is not None:
+            return job
+        if self.promotion.short_of is not None:
+            self.cut_short = True
+            self._tell_of(self.promotion.short_of)
+        for opened, reason in self.promotion.never():
+            self.end_waiting(opened.drop_waiting(), reason)
+            self.end(self._jobs.close(opened))
+        return None
 
     def _of_new_point(self) -> Job | None:
         """The first job of a new point; None where the budget or the space has no more."""
@@ -174,6 +205,15 @@ class Agenda:
         """Let the next round of a point's trials wait; some may end without it."""
         for trial, outcome in self._search.advance(point):
             self._display.trial_ended(trial.record(), outcome)
+
+    def end_waiting(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
+        """End replicates that had begun and do not run: stopped, but for a spent budget."""
+        for folder in waiting:
+            spent = any(one.progress.spent for one in folder.measurements())
+            end = (TrialState.COMPLETE, SPENT) if spent else (TrialState.STOPPED, reason)
+            self._search.outcomes.end_replicate(folder, *end)
+            if self._budget.spending.is_open(folder.key):
+                self._budget.spending.ended(folder.key, complete=spent)
 
     def end(self, opened: OpenTrial) -> None:
         """Settle a trial of which no replicate of a purpose waits or runs any more."""

@@ -36,6 +36,11 @@ class OpenTrial:
         self.running.add(replicate)
         return self.job(replicate)
 
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs that wait or run."""
+        return [self.job(replicate) for replicate in (*self.waiting, *self.running)]
+
     def job(self, replicate: Replicate) -> Job:
         """The job of one of its replicates."""
         return Job(trial=self.trial, record=self.record, replicate=replicate, of=self.wanted)
@@ -52,13 +57,14 @@ class JobQueue:
 
     Those that a person favours come before all others. Near the end, when there will be no new
     trials, those that take longest come first, so that no device is idle while the last one runs
-    alone.
+    alone. Those of trials that are `held`, for they are paused at a rung, are not handed out.
     """
 
     def __init__(self) -> None:
         self._open: dict[tuple[int, Purpose], OpenTrial] = {}
         self._standings = Standings()
         self._favoured: set[int] = set()
+        self._held: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -68,8 +74,25 @@ class JobQueue:
 
     @property
     def waiting(self) -> int:
-        """Number of jobs that wait."""
-        return sum(len(one.waiting) for one in self._open.values())
+        """Number of jobs that wait for their turn."""
+        return sum(len(one.waiting) for one in self._open.values() if not self.is_held(one.record))
+
+    @property
+    def held(self) -> list[OpenTrial]:
+        """The trials that are paused at a rung, the oldest first."""
+        return [one for one in self._open.values() if self.is_held(one.record)]
+
+    def is_held(self, record: TrialRecord) -> bool:
+        """Whether a trial is paused at a rung."""
+        return record.number in self._held
+
+    def hold(self, record: TrialRecord) -> None:
+        """Hand out no job of a trial until it is let go."""
+        self._held.add(record.number)
+
+    def let_go(self, record: TrialRecord) -> None:
+        """Let the jobs of a trial have their turns again."""
+        self._held.discard(record.number)
 
     def add(self, trial: TrialFolder, replicates: Iterable[Replicate], wanted: int) -> OpenTrial:
         """Let some replicates of a trial, all of one purpose, wait; `wanted` are there in all."""
@@ -95,11 +118,7 @@ class JobQueue:
         With `any_trial`, the longest comes first; else the oldest trial's does. Jobs that confirm
         come where that is wanted, and no others then.
         """
-        waiting = [
-            one
-            for one in self._open.values()
-            if one.waiting and (one.purpose is Purpose.CONFIRM) == confirms
-        ]
+        waiting = self._ready(confirms=confirms)
         if any_trial:
             waiting.sort(key=lambda one: -self._standings.seconds(one.record.number))
         else:
@@ -109,8 +128,18 @@ class JobQueue:
 
     def count(self, wanted: Callable[[str], bool]) -> int:
         """The number of jobs of the search that wait and whose key is wanted."""
-        every = (one for one in self._open.values() if one.purpose is not Purpose.CONFIRM)
+        every = self._ready(confirms=False)
         return sum(wanted(one.job(replicate).key) for one in every for replicate in one.waiting)
+
+    def _ready(self, *, confirms: bool) -> list[OpenTrial]:
+        """Trials of which replicates wait for their turn: those to confirm, or all others."""
+        return [
+            one
+            for one in self._open.values()
+            if one.waiting
+            and (one.purpose is Purpose.CONFIRM) == confirms
+            and not self.is_held(one.record)
+        ]
 
     def set_aside(self, purpose: Purpose) -> None:
         """Forget the jobs of a purpose that wait; those that run come to their end."""
@@ -122,20 +151,15 @@ class JobQueue:
 
     def next_of(self, wanted: Callable[[str], bool], *, confirms: bool = False) -> Job | None:
         """The next of the jobs that wait whose key is wanted; None where none is."""
-        for one in self._open.values():
-            if (one.purpose is Purpose.CONFIRM) == confirms:
-                for replicate in one.waiting:
-                    if wanted(one.job(replicate).key):
-                        return one.take(replicate)
+        for one in self._ready(confirms=confirms):
+            for replicate in one.waiting:
+                if wanted(one.job(replicate).key):
+                    return one.take(replicate)
         return None
 
     def overdue(self, most: int) -> Job | None:
         """The next job of the oldest poor trial if more than `most` of them wait."""
-        poor = [
-            one
-            for one in self._open.values()
-            if one.waiting and one.purpose is not Purpose.CONFIRM and self._poor(one)
-        ]
+        poor = [one for one in self._ready(confirms=False) if self._poor(one)]
         return poor[0].take() if len(poor) > most else None
 
     def _poor(self, opened: OpenTrial) -> bool:
@@ -185,6 +209,7 @@ class JobQueue:
     def close(self, opened: OpenTrial) -> OpenTrial:
         """Forget a trial of which nothing waits or runs."""
         del self._open[opened.record.number, opened.purpose]
+        self._held.discard(opened.record.number)
         return opened
 
     def _of(self, job: Job) -> OpenTrial:

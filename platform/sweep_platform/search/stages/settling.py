@@ -1,20 +1,19 @@
 """What becomes of a job that ended: in the records first, then in what runs next."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search.losses import WORKER_RETRIES, Losses
+from sweep_platform.search.recovery import WAITS
 from sweep_platform.search.search import Search
-from sweep_platform.search.stages.agenda import Agenda
+from sweep_platform.search.stages.agenda import SPENT, Agenda
 from sweep_platform.search.stages.halt import Halt
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Live
 from sweep_platform.search.stages.resting import Resting
 from sweep_platform.store.messages import Decision, Failure, Fault
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import ReplicateFolder, TrialState
-
-SPENT = "the training budget was spent"
+from sweep_platform.store.trial import TrialState
 
 
 class Settling:
@@ -90,17 +89,8 @@ class Settling:
         self.cut_short = True
         if opened.purpose is not Purpose.MEASURE or not opened.trial.replicates(Purpose.MEASURE):
             return
-        self.end_waiting(opened.drop_waiting(), self._agenda.why.words)
+        self._agenda.end_waiting(opened.drop_waiting(), self._agenda.why.words)
         self._agenda.end(self._search.jobs.close(opened))
-
-    def end_waiting(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
-        """End replicates that had begun and do not run: stopped, but for a spent budget."""
-        for folder in waiting:
-            spent = any(one.progress.spent for one in folder.measurements())
-            end = (TrialState.COMPLETE, SPENT) if spent else (TrialState.STOPPED, reason)
-            self._search.outcomes.end_replicate(folder, *end)
-            if self._budget.spending.is_open(folder.key):
-                self._budget.spending.ended(folder.key, complete=spent)
 
     def fail(self, live: Live, failure: Failure) -> None:
         """Take note of why a job's work breaks off; it is settled when its worker has ended."""
@@ -136,7 +126,13 @@ class Settling:
         self.requeue(live, loss.reason, self._losses.rest(job))
 
     def requeue(self, live: Live, reason: str, rest: float = 0.0) -> None:
-        """Let a job go on when its turn comes, after a rest of so many seconds."""
+        """Let a job go on when its turn comes, after a rest of so many seconds.
+
+        One whose trial is paused at a rung pauses: nothing that it lost is needed before.
+        """
+        if self._search.jobs.is_held(live.job.record):
+            self.settle(live, TrialState.PAUSED, WAITS)
+            return
         when = " at the next --resume" if self._halt.ending else ""
         self._display.note(f"{live.job.words} goes on{when}: {reason}")
         if rest and not self._halt.ending:

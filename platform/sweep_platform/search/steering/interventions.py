@@ -71,7 +71,7 @@ class Interventions:
             self._agenda.withdraw(trial)
             return
         self._agenda.put_back(*self._resting.woken(opened.trial))
-        self._settling.end_waiting(opened.drop_waiting(), reason)
+        self._agenda.end_waiting(opened.drop_waiting(), reason)
         for live in self._live.values():
             if live.job.trial is opened.trial:
                 self._decide(live, Decision.STOP, reason)
@@ -89,6 +89,9 @@ class Interventions:
         if trial.outcome() is None:
             search.study.note(record.study_number, PROMOTED, message)
             search.rungs.promote(record)
+            if search.jobs.is_held(record):
+                self._agenda.promotion.let_go(record)
+                self._agenda.search_on()
             self.taken_up(trial, message)
             return
         number = search.study.again(

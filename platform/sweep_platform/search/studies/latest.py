@@ -1,8 +1,9 @@
 """A study as its sampler sees it: superseded trials have failed, hidden ones still run."""
 
 import math
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -13,12 +14,13 @@ class Latest(optuna.Study):
 
     Each earlier one reads as failed where it stands, with the worst of values: a sampler may hold
     it as a parent, by its id, since before. `superseded` are their numbers. The `hidden` ones read
-    as if they still ran.
+    as if they still ran, and the `paused` ones, which wait at a rung, as if they had been stopped.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         super().__init__(study.study_name, study._storage)
         self.hidden: Collection[int] = ()
+        self.paused: set[int] = set()
         last: dict[str, int] = {}
         self.superseded: set[int] = set()
         for trial in super().get_trials(deepcopy=False):
@@ -41,6 +43,13 @@ class Latest(optuna.Study):
     def _read(self, trial: FrozenTrial) -> FrozenTrial:
         if trial.number in self.hidden:
             return _ended_as(trial, optuna.trial.TrialState.RUNNING)
+        if trial.number in self.paused and trial.state is optuna.trial.TrialState.RUNNING:
+            return _ended_as(
+                trial,
+                optuna.trial.TrialState.PRUNED,
+                complete=trial.datetime_start,
+                reported=trial.intermediate_values,
+            )
         return self._failed(trial) if trial.number in self.superseded else trial
 
     def _failed(self, trial: FrozenTrial) -> FrozenTrial:
@@ -54,8 +63,9 @@ def _ended_as(
     state: optuna.trial.TrialState,
     values: Sequence[float] | None = None,
     complete: datetime | None = None,
+    reported: Mapping[int, float] = MappingProxyType({}),
 ) -> FrozenTrial:
-    """The same trial in another state, without what it reported."""
+    """The same trial in another state, with some of what it reported."""
     return FrozenTrial(
         number=trial.number,
         state=state,
@@ -67,6 +77,6 @@ def _ended_as(
         distributions=trial.distributions,
         user_attrs=trial.user_attrs,
         system_attrs=trial.system_attrs,
-        intermediate_values={},
+        intermediate_values=dict(reported),
         trial_id=trial._trial_id,
     )

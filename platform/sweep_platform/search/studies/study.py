@@ -29,7 +29,8 @@ by which their folder was taken up again."""
 class Study:
     """An Optuna study with the knobs of a space. One process at a time may hold it.
 
-    `draws` is the number of trials whose every knob was drawn.
+    `draws` is the number of trials whose every knob was drawn; the `paused` ones, by number, read
+    as stopped to samplers, so that these learn from what they reported.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Study:
     ) -> None:
         self._study, self._storage = study, storage
         self._seen = Latest(study)
+        self.paused = self._seen.paused
         self._spec = spec
         self._distributions: Mapping[str, BaseDistribution] = {
             name: distribution(spec.space[name]) for name in in_order(spec)

@@ -1,4 +1,4 @@
-"""What a sweep's rungs were like: by what trials were compared, and which stopped or audited.
+"""What a sweep's rungs were like: by what trials were compared, which stopped, paused or audited.
 
 The study keeps every decision; this is what reports tell, written anew whenever it changes.
 """
@@ -35,7 +35,7 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """A trial, by its number in the sweep, that was to stop at a rung `by` some measure."""
+    """A trial, by its number in the sweep, that a rung was to hold back `by` some measure."""
 
     trial: Count
     rung: Share
@@ -43,15 +43,25 @@ class Audited:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Paused:
+    """A trial, by its number in the sweep, that paused at a rung, and whether it was promoted."""
+
+    trial: Count
+    rung: Share
+    promoted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rungs:
     """What is told of a sweep's rungs.
 
-    `stopped` are the trials that were to stop at one, by their numbers in the sweep; None where
-    that was not kept.
+    `stopped` are the trials that were to stop at one, or that paused there for good, by their
+    numbers in the sweep; None where that was not kept.
     """
 
     compared: tuple[Compared, ...] = ()
     audited: tuple[Audited, ...] = ()
+    paused: tuple[Paused, ...] = ()
     stopped: tuple[Count, ...] | None = None
 
 

@@ -1,4 +1,4 @@
-"""What rungs did: what stopping trials spared, and what it cost by those that were audited."""
+"""What rungs did: what stopping or pausing spared, and what it cost by those that were audited."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -44,7 +44,7 @@ def pruning(sweep: SweepSummary) -> Iterator[blocks.Block]:
     rungs = ", ".join(percent(rung) for rung in spec.rungs.at)
     yield blocks.Paragraph(
         f"Trials were compared at rungs at {rungs} of each training, by "
-        f"{_compared(spec.rungs.compare)}: {_spared(sweep, spec)}{_audit(sweep)}"
+        f"{_compared(spec.rungs.compare)}: {_paused(sweep)}{_spared(sweep, spec)}{_audit(sweep)}"
     )
     if learnt := [one for one in sweep.rungs.compared if one.foretold]:
         yield blocks.Paragraph(
@@ -59,6 +59,21 @@ def _compared(by: str) -> str:
     return named.get(by, by.replace("_", " "))
 
 
+def _paused(sweep: SweepSummary) -> str:
+    """How many paused at each rung, and how many of these were promoted; empty for none."""
+    at_rungs: dict[float, list[bool]] = {}
+    for one in sweep.rungs.paused:
+        at_rungs.setdefault(one.rung, []).append(one.promoted)
+    told = [
+        f"at {percent(rung)} {counted(len(went), 'trial')} paused, of which {sum(went)} "
+        f"{'was' if sum(went) == 1 else 'were'} promoted later"
+        for rung, went in sorted(at_rungs.items())
+    ]
+    still = sum(one.state is TrialState.PAUSED for one in sweep.trials)
+    waits = f" {counted(still, 'trial')} may still be promoted;" if told and still else ""
+    return f"{'; '.join(told)};{waits} " if told else ""
+
+
 def _spared(sweep: SweepSummary, spec: SweepSpec) -> str:
     """What those spared that were stopped at a rung; where that was not kept, all that were."""
     at_rungs = sweep.rungs.stopped
@@ -67,12 +82,14 @@ def _spared(sweep: SweepSummary, spec: SweepSpec) -> str:
         for trial in sweep.trials
         if trial.state is TrialState.STOPPED and (at_rungs is None or trial.number in at_rungs)
     ]
+    promotes = spec.rungs.rule == "promotion"
     if not stopped:
-        return "none was stopped."
-    where = ", at rungs or otherwise," if at_rungs is None else " at them,"
+        return "all went on in the end." if promotes else "none was stopped."
+    where = " stopped, at rungs or otherwise," if at_rungs is None else " stopped at them,"
+    where = " never went on from them," if promotes and at_rungs is not None else where
     each = ((flops_at(spec, trial.record.parameters), _spent(trial)) for trial in stopped)
     spared = sum(max(0.0, spec.replicates * whole - spent) for whole, spent in each)
-    said = f"{counted(len(stopped), 'trial')} stopped{where} which spared {flops(spared)}"
+    said = f"{counted(len(stopped), 'trial')}{where} which spared {flops(spared)}"
     return f"{said} of training."
 
 
@@ -90,9 +107,12 @@ def _audit(sweep: SweepSummary) -> str:
         return "" if not audited else " The trials that were spared for an audit have not ended."
     front = {point.trial for point in trials_front(sweep.complete)}
     best = max(ended, key=_accuracy)
-    were = "was" if len(ended) == 1 else "were"
+    were = f"{'was' if len(ended) == 1 else 'were'} to stop"
+    costs = "stopping costs"
+    if SweepSpec.model_validate(sweep.record.spec).rungs.rule == "promotion":
+        were, costs = "would never have been promoted", "pausing costs"
     said = (
-        f" To see what stopping costs, {counted(len(ended), 'trial')} that {were} to stop went on "
+        f" To see what {costs}, {counted(len(ended), 'trial')} that {were} went on "
         f"to the end (audit): the best of them, trial {best.number}, solves "
         f"{percent(_accuracy(best))}"
     )

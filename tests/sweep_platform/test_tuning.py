@@ -212,7 +212,8 @@ def test_the_best_on_average_of_the_better_half_is_measured(data: Any, count: in
 def test_values_are_chosen_on_other_seeds_than_measure_them(seed: int) -> None:
     spec = spec_of(2).model_copy(update={"seed": seed})
     tuning = Tuning(spec)
-    assert not {one.seed for one in tuning._tune} & {one.seed for one in tuning._measure}
+    measure = replicates(seed, Purpose.MEASURE, spec.replicates)
+    assert not {one.seed for one in tuning._tune} & {one.seed for one in measure}
 
 
 @pytest.mark.parametrize(("count", "tuned"), [(1, 0), (2, 2), (3, 3 + 2)])

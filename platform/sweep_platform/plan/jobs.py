@@ -18,6 +18,7 @@ class PlannedJobs:
         points: configurations to compare.
         trials: configurations in all, nuisance values counted.
         tune, measure, confirm: replicates of each purpose.
+        unsure: those of them that measure only if their trials are among the best.
     """
 
     points: int
@@ -25,6 +26,7 @@ class PlannedJobs:
     tune: int
     measure: int
     confirm: int
+    unsure: int = 0
 
     @property
     def total(self) -> int:
@@ -94,7 +96,8 @@ def _require_time(spec: SweepSpec, slots: int) -> None:
 def planned_jobs(spec: SweepSpec, points: int) -> PlannedJobs:
     """The jobs of a sweep of so many points, if none is stopped early.
 
-    Confirming ones are the most there can be: a base among the best is confirmed once.
+    Confirming ones are the most there can be: a base among the best is confirmed once. So are
+    those that measure where trials are screened.
     """
     tries = len(nuisance_points(spec))
     again = math.ceil(tries / 2)  # a single one left has nobody to be compared with
@@ -108,4 +111,16 @@ def planned_jobs(spec: SweepSpec, points: int) -> PlannedJobs:
         tune=tune,
         measure=points * spec.replicates,
         confirm=confirm,
+        unsure=_unsure(spec, points),
     )
+
+
+def _unsure(spec: SweepSpec, points: int) -> int:
+    """The replicates that only those get of which it is not sure that they are among the best.
+
+    The first ones are: as many as must have come before one is left with its first replicates.
+    """
+    if spec.screening is None:
+        return 0
+    sure = max(1, spec.screening.minimum - 1)
+    return max(0, points - sure) * (spec.replicates - spec.first_replicates)

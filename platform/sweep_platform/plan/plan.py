@@ -150,15 +150,21 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """The plan's totals in a sentence or two."""
-    flops = plan.paid * expected_flops(plan.spec)
+    each = expected_flops(plan.spec)
+    flops = plan.paid * each
     time_needed = "time not estimated: this is not the machine that the trials would run on"
     if plan.seconds is not None:
-        time_needed = f"about {text.seconds(plan.seconds)}"
+        at_most = ", if every trial gets all its replicates" if plan.jobs.unsure else ""
+        time_needed = f"about {text.seconds(plan.seconds)}{at_most}"
         if _compiles(plan.spec):
             time_needed += ", or less: timed in eager execution, though trials compile"
     at_once = f"{plan.slots} at a time" if plan.slots else "none of which fits this hardware"
     paid = "" if plan.paid == plan.jobs.total else f", which budget.flops pays for {plan.paid} of"
-    total = f"{_trials(plan)}{paid}, {at_once}; {text.flops(flops)} of training {_most(plan)}; "
+    least = plan.paid - plan.jobs.unsure
+    from_ = f"{text.flops(least * each)} to " if plan.jobs.unsure and least > 0 else ""
+    total = (
+        f"{_trials(plan)}{paid}, {at_once}; {from_}{text.flops(flops)} of training {_most(plan)}; "
+    )
     total += f"{time_needed}{_bill(plan)}."
     chosen = chosen_sampler(plan.spec)
     return total if chosen.reason is None else f"{total}\nSampler: {chosen}."
@@ -202,7 +208,8 @@ def _trials(plan: Plan) -> str:
         f"{count:,} {verb}"
         for count, verb in (
             (jobs.tune, "to tune"),
-            (jobs.measure, "to measure"),
+            (jobs.measure - jobs.unsure, "to measure"),
+            (jobs.unsure, "more at most, of trials that are among the best by their first"),
             (jobs.confirm, "at most to confirm"),
         )
         if count

@@ -1,6 +1,6 @@
 """Folder and study brought to one state after a driver died at any line, and trials taken up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import optuna
 
@@ -8,10 +8,11 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.search.outcomes import Outcomes, verdict
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.search.rungs.entries import Entries
+from sweep_platform.search.rungs.screening import Screening
 from sweep_platform.search.studies.study import Study
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.replicate import Purpose, Replicate
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialState
 
 
@@ -20,7 +21,7 @@ def recover(
     study: Study,
     factory: TrialFactory,
     outcomes: Outcomes,
-    wanted: Sequence[Replicate],
+    screening: Screening,
     entries: Entries,
     withdrawn: Mapping[int, str] | None = None,
 ) -> None:
@@ -47,20 +48,22 @@ def recover(
             outcomes.tell(found, outcome)
         else:
             why = (withdrawn or {}).get(found.record().number)
-            _settle(found, outcomes, wanted, entries.get(trial.number, {}), why)
+            _settle(found, outcomes, screening, entries.get(trial.number, {}), why)
 
 
 def _settle(
     trial: TrialFolder,
     outcomes: Outcomes,
-    wanted: Sequence[Replicate],
+    screening: Screening,
     rungs: Mapping[str, object],
     withdrawn: str | None = None,
 ) -> None:
     """End a trial whose replicates have all ended, or that was told to stop at a rung.
 
-    `withdrawn` is why a person stopped it, which does not count where it was done before.
+    `withdrawn` is why a person stopped it, which does not count where it was done before. One that
+    is yet to be screened stays as it is.
     """
+    wanted, opened = screening.wanted(trial.record()), screening.is_open(trial.record())
     begun = {one.label: one for one in trial.replicates(Purpose.MEASURE)}
     ends = [begun[one.label].outcome() if one.label in begun else None for one in wanted]
     final = [one for one in ends if one is not None and one.state.is_final]
@@ -79,7 +82,9 @@ def _settle(
     elif any(one.state is TrialState.STOPPED for one in final):
         return  # cut by the clock: it goes on
     elif len(final) == len(wanted) and (found := verdict(final)):
-        outcomes.end(trial, *found)
+        screens = opened and found[0] is TrialState.COMPLETE
+        if not screens:
+            outcomes.end(trial, *found)
 
 
 BEATEN, NEVER = "beaten at a rung", "paused at a rung, and never promoted"
@@ -92,7 +97,7 @@ WAITS = "it waits at a rung to be among the best there"
 def reopen(
     trial: TrialFolder,
     study: Study,
-    wanted: Sequence[Replicate],
+    screening: Screening,
     retry_failed: bool,
     extends: bool = True,
     tunes: bool = True,
@@ -117,6 +122,7 @@ def reopen(
     cut = {TrialState.STOPPED} if complete else set()
     goes_on += _in_state(trial, Purpose.MEASURE, failed | cut)
     begun = {one.label for one in trial.replicates(Purpose.MEASURE)}
+    wanted = screening.wanted(trial.record())
     lacking = complete and begun and any(one.label not in begun for one in wanted)
     if goes_on or lacking:
         record, without = trial.record(), [one.label for one in goes_on]

@@ -12,12 +12,13 @@ from sweep_platform.search.convergence import Convergence
 from sweep_platform.search.earlier.forked import Fork
 from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.earlier.warm_start import WarmStart
-from sweep_platform.search.outcomes import Outcomes
+from sweep_platform.search.outcomes import Outcomes, complete_replicates, verdict
 from sweep_platform.search.proposer import Proposer, TrialFactory
 from sweep_platform.search.recovery import WAITS, recover, reopen
 from sweep_platform.search.rungs.entries import Entries, read_entries
 from sweep_platform.search.rungs.ledger import RungLedger
 from sweep_platform.search.rungs.rule import SuccessiveHalving
+from sweep_platform.search.rungs.screening import Screened, Screening, read_screened
 from sweep_platform.search.stages.jobs import JobQueue
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
@@ -46,6 +47,7 @@ class Search:
     study: Study
     proposer: Proposer
     rungs: RungLedger
+    screening: Screening
     outcomes: Outcomes
     jobs: JobQueue
     tuning: Tuning
@@ -87,11 +89,35 @@ class Search:
 
     def advance(self, point: list[TrialFolder]) -> list[tuple[TrialFolder, Outcome]]:
         """Let the next round of a point's trials wait; returns those that end without it."""
+        out = [
+            (trial, self._screen_out(trial)) for trial in point if self.is_to_be_screened(trial)
+        ]
         found = self.tuning.next(point)
         for trial, some in found.train:
             measures = some[0].purpose is Purpose.MEASURE
             self.jobs.add(trial, some, len(self.replicates) if measures else TUNING_REPLICATES)
-        return [(trial, self.outcomes.end(trial, *end)) for trial, end in found.lost]
+        lost = [(trial, self.outcomes.end(trial, *end)) for trial, end in found.lost]
+        return [*lost, *((trial, end) for trial, end in out if end is not None)]
+
+    def is_to_be_screened(self, trial: TrialFolder) -> bool:
+        """Whether it is to be decided now if a trial gets more replicates than its first."""
+        record = trial.record()
+        ended = record.number in self.withdrawn or self.rungs.stopped(record)
+        if ended or not self.screening.is_open(record) or trial.outcome() is not None:
+            return False
+        ends = [trial.replicate(one.label).outcome() for one in self.screening.wanted(record)]
+        if not all(one is not None and one.state.is_final for one in ends):
+            return False
+        found = verdict(ends)
+        return found is not None and found[0] is TrialState.COMPLETE
+
+    def _screen_out(self, trial: TrialFolder) -> Outcome | None:
+        """End a trial that gets no more replicates; None where it gets them."""
+        if self.screening.decide(trial.record(), self.outcomes.values(trial)):
+            return None
+        of = f"{len(complete_replicates(trial))} of {len(self.replicates)} replicates complete"
+        reason = f"{of}: not among the best by these"
+        return self.outcomes.end(trial, TrialState.COMPLETE, reason)
 
 
 def open_search(
@@ -130,16 +156,19 @@ def open_search(
             say(str(taken))
     course = course_of(folder.messages.history())
     entries = _entries(study, folder, spec)
-    recover(folder, study, factory, outcomes, wanted, entries, course.stopped)
+    screening = Screening(study, spec, wanted, _screened(study, folder, spec))
+    recover(folder, study, factory, outcomes, screening, entries, course.stopped)
     measured = {
         point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)
     }
     whole = {one.record().number for one in folder.trials() if _is_complete(one)}
     for trial in folder.trials():
         tunes = point_of(trial.record(), spec) not in measured
-        reopen(trial, study, wanted, retry_failed, extends, tunes)
+        reopen(trial, study, screening, retry_failed, extends, tunes)
     factory = TrialFactory(folder, spec, shape, dataset)  # some have other numbers now
     proposer = Proposer(study, factory, spec, _lag(study, spec, concurrency))
+    kept = _screened(study, folder, spec)
+    screening = Screening(study, spec, wanted, kept, proposer.peers)
     rungs = RungLedger(
         study,
         SuccessiveHalving(spec.rungs),
@@ -158,7 +187,8 @@ def open_search(
         rungs=rungs,
         outcomes=outcomes,
         jobs=JobQueue(),
-        tuning=Tuning(spec),
+        screening=screening,
+        tuning=Tuning(spec, screening.wanted),
         replicates=wanted,
         convergence=Convergence(folder, spec, study, rungs.is_paused),
         reuse=reuse or Reuse(),
@@ -192,16 +222,23 @@ def _is_complete(trial: TrialFolder) -> bool:
 
 
 def _entries(study: Study, folder: SweepFolder, spec: SweepSpec) -> Entries:
+    return read_entries(study, spec.objectives, _place(folder, spec))
+
+
+def _screened(study: Study, folder: SweepFolder, spec: SweepSpec) -> dict[int, Screened]:
+    return read_screened(study, len(spec.objectives), _place(folder, spec))
+
+
+def _place(folder: SweepFolder, spec: SweepSpec) -> object:
     storage = spec.search.storage
-    place = folder.journal if storage is None else redact(storage)
-    return read_entries(study, spec.objectives, place)
+    return folder.journal if storage is None else redact(storage)
 
 
 def _lag(study: Study, spec: SweepSpec, concurrency: int) -> int | None:
     """How many trials beside the next one may have a job that runs; None where nobody waits."""
     if not spec.deterministic:
         return None
-    return study.lag(math.ceil((concurrency - 1) / spec.replicates))
+    return study.lag(math.ceil((concurrency - 1) / spec.first_replicates))
 
 
 def _take_up(search: Search) -> None:

@@ -60,6 +60,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     _check_objectives(spec, source)
     _check_stop(spec, source)
     _check_rungs(spec, source)
+    _check_screening(spec, source)
     _check_nuisance(spec, source)
     check_sampler(spec, source)
     check_given_points(spec, None, source)
@@ -155,6 +156,23 @@ def _check_rungs(spec: SweepSpec, source: Source) -> None:
             problem="depends on which trials have ended, and search.deterministic is true",
             place=source.location(("rungs", "compare")),
         )
+
+
+def _check_screening(spec: SweepSpec, source: Source) -> None:
+    """Screening leaves some replicates out, by what tells of quality."""
+    if spec.screening is None:
+        return
+    place = source.location(("screening",))
+    if spec.screening.replicates >= spec.replicates:
+        problem = f"begins with {spec.screening.replicates} of {spec.replicates} replicates"
+        remedy = "raise `replicates`, or leave `screening` out"
+        raise InputError.of("screening.replicates", problem, remedy, place=place)
+    if not QUALITY.intersection(spec.objectives):
+        problem, remedy = (
+            "compares no trials by costs alone",
+            "add `exact_accuracy` to `objectives`",
+        )
+        raise InputError.of("screening", problem, remedy, place=place)
 
 
 def _check_stop(spec: SweepSpec, source: Source) -> None:

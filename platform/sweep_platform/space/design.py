@@ -163,6 +163,7 @@ def _require_no_search(
         ("try", spec.first, "leave it out: the design says what is tried"),
         ("prefer", spec.prefer.values, "leave it out: the design says what is tried"),
         ("rungs.at", spec.rungs.at, "leave it out: every configuration is trained to the end"),
+        ("screening", spec.screening, "leave it out: every configuration gets all replicates"),
     ]
     if spec.ablation and spec.ablation.replicates and "replicates" in spec.model_fields_set:
         given.append(("replicates", True, "keep that or `ablation.replicates`"))

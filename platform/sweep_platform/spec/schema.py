@@ -248,6 +248,17 @@ class RungSpec(_Frozen):
         return self
 
 
+class ScreeningSpec(_Frozen):
+    """Which trials get all their replicates: the best by their first ones."""
+
+    replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] = 1
+    """how many replicates of each trial are trained at first"""
+    keep: Share = 0.5
+    """share of the trials, the best by these, of which the others are trained, too"""
+    minimum: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 4
+    """trials that must have come so far before any is left with its first replicates"""
+
+
 class BudgetSpec(_Frozen):
     """How much a sweep may spend."""
 
@@ -493,6 +504,8 @@ class SweepSpec(_Frozen):
     """of the search; the seeds of all replicates follow from it"""
     replicates: Annotated[int, Field(ge=1, le=MOST_REPLICATES)] = 1
     """how many times each configuration is trained, each time with another seed"""
+    screening: ScreeningSpec | None = None
+    """which configurations are trained so often, by their first replicates; `null` for all"""
     targets: Annotated[tuple[Share, ...], Listed] = ()
     """accuracies whose cost in training FLOPs is recorded"""
 
@@ -526,8 +539,13 @@ class SweepSpec(_Frozen):
     def deterministic(self) -> bool:
         """Whether proposals follow from the seed alone, see `SearchSpec.deterministic`."""
         asked, learns = self.search.deterministic, self.ablation is None
-        free = self.replicates >= 3 and not self.rungs.at
+        free = self.replicates >= 3 and not self.rungs.at and self.screening is None
         return learns and (free if asked is None else asked)
+
+    @property
+    def first_replicates(self) -> int:
+        """How many replicates every trial gets; the best by these get all."""
+        return self.replicates if self.screening is None else self.screening.replicates
 
     @property
     def names_base(self) -> bool:

@@ -171,6 +171,8 @@ class Agenda:
     def _lacks_for_a_point(self) -> bool:
         """Whether a new point's jobs could not be paid for beside all that are to be run."""
         waiting = self._jobs.count(lambda key: not self._budget.spending.is_open(key))
+        under_way = (one.record for one in self._jobs if one.purpose is not Purpose.CONFIRM)
+        waiting += self._search.screening.may_come(under_way)
         limit = self._budget.forbids_jobs(self._later() + waiting + self._of_a_point)
         if limit is not None:
             self._tell_of(limit)
@@ -204,6 +206,8 @@ class Agenda:
     def _advance(self, point: list[TrialFolder]) -> None:
         """Let the next round of a point's trials wait; some may end without it."""
         for trial, outcome in self._search.advance(point):
+            if trial.replicates(Purpose.MEASURE):
+                self._learn(trial.record(), trial, outcome)
             self._display.trial_ended(trial.record(), outcome)
 
     def end_waiting(self, waiting: Iterable[ReplicateFolder], reason: str) -> None:
@@ -239,7 +243,11 @@ class Agenda:
     def _end_measured(self, opened: OpenTrial) -> None:
         """End a trial, but for one that some replicates speak for and too few as yet."""
         trial = opened.trial
-        ends = [trial.replicate(one.label).outcome() for one in self._search.replicates]
+        if self._search.is_to_be_screened(trial):
+            self._advance(self._search.of_point(opened.record))
+            return
+        wanted = self._search.screening.wanted(opened.record)
+        ends = [trial.replicate(one.label).outcome() for one in wanted]
         withdrawn = self._search.withdrawn.get(opened.record.number)
         if all(one and one.state is TrialState.COMPLETE for one in ends):
             withdrawn = None  # it was done before it could be stopped

@@ -5,7 +5,7 @@ on average is measured then, with other seeds, so that the choice does not flatt
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -38,12 +38,20 @@ class Round:
 
 
 class Tuning:
-    """Decides what is trained next of the trials of one point, by their folders alone."""
+    """Decides what is trained next of the trials of one point, by their folders alone.
 
-    def __init__(self, spec: SweepSpec) -> None:
+    `wanted` says which replicates measure a trial, all that the spec has if it is not given.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        wanted: Callable[[TrialRecord], Sequence[Replicate]] | None = None,
+    ) -> None:
+        every = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
+        self._wanted = wanted or (lambda record: every)
         self._names = ", ".join(spec.nuisance)
         self._tune = replicates(spec.seed, Purpose.TUNE, TUNING_REPLICATES)
-        self._measure = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
 
     def next(self, group: Sequence[TrialFolder]) -> Round:
         """The next round of a point's trials; nothing while it waits for replicates to end.
@@ -70,7 +78,8 @@ class Tuning:
             return Round(lost=(*lost, (chosen, self._loss(chosen))))
         lacking: tuple[Replicate, ...] = ()
         if chosen.outcome() is None:
-            lacking = tuple(one for one in self._measure if _end(chosen, one) is None)
+            wanted = self._wanted(chosen.record())
+            lacking = tuple(one for one in wanted if _end(chosen, one) is None)
         return Round(train=((chosen, lacking),) if lacking else (), lost=lost)
 
     def _loss(self, trial: TrialFolder) -> tuple[TrialState, str]:

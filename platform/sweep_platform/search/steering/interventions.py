@@ -120,7 +120,8 @@ class Interventions:
             last, flops = one.last_measurement(), float(record.training_flops)
             spent = last.progress if last else None
             self._budget.spending.goes_on(one.key, flops, spent, one.reused())
-        lacking = [one for one in search.replicates if not _ended(trial.replicate(one.label))]
+        wanted = search.screening.wanted(record)
+        lacking = [one for one in wanted if not _ended(trial.replicate(one.label))]
         if lacking and search.jobs.of_search(record.number) is None:
             search.jobs.add(trial, lacking, len(search.replicates))
         self._agenda.search_on()

@@ -21,6 +21,9 @@ from sweep_platform.space.rules.conditions import in_order, lacking
 from sweep_platform.spec.schema import Scalar, SweepSpec
 from sweep_platform.store.messages import Decision
 
+SCREENED = "screened"
+"""Attribute of a trial: what its first replicates came to, and whether it gets the others."""
+
 ADDED, PROMOTED, TAKEN_UP = "added", "promoted", "taken_up"
 """Attributes of trials: the numbers of the messages that added and promoted them, and of the one
 by which their folder was taken up again."""
@@ -112,8 +115,9 @@ class Study:
         """The number of a new trial with these knobs, which an earlier one had.
 
         What the replicates of `before`, the earlier one, have at rungs is the new one's as well,
-        but for those `without` which it begins. It is promoted by a message of that number, or as
-        the earlier one was; then no rung has stopped it.
+        but for those `without` which it begins, and so is what came of its screening. It is
+        promoted by a message of that number, or as the earlier one was; then no rung has stopped
+        it.
         """
         trial = self.ask(fixing(parameters, RandomSampler(seed=0)))
         rungs = _without(without, self.attribute(before, "rungs", {}))
@@ -124,6 +128,8 @@ class Study:
             rungs = {rung: {**entry, **goes_on} for rung, entry in rungs.items()}
         if rungs:
             trial.set_user_attr("rungs", rungs)
+        if screened := self.attribute(before, SCREENED, None):
+            trial.set_user_attr(SCREENED, screened)
         weigh(trial, self._stored(before).constraints)
         trial.set_user_attr("signature", signature)
         self._seen.superseded.add(before)

@@ -11,6 +11,7 @@ from sweep_platform.plan.spending import Rates
 from sweep_platform.report import blocks, tables, wording
 from sweep_platform.report.sections.searched.proposing import proposing
 from sweep_platform.report.sections.searched.pruning import pruning
+from sweep_platform.report.sections.searched.screening import screened, screening
 from sweep_platform.report.sections.searched.steering import steering
 from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.schema import SweepSpec
@@ -81,9 +82,9 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
     note = ", those without a recorded end up to their last measurement" if killed else ""
     yield blocks.Paragraph(
         "Planned is what the budget pays for if no trial is stopped early or fails and the space "
-        "has as many; of replicates that confirm it is the most there can be. Training is without "
-        "evaluations; time on the clock is over "
-        f"{counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
+        "has as many; of replicates that confirm it is the most there can be, and of those that "
+        "measure where trials are screened. Training is without evaluations; time on the clock "
+        f"is over {counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
         f"{_hosts(sweep)}{_reused(sweep)}"
     )
     if sweep.record.forked:
@@ -94,6 +95,7 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         )
     yield from proposing(sweep)
     yield from pruning(sweep)
+    yield from screening(sweep)
     yield from steering(sweep)
 
 
@@ -176,8 +178,12 @@ def _reused(sweep: SweepSummary) -> str:
 def _lacking(sweep: SweepSummary) -> int:
     """Replicates of complete trials that are missing, failed or were cut short."""
     spec = SweepSpec.model_validate(sweep.record.spec)
+    of_first = {trial.number for trial in screened(sweep)}
+    wanted = {True: spec.first_replicates, False: spec.replicates}
     lacking = sum(
-        max(0, spec.replicates - len(trial.measured)) for trial in sweep.complete if trial.measured
+        max(0, wanted[trial.number in of_first] - len(trial.measured))
+        for trial in sweep.complete
+        if trial.measured
     )
     ended = last_end(sweep.sessions) in (SessionEnd.DONE, SessionEnd.INCOMPLETE)
     if spec.confirm is not None and ended:

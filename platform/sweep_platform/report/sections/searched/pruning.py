@@ -88,7 +88,7 @@ def _spared(sweep: SweepSummary, spec: SweepSpec) -> str:
     where = " stopped, at rungs or otherwise," if at_rungs is None else " stopped at them,"
     where = " never went on from them," if promotes and at_rungs is not None else where
     each = ((flops_at(spec, trial.record.parameters), _spent(trial)) for trial in stopped)
-    spared = sum(max(0.0, spec.replicates * whole - spent) for whole, spent in each)
+    spared = sum(max(0.0, spec.first_replicates * whole - spent) for whole, spent in each)
     said = f"{counted(len(stopped), 'trial')}{where} which spared {flops(spared)}"
     return f"{said} of training."
 

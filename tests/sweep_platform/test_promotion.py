@@ -91,10 +91,8 @@ def test_what_is_told_of_the_rungs_counts_them(drive: Any) -> None:
     finish(driver)
     told = read_rungs(driver.folder.root)
     assert told.paused == (
-        Paused(trial=0, rung=0.25, promoted=True),
-        Paused(trial=1, rung=0.25, promoted=False),
-        Paused(trial=3, rung=0.25, promoted=False),
-        Paused(trial=0, rung=0.5, promoted=False),
+        Paused(rung=0.25, trials=3, promoted=1),
+        Paused(rung=0.5, trials=1, promoted=0),
     )
     assert told.stopped == (0, 1, 3)
 

@@ -627,8 +627,8 @@ def test_a_trial_that_a_rule_paused_passes_its_rung_when_it_goes_on(
         def decide(self, values: Any, earlier: Any) -> Decision:
             return Decision.PAUSE
 
-        def promotes(self, values: Any, there: Any, last: bool = False) -> bool:
-            return last
+        def promotes(self, there: Any, last: bool = False) -> int:
+            return int(last)
 
     search = restart(make_spec(objectives=["exact_accuracy"]))
     record = search.propose().record()

@@ -362,12 +362,14 @@ def test_who_paused_and_was_promoted_is_told(make_sweep: Any) -> None:
     rename(folder, spec={**folder.record().spec, "rungs": rungs})
     write_rungs(folder.root, Rungs(stopped=()))
     assert "all went on in the end" in section(written(folder), "How it was searched")
-    paused = [(0, 0.25, True), (2, 0.25, False), (3, 0.5, False)]
     write_rungs(
         folder.root,
         Rungs(
             audited=(Audited(trial=1, rung=0.25, by="objectives"),),
-            paused=tuple(Paused(trial=n, rung=rung, promoted=on) for n, rung, on in paused),
+            paused=(
+                Paused(rung=0.25, trials=2, promoted=1),
+                Paused(rung=0.5, trials=1, promoted=0),
+            ),
             stopped=(2,),
         ),
     )

@@ -89,7 +89,6 @@ class RungLedger:
             # Optuna keeps the first value of a step.
             self._study.reopened(record.study_number).report(values[0], progress.step)
         fronts.add(self._worth(str(rung), entry))
-        self.paused.changed(str(rung))
         return entry.decision
 
     def _entered(
@@ -174,11 +173,10 @@ class RungLedger:
             (float(rung), entry) for kept in self._entries.values() for rung, entry in kept.items()
         ]
         stopped = {one.trial for _, one in all_entries if one.decision is Decision.STOP}
-        paused = sorted(
-            (rung, one.trial, one.decision is Decision.CONTINUE)
-            for rung, one in all_entries
-            if one.paused and one.trial is not None
-        )
+        paused: dict[float, list[bool]] = defaultdict(list)
+        for rung, one in all_entries:
+            if one.paused:
+                paused[rung].append(one.decision is Decision.CONTINUE)
         known = tuple(sorted(number for number in stopped if number is not None))
         return Rungs(
             compared=tuple(one.told(rung) for rung, one in sorted(self._judges.items())),
@@ -187,14 +185,17 @@ class RungLedger:
                 for rung, entry in all_entries
                 if entry.audited and entry.trial is not None and not self._would_go_on(rung, entry)
             ),
-            paused=tuple(Paused(trial=one, rung=at, promoted=went) for at, one, went in paused),
+            paused=tuple(
+                Paused(rung=rung, trials=len(each), promoted=sum(each))
+                for rung, each in sorted(paused.items())
+            ),
             stopped=None if None in stopped else known,
         )
 
     def _would_go_on(self, rung: float, entry: Entry) -> bool:
         """Whether one that was audited would have been promoted by now, had it paused."""
-        pauses, fronts = self._spec.rule == "promotion", self._fronts[str(rung)]
-        return pauses and self._rule.promotes(self._worth(str(rung), entry), fronts)
+        pauses = self._spec.rule == "promotion"
+        return pauses and self._worth(str(rung), entry) in self.paused.best(str(rung))
 
     def _take_end(self, number: int, end: float) -> None:
         """Keep what a trial that was trained to the end had at its rungs, and its end."""
@@ -207,7 +208,7 @@ class RungLedger:
         here = {number: kept[rung] for number, kept in self._entries.items() if rung in kept}
         worth = (self._worth(rung, entry) for entry in here.values())
         self._fronts[rung] = Fronts(self._objectives, worth)
-        self.paused.changed(rung)
+        self.paused.compare_anew(rung)
         for number, entry in here.items():
             self._take_first(number, rung, entry)
 

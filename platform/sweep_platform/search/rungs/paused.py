@@ -1,6 +1,7 @@
 """Trials that are paused at rungs, and which of them are among the best there by now."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from sweep_platform.search.rungs.entries import Entries, Entry, paused_at
 from sweep_platform.search.rungs.fronts import Fronts, Values
@@ -24,13 +25,12 @@ class PausedTrials:
         numbers: set[int],
     ) -> None:
         self._rule, self._entries, self._fronts, self._worth = rule, entries, fronts, worth
-        self._at: dict[int, str] = {}
-        self._best: dict[tuple[str, bool], list[int]] = {}
-        self.numbers = numbers
+        self._at: dict[str, dict[int, Values]] = {}
+        self._numbers = numbers
         numbers.clear()
 
     def __contains__(self, record: TrialRecord) -> bool:
-        return record.study_number in self._at
+        return record.study_number in self._numbers
 
     def promotable(self, last: bool = False) -> Iterator[int]:
         """The trials, by number in the sweep, that are among the best of their rung by now.
@@ -38,39 +38,36 @@ class PausedTrials:
         Those at the highest rung come first, and of these the best. With `last` no other trial
         will come to a rung.
         """
-        for rung in sorted(set(self._at.values()), key=float, reverse=True):
-            if (rung, last) not in self._best:
-                self._best[rung, last] = self._best_of(rung, last)
-            for number in self._best[rung, last]:
-                if self._at.get(number) == rung:
-                    trial = self._entries[number][rung].trial
-                    assert trial is not None, "it was kept before trials paused"
-                    yield trial
+        for rung in sorted(self._at, key=float, reverse=True):
+            best, here = self.best(rung, last), self._at[rung]
+            found = [(best[values], number) for number, values in here.items() if values in best]
+            for _, number in sorted(found):
+                trial = self._entries[number][rung].trial
+                assert trial is not None, "it was kept before trials paused"
+                yield trial
 
-    def _best_of(self, rung: str, last: bool) -> list[int]:
-        """Study numbers of those that may go on from a rung, the best first."""
+    def best(self, rung: str, last: bool = False) -> dict[Values, int]:
+        """The objectives of those that go on from a rung, and in which front each of them is."""
         fronts = self._fronts[rung]
-        here = [number for number, at in self._at.items() if at == rung]
-        worth = {number: self._worth(rung, self._entries[number][rung]) for number in here}
-        found = [n for n, values in worth.items() if self._rule.promotes(values, fronts, last)]
-        return sorted(found, key=lambda number: (fronts.before(worth[number]), number))
+        going = enumerate(islice(fronts, self._rule.promotes(fronts, last)))
+        return {values: place for place, front in going for values in front}
 
-    def changed(self, rung: str) -> None:
-        """Look anew who may go on from a rung: others have come, or all are compared otherwise."""
-        for last in (False, True):
-            self._best.pop((rung, last), None)
+    def compare_anew(self, rung: str) -> None:
+        """Take note that trials are worth something else at a rung."""
+        for number in self._at.get(rung, {}):
+            self._at[rung][number] = self._worth(rung, self._entries[number][rung])
 
     def note(self, number: int) -> None:
         """Take note of whether a trial, by its number in the study, is paused."""
-        rung = paused_at(self._entries.get(number, {}))
-        if rung is None:
-            self.drop(number)
-        else:
-            self._at[number] = rung
-            self.numbers.add(number)
-            self.changed(rung)
+        self.drop(number)
+        entries = self._entries.get(number, {})
+        if (rung := paused_at(entries)) is not None:
+            self._at.setdefault(rung, {})[number] = self._worth(rung, entries[rung])
+            self._numbers.add(number)
 
     def drop(self, number: int) -> None:
         """Forget a trial, which is paused nowhere any more."""
-        self._at.pop(number, None)
-        self.numbers.discard(number)
+        if number in self._numbers:
+            self._numbers.discard(number)
+            for here in self._at.values():
+                here.pop(number, None)

@@ -11,6 +11,7 @@ strictly better in *quality*: the dearer of two trials without any solved puzzle
 """
 
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import Protocol
 
 from sweep_platform.search.rungs.fronts import Fronts, Values
@@ -34,8 +35,8 @@ class RungRule(Protocol):
     def decide(self, values: Values, earlier: Fronts) -> Decision:
         """Decide on a trial with these objectives, given those who came earlier."""
 
-    def promotes(self, values: Values, there: Fronts, last: bool = False) -> bool:
-        """Whether a paused trial goes on, given all at its rung, itself among them.
+    def promotes(self, there: Fronts, last: bool = False) -> int:
+        """How many of all fronts at a rung, the first ones, have those who go on from there.
 
         With `last` no other trial will come.
         """
@@ -67,13 +68,13 @@ class SuccessiveHalving:
         weak = Decision.PAUSE if pauses else Decision.STOP
         if count < self.spec.minimum:
             return weak if pauses else Decision.CONTINUE
-        return Decision.CONTINUE if self._is_among_the_best(values, earlier, count) else weak
+        among_the_best = earlier.before(values) < max(1.0, self.spec.keep * count)
+        return Decision.CONTINUE if among_the_best else weak
 
-    def promotes(self, values: Values, there: Fronts, last: bool = False) -> bool:
-        """Whether a trial is among the best share of all at its rung; if not `last`, of enough."""
-        count = len(there)
-        enough = last or count >= self.spec.minimum
-        return enough and self._is_among_the_best(values, there, count)
-
-    def _is_among_the_best(self, values: Values, others: Fronts, count: int) -> bool:
-        return others.before(values) < max(1.0, self.spec.keep * count)
+    def promotes(self, there: Fronts, last: bool = False) -> int:
+        """The fronts that hold the best share of all at a rung; if not `last`, of enough."""
+        if not last and len(there) < self.spec.minimum:
+            return 0
+        before = accumulate((len(front) for front in there), initial=0)
+        most = max(1.0, self.spec.keep * len(there))
+        return sum(1 for _ in takewhile(lambda count: count < most, before))

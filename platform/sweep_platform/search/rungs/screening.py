@@ -86,7 +86,8 @@ class Screening:
 
     def may_come(self, records: Iterable[TrialRecord]) -> int:
         """How many replicates those of these trials may get of which that is yet to be decided."""
-        return len(self._replicates[len(self._first) :]) * sum(map(self.is_open, records))
+        more = len(self._replicates) - len(self._first)
+        return more * sum(map(self.is_open, records)) if more else 0
 
     def decide(self, record: TrialRecord, values: Values) -> bool:
         """Whether a trial gets all replicates, by its objectives at the end of the first."""

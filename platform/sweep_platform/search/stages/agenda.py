@@ -88,7 +88,7 @@ class Agenda:
 
     def _last_promoted(self, searches: bool) -> Job | None:
         """A job of a trial that goes on when no other will come to its rung; others end then."""
-        if self._confirming or searches or not self._jobs.held:
+        if self._confirming or searches or not self._jobs.holds_back:
             return None
         if (job := self._promoted(last=True)) is not None:
             return job

@@ -82,6 +82,11 @@ class JobQueue:
         """The trials that are paused at a rung, the oldest first."""
         return [one for one in self._open.values() if self.is_held(one.record)]
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether a trial is paused at a rung."""
+        return bool(self._held)
+
     def is_held(self, record: TrialRecord) -> bool:
         """Whether a trial is paused at a rung."""
         return record.number in self._held

@@ -45,6 +45,8 @@ class Promotion:
         a rung. One that is still saving its checkpoint has its turn when that is done.
         """
         self.short_of = None
+        if not self._search.jobs.holds_back:
+            return None
         held = {one.record.number: one for one in self._search.jobs.held if not one.running}
         for number in self._search.rungs.paused.promotable(last):
             if (opened := held.get(number)) is None:

@@ -44,11 +44,11 @@ class Audited:
 
 @dataclass(frozen=True, kw_only=True)
 class Paused:
-    """A trial, by its number in the sweep, that paused at a rung, and whether it was promoted."""
+    """How many trials paused at a rung, and how many of them were promoted from there."""
 
-    trial: Count
     rung: Share
-    promoted: bool
+    trials: Count
+    promoted: Count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,13 +61,10 @@ def _compared(by: str) -> str:
 
 def _paused(sweep: SweepSummary) -> str:
     """How many paused at each rung, and how many of these were promoted; empty for none."""
-    at_rungs: dict[float, list[bool]] = {}
-    for one in sweep.rungs.paused:
-        at_rungs.setdefault(one.rung, []).append(one.promoted)
     told = [
-        f"at {percent(rung)} {counted(len(went), 'trial')} paused, of which {sum(went)} "
-        f"{'was' if sum(went) == 1 else 'were'} promoted later"
-        for rung, went in sorted(at_rungs.items())
+        f"at {percent(one.rung)} {counted(one.trials, 'trial')} paused, of which {one.promoted} "
+        f"{'was' if one.promoted == 1 else 'were'} promoted later"
+        for one in sweep.rungs.paused
     ]
     still = sum(one.state is TrialState.PAUSED for one in sweep.trials)
     waits = f" {counted(still, 'trial')} may still be promoted;" if told and still else ""

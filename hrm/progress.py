@@ -105,6 +105,7 @@ class Progress:
     Attributes:
         step: optimizer steps (segments of the whole batch) done so far.
         training_flops: FLOPs spent on training so far, without evaluations.
+        inherited_flops: what its ancestors had spent on the weights that training began with.
         loss: mean loss per row, halting terms included.
         lm_loss: mean token loss per row.
         train_exact_accuracy: share of halted rows whose every scored token is right.
@@ -116,6 +117,8 @@ class Progress:
             on CPU.
         device_busy: share of the time since the last line that the device was busy: on CPU the
             threads of this process, on CUDA the last moments; None where that can't be told.
+        micro_batch: puzzles that passed through the model at a time in each process, where these
+            were fewer than configured for want of memory; else None.
         curve, halting: set when this line comes with an evaluation.
         votes: set besides these where test puzzles are answered in several views.
     """
@@ -133,6 +136,8 @@ class Progress:
     examples_per_second: Amount
     peak_memory_bytes: Count
     device_busy: Share | None = None
+    inherited_flops: Flops = 0
+    micro_batch: Positive | None = None
     curve: Curve | None = None
     halting: Halting | None = None
     votes: Votes | None = None
@@ -140,6 +145,11 @@ class Progress:
     def __post_init__(self) -> None:
         if self.step > self.total_steps:
             raise ContradictionError(f"has step {self.step} of {self.total_steps}")
+
+    @property
+    def lineage_flops(self) -> int:
+        """FLOPs behind the weights: spent on this training, and on its ancestors' before."""
+        return self.training_flops + self.inherited_flops
 
     @property
     def spent(self) -> bool:

@@ -78,7 +78,7 @@ def copy_weights(checkpoint_of_ours: Path, to: Path) -> None:
     Raises `CheckpointError` where it can't be read, or the copy not be written.
     """
     content = checkpoint.load(checkpoint_of_ours)
-    _saved_model(checkpoint_of_ours, content)
+    saved_model(checkpoint_of_ours, content)
     learner = content["state"]["learner"]
     kept = {name: learner[name] for name in ("model", "average", "steps")}
     checkpoint.save(to, {"settings": content["settings"], "state": {"learner": kept}})
@@ -87,7 +87,7 @@ def copy_weights(checkpoint_of_ours: Path, to: Path) -> None:
 @checked(CheckpointError)
 def step_of(checkpoint_of_ours: Path) -> int:
     """Return how many steps a checkpoint was trained. Raises `CheckpointError`: can't be read."""
-    return _saved_model(checkpoint_of_ours, checkpoint.load(checkpoint_of_ours)).step
+    return saved_model(checkpoint_of_ours, checkpoint.load(checkpoint_of_ours)).step
 
 
 @checked(CheckpointError)
@@ -98,7 +98,7 @@ def require_settings(
 
     Raises `CheckpointError`, also where it can't be read.
     """
-    saved = _saved_model(checkpoint_of_ours, checkpoint.load(checkpoint_of_ours))
+    saved = saved_model(checkpoint_of_ours, checkpoint.load(checkpoint_of_ours))
     same = partial(checkpoint.require_same, checkpoint_of_ours)
     same("model setting", asdict(saved.config.effective), asdict(model.effective))
     same("training setting", asdict(saved.training), asdict(training))
@@ -162,8 +162,8 @@ def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
         lacks = f"has neither {CHECKPOINT_FILE} nor {CONFIG_FILE}"
         remedy = "name a checkpoint, the folder of a run or trial, or a published checkpoint's"
         raise CheckpointError.of(path, lacks if path.exists() else "does not exist", remedy)
-    saved = _saved_model(path, checkpoint.load(path))
-    _require_same_shapes(path, saved.weights, shapes_of(path, saved.config, len(saved.weights)))
+    saved = saved_model(path, checkpoint.load(path))
+    require_same_shapes(path, saved.weights, shapes_of(path, saved.config, len(saved.weights)))
     model = ReasoningModel(saved.config, dtype or DTYPES[saved.training.precision])
     model.load_state_dict(saved.weights)
     averaged = saved.average is not None
@@ -184,7 +184,7 @@ def _load_ours(path: Path, dtype: torch.dtype | None) -> LoadedModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Saved:
+class Saved:
     """The part of a checkpoint of ours that its model is built from."""
 
     config: ModelConfig
@@ -195,12 +195,12 @@ class _Saved:
     fingerprint: str
 
 
-def _saved_model(path: Path, content: Mapping[str, Any]) -> _Saved:
+def saved_model(path: Path, content: Mapping[str, Any]) -> Saved:
     """Pick it from what `checkpoint.load` returned; raises `CheckpointError`."""
     part = partial(checkpoint.section, path)
     settings, learner = part(content, "settings"), part(part(content, "state"), "learner")
     try:
-        found = _Saved(
+        found = Saved(
             config=make(ModelConfig, part(settings, "model setting"), ConfigError),
             training=make(TrainingConfig, part(settings, "training setting"), ConfigError),
             weights=learner["model"],
@@ -222,9 +222,10 @@ def _saved_model(path: Path, content: Mapping[str, Any]) -> _Saved:
     return found
 
 
-def _require_same_shapes(
+def require_same_shapes(
     path: Path, weights: Mapping[str, Any], needed: Mapping[str, Tensor]
 ) -> None:
+    """Refuse weights of other shapes or types than are needed. Raises `CheckpointError`."""
     for name in sorted(map(str, weights.keys() | needed.keys())):
         has, needs = (_shape(found, name) for found in (weights, needed))
         if has != needs:

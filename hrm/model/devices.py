@@ -53,6 +53,21 @@ def _computes_bfloat16(device: torch.device) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def release(device: torch.device) -> None:
+    """Let go of memory that torch keeps for later, in pieces that may be too small now."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def granted_memory(device: torch.device, share: float) -> int:
+    """Keep this process to its share of a GPU's memory; how many bytes that is.
+
+    Whoever needs more is then the one who hears of it, and not who else computes there.
+    """
+    torch.cuda.set_per_process_memory_fraction(share, device)
+    return int(share * torch.cuda.get_device_properties(device).total_memory)
+
+
 @contextmanager
 def gpu_memory(smaller: str) -> Iterator[None]:
     """Say which setting makes work `smaller`, where the memory of a GPU is too little.

@@ -79,6 +79,28 @@ def require_memory(model: ModelConfig, training: TrainingConfig, processes: int 
     raise ConfigError.of(field, problem, remedy, value)
 
 
+def require_device_memory(
+    model: ModelConfig, training: TrainingConfig, granted: float, processes: int = 1
+) -> None:
+    """Refuse a training that needs more memory than its part of a GPU has.
+
+    What counts is one puzzle at a time: where more do not fit, fewer are taken. Raises
+    `ConfigError`, whose field is the setting that is too large.
+    """
+    needs = training_memory(model, replace(training, micro_batch=1), processes)
+    if CERTAIN * needs <= granted:
+        return
+    single = replace(training, batch_size=processes, micro_batch=None)
+    field, value, remedy = "batch_size", training.batch_size, "give fewer"
+    if CERTAIN * training_memory(model, single, processes) > granted:
+        field, value, remedy = "hidden_size", model.hidden_size, "give a smaller model"
+    problem = (
+        f"is {value}, with which training needs about {byte_size(needs)} of memory even with one "
+        f"puzzle at a time, and its part of the GPU has {byte_size(int(granted))}"
+    )
+    raise ConfigError.of(field, problem, f"{remedy}, or a larger share of a GPU", value)
+
+
 def fits(needs: int) -> bool:
     """Return False if training that needs so many bytes, by estimate, has no room here for sure.
 

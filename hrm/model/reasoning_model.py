@@ -8,7 +8,7 @@ first and fills P), d hidden size, V vocabulary.
 
 import math
 from collections.abc import Iterator
-from functools import reduce
+from functools import cache, reduce
 from typing import NamedTuple
 
 import torch
@@ -94,6 +94,17 @@ class ReasoningModule(nn.Module):
         for layer in self.layers:
             x = layer(x, rotary)
         return x
+
+
+@cache
+def weight_shapes(config: ModelConfig) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The name and shape of each tensor of a model's state, without memory for its values.
+
+    N, T and M_max change none, so that weights of one fit the other.
+    """
+    with torch.device("meta"):
+        state = ReasoningModel(config).state_dict()
+    return tuple((name, tuple(tensor.shape)) for name, tensor in state.items())
 
 
 class ReasoningModel(nn.Module):

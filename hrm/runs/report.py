@@ -84,6 +84,8 @@ def line(progress: Progress) -> str:
         parts.append(f"exact {percent(progress.train_exact_accuracy)} in training")
         parts.append(f"{progress.mean_segments:.2f} segments")
     parts.append(f"{progress.examples_per_second:,.0f} examples/s")
+    if progress.micro_batch is not None:
+        parts.append(f"{progress.micro_batch:,} at a time for want of memory")
     if progress.curve is not None:
         of = "test puzzles" if progress.votes is None else "views"
         parts.append(f"{percent(progress.curve.exact_accuracy[-1])} of {of} exact")

@@ -1,6 +1,7 @@
 """One step of training, and all that a step changes: weights, moments, slots, sums."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -8,11 +9,13 @@ from torch import Tensor
 
 from hrm.config import ModelConfig, TrainingConfig, ema_decay
 from hrm.distributed import SINGLE, ProcessGroup
-from hrm.model.act import Segment, draw_least_segments, empty_slots, join, refill, train_segment
+from hrm.model.act import Slots, draw_least_segments, empty_slots, join, refill, train_segment
+from hrm.model.devices import release
 from hrm.model.flat import MovingAverage
 from hrm.model.losses import TOKEN_LOSSES
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.training.optim import AdamAtan2, SignSGD, schedule
+from hrm.training.tally import Tally, sums_of
 from puzzle_datasets.common.errors import RunError
 from puzzle_datasets.common.text import exact
 from puzzle_datasets.loading.batch import Batch
@@ -23,66 +26,18 @@ class NonFiniteLoss(RunError):
     """The loss became infinite or not a number; the message names step, loss and a remedy."""
 
 
-class Means(NamedTuple):
-    """Means since the last report: losses per row, exact accuracy and segments per halted row."""
-
-    loss: float
-    lm_loss: float
-    train_exact_accuracy: float
-    mean_segments: float
+class TooLittleMemory(RunError):
+    """Not even one puzzle at a time has room on the device; the message names a remedy."""
 
 
-class Tally:
-    """Sums of segments, kept on the device so that a step does not wait for them.
+class _Passed(NamedTuple):
+    """The batch after its segment: the loss, the gradient of its rows of the puzzle table, its
+    slots, and what the tally adds up of each part."""
 
-    `steps` and `seconds` are since the last report, `examples` is of all.
-    """
-
-    def __init__(self, rows: int, device: torch.device) -> None:
-        self.rows = rows
-        self.steps = self.examples = 0
-        self.seconds = 0.0
-        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
-        self._halted = (0.0, 0.0)
-
-    def add(self, segment: Segment) -> None:
-        """Add one segment of some or all rows."""
-        slots, scores = segment.slots, segment.scores
-        counts = slots.halted & (scores.labelled > 0)
-        sums = [
-            segment.loss.total.detach(),
-            segment.loss.lm.detach(),
-            counts.sum(),
-            (counts & scores.exact).sum(),
-            (counts * slots.segments).sum(),
-            (slots.segments == 1).sum(),
-        ]
-        self._sums += torch.stack([value.double() for value in sums])
-
-    def read(self, group: ProcessGroup = SINGLE) -> Means:
-        """Return the means over all processes and start anew.
-
-        Where no row halted, the means over halted rows are those of the report before, at first 0.
-        """
-        loss, lm_loss, count, exact, segments, fresh = group.sum_(self._sums).tolist()
-        row_segments = self.rows * self.steps
-        if count:
-            self._halted = (exact / count, segments / count)
-        self.examples += int(fresh)
-        self.steps, self.seconds = 0, 0.0
-        self._sums.zero_()
-        return Means(loss / row_segments, lm_loss / row_segments, *self._halted)
-
-    def state_dict(self, group: ProcessGroup = SINGLE) -> dict[str, Any]:
-        """Everything later reports depend on, of all processes."""
-        state = {name: getattr(self, name) for name in ("steps", "seconds", "examples")}
-        return {**state, "sums": group.sum_(self._sums.clone()), "halted": self._halted}
-
-    def load_state_dict(self, state: dict[str, Any], group: ProcessGroup = SINGLE) -> None:
-        """Continue from what `state_dict` returned; the first process takes the sums over."""
-        self.steps, self.seconds = state["steps"], state["seconds"]
-        self.examples, self._halted = state["examples"], state["halted"]
-        self._sums.copy_(state["sums"]).mul_(group.rank == 0)
+    loss: Tensor
+    puzzle_gradients: Tensor
+    slots: Slots
+    sums: list[Tensor]
 
 
 class Learner:
@@ -92,6 +47,9 @@ class Learner:
     all processes keep equal weights and the result is that of one process with the whole batch.
     Initial weights come from the generator `initialisation`, the least numbers of segments from
     `exploration`, both on the CPU.
+
+    `micro_batch` is how many of this process's rows pass through the model at a time: as
+    configured, or fewer where that was said or the memory of the device did not suffice.
     """
 
     def __init__(
@@ -104,6 +62,7 @@ class Learner:
         initialisation: torch.Generator,
         exploration: torch.Generator,
         group: ProcessGroup = SINGLE,
+        micro_batch: int | None = None,
     ) -> None:
         self.config = config = training_config
         self.group, self.device, self.total_steps, self.steps = group, device, total_steps, 0
@@ -116,7 +75,10 @@ class Learner:
         self._puzzle_optimizer = SignSGD(self.model.puzzle_emb.weights, config.puzzle_weight_decay)
         decay = ema_decay(model_config, config)
         self.average = MovingAverage(self._optimizer.flat, decay) if decay else None
-        self._slots = empty_slots(self.model, config.batch_size // group.size)
+        rows = config.batch_size // group.size
+        self._configured = min(rows, config.micro_batch or rows)
+        self.micro_batch = min(self._configured, micro_batch or rows)
+        self._slots = empty_slots(self.model, rows)
         self.tally = Tally(config.batch_size, device)
         self._unsound = torch.zeros(2, dtype=torch.float64, device=device)
 
@@ -133,40 +95,73 @@ class Learner:
         `require_finite` does, since looking at the loss would make every step wait for the device.
         """
         self._slots = refill(self.model, self._slots, batch)
-        identifiers = self._slots.puzzle_identifiers
-        puzzle_rows = self.model.puzzle_emb(identifiers).requires_grad_()
-        self._optimizer.zero_grad()
-        self._note(self._accumulate_gradients(puzzle_rows))
-        assert puzzle_rows.grad is not None
+        passed = self._passed(self._draw_least_segments())
+        self._slots = passed.slots
+        for sums in passed.sums:
+            self.tally.add(sums)
+        self._note(passed.loss)
         self.steps += 1
         ratio, group = self.learning_rate_ratio, self.group
         group.sum_(self._optimizer.flat.gradients)
         self._optimizer.step(self.config.learning_rate * ratio)
         if self.model.config.puzzle_width:
             rate = self.config.puzzle_learning_rate * ratio
-            rows, gradients = group.gather(identifiers), group.gather(puzzle_rows.grad)
-            self._puzzle_optimizer.step(rate, rows, gradients)
+            rows = group.gather(self._slots.puzzle_identifiers)
+            self._puzzle_optimizer.step(rate, rows, group.gather(passed.puzzle_gradients))
         if self.average is not None:
             self.average.update(self.steps)
 
-    def _accumulate_gradients(self, puzzle_rows: Tensor) -> Tensor:
-        """Pass the slots through the model, `micro_batch` at a time; their part of the loss."""
+    def _passed(self, least: Tensor | None) -> _Passed:
+        """Pass the slots through the model, fewer at a time where memory does not suffice.
+
+        No weight, slot or sum has changed by then, and nothing is drawn in a pass: the step comes
+        to what it would have with so few at a time from the first. Raises `TooLittleMemory`.
+        """
+        while True:
+            try:
+                return self._accumulate_gradients(least)
+            except torch.OutOfMemoryError as error:
+                if self.micro_batch == 1:
+                    raise TooLittleMemory(
+                        "the memory of the device does not suffice for one puzzle at a time; "
+                        "lower hidden_size or the number of layers, or take a larger device"
+                    ) from error
+            # Out here, where the error no longer holds what it was raised amid.
+            self.micro_batch //= 2
+            release(self.device)
+
+    def _accumulate_gradients(self, least: Tensor | None) -> _Passed:
+        """Pass the slots through the model, `micro_batch` at a time."""
+        self._optimizer.zero_grad()
+        puzzle_rows = self.model.puzzle_emb(self._slots.puzzle_identifiers).requires_grad_()
         token_loss = TOKEN_LOSSES[self.config.loss]
-        least = self._draw_least_segments()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        parts = []
-        rows = len(puzzle_rows)
-        size = min(rows, self.config.micro_batch or rows)
+        parts, sums = [], []
+        rows, size = len(puzzle_rows), self.micro_batch
         for part in (slice(start, start + size) for start in range(0, rows, size)):
             slots, bound = self._slots.rows(part), None if least is None else least[part]
             segment = train_segment(self.model, slots, puzzle_rows[part], bound, token_loss)
             loss = segment.loss.total / self.config.batch_size
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-            self.tally.add(segment)
+            sums.append(sums_of(segment))
             parts.append(segment.slots)
-        self._slots = parts[0] if len(parts) == 1 else join(parts)
-        return total
+        assert puzzle_rows.grad is not None
+        return _Passed(total, puzzle_rows.grad, parts[0] if len(parts) == 1 else join(parts), sums)
+
+    def lower_micro_batch(self, rows: int | None) -> None:
+        """Let at most so many rows pass through the model at a time; None for no such bound."""
+        self.micro_batch = min(self.micro_batch, rows or self.micro_batch)
+
+    def agreed_micro_batch(self) -> int | None:
+        """The least of all processes, kept by each from now on; None where it is as configured.
+
+        Until then each passes its own share of the batch as it can: gradients are sums, so that
+        the result is the same but for rounding.
+        """
+        own = torch.tensor([self.micro_batch], device=self.device)
+        self.micro_batch = int(self.group.gather(own).min())
+        return None if self.micro_batch == self._configured else self.micro_batch
 
     def _draw_least_segments(self) -> Tensor | None:
         """This process's part of what is drawn for the whole batch."""
@@ -203,6 +198,15 @@ class Learner:
         names = ("learning_rate", "puzzle_learning_rate")
         rates = [f"{n} {exact(getattr(config, n))}" for n in names if n not in inactive]
         return f"lower {' or '.join(rates)}, or raise warmup_steps {config.warmup_steps}"
+
+    def take_over(self, weights: Mapping[str, Tensor], average: Tensor | None) -> None:
+        """Begin with these weights, and with their moving average where one is kept.
+
+        Where they come without one, it begins with the weights themselves.
+        """
+        self.model.load_state_dict(dict(weights))
+        if self.average is not None:
+            self.average.values.copy_(self._optimizer.flat.values if average is None else average)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later step depends on, of all processes; each of them must call it."""

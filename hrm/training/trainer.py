@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hrm.checkpoints import checkpoint
+from hrm.checkpoints.ancestor import INHERITED, inherited_flops, load_ancestor
 from hrm.checkpoints.tensor_file import require_like
 from hrm.config import ConfigError, ModelConfig, TrainingConfig, require_sizes
 from hrm.distributed import SINGLE, ProcessGroup
@@ -20,7 +21,7 @@ from hrm.evaluation.accuracy import Evaluation
 from hrm.evaluation.measuring import Measured, measure
 from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.evaluation.selection import EvaluatedPuzzles
-from hrm.model.devices import require_precision
+from hrm.model.devices import release, require_precision
 from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
@@ -58,6 +59,10 @@ class Trainer:
         alive: called after each step and before each batch of an evaluation; does nothing unless
             it is replaced.
 
+    With `micro_batch`, at most so many puzzles pass through the model at a time, in each process.
+    Where the memory of the device does not suffice, half as many do from then on, at the same
+    batch: the result is the same but for rounding, and reports say so.
+
     Raises `ConfigError` where the dataset does not fit the model or the evaluations, or the device
     the precision.
     """
@@ -70,6 +75,7 @@ class Trainer:
         dataset: PuzzleDataset,
         device: torch.device,
         group: ProcessGroup = SINGLE,
+        micro_batch: int | None = None,
     ) -> None:
         require_sizes(model_config, dataset.manifest)
         require_precision(training_config.precision, device)
@@ -95,14 +101,16 @@ class Trainer:
             initialisation=initialisation,
             exploration=exploration,
             group=group,
+            micro_batch=micro_batch,
         )
         self.model = self._learner.model
+        self._evaluated_at_once = training_config.eval_batch_size or training_config.batch_size
         self.execution = _compile(self.model, training_config.execution)
         self.measurements: list[Measurement] = []
         self.answers: list[PuzzleAnswers] = []
         self.alive: Callable[[], object] = lambda: None
         self._busy = Busy(device)
-        self._seconds = 0.0
+        self._seconds, self._inherited_flops = 0.0, 0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -137,7 +145,8 @@ class Trainer:
             stop: as soon as it is true between two steps, the state is saved and the run ends.
             saved: called after each checkpoint.
 
-        Raises `NonFiniteLoss` where the loss is no longer a finite number.
+        Raises `NonFiniteLoss` where the loss is no longer a finite number, `TooLittleMemory` where
+        the device has no room for one puzzle at a time.
         """
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
@@ -167,7 +176,7 @@ class Trainer:
 
     def evaluation_batches(self) -> Iterator[Batch]:
         """This process's part of the test puzzles that evaluations look at."""
-        return self.puzzles.batches(self._eval_batch_size, self.group.share)
+        return self.puzzles.batches(self._evaluated_at_once, self.group.share)
 
     @checked(ConfigError)
     def save(self, path: Path) -> None:
@@ -188,7 +197,9 @@ class Trainer:
         for what, settings in self._settings().items():
             saved = checkpoint.section(path, kept, what)
             checkpoint.require_same(path, what, saved, settings)
-        state, own = checkpoint.section(path, content, "state"), self._state()
+        state = checkpoint.section(path, content, "state")
+        self._inherited_flops = inherited_flops(path, state)
+        own = self._state()
         measurements = _measurements(path, state.get("measurements"))
         evaluated = [one.progress for one in measurements if one.progress.curve is not None]
         answers = from_tensors(
@@ -199,6 +210,7 @@ class Trainer:
             [(progress.step, progress.training_flops) for progress in evaluated],
         )
         checked: dict[str, Any] = {"measurements": [], "answers": []}
+        checked |= {INHERITED: 0} if INHERITED in state else {}
         require_like(path, {**state, **checked}, {**own, **checked}, "state")
         try:
             self._learner.load_state_dict(state["learner"])
@@ -209,6 +221,21 @@ class Trainer:
             raise checkpoint.CheckpointError.of(path, problem, "restore another one") from error
         self._seconds, self.measurements = state["seconds"], measurements
         self.answers = answers
+        if measurements:
+            self._learner.lower_micro_batch(measurements[-1].progress.micro_batch)
+
+    @checked(ConfigError)
+    def inherit(self, path: Path) -> None:
+        """Begin with the weights that another training left at `path`, in place of drawn ones.
+
+        They, and their moving average, are all that is taken over: optimizers, steps, puzzles and
+        exploration begin as they would have. Reports tell what the ancestor had spent. Raises
+        `CheckpointError` where it is damaged, of other puzzles, or its weights do not fit.
+        """
+        assert self.step == 0, "training has begun"
+        found = load_ancestor(path, self.model_config, self.dataset.manifest.fingerprint)
+        self._learner.take_over(found.weights, found.average)
+        self._inherited_flops = found.lineage_flops
 
     def _state(self) -> dict[str, Any]:
         """Everything that later steps and reports depend on; each process must call it."""
@@ -218,6 +245,7 @@ class Trainer:
             "answers": to_tensors(self.answers),
             "learner": self._learner.state_dict(),
             "loader": self._loader.state_dict(),
+            **({INHERITED: self._inherited_flops} if self._inherited_flops else {}),
         }
 
     @contextmanager
@@ -229,19 +257,27 @@ class Trainer:
         self._seconds += seconds
         self._learner.tally.seconds += seconds
 
-    @property
-    def _eval_batch_size(self) -> int:
-        return self.config.eval_batch_size or self.config.batch_size
-
     def _measured(self) -> Measured:
-        """An evaluation with all that it finds."""
+        """An evaluation with all that it finds; of fewer puzzles at a time if memory is short.
+
+        Several processes would wait for the one that begins anew: there it is an error.
+        """
         started, average = time.perf_counter(), self._learner.average
         with nullcontext() if average is None else average.in_place():
-            measured = measure(
-                self.model, self.puzzles, self._eval_batch_size, self.group, lambda: self.alive()
-            )
+            while (measured := self._measured_if_it_fits()) is None:
+                self._evaluated_at_once //= 2
+                release(self.device)
         self._seconds += time.perf_counter() - started
         return measured
+
+    def _measured_if_it_fits(self) -> Measured | None:
+        rows, group = self._evaluated_at_once, self.group
+        try:
+            return measure(self.model, self.puzzles, rows, group, lambda: self.alive())
+        except torch.OutOfMemoryError:
+            if group.size > 1 or rows == 1:
+                raise
+            return None
 
     def _take_step(self) -> None:
         with self._charged():
@@ -284,6 +320,7 @@ class Trainer:
             step=self.step,
             total_steps=self.total_steps,
             training_flops=self.step * step_flops(self.model_config, self.config),
+            inherited_flops=self._inherited_flops,
             **means._asdict(),
             learning_rate=self.config.learning_rate * self._learner.learning_rate_ratio,
             examples=tally.examples,
@@ -291,6 +328,7 @@ class Trainer:
             examples_per_second=examples_per_second,
             peak_memory_bytes=_peak_memory(self.device),
             device_busy=self._busy.share(),
+            micro_batch=self._learner.agreed_micro_batch(),
             **found,
         )
 

@@ -200,8 +200,9 @@ class Sweep:
     def curves(self) -> pa.Table:
         """One row for each evaluation and number of segments M.
 
-        Columns: trial, purpose, replicate, step, training_flops, M, exact_accuracy,
-        token_accuracy, inference_flops, puzzles.
+        Columns: trial, purpose, replicate, step, training_flops, inherited_flops (what ancestors
+        had spent on the weights that training began with), M, exact_accuracy, token_accuracy,
+        inference_flops, puzzles.
         """
         return pa.concat_tables(data.curves(self._folder))
 

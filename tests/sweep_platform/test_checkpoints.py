@@ -1,5 +1,6 @@
 """Every checkpoint store keeps its contract; `CheckpointStoreConformance` tries one."""
 
+import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,6 +44,24 @@ class CheckpointStoreConformance:
                 store.publish("a", step)
         with reopen().hold("a") as path:
             assert path.read_bytes() == b"anew"
+
+    def test_what_was_published_is_found_by_its_digest(
+        self, reopen: Reopen, tmp_path: Path
+    ) -> None:
+        """Also by others than its holder, who may not change it."""
+        assert reopen().digest("a") is None
+        store, place = reopen(), tmp_path / "here.pt"
+        with store.hold("a") as path:
+            path.write_bytes(b"weights")
+            store.publish("a", 3)
+        sha256 = hashlib.sha256(b"weights").hexdigest()
+        assert reopen().digest("a") == sha256
+        found = reopen().find("a", sha256, place)
+        assert found
+        assert found.read_bytes() == b"weights"
+        for key, other in (("a", "0" * 64), ("b", sha256)):
+            assert reopen().find(key, other, tmp_path / "none.pt") is None
+        assert not (tmp_path / "none.pt").exists()
 
     def test_keys_are_apart(self, reopen: Reopen) -> None:
         store = reopen()

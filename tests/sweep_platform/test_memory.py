@@ -22,6 +22,17 @@ def test_a_space_that_has_nothing_small_enough_is_refused(make_spec: Any) -> Non
     require_room(make_spec(training=huge, resources={"gpus": 1}), SHAPE)
 
 
+def test_a_space_that_has_nothing_small_enough_for_a_part_of_a_gpu_is_refused(
+    make_spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep_platform.space.rules.constraints._gpu_memory", lambda: 10**6)
+    with pytest.raises(InputError, match="even in the smallest configuration") as refused:
+        require_room(make_spec(resources={"gpus": 0.1}), SHAPE)
+    assert "its part of the GPU has 100" in str(refused.value)
+    monkeypatch.setattr("sweep_platform.space.rules.constraints._gpu_memory", lambda: 10**12)
+    require_room(make_spec(resources={"gpus": 0.1}), SHAPE)
+
+
 def test_a_space_that_has_something_small_enough_is_not(make_spec: Any) -> None:
     knobs = {"batch_size": {"choices": [10**9, 8]}, "N": {"choices": [1, 2]}}
     require_room(make_spec(space=knobs, training={"warmup_steps": 2}), SHAPE)

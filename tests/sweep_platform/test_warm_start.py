@@ -82,6 +82,26 @@ def test_a_restart_learns_no_more_and_changes_no_draw(
     assert sum("learned" in one.user_attrs for one in again.study.trials) == 5
 
 
+def test_heirs_teach_a_sweep_whose_trials_inherit_alone(
+    tmp_path: Path, make_spec: MakeSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {"budget": {"trials": 3, "flops_per_trial": 1e8}}
+    search = opened(tmp_path / "earlier", make_spec(inherit=True, **few))
+    for _ in range(3):
+        trial = search.propose()
+        assert trial
+        begun(trial).append([measurement(100)])
+        begun(trial).checkpoint.write_bytes(b"weights")
+        search.end(trial, TrialState.COMPLETE)
+    assert sum(t.record().ancestor is not None for t in search.folder.trials()) == 2
+    source = {"learn_from": [str(tmp_path / "earlier")], **few}
+    for name, inherit, count in (("scratch", False, 1), ("heirs", True, 3)):
+        opened(tmp_path / name, make_spec(inherit=inherit, **source))
+        said = capsys.readouterr().out
+        assert f"Learned from {count} trial" in said
+        assert ("with weights of another trial" in said) == (count == 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "data", "reason"),
     [

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,10 +21,11 @@ from hrm.evaluation.per_puzzle import PuzzleAnswers
 from hrm.model import compiled
 from hrm.progress import Progress
 from hrm.train import main
+from hrm.training import learner
 from puzzle_datasets.common.errors import DatasetError
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from sweep_platform.execution import worker
 from sweep_platform.execution.faults import failure_of
+from sweep_platform.execution.host import at_hand
 from sweep_platform.execution.worker import run_job, train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
@@ -276,6 +278,42 @@ def test_too_little_memory_is_named(
     assert "did not suffice" in failure.reason
 
 
+def test_a_job_says_how_many_puzzles_at_a_time_had_room(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [made] = jobs(**ONE)
+    train_segment = learner.train_segment
+
+    def short_of_memory(model: Any, slots: Any, *rest: Any) -> Any:
+        if len(slots.halted) > 4:
+            raise torch.OutOfMemoryError("of the device")
+        return train_segment(model, slots, *rest)
+
+    monkeypatch.setattr(learner, "train_segment", short_of_memory)
+    assert {p.micro_batch for p in progress_of(run([made]))} == {4}
+    [told] = jobs("told", **ONE)
+    assert {p.micro_batch for p in progress_of(run([replace(told, micro_batch=2)]))} == {2}
+
+
+def test_a_trial_keeps_to_its_part_of_a_gpu(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What torch would say of a GPU is given here; the refusal comes before the first step."""
+    [made] = jobs(**ONE)
+    kept: list[float] = []
+    cuda = SimpleNamespace(total_memory=1_000_000)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: cuda)
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda share, device: kept.append(share)
+    )
+    [report] = train(replace(made, device="cuda", device_share=0.25))
+    assert report.failure
+    assert report.failure.fault is Fault.TRIAL
+    assert "its part of the GPU has 250" in report.failure.reason
+    assert kept == [0.25]
+
+
 def test_a_trial_larger_than_the_machine_has_failed(jobs: MakeJobs) -> None:
     [made] = jobs(**ONE, training={"batch_size": 10**9, "warmup_steps": 2})
     [report] = run([made])
@@ -390,7 +428,7 @@ def test_a_storage_takes_the_place_of_a_common_folder(
 def test_a_storage_that_is_away_is_waited_for(
     jobs: MakeJobs, s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(at_hand, "AWAY_SECONDS", 0.05)
     [one] = jobs(**ONE)
     one = replace(one, checkpoints=f"{s3}/toy/checkpoints", keep=2)
     s3_gate.close()
@@ -426,7 +464,7 @@ def test_a_host_without_room_for_a_checkpoint_is_named(
 def test_a_storage_that_goes_away_is_waited_for_at_the_end(
     jobs: MakeJobs, s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "AWAY_SECONDS", 0.5)
+    monkeypatch.setattr(at_hand, "AWAY_SECONDS", 0.5)
     [one] = jobs(**ONE)
     one = replace(one, checkpoints=f"{s3}/toy/checkpoints", keep=2)
     reports = train(one)

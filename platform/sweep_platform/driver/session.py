@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from puzzle_datasets.common.errors import UserError
@@ -32,7 +32,7 @@ from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.losses import Losses
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
-from sweep_platform.search.stages.confirmation import confirmations
+from sweep_platform.search.stages.confirmation import after_the_search
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.stages.tuning import point_of
@@ -41,7 +41,7 @@ from sweep_platform.search.steering.steering import Steering
 from sweep_platform.space.rules.counting import size
 from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.checkpoints import open_checkpoints
+from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
 from sweep_platform.store.folder import SessionEnd
 from sweep_platform.store.messages import TrialJob
 from sweep_platform.store.summary import clock_seconds
@@ -86,6 +86,7 @@ class SweepSession:
             self.puzzles.task_names,
             extends=self._budget().forbids(new=False) is None,
             reuse=self._reuse(),
+            checkpoints=self._checkpoints,
         )
         self.budget = self._budget()  # the search may have made a trial up
         self._tracker = MlflowTracker(self.folder, self.tracking_uri, MachineLoad())
@@ -109,12 +110,15 @@ class SweepSession:
 
     def _reuse(self) -> Reuse:
         """The trainings of earlier sweeps that are taken over."""
-        storage, spec = self._storage, self.spec
-        address = storage.checkpoints if storage else self.folder.checkpoints
-        checkpoints = partial(open_checkpoints, address, storage.keep if storage else None)
-        sweeps = () if spec.repeat else spec.reuse
+        sweeps = () if self.spec.repeat else self.spec.reuse
         own = self.folder.root.absolute()
-        return Reuse([Path(one) for one in sweeps if Path(one) != own], checkpoints)
+        return Reuse([Path(one) for one in sweeps if Path(one) != own], self._checkpoints)
+
+    def _checkpoints(self) -> CheckpointStore:
+        """The store that keeps the checkpoints of this sweep."""
+        storage = self._storage
+        address = storage.checkpoints if storage else self.folder.checkpoints
+        return open_checkpoints(address, storage.keep if storage else None)
 
     def run(self, display: ProgressDisplay, ray: AbstractContextManager[None]) -> SessionEnd:
         """Run trials until the budget is spent or someone interrupts; then report.
@@ -193,10 +197,10 @@ class SweepSession:
         return self._lacks()
 
     def _lacks(self) -> bool:
-        """Whether a point that the sweep plans was not begun, or one is not confirmed."""
+        """Whether a point that the sweep plans was not begun, one not confirmed, or a control."""
         self._over = self._search.over
         searches = self._over is None and self._points() < self._planned
-        return searches or bool(confirmations(self.folder, self.spec))
+        return searches or bool(after_the_search(self.folder, self.spec))
 
     def _points(self) -> int:
         """Points that were begun: trials, those of several nuisance values counted once."""
@@ -275,6 +279,7 @@ class SweepSession:
 
     def _job(self, job: Job) -> TrialJob:
         record, resources, storage = job.record, self.spec.resources, self._storage
+        inherited = record.inherited(job.replicate)
         return TrialJob(
             trial=record.number,
             model=record.model,
@@ -284,6 +289,9 @@ class SweepSession:
             device=resources.device,
             threads=max(1, int(resources.cpus / resources.together)),
             processes=resources.together,
+            device_share=min(1.0, resources.gpus) or 1.0,
+            micro_batch=self._search.micro_batches.of(record),
+            ancestor=None if inherited is None else inherited.address,
             checkpoints=storage.checkpoints if storage else self.folder.checkpoints,
             keep=storage.keep if storage else None,
             puzzles=self._source,

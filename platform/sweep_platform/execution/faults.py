@@ -27,7 +27,10 @@ def failure_of(error: Exception) -> Failure:
     import torch
 
     from hrm.distributed import LostProcess
+    from hrm.training.learner import TooLittleMemory
 
+    if isinstance(error, TooLittleMemory):
+        return Failure(reason=str(error))
     for cause in _chain(error):
         if isinstance(cause, torch.OutOfMemoryError):
             return Failure(reason="the memory of the GPU did not suffice for this configuration")

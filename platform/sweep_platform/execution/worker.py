@@ -7,9 +7,7 @@ has not recorded it.
 
 from __future__ import annotations
 
-import errno
 import socket
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,13 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from puzzle_datasets.common.errors import DatasetError
 from sweep_platform.common.notice import Notice
 from sweep_platform.execution.faults import HostError, failure_of, lacks_memory
+from sweep_platform.execution.host import at_hand
 from sweep_platform.execution.processes.group import train_together
 from sweep_platform.space.dataset import DatasetAddress
-from sweep_platform.space.puzzle_cache import PuzzleSource, puzzles_here
-from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
 from sweep_platform.store.messages import (
     Decision,
     Failure,
@@ -33,16 +29,11 @@ from sweep_platform.store.messages import (
     TrialJob,
     TrialReport,
 )
-from sweep_platform.store.storage.objects import StorageError
 
 if TYPE_CHECKING:
     from hrm.distributed import ProcessGroup
     from hrm.progress import Measurement
     from hrm.training.trainer import Trainer
-
-
-AWAY_SECONDS = 2.0
-"""Between two looks whether a storage that is away is back."""
 
 
 def run_job(config: dict[str, Any]) -> None:
@@ -64,8 +55,8 @@ def run_job(config: dict[str, Any]) -> None:
         return
     take_over(job.channel)
     channel = DecisionChannel(job.channel)
-    watch = DecisionWatch(lambda: channel.read(_key(job)))
-    pulse = Pulse(lambda count: channel.beat(_key(job), count))
+    watch = DecisionWatch(lambda: channel.read(job.replicate_key))
+    pulse = Pulse(lambda count: channel.beat(job.replicate_key, count))
     for report in train(job, watch, pulse):
         tune.report({"report": report.to_text()})
         watch.look()
@@ -102,17 +93,20 @@ def _train(
     job: TrialJob, stop: Callable[[], bool], alive: Callable[[], object], heard: list[Notice]
 ) -> Iterator[TrialReport]:
     with ExitStack() as held:
-        while (found := _at_hand(job, held, heard)) is None:
+        while (found := at_hand.at_hand(job, held, heard)) is None:
             yield _report(job)
             if stop():
                 return
         puzzles, store, checkpoint = found
-        here, publish = replace(job, dataset=asdict(puzzles)), partial(store.publish, _key(job))
+        here, publish = (
+            replace(job, dataset=asdict(puzzles)),
+            partial(store.publish, job.replicate_key),
+        )
         if job.processes == 1:
             yield from _train_here(here, checkpoint, stop, alive, publish, heard)
         else:
             yield from train_together(here, checkpoint, stop, alive, publish)
-        while not store.stored(_key(job), AWAY_SECONDS):
+        while not store.stored(job.replicate_key, at_hand.AWAY_SECONDS):
             yield _report(job)
 
 
@@ -194,51 +188,6 @@ def _report(job: TrialJob, *measurements: Measurement, **fields: Any) -> TrialRe
     )
 
 
-def _key(job: TrialJob) -> str:
-    """The key of a job's one replicate, for its checkpoint and for decisions."""
-    [replicate] = job.replicates
-    return f"{job.key}/{replicate.label}"
-
-
-def _at_hand(
-    job: TrialJob, held: ExitStack, heard: list[Notice]
-) -> tuple[DatasetAddress, CheckpointStore, Path] | None:
-    """The puzzles, the store, and the path of the checkpoint, which is held.
-
-    None, after a while, if a storage is away. Raises `HostError` where this host lacks a folder.
-    """
-    if job.keep is None:
-        _require_folder(Path(job.checkpoints, _key(job)))
-    try:
-        puzzles = _puzzles(job)
-        store = open_checkpoints(job.checkpoints, job.keep, heard.append)
-        return puzzles, store, held.enter_context(store.hold(_key(job)))
-    except StorageError as error:
-        place = f"the storage can't be read on host {socket.gethostname()}"
-        text = f"{place} ({error.strerror}); trials wait until it can"
-        heard.append(Notice(text, f"{place} {job.checkpoints}"))
-        time.sleep(AWAY_SECONDS)
-        return None
-
-
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        here = f"host {socket.gethostname()}"
-        raise HostError(f"{here} does not see {folder}; mount it there, or give a --storage")
-
-
-def _puzzles(job: TrialJob) -> DatasetAddress:
-    """The puzzles on this host. Raises `HostError`, and `StorageError` where it has to wait."""
-    source = PuzzleSource(**{**job.puzzles, "urls": tuple(job.puzzles.get("urls", ()))})
-    try:
-        return puzzles_here(DatasetAddress(**job.dataset), source)
-    except DatasetError as error:
-        if error.unread:
-            raise StorageError(errno.EIO, error.problem, error.field) from error
-        here, remedy = f"host {socket.gethostname()}", "mount it there, or give a --storage"
-        raise HostError(f"{here}: {error.field} {error.problem}; {remedy}") from error
-
-
 @contextmanager
 def _fallbacks() -> Iterator[list[Notice]]:
     """Collect warnings of blocks that are not compiled; what a worker prints is lost."""
@@ -268,7 +217,7 @@ def _taken_up(
 
     trainer = _trainer(job, group)
     if not checkpoint.exists():
-        return trainer
+        return _begun(job, trainer, checkpoint, heard)
     try:
         trainer.restore(checkpoint)
     except CheckpointError as error:
@@ -276,7 +225,33 @@ def _taken_up(
             raise
         which = f"trial {job.trial} {job.replicates[0].words}"
         heard.append(Notice(f"{which} begins anew: {error.field} {error.problem}"))
-        return _trainer(job, group)  # half of the other may be restored
+        # Half of the other trainer may be restored.
+        return _begun(job, _trainer(job, group), checkpoint, heard)
+    return trainer
+
+
+def _begun(job: TrialJob, trainer: Trainer, checkpoint: Path, heard: list[Notice]) -> Trainer:
+    """A trainer with the weights of the job's ancestor, if it has one.
+
+    From scratch, and that is said, where these are gone.
+    """
+    from hrm.checkpoints.checkpoint import CheckpointError
+
+    if job.ancestor is None:
+        return trainer
+    ancestor = at_hand.ancestor_beside(checkpoint)
+    which = f"trial {job.trial} {job.replicates[0].words}"
+    reason = "its checkpoint is gone"
+    if ancestor.exists():
+        try:
+            trainer.inherit(ancestor)
+            return trainer
+        except CheckpointError as error:
+            if error.unread or lacks_memory(error):
+                raise
+            reason = error.problem
+    text = f"{which} begins from scratch, and not with the weights of {job.ancestor['words']}"
+    heard.append(Notice(f"{text}: {reason}"))
     return trainer
 
 
@@ -286,7 +261,8 @@ def _trainer(job: TrialJob, group: ProcessGroup | None) -> Trainer:
 
     from hrm.config import ModelConfig, TrainingConfig
     from hrm.distributed import SINGLE
-    from hrm.model.memory import require_memory
+    from hrm.model.devices import granted_memory
+    from hrm.model.memory import require_device_memory, require_memory
     from hrm.training.trainer import Trainer
 
     torch.set_num_threads(job.threads)
@@ -301,8 +277,11 @@ def _trainer(job: TrialJob, group: ProcessGroup | None) -> Trainer:
     training = TrainingConfig(**{**of_all, "seed": replicate.seed})
     if device.type == "cpu":
         require_memory(model, training, group.size)
+    else:
+        granted = granted_memory(device, job.device_share)
+        require_device_memory(model, training, granted, group.size)
     puzzles = DatasetAddress(**job.dataset).open()
-    return Trainer(model, training, puzzles, device, group)
+    return Trainer(model, training, puzzles, device, group, job.micro_batch)
 
 
 def _own_device(kind: str, rank: int) -> str:

@@ -17,7 +17,7 @@ class PlannedJobs:
     Attributes:
         points: configurations to compare.
         trials: configurations in all, nuisance values counted.
-        tune, measure, confirm: replicates of each purpose.
+        tune, measure, confirm, control: replicates of each purpose.
         unsure: those of them that measure only if their trials are among the best.
     """
 
@@ -27,11 +27,12 @@ class PlannedJobs:
     measure: int
     confirm: int
     unsure: int = 0
+    control: int = 0
 
     @property
     def total(self) -> int:
         """All replicates."""
-        return self.tune + self.measure + self.confirm
+        return self.tune + self.measure + self.confirm + self.control
 
 
 CORE_FLOPS, GPU_FLOPS = 2e11, 2e15
@@ -102,16 +103,14 @@ def planned_jobs(spec: SweepSpec, points: int) -> PlannedJobs:
     tries = len(nuisance_points(spec))
     again = math.ceil(tries / 2)  # a single one left has nobody to be compared with
     tune = points * (tries + (again if again > 1 else 0)) if tries > 1 else 0
-    confirm = 0
-    if spec.confirm is not None:
-        confirm = min(points, spec.confirm.top + spec.names_base) * spec.confirm.replicates
     return PlannedJobs(
         points=points,
         trials=points * tries,
         tune=tune,
         measure=points * spec.replicates,
-        confirm=confirm,
+        confirm=planned_confirmations(spec, points),
         unsure=_unsure(spec, points),
+        control=planned_controls(spec, points),
     )
 
 
@@ -124,3 +123,17 @@ def _unsure(spec: SweepSpec, points: int) -> int:
         return 0
     sure = max(1, spec.screening.minimum - 1)
     return max(0, points - sure) * (spec.replicates - spec.first_replicates)
+
+
+def planned_confirmations(spec: SweepSpec, points: int) -> int:
+    """Replicates that confirm what a search of so many points picked, at most."""
+    if spec.confirm is None:
+        return 0
+    return min(points, spec.confirm.top + spec.names_base) * spec.confirm.replicates
+
+
+def planned_controls(spec: SweepSpec, points: int) -> int:
+    """Replicates that are controls, at most: all trials but the first may have ancestors."""
+    if spec.inherit is None:
+        return 0
+    return math.ceil(spec.inherit.control * max(0, points - 1)) * spec.replicates

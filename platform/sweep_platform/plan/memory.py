@@ -1,27 +1,26 @@
-"""The memory of a sweep's trials against that of this machine, where they train on its cores."""
+"""The memory of a sweep's trials against that of this machine, or of the GPUs that it sees."""
 
 from dataclasses import replace
 
 from hrm.config import ConfigError
-from hrm.model.memory import require_memory, training_memory
+from hrm.model.memory import require_device_memory, require_memory, training_memory
 from puzzle_datasets.common.memory import memory
 from puzzle_datasets.common.text import byte_size, counted
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.plan import Plan
 from sweep_platform.space.configuration import configured
 from sweep_platform.space.knobs import Shape
+from sweep_platform.space.rules.constraints import device_memory
 from sweep_platform.space.rules.feasible import examples
 from sweep_platform.spec.schema import SweepSpec
 
 
 def require_room(spec: SweepSpec, shape: Shape) -> None:
-    """Raise `InputError` where no configuration of a space fits into this machine.
+    """Raise `InputError` where no configuration of a space fits into this machine, or its GPU.
 
     The smallest one has every number at its least and one row in the puzzle table, whose real
     size is not known before the puzzles are built.
     """
-    if spec.resources.gpus:
-        return
     least = replace(shape, num_puzzle_identifiers=1)
     points = [configured(spec, least, point) for point in examples(spec, least, 0)]
     if not points:
@@ -29,7 +28,11 @@ def require_room(spec: SweepSpec, shape: Shape) -> None:
     together = spec.resources.together
     smallest = min(points, key=lambda one: training_memory(one.model, one.training, together))
     try:
-        require_memory(smallest.model, smallest.training, together)
+        if spec.resources.gpus:
+            granted = device_memory(spec.resources)
+            require_device_memory(smallest.model, smallest.training, granted, together)
+        else:
+            require_memory(smallest.model, smallest.training, together)
     except ConfigError as error:
         problem = f"{error.problem}, even in the smallest configuration of the space"
         raise InputError.of(error.field, problem, error.remedy, error.value) from None

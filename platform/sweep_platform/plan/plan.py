@@ -211,6 +211,7 @@ def _trials(plan: Plan) -> str:
             (jobs.measure - jobs.unsure, "to measure"),
             (jobs.unsure, "more at most, of trials that are among the best by their first"),
             (jobs.confirm, "at most to confirm"),
+            (jobs.control, "at most as controls"),
         )
         if count
     ]

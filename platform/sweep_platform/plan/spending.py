@@ -7,7 +7,6 @@ from typing import Self
 
 from hrm.progress import Progress
 from sweep_platform.spec.schema import SweepSpec
-from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import Reused, TrialFolder, TrialState
 
 
@@ -155,7 +154,7 @@ def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:
                 spending.measured(folder.key, measurement.progress)
             end = folder.outcome()
             state = end.state if end else TrialState.RUNNING
-            of_search = folder.replicate().purpose is not Purpose.CONFIRM
+            of_search = folder.replicate().purpose.of_search
             if (over and of_search) or (state.is_final and _stays(state, of_search)):
                 spending.ended(folder.key, complete=state is TrialState.COMPLETE)
     return spending

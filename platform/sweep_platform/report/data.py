@@ -51,6 +51,7 @@ def replicates(summary: SweepSummary) -> pa.Table:
             "reason": one.reason,
             "exact_accuracy": one.final.exact_accuracy[-1] if one.final else None,
             "training_flops": float(one.last.training_flops) if one.last else None,
+            "inherited_flops": float(one.last.inherited_flops) if one.last else None,
             "device_seconds": one.last.device_seconds if one.last else None,
         }
         for trial in summary.trials
@@ -83,6 +84,7 @@ def _curve(measurement: Measurement) -> Iterator[dict[str, Any]]:
         yield {
             "step": progress.step,
             "training_flops": float(progress.training_flops),
+            "inherited_flops": float(progress.inherited_flops),
             "M": index + 1,
             "exact_accuracy": accuracy,
             "token_accuracy": curve.token_accuracy[index],
@@ -125,6 +127,7 @@ _CURVES = pa.schema(
     {
         **_OWNER,
         "training_flops": pa.float64(),
+        "inherited_flops": pa.float64(),
         "M": pa.int64(),
         "exact_accuracy": pa.float64(),
         "token_accuracy": pa.float64(),

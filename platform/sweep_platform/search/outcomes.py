@@ -75,11 +75,11 @@ class Outcomes:
     def _values(self, folder: ReplicateFolder, record: TrialRecord) -> tuple[float, ...]:
         evaluated = evaluations(folder)
         points = [
-            (one.training_flops, one.curve.exact_accuracy[-1]) for one in evaluated if one.curve
+            (one.lineage_flops, one.curve.exact_accuracy[-1]) for one in evaluated if one.curve
         ]
         known = {
             **record.costs,
-            **target_cost(self._targets, points, record.training_flops),
+            **target_cost(self._targets, points, record.lineage_flops),
             **curve_values(evaluated[-1].curve, self._at_flops),
         }
         return objective_values(self._objectives, evaluated[-1], known)

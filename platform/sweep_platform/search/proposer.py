@@ -2,22 +2,25 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import optuna
 
+from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.model.flops import costs
 from puzzle_datasets.common.files import make_folder
+from puzzle_datasets.common.options import make
 from sweep_platform.common.errors import InputError
 from sweep_platform.common.text import knobs as named
+from sweep_platform.search.inheritance.ancestors import Ancestors
 from sweep_platform.search.samplers import derived_seed, fixing, sampler
 from sweep_platform.search.sampling.preferred import preferred
 from sweep_platform.search.stages.tuning import Point, point_of
 from sweep_platform.search.studies.study import ADDED, Study, weigh
-from sweep_platform.space.configuration import configured, inactive_knobs
+from sweep_platform.space.configuration import Configuration, configured, inactive_knobs
 from sweep_platform.space.design import nuisance_points, planned_points
 from sweep_platform.space.knobs import (
     Parameters,
@@ -49,16 +52,23 @@ class TrialFactory:
     """Makes the trials of one sweep; knows which signatures there are.
 
     Attributes:
-        signatures: of every trial that was created.
+        signatures: of the configuration of every trial that was created, whoever it inherits from.
         points: their records, by the point that they are of, in the order of proposal.
         places: of these points in that order.
         newest: the study's number of the trial created last, -1 before the first.
+        lag: how many points before it one is proposed without; None where all may be known.
     """
 
     def __init__(
-        self, folder: SweepFolder, spec: SweepSpec, shape: Shape, dataset: Mapping[str, str]
+        self,
+        folder: SweepFolder,
+        spec: SweepSpec,
+        shape: Shape,
+        dataset: Mapping[str, str],
+        ancestors: Ancestors | None = None,
+        lag: int | None = None,
     ) -> None:
-        self._folder, self._spec = folder, spec
+        self._folder, self._spec, self._ancestors, self.lag = folder, spec, ancestors, lag
         self._shape, self._dataset = shape, dict(dataset)
         self._fingerprint = dataset["fingerprint"]
         self.points: dict[Point, list[TrialRecord]] = {}
@@ -90,6 +100,7 @@ class TrialFactory:
         parameters = active(self._spec, as_written(self._spec, drawn))
         configuration = configured(self._spec, self._shape, parameters)
         model, training = configuration.model, configuration.training
+        cost: dict[str, Any] = {**costs(model, training)}
         return TrialRecord(
             number=len(self.signatures),
             study_number=study_number,
@@ -99,8 +110,30 @@ class TrialFactory:
             model=asdict(model),
             training={k: v for k, v in asdict(training).items() if k != "seed"},
             dataset=self._dataset,
-            **costs(model, training),
+            **cost,
         )
+
+    def heir(self, record: TrialRecord) -> TrialRecord:
+        """The same trial, which begins with the weights of another one where that is possible.
+
+        Those that it may know of are those that its point may be proposed by.
+        """
+        if self._ancestors is None:
+            return record
+        place = self.places.get(point_of(record, self._spec), len(self.points))
+        known = self.of_points(0, self.known_at(place))
+        if (ancestor := self._ancestors.choose(record, known)) is None:
+            return record
+        heir = _configuration(record).signature(self._fingerprint, ancestor.signature)
+        return replace(record, ancestor=ancestor, signature=heir)
+
+    def known_at(self, place: int) -> int:
+        """How many points, the first ones, the one at a place may be proposed by."""
+        return place if self.lag is None else max(0, place - self.lag)
+
+    def of_points(self, first: int, end: int | None) -> Iterator[TrialRecord]:
+        """The trials of some points, in the order of their proposal."""
+        return chain.from_iterable(islice(self.points.values(), first, end))
 
     def create(self, trial: optuna.Trial, record: TrialRecord) -> TrialFolder:
         """Write a trial to the study and then to the folder."""
@@ -132,21 +165,31 @@ class TrialFactory:
         point = point_of(record, self._spec)
         self.places.setdefault(point, len(self.places))
         self.points.setdefault(point, []).append(record)
-        self.signatures.add(record.signature)
+        own = record.signature
+        if record.ancestor is not None:
+            own = _configuration(record).signature(self._fingerprint)
+        self.signatures.add(own)
         self.newest = max(self.newest, record.study_number)
+
+
+def _configuration(record: TrialRecord) -> Configuration:
+    """What a trial trains, whoever it inherits from."""
+    return Configuration(
+        model=make(ModelConfig, record.model, ConfigError),
+        training=make(TrainingConfig, record.training, ConfigError),
+    )
 
 
 class Proposer:
     """Proposes the points of one sweep, each as a trial or several; no signature twice.
 
     They are those of the sweep's design; or its base, what it is to try, and what is drawn. With
-    a `lag`, a point is proposed without what came of so many points before it. Not thread-safe.
+    a `lag` of the factory, a point is proposed without what came of so many points before it. Not
+    thread-safe.
     """
 
-    def __init__(
-        self, study: Study, factory: TrialFactory, spec: SweepSpec, lag: int | None = None
-    ) -> None:
-        self._study, self._factory, self._spec, self._lag = study, factory, spec, lag
+    def __init__(self, study: Study, factory: TrialFactory, spec: SweepSpec) -> None:
+        self._study, self._factory, self._spec = study, factory, spec
         self._nuisance = nuisance_points(spec)
         random = SearchSpec(sampler="random")
         self._random = spec.model_copy(update={"search": random})
@@ -164,14 +207,8 @@ class Proposer:
 
     def known(self) -> list[TrialRecord]:
         """The trials whose outcome the next point may be proposed by."""
-        return list(self._of_points(0, self._known_at(len(self._factory.points))))
-
-    def _known_at(self, place: int) -> int:
-        """How many points, the first ones, the one at a place may be proposed by."""
-        return place if self._lag is None else max(0, place - self._lag)
-
-    def _of_points(self, first: int, end: int | None) -> Iterator[TrialRecord]:
-        return chain.from_iterable(islice(self._factory.points.values(), first, end))
+        factory = self._factory
+        return list(factory.of_points(0, factory.known_at(len(factory.points))))
 
     def of_point(self, record: TrialRecord) -> list[TrialRecord]:
         """The trials of the point that one belongs to: those of all its nuisance values."""
@@ -179,10 +216,11 @@ class Proposer:
 
     def peers(self, record: TrialRecord) -> set[int] | None:
         """Study numbers of the trials that one may be compared with; None for all."""
-        if self._lag is None:
+        factory = self._factory
+        if factory.lag is None:
             return None
-        place = self._factory.places[point_of(record, self._spec)]
-        return {one.study_number for one in self._of_points(0, self._known_at(place))}
+        place = factory.places[point_of(record, self._spec)]
+        return {one.study_number for one in factory.of_points(0, factory.known_at(place))}
 
     def add(self, point: Parameters, message: int) -> list[TrialFolder]:
         """The trials of a point that a person gives; the knobs that it does not name are drawn.
@@ -280,13 +318,13 @@ class Proposer:
         return next(filter(None, map(self._at, every)), None)
 
     def _recorded(self, trial: optuna.Trial) -> tuple[optuna.Trial, TrialRecord]:
-        return trial, self._factory.record(trial.number, trial.params)
+        return trial, self._factory.heir(self._factory.record(trial.number, trial.params))
 
     def _ask(
         self, spec: SweepSpec, fixed: Parameters, marks: Mapping[str, Any] | None = None
     ) -> optuna.Trial:
         """Ask with a sampler seeded by (seed, draws so far): a restart changes no draw."""
         others = sampler(spec, self._study.draws)
-        known = self._known_at(len(self._factory.points))
-        hidden = {one.study_number for one in self._of_points(known, None)}
+        known = self._factory.known_at(len(self._factory.points))
+        hidden = {one.study_number for one in self._factory.of_points(known, None)}
         return self._study.ask(fixing(fixed, others) if fixed else others, hidden, marks)

@@ -109,8 +109,9 @@ def reopen(
     nuisance values are chosen once a trial of it was measured.
     """
     failed = {TrialState.FAILED} if retry_failed else set()
-    for one in _in_state(trial, Purpose.CONFIRM, failed):
-        one.begin_again()  # a trial's outcome is without it
+    for purpose in (Purpose.CONFIRM, Purpose.CONTROL):
+        for one in _in_state(trial, purpose, failed):
+            one.begin_again()  # a trial's outcome is without it
     outcome = trial.outcome()
     if outcome is None:
         for one in _in_state(trial, Purpose.MEASURE, {TrialState.STOPPED, *failed}):
@@ -179,4 +180,4 @@ def _recreate(
     record = factory.record(trial.number, trial.params)
     if record.signature in factory.signatures:
         return None
-    return factory.create(study.reopen(trial), record)
+    return factory.create(study.reopen(trial), factory.heir(record))

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from hrm.progress import Measurement
+from hrm.progress import Measurement, Progress
 from puzzle_datasets.common.errors import UserError
+from puzzle_datasets.common.text import counted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.search.losses import WORKER_RETRIES, Losses
 from sweep_platform.search.search import Search
@@ -234,8 +235,18 @@ class TrialScheduler:
             self._losses.progressed(live.job.key, live.place)
             self._budget.spending.measured(live.job.key, measurement.progress)
             self._display.job_measured(live.job, measurement.progress)
+            self._note_memory(live, measurement.progress)
         for measurement in report.measurements:
             self._judge(live, measurement)
+
+    def _note_memory(self, live: Live, progress: Progress) -> None:
+        """Remember that fewer puzzles pass through a model at a time than were to, and say so."""
+        if self._search.micro_batches.measured(live.job.record, progress):
+            self._display.note(
+                f"{live.job.words}: the memory of its device did not suffice; "
+                f"{counted(progress.micro_batch or 0, 'puzzle')} at a time pass through this "
+                "width from now on, and the batch stays as large"
+            )
 
     def ended(self, key: str, lost: Failure | None = None) -> None:
         """Settle a job that Ray is done with; `lost` says why, if its worker is gone.

@@ -1,8 +1,9 @@
 """The search of one sweep, opened: what to try next, who goes on, how trials end."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from hrm.evaluation.answer_file import AnswerFile
@@ -12,6 +13,8 @@ from sweep_platform.search.convergence import Convergence
 from sweep_platform.search.earlier.forked import Fork
 from sweep_platform.search.earlier.reuse import Reuse
 from sweep_platform.search.earlier.warm_start import WarmStart
+from sweep_platform.search.inheritance.ancestors import Ancestors
+from sweep_platform.search.micro_batches import MicroBatches
 from sweep_platform.search.outcomes import Outcomes, complete_replicates, verdict
 from sweep_platform.search.proposer import Proposer, TrialFactory
 from sweep_platform.search.recovery import WAITS, recover, reopen
@@ -27,6 +30,7 @@ from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape
 from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
 from sweep_platform.store.steering.course import course_of
@@ -54,6 +58,7 @@ class Search:
     replicates: tuple[Replicate, ...]
     convergence: Convergence
     reuse: Reuse
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
     task_names: Sequence[str] = ()
     files: dict[Path, AnswerFile] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
@@ -130,6 +135,7 @@ def open_search(
     task_names: Sequence[str] = (),
     extends: bool = True,
     reuse: Reuse | None = None,
+    checkpoints: Callable[[], CheckpointStore] | None = None,
 ) -> Search:
     """The search of a sweep, after what a former driver left undone was made up for.
 
@@ -137,11 +143,14 @@ def open_search(
     With `retry_failed`, replicates that failed are to run again; `concurrency` is the number of
     jobs that run at the same time, `task_names` those of the puzzles' tasks, if they have any.
     Complete trials get the replicates that they lack only if the search `extends` them; `reuse`
-    finds trainings of earlier sweeps that stand for those of this one.
+    finds trainings of earlier sweeps that stand for those of this one; `checkpoints` opens the
+    store of this sweep's, which is its folder by itself.
     Raises `InputError`: the study cannot be opened, or is not the one of the folder's trials.
     """
     study = open_study(folder, spec)
-    factory = TrialFactory(folder, spec, shape, dataset)
+    store = checkpoints or partial(open_checkpoints, folder.checkpoints)
+    ancestors, lag = Ancestors(folder, spec, store), _lag(study, spec, concurrency)
+    factory = TrialFactory(folder, spec, shape, dataset, ancestors, lag)
     outcomes = Outcomes(study, spec.objectives, spec.targets, spec.evaluation.at_flops)
     wanted = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
     start = WarmStart(study, spec, shape, dataset["fingerprint"], factory, outcomes)
@@ -165,8 +174,9 @@ def open_search(
     for trial in folder.trials():
         tunes = point_of(trial.record(), spec) not in measured
         reopen(trial, study, screening, retry_failed, extends, tunes)
-    factory = TrialFactory(folder, spec, shape, dataset)  # some have other numbers now
-    proposer = Proposer(study, factory, spec, _lag(study, spec, concurrency))
+    # Some have other numbers now.
+    factory = TrialFactory(folder, spec, shape, dataset, ancestors, lag)
+    proposer = Proposer(study, factory, spec)
     kept = _screened(study, folder, spec)
     screening = Screening(study, spec, wanted, kept, proposer.peers)
     rungs = RungLedger(
@@ -245,7 +255,7 @@ def _take_up(search: Search) -> None:
     """Let the jobs of trials wait that a former driver left unfinished, and compare as it did."""
     for trial in search.folder.trials():
         search.answers(trial).merge()
-        _remember(search.jobs, trial)
+        _remember(search, trial)
     taken: set[Point] = set()
     for trial in search.folder.trials():
         record = trial.record()
@@ -267,10 +277,11 @@ def _pause(search: Search, trial: TrialFolder) -> None:
             search.outcomes.end_replicate(one, TrialState.PAUSED, WAITS)
 
 
-def _remember(jobs: JobQueue, trial: TrialFolder) -> None:
+def _remember(search: Search, trial: TrialFolder) -> None:
     """Take note of what a trial's replicates reported in former sessions."""
     record = trial.record()
     for folder in trial.replicates(Purpose.TUNE, Purpose.MEASURE):
         job = Job(trial=trial, record=record, replicate=folder.replicate())
         for measurement in folder.measurements():
-            jobs.measured(job, measurement.progress)
+            search.jobs.measured(job, measurement.progress)
+            search.micro_batches.measured(record, measurement.progress)

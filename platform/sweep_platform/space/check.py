@@ -62,6 +62,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     _check_rungs(spec, source)
     _check_screening(spec, source)
     _check_nuisance(spec, source)
+    _check_inherit(spec, source)
     check_sampler(spec, source)
     check_given_points(spec, None, source)
     _check_configurations(spec, source)
@@ -216,6 +217,14 @@ def _check_nuisance(spec: SweepSpec, source: Source) -> None:
     if spec.nuisance and spec.space.keys() <= {*spec.nuisance}:
         problem, remedy = "names every knob, so that nothing is left to compare", "leave one out"
         raise InputError.of("nuisance", problem, remedy, place=source.location(("nuisance",)))
+
+
+def _check_inherit(spec: SweepSpec, source: Source) -> None:
+    """A design compares trainings that differ in what is changed alone."""
+    if spec.inherit is not None and spec.ablation is not None:
+        problem = "lets trainings differ in their ancestors, which an ablation compares"
+        place = source.location(("inherit",))
+        raise InputError.of("inherit", problem, "leave it out, or give a space", place=place)
 
 
 def _check_votes(spec: SweepSpec, source: Source) -> None:

@@ -37,9 +37,12 @@ class Configuration:
         """All that changes the result, as text: equal for configurations that train alike."""
         return json.dumps(canonical(self.model, self.training), sort_keys=True)
 
-    def signature(self, fingerprint: str) -> str:
-        """Hash of the canonical form and of the puzzles that have this fingerprint."""
-        return hashlib.sha256(f"{self.canonical} {fingerprint}".encode()).hexdigest()
+    def signature(self, fingerprint: str, ancestor: str | None = None) -> str:
+        """Hash of the canonical form, of the puzzles that have this fingerprint, and of whose
+        weights training begins with, by the signature of that `ancestor`; None from scratch.
+        """
+        heir = "" if ancestor is None else f" heir of {ancestor}"
+        return hashlib.sha256(f"{self.canonical} {fingerprint}{heir}".encode()).hexdigest()
 
 
 def configured(spec: SweepSpec, shape: Shape, parameters: Parameters) -> Configuration:

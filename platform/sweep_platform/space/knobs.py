@@ -119,6 +119,29 @@ def place_of(knob: Knob, value: Scalar) -> float:
     return (value - knob.low) / (knob.high - knob.low)
 
 
+def distance(spec: SweepSpec, one: Parameters, other: Parameters) -> float:
+    """How far apart two points are: the sum over knobs of how far apart they stand on their way.
+
+    Two names, or a knob that one of the points does not have, are as far apart as two ends.
+    """
+    return sum(
+        _apart(spec.space[name], one.get(name, ABSENT), other.get(name, ABSENT))
+        for name in one.keys() | other.keys()
+    )
+
+
+ABSENT = object()
+"""Stands for the value of a knob that a point does not have."""
+
+
+def _apart(knob: Knob, one: Any, other: Any) -> float:
+    if one == other and type(one) is type(other):
+        return 0.0
+    if ABSENT in (one, other) or is_named(knob):
+        return 1.0
+    return abs(place_of(knob, one) - place_of(knob, other))
+
+
 def _rank(value: Scalar) -> tuple[float, str]:
     return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
 

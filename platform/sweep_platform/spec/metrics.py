@@ -178,8 +178,9 @@ def objective_values(
 ) -> tuple[float, ...]:
     """The objectives at a report, of a trial whose `costs` were known before it started.
 
-    Training FLOPs are those spent by then, not those that the whole training will spend.
+    Training FLOPs are those spent by then, not those that the whole training will spend; those
+    of ancestors, whose weights it began with, count as well.
     """
-    spent = {"training_flops": progress.training_flops}
+    spent = {"training_flops": progress.lineage_flops}
     known = {**measured(progress), **costs, **spent}
     return tuple(float(known[name]) for name in objectives)

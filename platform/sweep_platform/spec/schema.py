@@ -348,6 +348,24 @@ class ConfirmSpec(_Frozen):
     """how many times each is trained"""
 
 
+class InheritSpec(_Frozen):
+    """How trials begin with the weights of others, and what tells whether that helps."""
+
+    control: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """share of the heirs that are trained once more after the search, from scratch and with the
+    same seeds, to tell what inheriting changes"""
+
+
+def _inherit(given: Any) -> Any:
+    return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+
+Inherit = Annotated[
+    InheritSpec | None,
+    BeforeValidator(_inherit, json_schema_input_type=InheritSpec | bool | None),
+]
+
+
 class TuningSpec(_Frozen):
     """How nuisance values are chosen at each point of the other knobs."""
 
@@ -479,6 +497,9 @@ class SweepSpec(_Frozen):
     """when the search is over before its budget is spent; `null` for never"""
     confirm: ConfirmSpec | None = None
     """what is trained once more after the search; `null` for nothing"""
+    inherit: Inherit = None
+    """whether a trial begins with the weights of the nearest complete one whose weights have the
+    same shapes: `true`, or its settings"""
     model: dict[str, Scalar] = {}
     """fixed settings of the model; all others are as published"""
     training: dict[str, Scalar] = {}

@@ -1,5 +1,6 @@
 """Where trials keep their checkpoints."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -37,6 +38,15 @@ class CheckpointStore(Protocol):
     def stored(self, key: str, seconds: float) -> bool:
         """Wait so long at most; whether what was published under a held key is stored."""
 
+    def digest(self, key: str) -> str | None:
+        """The SHA-256 of the newest published checkpoint of a key; None where there is none."""
+
+    def find(self, key: str, sha256: str, place: Path) -> Path | None:
+        """A published checkpoint of a key that has this SHA-256, on this host; None if it is gone.
+
+        It is where the store keeps it, or is written to `place`, and not to be changed.
+        """
+
 
 class FolderCheckpoints:
     """Checkpoints in a folder that all hosts see: `KEY/checkpoint.pt` below `root`."""
@@ -58,6 +68,22 @@ class FolderCheckpoints:
     def stored(self, key: str, seconds: float) -> bool:
         """Return True: so it is."""
         return True
+
+    def digest(self, key: str) -> str | None:
+        """The digest of the file that the key has now."""
+        try:
+            return _sha256(self._root / key / "checkpoint.pt")
+        except FileNotFoundError:
+            return None
+
+    def find(self, key: str, sha256: str, place: Path) -> Path | None:
+        """The file itself, if it has that digest."""
+        return self._root / key / "checkpoint.pt" if self.digest(key) == sha256 else None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def open_checkpoints(

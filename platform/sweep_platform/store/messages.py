@@ -16,7 +16,7 @@ from puzzle_datasets.common.errors import RunError
 from sweep_platform.common.notice import Notice
 from sweep_platform.store.replicate import Purpose, Replicate
 
-VERSION = 5
+VERSION = 6
 
 
 class Decision(StrEnum):
@@ -50,6 +50,11 @@ class TrialJob:
         dataset: the puzzles' folder, name and fingerprint.
         device: `cpu` or `cuda`.
         threads: of the CPU, for each process.
+        device_share: part of a GPU's memory that each process may take.
+        micro_batch: puzzles that pass through the model at a time at most, as others of this width
+            found out; None where none did.
+        ancestor: the key and SHA-256 of the checkpoint whose weights training begins with, and
+            `words` for it; None from scratch.
         processes: that train together on one host, each on a GPU of its own where there are GPUs.
         checkpoints: address of the checkpoint store: a folder, or a URL of a storage.
         keep: checkpoints that stay in a storage; None for a folder.
@@ -70,8 +75,17 @@ class TrialJob:
     key: str
     channel: str
     processes: int = 1
+    device_share: float = 1.0
+    micro_batch: int | None = None
+    ancestor: Mapping[str, str] | None = None
     keep: int | None = None
     puzzles: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def replicate_key(self) -> str:
+        """The key of its one replicate, for its checkpoint and for decisions."""
+        [replicate] = self.replicates
+        return f"{self.key}/{replicate.label}"
 
     def to_text(self) -> str:
         """The message as text."""

@@ -8,7 +8,7 @@ from puzzle_datasets.common.bounded import Count, Seed
 
 
 class Purpose(StrEnum):
-    """What a replicate is trained for; each purpose has seeds of its own."""
+    """What a replicate is trained for; each purpose has seeds of its own, but controls."""
 
     MEASURE = "measure"
     """Measures a trial: what the search sees and reports compare."""
@@ -16,9 +16,26 @@ class Purpose(StrEnum):
     """Helps to choose nuisance values, and measures nothing else."""
     CONFIRM = "confirm"
     """Measures once more what was picked, so that picking does not flatter it."""
+    CONTROL = "control"
+    """Trains an heir's configuration from scratch, with the seeds that measure it, to compare."""
+
+    @property
+    def of_search(self) -> bool:
+        """Whether it belongs to the search, after which the others come."""
+        return self in (Purpose.MEASURE, Purpose.TUNE)
+
+    @property
+    def inherits(self) -> bool:
+        """Whether it begins with the weights of its trial's ancestor, where there is one."""
+        return self.of_search
 
 
-_WORDS = {Purpose.MEASURE: "replicate", Purpose.TUNE: "tuning", Purpose.CONFIRM: "confirmation"}
+_WORDS = {
+    Purpose.MEASURE: "replicate",
+    Purpose.TUNE: "tuning",
+    Purpose.CONFIRM: "confirmation",
+    Purpose.CONTROL: "control",
+}
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -57,6 +74,10 @@ def nth_replicate(seed: int, purpose: Purpose, number: int) -> Replicate:
 
 
 def _seed(seed: int, purpose: Purpose, number: int) -> int:
-    """A seed below 2^31, which no two replicates of any sweeps share but by rare chance."""
-    digest = hashlib.sha256(f"{seed} {purpose} {number}".encode()).digest()
+    """A seed below 2^31, which no two replicates of any sweeps share but by rare chance.
+
+    A control has that of the replicate that it is paired with.
+    """
+    drawn_for = Purpose.MEASURE if purpose is Purpose.CONTROL else purpose
+    digest = hashlib.sha256(f"{seed} {drawn_for} {number}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1

@@ -197,6 +197,7 @@ def _summarize_replicate(
                 curve=one.curve,
                 halting=one.halting,
                 votes=one.votes,
+                inherited_flops=one.inherited_flops,
             )
             for one in reports
             if one.curve

@@ -76,7 +76,7 @@ def at_hand(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) -> 
     One of an earlier step, as a worker leaves that was lost after its last report, is none. The
     times of the folder stay: what was fetched is nothing new. Raises `OSError`.
     """
-    if folder.checkpoint.is_file() and not _is_earlier(folder.checkpoint, trial.total_steps):
+    if folder.checkpoint.is_file() and not is_earlier(folder.checkpoint, trial.total_steps):
         return True
     if (storage := storage_of(sweep)) is None:
         return False
@@ -89,7 +89,7 @@ def at_hand(sweep: SweepRecord, trial: TrialRecord, folder: ReplicateFolder) -> 
     return fetched
 
 
-def _is_earlier(checkpoint: Path, steps: int) -> bool:
+def is_earlier(checkpoint: Path, steps: int) -> bool:
     """Whether a checkpoint is of fewer steps; of a damaged one whoever loads it is told."""
     from hrm.checkpoints.checkpoint import CheckpointError  # torch takes seconds to import
     from hrm.checkpoints.loading import step_of

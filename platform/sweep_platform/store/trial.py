@@ -18,9 +18,7 @@ from hrm.config import ConfigError
 from hrm.runs.folder import Outcome, OutcomeFile, RunFiles, RunState, require_settings
 from puzzle_datasets.common.bounded import (
     LARGEST_WHOLE,
-    Amount,
     Count,
-    Flops,
     Positive,
     SomeFlops,
 )
@@ -29,6 +27,8 @@ from puzzle_datasets.common.options import Bounds
 from puzzle_datasets.common.reading import Reader
 from puzzle_datasets.common.records import ContradictionError, MisfitError, record_from
 from sweep_platform.spec.schema import Scalar
+from sweep_platform.store.origins.inherited import Ancestor, Inherited
+from sweep_platform.store.origins.reused import Reused
 from sweep_platform.store.replicate import Purpose, Replicate
 from sweep_platform.store.sections import require_knobs
 
@@ -52,9 +52,11 @@ class TrialRecord:
         number: of the trial in the sweep, from 0.
         study_number: of the trial in the Optuna study, which also counts draws that were
             rejected.
-        signature: hash of all that changes the result but the seed (configuration, data).
+        signature: hash of all that changes the result but the seed (configuration, data,
+            ancestor).
         parameters: the searched knobs as they were drawn, such as N, T, hidden_size, M_max.
         inactive: those of them that this model has no use for.
+        ancestor: the trial whose weights its replicates begin with; None from scratch.
         model: the resolved `hrm.config.ModelConfig`.
         training: the resolved `hrm.config.TrainingConfig`, without the seed.
         dataset: folder, name and fingerprint of the puzzles.
@@ -76,6 +78,7 @@ class TrialRecord:
     training_flops: SomeFlops
     inference_flops: SomeFlops
     inactive: tuple[str, ...] = ()
+    ancestor: Ancestor | None = None
 
     def __post_init__(self) -> None:
         if not self.signature:
@@ -88,6 +91,15 @@ class TrialRecord:
     def knobs(self) -> dict[str, Any]:
         """The searched knobs that this model has a use for, and their values."""
         return {k: value for k, value in self.parameters.items() if k not in self.inactive}
+
+    @property
+    def lineage_flops(self) -> int:
+        """FLOPs behind the weights of a whole training: its own, and those of its ancestors."""
+        return self.training_flops + (self.ancestor.lineage_flops if self.ancestor else 0)
+
+    def inherited(self, replicate: Replicate) -> Inherited | None:
+        """What a replicate is to begin with; None where it trains from scratch."""
+        return None if self.ancestor is None else self.ancestor.of(replicate)
 
     @property
     def costs(self) -> dict[str, int]:
@@ -106,16 +118,6 @@ def training_of(record: TrialRecord, replicate: Replicate) -> dict[str, Any]:
     if replicate.purpose is Purpose.CONFIRM and training.get("confirm_share"):
         training["eval_part"] = "confirm"
     return training
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reused:
-    """A replicate of another sweep, by its folder and trial, and what its training spent there."""
-
-    sweep: str
-    trial: Count
-    training_flops: Flops
-    device_seconds: Amount
 
 
 class ReplicateFolder(RunFiles):
@@ -143,11 +145,13 @@ class ReplicateFolder(RunFiles):
         return self.exists()
 
     def create(
-        self, record: TrialRecord, replicate: Replicate, reused: "Reused | None" = None
+        self, record: TrialRecord, replicate: Replicate, reused: Reused | None = None
     ) -> None:
         """Write what is trained, before it starts; where it was `reused`, what it stands for."""
         place = {"number": record.number, "signature": record.signature}
         origin = {} if reused is None else {"reused": asdict(reused)}
+        if (inherited := record.inherited(replicate)) is not None:
+            origin["inherited"] = asdict(inherited)
         self._write(
             {
                 "dataset": record.dataset,
@@ -160,7 +164,7 @@ class ReplicateFolder(RunFiles):
             }
         )
 
-    def reused(self) -> "Reused | None":
+    def reused(self) -> Reused | None:
         """The training elsewhere that it goes on from; None where it began here."""
         found = self._read().get("reused")
         try:
@@ -168,12 +172,24 @@ class ReplicateFolder(RunFiles):
         except MisfitError as error:
             raise ConfigError.of(self._run, error.problem, _RESTORE) from error
 
+    def inherited(self) -> Inherited | None:
+        """The training whose weights it was to begin with; None where it was from scratch."""
+        found = self._read().get("inherited")
+        try:
+            return None if found is None else record_from(found, Inherited)
+        except MisfitError as error:
+            raise ConfigError.of(self._run, error.problem, _RESTORE) from error
+
     def equals(self, record: TrialRecord, replicate: Replicate) -> bool:
-        """Whether it is the same training, by settings, seed and puzzles. Raises `ConfigError`."""
+        """Whether it is the same training, by settings, seed, puzzles, and whether it inherits.
+
+        Raises `ConfigError`.
+        """
         content = self._read()
         wanted = {"model": record.model, "training": training_of(record, replicate)}
         same = content["dataset"].get("fingerprint") == record.dataset.get("fingerprint")
         own = {name: content[name] for name in wanted}
+        same = same and ("inherited" in content) == (record.inherited(replicate) is not None)
         return bool(same and own == json.loads(json.dumps(wanted)))
 
     def replicate(self) -> Replicate:
@@ -220,6 +236,8 @@ class TrialFolder:
             folder.mkdir(exist_ok=True)
         sections = {name: getattr(record, name) for name in _SECTIONS}
         place = {name: getattr(record, name) for name in _TRIAL}
+        if record.ancestor is not None:
+            place["ancestor"] = record.ancestor.plain()
         write_json(self._trial, {"format": FORMAT, **sections, "costs": record.costs, **place})
 
     def record(self) -> TrialRecord:

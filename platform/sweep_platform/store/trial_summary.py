@@ -20,6 +20,12 @@ class Evaluation:
     curve: Curve
     halting: Halting | None
     votes: Votes | None = None
+    inherited_flops: int = 0
+
+    @property
+    def lineage_flops(self) -> int:
+        """FLOPs behind the weights: of this training by then, and of its ancestors before."""
+        return self.training_flops + self.inherited_flops
 
     @property
     def exact_accuracy(self) -> float:
@@ -114,6 +120,12 @@ class TrialSummary:
         return self.evaluations[-1].curve if self.evaluations else None
 
     @property
+    def controls(self) -> tuple[ReplicateSummary, ...]:
+        """The complete replicates that were trained from scratch, though the trial is an heir."""
+        own = [r for r in self.replicates if r.replicate.purpose is Purpose.CONTROL]
+        return tuple(one for one in own if one.complete and one.final)
+
+    @property
     def confirmed(self) -> tuple[ReplicateSummary, ...]:
         """The complete replicates that confirm it."""
         own = [r for r in self.replicates if r.replicate.purpose is Purpose.CONFIRM]
@@ -170,7 +182,11 @@ def mean_evaluation(each: Sequence[Evaluation]) -> Evaluation:
         )
     votes = _mean_votes(ballots) if len(ballots) == len(each) else None
     return Evaluation(
-        training_flops=each[0].training_flops, curve=curve, halting=halting, votes=votes
+        training_flops=each[0].training_flops,
+        curve=curve,
+        halting=halting,
+        votes=votes,
+        inherited_flops=round(fmean(one.inherited_flops for one in each)),
     )
 
 

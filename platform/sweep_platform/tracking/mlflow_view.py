@@ -98,6 +98,8 @@ def parameters(record: TrialRecord, replicate: Replicate) -> dict[str, str]:
     """
     own = {"configuration": configuration_name(record), "seed": replicate.seed}
     own |= {"purpose": replicate.purpose, "replicate": replicate.number}
+    if (inherited := record.inherited(replicate)) is not None:
+        own["ancestor"] = inherited.trial
     fields = {**record.knobs, **own, **_changed(record), LAST_PARAMETER: record.parameter_count}
     return {key: str(value) for key, value in fields.items()}
 
@@ -151,7 +153,7 @@ def report_metrics(measurement: Measurement) -> list["Metric"]:
     evaluation has a metric of its training FLOPs that other reports lack.
     """
     progress = measurement.progress
-    own = {EVALUATED: float(progress.training_flops)} if progress.curve else {}
+    own = {EVALUATED: float(progress.lineage_flops)} if progress.curve else {}
     return _metrics({**own, **measured(progress)}, measurement.time_ms, progress.step)
 
 

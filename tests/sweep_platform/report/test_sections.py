@@ -225,6 +225,16 @@ def test_replicates_that_complete_trials_lack_are_counted(
     assert told in section(written(folder), "How it was searched")
 
 
+def test_trials_that_were_short_of_memory_are_named(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE)
+    assert "For want of memory" not in section(written(folder), "How it was searched")
+    [one] = folder.trials()[1].replicates()
+    lines = one.metrics.read_text()
+    one.metrics.write_text(lines.replace('"micro_batch": null', '"micro_batch": 24'))
+    text = section(written(folder), "How it was searched")
+    assert "at the same batch, in trials 1 (24)." in text
+
+
 def test_hosts_are_told_where_there_are_several(make_sweep) -> None:
     folder = make_sweep(COMPLETE, COMPLETE, FAILED, replicates=2)
     begun = [one for trial in folder.trials() for one in trial.replicates()]

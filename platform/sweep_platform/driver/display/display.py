@@ -18,7 +18,6 @@ from puzzle_datasets.common.text import flops, percent, seconds
 from sweep_platform.common.text import knobs
 from sweep_platform.driver.display.progress import SweepProgress, TrialProgress
 from sweep_platform.search.stages.live import Job
-from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
 _MOST_LINES = 8
@@ -96,7 +95,7 @@ class ProgressDisplay:
         """A replicate began to run, or goes on where it was left."""
         with self._lock:
             with self._sweep.changing(job.record) as trial:
-                if job.replicate.purpose is not Purpose.CONFIRM:
+                if job.replicate.purpose.of_search:
                     trial.state = TrialState.RUNNING
                 state = trial.job(job.replicate.label)
                 state.running, state.ended = True, False

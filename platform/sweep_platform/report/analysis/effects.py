@@ -126,7 +126,7 @@ def effect_of(
         one=one,
         pairs=len(pairs),
         difference=interval(each, cut[pairs[0][0].number].weights),
-        training_flops=_more("training_flops", pairs),
+        training_flops=_more("lineage_flops", pairs),
         inference_flops=_more("inference_flops", pairs),
     )
 

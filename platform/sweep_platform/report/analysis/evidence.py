@@ -188,7 +188,8 @@ def kept(sweep: SweepSummary, make: Callable[[SweepSummary], T]) -> T:
 
 
 def _of(trial: TrialSummary, purpose: Purpose) -> tuple[ReplicateSummary, ...]:
-    return trial.confirmed if purpose is Purpose.CONFIRM else trial.measured
+    others = {Purpose.CONFIRM: trial.confirmed, Purpose.CONTROL: trial.controls}
+    return others.get(purpose, trial.measured)
 
 
 def _last(replicates: Iterable[ReplicateSummary]) -> int:

@@ -120,7 +120,7 @@ def _settings(trial: TrialSummary) -> Mapping[str, Any]:
 
 
 def _equal_training(one: TrialSummary, other: TrialSummary) -> bool:
-    a, b = one.record.training_flops, other.record.training_flops
+    a, b = one.record.lineage_flops, other.record.lineage_flops
     return max(a, b) <= EQUAL * min(a, b)
 
 

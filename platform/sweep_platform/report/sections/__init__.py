@@ -13,6 +13,7 @@ from sweep_platform.report.sections.compute.budgets import budgets_section, targ
 from sweep_platform.report.sections.compute.curves import segments_section, training_section
 from sweep_platform.report.sections.compute.growth import growth_section
 from sweep_platform.report.sections.compute.halting import halting_section
+from sweep_platform.report.sections.compute.inheritance import inheritance_section
 from sweep_platform.report.sections.compute.scaling import scaling_section
 from sweep_platform.report.sections.compute.training_front import training_front_section
 from sweep_platform.report.sections.confirmation import confirmation_section
@@ -52,6 +53,7 @@ SECTIONS: tuple[Callable[[SweepSummary], Iterable[Block | Missing]], ...] = (
     training_section,
     training_front_section,
     scaling_section,
+    inheritance_section,
     importance_section,
     dynamics_section,
     samples_section,

@@ -106,6 +106,8 @@ class WarmStart:
     def _misfit(self, record: TrialRecord, point: dict[str, Scalar]) -> str | None:
         if record.dataset.get("fingerprint") != self.fingerprint:
             return "of other puzzles"
+        if record.ancestor is not None and self.spec.inherit is None:
+            return "with weights of another trial"
         budget = None if BUDGET_KNOB in self.spec.space else flops_at(self.spec, {})
         if budget is not None and record.training.get(BUDGET_KNOB) != budget:
             return "of another budget.flops_per_trial"

@@ -96,8 +96,8 @@ class RungLedger:
     ) -> Entry:
         """A trial's entry with one replicate more, on which nothing is decided yet."""
         assert progress.curve is not None, "a rung comes with an evaluation"
-        here = [(progress.training_flops, progress.curve.exact_accuracy[-1])]
-        known = {**record.costs, **target_cost(self._targets, here, record.training_flops)}
+        here = [(progress.lineage_flops, progress.curve.exact_accuracy[-1])]
+        known = {**record.costs, **target_cost(self._targets, here, record.lineage_flops)}
         known |= curve_values(progress.curve, self._at_flops)
         values = objective_values(self._objectives, progress, known)
         entry = before or Entry(replicates={}, decision=Decision.CONTINUE)

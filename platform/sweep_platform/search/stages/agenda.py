@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 
 from sweep_platform.plan.budget import Budget, Limit
-from sweep_platform.plan.jobs import planned_jobs
+from sweep_platform.plan.jobs import planned_confirmations, planned_controls, planned_jobs
 from sweep_platform.search.outcomes import verdict
 from sweep_platform.search.recovery import BEATEN
 from sweep_platform.search.search import Search
-from sweep_platform.search.stages.confirmation import confirmations
+from sweep_platform.search.stages.confirmation import after_the_search
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job
 from sweep_platform.search.stages.promotion import Promotion
@@ -52,7 +52,7 @@ class Agenda:
 
     def next(self, running: Iterable[Job]) -> Job | None:
         """The next job; None where budget, time or space have no more, or it waits for others."""
-        searches = any(job.replicate.purpose is not Purpose.CONFIRM for job in running)
+        searches = any(job.replicate.purpose.of_search for job in running)
         job = self._search_job() or self._last_promoted(searches) or self._confirming_job(searches)
         self.exhausted = job is None
         return job
@@ -131,25 +131,26 @@ class Agenda:
         self.exhausted = False
         if self._confirming:
             self._confirming = False
-            self._jobs.set_aside(Purpose.CONFIRM)
+            for purpose in (Purpose.CONFIRM, Purpose.CONTROL):
+                self._jobs.set_aside(purpose)
 
     def forbids(self, *, new: bool) -> Limit | None:
         """The limit that leaves nothing for one job more of the search; None if none does."""
         return self._forbidden(new=new, later=self._later())
 
     def _confirming_job(self, searches: bool) -> Job | None:
-        """The next job that confirms, once nothing of the search waits or runs any more."""
-        confirm = self._search.spec.confirm
+        """The next job that confirms or controls, once nothing of the search waits or runs."""
+        spec = self._search.spec
         late = self._forbidden(later=self._later()) is not None
         waits = searches or (self._jobs.searching and not late)
-        if confirm is None or waits:
+        if waits or (spec.confirm is None and spec.inherit is None):
             return None
         if self._is_short():
             return self._paid_for(confirms=True)
         if not self._confirming:
             self._confirming = True
-            for trial, lacking in confirmations(self._search.folder, self._search.spec):
-                self._jobs.add(trial, lacking, confirm.replicates)
+            for trial, lacking in after_the_search(self._search.folder, spec):
+                self._jobs.add(trial, lacking, lacking[-1].number + 1)
         return self._jobs.next(any_trial=True, confirms=True)
 
     @property
@@ -158,12 +159,10 @@ class Agenda:
         return self._budget.exhausted or self.short_of or Limit.TIME
 
     def _later(self) -> int:
-        """The number of jobs that confirmation may need."""
-        confirm = self._search.spec.confirm
-        if confirm is None:
-            return 0
-        trials = confirm.top + self._search.spec.names_base
-        return min(trials, self._budget.trials + self._budget.trials_left) * confirm.replicates
+        """The number of jobs that confirmation and controls may need."""
+        points = self._budget.trials + self._budget.trials_left
+        spec = self._search.spec
+        return planned_confirmations(spec, points) + planned_controls(spec, points)
 
     def _forbidden(self, *, new: bool = False, later: int = 0) -> Limit | None:
         return self._budget.forbids(new=new, later=later, at_once=max(1, self._capacity()))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sweep_platform.report.analysis.points import final_points, trials_front
+from sweep_platform.search.inheritance.controls import controls, has_ended
 from sweep_platform.space.design import planned_points
 from sweep_platform.spec.metrics import OF_VOTES, QUALITY
 from sweep_platform.spec.schema import SweepSpec
@@ -10,6 +11,13 @@ from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
 from sweep_platform.store.summary import TrialSummary, summarize
 from sweep_platform.store.trial import TrialFolder
+
+
+def after_the_search(
+    folder: SweepFolder, spec: SweepSpec
+) -> list[tuple[TrialFolder, tuple[Replicate, ...]]]:
+    """What is left to train once nothing is searched any more: confirmation, then controls."""
+    return [*confirmations(folder, spec), *controls(folder, spec)]
 
 
 def confirmations(
@@ -22,15 +30,10 @@ def confirmations(
     found = []
     for trial in chosen(summarize(folder).complete, spec):
         place = folder.trial(trial.number, trial.record.signature)
-        lacking = tuple(one for one in wanted if not _ended(place, one))
+        lacking = tuple(one for one in wanted if not has_ended(place, one))
         if lacking:
             found.append((place, lacking))
     return found
-
-
-def _ended(trial: TrialFolder, replicate: Replicate) -> bool:
-    outcome = trial.replicate(replicate.label).outcome()
-    return outcome is not None and outcome.state.is_final
 
 
 def chosen(complete: Iterable[TrialSummary], spec: SweepSpec) -> list[TrialSummary]:

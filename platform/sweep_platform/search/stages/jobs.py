@@ -142,7 +142,7 @@ class JobQueue:
             one
             for one in self._open.values()
             if one.waiting
-            and (one.purpose is Purpose.CONFIRM) == confirms
+            and one.purpose.of_search != confirms
             and not self.is_held(one.record)
         ]
 
@@ -188,13 +188,13 @@ class JobQueue:
 
     def measured(self, job: Job, progress: Progress) -> None:
         """Take note of a report, by which trials are told apart."""
-        if job.replicate.purpose is not Purpose.CONFIRM:  # those may be of other puzzles
+        if job.replicate.purpose.of_search:  # those may be of other puzzles
             self._standings.measured(job, progress)
 
     @property
     def searching(self) -> bool:
         """Whether anything but confirmation waits or runs."""
-        return any(one.purpose is not Purpose.CONFIRM for one in self._open.values())
+        return any(one.purpose.of_search for one in self._open.values())
 
     def drop_waiting(self, job: Job) -> list[ReplicateFolder]:
         """Let no other replicate of a job's trial start; see `OpenTrial.drop_waiting`."""

@@ -89,6 +89,14 @@ class ObjectCheckpoints:
         """Wait so long at most; whether what was published is stored."""
         return self._uploads[key].wait(seconds)
 
+    def digest(self, key: str) -> str | None:
+        """That of the highest step, which its name holds."""
+        return next((_digest(name) for name in _names(self._objects.below(key).list())), None)
+
+    def find(self, key: str, sha256: str, place: Path) -> Path | None:
+        """Write the object that has this digest to a place, if it is there and whole."""
+        return place if _Kept(self._objects.below(key), 1).fetch_digest(sha256, place) else None
+
 
 def _scratch() -> Path:
     """A folder of this user's own on this host. Raises `OSError` where it is another's."""
@@ -140,6 +148,11 @@ class _Kept:
         names = (name for name in _names(self._objects.list()) if _step(name) == step)
         return any(self._fetched(name, file) for name in names)
 
+    def fetch_digest(self, sha256: str, file: Path) -> bool:
+        """Write the object of a digest to a file; whether there is one that is whole."""
+        names = (name for name in _names(self._objects.list()) if _digest(name) == sha256)
+        return any(self._fetched(name, file) for name in names)
+
     def store(self, file: Path, step: int) -> None:
         """Store a file as the checkpoint of a step, and remove what nobody needs."""
         with file.open("rb") as stream:
@@ -170,6 +183,11 @@ class _Kept:
 def _names(there: list[Stored]) -> list[str]:
     """Names of all checkpoints, the newest first."""
     return sorted((one.name for one in there if _NAME.fullmatch(one.name)), reverse=True)
+
+
+def _digest(name: str) -> str:
+    """The SHA-256 in a checkpoint's name."""
+    return name.removesuffix(".pt").rpartition("-")[2]
 
 
 def _step(name: str) -> int:

@@ -115,7 +115,7 @@ def _spent(trials: list[TrialSummary], target: float) -> tuple[Any, Any]:
     """Training FLOPs until each met the target, or that it spent, and which of both it is."""
     met = [reached(trial, target) for trial in trials]
     spent = [
-        float(trial.evaluations[-1].training_flops) if cost is None else cost
+        float(trial.evaluations[-1].lineage_flops) if cost is None else cost
         for trial, cost in zip(trials, met, strict=True)
     ]
     return np.array(spent), np.array([cost is not None for cost in met], int)

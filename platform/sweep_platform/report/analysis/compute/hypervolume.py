@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.points import points
-from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import SweepSummary
 
 
@@ -51,7 +50,7 @@ def growth(sweep: SweepSummary) -> Growth | Unknown:
         spent += sum(
             one.last.training_flops
             for one in trial.replicates
-            if one.last and one.replicate.purpose is not Purpose.CONFIRM
+            if one.last and one.replicate.purpose.of_search
         )
         for point in points(trial) if trial.complete else ():
             below.add(math.log10(point.inference_flops), point.exact_accuracy)

@@ -67,7 +67,7 @@ class Scaling:
 def training_scaling(trial: TrialSummary, target: float) -> Scaling | Unknown:
     """A trial's accuracy against the training FLOPs of its evaluations."""
     curves = [
-        {one.training_flops: one.exact_accuracy for one in replicate.evaluations}
+        {one.lineage_flops: one.exact_accuracy for one in replicate.evaluations}
         for replicate in trial.measured
     ]
     common = sorted(set.intersection(*map(set, curves))) if curves else []

@@ -24,8 +24,8 @@ class Buy:
 
     @property
     def training_flops(self) -> int:
-        """Of each of its replicates."""
-        return self.trial.record.training_flops
+        """Of each of its replicates, and of their ancestors."""
+        return self.trial.record.lineage_flops
 
 
 @dataclass(frozen=True, kw_only=True)

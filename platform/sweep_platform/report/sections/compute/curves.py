@@ -56,8 +56,8 @@ def training_chart(sweep: SweepSummary) -> parts.Spec:
     rows = [
         {
             **parts.row(trial, curve_points(trial.number, evaluation.curve)[-1]),
-            "flops": evaluation.training_flops,
-            "cost": f"{flops(evaluation.training_flops)} of training",
+            "flops": evaluation.lineage_flops,
+            "cost": f"{flops(evaluation.lineage_flops)} of training",
             **_ends(of_trial[trial.number].get(evaluation.training_flops)),
         }
         for trial in sweep.trials

@@ -76,10 +76,10 @@ def training_front_chart(sweep: SweepSummary, front: Sequence[Buy]) -> parts.Spe
     best = {one.trial.number for one in front}
     rows = [
         {
-            "flops": trial.record.training_flops,
+            "flops": trial.record.lineage_flops,
             "accuracy": point.exact_accuracy,
             "trial": trial.number,
-            "spent": flops(trial.record.training_flops),
+            "spent": flops(trial.record.lineage_flops),
             "best": trial.number in best,
         }
         for trial, point in final_points(sweep.complete)

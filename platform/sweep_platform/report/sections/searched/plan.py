@@ -85,7 +85,7 @@ def plan_section(sweep: SweepSummary) -> Iterator[blocks.Block]:
         "has as many; of replicates that confirm it is the most there can be, and of those that "
         "measure where trials are screened. Training is without evaluations; time on the clock "
         f"is over {counted(len(sweep.sessions), 'session')}{note}. {_over(sweep)}{_gaps(sweep)}"
-        f"{_hosts(sweep)}{_reused(sweep)}"
+        f"{_hosts(sweep)}{_reused(sweep)}{_short_of_memory(sweep)}"
     )
     if sweep.record.forked:
         before = [trial for trial in sweep.trials if _is_older(trial, sweep.record.created)]
@@ -103,6 +103,13 @@ def _is_older(trial: TrialSummary, created: float) -> bool:
     return trial.ended is not None and trial.ended < created
 
 
+_BESIDES = (
+    (Purpose.TUNE, "that tune"),
+    (Purpose.CONFIRM, "that confirm"),
+    (Purpose.CONTROL, "as controls"),
+)
+
+
 def _rows(sweep: SweepSummary) -> Iterator[_Row]:
     spec = SweepSpec.model_validate(sweep.record.spec)
     planned = planned_jobs(spec, spec.trials)
@@ -114,7 +121,7 @@ def _rows(sweep: SweepSummary) -> Iterator[_Row]:
     yield _Row(
         name="Replicates that measure", planned=planned.measure, spent=begun[Purpose.MEASURE]
     )
-    for purpose, name in ((Purpose.TUNE, "that tune"), (Purpose.CONFIRM, "that confirm")):
+    for purpose, name in _BESIDES:
         count = getattr(planned, purpose)
         if count or begun[purpose]:
             yield _Row(name=f"Replicates {name}", planned=count, spent=begun[purpose])
@@ -172,6 +179,23 @@ def _reused(sweep: SweepSummary) -> str:
         f" {counted(len(found), 'replicate')} had been trained before, in "
         f"{', '.join(sorted(sweeps))}: the {flops(spent)} that this took there are counted above "
         "and were not spent again."
+    )
+
+
+def _short_of_memory(sweep: SweepSummary) -> str:
+    """Which trials passed fewer puzzles through the model at a time than configured."""
+    lasts = [(trial.number, one.last) for trial in sweep.trials for one in trial.replicates]
+    fewest: dict[int, int] = {}
+    for number, last in lasts:
+        if last is not None and last.micro_batch is not None:
+            fewest[number] = min(last.micro_batch, fewest.get(number, last.micro_batch))
+    if not fewest:
+        return ""
+    told = [f"{number} ({rows:,})" for number, rows in list(fewest.items())[:MOST_HOSTS]]
+    more = [f"{len(fewest) - MOST_HOSTS} others"] if len(fewest) > MOST_HOSTS else []
+    return (
+        " For want of memory fewer puzzles passed through the model at a time than configured, at "
+        f"the same batch, in trials {', '.join(told + more)}."
     )
 
 

@@ -1,0 +1,1 @@
+"""What a worker needs on its host before it trains."""

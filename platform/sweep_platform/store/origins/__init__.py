@@ -1,0 +1,1 @@
+"""Where the training of a replicate comes from, if it did not all happen here."""

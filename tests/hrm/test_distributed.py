@@ -55,6 +55,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 EARLY = ("exact", "lean")
 
+SHORT = "short of memory"
+"""The case exact, in which the second process has room for half of its rows at a time."""
+
 
 def start(rank: int, size: int, port: int, command: list[str]) -> "subprocess.Popen[str]":
     """One of `size` processes, with the environment that torchrun gives."""
@@ -146,10 +149,10 @@ def stopped(dataset: PuzzleDataset, path: Path) -> None:
 def requested(dataset: PuzzleDataset, folder: Path) -> list[dict[str, Any]]:
     """All that the two processes are to do."""
     cases: list[dict[str, Any]] = []
-    for name in [*CASES, "continued", "stopped"]:
+    for name in [*CASES, "continued", "stopped", SHORT]:
         kind = name if name in CASES else "exact"
         model, training = configurations(dataset, kind)
-        training = training if name in CASES else in_halves(training)
+        training = training if name in CASES or name == SHORT else in_halves(training)
         start: Path | None = None
         if name == "continued":
             stopped(dataset, start := folder / "alone.pt")
@@ -163,6 +166,7 @@ def requested(dataset: PuzzleDataset, folder: Path) -> list[dict[str, Any]]:
                 "training": asdict(training),
                 "stop_at": STOP if name == "stopped" else None,
                 "resume": str(start) if start else None,
+                "room": 2 if name == SHORT else None,
             }
         )
     return cases
@@ -293,6 +297,22 @@ def test_both_processes_have_the_same(in_two: Path, name: str) -> None:
     assert first[0] == second[0]
     for key, value in first[1].items():
         assert value.equal(second[1][key]), key
+
+
+def test_one_that_is_short_of_memory_changes_rounding_alone(
+    in_two: Path, alone: Callable[[str, bool], Alone], float64: Any
+) -> None:
+    """Both then pass as few rows at a time, as their reports say."""
+    whole, told = alone("exact", False), []
+    for rank in range(2):
+        reports, weights = result(in_two, SHORT, rank)
+        told.append(reports)
+        assert {fields["micro_batch"] for fields in reports} == {2}
+        for got, wanted in zip(reports, whole.reports, strict=True):
+            assert (got["examples"], got["step"]) == (wanted["examples"], wanted["step"])
+            assert got["loss"] == pytest.approx(wanted["loss"], rel=float64.CLOSE)
+        torch.testing.assert_close(weights, whole.weights, rtol=float64.CLOSE, atol=float64.CLOSE)
+    assert told[0] == told[1]
 
 
 def test_cases_halt_early_and_learn_the_table(in_two: Path, arc: PuzzleDataset) -> None:

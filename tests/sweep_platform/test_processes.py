@@ -16,7 +16,7 @@ from s3_server import Gate
 from sweep_builders import begun, sweep_folder
 
 from puzzle_datasets.storage.dataset import PuzzleDataset
-from sweep_platform.execution import worker as worker_module
+from sweep_platform.execution.host import at_hand
 from sweep_platform.execution.worker import train
 from sweep_platform.search.search import open_search
 from sweep_platform.space import dataset as puzzles
@@ -158,7 +158,7 @@ def test_both_save_and_end_when_they_are_told_to(job: Callable[..., TrialJob]) -
 def test_a_storage_that_is_away_is_waited_for_before_any_process_starts(
     job: Callable[..., TrialJob], s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(at_hand, "AWAY_SECONDS", 0.05)
     one = replace(job(2), checkpoints=f"{s3}/toy/checkpoints", keep=2)
     s3_gate.close()
     waiting = train(one)
@@ -175,7 +175,7 @@ def test_a_storage_that_is_away_is_waited_for_before_any_process_starts(
 def test_an_end_while_a_storage_is_away_is_no_loss(
     job: Callable[..., TrialJob], s3: str, s3_gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(at_hand, "AWAY_SECONDS", 0.05)
     s3_gate.close()
     one = replace(job(2), checkpoints=f"{s3}/toy/checkpoints", keep=2)
     reports = list(train(one, stop=lambda: True))

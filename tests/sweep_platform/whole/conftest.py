@@ -115,9 +115,9 @@ class Driver:
     def wait(self, patience: float = PATIENCE) -> int:
         return int(self.process.wait(patience))
 
-    def wait_until(self, condition: Callable[[], Any]) -> None:
+    def wait_until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
         """Wait for something to come of the sweep while the driver is at work."""
-        _wait_until(lambda: condition() or self.process.poll() is not None)
+        _wait_until(lambda: condition() or self.process.poll() is not None, patience)
         assert self.process.poll() is None, self.said()
 
     def said(self) -> str:

@@ -25,7 +25,7 @@ space: {N: {choices: [1, 2]}, T: {choices: [1, 2]}}
 inherit: {control: 1.0}
 model: {hidden_size: 32, H_layers: 1, L_layers: 1, head_dim: 32, M_max: 2}
 training: {batch_size: 8, warmup_steps: 0}
-budget: {trials: 3, flops_per_trial: 4e9}
+budget: {trials: 3, flops_per_trial: 2e9}
 search: {deterministic: true}
 replicates: 2
 seed: 5
@@ -74,7 +74,7 @@ def test_killed_while_an_heir_trains_it_ends_like_one_left_alone(
     undisturbed = start(*given, "--out", str(alone.root))
     assert undisturbed.wait(PATIENCE) == 0, undisturbed.said()
     driver = start(*given, "--out", str(killed.root))
-    driver.wait_until(lambda: at_work(killed))
+    driver.wait_until(lambda: at_work(killed), PATIENCE)
     driver.kill()
     [before] = [trial.record().ancestor for trial in heirs(killed)]
     last = start(*given, "--out", str(killed.root), "--resume")

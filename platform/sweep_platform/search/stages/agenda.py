@@ -170,7 +170,7 @@ class Agenda:
     def _lacks_for_a_point(self) -> bool:
         """Whether a new point's jobs could not be paid for beside all that are to be run."""
         waiting = self._jobs.count(lambda key: not self._budget.spending.is_open(key))
-        under_way = (one.record for one in self._jobs if one.purpose is not Purpose.CONFIRM)
+        under_way = (one.record for one in self._jobs if one.purpose.of_search)
         waiting += self._search.screening.may_come(under_way)
         limit = self._budget.forbids_jobs(self._later() + waiting + self._of_a_point)
         if limit is not None:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import mannwhitneyu
@@ -25,28 +26,32 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from measuring import conditions
 from quality import stock
-from quality.ours import STOPPING, Ours
+from quality.ours import PROMOTION, STOPPING, Ours
 from quality.peer import Peer
 from quality.simulation import Method, simulate
 from quality.table import TABLE, Table
 
 GOAL = 0.95
-OURS = "ours: auto, rungs"
-
+OURS = "ours: auto, promotion"
 Make = Callable[[Table, int, Path], Method]
+
+
+def ours(sampler: str, rungs: dict[str, Any]) -> Make:
+    """This project's search with a sampler, and rungs if there are any."""
+    return lambda table, seed, folder: Ours(table, seed, folder, sampler, rungs)
+
+
 METHODS: dict[str, Make] = {
-    OURS: lambda table, seed, folder: Ours(table, seed, folder, "auto", STOPPING),
-    "ours: auto": lambda table, seed, folder: Ours(table, seed, folder, "auto", {}),
-    "ours: tpe, rungs": lambda table, seed, folder: Ours(table, seed, folder, "tpe", STOPPING),
-    "ours: gp, rungs": lambda table, seed, folder: Ours(table, seed, folder, "gp", STOPPING),
-    "ours: random, rungs": lambda t, seed, folder: Ours(t, seed, folder, "random", STOPPING),
+    OURS: ours("auto", PROMOTION),
+    "ours: auto, stopping": ours("auto", STOPPING),
+    "ours: auto, no rungs": ours("auto", {}),
+    **{f"ours: {name}, promotion": ours(name, PROMOTION) for name in ("front", "tpe", "random")},
+    **{f"ours: {name}, no rungs": ours(name, {}) for name in ("front", "tpe", "gp")},
     "random": lambda table, seed, folder: stock.Random(table, seed),
     "Optuna TPE": lambda table, seed, folder: stock.tpe(table, seed),
     "Optuna NSGA-II": lambda table, seed, folder: stock.nsga2(table, seed),
     "Ray ASHA, OptunaSearch": lambda table, seed, folder: stock.StockRay(table, seed),
 }
-
-
 PEERS = {
     "Syne Tune MOASHA": ("syne", "syne_tune_moasha.py"),
     "NePS": ("neps", "neps_search.py"),
@@ -99,14 +104,14 @@ def main() -> None:
     )
     print("| method | median | quartiles | not reached | p that it needs no more than ours |")
     print("|--|--:|--:|--:|--:|", flush=True)
-    ours: list[float] = []
+    of_ours: list[float] = []
     for name in options.methods or methods:
         found = [spent(table, methods[name], seed) for seed in range(options.repeats)]
-        ours = found if name == OURS else ours
+        of_ours = found if name == OURS else of_ours
         low, middle, high = np.quantile(found, (0.25, 0.5, 0.75), method="nearest")
         least = (
-            f"{mannwhitneyu(ours, found, alternative='less').pvalue:.2g}"
-            if ours and name != OURS
+            f"{mannwhitneyu(of_ours, found, alternative='less').pvalue:.2g}"
+            if of_ours and name != OURS
             else ""
         )
         missed = sum(map(math.isinf, found))

@@ -22,6 +22,7 @@ SHAPE = Shape(vocab_size=8, seq_len=36, num_puzzle_identifiers=1)
 """Of 6x6 Sudoku."""
 
 STOPPING = {"at": list(RUNGS[:-1]), "keep": 0.5, "compare": "auto"}
+PROMOTION = STOPPING | {"rule": "promotion"}
 
 
 class NoDisplay:
@@ -93,7 +94,7 @@ class Ours:
 
 
 def space(table: Table, seed: int, sampler: str, rungs: dict[str, Any]) -> dict[str, Any]:
-    """The space that was recorded, to be searched without a limit but its size."""
+    """The space that was recorded; a budget for all of it would be spent on a grid."""
     training = {k: v for k, v in TRAINING.items() if k not in ("training_flops", "evaluate_at")}
     return {
         "name": "quality",
@@ -108,7 +109,7 @@ def space(table: Table, seed: int, sampler: str, rungs: dict[str, Any]) -> dict[
         "model": {**MODEL, "head_dim": 32},
         "training": {**training, "micro_batch": training["batch_size"]},
         "evaluation": {"at": list(RUNGS)},
-        "budget": {"trials": len(table.cells), "flops_per_trial": FLOPS},
+        "budget": {"trials": len(table.cells) - 1, "flops_per_trial": FLOPS},
         "search": {"sampler": sampler},
         "rungs": rungs,
         "seed": seed,

@@ -1,5 +1,6 @@
 """What is trained once more after a search: which configurations, when, and in what time."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,43 @@ def test_the_front_comes_first_then_the_most_accurate(make_spec, top, numbers) -
     trials = [trial(n, *found) for n, found in enumerate(FOUND)]
     assert [one.number for one in chosen(trials, confirming(make_spec, top))] == numbers
     assert [one.number for one in chosen(trials[::-1], confirming(make_spec, top))] == numbers
+
+
+def with_curve(number: int, *solved: float) -> TrialSummary:
+    """A trial whose segments cost 10 FLOPs each."""
+    made = trial(number, solved[-1], 10 * len(solved))
+    [one] = made.replicates
+    curve = Curve(
+        exact_accuracy=solved,
+        token_accuracy=solved,
+        inference_flops=tuple(10 * (m + 1) for m in range(len(solved))),
+        puzzles=10,
+    )
+    evaluated = replace(one.evaluations[0], curve=curve)
+    return replace(made, replicates=(replace(one, evaluations=(evaluated,)),))
+
+
+def test_the_objective_of_curves_picks_and_not_what_is_solved_in_the_end(make_spec) -> None:
+    late, early, middle = with_curve(0, 0.0, 0.9), with_curve(1, 0.5, 0.6), with_curve(2, 0.4, 0.8)
+    spec = confirming(
+        make_spec, 2, objectives=["exact_accuracy_at"], evaluation={"at_flops": 15.0}
+    )
+    assert [one.number for one in chosen([late, early, middle], spec)] == [1, 2]
+    whole = confirming(make_spec, 2)
+    assert [one.number for one in chosen([late, early, middle], whole)] == [0, 1]
+
+
+def test_where_training_flops_are_a_knob_its_front_is_confirmed(make_spec) -> None:
+    found = [trial(n, accuracy, 10 * (n + 1)) for n, accuracy in enumerate((0.5, 0.9, 0.8))]
+    budgets = (100, 300, 200)
+    trials = [
+        replace(one, record=replace(one.record, training_flops=flops))
+        for one, flops in zip(found, budgets, strict=True)
+    ]
+    knob = {"N": {"low": 0, "high": 9}, "training_flops": {"low": 100, "high": 300}}
+    spec = confirming(make_spec, 3, space=knob)
+    assert [one.number for one in chosen(trials, spec)] == [1, 2, 0]
+    assert [one.number for one in chosen(trials, confirming(make_spec, 3))] == [1, 0, 2]
 
 
 @pytest.mark.parametrize(

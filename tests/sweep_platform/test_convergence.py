@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import TOTAL, measurement, sweep_record
+from sweep_builders import TOTAL, measurement, sweep_record, trial_record
 from sweep_driver import Driver
 
 from hrm.progress import Curve
@@ -23,7 +23,9 @@ from sweep_platform.search.convergence import (
     Convergence,
     Hypervolume,
     asked_at,
+    inference_curve,
     regret,
+    training_curve,
 )
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
@@ -41,6 +43,7 @@ class Ended:
 
     def __init__(self, number: int, curve: list[tuple[int, float]]) -> None:
         self.number = number
+        self.record = trial_record(number)
         costs, solved = zip(*curve, strict=True)
         self.final = Curve(
             exact_accuracy=solved, token_accuracy=solved, inference_flops=costs, puzzles=100
@@ -117,6 +120,32 @@ def test_what_runs_is_trained_to_its_end_and_the_best_is_confirmed(drive: Any) -
         ran.append(job.replicate.label)
         driver.finish("b", 0.5)
     assert ran == ["confirm-0", "confirm-1"]
+
+
+def test_why_it_is_over_is_kept_whatever_came_of_what_ran(drive: Any) -> None:
+    driver = drive(capacity=2, **WIDE, **STOP)
+    driver.start("late")
+    assert run(driver, [0.5] * 20) == 4
+    reason = driver.search.over
+    assert reason is not None
+    driver.finish("late", 0.95)
+    again = drive(capacity=1, **WIDE, **STOP)
+    assert again.start("a") is None, "though the last one gained much"
+    assert again.search.over == reason
+    assert again.display.events == [("note", f"no new trial begins: {reason}")]
+    other = {"stop_when": {**STOP["stop_when"], "patience": 4}}
+    assert drive(capacity=1, **WIDE, **other).start("a"), "it is asked for something else"
+    assert drive(capacity=1, **WIDE).start("a")
+
+
+def test_where_budgets_differ_the_front_is_that_of_training_compute() -> None:
+    dear, cheap = Ended(0, [(100, 0.5)]), Ended(1, [(100, 0.5)])
+    dear.record, cheap.record = trial_record(training_flops=1000), trial_record(training_flops=10)
+    for curve, gain in ((inference_curve, 0.0), (training_curve, 2 / 3)):
+        volume = Hypervolume(curve)
+        for at, one in enumerate((dear, cheap)):
+            volume.add(one, at=float(at))  # type: ignore[arg-type]
+        assert volume.gain(1) == pytest.approx(gain)
 
 
 def test_stopped_trials_gain_nothing(drive: Any) -> None:
@@ -244,6 +273,24 @@ def test_a_fork_counts_its_own_trials_alone(drive: Any, make_spec: Any, tmp_path
     assert run(fork, [0.6, 0.5, 0.6] + [0.6] * 20) == 4, "the first gained over the other sweep"
     again = Driver(tmp_path / "fork", spec, 1)
     assert again.start("a") is None, "so it is after a restart"
+
+
+def test_a_regret_is_asked_after_so_many_trials_of_the_sweep_itself(
+    drive: Any, make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"objectives": ["exact_accuracy"], "stop_when": {"regret": 0.1}}
+    source = drive(capacity=1, **{**WIDE, "budget": {"trials": 4, "flops_per_trial": 1e8}})
+    assert run(source, [0.5] * 20) == 4
+    SweepFolder(tmp_path / "fork").create(
+        sweep_record(forked=str(source.folder.root), created=time.time())
+    )
+    asked: list[int] = []
+    monkeypatch.setattr(convergence, "LEAST_TRIALS", 3)
+    monkeypatch.setattr(convergence, "regret", lambda trials, *_: asked.append(len(trials)))
+    fork = Driver(tmp_path / "fork", make_spec(**WIDE, **one), 1)
+    run(fork, [0.5] * 4)
+    fork.start("last")
+    assert asked == [4 + 3, 4 + 4], "it knows of the other sweep's, too"
 
 
 def test_the_regret_is_asked_at_every_twentieth_more() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sweep_builders import first
 
+from sweep_platform.commands.run import run
 from sweep_platform.driver.finished import nothing_left
 from sweep_platform.driver.request import Request, resolve
 from sweep_platform.execution.cluster import Hardware
@@ -45,6 +46,17 @@ def left(folder: SweepFolder, **options: Any) -> bool:
 def test_a_sweep_that_is_done_is_left_alone(finished: SweepFolder) -> None:
     assert not left(finished)
     assert not left(finished, settings=("budget.trials=2",))
+
+
+def test_why_the_search_was_over_is_said_again(
+    finished: SweepFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished.session_started()
+    finished.session_ended(SessionEnd.DONE, over="the front gained nothing")
+    finished.session_told()
+    os.utime(finished.report / "report.html", (LATER, LATER))
+    run(Request(space=SpaceFile.of({}), out=finished.root, resume=True))
+    assert "over before its budget was spent: the front gained nothing" in capsys.readouterr().out
 
 
 def test_a_sweep_whose_mirror_lacks_something_is_not_done(finished: SweepFolder) -> None:

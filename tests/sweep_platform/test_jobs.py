@@ -151,3 +151,17 @@ def test_poor_is_below_the_median_of_the_means(reports: list[tuple[int, int, int
         }
         poor = reached is not None and means[number] < median(means.values())
         assert standings.poor(number) is poor
+
+
+def test_where_budgets_differ_a_trial_is_compared_with_those_of_no_larger_one(
+    tmp_path: Path,
+) -> None:
+    equal, own = Standings(), Standings(budgets=True)
+    for number, (budget, accuracy) in enumerate([(100, 0.1), (200, 0.5), (200, 0.25), (300, 0.9)]):
+        folder = TrialFolder(tmp_path / str(number))
+        folder.create(trial_record(number, training_flops=budget))
+        job = Job(trial=folder, record=folder.record(), replicate=THREE[0])
+        for standings in (equal, own):
+            standings.measured(job, progress(50, accuracy))
+    assert [equal.poor(number) for number in range(4)] == [True, False, True, False]
+    assert [own.poor(number) for number in range(4)] == [False] * 4

@@ -48,7 +48,8 @@ def run(request: Request) -> SweepFolder:
         for text in kept_settings(request, sweep.folder):
             say(f"{text}.")
         if nothing_left(sweep, request):
-            say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE))
+            over = sweep.folder.sessions()[-1].over
+            say(last_words(sweep.folder, sweep.spec, 0, SessionEnd.DONE, over=over))
         else:
             if request.address is not None:
                 require_healthy(request.address, sweep.folder.root, sweep.spec)

@@ -6,6 +6,7 @@ from bisect import insort
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
@@ -14,10 +15,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from puzzle_datasets.common.text import counted, percent
 from sweep_platform.report.analysis.compute.hypervolume import Steps
-from sweep_platform.report.analysis.points import points
+from sweep_platform.report.analysis.points import final_point, points
 from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.metrics import METRIC
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.settings import BUDGET_KNOB
 from sweep_platform.store.folder import SweepFolder, SweepRecord
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import trial_summary
@@ -31,24 +33,44 @@ MOST_TRIALS = 300
 """Complete trials, the best, by which it is told: a fit takes the cube of their number."""
 
 
+OVER = "over"
+"""Mark of a study: why its search is over, and the `stop_when` by which it is."""
+
+Curve = list[tuple[float, float]]
+"""FLOPs, and the accuracy that they buy."""
+
+
 @dataclass(order=True)
 class _Ended:
     """A trial in the order of ends: its curve, as powers of ten of FLOPs and accuracies."""
 
     at: float
     number: int
-    curve: list[tuple[float, float]] = field(compare=False)
+    curve: Curve = field(compare=False)
     inherited: bool = field(compare=False)
+
+
+def inference_curve(trial: TrialSummary) -> Curve:
+    """What a trial solves after each segment, against its inference FLOPs."""
+    return [(point.inference_flops, point.exact_accuracy) for point in points(trial)]
+
+
+def training_curve(trial: TrialSummary) -> Curve:
+    """What a trial solves in the end, against the training FLOPs of its budget."""
+    last = final_point(trial)
+    return [] if last is None else [(trial.record.training_flops, last.exact_accuracy)]
 
 
 class Hypervolume:
     """The area below the front of all curves, after each trial that ended, in their order.
 
     Unlike that of reports it reaches up to ten times the cost of the dearest point, so that what
-    this one solves counts. Where a dearer trial ends all areas before are counted anew.
+    this one solves counts. Where a dearer trial ends all areas before are counted anew. `curve`
+    says what a complete trial solves at which costs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, curve: Callable[[TrialSummary], Curve] = inference_curve) -> None:
+        self._curve = curve
         self._ended: list[_Ended] = []
         self._reference = -math.inf
         self._steps = Steps(0.0)
@@ -59,10 +81,8 @@ class Hypervolume:
 
         An inherited one, of the sweep that this one began with, comes before all others.
         """
-        curve = [
-            (math.log10(point.inference_flops), point.exact_accuracy)
-            for point in (points(trial) if trial.complete else ())
-        ]
+        solved = self._curve(trial) if trial.complete else []
+        curve = [(math.log10(flops), accuracy) for flops, accuracy in solved]
         one = _Ended(-math.inf if inherited else at, trial.number, curve, inherited)
         last = not self._ended or self._ended[-1] < one
         insort(self._ended, one)
@@ -141,8 +161,9 @@ def _pause(trial: TrialFolder) -> Outcome | None:
 class Convergence:
     """Tells why a search is over by `stop_when`, from its records.
 
-    Once it has told so it does until the session ends, whatever trials under way come to. A trial
-    that `is_paused` at a rung counts as one that ended there, until it is promoted.
+    Once it has told so it does, whatever trials under way come to, and in later sessions too as
+    long as `stop_when` says the same. A trial that `is_paused` at a rung counts as one that ended
+    there, until it is promoted. Where training FLOPs are a knob, the front is that of these.
     """
 
     def __init__(
@@ -154,8 +175,10 @@ class Convergence:
     ) -> None:
         self._folder, self._spec, self._study = folder, spec, study
         self._is_paused = is_paused
-        self._hypervolume, self._seen = Hypervolume(), dict[int, tuple[int, bool]]()
-        self._told: str | None = None
+        self._varies = BUDGET_KNOB in spec.space
+        self._hypervolume = Hypervolume(training_curve if self._varies else inference_curve)
+        self._seen, self._inherited = dict[int, tuple[int, bool]](), set[int]()
+        self._told = self._told_before()
         self._asked = 0
 
     @cached_property
@@ -168,7 +191,20 @@ class Convergence:
             return self._told
         if self._take(known):
             self._told = self._stagnates() or self._is_near(known)
+            if self._told is not None:
+                self._study.mark(OVER, {"reason": self._told, "stop_when": self._asked_for})
         return self._told
+
+    def _told_before(self) -> str | None:
+        """Why the search was over in a former session that stopped by the same."""
+        kept = self._study.mark_of(OVER)
+        same = isinstance(kept, dict) and kept.get("stop_when") == self._asked_for
+        return str(kept["reason"]) if same and "reason" in kept else None
+
+    @property
+    def _asked_for(self) -> dict[str, Any]:
+        stop = self._spec.stop_when
+        return {} if stop is None else stop.model_dump(mode="json")
 
     def _take(self, known: Collection[TrialRecord]) -> bool:
         """Take in the trials that have ended; whether there were any that are new."""
@@ -187,7 +223,10 @@ class Convergence:
                 # Which trial ended first is chance where the search waits for those before it.
                 at = one.number if self._spec.deterministic else end.ended
                 summary = trial_summary(self._record, trial)
-                self._hypervolume.add(summary, at, self._is_inherited(summary))
+                inherited = self._is_inherited(summary)
+                self._hypervolume.add(summary, at, inherited)
+                if inherited:
+                    self._inherited.add(one.study_number)
         return any_new
 
     def _is_inherited(self, trial: TrialSummary) -> bool:
@@ -203,8 +242,9 @@ class Convergence:
         gain = self._hypervolume.gain(stop.patience)
         if gain is None or gain >= stop.hypervolume_gain:
             return None
+        which = "front of training compute" if self._varies else "front"
         return (
-            f"the last {counted(stop.patience, 'trial')} raised the area below the front by "
+            f"the last {counted(stop.patience, 'trial')} raised the area below the {which} by "
             f"{percent(gain)}, less than the {percent(stop.hypervolume_gain)} of "
             "stop_when.hypervolume_gain"
         )
@@ -216,10 +256,12 @@ class Convergence:
         objective = METRIC[spec.objectives[0]]
         numbers = {one.study_number for one in known}
         complete = _complete(one for one in self._study.trials() if one.number in numbers)
-        if (count := asked_at(len(complete))) == self._asked:
+        own = [one for one in complete if one.number not in self._inherited]
+        inherited = [one for one in complete if one.number in self._inherited]
+        if (count := asked_at(len(own))) == self._asked:
             return None
         self._asked = count
-        found = regret(complete[:count], objective.direction == "maximize", spec.seed)
+        found = regret(inherited + own[:count], objective.direction == "maximize", spec.seed)
         if found is None or found >= stop.regret:
             return None
         return (

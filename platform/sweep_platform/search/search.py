@@ -22,7 +22,7 @@ from sweep_platform.search.rungs.entries import Entries, read_entries
 from sweep_platform.search.rungs.ledger import RungLedger
 from sweep_platform.search.rungs.rule import SuccessiveHalving
 from sweep_platform.search.rungs.screening import Screened, Screening, read_screened
-from sweep_platform.search.stages.jobs import JobQueue
+from sweep_platform.search.stages.jobs import JobQueue, Standings
 from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning, point_of
 from sweep_platform.search.studies.opening import open_study
@@ -30,6 +30,7 @@ from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape
 from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.settings import BUDGET_KNOB
 from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
@@ -196,7 +197,7 @@ def open_search(
         proposer=proposer,
         rungs=rungs,
         outcomes=outcomes,
-        jobs=JobQueue(),
+        jobs=JobQueue(Standings(budgets=BUDGET_KNOB in spec.space)),
         screening=screening,
         tuning=Tuning(spec, screening.wanted),
         replicates=wanted,

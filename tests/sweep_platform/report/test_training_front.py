@@ -45,7 +45,7 @@ GROWING = {
 
 
 def test_the_front_holds_the_best_of_each_budget() -> None:
-    front = training_front(bought(GROWING))
+    front = training_front(bought(GROWING).complete)
     assert [(one.training_flops, one.trial.knobs["N"]) for one in front] == [
         (1e8, 1),
         (1e9, 2),
@@ -55,9 +55,9 @@ def test_the_front_holds_the_best_of_each_budget() -> None:
 
 
 def test_a_knob_that_doubles_with_each_tenfold_budget_is_told_so() -> None:
-    [found] = tendencies(training_front(bought(GROWING)))
+    [found] = tendencies(training_front(bought(GROWING).complete))
     assert (found.knob, found.factor) == ("N", pytest.approx(2.0))
-    assert tendencies(training_front(bought(GROWING))[:3]) == []
+    assert tendencies(training_front(bought(GROWING).complete)[:3]) == []
 
 
 def test_the_section_has_a_row_for_each_trial_of_the_front() -> None:

@@ -1,12 +1,17 @@
 """Confirmation: the best configurations trained once more, with seeds that no search has seen."""
 
+import math
 from collections.abc import Iterable
+from statistics import fmean
 
-from sweep_platform.report.analysis.points import final_points, trials_front
+from sweep_platform.report.analysis.compute.training_front import training_front
+from sweep_platform.report.analysis.points import final_points, front, points
 from sweep_platform.search.inheritance.controls import controls, has_ended
 from sweep_platform.space.design import planned_points
+from sweep_platform.spec.curves import AREA, AT, curve_values
 from sweep_platform.spec.metrics import OF_VOTES, QUALITY
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.spec.settings import BUDGET_KNOB
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
 from sweep_platform.store.summary import TrialSummary, summarize
@@ -42,18 +47,34 @@ def chosen(complete: Iterable[TrialSummary], spec: SweepSpec) -> list[TrialSumma
     Those of the front come before others, which fill up the number that `confirm.top` asks for.
     """
     assert spec.confirm is not None
-    points = final_points(complete)
-    on_front = {point.trial for point in trials_front(trial for trial, _ in points)}
-    points.sort(
+    finals = final_points(complete)
+    on_front = _on_front([trial for trial, _ in finals], spec)
+    finals.sort(
         key=lambda found: (
             found[0].number not in on_front,
             -_quality(found[0], spec),
+            found[0].record.training_flops if BUDGET_KNOB in spec.space else 0,
             found[1].inference_flops,
         )
     )
-    best = [trial for trial, _ in points[: spec.confirm.top]]
-    bases = [trial for trial, _ in points if is_base(trial, spec) and trial not in best]
+    best = [trial for trial, _ in finals[: spec.confirm.top]]
+    bases = [trial for trial, _ in finals if is_base(trial, spec) and trial not in best]
     return best + bases
+
+
+def _on_front(trials: list[TrialSummary], spec: SweepSpec) -> set[int]:
+    """The numbers of the trials that no other beats at some cost.
+
+    That is inference FLOPs, up to those that count for objectives of curves; where training FLOPs
+    are a knob, these.
+    """
+    if BUDGET_KNOB in spec.space:
+        return {buy.point.trial for buy in training_front(trials)}
+    most = math.inf
+    if {AT, AREA} & {*spec.objectives} and spec.evaluation.at_flops is not None:
+        most = spec.evaluation.at_flops
+    every = (point for trial in trials for point in points(trial))
+    return {point.trial for point in front(one for one in every if one.inference_flops <= most)}
 
 
 def _quality(trial: TrialSummary, spec: SweepSpec) -> float:
@@ -61,6 +82,10 @@ def _quality(trial: TrialSummary, spec: SweepSpec) -> float:
     name = next((one for one in spec.objectives if one in QUALITY), "exact_accuracy")
     if name in OF_VOTES and trial.votes is not None:
         return float(getattr(trial.votes, name))
+    if name in (AT, AREA):
+        curves = [one.final for one in trial.measured]
+        values = [curve_values(curve, spec.evaluation.at_flops) for curve in curves if curve]
+        return fmean(one[name] for one in values) if values else 0.0
     return trial.final.exact_accuracy[-1] if trial.final else 0.0
 
 

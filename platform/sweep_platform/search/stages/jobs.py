@@ -60,9 +60,9 @@ class JobQueue:
     alone. Those of trials that are `held`, for they are paused at a rung, are not handed out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, standings: "Standings | None" = None) -> None:
         self._open: dict[tuple[int, Purpose], OpenTrial] = {}
-        self._standings = Standings()
+        self._standings = standings or Standings()
         self._favoured: set[int] = set()
         self._held: set[int] = set()
 
@@ -222,9 +222,13 @@ class JobQueue:
 
 
 class Standings:
-    """How trials compare by what they reported, at equal shares of their training."""
+    """How trials compare by what they reported, at equal shares of their training.
 
-    def __init__(self) -> None:
+    Where they have `budgets` of their own, one is compared with those of no larger one.
+    """
+
+    def __init__(self, budgets: bool = False) -> None:
+        self._budgets: dict[int, float] | None = {} if budgets else None
         self._solved: dict[tuple[float, int], dict[str, float]] = defaultdict(dict)
         self._means: dict[float, list[float]] = defaultdict(list)  # of each share, in order
         self._reached: dict[int, float] = {}
@@ -233,6 +237,8 @@ class Standings:
     def measured(self, job: Job, progress: Progress) -> None:
         """Take in a report."""
         number, share = job.record.number, progress.step / progress.total_steps
+        if self._budgets is not None:
+            self._budgets[number] = float(job.record.training_flops)
         self._rates[number] = progress.device_seconds / share
         if progress.curve is not None:
             at = round(share, 3)
@@ -248,7 +254,16 @@ class Standings:
         if number not in self._reached:
             return False
         at = round(self._reached[number], 3)
-        return fmean(self._solved[at, number].values()) < middle(self._means[at])
+        return fmean(self._solved[at, number].values()) < middle(self._comparable(at, number))
+
+    def _comparable(self, at: float, number: int) -> list[float]:
+        """What those solve that came to a share of training and that a trial is compared with."""
+        budgets = self._budgets
+        if budgets is None:
+            return self._means[at]
+        here = {n: of for (share, n), of in self._solved.items() if share == at and of}
+        no_larger = (of for n, of in here.items() if budgets[n] <= budgets[number])
+        return sorted(fmean(of.values()) for of in no_larger)
 
     def seconds(self, number: int) -> float:
         """Seconds that a whole replicate of a trial takes; most where that is not known."""

@@ -100,9 +100,13 @@ class Study:
         """Whether the study was marked."""
         return bool(self._study.user_attrs.get(name))
 
-    def mark(self, name: str) -> None:
-        """Mark the study, for good."""
-        self._study.set_user_attr(name, True)
+    def mark(self, name: str, value: Any = True) -> None:
+        """Mark the study, for good, or with another value in place of the last."""
+        self._study.set_user_attr(name, value)
+
+    def mark_of(self, name: str) -> Any:
+        """What the study was marked with; None where it was not."""
+        return self._study.user_attrs.get(name)
 
     def again(
         self,

@@ -1,6 +1,6 @@
 """The front of accuracy and training compute, where that is a knob, and the knobs along it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -41,12 +41,12 @@ def varies_budget(sweep: SweepSummary) -> bool:
     return BUDGET_KNOB in sweep.record.spec.get("space", {})
 
 
-def training_front(sweep: SweepSummary) -> list[Buy]:
-    """Complete trials that no other beats in accuracy and training FLOPs, by these.
+def training_front(complete: Iterable[TrialSummary]) -> list[Buy]:
+    """The complete trials that no other beats in accuracy and training FLOPs, by these.
 
     Of equals the first stands for all; those that solve nothing are left out.
     """
-    found = [Buy(trial=trial, point=point) for trial, point in final_points(sweep.complete)]
+    found = [Buy(trial=trial, point=point) for trial, point in final_points(complete)]
     found.sort(key=lambda one: (one.training_flops, -one.point.exact_accuracy))
     front: list[Buy] = []
     for _, alike in groupby(found, key=lambda one: one.training_flops):

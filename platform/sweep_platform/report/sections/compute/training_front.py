@@ -24,7 +24,7 @@ def training_front_section(sweep: SweepSummary) -> Iterator[blocks.Block | block
     """The best of each training budget, where that is a knob, and how knobs move along them."""
     if not varies_budget(sweep):
         return
-    front = training_front(sweep)
+    front = training_front(sweep.complete)
     if not front:
         yield blocks.Missing("No front of training compute: no complete trial solves a puzzle.")
         return

@@ -90,6 +90,16 @@ def test_the_order_in_which_trials_end_changes_nothing(
         assert run(tmp_path / str(seed), spec, at_once, random.Random(seed)) == expected
 
 
+def test_nor_does_it_change_who_is_screened_out(make_spec: Any, tmp_path: Path) -> None:
+    screening = {"replicates": 1, "keep": 0.5, "minimum": 2}
+    spec = spec_of(make_spec, replicates=3, screening=screening)
+    expected = run(tmp_path / "toy", spec, 2, None)
+    screened = [Driver(tmp_path / "toy", spec, 2).of_replicates(number) for number in range(7)]
+    assert {len(each) for each in screened} == {1, 3}
+    for seed in range(2):
+        assert run(tmp_path / str(seed), spec, 2, random.Random(seed)) == expected
+
+
 @settings(max_examples=8)
 @given(
     seed=st.integers(0, 10**6),

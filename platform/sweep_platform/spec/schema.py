@@ -314,7 +314,7 @@ class SearchSpec(_Frozen):
     deterministic: bool | None = None
     """whether the same seed proposes the same configurations, whatever finishes first: a proposal
     waits for the trials before it, but for as many as run at the same time; `null` where that
-    costs no time: with three replicates or more, and no rungs"""
+    costs no time: with three replicates or more, and neither rungs nor screening"""
     storage: str | None = None
     """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
 

@@ -9,12 +9,13 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import TOTAL, measurement
+from sweep_builders import SHAPE, TOTAL, measurement
 from sweep_driver import Driver, Killed, die_at
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.budget import Limit
 from sweep_platform.plan.jobs import planned_jobs
+from sweep_platform.plan.plan import make_plan, summary
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.search.studies.study import SCREENED, Study
@@ -158,6 +159,9 @@ def test_the_plan_tells_the_least_and_the_most(make_spec: Any) -> None:
     jobs = planned_jobs(make_spec(**SWEEP), 4)
     assert (jobs.measure, jobs.unsure) == (12, 6)
     assert planned_jobs(make_spec(**{**SWEEP, "screening": None}), 4).unsure == 0
+    said = summary(make_plan(make_spec(**SWEEP), SHAPE, 2, calibrated=False))
+    assert "6 to measure, 6 more at most for those among the best by their first" in said
+    assert "600 MFLOP to 1.2 GFLOP of training in all" in said
     few = {**SWEEP, "screening": {"minimum": 9}}
     assert planned_jobs(make_spec(**few), 4).unsure == 0, "all get all"
 
@@ -171,7 +175,7 @@ def test_the_report_counts_who_stayed_at_the_first(drive: Any) -> None:
     folder.create(replace(record, spec={**record.spec, **changed}))
     told = report_as_markdown(outline(summarize(folder), written=1.8e9))
     assert "of 4 complete trials 2 went on to 3 replicates" in told
-    assert "2 stayed at 1 replicate, which spared" in told
+    assert "2 stayed with their first replicate, which spared" in told
     assert "replicates of complete trials" not in told, "none is lacking"
 
 

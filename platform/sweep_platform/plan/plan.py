@@ -209,7 +209,7 @@ def _trials(plan: Plan) -> str:
         for count, verb in (
             (jobs.tune, "to tune"),
             (jobs.measure - jobs.unsure, "to measure"),
-            (jobs.unsure, "more at most, of trials that are among the best by their first"),
+            (jobs.unsure, "more at most for those among the best by their first"),
             (jobs.confirm, "at most to confirm"),
             (jobs.control, "at most as controls"),
         )

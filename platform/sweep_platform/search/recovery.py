@@ -90,7 +90,7 @@ def _settle(
 BEATEN, NEVER = "beaten at a rung", "paused at a rung, and never promoted"
 """Why a trial was stopped whose driver died before it wrote that down, or that ended paused."""
 
-WAITS = "it waits at a rung to be among the best there"
+WAITS = "it waits to be among the best at a rung"
 """Why a replicate is paused whose driver died, or whose work broke off, before it was."""
 
 

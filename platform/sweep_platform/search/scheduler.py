@@ -381,7 +381,7 @@ class TrialScheduler:
             self._agenda.put_back(*self._resting.woken(live.job.trial))
             self._agenda.end_waiting(self._jobs.drop_waiting(live.job), reason)
         elif rungs.is_paused(record):
-            reason = f"it waits {reason} to be among the best there"
+            reason = f"it waits to be among the best {reason}"
             self._agenda.put_back(*self._resting.woken(live.job.trial))
             self._agenda.promotion.hold(record)
         elif self._jobs.is_held(record):  # another replicate raised the trial's mean

@@ -29,18 +29,19 @@ def screening(sweep: SweepSummary) -> Iterator[blocks.Block]:
     spec, left = SweepSpec.model_validate(sweep.record.spec), screened(sweep)
     if spec.screening is None:
         return
-    first = counted(spec.first_replicates, "replicate")
+    first = spec.first_replicates
+    ones = "their first replicate" if first == 1 else f"their first {first} replicates"
     measured = [trial for trial in sweep.complete if _begun(trial)]
     said = (
         f"Trials were screened: of {counted(len(measured), 'complete trial')} "
         f"{len(measured) - len(left)} went on to {spec.replicates} replicates, for they were "
-        f"among the best by the first {first}"
+        f"among the best by {ones}"
     )
     if left:
         more = spec.replicates - spec.first_replicates
         spared = sum(more * flops_at(spec, trial.record.parameters) for trial in left)
         said += (
-            f"; {len(left)} stayed at {first}, which spared {flops(spared)} of training. What "
+            f"; {len(left)} stayed with {ones}, which spared {flops(spared)} of training. What "
             "knobs buy, beyond chance, is told of the trials with all replicates alone"
         )
     yield blocks.Paragraph(f"{said}.")

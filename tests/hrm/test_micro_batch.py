@@ -18,6 +18,7 @@ from hrm.distributed import ProcessGroup
 from hrm.evaluation import measuring
 from hrm.model.memory import CERTAIN, require_device_memory, training_memory
 from hrm.progress import Progress
+from hrm.runs.report import line
 from hrm.training import learner as module
 from hrm.training import trainer as trainer_module
 from hrm.training.learner import Learner, TooLittleMemory
@@ -79,6 +80,7 @@ def test_a_step_that_has_no_room_comes_to_what_it_would_with_fewer_at_a_time(
     reports = list(trainer.run())
     assert [numbers(one) for one in reports] == expected
     assert {one.micro_batch for one in reports} == {rows}
+    assert all(f", {rows} at a time for want of memory" in line(one) for one in reports)
     assert memory.failed == {4: 1, 2: 2, 1: 3}[rows], "once it is known, it is not tried again"
     for name, value in undisturbed.model.state_dict().items():
         assert trainer.model.state_dict()[name].equal(value), name

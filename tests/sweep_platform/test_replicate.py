@@ -19,10 +19,18 @@ def test_more_replicates_begin_with_those_that_there_were(
 
 @given(seeds=st.sets(SEED, min_size=1, max_size=5))
 def test_seeds_differ_over_purposes_numbers_and_sweeps(seeds: set[int]) -> None:
-    made = [one for seed in seeds for purpose in Purpose for one in replicates(seed, purpose, 5)]
-    assert len({one.seed for one in made}) == len(made) == len(seeds) * len(Purpose) * 5
+    own = [purpose for purpose in Purpose if purpose is not Purpose.CONTROL]
+    made = [one for seed in seeds for purpose in own for one in replicates(seed, purpose, 5)]
+    assert len({one.seed for one in made}) == len(made) == len(seeds) * len(own) * 5
     assert all(0 <= one.seed < 2**31 for one in made)
-    assert {one.label for one in made} == {f"{p}-{n}" for p in Purpose for n in range(5)}
+    assert {one.label for one in made} == {f"{p}-{n}" for p in own for n in range(5)}
+
+
+@given(seed=SEED)
+def test_a_control_has_the_seed_of_what_it_is_paired_with(seed: int) -> None:
+    controls, measured = (replicates(seed, of, 5) for of in (Purpose.CONTROL, Purpose.MEASURE))
+    assert [one.seed for one in controls] == [one.seed for one in measured]
+    assert not {one.label for one in controls} & {one.label for one in measured}
 
 
 def test_all_trials_of_a_sweep_have_the_same(drive) -> None:

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import SHAPE, TOTAL, measurement
+from sweep_builders import SHAPE, TOTAL, measurement, sweep_record
 from sweep_driver import Driver, Killed, die_at
 
 from sweep_platform.common.errors import InputError
@@ -20,6 +20,7 @@ from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
 from sweep_platform.search.studies.study import SCREENED, Study
 from sweep_platform.space.space_file import SpaceFile
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision, Failure
 from sweep_platform.store.steering.messages import Verb
 from sweep_platform.store.summary import summarize
@@ -177,6 +178,19 @@ def test_the_report_counts_who_stayed_at_the_first(drive: Any) -> None:
     assert "of 4 complete trials 2 went on to 3 replicates" in told
     assert "2 stayed with their first replicate, which spared" in told
     assert "replicates of complete trials" not in told, "none is lacking"
+
+
+def test_the_trials_that_a_fork_begins_with_are_compared_with(
+    drive: Any, make_spec: Any, tmp_path: Path
+) -> None:
+    source = drive(capacity=1, **SWEEP)
+    run(source)
+    SweepFolder(tmp_path / "fork").create(sweep_record(forked=str(source.folder.root)))
+    budget = {"trials": 6, "flops_per_trial": 1e8}
+    fork = Driver(tmp_path / "fork", make_spec(**{**SWEEP, "budget": budget}), 1)
+    assert counts(fork) == [3, 1, 3, 1]
+    run(fork, (*SOLVED, 0.3, 0.6))
+    assert counts(fork) == [3, 1, 3, 1, 1, 3]
 
 
 @pytest.mark.parametrize(

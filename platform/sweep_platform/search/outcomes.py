@@ -63,13 +63,16 @@ class Outcomes:
         state = _OPTUNA_STATES[outcome.state]
         self._study.tell(record.study_number, state, values, reason=reason)
 
-    def values(self, trial: TrialFolder) -> tuple[float, ...]:
+    def values(self, trial: TrialFolder, first: int | None = None) -> tuple[float, ...]:
         """The objectives of a complete trial: means over its complete replicates.
 
-        Raises `KeyError`, with its name, where one was not measured.
+        Those of so many `first` replicates alone, where any of them is complete. Raises
+        `KeyError`, with its name, where one was not measured.
         """
         record = trial.record()
         measured = complete_replicates(trial) or complete_replicates(trial, Purpose.TUNE)
+        if first is not None:
+            measured = [one for one in measured if one.replicate().number < first] or measured
         return mean_values(self._values(one, record) for one in measured)
 
     def _values(self, folder: ReplicateFolder, record: TrialRecord) -> tuple[float, ...]:

@@ -166,7 +166,7 @@ def open_search(
             say(str(taken))
     course = course_of(folder.messages.history())
     entries = _entries(study, folder, spec)
-    screening = Screening(study, spec, wanted, _screened(study, folder, spec))
+    screening = Screening(study, spec, wanted, _screened(study, folder, spec, outcomes))
     recover(folder, study, factory, outcomes, screening, entries, course.stopped)
     measured = {
         point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)
@@ -178,7 +178,7 @@ def open_search(
     # Some have other numbers now.
     factory = TrialFactory(folder, spec, shape, dataset, ancestors, lag)
     proposer = Proposer(study, factory, spec)
-    kept = _screened(study, folder, spec)
+    kept = _screened(study, folder, spec, outcomes)
     screening = Screening(study, spec, wanted, kept, proposer.peers)
     rungs = RungLedger(
         study,
@@ -236,8 +236,17 @@ def _entries(study: Study, folder: SweepFolder, spec: SweepSpec) -> Entries:
     return read_entries(study, spec.objectives, _place(folder, spec))
 
 
-def _screened(study: Study, folder: SweepFolder, spec: SweepSpec) -> dict[int, Screened]:
-    return read_screened(study, len(spec.objectives), _place(folder, spec))
+def _screened(
+    study: Study, folder: SweepFolder, spec: SweepSpec, outcomes: Outcomes
+) -> dict[int, Screened]:
+    """What came of screening, and what the trials that a fork began with would have come to."""
+    kept = read_screened(study, len(spec.objectives), _place(folder, spec))
+    for trial in folder.trials() if spec.screening is not None else ():
+        number, count = trial.record().study_number, len(trial.replicates(Purpose.MEASURE))
+        if number not in kept and count and _is_complete(trial):
+            values = outcomes.values(trial, first=spec.first_replicates)
+            kept[number] = Screened(values=values, goes_on=count > spec.first_replicates)
+    return kept
 
 
 def _place(folder: SweepFolder, spec: SweepSpec) -> object:

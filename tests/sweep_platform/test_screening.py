@@ -156,6 +156,17 @@ def test_a_trial_is_begun_only_if_all_its_replicates_can_be_paid_for(drive: Any)
     assert [driver.start(key).replicate.number for key in "bc"] == [1, 2]
 
 
+def test_for_a_trial_that_is_paused_no_further_replicates_are_kept(drive: Any) -> None:
+    rungs = {"rule": "promotion", "at": [0.5], "minimum": 9}
+    limits = {"trials": 4, "flops_per_trial": 1e8, "flops": 5e8}
+    driver = drive(capacity=4, **{**SWEEP, "budget": limits, "rungs": rungs})
+    for number in range(3):
+        assert driver.start("a").record.number == number, "those before it are paused"
+        driver.report("a", measurement(TOTAL // 2, 0.5))
+        driver.scheduler.ended("a")
+    assert driver.states() == ["paused"] * 3
+
+
 def test_the_plan_tells_the_least_and_the_most(make_spec: Any) -> None:
     jobs = planned_jobs(make_spec(**SWEEP), 4)
     assert (jobs.measure, jobs.unsure) == (12, 6)

@@ -112,18 +112,20 @@ class Budget:
             return limit
         return Limit.TRIALS if new and not self.trials_left else None
 
-    def forbids_rest(self, rest: Sequence[Amounts], *, later: int, at_once: int) -> Limit | None:
+    def forbids_rest(
+        self, rest: Sequence[Amounts], *, later: int, at_once: int, more: int = 0
+    ) -> Limit | None:
         """The limit that leaves nothing for the rest of a trial, by its jobs, None if all do.
 
         It has to end in time, and to be paid for, and as much as for jobs `later` has to be left,
-        so many `at_once`.
+        so many `at_once`; so many `more` have to be paid for, too.
         """
         left, job = self.seconds_left, self.spending.seconds_of_a_job
         longest = max(one.seconds for one in rest)
         if left is not None and left <= longest + job * math.ceil(later / max(1, at_once)):
             return Limit.TIME
         spending = self.spending
-        paid = sum(rest, spending.total + spending.to_come) + spending.of_jobs(later)
+        paid = sum(rest, spending.total + spending.to_come) + spending.of_jobs(later + more)
         return next(self._beyond(paid), None)
 
     def forbids_jobs(self, count: int) -> Limit | None:

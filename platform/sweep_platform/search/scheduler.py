@@ -386,7 +386,7 @@ class TrialScheduler:
             self._agenda.promotion.hold(record)
         elif self._jobs.is_held(record):  # another replicate raised the trial's mean
             self._agenda.promotion.let_go(record)
-        if self._jobs.holds_back:  # others may be among the best now
+        if self._jobs.holds_back and self._agenda.promotion.due:
             self._agenda.exhausted = False
         if decision is not Decision.CONTINUE:
             for other in self._live.values():

@@ -83,8 +83,8 @@ class Agenda:
 
     def _promoted(self, *, last: bool = False) -> Job | None:
         """A job of a paused trial that goes on; see `Promotion.next`."""
-        at_once = max(1, self._capacity())
-        return self.promotion.next(later=self._later(), at_once=at_once, last=last)
+        at_once, more = max(1, self._capacity()), self._may_come
+        return self.promotion.next(later=self._later(), at_once=at_once, more=more, last=last)
 
     def _last_promoted(self, searches: bool) -> Job | None:
         """A job of a trial that goes on when no other will come to its rung; others end then."""
@@ -170,12 +170,18 @@ class Agenda:
     def _lacks_for_a_point(self) -> bool:
         """Whether a new point's jobs could not be paid for beside all that are to be run."""
         waiting = self._jobs.count(lambda key: not self._budget.spending.is_open(key))
-        under_way = (one.record for one in self._jobs if one.purpose.of_search)
-        waiting += self._search.screening.may_come(under_way)
+        waiting += self._may_come
         limit = self._budget.forbids_jobs(self._later() + waiting + self._of_a_point)
         if limit is not None:
             self._tell_of(limit)
         return limit is not None
+
+    @property
+    def _may_come(self) -> int:
+        """The number of jobs that trials under way may get, by their first replicates."""
+        found = (one.record for one in self._jobs if one.purpose.of_search)
+        under_way = (record for record in found if not self._jobs.is_held(record))
+        return self._search.screening.may_come(under_way)
 
     def _is_short(self, later: int = 0) -> bool:
         """Whether time, or what else is limited, has nothing left for a new job; says so."""

@@ -38,11 +38,17 @@ class Promotion:
         for job in self._jobs(record):
             self._budget.spending.resume(job.key)
 
-    def next(self, *, later: int, at_once: int, last: bool = False) -> Job | None:
+    @property
+    def due(self) -> bool:
+        """Whether a paused trial is to be promoted now."""
+        return next(self._search.rungs.paused.promotable(), None) is not None
+
+    def next(self, *, later: int, at_once: int, more: int = 0, last: bool = False) -> Job | None:
         """A job of the best paused trial that may go on; None where none may, or can be paid for.
 
-        What jobs `later` take is left, so many `at_once`. With `last`, no other trial will come to
-        a rung. One that is still saving its checkpoint has its turn when that is done.
+        What jobs `later` take is left, so many `at_once`, and what `more` of trials under way do.
+        With `last`, no other trial will come to a rung. One that saves its checkpoint yet has its
+        turn later.
         """
         self.short_of = None
         if not self._search.jobs.holds_back:
@@ -51,7 +57,7 @@ class Promotion:
         for number in self._search.rungs.paused.promotable(last):
             if (opened := held.get(number)) is None:
                 continue
-            if (limit := self._forbids(opened, later, at_once)) is not None:
+            if (limit := self._forbids(opened, later, at_once, more)) is not None:
                 self.short_of = limit
                 continue
             self._search.rungs.end_pause(opened.record, Decision.CONTINUE)
@@ -77,10 +83,11 @@ class Promotion:
     def _tell(self) -> None:
         write_rungs(self._search.folder.root, self._search.rungs.told())
 
-    def _forbids(self, opened: OpenTrial, later: int, at_once: int) -> Limit | None:
+    def _forbids(self, opened: OpenTrial, later: int, at_once: int, more: int) -> Limit | None:
         flops, spending = float(opened.record.training_flops), self._budget.spending
         rest = [spending.rest(job.key, flops) for job in opened.jobs]
-        return self._budget.forbids_rest(rest, later=later, at_once=at_once)
+        more += self._search.screening.may_come([opened.record])
+        return self._budget.forbids_rest(rest, later=later, at_once=at_once, more=more)
 
     def _jobs(self, record: TrialRecord) -> list[Job]:
         opened = self._search.jobs.of_search(record.number)

@@ -1,7 +1,8 @@
 """How a peer is spoken with: one line of JSON in, one out, as long as there are lines.
 
 The first line is `{"values": {knob: [..]}, "shares": [..], "seed": n}`. Then `{"start": key}` is
-answered with `{"cell": {knob: value}}`; `{"report": key, "rung": i, "values": {..}}` with
+answered with `{"cell": {knob: value}}`, and, where an earlier training goes on, with that one's
+key `"of"` and its next `"rung"`; `{"report": key, "rung": i, "values": {..}}` with
 `{"goes_on": bool}`; `{"ended": key, "rung": i, "values": {..}}` with `{}`. The values are
 `exact_accuracy` and `inference_flops`. A peer prints nothing else.
 """
@@ -17,7 +18,7 @@ class Peer(Protocol):
     """A search of another project; `rung` counts from 0."""
 
     def start(self, key: str) -> dict[str, Any]:
-        """The knobs of a new training."""
+        """What to train, as an answer."""
 
     def report(self, key: str, rung: int, values: dict[str, float]) -> bool:
         """Hear how a training stands; whether it goes on."""
@@ -39,7 +40,7 @@ def serve(make: Callable[[dict[str, list[Any]], list[float], int], Peer]) -> Non
 
 def _answer(peer: Peer, line: dict[str, Any]) -> dict[str, Any]:
     if "start" in line:
-        return {"cell": peer.start(line["start"])}
+        return peer.start(line["start"])
     if "report" in line:
         return {"goes_on": peer.report(line["report"], line["rung"], line["values"])}
     peer.ended(line["ended"], line["rung"], line["values"])

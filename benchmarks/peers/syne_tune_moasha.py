@@ -35,7 +35,7 @@ class Moasha:
         config = {name: int(value) for name, value in self._search.suggest().config.items()}
         self._trials[key] = Trial(int(key), config, datetime.now())
         self._search.on_trial_add(self._trials[key])
-        return config
+        return {"cell": config}
 
     def report(self, key: str, rung: int, values: dict[str, float]) -> bool:
         """What MOASHA decides."""

@@ -54,7 +54,7 @@ METHODS: dict[str, Make] = {
 }
 PEERS = {
     "Syne Tune MOASHA": ("syne", "syne_tune_moasha.py"),
-    "NePS": ("neps", "neps_search.py"),
+    "NePS MOASHA": ("neps", "neps_moasha.py"),
 }
 """The name of its environment, and the script that runs in it."""
 

@@ -27,15 +27,15 @@ class Peer:
         values = {name: list(of) for name, of in table.values.items()}
         self._tell({"values": values, "shares": RUNGS, "seed": seed})
 
-    def start(self) -> Work | None:
+    def start(self) -> Work:
         """What it proposes."""
         self._count += 1
-        knobs = self._ask({"start": str(self._count)})["cell"]
-        if knobs is None:
-            return None
+        found = self._ask({"start": str(self._count)})
+        of = found.get("of", str(self._count))
         seeds = self._table.seeds
-        seed = seeds[(self._seed + self._count) % len(seeds)]
-        return Work(str(self._count), tuple(knobs[name] for name in NAMES), seed)
+        seed = seeds[(self._seed + int(of)) % len(seeds)]
+        cell = tuple(found["cell"][name] for name in NAMES)
+        return Work(str(self._count), cell, seed, found.get("rung", 0))
 
     def report(self, work: Work, rung: int, found: Rung) -> bool:
         """What it decides."""

@@ -198,7 +198,8 @@ def _compared(sweeps: Sequence[Path], out: Path | None) -> int:
 def doctor_parser() -> Parser:
     """The words of `hrm-sweep doctor`."""
     text = "Look at every host of a cluster, or at this one, and say what would break a sweep."
-    made = Parser(prog=f"{PROGRAM} doctor", description=text)
+    epilog = "Exit status: 0 no fault, 1 faults, 2 bad input."
+    made = Parser(prog=f"{PROGRAM} doctor", description=text, epilog=epilog)
     add = made.add_argument
     add("--address", metavar="HOST:PORT", help="a running Ray cluster (default: this host alone)")
     text = "where sweeps will lie, which hosts share unless there is a storage (default: runs)"

@@ -177,6 +177,18 @@ def test_a_store_that_is_away_is_a_fault(
     assert said.startswith("--tracking-uri http://***@127.0.0.1:9 ")
 
 
+@pytest.mark.parametrize("url", ["ftp://host/place", "s3://", "s3://id:secret@bucket/place"])
+def test_what_is_no_storage_is_refused_before_any_host_is_asked(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["doctor", "--address", "127.0.0.1:9", "--storage", url]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "secret" not in output.err
+    assert len(output.err.splitlines()) == 1
+
+
 def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not condition():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
+from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.experiment import Trial
 from sweep_builders import measurement
 
@@ -14,6 +15,7 @@ from sweep_platform.common.notice import Notice
 from sweep_platform.execution import placement, ray_tune
 from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.execution.placement import PlacementWatch, Reservation, trial_name
+from sweep_platform.execution.private import credentials_kept
 from sweep_platform.execution.ray_tune import (
     TuneScheduler,
     TuneSearcher,
@@ -208,3 +210,24 @@ def test_a_session_that_has_to_end_does_so_while_no_trial_has_a_place() -> None:
     scheduler.should_end = lambda: asked.append(None)
     assert TuneSearcher(scheduler, dict).suggest("1") is None  # type: ignore[arg-type]
     assert asked, "Tune asks nothing else while it has no trial"
+
+
+def test_no_credentials_stand_in_what_ray_writes_of_an_actor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tune would copy them into each actor's environment, which Ray logs and lists."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an id")
+
+    class Trainable:
+        pass
+
+    def written() -> str:
+        return str(_ActorClassCache().get(Trainable)._default_options)
+
+    assert "a secret" in written(), "Tune hands nothing on any more: our guard is of no use"
+    with credentials_kept() as kept:
+        assert kept
+        assert "a secret" not in written()
+        assert "an id" not in written()
+        assert "PL_DISABLE_FORK" in written()

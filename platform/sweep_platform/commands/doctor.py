@@ -17,6 +17,7 @@ from sweep_platform.execution.doctor.table import table
 from sweep_platform.execution.environment import hand_down, take_back
 from sweep_platform.execution.probe import is_open
 from sweep_platform.spec.schema import ResourceSpec, SweepSpec
+from sweep_platform.store.storage.objects import absolute
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.tracker import TrackingError
 
@@ -43,8 +44,10 @@ def doctor(
 
     Hosts have to share the `folders` unless there is a `storage`, whose address is tried on each.
     `tracking_uri` is MLflow's store, if it is to be asked.
-    Raises `InputError`: no cluster answers, or a folder can't be written.
+    Raises `InputError`: no cluster answers, a folder can't be written, the URL is no storage's.
     """
+    if storage is not None:
+        absolute(storage)
     with hardware_at(address):
         found = look(address, folders, storage=storage, tracking_uri=tracking_uri)
     say(table(found.answers, storage is not None))

@@ -38,6 +38,19 @@ def meanwhile(module: str, name: str, value: Any) -> Iterator[bool]:
         setattr(there, name, former)
 
 
+@contextmanager
+def credentials_kept() -> Iterator[bool]:
+    """Let Tune hand no credentials of S3 to actors, whose environments Ray writes into its logs.
+
+    Workers get them by `hand_down`. Yields False where this Ray has no such list.
+    """
+    module, name = "ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"
+    handed_on = frozenset(of_ray(module, name) or ())
+    others = {one for one in handed_on if not one.startswith("AWS_")}
+    with meanwhile(module, name, others) as found:
+        yield found
+
+
 def leaving_nodes() -> frozenset[str]:
     """Ids of nodes that were told to end soon, as by a spot notice; none where Ray can't say."""
     state = of_ray("ray._private.state", "state")

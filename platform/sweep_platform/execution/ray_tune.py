@@ -37,7 +37,7 @@ from sweep_platform.execution.placement import (
     place_of,
     trial_name,
 )
-from sweep_platform.execution.private import unstage
+from sweep_platform.execution.private import credentials_kept, unstage
 from sweep_platform.execution.worker import run_job
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.stages.live import Job, Place
@@ -207,7 +207,7 @@ def run_trials(
         ),
     )
     try:
-        with _kept(errors):
+        with _kept(errors), credentials_kept():
             tuner.fit()
     except RuntimeError as error:
         # Ray takes some lost workers for an error of its own, such as those that its memory

@@ -141,9 +141,7 @@ class JobQueue:
         return [
             one
             for one in self._open.values()
-            if one.waiting
-            and one.purpose.of_search != confirms
-            and not self.is_held(one.record)
+            if one.waiting and one.purpose.of_search != confirms and not self.is_held(one.record)
         ]
 
     def set_aside(self, purpose: Purpose) -> None:

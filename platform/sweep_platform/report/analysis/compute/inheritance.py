@@ -6,6 +6,7 @@ difference is one of inheriting alone, paired by seed and task.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -30,6 +31,17 @@ class ControlledHeir:
     control: Difference
     gain: Difference
     p: float | None
+
+    @property
+    def heir_tokens(self) -> float:
+        """Share of tokens that the heir's replicates have right, which shows before puzzles do."""
+        scratch = begun_from_scratch(self.trial)
+        return _tokens([one for one in self.trial.measured if one not in scratch])
+
+    @property
+    def control_tokens(self) -> float:
+        """The same of its control."""
+        return _tokens(self.trial.controls)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +94,10 @@ def begun_from_scratch(trial: TrialSummary) -> list[ReplicateSummary]:
         and one.evaluations
         and not one.evaluations[-1].inherited_flops
     ]
+
+
+def _tokens(replicates: Sequence[ReplicateSummary]) -> float:
+    return fmean(one.final.token_accuracy[-1] for one in replicates if one.final)
 
 
 def _pair(sweep: SweepSummary, trial: TrialSummary) -> tuple[Answered, Answered] | None:

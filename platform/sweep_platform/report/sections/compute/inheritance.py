@@ -41,6 +41,8 @@ _COLUMNS: tuple[tables.Column[ControlledHeir], ...] = (
     tables.Column(
         "p (Holm)", lambda one: wording.p_value(one.p), data={"p_holm": lambda one: one.p}
     ),
+    tables.metric("token_accuracy", lambda one: one.heir_tokens, "As heir {}"),
+    tables.metric("token_accuracy", lambda one: one.control_tokens, "From scratch {}"),
     tables.metric("training_flops", lambda one: one.trial.record.training_flops, "Of this {}"),
     tables.metric(
         "training_flops", lambda one: one.trial.record.lineage_flops, "With ancestors {}"
@@ -72,9 +74,12 @@ def _who_inherited(sweep: SweepSummary) -> str:
 def _gained(found: Inheriting) -> str:
     gain = found.gain
     over = f"{counted(gain.seeds, 'seed')} and {counted(gain.tasks, 'task')}"
-    told = f"{over} are too few to tell that from chance (at least {FEWEST} of each)"
     if gain.p is not None:
         told = f"{wording.with_p(gain.p)} over {over}"
+    elif min(gain.seeds, gain.tasks) < FEWEST:
+        told = f"{over} are too few to tell that from chance (at least {FEWEST} of each)"
+    else:
+        told = f"all of {over} are alike, which tells nothing of others"
     return (
         f"On average over {counted(len(found.heirs), 'heir')} inheriting changes accuracy by "
         f"{wording.points(gain)} points: {told}. Each was trained once more from scratch, with "

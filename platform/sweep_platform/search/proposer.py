@@ -11,6 +11,7 @@ import optuna
 
 from hrm.config import ConfigError, ModelConfig, TrainingConfig
 from hrm.model.flops import costs
+from puzzle_datasets.common.exit_status import say
 from puzzle_datasets.common.files import make_folder
 from puzzle_datasets.common.options import make
 from sweep_platform.common.errors import InputError
@@ -36,6 +37,7 @@ from sweep_platform.space.rules.feasible import MOST_LISTED as MOST_NEAR
 from sweep_platform.space.rules.feasible import feasible_points
 from sweep_platform.spec.schema import SearchSpec, SweepSpec
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.storage.objects import StorageError
 from sweep_platform.store.trial import TrialFolder, TrialRecord
 
 DRAWS = 5
@@ -116,13 +118,20 @@ class TrialFactory:
     def heir(self, record: TrialRecord) -> TrialRecord:
         """The same trial, which begins with the weights of another one where that is possible.
 
-        Those that it may know of are those that its point may be proposed by.
+        Those that it may know of are those that its point may be proposed by. While a storage is
+        away no checkpoint is found there, and no search waits for that.
         """
         if self._ancestors is None:
             return record
         place = self.places.get(point_of(record, self._spec), len(self.points))
         known = self.of_points(0, self.known_at(place))
-        if (ancestor := self._ancestors.choose(record, known)) is None:
+        try:
+            ancestor = self._ancestors.choose(record, known)
+        except StorageError as error:
+            why = f"{error.filename} can't be read ({error.strerror})"
+            say(f"warning: trial {record.number} inherits nothing, for {why}")
+            return record
+        if ancestor is None:
             return record
         heir = _configuration(record).signature(self._fingerprint, ancestor.signature)
         return replace(record, ancestor=ancestor, signature=heir)

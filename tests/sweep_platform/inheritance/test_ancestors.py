@@ -1,5 +1,6 @@
 """Whose weights a trial begins with, and when that is decided."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -19,8 +20,10 @@ from sweep_platform.search.inheritance.ancestors import Candidate, nearest
 from sweep_platform.search.proposer import TrialFactory
 from sweep_platform.space.knobs import distance
 from sweep_platform.spec.schema import SweepSpec
+from sweep_platform.store.checkpoints import FolderCheckpoints
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.replicate import Purpose, nth_replicate
+from sweep_platform.store.storage.objects import StorageError
 from sweep_platform.store.trial import TrialRecord
 
 SPACE = {
@@ -173,6 +176,25 @@ def test_a_trial_whose_checkpoint_is_gone_is_passed_over(drive: Callable[..., Dr
     complete(driver, "a", keeps=False)
     driver.start("b")
     assert record(driver, 1).ancestor is None
+
+
+def test_no_search_waits_for_a_storage_that_is_away(
+    drive: Callable[..., Driver],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    driver = inheriting(drive)
+    driver.start("a")
+    complete(driver, "a")
+
+    def away(store: FolderCheckpoints, key: str) -> str:
+        raise StorageError(errno.EIO, "no route", "s3://bucket/sweep")
+
+    monkeypatch.setattr(FolderCheckpoints, "digest", away)
+    assert driver.start("b")
+    assert not driver.scheduler.ending
+    assert record(driver, 1).ancestor is None
+    assert "s3://bucket/sweep" in capsys.readouterr().out
 
 
 def test_one_that_did_not_come_to_its_end_is_none(drive: Callable[..., Driver]) -> None:

@@ -16,7 +16,7 @@ class Peer:
     """Speaks with a script of `benchmarks/peers` that an interpreter of its own runs."""
 
     def __init__(self, table: Table, seed: int, python: str, script: str) -> None:
-        self._table, self._count, self._seed = table, 0, seed
+        self._table, self._count, self._seed, self._script = table, 0, seed, script
         self._process = subprocess.Popen(
             [python, str(PEERS / script)],
             stdin=subprocess.PIPE,
@@ -57,7 +57,7 @@ class Peer:
         assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{self._process.args} ended; run it by hand")
+            raise RuntimeError(f"{self._script} ended; run it by hand")
         found: dict[str, Any] = json.loads(answer)
         return found
 

@@ -6,7 +6,8 @@
 A cell is a choice of N, T, width and M_max, trained on 6x6 Sudoku for equal training FLOPs. One
 line is appended for each training, so that a recording that was stopped goes on where it was; of
 several processes each takes its `--part`. `--write` gathers the lines into one Parquet table. What
-is recorded follows from the settings and the seed alone, up to rounding by the processor.
+is recorded follows from the settings and the seed alone, up to rounding by the processor. A table
+that was written counts as recorded where it is among the parts, so that one can go on from it.
 """
 
 import argparse
@@ -117,15 +118,22 @@ def measured(progress: Progress) -> dict[str, Any]:
 
 
 def recorded(files: list[Path]) -> dict[Training, list[dict[str, Any]]]:
-    """The rows of each training in files of lines; a line that was cut off counts for nothing."""
-    found = {}
+    """The rows of each training in files of lines, or in a table."""
+    every: dict[Training, list[dict[str, Any]]] = {}
     for file in files:
-        for line in file.read_text().splitlines() if file.exists() else []:
-            with suppress(ValueError):
-                of_one = json.loads(line)
-                cell = tuple(of_one[0][name] for name in KNOBS)
-                found[Training(cell, of_one[0]["seed"])] = of_one
-    return found
+        found: dict[Training, list[dict[str, Any]]] = {}
+        for row in pq.read_table(file).to_pylist() if file.suffix == ".parquet" else lines(file):
+            training = Training(tuple(row[name] for name in KNOBS), row["seed"])
+            found.setdefault(training, []).append(row)
+        every |= found
+    return every
+
+
+def lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows in a file of lines; a line that was cut off counts for nothing."""
+    for line in file.read_text().splitlines() if file.exists() else []:
+        with suppress(ValueError):
+            yield from json.loads(line)
 
 
 def record(parts: list[Path], seeds: list[int], share: tuple[int, int]) -> None:

@@ -1,7 +1,7 @@
 """The recorded table, read: what a cell comes to at each rung, and the area below its front.
 
 A search is judged by the means over the seeds of what it has trained: a method that draws a lucky
-seed gains nothing by it.
+seed gains nothing by it. Seeds that some cell lacks are left out.
 """
 
 import math
@@ -52,10 +52,11 @@ class Table:
             cell = tuple(row[name] for name in NAMES)
             self._rungs.setdefault(cell, {}).setdefault(row["seed"], []).append(Rung(row))
         self.cells = tuple(self._rungs)
+        whole = set.intersection(*(set(by_seed) for by_seed in self._rungs.values()))
         self.values = {
             name: tuple(sorted({cell[at] for cell in self.cells})) for at, name in enumerate(NAMES)
         }
-        self.seeds = tuple(sorted({seed for by_seed in self._rungs.values() for seed in by_seed}))
+        self.seeds = tuple(sorted(whole))
         self.rungs = len(self.training(self.cells[0], self.seeds[0]))
         self._reference = math.log10(max(self._mean(cell, -1)[-1][0] for cell in self.cells))
         self.whole = self.area((cell, self.rungs - 1) for cell in self.cells)
@@ -82,6 +83,6 @@ class Table:
             front.add(math.log10(cost), accuracy)
 
     def _mean(self, cell: Cell, rung: int) -> list[tuple[int, float]]:
-        rows = [by_rung[rung].row for by_rung in self._rungs[cell].values()]
+        rows = [self._rungs[cell][seed][rung].row for seed in self.seeds]
         accuracy = np.mean([row["exact_accuracy"] for row in rows], axis=0)
         return list(zip(rows[0]["inference_flops"], map(float, accuracy), strict=True))

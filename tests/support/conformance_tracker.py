@@ -104,13 +104,13 @@ class TrackerConformance:
         synced(make(sweep))
         assert_same(shown(sweep), sweep, "running", ["complete", "running"])
 
-    def test_a_paused_trial_is_shown_as_such_when_its_sweep_has_ended(
+    def test_a_paused_trial_is_shown_as_such_also_when_its_sweep_has_ended(
         self, make_sweep: MakeSweep, make: Any, shown: Any
     ) -> None:
         sweep = make_sweep(None)
         end(sweep, PAUSED)
         tracker = synced(make(sweep))
-        assert_same(shown(sweep), sweep, "running", ["running"])
+        assert_same(shown(sweep), sweep, "running", ["paused"])
         sweep.session_ended(SessionEnd.DONE)
         tracker.sync()
         assert_same(shown(sweep), sweep, "done", ["paused"])

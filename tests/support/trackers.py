@@ -150,6 +150,6 @@ class MlflowServer:
 
 
 def _state(outcome: Outcome | None, *, running: bool) -> str:
-    if running and (outcome is None or not outcome.state.is_final):
-        return "running"
-    return "interrupted" if outcome is None else outcome.state.value
+    if outcome is None:
+        return "running" if running else "interrupted"
+    return outcome.state.value

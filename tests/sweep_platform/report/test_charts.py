@@ -152,6 +152,22 @@ def test_a_model_keeps_its_colour_and_shape(make_comparison) -> None:
         assert len(set(looks[1].values())) == 5
 
 
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [((0.00417187448, 0.00613695924), ".3~g"), ((1024, 2048), None), ((True, False), None)],
+)
+def test_strips_shorten_numbers_that_were_drawn_alone(
+    make_sweep: Any, values: tuple[Any, Any], form: str | None
+) -> None:
+    sweep = summarize(make_sweep(COMPLETE, COMPLETE))
+    trials = tuple(
+        replace(trial, record=replace(trial.record, parameters={"knob": value}))
+        for trial, value in zip(sweep.trials, values, strict=True)
+    )
+    [panel] = knobs_chart(replace(sweep, trials=trials))["concat"]
+    assert panel["layer"][0]["encoding"]["x"]["axis"].get("format") == form
+
+
 def test_strips_leave_out_trials_that_have_no_use_for_the_knob(make_comparison) -> None:
     sweep = summarize(make_comparison("hrm", "transformer", "hrm"))
     spec = knobs_chart(sweep)

@@ -84,7 +84,10 @@ def knobs_chart(sweep: SweepSummary) -> parts.Spec:
 def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
     rows = _rows(sweep, name)
     words = any(isinstance(fields["value"], str) for fields in rows)
-    axis = alt.Axis(labelAngle=-35 if words else 0)
+    # Numbers that were drawn have many digits, of which no more than these have room.
+    drawn = not words and any(isinstance(fields["value"], float) for fields in rows)
+    short = {"format": ".3~g", "formatType": "number"} if drawn else {}
+    axis = alt.Axis(labelAngle=-35 if words else 0, labelOverlap=True, **short)
     y = parts.accuracy_axis((fields["accuracy"] for fields in rows), titled=titled)
     base = chart_of(rows).encode(x=alt.X("value:O", title=name, axis=axis), y=y)
     widest = max(2.0, *(abs(fields["aside"]) for fields in rows)) + 0.5
@@ -94,7 +97,7 @@ def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
             "flops:Q",
             title=parts.axis_title("inference_flops"),
             scale=alt.Scale(type="log", scheme="viridis"),
-            legend=alt.Legend(format="~s", gradientLength=220, tickCount=3, titleLimit=320),
+            legend=alt.Legend(format=".3~s", gradientLength=220, tickCount=3, titleLimit=320),
         ),
         tooltip=parts.tooltip(),
     )

@@ -64,6 +64,7 @@ def at_work(sweep: SweepFolder) -> bool:
     )
 
 
+@pytest.mark.chaos
 def test_killed_while_an_heir_trains_it_ends_like_one_left_alone(
     place: Any, start: Callable[..., Any], cluster: str, mlflow_of: Any
 ) -> None:

@@ -135,6 +135,7 @@ def test_an_interrupted_sweep_reports_goes_on_and_ends_by_the_clock(
     assert len(mlflow.by_signature()) == len(sweep.trials())
 
 
+@pytest.mark.chaos
 def test_a_sweep_that_promotes_is_killed_and_ends_each_of_its_trials_once(
     place: Any, start: Start, cluster: str, mlflow_of: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from sweep_platform.search.convergence import (
 )
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.origins.inherited import Ancestor, Inherited
 from sweep_platform.store.steering.messages import Verb
+from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialState
 
 STOP = {"stop_when": {"hypervolume_gain": 0.01, "patience": 3}}
@@ -332,3 +335,19 @@ def test_the_regret_of_a_sweep_is_asked_seldom_and_of_its_first_trials(
     driver = drive(capacity=1, **wide, **near, search={"sampler": "random"})
     assert run(driver, [0.5] * 60) == 60
     assert asked == [n for n in range(LEAST_TRIALS, 60) if asked_at(n) == n]
+
+
+def test_what_an_ancestor_spent_counts_where_compute_is_searched(make_sweep: Any) -> None:
+    [trial] = summarize(make_sweep(TrialState.COMPLETE)).trials
+    inherited = Inherited(
+        sweep="toy",
+        trial=1,
+        replicate="measure-0",
+        key="0001-ab/measure-0",
+        sha256="0" * 64,
+        lineage_flops=7,
+    )
+    ancestor = Ancestor(signature="ab", replicates=(inherited,))
+    heir = replace(trial, record=replace(trial.record, ancestor=ancestor))
+    [(own, solved)] = training_curve(trial)
+    assert training_curve(heir) == [(own + 7, solved)]

@@ -56,9 +56,9 @@ def inference_curve(trial: TrialSummary) -> Curve:
 
 
 def training_curve(trial: TrialSummary) -> Curve:
-    """What a trial solves in the end, against the training FLOPs of its budget."""
+    """What a trial solves in the end, against the training FLOPs behind its weights."""
     last = final_point(trial)
-    return [] if last is None else [(trial.record.training_flops, last.exact_accuracy)]
+    return [] if last is None else [(trial.record.lineage_flops, last.exact_accuracy)]
 
 
 class Hypervolume:

@@ -135,7 +135,7 @@ class TrialScheduler:
             return len(self._live)
         new = 0 if self._agenda.exhausted else max(0, points - self._budget.trials)
         begun = len(self._live) + len(self._resting) + self._jobs.waiting
-        return begun + new * len(self._search.replicates)
+        return begun + new * self._search.spec.first_replicates
 
     def start(self, key: str) -> Job | None:
         """The next job to run under Ray's name `key`, None if none can start now.

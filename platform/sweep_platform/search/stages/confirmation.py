@@ -53,7 +53,7 @@ def chosen(complete: Iterable[TrialSummary], spec: SweepSpec) -> list[TrialSumma
         key=lambda found: (
             found[0].number not in on_front,
             -_quality(found[0], spec),
-            found[0].record.training_flops if BUDGET_KNOB in spec.space else 0,
+            found[0].record.lineage_flops if BUDGET_KNOB in spec.space else 0,
             found[1].inference_flops,
         )
     )

@@ -157,6 +157,7 @@ def test_a_trial_that_was_done_before_it_could_pause_is_complete(drive: Any) -> 
     driver.report("a", measurement(25, 0.5))
     driver.finish("a")
     assert driver.states() == ["complete"]
+    assert not driver.search.rungs.is_paused(driver.folder.trials()[0].record())
     begin(driver, 0.25, 0.125, 0.0)
     while driver.start("a"):
         train(driver, "a", 0.25)

@@ -11,6 +11,7 @@ from sweep_platform.search.stages.confirmation import after_the_search
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job
 from sweep_platform.search.stages.promotion import Promotion
+from sweep_platform.store.messages import Decision
 from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import (
@@ -247,16 +248,18 @@ class Agenda:
 
     def _end_measured(self, opened: OpenTrial) -> None:
         """End a trial, but for one that some replicates speak for and too few as yet."""
-        trial = opened.trial
-        if self._search.is_to_be_screened(trial):
-            self._advance(self._search.of_point(opened.record))
-            return
+        trial, rungs = opened.trial, self._search.rungs
         wanted = self._search.screening.wanted(opened.record)
         ends = [trial.replicate(one.label).outcome() for one in wanted]
         withdrawn = self._search.withdrawn.get(opened.record.number)
         if all(one and one.state is TrialState.COMPLETE for one in ends):
-            withdrawn = None  # it was done before it could be stopped
-        pruned = self._search.rungs.stopped(opened.record) or withdrawn is not None
+            withdrawn = None  # it was done before it could be stopped, or could pause
+            if rungs.is_paused(opened.record):
+                rungs.end_pause(opened.record, Decision.CONTINUE)
+        if self._search.is_to_be_screened(trial):
+            self._advance(self._search.of_point(opened.record))
+            return
+        pruned = rungs.stopped(opened.record) or withdrawn is not None
         why = next((o.reason for o in ends if o and o.state is TrialState.STOPPED), withdrawn)
         found = verdict(ends, (why or BEATEN) if pruned else None) or (
             TrialState.STOPPED,

@@ -86,7 +86,7 @@ def _strip(sweep: SweepSummary, name: str, *, titled: bool) -> Any:
     words = any(isinstance(fields["value"], str) for fields in rows)
     # Numbers that were drawn have many digits, of which no more than these have room.
     drawn = not words and any(isinstance(fields["value"], float) for fields in rows)
-    short = {"format": ".3~g", "formatType": "number"} if drawn else {}
+    short: dict[str, Any] = {"format": ".3~g", "formatType": "number"} if drawn else {}
     axis = alt.Axis(labelAngle=-35 if words else 0, labelOverlap=True, **short)
     y = parts.accuracy_axis((fields["accuracy"] for fields in rows), titled=titled)
     base = chart_of(rows).encode(x=alt.X("value:O", title=name, axis=axis), y=y)

@@ -3,20 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from driver import NoDisplay, record_of
+
+from hrm.progress import Curve, Measurement, Progress
 from quality.record import FLOPS, KNOBS, MODEL, PUZZLES, RUNGS, TRAINING
 from quality.simulation import WORKERS, Work
 from quality.table import NAMES, Rung, Table
-
-from hrm.progress import Curve, Measurement, Progress
 from sweep_platform.plan.budget import Budget
 from sweep_platform.search.scheduler import TrialScheduler
 from sweep_platform.search.search import open_search
 from sweep_platform.search.stages.live import Job
 from sweep_platform.space.knobs import Shape
 from sweep_platform.space.space_file import SpaceFile
-from sweep_platform.store.folder import SweepFolder, SweepRecord
+from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision, TrialReport
-from sweep_platform.store.trial import Outcome, TrialRecord
 
 SHAPE = Shape(vocab_size=8, seq_len=36, num_puzzle_identifiers=1)
 """Of 6x6 Sudoku."""
@@ -25,18 +25,11 @@ STOPPING = {"at": list(RUNGS[:-1]), "keep": 0.5, "compare": "auto"}
 PROMOTION = STOPPING | {"rule": "promotion"}
 
 
-class NoDisplay:
-    """Shows nothing."""
+class Silent(NoDisplay):
+    """Shows nothing, whatever is to be said."""
 
-    def job_started(self, job: Job, resumed: bool = False) -> None: ...
-
-    def job_measured(self, job: Job, progress: Progress) -> None: ...
-
-    def job_ended(self, job: Job, outcome: Outcome) -> None: ...
-
-    def trial_ended(self, record: TrialRecord, outcome: Outcome) -> None: ...
-
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Say nothing."""
 
 
 class Ours:
@@ -47,25 +40,14 @@ class Ours:
     ) -> None:
         spec = SpaceFile.of(space(table, seed, sampler, rungs)).resolve(None)
         sweep = SweepFolder(folder)
-        sweep.create(
-            SweepRecord(
-                id="quality",
-                name=spec.name,
-                created=0.0,
-                space_file="quality.yaml",
-                scale="none",
-                spec=spec.model_dump(mode="json"),
-                dataset={"name": "sudoku", "fingerprint": "5f0c"},
-                environment={},
-            )
-        )
+        sweep.create(record_of(spec))
         search = open_search(sweep, spec, SHAPE, {"fingerprint": "5f0c"}, concurrency=WORKERS)
         self._table, self._count = table, 0
         self._decisions: dict[str, Decision] = {}
         self._jobs: dict[str, Job] = {}
         self._next: dict[str, int] = {}
         self._scheduler = TrialScheduler(
-            search, Budget(spec.budget), NoDisplay(), lambda: WORKERS, self._decisions.__setitem__
+            search, Budget(spec.budget), Silent(), lambda: WORKERS, self._decisions.__setitem__
         )
 
     def start(self) -> Work | None:

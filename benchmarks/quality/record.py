@@ -140,10 +140,11 @@ def record(parts: list[Path], seeds: list[int], share: tuple[int, int]) -> None:
     """Train what is not in the files yet, and append it to the first of them."""
     torch.set_num_threads(1)
     part, of = share
+    done = recorded(parts)
     with tempfile.TemporaryDirectory() as folder:
         dataset = PuzzleDataset.open(prepare("sudoku", PUZZLES, Path(folder)))
         for number, training in enumerate(trainings(seeds)):
-            if number % of == part - 1 and training not in recorded(parts):
+            if number % of == part - 1 and training not in done:
                 found = list(rows(dataset, training))
                 with parts[0].open("a") as file:
                     file.write("\n" + json.dumps(found) + "\n")

@@ -7,8 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import optuna
+
+from quality.record import RUNGS
 from quality.simulation import Work
-from quality.table import NAMES, Cell, Rung, Table
+from quality.table import NAMES, Rung, Table
+
+TIMES = [round(share / RUNGS[0]) for share in RUNGS]
+"""Rungs in whole numbers, as schedulers of others count time."""
 
 
 class Random:
@@ -46,12 +51,7 @@ class Optuna:
     def start(self) -> Work:
         """What the sampler proposes, though it may have been trained before."""
         trial = self._study.ask()
-        cell = tuple(
-            trial.suggest_categorical(name, self._table.values[name])
-            if len(self._table.values[name]) < 2
-            else self._suggested(trial, name)
-            for name in NAMES
-        )
+        cell = tuple(self._suggested(trial, name) for name in NAMES)
         self._trials[str(trial.number)] = trial
         return Work(str(trial.number), cell, self._generator.choice(self._table.seeds))
 
@@ -88,8 +88,6 @@ class StockRay:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._table, self._generator, self._count = table, random.Random(seed), 0
         self._metrics = ["exact_accuracy", "inference_flops"]
-        last = table.training(table.cells[0], table.seeds[0])
-        self._rungs = [one.flops for one in last]
         space: dict[str, Any] = {
             name: optuna.distributions.IntDistribution(0, len(values) - 1)
             for name, values in table.values.items()
@@ -99,11 +97,11 @@ class StockRay:
                 space, metric=self._metrics, mode=["max", "min"], seed=seed
             )
         self._scheduler = AsyncHyperBandScheduler(
-            time_attr="eighths",
+            time_attr="time",
             metric="exact_accuracy",
             mode="max",
-            max_t=8,
-            grace_period=1,
+            max_t=TIMES[-1],
+            grace_period=TIMES[0],
             reduction_factor=2,
         )
         self._trials: dict[str, Any] = {}
@@ -136,14 +134,8 @@ class StockRay:
         return list(self._table.training(work.cell, work.seed)).index(last)
 
     def _result(self, rung: int, found: Rung) -> dict[str, float]:
-        eighths = (1, 2, 4, 6, 8)[rung]
         return {
-            "eighths": eighths,
+            "time": TIMES[rung],
             "exact_accuracy": found.accuracy,
             "inference_flops": float(found.cost),
         }
-
-
-def cells(table: Table) -> list[Cell]:
-    """Every cell once, in the table's order: the full grid."""
-    return list(table.cells)

@@ -98,10 +98,8 @@ def _train(
             if stop():
                 return
         puzzles, store, checkpoint = found
-        here, publish = (
-            replace(job, dataset=asdict(puzzles)),
-            partial(store.publish, job.replicate_key),
-        )
+        here = replace(job, dataset=asdict(puzzles))
+        publish = partial(store.publish, job.replicate_key)
         if job.processes == 1:
             yield from _train_here(here, checkpoint, stop, alive, publish, heard)
         else:

@@ -95,6 +95,19 @@ def test_where_any_may_come_the_longest_does_first(queue) -> None:
     assert all_of(jobs) == expected, "of the last one nobody knows how long it takes"
 
 
+def test_controls_come_after_all_that_confirms_however_long_they_take(queue) -> None:
+    jobs = queue(2)
+    longer, shorter = (taken(jobs, number) for number in range(2))
+    jobs.measured(longer, progress(50, None, seconds=90.0))
+    jobs.measured(shorter, progress(50, None, seconds=10.0))
+    jobs.set_aside(Purpose.MEASURE)
+    for job, purpose in ((longer, Purpose.CONTROL), (shorter, Purpose.CONFIRM)):
+        jobs.add(job.trial, replicates(0, purpose, 2), 2)
+    found = [jobs.next(any_trial=True, confirms=True) for _ in range(4)]
+    purposes = [job and job.replicate.purpose for job in found]
+    assert purposes == [Purpose.CONFIRM] * 2 + [Purpose.CONTROL] * 2
+
+
 def test_a_job_that_was_lost_waits_again_before_others_of_its_trial(queue) -> None:
     jobs = queue(1)
     lost = taken(jobs, 0)

@@ -58,6 +58,25 @@ def test_the_best_by_their_first_replicates_get_all(drive: Any) -> None:
     assert "not among the best by these" in driver.folder.trials()[1].outcome().reason
 
 
+@pytest.mark.parametrize("rule", ["stopping", "promotion"])
+def test_no_rung_holds_a_trial_back_that_was_let_on(drive: Any, rule: str) -> None:
+    """Its first replicate was the best of all; the others solve nothing by the rung."""
+    rungs = {"at": [0.25], "keep": 0.5, "minimum": 1, "rule": rule}
+    driver = drive(capacity=1, **SWEEP, rungs=rungs)
+    while (job := driver.start("a")) is not None:
+        last, further = job.record.number == 3, job.replicate.number > 0
+        solved = (0.0 if further else 0.75) if last else 0.5
+        if job.folder.last_step == 0:
+            driver.report("a", measurement(TOTAL // 4, solved))
+        if driver.told(job.record.number, job.replicate.number) is Decision.CONTINUE:
+            driver.finish("a", solved)
+        else:
+            driver.scheduler.ended("a")
+    driver.scheduler.close()
+    assert driver.states()[3] == "complete"
+    assert counts(driver)[3] == 3
+
+
 def test_a_sweep_that_is_resumed_leaves_it_at_that(drive: Any) -> None:
     run(drive(capacity=1, **SWEEP))
     again = drive(capacity=1, **SWEEP)

@@ -363,6 +363,8 @@ class TrialScheduler:
         record, label = live.job.record, live.job.replicate.label
         if live.job.replicate.purpose is not Purpose.MEASURE:
             return
+        if live.job.replicate.number >= self._search.spec.first_replicates:
+            return  # its trial was let on at the end of its first replicates
         rungs = self._search.rungs
         before = rungs.audits(record)
         decision = rungs.decide(record, label, live.last)

@@ -54,6 +54,17 @@ def run_to_the_end(driver: Driver) -> list[str]:
     return labels
 
 
+def with_one_heir(drive: Callable[..., Driver]) -> Driver:
+    """A driver whose two trials have ended; the second began with the weights of the first."""
+    driver = drive(**ONE_HEIR)
+    for key in "ab":
+        job = driver.start(key)
+        assert job
+        job.folder.checkpoint.write_bytes(b"weights")
+        driver.finish(key)
+    return driver
+
+
 def test_after_the_search_some_heirs_are_trained_from_scratch_with_the_same_seeds(
     drive: Callable[..., Driver],
 ) -> None:
@@ -101,12 +112,7 @@ def test_controls_stand_in_nobodys_mean(drive: Callable[..., Driver]) -> None:
 def test_a_control_that_failed_is_retried_if_that_is_asked_for(
     drive: Callable[..., Driver], retry: bool
 ) -> None:
-    driver = drive(**ONE_HEIR)
-    for key in "ab":
-        job = driver.start(key)
-        assert job
-        job.folder.checkpoint.write_bytes(b"weights")
-        driver.finish(key)
+    driver = with_one_heir(drive)
     driver.start("c")
     driver.report("c", failure=Failure(reason="the loss was nan at step 3"))
     driver.scheduler.ended("c")
@@ -130,12 +136,7 @@ def test_a_heir_that_was_stopped_has_no_control(drive: Callable[..., Driver]) ->
 
 
 def test_a_control_that_was_cut_goes_on_after_a_resume(drive: Callable[..., Driver]) -> None:
-    driver = drive(**ONE_HEIR)
-    for key in "ab":
-        job = driver.start(key)
-        assert job
-        job.folder.checkpoint.write_bytes(b"weights")
-        driver.finish(key)
+    driver = with_one_heir(drive)
     driver.start("c")
     driver.report("c", measurement(TOTAL // 2))
     resumed = drive(**ONE_HEIR)
@@ -143,3 +144,17 @@ def test_a_control_that_was_cut_goes_on_after_a_resume(drive: Callable[..., Driv
     assert job
     assert job.replicate.label == "control-0"
     assert job.record.inherited(job.replicate) is None
+
+
+def test_a_heir_that_was_screened_out_has_controls_of_its_own_seeds_alone(
+    drive: Callable[..., Driver],
+) -> None:
+    screening = {"replicates": 1, "keep": 0.5, "minimum": 2}
+    driver = drive(**ONE_HEIR, replicates=3, screening=screening)
+    labels = []
+    while job := driver.start("a"):
+        labels.append(f"{job.record.number}/{job.replicate.label}")
+        job.folder.checkpoint.write_bytes(job.key.encode())
+        driver.finish("a", 0.5 - job.record.number / 4)
+    assert "1/measure-1" not in labels, "it is the weaker one"
+    assert [one for one in labels if "control" in one] == ["1/control-0"]

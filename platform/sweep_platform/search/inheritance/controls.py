@@ -42,10 +42,20 @@ def controls(
     for record in controlled((one.record() for one in measured), spec.inherit.control):
         trial = places[record.number]
         end = trial.outcome()
-        lacking = tuple(one for one in wanted if not has_ended(trial, one))
+        whole = _complete(trial)  # one that was screened has but the first
+        lacking = tuple(one for one in wanted if one.number in whole and not has_ended(trial, one))
         if end is not None and end.state is TrialState.COMPLETE and lacking:
             found.append((trial, lacking))
     return found
+
+
+def _complete(trial: TrialFolder) -> set[int]:
+    """The numbers of the replicates that measure a trial and came to their ends."""
+    return {
+        one.replicate().number
+        for one in trial.replicates(Purpose.MEASURE)
+        if (end := one.outcome()) is not None and end.state is TrialState.COMPLETE
+    }
 
 
 def has_ended(trial: TrialFolder, replicate: Replicate) -> bool:

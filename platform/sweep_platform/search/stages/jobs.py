@@ -137,12 +137,16 @@ class JobQueue:
         return sum(wanted(one.job(replicate).key) for one in every for replicate in one.waiting)
 
     def _ready(self, *, confirms: bool) -> list[OpenTrial]:
-        """Trials of which replicates wait for their turn: those to confirm, or all others."""
-        return [
+        """Trials of which replicates wait for their turn: those of the search, or all others.
+
+        Of these, controls come once nothing waits to be confirmed.
+        """
+        ready = [
             one
             for one in self._open.values()
             if one.waiting and one.purpose.of_search != confirms and not self.is_held(one.record)
         ]
+        return [one for one in ready if one.purpose is not Purpose.CONTROL] or ready
 
     def set_aside(self, purpose: Purpose) -> None:
         """Forget the jobs of a purpose that wait; those that run come to their end."""

@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from sweep_builders import TOTAL, measurement, opened, points_of, sweep_record
 
@@ -17,6 +18,7 @@ from sweep_platform.search.stages.live import Job
 from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.steering.extending import Extending
 from sweep_platform.search.steering.steering import Steering
+from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import size
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision, Failure, TrialReport
@@ -180,6 +182,18 @@ def _state(trial: TrialFolder) -> str | None:
 
 class Killed(BaseException):
     """Stands for the driver's death at a line."""
+
+
+WRITES: list[tuple[type, str]] = [
+    (TrialFolder, "create"),
+    (ReplicateFolder, "create"),
+    (ReplicateFolder, "append"),
+    (ReplicateFolder, "end"),
+    (TrialFolder, "end"),
+    (Study, "note"),
+    (optuna.Study, "tell"),
+]
+"""The steps at which a driver writes down what it does, by class and method."""
 
 
 def die_at(

@@ -8,23 +8,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_builders import TOTAL, measurement, progress
-from sweep_driver import Driver, Killed, die_at
+from sweep_driver import WRITES, Driver, Killed, die_at
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.plan.spending import Amounts, Spending
 from sweep_platform.search.recovery import NEVER
-from sweep_platform.search.studies.study import Study
 from sweep_platform.spec.schema import BudgetSpec, SweepSpec
 from sweep_platform.store.messages import Decision, Failure, Fault
 from sweep_platform.store.pruning.told import Paused, read_rungs
 from sweep_platform.store.steering.messages import Verb
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialState
+from sweep_platform.store.trial import TrialState
 
 RUNGS: dict[str, Any] = {"rule": "promotion", "at": [0.25, 0.5], "keep": 0.5, "minimum": 2}
 SWEEP: dict[str, Any] = {
@@ -394,17 +392,6 @@ def test_whoever_comes_first_all_of_the_top_share_go_on_and_each_trial_ends_once
             assert steps == sorted(set(steps)), "at each rung once"
 
 
-MADE = [
-    (TrialFolder, "create"),
-    (ReplicateFolder, "create"),
-    (ReplicateFolder, "append"),
-    (ReplicateFolder, "end"),
-    (TrialFolder, "end"),
-    (Study, "note"),
-    (optuna.Study, "tell"),
-]
-
-
 def solo(driver: Driver) -> Iterator[int]:
     """Train all that there is, one job after another."""
     while (job := driver.start("a")) is not None:
@@ -415,7 +402,7 @@ def solo(driver: Driver) -> Iterator[int]:
 
 @pytest.mark.parametrize("nth", [1, 2, 5])
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("kind", "method"), MADE)
+@pytest.mark.parametrize(("kind", "method"), WRITES)
 def test_a_death_at_any_step_is_made_up_for(
     drive: Any, monkeypatch: pytest.MonkeyPatch, kind: type, method: str, when: str, nth: int
 ) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 import optuna
 import pytest
 from sweep_builders import TOTAL, begun, measurement
-from sweep_driver import Driver, Killed, die_at
+from sweep_driver import WRITES, Driver, Killed, die_at
 
 from sweep_platform.common.errors import InputError
-from sweep_platform.search.studies.study import Study
 from sweep_platform.store.messages import Decision
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState
+from sweep_platform.store.trial import Outcome, TrialFolder, TrialState
 
 COMPLETE, STOPPED = TrialState.COMPLETE, TrialState.STOPPED
 STATES = {COMPLETE: "COMPLETE", STOPPED: "PRUNED", TrialState.FAILED: "FAIL"}
@@ -63,20 +62,9 @@ def require_whole(driver: Driver) -> None:
     assert len(driver.search.jobs) == 0
 
 
-STEPS = [
-    (TrialFolder, "create"),
-    (ReplicateFolder, "create"),
-    (ReplicateFolder, "append"),
-    (ReplicateFolder, "end"),
-    (TrialFolder, "end"),
-    (Study, "note"),
-    (optuna.Study, "tell"),
-]
-
-
 @pytest.mark.parametrize("nth", [1, 2, 4])
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("kind", "method"), STEPS)
+@pytest.mark.parametrize(("kind", "method"), WRITES)
 def test_a_death_at_any_step_is_made_up_for(
     drive, monkeypatch: pytest.MonkeyPatch, kind: type, method: str, when: str, nth: int
 ) -> None:

@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sweep_builders import SHAPE, TOTAL, measurement, sweep_record
-from sweep_driver import Driver, Killed, die_at
+from sweep_driver import WRITES, Driver, Killed, die_at
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.budget import Limit
@@ -18,13 +17,12 @@ from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.plan.plan import make_plan, summary
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
-from sweep_platform.search.studies.study import SCREENED, Study
+from sweep_platform.search.studies.study import SCREENED
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.messages import Decision, Failure
 from sweep_platform.store.steering.messages import Verb
 from sweep_platform.store.summary import summarize
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder
 
 SWEEP: dict[str, Any] = {
     "objectives": ["exact_accuracy"],
@@ -255,20 +253,9 @@ def test_what_the_study_keeps_of_it_is_checked(drive: Any) -> None:
             drive(capacity=1, **SWEEP)
 
 
-MADE = [
-    (TrialFolder, "create"),
-    (ReplicateFolder, "create"),
-    (ReplicateFolder, "append"),
-    (ReplicateFolder, "end"),
-    (TrialFolder, "end"),
-    (Study, "note"),
-    (optuna.Study, "tell"),
-]
-
-
 @pytest.mark.parametrize("nth", [1, 2, 4])
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("kind", "method"), MADE)
+@pytest.mark.parametrize(("kind", "method"), WRITES)
 def test_a_death_at_any_step_is_made_up_for(
     drive: Any, monkeypatch: pytest.MonkeyPatch, kind: type, method: str, when: str, nth: int
 ) -> None:

@@ -21,11 +21,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from raylets import Raylets
 from s3_server import Gate, S3Server, environment
+from sweep_survival import reported
 from trackers import MlflowServer
 
 from hrm.runs.folder import RunState
 from sweep_platform.store.folder import SweepFolder
-from sweep_platform.store.trial import ReplicateFolder
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,7 +47,6 @@ SWEEP = (
     *("--set", "evaluation.at=[0.5, 1]"),
     *("--trials", str(TRIALS)),
 )
-BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 
 
 @dataclass
@@ -187,17 +186,9 @@ def chaos(
         yield Chaos(raylets, server, gate, start, np.random.default_rng(SEED))
 
 
-def numbers(replicate: ReplicateFolder) -> list[dict[str, Any]]:
-    """What a replicate reported, without what no two runs share; fails if a step comes twice."""
-    reports = [measured.progress.__dict__ for measured in replicate.measurements()]
-    steps = [report["step"] for report in reports]
-    assert steps == sorted(set(steps))
-    return [{k: v for k, v in r.items() if k not in BY_THE_CLOCK} for r in reports]
-
-
 def by_replicate(sweep: SweepFolder) -> dict[str, list[dict[str, Any]]]:
     return {
-        f"{trial.record().signature}/{replicate.label}": numbers(replicate)
+        f"{trial.record().signature}/{replicate.label}": reported(replicate)
         for trial in sweep.trials()
         for replicate in trial.replicates()
     }

@@ -1,16 +1,15 @@
 """A sweep whose trials inherit: killed and resumed, it ends like one left alone."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import pytest
-from sweep_survival import BY_THE_CLOCK
+from sweep_survival import reported
 from trackers import replicates_of
 
 from sweep_platform.store.folder import SessionEnd, SweepFolder
 from sweep_platform.store.replicate import Purpose
-from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialState
+from sweep_platform.store.trial import TrialFolder, TrialState
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,14 +31,6 @@ seed: 5
 """
 
 
-def numbers(folder: ReplicateFolder) -> list[dict[str, Any]]:
-    """What a replicate reported, without what no two runs share; fails if a step comes twice."""
-    reports = [asdict(m.progress) for m in folder.measurements()]
-    steps = [report["step"] for report in reports]
-    assert steps == sorted(set(steps))
-    return [{k: v for k, v in r.items() if k not in BY_THE_CLOCK} for r in reports]
-
-
 def results(sweep: SweepFolder) -> dict[str, Any]:
     """How trials ended and whose weights they began with, and what their replicates reported."""
     found: dict[str, Any] = {}
@@ -47,7 +38,7 @@ def results(sweep: SweepFolder) -> dict[str, Any]:
         outcome, ancestor = trial.outcome(), trial.record().ancestor
         found[trial.root.name] = outcome and outcome.state, ancestor and ancestor.signature
     for name, folder in replicates_of(sweep).items():
-        found[name] = folder.replicate(), numbers(folder)
+        found[name] = folder.replicate(), reported(folder)
     return found
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from sweep_survival import reported
 from trackers import replicates_of
 
 from hrm.config import ModelConfig, TrainingConfig
@@ -22,7 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 
-BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
 SPACE = """\
 name: staged
 dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}
@@ -38,14 +38,6 @@ seed: 5
 """
 
 
-def numbers(folder: ReplicateFolder) -> list[dict[str, Any]]:
-    """What a replicate reported, without what no two runs share; fails if a step comes twice."""
-    reports = [asdict(m.progress) for m in folder.measurements()]
-    steps = [report["step"] for report in reports]
-    assert steps == sorted(set(steps))
-    return [{k: v for k, v in r.items() if k not in BY_THE_CLOCK} for r in reports]
-
-
 def results(sweep: SweepFolder) -> dict[str, Any]:
     """What came of every replicate, and of the trials; fails if an evaluation is there twice."""
     found: dict[str, Any] = {}
@@ -55,7 +47,7 @@ def results(sweep: SweepFolder) -> dict[str, Any]:
         found[f"{signature}/answers"] = answers(trial.answers)
     for name, folder in replicates_of(sweep).items():
         end = folder.outcome()
-        found[name] = (folder.replicate(), end and end.state, numbers(folder))
+        found[name] = (folder.replicate(), end and end.state, reported(folder))
     return found
 
 
@@ -128,4 +120,4 @@ def require_as_trained_alone(one: ReplicateFolder, out: Path) -> None:
         if setting.default is not MISSING and value not in (None, setting.default):
             words += [f"--{name.replace('_', '-')}", *map(str, listed)]
     assert train([*words, "--device", "cpu"]) == 0
-    assert numbers(ReplicateFolder(out)) == numbers(one)
+    assert reported(ReplicateFolder(out)) == reported(one)

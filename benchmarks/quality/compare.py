@@ -25,6 +25,7 @@ from scipy.stats import mannwhitneyu
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from measuring import conditions
+
 from quality import stock
 from quality.ours import PROMOTION, STOPPING, Ours
 from quality.peer import Peer

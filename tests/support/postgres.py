@@ -1,15 +1,15 @@
-"""A PostgreSQL server of the tests' own on loopback, which can be stopped, frozen and started."""
+"""A PostgreSQL server of the tests' own on loopback, which is stopped, frozen, slow or well."""
 
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import psutil
+from s3_server import Gate, free_port
 
 USER = "sweeper"
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -21,20 +21,23 @@ def installed() -> bool:
 
 
 class Postgres:
-    """A server with databases `mlflow` and `optuna`; its user's password lies in `passfile`."""
+    """A server with databases `mlflow` and `optuna`; its user's password lies in `passfile`.
+
+    Whoever uses it comes through `gate`, which can make it slow.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root, self.password = root, secrets.token_hex(12)
         self.passfile = root / "pgpass"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
+        self.gate = Gate(self.port)
         self._process: psutil.Popen | None = None
         self._as_user = self._user()
         self._make()
 
     def url(self, database: str) -> str:
         """Address of a database, without the password."""
-        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.gate.port}/{database}"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""

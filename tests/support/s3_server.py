@@ -1,4 +1,4 @@
-"""An S3 server on loopback, and a gate before it that can be closed, or lets nothing through."""
+"""An S3 server on loopback, and a gate before any server: open, closed, slow or stalled."""
 
 import socket
 import subprocess
@@ -74,14 +74,17 @@ class S3Server:
 
 
 class Gate:
-    """Passes connections on to a port; `close` refuses all and cuts what there is."""
+    """Passes connections on to a port; `close` refuses all and cuts what there is.
+
+    `stalls` holds back whatever is sent; `delay` are seconds by which each piece comes late.
+    """
 
     def __init__(self, to: int) -> None:
         self.port, self._to = free_port(), to
         self._listener: socket.socket | None = None
         self._ends: list[socket.socket] = []
         self._lock = threading.Lock()
-        self.stalls = False
+        self.stalls, self.delay = False, 0.0
         self.open()
 
     def open(self) -> None:
@@ -100,7 +103,11 @@ class Gate:
         with suppress(OSError):
             while True:
                 near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._to))
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._to))
+                except OSError:
+                    _shut(near)  # the server is away: whoever comes is cut off, as it would do
+                    continue
                 with self._lock:
                     self._ends += [near, far]
                 _in_thread(self._pass, near, far)
@@ -111,6 +118,7 @@ class Gate:
             while data := source.recv(1 << 16):
                 while self.stalls:
                     time.sleep(0.05)
+                time.sleep(self.delay)
                 sink.sendall(data)
         _shut(source)
         _shut(sink)

@@ -11,7 +11,7 @@ from sweep_platform.driver.origin.asked import changes, listed
 from sweep_platform.execution.cluster import Hardware
 from sweep_platform.space.space_file import Setting, SpaceFile, overridden
 from sweep_platform.spec.schema import StorageSpec, SweepSpec
-from sweep_platform.store.folder import SweepFolder, SweepRecord, is_name
+from sweep_platform.store.folder import NO_SCALE, SweepFolder, SweepRecord, is_name
 from sweep_platform.store.steering.course import record_now
 from sweep_platform.store.storage.objects import absolute
 
@@ -101,7 +101,7 @@ def resolve_new(request: Request, hardware: Hardware) -> ResolvedSweep:
     scale = _scale(request, hardware)
     spec = request.space.resolve(scale, request.settings)
     folder = SweepFolder(request.out or DEFAULT_RUNS / spec.name)
-    return ResolvedSweep(spec=spec, scale=scale or "none", folder=folder)
+    return ResolvedSweep(spec=spec, scale=scale or NO_SCALE, folder=folder)
 
 
 def require_free(folder: SweepFolder) -> None:

@@ -68,9 +68,9 @@ class SweepSession:
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
         require_a_slot(hardware, sweep.spec.resources, request.address)
+        self._storage = open_storage(sweep)  # before the store, which may be made anew
         self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
-        self._storage = open_storage(sweep)
         self.puzzles = prepare_puzzles(sweep, request.data)
         self._source = puzzle_source(sweep, self.puzzles, self._storage, request.data)
         require_evaluable(sweep.spec, self.puzzles)

@@ -38,6 +38,7 @@ from sweep_platform.space.training_budget import (
 )
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.settings import BUDGET_KNOB
+from sweep_platform.store.folder import NO_SCALE
 
 HEADER = ("", "configuration", "parameters", "inference", "training", "steps", "memory", "time")
 EXAMPLES = {"cheapest": 0.0, "median": 0.5, "dearest": 1.0}
@@ -140,7 +141,8 @@ def _cost(one: Configuration) -> tuple[int, int]:
 
 def heading(spec: SweepSpec, scale: str, hardware: str, folder: Path) -> str:
     """The sweep in a line: its name, its scale, and where it runs."""
-    return f"Sweep {spec.name} at scale {scale} on {hardware}; in {folder}"
+    at = "" if scale == NO_SCALE else f" at scale {scale}"
+    return f"Sweep {spec.name}{at} on {hardware}; in {folder}"
 
 
 def table(plan: Plan) -> str:

@@ -56,6 +56,10 @@ class SessionEnd(StrEnum):
     FAILED = "failed"
 
 
+NO_SCALE = "none"
+"""What is recorded as the scale where the space has none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SweepRecord:
     """What is swept and where it ran; written when the sweep is created.

@@ -63,6 +63,14 @@ def test_a_server_that_is_away(
     assert s3 in refused(capsys, mlflow_uri, "--resume", f"{s3}/sweeps/tiny")
 
 
+def test_a_start_that_is_refused_makes_no_store(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, s3: str, s3_gate: Gate
+) -> None:
+    s3_gate.close()
+    refused(capsys, f"sqlite:///{tmp_path}/mlflow.db", "--storage", f"{s3}/sweeps")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
 def test_a_folder_whose_name_no_url_takes(
     capsys: pytest.CaptureFixture[str], mlflow_uri: str, s3: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""A sweep whose study and MLflow server lie in PostgreSQL, which goes away and comes back."""
+"""A sweep whose study and MLflow server lie in PostgreSQL, which is away, hangs and is slow."""
 
 import tempfile
 import time
@@ -23,7 +23,9 @@ pytestmark = [
 ]
 
 AWAY = 15.0
-"""Seconds that the database is gone, and that it hangs."""
+"""Seconds that the database is gone, that it hangs, and that it is slow."""
+LATE = 0.25
+"""Seconds by which whatever is said comes late, either way, where the database is slow."""
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
         monkeypatch.setenv("PGPASSFILE", str(database.passfile))
         yield database
         database.stop()
+        database.gate.close()
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def server(place: Any, database: Postgres) -> Iterator[MlflowServer]:
     server.kill()
 
 
-def test_a_database_that_is_away_and_that_hangs_costs_nothing(
+def test_a_database_that_is_away_hangs_and_is_slow_costs_nothing(
     place: Any,
     start: Callable[..., Any],
     cluster: str,
@@ -54,7 +57,7 @@ def test_a_database_that_is_away_and_that_hangs_costs_nothing(
 ) -> None:
     sweep = SweepFolder(place.root / "runs/postgres")
     study = ("--set", f"search.storage={database.url('optuna')}", "--tracking-uri", server.uri)
-    amount = ("--set", "budget.trials=6", "--set", "space.learning_rate.choices=[1e-3]")
+    amount = ("--set", "budget.trials=8", "--set", "space.learning_rate.choices=[1e-3]")
     driver = start("--out", "runs/postgres", *study, *amount, "--address", cluster)
     driver.wait_until(lambda: len(sweep.trials()) > 1 and first(sweep.trials()[0]).last_step)
     database.stop()
@@ -64,15 +67,20 @@ def test_a_database_that_is_away_and_that_hangs_costs_nothing(
     database.freeze()
     time.sleep(AWAY)
     database.thaw()
-    commands = [" ".join(process.cmdline()) for process in psutil.process_iter(["cmdline"])]
+    driver.wait_until(lambda: len(ended(sweep)) > 3)
+    database.gate.delay = LATE
+    time.sleep(AWAY)
+    assert driver.process.poll() is None, driver.said()
+    database.gate.delay = 0.0
+    commands = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
     assert driver.wait(300) == 0, driver.said()
     assert driver.err.read_text() == ""
 
     assert [session.end for session in sweep.sessions()] == [SessionEnd.DONE]
-    assert ended(sweep) == [TrialState.COMPLETE] * 6
+    assert ended(sweep) == [TrialState.COMPLETE] * 8
     mlflow = mlflow_of(sweep, server.uri)
     runs = mlflow.by_replicate()
-    assert len(runs) == 6
+    assert len(runs) == 8
     for name, folder in replicates_of(sweep).items():
         assert runs[name].info.status == "FINISHED"
         sent = mlflow.points(runs[name], "training_flops")

@@ -13,7 +13,7 @@ from sweep_platform.report.defaults import split_by_default
 from sweep_platform.report.mlflow_pages import mlflow_pages
 from sweep_platform.report.sections.searched.proposing import samplers
 from sweep_platform.report.sections.trials import by_state
-from sweep_platform.store.folder import SweepRecord
+from sweep_platform.store.folder import NO_SCALE, SweepRecord
 from sweep_platform.store.summary import SweepSummary
 
 _CONSTANTS = {
@@ -34,7 +34,11 @@ def settings_section(sweep: SweepSummary) -> Iterator[Block]:
     yield Heading("What was asked")
     yield Facts(
         (
-            ("Space", f"{record.space_file}, scale {record.scale}"),
+            (
+                "Space",
+                record.space_file
+                + ("" if record.scale == NO_SCALE else f", scale {record.scale}"),
+            ),
             ("Puzzles", _dataset(record.dataset)),
             *((f"Knob {name}", wording.choices(knob)) for name, knob in knobs.items()),
             *((name, _in_words(models_of)) for name, models_of in _constants(sweep)),

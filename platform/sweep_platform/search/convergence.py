@@ -164,6 +164,7 @@ class Convergence:
     Once it has told so it does, whatever trials under way come to, and in later sessions too as
     long as `stop_when` says the same. A trial that `is_paused` at a rung counts as one that ended
     there, until it is promoted. Where training FLOPs are a knob, the front is that of these.
+    What it `told` last is kept, None so far.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class Convergence:
         self._varies = BUDGET_KNOB in spec.space
         self._hypervolume = Hypervolume(training_curve if self._varies else inference_curve)
         self._seen, self._inherited = dict[int, tuple[int, bool]](), set[int]()
-        self._told = self._told_before()
+        self.told = self._told_before()
         self._asked = 0
 
     @cached_property
@@ -187,13 +188,13 @@ class Convergence:
 
     def reason(self, known: Collection[TrialRecord]) -> str | None:
         """Why the search is over, by these trials so far; None while it goes on."""
-        if self._spec.stop_when is None or self._told is not None:
-            return self._told
+        if self._spec.stop_when is None or self.told is not None:
+            return self.told
         if self._take(known):
-            self._told = self._stagnates() or self._is_near(known)
-            if self._told is not None:
-                self._study.mark(OVER, {"reason": self._told, "stop_when": self._asked_for})
-        return self._told
+            self.told = self._stagnates() or self._is_near(known)
+            if self.told is not None:
+                self._study.mark(OVER, {"reason": self.told, "stop_when": self._asked_for})
+        return self.told
 
     def _told_before(self) -> str | None:
         """Why the search was over in a former session that stopped by the same."""

@@ -1,7 +1,7 @@
 """Proposes trials and makes them: in the study, then in the folder."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -218,6 +218,11 @@ class Proposer:
         """The trials whose outcome the next point may be proposed by."""
         factory = self._factory
         return list(factory.of_points(0, factory.known_at(len(factory.points))))
+
+    @property
+    def points(self) -> Collection[list[TrialRecord]]:
+        """The trials of each point, in the order of their proposal."""
+        return self._factory.points.values()
 
     def of_point(self, record: TrialRecord) -> list[TrialRecord]:
         """The trials of the point that one belongs to: those of all its nuisance values."""

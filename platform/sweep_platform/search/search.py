@@ -28,6 +28,7 @@ from sweep_platform.search.stages.tuning import TUNING_REPLICATES, Point, Tuning
 from sweep_platform.search.studies.opening import open_study
 from sweep_platform.search.studies.study import Study
 from sweep_platform.space.knobs import Shape
+from sweep_platform.space.rules.counting import size
 from sweep_platform.space.rules.sampling import chosen_sampler
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.settings import BUDGET_KNOB
@@ -42,7 +43,8 @@ from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialS
 class Search:
     """The parts of a search; they share one study, which one process at a time may hold.
 
-    `replicates` are those that measure each trial; `task_names` name the tasks of the puzzles.
+    `replicates` are those that measure each trial; its space has at most so many `points_there`;
+    `task_names` name the tasks of the puzzles.
     `settled` are the numbers of trials that were seen to have ended: they stay so. `withdrawn` is
     why trials were stopped by a person, by their numbers.
     """
@@ -57,6 +59,7 @@ class Search:
     jobs: JobQueue
     tuning: Tuning
     replicates: tuple[Replicate, ...]
+    points_there: float
     convergence: Convergence
     reuse: Reuse
     micro_batches: MicroBatches = field(default_factory=MicroBatches)
@@ -201,6 +204,7 @@ def open_search(
         screening=screening,
         tuning=Tuning(spec, screening.wanted),
         replicates=wanted,
+        points_there=size(spec.scientific, shape).count,
         convergence=Convergence(folder, spec, study, rungs.is_paused),
         reuse=reuse or Reuse(),
         task_names=task_names,

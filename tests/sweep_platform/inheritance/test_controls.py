@@ -11,8 +11,9 @@ from sweep_builders import TOTAL, measurement, trial_record
 from sweep_driver import Driver
 
 from sweep_platform.plan.jobs import planned_jobs
-from sweep_platform.search.inheritance.controls import controlled, controls
+from sweep_platform.search.inheritance.controls import controls
 from sweep_platform.store.messages import Failure
+from sweep_platform.store.origins.controlled import controlled
 from sweep_platform.store.origins.inherited import Ancestor, Inherited
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import TrialRecord, TrialState
@@ -158,3 +159,44 @@ def test_a_heir_that_was_screened_out_has_controls_of_its_own_seeds_alone(
         driver.finish("a", 0.5 - job.record.number / 4)
     assert "1/measure-1" not in labels, "it is the weaker one"
     assert [one for one in labels if "control" in one] == ["1/control-0"]
+
+
+def test_nothing_is_kept_for_controls_of_heirs_that_are_not_there(
+    drive: Callable[..., Driver],
+) -> None:
+    """No trial keeps a checkpoint here, so that none has an ancestor."""
+    budget = {"trials": 3, "flops_per_trial": 100.0, "flops": 850.0}
+    driver = drive(**{**ONE_HEIR, "budget": budget}, replicates=2)
+    while driver.start("a"):
+        driver.finish("a")
+    assert driver.states() == ["complete"] * 3
+    assert [len(trial.replicates()) for trial in driver.folder.trials()] == [2] * 3
+    assert driver.scheduler.short_of is None
+
+
+def test_what_is_kept_for_controls_follows_the_heirs(drive: Callable[..., Driver]) -> None:
+    driver = drive(**{**ONE_HEIR, "budget": {"trials": 4, "flops_per_trial": 1e8}})
+    kept = []
+    for number in range(4):
+        kept.append(driver.scheduler._agenda._later())
+        job = driver.start("a")
+        assert job
+        job.folder.checkpoint.write_bytes(b"weights")
+        if number == 2:
+            driver.report("a", failure=Failure(reason="the loss was nan at step 3"))
+            driver.scheduler.ended("a")
+        else:
+            driver.finish("a")
+    assert kept == [3, 3, 3, 2], "all but the first may be heirs; the one that failed has none"
+    assert driver.scheduler._agenda._later() == 2
+    assert [driver.start("a") and driver.finish("a") for _ in range(3)] == [None] * 3
+    assert driver.start("a") is None
+    again = drive(**{**ONE_HEIR, "budget": {"trials": 4, "flops_per_trial": 1e8}})
+    assert again.scheduler._agenda._later() == 0, "they are trained"
+
+
+def test_a_space_with_fewer_points_than_trials_keeps_nothing_for_the_others(
+    drive: Callable[..., Driver],
+) -> None:
+    driver = drive(**{**ONE_HEIR, "budget": {"trials": 100, "flops_per_trial": 1e8}})
+    assert driver.scheduler._agenda._later() == 5, "2 times 3 points, of which the first is none"

@@ -15,10 +15,13 @@ from sweep_platform.report.analysis.targets import reached
 from sweep_platform.report.blocks import Paragraph, Table
 from sweep_platform.report.sections.compute.curves import training_chart
 from sweep_platform.report.sections.compute.inheritance import inheritance_section
+from sweep_platform.report.sections.searched.plan import plan_section
+from sweep_platform.store.folder import Session, SessionEnd
 from sweep_platform.store.origins.inherited import Ancestor, Inherited
 from sweep_platform.store.replicate import Purpose, nth_replicate
 from sweep_platform.store.summary import SweepSummary, TrialSummary
 
+ENDED = (Session(started=1.0, ended=2.0, end=SessionEnd.DONE),)
 KNOBS = [{"N": 1}, {"N": 2}, {"N": 3}, {"N": 4}]
 
 
@@ -107,6 +110,16 @@ def test_from_nothing_nothing_is_told() -> None:
     """Over seeds of the draws, one in twenty may tell something; half of them do not."""
     told = [inheriting(swept(gain=0.0, seeds=4)).gain.p]  # type: ignore[union-attr]
     assert all(p is not None and p > 0.001 for p in told)
+
+
+def test_controls_that_heirs_lack_are_counted() -> None:
+    """Of three heirs the first and the third have one, of three seeds each."""
+    whole = replace(swept(gain=0.4), sessions=ENDED)
+    said = " ".join(one.text for one in plan_section(whole) if isinstance(one, Paragraph))
+    assert "3 replicates of complete trials" in said, "the second's do not stand for the third's"
+    under_way = replace(whole, sessions=())
+    said = " ".join(one.text for one in plan_section(under_way) if isinstance(one, Paragraph))
+    assert "with all their replicates" in said
 
 
 def test_the_section_says_who_inherited_and_what_that_changes() -> None:

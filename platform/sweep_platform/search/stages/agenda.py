@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from sweep_platform.plan.budget import Budget, Limit
-from sweep_platform.plan.jobs import planned_confirmations, planned_controls, planned_jobs
+from sweep_platform.plan.jobs import planned_confirmations, planned_jobs
+from sweep_platform.search.inheritance.controls import ControlsToCome
 from sweep_platform.search.outcomes import verdict
 from sweep_platform.search.recovery import BEATEN
 from sweep_platform.search.search import Search
@@ -46,6 +47,7 @@ class Agenda:
         self._jobs, self._capacity, self._say = search.jobs, capacity, say
         self._confirming = self.cut_short = False
         self.promotion = Promotion(search, budget)
+        self._controls = ControlsToCome(search.folder, search.spec)
         of_one = planned_jobs(search.spec, 1)
         self._of_a_point = of_one.tune + of_one.measure
         self.short_of: Limit | None = None
@@ -130,6 +132,7 @@ class Agenda:
         What waits to be confirmed is chosen anew, once nothing of the search is left.
         """
         self.exhausted = False
+        self._controls.forget()
         if self._confirming:
             self._confirming = False
             for purpose in (Purpose.CONFIRM, Purpose.CONTROL):
@@ -161,9 +164,20 @@ class Agenda:
 
     def _later(self) -> int:
         """The number of jobs that confirmation and controls may need."""
-        points = self._budget.trials + self._budget.trials_left
-        spec = self._search.spec
-        return planned_confirmations(spec, points) + planned_controls(spec, points)
+        search, more = self._search, self._points_left
+        later = planned_confirmations(search.spec, self._budget.trials + more)
+        if search.spec.inherit is not None:
+            heirs = max(0, more - (not self._budget.trials))  # the first has no ancestor
+            later += self._controls.most(search.proposer.points, heirs)
+        return later
+
+    @property
+    def _points_left(self) -> int:
+        """The number of points that may yet be begun."""
+        if self._search.convergence.told is not None:
+            return 0
+        there = self._search.points_there - self._budget.trials
+        return int(max(0, min(self._budget.trials_left, there)))
 
     def _forbidden(self, *, new: bool = False, later: int = 0) -> Limit | None:
         return self._budget.forbids(new=new, later=later, at_once=max(1, self._capacity()))

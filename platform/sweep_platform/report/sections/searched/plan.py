@@ -16,6 +16,7 @@ from sweep_platform.report.sections.searched.steering import steering
 from sweep_platform.space.training_budget import expected_flops
 from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.store.folder import SessionEnd
+from sweep_platform.store.origins.controlled import controlled
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import ReplicateSummary, SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
@@ -200,7 +201,7 @@ def _short_of_memory(sweep: SweepSummary) -> str:
 
 
 def _lacking(sweep: SweepSummary) -> int:
-    """Replicates of complete trials that are missing, failed or were cut short."""
+    """Replicates of complete trials that are missing, failed or were cut short; controls too."""
     spec = SweepSpec.model_validate(sweep.record.spec)
     of_first = {trial.number for trial in screened(sweep)}
     wanted = {True: spec.first_replicates, False: spec.replicates}
@@ -215,7 +216,25 @@ def _lacking(sweep: SweepSummary) -> int:
         trials = max(begun, min(spec.confirm.top, len(sweep.complete)))
         done = sum(len(trial.confirmed) for trial in sweep.complete)
         lacking += max(0, trials * spec.confirm.replicates - done)
+    return lacking + (_lacking_controls(sweep, spec) if ended else 0)
+
+
+def _lacking_controls(sweep: SweepSummary, spec: SweepSpec) -> int:
+    """Replicates of heirs that have none from scratch beside them, though they were to."""
+    if spec.inherit is None:
+        return 0
+    records = [trial.record for trial in sweep.trials if any(map(_measures, trial.replicates))]
+    wanted = {record.number for record in controlled(records, spec.inherit.control)}
+    lacking = 0
+    for trial in sweep.complete:
+        if trial.number in wanted:
+            own = {one.replicate.number for one in trial.measured if _measures(one)}
+            lacking += len(own - {one.replicate.number for one in trial.controls})
     return lacking
+
+
+def _measures(one: ReplicateSummary) -> bool:
+    return one.replicate.purpose is Purpose.MEASURE
 
 
 def _confirms(one: ReplicateSummary) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sweep_builders import TOTAL, measurement, progress
+from sweep_builders import SHAPE, TOTAL, measurement, progress
 from sweep_driver import WRITES, Driver, Killed, die_at
 
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.budget import Budget, Limit
-from sweep_platform.plan.spending import Amounts, Spending
+from sweep_platform.plan.spending import Amounts, Spending, spending_of
 from sweep_platform.search.recovery import NEVER
+from sweep_platform.search.search import open_search
 from sweep_platform.spec.schema import BudgetSpec, SweepSpec
 from sweep_platform.store.messages import Decision, Failure, Fault
 from sweep_platform.store.pruning.told import Paused, read_rungs
@@ -178,7 +179,7 @@ def test_an_interruption_keeps_who_is_paused(drive: Any) -> None:
     assert again.start("b").record.number == 2, "trial 1 stays where it is"
 
 
-def test_when_time_is_up_the_paused_end_with_what_runs(drive: Any) -> None:
+def test_when_time_is_up_what_runs_ends_and_the_paused_stay(drive: Any) -> None:
     driver = drive(capacity=1, minutes=1, **SWEEP)
     begin(driver, 0.5)
     driver.start("a")
@@ -186,7 +187,7 @@ def test_when_time_is_up_the_paused_end_with_what_runs(drive: Any) -> None:
     driver.scheduler.should_end()
     driver.scheduler.ended("a")
     driver.scheduler.close()
-    assert driver.states() == ["stopped"] * 2
+    assert driver.states() == ["paused", "stopped"]
     assert driver.scheduler.cut_short
     assert driver.scheduler.short_of is Limit.TIME
 
@@ -261,7 +262,7 @@ def test_nothing_is_to_come_of_the_paused() -> None:
     assert spending.to_come == Amounts(150.0, 0.0)
 
 
-def test_a_promotion_that_is_not_paid_for_ends_the_trial_and_the_sweep_as_incomplete(
+def test_a_promotion_that_is_not_paid_for_waits_for_a_higher_limit(
     drive: Any,
 ) -> None:
     """Jobs here spend next to no FLOPs of the 1e8 each that are planned."""
@@ -275,10 +276,90 @@ def test_a_promotion_that_is_not_paid_for_ends_the_trial_and_the_sweep_as_incomp
     driver.scheduler.ended("b")
     assert driver.states() == ["paused", "complete"]
     finish(driver)
-    assert driver.states() == ["stopped", "complete"]
-    assert driver.folder.trials()[0].outcome().reason == Limit.DEVICE.words
+    assert driver.states() == ["paused", "complete"]
     assert driver.scheduler.cut_short
     assert driver.scheduler.short_of is Limit.DEVICE
+    assert told(driver, "stay paused at rungs")
+    again = drive(capacity=1, **{**SWEEP, "budget": {**limits, "device_hours": 3.0}})
+    assert [number for number, _ in begin(again, 0.75, 0.75)] == [0, 0], "rung after rung"
+    finish(again)
+    assert again.states() == ["complete", "complete"]
+    assert not again.scheduler.cut_short
+
+
+def told(driver: Driver, words: str) -> bool:
+    return any(words in event[1] for event in driver.display.events if event[0] == "note")
+
+
+def test_a_limit_that_ends_the_search_leaves_the_paused_for_what_comes_later(drive: Any) -> None:
+    """Trial 0 is promoted by a point that the limit kept from beginning; a job takes 10 s."""
+    limits = {"trials": 4, "flops_per_trial": 1e8, "device_hours": 20 / 3600}
+    one_rung = {**SWEEP, "rungs": {**RUNGS, "at": [0.25]}}
+    driver = drive(capacity=1, **{**one_rung, "budget": limits})
+    begin(driver, 0.25, 0.5)
+    finish(driver)
+    assert driver.states() == ["paused", "complete"]
+    assert driver.scheduler.short_of is Limit.DEVICE
+    assert driver.scheduler.cut_short
+    told = [trial.state.name for trial in driver.search.study.trials()]
+    assert told == ["RUNNING", "COMPLETE"]
+    again = drive(capacity=1, **{**one_rung, "budget": {**limits, "device_hours": 1.0}})
+    begun = [number for number, _ in begin(again, 0.125, 0.25, 0.0)]
+    assert begun == [2, 0, 3], "two of three are among the best share"
+    finish(again)
+    assert again.states() == ["complete", "complete", "stopped", "stopped"]
+
+
+def test_what_is_confirmed_does_not_wait_for_the_paused(drive: Any) -> None:
+    limits = {"trials": 4, "flops_per_trial": 1e8, "device_hours": 27 / 3600}
+    changed = {"confirm": {"top": 1, "replicates": 1}, "rungs": {**RUNGS, "at": [0.25]}}
+    driver = drive(capacity=1, **{**SWEEP, **changed, "budget": limits})
+    labels = []
+    while job := driver.start("a"):
+        labels.append(job.replicate.label)
+        train(driver, "a", (0.25, 0.5, 0.0, 0.0)[job.record.number])
+    finish(driver)
+    assert labels == ["measure-0", "measure-0", "confirm-0"]
+    assert driver.states() == ["paused", "complete"]
+
+
+def test_time_that_is_up_leaves_the_paused_paused(drive: Any) -> None:
+    driver = drive(capacity=1, minutes=1, **SWEEP)
+    begin(driver, 0.5, 0.25)
+    driver.clock.now = 61.0
+    assert driver.scheduler.should_end()
+    driver.scheduler.close()
+    assert driver.states() == ["paused", "paused"]
+    assert driver.scheduler.cut_short, "the sweep is incomplete"
+    assert drive(capacity=1, **SWEEP).start("a").record.number == 0
+
+
+def test_a_resumed_budget_keeps_nothing_for_the_paused(drive: Any) -> None:
+    driver = drive(capacity=1, **SWEEP)
+    begin(driver, 0.5, 0.25)
+    trials = driver.folder.trials()
+    whole = trials[0].record().training_flops
+    assert spending_of(trials, 100.0, {0, 1}).to_come == Amounts()
+    assert spending_of(trials, 100.0, {1}).to_come.flops == whole - 25
+    found = []
+    open_search(
+        driver.folder,
+        driver.search.spec,
+        SHAPE,
+        {"fingerprint": "data"},
+        extends=lambda paused: bool(found.append(set(paused))),
+    )
+    assert found == [{0, 1}], "and whether complete trials get more goes by that"
+
+
+def test_an_audit_tells_at_the_end_of_those_alone_that_would_have_stayed(drive: Any) -> None:
+    """Fewer than the minimum have come, so that the best of them go on at the end."""
+    rungs = {**RUNGS, "at": [0.25], "minimum": 9, "audit": 1.0}
+    driver = drive(capacity=1, **{**SWEEP, "rungs": rungs})
+    begin(driver, 0.75, 0.5, 0.25, 0.125)
+    finish(driver)
+    assert driver.states() == ["complete"] * 4
+    assert [one.trial for one in read_rungs(driver.folder.root).audited] == [2, 3]
 
 
 def test_promotion_is_no_matter_of_the_seed() -> None:

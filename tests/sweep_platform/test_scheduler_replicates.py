@@ -359,7 +359,7 @@ def test_complete_trials_are_extended_only_where_asked(make_spec, tmp_path, exte
     driver.start("a")
     driver.finish("a")
     dataset, more = {"fingerprint": "data"}, make_spec(replicates=2)
-    search = open_search(driver.folder, more, SHAPE, dataset, extends=extends)
+    search = open_search(driver.folder, more, SHAPE, dataset, extends=lambda paused: extends)
     assert search.jobs.waiting == int(extends)
     assert driver.states() == [None if extends else "complete"]
 

@@ -17,6 +17,7 @@ from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.plan.plan import make_plan, summary
 from sweep_platform.report.pages import report_as_markdown
 from sweep_platform.report.sections import outline
+from sweep_platform.report.sections.searched.screening import screened
 from sweep_platform.search.studies.study import SCREENED
 from sweep_platform.space.space_file import SpaceFile
 from sweep_platform.store.folder import SweepFolder
@@ -128,6 +129,23 @@ def test_a_person_stops_what_is_not_screened_yet(drive: Any) -> None:
     assert driver.states() == ["complete"], "its first replicate was done before"
     assert counts(driver) == [1]
     assert driver.start("b").record.number == 1
+
+
+def test_the_record_says_who_was_screened_out(drive: Any) -> None:
+    """A person stopped trial 0 once its first replicate was done; trial 3 alone was weaker."""
+    driver = drive(capacity=1, **SWEEP)
+    driver.start("a")
+    assert driver.ask(Verb.STOP, trial=0).accepted
+    driver.finish("a", 0.5)
+    run(driver, (0.5, 0.5, 0.75, 0.25))
+    assert counts(driver) == [1, 3, 3, 1]
+    sweep = summarize(driver.folder)
+    assert sweep.rungs.screened == (3,)
+    spec = {**sweep.record.spec, **driver.search.spec.model_dump(mode="json")}
+    sweep = replace(sweep, record=replace(sweep.record, spec=spec))
+    assert [one.number for one in screened(sweep)] == [3]
+    older = replace(sweep, rungs=replace(sweep.rungs, screened=None))
+    assert [one.number for one in screened(older)] == [0, 3]
 
 
 def test_rungs_stop_the_first_replicates_of_some(drive: Any) -> None:

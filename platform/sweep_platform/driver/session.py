@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict
 from functools import cached_property
@@ -84,11 +84,12 @@ class SweepSession:
             request.retry_failed,
             max(1, hardware.slots(self.spec.resources)),
             self.puzzles.task_names,
-            extends=self._budget().forbids(new=False) is None,
+            extends=lambda paused: self._budget(paused).forbids(new=False) is None,
             reuse=self._reuse(),
             checkpoints=self._checkpoints,
         )
-        self.budget = self._budget()  # the search may have made a trial up
+        held = {one.record.number for one in self._search.jobs.held}
+        self.budget = self._budget(held)  # the search may have made a trial up
         self._tracker = MlflowTracker(self.folder, self.tracking_uri, MachineLoad())
         self._tracker.check()
         record_experiment(self.folder, self._tracker.experiment)
@@ -98,13 +99,13 @@ class SweepSession:
         self._goes_on = "by --resume" if by_hand else None
         self._channel = DecisionChannel(uuid.uuid4().hex)
 
-    def _budget(self) -> Budget:
-        """The budget, less what former sessions spent of it."""
+    def _budget(self, paused: Container[int]) -> Budget:
+        """The budget, less what former sessions spent of it; some trials are paused at rungs."""
         return Budget(
             self.spec.budget,
             trials=self._points(),
             seconds=clock_seconds(self.folder),
-            spending=spending_of(self.folder.trials(), expected_flops(self.spec)),
+            spending=spending_of(self.folder.trials(), expected_flops(self.spec), paused),
             rates=Rates.from_spec(self.spec),
         )
 

@@ -1,7 +1,7 @@
 """What the jobs of a sweep have spent, what open ones will yet spend, and what that costs."""
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -143,11 +143,17 @@ class Spending:
         self._paused.discard(job)
 
 
-def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:
-    """What the replicates of these trials have spent, by their records."""
+def spending_of(
+    trials: Iterable[TrialFolder], each: float, paused: Container[int] = ()
+) -> Spending:
+    """What the replicates of these trials have spent, by their records.
+
+    Nothing is to come of those that are `paused` at a rung, by their numbers in the sweep.
+    """
     spending = Spending(each)
     for trial in trials:
-        over, flops = trial.outcome() is not None, float(trial.record().training_flops)
+        record, over = trial.record(), trial.outcome() is not None
+        flops = float(record.training_flops)
         for folder in trial.replicates():
             spending.began(folder.key, flops, folder.reused())
             for measurement in folder.measurements():
@@ -157,6 +163,8 @@ def spending_of(trials: Iterable[TrialFolder], each: float) -> Spending:
             of_search = folder.replicate().purpose.of_search
             if (over and of_search) or (state.is_final and _stays(state, of_search)):
                 spending.ended(folder.key, complete=state is TrialState.COMPLETE)
+            elif of_search and record.number in paused:
+                spending.pause(folder.key)
     return spending
 
 

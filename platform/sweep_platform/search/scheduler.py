@@ -24,7 +24,6 @@ from sweep_platform.search.stages.silence import Silence
 from sweep_platform.search.steering.interventions import Interventions
 from sweep_platform.search.studies.patience import StudyLostError
 from sweep_platform.store.messages import Decision, Failure, Fault, TrialReport
-from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import ReplicateFolder, TrialState
 
@@ -98,8 +97,7 @@ class TrialScheduler:
         )
         self._grace_ends: float | None = None
         with self._withstanding():  # trials may stand otherwise since they were told of last
-            if search.spec.rungs.at:
-                write_rungs(search.folder.root, search.rungs.told())
+            search.tell()
 
     @property
     def interrupted(self) -> bool:
@@ -350,6 +348,7 @@ class TrialScheduler:
                     self._settling.cut(live)
             for opened in () if self.interrupted else self._jobs:
                 self._settling.cut_waiting(opened)
+            self._search.tell()  # who was audited may have come to stand otherwise
         self._live.clear()
 
     def _say_once(self, text: str, matter: str = "") -> None:
@@ -377,7 +376,7 @@ class TrialScheduler:
                 f"trial {record.number} goes on to be audited, though it was {weak} {reason}"
             )
         if audited or decision is not Decision.CONTINUE:
-            write_rungs(self._search.folder.root, rungs.told())
+            self._search.tell()
         if decision is Decision.STOP:
             reason = f"beaten {reason}"
             self._agenda.put_back(*self._resting.woken(live.job.trial))

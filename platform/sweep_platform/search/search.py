@@ -1,7 +1,7 @@
 """The search of one sweep, opened: what to try next, who goes on, how trials end."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from sweep_platform.search.micro_batches import MicroBatches
 from sweep_platform.search.outcomes import Outcomes, complete_replicates, verdict
 from sweep_platform.search.proposer import Proposer, TrialFactory
 from sweep_platform.search.recovery import WAITS, recover, reopen
-from sweep_platform.search.rungs.entries import Entries, read_entries
+from sweep_platform.search.rungs.entries import Entries, paused_at, read_entries
 from sweep_platform.search.rungs.ledger import RungLedger
 from sweep_platform.search.rungs.rule import SuccessiveHalving
 from sweep_platform.search.rungs.screening import Screened, Screening, read_screened
@@ -34,6 +34,7 @@ from sweep_platform.spec.schema import SweepSpec
 from sweep_platform.spec.settings import BUDGET_KNOB
 from sweep_platform.store.checkpoints import CheckpointStore, open_checkpoints
 from sweep_platform.store.folder import SweepFolder
+from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose, Replicate, replicates
 from sweep_platform.store.steering.course import course_of
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
@@ -78,6 +79,17 @@ class Search:
         """The trials of the point that a trial belongs to: those of all its nuisance values."""
         records = self.proposer.of_point(record)
         return [self.folder.trial(one.number, one.signature) for one in records]
+
+    def tell(self) -> None:
+        """Keep for reports what rungs and screening did, if that has changed."""
+        if not self.spec.rungs.at and self.spec.screening is None:
+            return
+        told = self.rungs.told()
+        if self.spec.screening is not None:
+            every = (one for point in self.proposer.points for one in point)
+            left = sorted(one.number for one in every if self.screening.leaves(one))
+            told = replace(told, screened=tuple(left))
+        write_rungs(self.folder.root, told)
 
     @property
     def over(self) -> str | None:
@@ -137,7 +149,7 @@ def open_search(
     retry_failed: bool = False,
     concurrency: int = 1,
     task_names: Sequence[str] = (),
-    extends: bool = True,
+    extends: Callable[[Container[int]], bool] = lambda paused: True,
     reuse: Reuse | None = None,
     checkpoints: Callable[[], CheckpointStore] | None = None,
 ) -> Search:
@@ -146,7 +158,8 @@ def open_search(
     `shape` has the sizes that the puzzles fix for a model, `dataset` their folder and fingerprint.
     With `retry_failed`, replicates that failed are to run again; `concurrency` is the number of
     jobs that run at the same time, `task_names` those of the puzzles' tasks, if they have any.
-    Complete trials get the replicates that they lack only if the search `extends` them; `reuse`
+    Complete trials get the replicates that they lack only if the search `extends` them, which may
+    depend on which trials are paused at rungs, by their numbers; `reuse`
     finds trainings of earlier sweeps that stand for those of this one; `checkpoints` opens the
     store of this sweep's, which is its folder by itself.
     Raises `InputError`: the study cannot be opened, or is not the one of the folder's trials.
@@ -175,9 +188,10 @@ def open_search(
         point_of(one.record(), spec) for one in folder.trials() if one.replicates(Purpose.MEASURE)
     }
     whole = {one.record().number for one in folder.trials() if _is_complete(one)}
+    goes_on = extends(_paused(folder, entries))
     for trial in folder.trials():
         tunes = point_of(trial.record(), spec) not in measured
-        reopen(trial, study, screening, retry_failed, extends, tunes)
+        reopen(trial, study, screening, retry_failed, goes_on, tunes)
     # Some have other numbers now.
     factory = TrialFactory(folder, spec, shape, dataset, ancestors, lag)
     proposer = Proposer(study, factory, spec)
@@ -234,6 +248,13 @@ def _record(folder: SweepFolder, spec: SweepSpec, learned: Sequence[str]) -> Non
 def _is_complete(trial: TrialFolder) -> bool:
     end = trial.outcome()
     return end is not None and end.state is TrialState.COMPLETE
+
+
+def _paused(folder: SweepFolder, entries: Entries) -> set[int]:
+    """The numbers of the trials that are paused at rungs, by what the study keeps."""
+    records = (trial.record() for trial in folder.trials() if trial.outcome() is None)
+    at = {one.number: paused_at(entries.get(one.study_number, {})) for one in records}
+    return {number for number, rung in at.items() if rung is not None}
 
 
 def _entries(study: Study, folder: SweepFolder, spec: SweepSpec) -> Entries:

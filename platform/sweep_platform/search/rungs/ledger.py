@@ -193,9 +193,9 @@ class RungLedger:
         )
 
     def _would_go_on(self, rung: float, entry: Entry) -> bool:
-        """Whether one that was audited would have been promoted by now, had it paused."""
+        """Whether one that was audited would be promoted, had it paused, if no other came."""
         pauses = self._spec.rule == "promotion"
-        return pauses and self._worth(str(rung), entry) in self.paused.best(str(rung))
+        return pauses and self._worth(str(rung), entry) in self.paused.best(str(rung), last=True)
 
     def _take_end(self, number: int, end: float) -> None:
         """Keep what a trial that was trained to the end had at its rungs, and its end."""

@@ -84,6 +84,11 @@ class Screening:
         one = self._screened.get(record.study_number)
         return self._replicates if one is not None and one.goes_on else self._first
 
+    def leaves(self, record: TrialRecord) -> bool:
+        """Whether a trial was left with its first replicates, for others were better."""
+        one = self._screened.get(record.study_number)
+        return one is not None and not one.goes_on
+
     def may_come(self, records: Iterable[TrialRecord]) -> int:
         """How many replicates those of these trials may get of which that is yet to be decided."""
         more = len(self._replicates) - len(self._first)

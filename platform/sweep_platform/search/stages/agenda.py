@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from puzzle_datasets.common.text import counted
 from sweep_platform.plan.budget import Budget, Limit
 from sweep_platform.plan.jobs import planned_confirmations, planned_jobs
 from sweep_platform.search.inheritance.controls import ControlsToCome
@@ -13,7 +14,6 @@ from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Display, Job
 from sweep_platform.search.stages.promotion import Promotion
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.trial import (
     Outcome,
@@ -90,14 +90,21 @@ class Agenda:
         return self.promotion.next(later=self._later(), at_once=at_once, more=more, last=last)
 
     def _last_promoted(self, searches: bool) -> Job | None:
-        """A job of a trial that goes on when no other will come to its rung; others end then."""
+        """A job of a trial that goes on when no other will come to its rung; others end then.
+
+        Where a limit ends the search before its last point, or before all are promoted that are to
+        be, the others stay paused: the limit may be raised.
+        """
         if self._confirming or searches or not self._jobs.holds_back:
             return None
         if (job := self._promoted(last=True)) is not None:
             return job
-        if self.promotion.short_of is not None:
+        if (limit := self.promotion.short_of or self._cuts_search()) is not None:
             self.cut_short = True
-            self._tell_of(self.promotion.short_of)
+            self._tell_of(limit)
+            held = counted(len(self._jobs.held), "trial")
+            self._say(f"{held} stay paused at rungs, and may be promoted once {limit} is raised")
+            return None
         for opened, reason in self.promotion.never():
             self.end_waiting(opened.drop_waiting(), reason)
             self.end(self._jobs.close(opened))
@@ -107,7 +114,8 @@ class Agenda:
         """The first job of a new point; None where the budget or the space has no more."""
         if self._forbidden(new=True, later=self._later()) is not None:
             return None
-        if self._lacks_for_a_point():
+        if (limit := self._lacks_for_a_point()) is not None:
+            self._tell_of(limit)
             return None
         if not self._search.may_propose:  # nor is it told yet whether the search is over
             return None
@@ -182,14 +190,17 @@ class Agenda:
     def _forbidden(self, *, new: bool = False, later: int = 0) -> Limit | None:
         return self._budget.forbids(new=new, later=later, at_once=max(1, self._capacity()))
 
-    def _lacks_for_a_point(self) -> bool:
-        """Whether a new point's jobs could not be paid for beside all that are to be run."""
+    def _lacks_for_a_point(self) -> Limit | None:
+        """The limit that does not pay for a new point's jobs beside all that are to be run."""
         waiting = self._jobs.count(lambda key: not self._budget.spending.is_open(key))
         waiting += self._may_come
-        limit = self._budget.forbids_jobs(self._later() + waiting + self._of_a_point)
-        if limit is not None:
-            self._tell_of(limit)
-        return limit is not None
+        return self._budget.forbids_jobs(self._later() + waiting + self._of_a_point)
+
+    def _cuts_search(self) -> Limit | None:
+        """The limit for which a point does not begin that is yet to; None where none does."""
+        if not self._points_left:
+            return None
+        return self._forbidden(later=self._later()) or self._lacks_for_a_point()
 
     @property
     def _may_come(self) -> int:
@@ -292,4 +303,4 @@ class Agenda:
         if outcome.state is TrialState.COMPLETE and rungs.learns:
             for news in rungs.ended(record, self._search.outcomes.values(trial)):
                 self._say(news)
-            write_rungs(self._search.folder.root, rungs.told())
+            self._search.tell()

@@ -195,8 +195,9 @@ class JobQueue:
 
     @property
     def searching(self) -> bool:
-        """Whether anything but confirmation waits or runs."""
-        return any(one.purpose.of_search for one in self._open.values())
+        """Whether anything but confirmation waits or runs, trials left out that are paused."""
+        every = self._open.values()
+        return any(one.purpose.of_search and not self.is_held(one.record) for one in every)
 
     def drop_waiting(self, job: Job) -> list[ReplicateFolder]:
         """Let no other replicate of a job's trial start; see `OpenTrial.drop_waiting`."""

@@ -8,7 +8,6 @@ from sweep_platform.search.search import Search
 from sweep_platform.search.stages.jobs import OpenTrial
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.messages import Decision
-from sweep_platform.store.pruning.told import write_rungs
 from sweep_platform.store.trial import TrialRecord
 
 
@@ -61,27 +60,17 @@ class Promotion:
                 self.short_of = limit
                 continue
             self._search.rungs.end_pause(opened.record, Decision.CONTINUE)
-            self._tell()
+            self._search.tell()
             self.let_go(opened.record)
             return opened.take()
         return None
 
     def never(self) -> Iterator[tuple[OpenTrial, str]]:
-        """The trials that are paused at the end of the search, each with why it ends.
-
-        For want of a budget, those end that were to be promoted.
-        """
-        promotable = set(self._search.rungs.paused.promotable(last=True))
+        """The trials that are paused at the end of the search, each with why it ends."""
         for opened in self._search.jobs.held:
-            if opened.record.number in promotable and self.short_of is not None:
-                yield opened, self.short_of.words
-            else:
-                self._search.rungs.end_pause(opened.record, Decision.STOP)
-                yield opened, NEVER
-        self._tell()
-
-    def _tell(self) -> None:
-        write_rungs(self._search.folder.root, self._search.rungs.told())
+            self._search.rungs.end_pause(opened.record, Decision.STOP)
+            yield opened, NEVER
+        self._search.tell()
 
     def _forbids(self, opened: OpenTrial, later: int, at_once: int, more: int) -> Limit | None:
         flops, spending = float(opened.record.training_flops), self._budget.spending

@@ -84,9 +84,12 @@ class Settling:
     def cut_waiting(self, opened: OpenTrial) -> None:
         """End a trial whose last replicates have no time left to go on or to begin.
 
-        One of which nothing was measured yet, or that was to be confirmed, goes on at resume.
+        One of which nothing was measured yet, or that was to be confirmed, goes on at resume; one
+        that is paused at a rung stays so.
         """
         self.cut_short = True
+        if self._search.jobs.is_held(opened.record):
+            return
         if opened.purpose is not Purpose.MEASURE or not opened.trial.replicates(Purpose.MEASURE):
             return
         self._agenda.end_waiting(opened.drop_waiting(), self._agenda.why.words)

@@ -56,13 +56,15 @@ class Rungs:
     """What is told of a sweep's rungs.
 
     `stopped` are the trials that were to stop at one, or that paused there for good, by their
-    numbers in the sweep; None where that was not kept.
+    numbers in the sweep; None where that was not kept. So are those in `screened` that got no more
+    than their first replicates, for others were better by these.
     """
 
     compared: tuple[Compared, ...] = ()
     audited: tuple[Audited, ...] = ()
     paused: tuple[Paused, ...] = ()
     stopped: tuple[Count, ...] | None = None
+    screened: tuple[Count, ...] | None = None
 
 
 def write_rungs(sweep: Path, rungs: Rungs) -> None:

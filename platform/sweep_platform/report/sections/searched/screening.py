@@ -11,8 +11,13 @@ from sweep_platform.store.summary import SweepSummary, TrialSummary
 
 
 def screened(sweep: SweepSummary) -> list[TrialSummary]:
-    """The complete trials that were left with their first replicates."""
-    spec = SweepSpec.model_validate(sweep.record.spec)
+    """The complete trials that were left with their first replicates, for others were better.
+
+    Where older sweeps did not keep which were, those that have no more.
+    """
+    spec, kept = SweepSpec.model_validate(sweep.record.spec), sweep.rungs.screened
+    if kept is not None:
+        return [trial for trial in sweep.complete if trial.number in kept]
     return [
         trial
         for trial in sweep.complete

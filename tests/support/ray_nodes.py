@@ -22,6 +22,9 @@ while ray.cluster_resources().get("CPU", 0) < int(sys.argv[2]):
     time.sleep(0.2)
 """
 _PORTS = ("--min-worker-port=0", "--max-worker-port=0")
+_CHECKOUT = Path(__file__).parents[2]
+_ASIDE = "/mnt"
+"""Where the checkout is seen while its place is hidden."""
 
 
 def why_no_namespaces() -> str | None:
@@ -38,7 +41,7 @@ class Hosts:
     """A head without processors, beside the driver, and nodes that see none of its folders.
 
     Each node has an empty file system of its own in place of every folder in `private`, and none
-    of the variables that tell how a storage is reached.
+    of the variables that tell how a storage is reached. It sees this checkout wherever that is.
     """
 
     def __init__(self, environment: Mapping[str, str], private: Sequence[Path]) -> None:
@@ -54,15 +57,27 @@ class Hosts:
 
     def add(self, number: int) -> psutil.Popen:
         """Start a node with one processor; another number is another host."""
-        mounts = [f"mount -t tmpfs tmpfs {folder} &&" for folder in self._private]
-        apart = ("unshare", "-m", "sh", "-c", f'{" ".join(mounts)} exec "$@"', "node")
+        mounts = [f"mount -t tmpfs tmpfs {folder}" for folder in self._private]
+        if any(_CHECKOUT.is_relative_to(folder) for folder in self._private):
+            again = [f"mkdir -p {_CHECKOUT}", f"mount --bind {_ASIDE} {_CHECKOUT}"]
+            mounts = [f"mount --bind {_CHECKOUT} {_ASIDE}", *mounts, *again]
+        script = " && ".join([*mounts, 'exec "$@"'])
+        apart = ("unshare", "-m", "sh", "-c", script, "node")
         where = (f"--address={self.address}", f"--node-ip-address=127.0.0.{number}")
         return self._start(*where, "--num-cpus=1", before=apart)
 
     def wait_for(self, processors: int) -> None:
         """Wait until nodes with so many processors have joined."""
         command = [sys.executable, "-c", _WAIT, self.address, str(processors)]
-        subprocess.run(command, env=self._environment, timeout=PATIENCE, check=True)
+        deadline = time.monotonic() + PATIENCE
+        with subprocess.Popen(command, env=self._environment) as waiting:
+            while waiting.poll() is None:
+                lost = [process.args for process in self._started if process.poll() is not None]
+                if lost or time.monotonic() > deadline:
+                    waiting.kill()
+                assert not lost
+                time.sleep(0.1)
+        assert waiting.returncode == 0
 
     def _start(self, *options: str, before: Sequence[str] = ()) -> psutil.Popen:
         process = psutil.Popen(

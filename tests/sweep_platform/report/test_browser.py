@@ -13,8 +13,10 @@ from inside_numbers import inside_numbers
 from sweep_builders import with_hostile_knobs
 
 from sweep_platform.report import write_comparison, write_report, writing
+from sweep_platform.report.blocks import Outline, Table
 from sweep_platform.report.inside import measuring
 from sweep_platform.report.inside.subject import Subject, subject_of
+from sweep_platform.report.pages import report_as_html
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
 from sweep_platform.store.summary import summarize
 from sweep_platform.store.trial import TrialRecord, TrialState
@@ -176,3 +178,22 @@ def require_harmless(page: Path, profile: Path) -> None:
     assert "could not be drawn" not in document[: document.index("</main>")]
     for written in (page.read_text(), page.with_suffix(".md").read_text()):
         assert not {"\x00", "\x1b", "\u202e"} & set(written)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
+def test_long_headings_keep_no_table_from_the_width_of_the_page(tmp_path: Path) -> None:
+    columns = tuple(f"{number} heading of some words" for number in range(11))
+    rows = (tuple("9.95 G" for _ in columns),)
+    wide = Table("wide", columns, rows, (False,), frozenset(), ({},))
+    page = tmp_path / "page.html"
+    measure = """<script>
+const box = document.querySelector(".scroll");
+document.title = `${box.scrollWidth} of ${box.clientWidth}`;
+</script>"""
+    whole = report_as_html(Outline("Report", "Done.", (wide,)), {}, str)
+    page.write_text(whole.replace("</main>", f"</main>{measure}"))
+    document = drawn(page, tmp_path / "profile", "--window-size=1400,900")
+    found = re.search(r"<title>(\d+) of (\d+)</title>", document)
+    assert found
+    assert int(found[1]) <= int(found[2])

@@ -22,7 +22,7 @@ from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import TrialState
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 300.0
+PATIENCE = 600.0
 NEEDED = ("slurmctld", "slurmd", "sbatch", "scontrol", "munged")
 SPACE = """\
 name: tiny

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from s3_server import free_port
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 _RAY = (sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats")
 _WAIT = """\
 import sys, time, ray

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]), verbose=False).start()
 sys.stdin.read()  # its end is that of whoever started this
 """
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def free_port() -> int:

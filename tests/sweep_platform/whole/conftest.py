@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 MARK = "SWEEP_TESTED_BY"
 """Environment variable by which every process that these tests start is known."""
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 SPACE = """\
 name: tiny
 dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}

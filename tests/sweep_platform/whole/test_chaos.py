@@ -93,7 +93,7 @@ class Chaos:
             assert time.monotonic() - began < 1500, self.driver.said()
         if not sweep.sessions()[-1].told:
             again = self.start(*words)
-            assert again.wait(300) == 0, again.said()
+            assert again.wait() == 0, again.said()
 
     def _lasts(self, seconds: float, words: tuple[str, ...]) -> bool:
         """Let the sweep go on for a while; False once it is done. One that was ended goes on.

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 
-PATIENCE = 400.0
+PATIENCE = 600.0
 SPACE = """\
 name: heirs
 dataset: {name: arc-agi-1, canvas: 3, tasks: 4, augmentations: 2, held_out: all}

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,11 @@ NEED = pytest.mark.skipif(
 @pytest.fixture
 def hosts(place: Any, s3: str) -> Iterator[Hosts]:
     """Two hosts, and a head where the driver runs."""
-    found = Hosts(place.environment("cluster"), [place.root])
-    for number in (2, 3):
-        found.add(number)
-    found.wait_for(2)
-    yield found
-    found.close()
+    with closing(Hosts(place.environment("cluster"), [place.root])) as found:
+        for number in (2, 3):
+            found.add(number)
+        found.wait_for(2)
+        yield found
 
 
 @NEED

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep_builders import TOTAL, measurement, sweep_record, trial_record
+from sweep_builders import TOTAL, measurement, sweep_folder, sweep_record, trial_record
 from sweep_driver import Driver
 
 from hrm.progress import Curve
@@ -351,3 +351,9 @@ def test_what_an_ancestor_spent_counts_where_compute_is_searched(make_sweep: Any
     heir = replace(trial, record=replace(trial.record, ancestor=ancestor))
     [(own, solved)] = training_curve(trial)
     assert training_curve(heir) == [(own + 7, solved)]
+
+
+def test_a_trial_that_never_began_is_not_paused(tmp_path: Path) -> None:
+    trial = sweep_folder(tmp_path).trial(0, trial_record().signature)
+    trial.create(trial_record())
+    assert convergence._pause(trial) is None

@@ -12,6 +12,7 @@ from sweep_platform.common.errors import InputError
 from sweep_platform.plan import memory as module
 from sweep_platform.plan.memory import crowding, require_room
 from sweep_platform.plan.plan import fewer_puzzles, make_plan
+from sweep_platform.space.configuration import configured
 
 
 def test_a_space_that_has_nothing_small_enough_is_refused(make_spec: Any) -> None:
@@ -31,6 +32,31 @@ def test_a_space_that_has_nothing_small_enough_for_a_part_of_a_gpu_is_refused(
     assert "its part of the GPU has 100" in str(refused.value)
     monkeypatch.setattr("sweep_platform.space.rules.constraints._gpu_memory", lambda: 10**12)
     require_room(make_spec(resources={"gpus": 0.1}), SHAPE)
+
+
+def test_on_a_gpu_the_smallest_is_that_of_one_puzzle_at_a_time(
+    make_spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As configured the wide model needs less: its puzzles pass one by one, all of the other's."""
+    model = {"H_layers": 1, "L_layers": 1, "head_dim": 16}
+    narrow = {"hidden_size": 16, "micro_batch": None, "batch_size": 512}
+    wide = {"hidden_size": 256, "micro_batch": 1, "batch_size": 512}
+    spec = make_spec(
+        space={"hidden_size": {"choices": [16, 256]}, "micro_batch": {"choices": [1, 512]}},
+        model=model,
+        training={"batch_size": 512, "warmup_steps": 2},
+        resources={"gpus": 1},
+    )
+    monkeypatch.setattr(module, "examples", lambda spec, shape, share: [wide, narrow])
+    least = [
+        of_training.training_memory(one.model, replace(one.training, micro_batch=1))
+        for point in (wide, narrow)
+        for one in [configured(spec, replace(SHAPE, num_puzzle_identifiers=1), point)]
+    ]
+    assert least[1] < least[0]
+    granted = int(0.8 * (least[0] + least[1]) / 2)
+    monkeypatch.setattr(module, "device_memory", lambda resources: granted)
+    require_room(spec, SHAPE)
 
 
 def test_a_space_that_has_something_small_enough_is_not(make_spec: Any) -> None:

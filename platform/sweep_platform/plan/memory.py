@@ -8,7 +8,7 @@ from puzzle_datasets.common.memory import memory
 from puzzle_datasets.common.text import byte_size, counted
 from sweep_platform.common.errors import InputError
 from sweep_platform.plan.plan import Plan
-from sweep_platform.space.configuration import configured
+from sweep_platform.space.configuration import Configuration, configured
 from sweep_platform.space.knobs import Shape
 from sweep_platform.space.rules.constraints import device_memory
 from sweep_platform.space.rules.feasible import examples
@@ -25,10 +25,10 @@ def require_room(spec: SweepSpec, shape: Shape) -> None:
     points = [configured(spec, least, point) for point in examples(spec, least, 0)]
     if not points:
         return
-    together = spec.resources.together
-    smallest = min(points, key=lambda one: training_memory(one.model, one.training, together))
+    together, gpus = spec.resources.together, spec.resources.gpus
+    smallest = min(points, key=lambda one: _least_memory(one, together, gpus > 0))
     try:
-        if spec.resources.gpus:
+        if gpus:
             granted = device_memory(spec.resources)
             require_device_memory(smallest.model, smallest.training, granted, together)
         else:
@@ -36,6 +36,12 @@ def require_room(spec: SweepSpec, shape: Shape) -> None:
     except ConfigError as error:
         problem = f"{error.problem}, even in the smallest configuration of the space"
         raise InputError.of(error.field, problem, error.remedy, error.value) from None
+
+
+def _least_memory(one: Configuration, together: int, halves: bool) -> int:
+    """What a configuration needs: on a GPU one puzzle may pass at a time, if more do not fit."""
+    training = replace(one.training, micro_batch=1) if halves else one.training
+    return training_memory(one.model, training, together)
 
 
 def crowding(plan: Plan) -> list[str]:

@@ -152,10 +152,10 @@ def asked_at(complete: int) -> int:
 
 
 def _pause(trial: TrialFolder) -> Outcome | None:
-    """The pause of a trial's last replicate; None while any of it runs."""
+    """The pause of a trial's last replicate; None while any of it runs, or before it began."""
     ends = [one.outcome() for one in trial.replicates(Purpose.MEASURE)]
     known = [one for one in ends if one is not None]
-    return max(known, key=lambda one: one.ended) if ends == known else None
+    return max(known, key=lambda one: one.ended) if known and ends == known else None
 
 
 class Convergence:

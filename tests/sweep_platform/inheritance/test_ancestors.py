@@ -170,6 +170,32 @@ def test_what_its_ancestor_had_inherited_counts_as_well(drive: Callable[..., Dri
     assert (ancestor.trial, ancestor.lineage_flops) == (1, TOTAL + 1000)
 
 
+def test_a_checkpoint_is_read_once_for_all_heirs(
+    drive: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, digest = [], FolderCheckpoints.digest
+
+    def counted(store: FolderCheckpoints, key: str) -> str | None:
+        read.append(key)
+        return digest(store, key)
+
+    monkeypatch.setattr(FolderCheckpoints, "digest", counted)
+    driver = inheriting(drive, capacity=9)
+    driver.start("a")
+    complete(driver, "a")
+    for key in "bcd":
+        driver.start(key)
+    source = driver.first(0)
+    assert read == [source.key]
+    source.checkpoint.write_bytes(b"other weights than before")
+    driver.start("e")
+    assert read == [source.key] * 2
+    found = [record(driver, number).ancestor for number in (1, 2, 3, 4)]
+    assert all(found)
+    digests = [one.replicates[0].sha256 for one in found if one]
+    assert digests[0] == digests[1] == digests[2] != digests[3]
+
+
 def test_a_trial_whose_checkpoint_is_gone_is_passed_over(drive: Callable[..., Driver]) -> None:
     driver = inheriting(drive)
     driver.start("a")

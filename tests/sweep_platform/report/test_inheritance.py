@@ -112,6 +112,34 @@ def test_from_nothing_nothing_is_told() -> None:
     assert all(p is not None and p > 0.001 for p in told)
 
 
+def kept_by(trial: TrialSummary, one: Any) -> bool:
+    """Whether a trial keeps a replicate: 1 lost its third control, 2 the others."""
+    is_third = one.replicate.number == 2
+    return one.replicate.purpose is not Purpose.CONTROL or is_third == (trial.number == 2)
+
+
+def test_heirs_without_a_seed_in_common_have_no_mean() -> None:
+    """The control of one has the first two seeds, that of the other the third."""
+    sweep = swept(gain=0.4)
+    found = evidence_of(sweep)._read
+    for number, kept in ((1, [0, 1]), (2, [2])):
+        [control] = found[number][Purpose.CONTROL]
+        solved = control.solved[kept]
+        cut = replace(control, replicates=np.array(kept), solved=solved)
+        found[number][Purpose.CONTROL] = (cut,)
+    trials = [
+        replace(trial, replicates=tuple(filter(lambda one: kept_by(trial, one), trial.replicates)))
+        for trial in sweep.trials
+    ]
+    sweep = replace(sweep, trials=tuple(trials))
+    evidence_of(sweep)._read.update(found)
+    told = inheriting(sweep)
+    assert isinstance(told, Inheriting)
+    assert isinstance(told.gain, Unknown)
+    assert len(told.heirs) == 2
+    assert told.gain.reason in paragraphs(sweep)
+
+
 def test_controls_that_heirs_lack_are_counted() -> None:
     """Of three heirs the first and the third have one, of three seeds each."""
     whole = replace(swept(gain=0.4), sessions=ENDED)

@@ -37,6 +37,7 @@ class Ancestors:
         self._folder, self._spec, self._checkpoints = folder, spec, checkpoints
         self._wanted = replicates(spec.seed, Purpose.MEASURE, spec.replicates)
         self._complete: dict[int, Candidate] = {}
+        self._digests: dict[str, tuple[tuple[int, ...], str | None]] = {}
 
     def choose(self, heir: TrialRecord, known: Iterable[TrialRecord]) -> Ancestor | None:
         """The ancestor of a trial that is about to be made, among `known` ones; None from scratch.
@@ -73,9 +74,7 @@ class Ancestors:
             last = folder.last_measurement() if folder.exists() else None
             if last is None or not last.progress.spent:
                 return None
-            if folder.checkpoint.is_file() and is_earlier(folder.checkpoint, record.total_steps):
-                return None
-            if (sha256 := store.digest(folder.key)) is None:
+            if (sha256 := self._digest(folder, record, store)) is None:
                 return None
             found.append(
                 Inherited(
@@ -88,6 +87,23 @@ class Ancestors:
                 )
             )
         return Ancestor(signature=record.signature, replicates=tuple(found))
+
+    def _digest(
+        self, folder: ReplicateFolder, record: TrialRecord, store: CheckpointStore
+    ) -> str | None:
+        """That of a replicate's last checkpoint; None where an earlier one, or none, is kept.
+
+        One in the folder is read once for all heirs, as long as the file stays the same.
+        """
+        try:
+            found = folder.checkpoint.stat()
+        except FileNotFoundError:
+            return store.digest(folder.key)  # a storage keeps it in the name
+        sign = found.st_mtime_ns, found.st_size, found.st_ino
+        if self._digests.get(folder.key, ((),))[0] != sign:
+            early = is_earlier(folder.checkpoint, record.total_steps)
+            self._digests[folder.key] = sign, None if early else store.digest(folder.key)
+        return self._digests[folder.key][1]
 
 
 def nearest(

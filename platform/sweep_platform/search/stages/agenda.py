@@ -162,7 +162,9 @@ class Agenda:
         if not self._confirming:
             self._confirming = True
             for trial, lacking in after_the_search(self._search.folder, spec):
-                self._jobs.add(trial, lacking, lacking[-1].number + 1)
+                confirms = lacking[0].purpose is Purpose.CONFIRM
+                of = spec.confirm if confirms and spec.confirm is not None else spec
+                self._jobs.add(trial, lacking, of.replicates)
         return self._jobs.next(any_trial=True, confirms=True)
 
     @property

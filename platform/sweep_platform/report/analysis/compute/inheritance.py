@@ -49,7 +49,7 @@ class Inheriting:
     """All heirs with controls, and the mean over them of what they solve more."""
 
     heirs: tuple[ControlledHeir, ...]
-    gain: Difference
+    gain: Difference | Unknown
 
 
 def inheriting(sweep: SweepSummary) -> Inheriting | Unknown:
@@ -114,8 +114,10 @@ def _pair(sweep: SweepSummary, trial: TrialSummary) -> tuple[Answered, Answered]
     return (cut[0], cut[1]) if same and cut[0].solved.size else None
 
 
-def _mean_gain(pairs: Sequence[tuple[Answered, Answered]]) -> Difference:
+def _mean_gain(pairs: Sequence[tuple[Answered, Answered]]) -> Difference | Unknown:
     """The mean over heirs of what they solve more, over the seeds and tasks that all share."""
     cut = shared(dict(enumerate(one for pair in pairs for one in pair)))
+    if not cut[0].solved.size:
+        return Unknown("Over all heirs no mean is told, for they share no seed or no puzzle.")
     each = [cut[at].solved - cut[at + 1].solved for at in range(0, len(cut), 2)]
     return interval(np.mean(each, axis=0), cut[0].weights)

@@ -73,6 +73,8 @@ def _who_inherited(sweep: SweepSummary) -> str:
 
 def _gained(found: Inheriting) -> str:
     gain = found.gain
+    if isinstance(gain, Unknown):
+        return gain.reason
     over = f"{counted(gain.seeds, 'seed')} and {counted(gain.tasks, 'task')}"
     if gain.p is not None:
         told = f"{wording.with_p(gain.p)} over {over}"

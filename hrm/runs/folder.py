@@ -226,6 +226,12 @@ class RunFiles:
             before = step
             yield one
 
+    def report_times(self) -> Iterator[int]:
+        """When each report was made, in Unix ms; the rest of it is not looked at."""
+        for line in Reader(self.metrics, ConfigError, "mend or remove that line").lines():
+            if isinstance(line, dict) and isinstance(time_ms := line.get("time_ms"), int):
+                yield time_ms
+
     def last_measurement(self) -> Measurement | None:
         """The last report, without a look at those before it; None before the first."""
         if not self.metrics.exists():

@@ -12,7 +12,7 @@ from hrm.progress import Curve, Measurement
 from sweep_platform.store.folder import Session, SweepFolder
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.steering.course import rests
-from sweep_platform.store.summary import clock_seconds, wall_seconds
+from sweep_platform.store.summary import wall_seconds
 from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState
 
 
@@ -58,9 +58,13 @@ class TrialStanding:
         curves = [end.curve for end in ends if end.curve]
         return _mean(curves) if curves else None
 
-    def moments(self) -> Iterator[float]:
-        """Unix seconds when something was last written of it."""
-        yield from (one.last.time_ms / 1000 for one in self.replicates if one.last)
+    def moments(self, *, whole: bool = False) -> Iterator[float]:
+        """Unix seconds when something was last written of it; on the whole, when anything was."""
+        for one in self.replicates:
+            if whole:
+                yield from (time_ms / 1000 for time_ms in one.folder.report_times())
+            elif one.last:
+                yield one.last.time_ms / 1000
         if self.outcome is not None:
             yield self.outcome.ended
 
@@ -74,9 +78,8 @@ def spent_seconds(
     folder: SweepFolder, sessions: Sequence[Session], trials: Sequence[TrialStanding]
 ) -> float:
     """Time on the clock over all sessions; one that was killed in between takes all reports."""
-    if any(one.ended is None for one, _ in pairwise(sessions)):
-        return clock_seconds(folder)
-    moments = (moment for trial in trials for moment in trial.moments())
+    whole = any(one.ended is None for one, _ in pairwise(sessions))
+    moments = (moment for trial in trials for moment in trial.moments(whole=whole))
     return wall_seconds(sessions, moments, rests(folder.messages.history()))
 
 

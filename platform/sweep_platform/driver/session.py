@@ -104,10 +104,15 @@ class SweepSession:
         return Budget(
             self.spec.budget,
             trials=self._points(),
-            seconds=clock_seconds(self.folder),
+            seconds=self._seconds_before,
             spending=spending_of(self.folder.trials(), expected_flops(self.spec), paused),
             rates=Rates.from_spec(self.spec),
         )
+
+    @cached_property
+    def _seconds_before(self) -> float:
+        """Time on the clock that former sessions took."""
+        return clock_seconds(self.folder)
 
     def _reuse(self) -> Reuse:
         """The trainings of earlier sweeps that are taken over."""

@@ -160,7 +160,7 @@ def spending_of(
                 spending.measured(folder.key, measurement.progress)
             end = folder.outcome()
             state = end.state if end else TrialState.RUNNING
-            of_search = folder.replicate().purpose.of_search
+            of_search = folder.purpose.of_search
             if (over and of_search) or (state.is_final and _stays(state, of_search)):
                 spending.ended(folder.key, complete=state is TrialState.COMPLETE)
             elif of_search and record.number in paused:

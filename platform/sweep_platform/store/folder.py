@@ -210,12 +210,12 @@ class SweepFolder:
 
     def trials(self) -> list[TrialFolder]:
         """Every trial that was created, by number. Raises `InputError`: one is not there."""
-        folders = sorted(filter(_is_created, self._in_trials()), key=_number)
-        for number, folder in enumerate(folders):
-            if _number(folder) != number:
+        found = sorted((_number(path), path) for path in self._in_trials() if _is_created(path))
+        for number, (own, folder) in enumerate(found):
+            if own != number:
                 problem = f"holds {folder.name} where trial {number} is to be"
                 raise InputError.of(folder.parent, problem, PUT_BACK)
-        return [TrialFolder(folder) for folder in folders]
+        return [TrialFolder(folder) for _, folder in found]
 
     def keeps(self, job: str) -> bool:
         """Whether the checkpoint of a job, by its key, lies here."""
@@ -226,7 +226,8 @@ class SweepFolder:
         place = self.root / "trials"
         if place.exists() and not place.is_dir():
             raise InputError.of(place, "is no folder", PUT_BACK)
-        return [path for path in place.glob("*") if not path.name.startswith(".")]
+        found = place.iterdir() if place.exists() else ()
+        return [path for path in found if not path.name.startswith(".")]
 
     def session_started(self) -> None:
         """Note that a driver took up the sweep."""
@@ -285,7 +286,7 @@ def _is_created(trial: Path) -> bool:
 
     Raises `InputError`: what has a trial's name is no folder, or its record is gone.
     """
-    if (trial / "trial.json").exists():
+    if os.path.exists(f"{trial}/trial.json"):  # noqa: PTH110 - of thousands, a quarter of the time
         return True
     if _number(trial) >= 0 and not trial.is_dir():
         raise InputError.of(trial, "is no folder, in the place of a trial", PUT_BACK)

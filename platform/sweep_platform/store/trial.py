@@ -129,6 +129,11 @@ class ReplicateFolder(RunFiles):
         return self.root.name
 
     @property
+    def purpose(self) -> Purpose:
+        """What it is trained for, by its label."""
+        return Purpose(self.label.partition("-")[0])
+
+    @property
     def key(self) -> str:
         """Names the replicate within its sweep: "0003-5f0c…/measure-0"."""
         return f"{self.root.parent.name}/{self.root.name}"
@@ -217,6 +222,19 @@ class ReplicateFolder(RunFiles):
         write_whole(self.error, lambda stream: stream.write(traceback.encode()))
 
 
+_MOST_KNOWN = 20_000
+"""Records that are kept of those that were read: some kB each."""
+
+_known: dict[Path, tuple[tuple[int, ...], TrialRecord]] = {}
+"""What was read of files, with their stamps, so that one that is changed is read again."""
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What is another where a file was replaced or changed. Raises `OSError`."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class TrialFolder:
     """Files of one trial. Raises `ConfigError` where one is damaged, or of another version."""
 
@@ -239,9 +257,25 @@ class TrialFolder:
         if record.ancestor is not None:
             place["ancestor"] = record.ancestor.plain()
         write_json(self._trial, {"format": FORMAT, **sections, "costs": record.costs, **place})
+        _known.pop(self._trial, None)
 
     def record(self) -> TrialRecord:
-        """Read the trial's configuration."""
+        """Read the trial's configuration, or return what was read of the same file before.
+
+        It is asked for again and again, and checking all its settings takes most of the time.
+        """
+        try:
+            stamp = _stamp(self._trial)
+        except OSError:
+            return self._read()
+        known = _known.get(self._trial)
+        if known is None or known[0] != stamp:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            known = _known[self._trial] = stamp, self._read()
+        return known[1]
+
+    def _read(self) -> TrialRecord:
         content = Reader(self._trial, ConfigError, _RESTORE).object(FORMAT)
         costs = content.pop("costs", None)
         content.pop("format", None)

@@ -1,9 +1,11 @@
 """MLflow as a tracker: the sweep's folder mirrored as a parent run and one run a replicate."""
 
 import errno
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -22,8 +24,12 @@ from sweep_platform.tracking.mlflow_views import TRIED, view_tags
 from sweep_platform.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
     from mlflow.tracking import MlflowClient
+
+
+SETTLED_SECONDS = 2.0
+"""Time after the last change of a trial's folder from which on its time tells of any other."""
 
 
 @dataclass(kw_only=True)
@@ -126,29 +132,37 @@ class SweepRuns:
         self.replicates[_key(record, folder)] = run
         return run
 
-    def describe(self, run: KnownRun, record: TrialRecord, replicate: Replicate) -> None:
-        """Send what is known of a replicate before it starts."""
-        from mlflow.entities import Param
-
+    def describe(self, run: KnownRun, record: TrialRecord, replicate: Replicate) -> dict[str, str]:
+        """Send a replicate's puzzles; returns its parameters, known before it starts."""
         self._client.log_inputs(run.id, [view.dataset_input(self._record)])
-        fields = view.parameters(record, replicate).items()
-        self._client.log_batch(run.id, params=[Param(key, value) for key, value in fields])
-        run.described = True
+        return view.parameters(record, replicate)
 
-    def set_status(
-        self, run: KnownRun, status: view.RunStatus, end: int | None, reason: str | None = None
+    def log(
+        self,
+        run: KnownRun,
+        metrics: Sequence["Metric"] = (),
+        parameters: Mapping[str, str] = MappingProxyType({}),
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Set a run's status, then its tags: they tell the next session that all was sent."""
-        from mlflow.entities import RunTag
+        """Send these in one request, if there are any: each costs milliseconds by itself."""
+        from mlflow.entities import Param, RunTag
 
-        if status.status == view.RUNNING:
-            self._client.update_run(run.id, status=view.RUNNING)
-        else:
+        if not (metrics or parameters or tags):
+            return
+        self._client.log_batch(
+            run.id,
+            metrics=metrics,
+            params=[Param(key, value) for key, value in parameters.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        run.described = run.described or bool(parameters)
+
+    def set_status(self, run: KnownRun, status: view.RunStatus, end: int | None) -> None:
+        """Set a run's status once all is sent, the tags of the same status among it."""
+        if status.status != view.RUNNING:
             self._client.set_terminated(run.id, status.status, end)
-        tags = [RunTag(view.STATE_TAG, status.state)]
-        if reason is not None:
-            tags.append(RunTag(view.REASON_TAG, reason[: view.LONGEST_REASON]))
-        self._client.log_batch(run.id, tags=tags)
+        elif run.status.status != view.RUNNING:
+            self._client.update_run(run.id, status=view.RUNNING)
         run.status = status
 
     def require_place(self) -> None:
@@ -215,6 +229,7 @@ class MlflowTracker:
         self._client: MlflowClient
         self._runs: SweepRuns | None = None
         self._complete: set[Path] = set()
+        self._settled: dict[Path, int] = {}
 
     @property
     def name(self) -> str:
@@ -243,7 +258,7 @@ class MlflowTracker:
         assert self._runs is not None
         try:
             status = self._status()
-            for record, folder in self._unfinished():
+            for record, folder in self._unfinished(self._changed(status)):
                 self._send_replicate(self._runs, record, folder, status)
             self._send_sweep(self._runs, status)
         except BaseException:
@@ -274,12 +289,13 @@ class MlflowTracker:
         """Look again at the replicates of a trial that had ended. May be called by any thread."""
         for folder in trial.replicates():
             self._complete.discard(folder.root)
+        self._settled.pop(trial.root, None)
 
     def unsent(self) -> int:
         """Count the reports and changes of state that MLflow is not known to have."""
         runs, sweep = self._runs, self._status()
         missing = int(runs is None or runs.parent.status != sweep)
-        for record, folder in self._unfinished():
+        for record, folder in self._unfinished(self._sweep.trials()):
             run = runs.replicates.get(_key(record, folder)) if runs else None
             steps = [m.progress.step for m in folder.measurements()]
             missing += sum(run is None or step > run.sent for step in steps)
@@ -287,13 +303,35 @@ class MlflowTracker:
             missing += run is None or run.status != status
         return missing
 
-    def _unfinished(self) -> Iterator[tuple[TrialRecord, ReplicateFolder]]:
+    def _unfinished(
+        self, trials: Iterable[TrialFolder]
+    ) -> Iterator[tuple[TrialRecord, ReplicateFolder]]:
         """Replicates of which MLflow may lack something."""
-        for trial in self._sweep.trials():
+        for trial in trials:
             begun = [one for one in trial.replicates() if one.root not in self._complete]
             if begun:
                 record = trial.record()
                 yield from ((record, one) for one in begun)
+
+    def _changed(self, status: view.RunStatus) -> Iterator[TrialFolder]:
+        """The trials that may have something new; all of them once the sweep has ended.
+
+        Where thousands have ended, one look at each folder's own time tells that nothing was begun
+        there since all of it was sent.
+        """
+        for trial in self._sweep.trials():
+            if status.status != view.RUNNING:
+                yield trial
+                continue
+            stamp = trial.root.stat().st_mtime_ns
+            if self._settled.get(trial.root) == stamp:
+                continue
+            yield trial
+            # What changes as soon after might leave the same time.
+            old = time.time_ns() - stamp > SETTLED_SECONDS * 1e9
+            begun = trial.replicates() if old and trial.outcome() else []
+            if begun and all(one.root in self._complete for one in begun):
+                self._settled[trial.root] = stamp
 
     def _status(self) -> view.RunStatus:
         return view.sweep_status(last_end(self._sweep.sessions()))
@@ -302,6 +340,7 @@ class MlflowTracker:
         """Learn what MLflow holds of the sweep, and make what must be there."""
         self._runs = SweepRuns(self._client, self._uri, self._sweep.record())
         self._complete.clear()
+        self._settled.clear()
         self._connected = True
 
     def _send_replicate(
@@ -315,28 +354,25 @@ class MlflowTracker:
         run = runs.replicates.get(_key(record, folder)) or runs.create(folder, record)
         status = view.trial_status(outcome, sweep)
         ended = outcome is not None and outcome.state.is_final
-        if not ended or run.status != status:
-            if not run.described:
-                runs.describe(run, record, folder.replicate())
-            self._send_reports(run, folder, ended)
+        tags: dict[str, str] = {}
         if run.status != status:
-            end = int(outcome.ended * 1000) if outcome else None
-            runs.set_status(run, status, end, outcome.reason if outcome else "")
+            tags = view.status_tags(status, outcome.reason if outcome else "")
+        if not ended or run.status != status:
+            parameters = {}
+            if not run.described:
+                parameters = runs.describe(run, record, folder.replicate())
+            measurements = list(folder.measurements())
+            new = [m for m in measurements if m.progress.step > run.sent]
+            metrics = [metric for m in new for metric in view.report_metrics(m)]
+            metrics += view.curve_metrics(measurements) if ended else []
+            runs.log(run, metrics, parameters, tags)
+            run.sent = new[-1].progress.step if new else run.sent
+        if run.status != status:
+            runs.set_status(run, status, int(outcome.ended * 1000) if outcome else None)
         if ended:
             self._complete.add(folder.root)
             if folder.outcome() != outcome:  # it was let go on meanwhile
                 self._complete.discard(folder.root)
-
-    def _send_reports(self, run: KnownRun, folder: ReplicateFolder, ended: bool) -> None:
-        measurements = list(folder.measurements())
-        new = [m for m in measurements if m.progress.step > run.sent]
-        metrics = [metric for m in new for metric in view.report_metrics(m)]
-        if ended:
-            metrics += view.curve_metrics(measurements)
-        if metrics:
-            self._client.log_batch(run.id, metrics=metrics)
-        if new:
-            run.sent = new[-1].progress.step
 
     def _send_sweep(self, runs: SweepRuns, status: view.RunStatus) -> None:
         if status.status == view.RUNNING and self._load and (load := self._load.metrics()):
@@ -350,4 +386,5 @@ class MlflowTracker:
             metrics = view.summary_metrics(summary, end)
             self._client.log_batch(runs.parent.id, metrics=metrics)
             self._client.set_tag(runs.parent.id, view.NOTE_TAG, sweep_note(summary))
+        runs.log(runs.parent, tags=view.status_tags(status))
         runs.set_status(runs.parent, status, end)

@@ -74,6 +74,12 @@ def trial_status(outcome: Outcome | None, sweep: RunStatus) -> RunStatus:
     return RunStatus("KILLED", "interrupted" if outcome is None else outcome.state.value)
 
 
+def status_tags(status: RunStatus, reason: str | None = None) -> dict[str, str]:
+    """Tags of a run that stands so, and why, if that is to be told."""
+    why = {} if reason is None else {REASON_TAG: reason[:LONGEST_REASON]}
+    return {STATE_TAG: status.state, **why}
+
+
 def sweep_tags(record: SweepRecord) -> dict[str, str]:
     """Tags of every run of a sweep."""
     tags = {

@@ -264,3 +264,13 @@ def test_a_stated_base_has_every_other_value_compared_with_it() -> None:
         *product(["N"], [2], [1, 4]),
         *product(["T"], [4], [1, 2]),
     }
+
+
+def test_importance_of_very_many_trials_is_told_by_some_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importance, "MOST", 20)
+    found = told(planted(GRID * 3, of_n))
+    assert {one.trials for one in found.values()} == {20}
+    assert next(iter(found)) == "N"
+    assert found == told(planted(GRID * 3, of_n)), "the draw follows from the sweep"

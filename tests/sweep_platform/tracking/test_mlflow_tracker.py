@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlflow.entities import Metric as Sent
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from sweep_builders import first
+from sweep_builders import begun, first
 from trackers import report_again
 
 from sweep_platform.common.text import knobs
@@ -21,8 +21,9 @@ from sweep_platform.report.analysis.points import trials_front
 from sweep_platform.spec import metrics
 from sweep_platform.spec.metrics import Metric
 from sweep_platform.store.folder import SessionEnd, SweepFolder, SweepRecord
+from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import summarize
-from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialState
+from sweep_platform.store.trial import Outcome, ReplicateFolder, TrialFolder, TrialState
 from sweep_platform.tracking import mlflow_tracker
 from sweep_platform.tracking.mlflow_store import open_store
 from sweep_platform.tracking.mlflow_tracker import MlflowTracker
@@ -277,6 +278,59 @@ def test_a_session_sends_only_what_is_new(
     again = mirrored(sweep, uri)
     again.sync()
     assert not batches
+
+
+def test_a_replicate_that_ended_takes_four_requests(
+    make_sweep: MakeSweep, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = MlflowTracker(make_sweep(COMPLETE), uri)
+    mirror.check()
+    asked: list[str] = []
+
+    def count(name: str) -> None:
+        real = getattr(MlflowClient, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            asked.append(name)
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(MlflowClient, name, counted)
+
+    for name in ("create_run", "log_inputs", "log_batch", "set_terminated", "update_run"):
+        count(name)
+    mirror.sync()
+    own = ["create_run", "log_inputs", "log_batch", "set_terminated"]
+    assert asked == ["create_run", *own], "the first is the sweep's"
+    _, trials = parent_and_trials(uri)
+    assert trials[0].data.tags["sweep.state"] == "complete"
+    assert trials[0].data.params["parameter_count"]
+    assert trials[0].data.metrics["exact_accuracy"]
+
+
+def test_a_sync_looks_into_no_trial_that_was_sent_and_stays_as_it_is(
+    make_sweep: MakeSweep, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = make_sweep(COMPLETE, STOPPED, None)
+    monkeypatch.setattr(mlflow_tracker, "SETTLED_SECONDS", 0.0)
+    mirror = mirrored(sweep, uri)
+    replicates, looked = TrialFolder.replicates, []
+
+    def counted(trial: TrialFolder, *purposes: Purpose) -> list[ReplicateFolder]:
+        looked.append(trial.record().number)
+        return replicates(trial, *purposes)
+
+    monkeypatch.setattr(TrialFolder, "replicates", counted)
+    mirror.sync()
+    assert set(looked) == {2}
+    ended = sweep.trials()[0]
+    late = begun(ended, 1)
+    looked.clear()
+    mirror.sync()
+    assert set(looked) == {0, 2}
+    assert f"{ended.record().signature}/{late.label}" in {
+        "/".join(run.data.tags.get(tag, "") for tag in ("sweep.trial", "sweep.replicate"))
+        for run in all_runs(uri)
+    }
 
 
 def test_killed_after_a_run_was_made(make_sweep: MakeSweep, uri: str) -> None:

@@ -35,10 +35,15 @@ class Latest(optuna.Study):
         states: Container[optuna.trial.TrialState] | None = None,
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
-        """What every sampler of Optuna, and `get_trials`, ask for."""
-        trials = super()._get_trials(deepcopy, None, use_cache)
-        seen = map(self._read, trials)
-        return [one for one in seen if states is None or one.state in states]
+        """What every sampler of Optuna, and `get_trials`, ask for.
+
+        Trials come in the order of their numbers, which have no gaps.
+        """
+        seen = list(super()._get_trials(deepcopy, None, use_cache))
+        for number in {*self.hidden, *self.paused, *self.superseded}:
+            if number < len(seen):  # a list of before may have fewer
+                seen[number] = self._read(seen[number])
+        return seen if states is None else [one for one in seen if one.state in states]
 
     def _read(self, trial: FrozenTrial) -> FrozenTrial:
         if trial.number in self.hidden:

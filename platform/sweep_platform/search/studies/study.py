@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
 from sweep_platform.search.samplers import distribution, fixing
+from sweep_platform.search.sampling.common_space import CommonSpace
 from sweep_platform.search.studies import dashboard
 from sweep_platform.search.studies.latest import Latest
 from sweep_platform.search.studies.patience import PatientStorage
@@ -40,7 +41,7 @@ class Study:
         self, study: optuna.Study, spec: SweepSpec, storage: PatientStorage | None = None
     ) -> None:
         self._study, self._storage = study, storage
-        self._seen = Latest(study)
+        self._seen, self._common = Latest(study), CommonSpace()
         self.paused = self._seen.paused
         self._spec = spec
         self._distributions: Mapping[str, BaseDistribution] = {
@@ -79,7 +80,7 @@ class Study:
         What came of the `hidden` ones does not count. The trial has its `marks`, attributes,
         before any knob: a driver that dies leaves none that is drawn without them.
         """
-        self._seen.sampler, self._seen.hidden = sampler, hidden
+        self._seen.sampler, self._seen.hidden = self._common.lend(sampler), hidden
         trial = self._seen.ask()
         for name, value in (marks or {}).items():
             trial.set_user_attr(name, value)

@@ -9,7 +9,7 @@ are no interval over seeds.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import optuna
@@ -34,8 +34,13 @@ FEWEST = 10
 RESAMPLES = 40
 """Drawn anew for an interval: of 500 trials and five knobs they take seconds, not minutes."""
 
+MOST = 1_000
+"""Complete trials that it is told by; of more, so many are drawn, for all would take minutes."""
+
 TOP = 0.25
 """Share of the trials that PED-ANOVA takes for the best."""
+
+T = TypeVar("T")
 
 Shares = dict[str, float]
 """Of each knob, by an evaluator; they sum to one, or there are none where all trials are level."""
@@ -56,7 +61,7 @@ class Importance:
 
     Attributes:
         fanova: None for a knob that some of the trials have no use for, which fANOVA can't take.
-        trials: complete ones that have a use for it.
+        trials: complete ones that have a use for it, of those that it is told by.
     """
 
     knob: str
@@ -69,7 +74,7 @@ def importances(
     sweep: SweepSummary, generator: np.random.Generator
 ) -> tuple[Importance, ...] | Unknown:
     """The importance of each knob that varies, the greatest by PED-ANOVA first."""
-    found = final_points(sweep.complete)
+    found = _drawn(final_points(sweep.complete), generator)
     if reason := _little([point.exact_accuracy for _, point in found]):
         return Unknown(reason)
     spaces = _distributions([trial.knobs for trial, _ in found])
@@ -87,6 +92,13 @@ def importances(
         for knob, share in by_ped.items()
     ]
     return tuple(sorted(told, key=lambda one: -one.ped_anova.share))
+
+
+def _drawn(found: Sequence[T], generator: np.random.Generator) -> Sequence[T]:
+    """As many as it is told by at most, in their order."""
+    if len(found) <= MOST:
+        return found
+    return [found[place] for place in sorted(generator.choice(len(found), MOST, replace=False))]
 
 
 def _little(accuracies: Sequence[float]) -> str:

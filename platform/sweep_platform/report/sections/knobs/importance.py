@@ -9,6 +9,7 @@ from hrm.charts import BLUE, ORANGE, chart_of
 from sweep_platform.report import blocks, parts, tables, wording
 from sweep_platform.report.analysis.difference import Unknown
 from sweep_platform.report.analysis.knobs.importance import (
+    MOST,
     RESAMPLES,
     Importance,
     Share,
@@ -46,8 +47,11 @@ def importance_section(sweep: SweepSummary) -> Iterator[blocks.Block | blocks.Mi
     yield blocks.Heading("Which knobs matter")
     yield blocks.Figure("importance", "Importance of each knob.", importance_chart(found))
     yield tables.table("importance", _COLUMNS, found)
+    drawn = len(sweep.complete) > MOST
+    of_many = f"Of the complete trials, {MOST:,} were drawn to tell it by. " if drawn else ""
     yield blocks.Paragraph(
-        f"{_PED} asks which knobs set the most accurate quarter of complete trials apart; "
+        of_many
+        + f"{_PED} asks which knobs set the most accurate quarter of complete trials apart; "
         f"{_FOREST} which explain the variance over the whole space, and knows only knobs that "
         f"all trials have a use for. Brackets: 95 % of {RESAMPLES} draws of the trials, which "
         "tell how far this hangs on what was tried, not on seeds. Importance has no direction and "

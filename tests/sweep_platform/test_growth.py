@@ -9,6 +9,7 @@ from optuna.search_space import intersection
 from sweep_builders import TOTAL, OpenedSearch, begun, first, measurement, opened
 
 from hrm.config import ConfigError
+from sweep_platform.search.samplers import sampler
 from sweep_platform.search.sampling.common_space import CommonSpace
 from sweep_platform.search.studies.latest import Latest
 from sweep_platform.store import trial as trial_module
@@ -109,3 +110,12 @@ def test_damage_to_a_record_that_was_read_is_found(make_sweep: Any) -> None:
 def test_the_purpose_of_a_replicate_is_in_its_label(make_sweep: Any) -> None:
     folder = first(make_sweep(TrialState.COMPLETE).trials()[0])
     assert folder.purpose is folder.replicate().purpose
+
+
+@pytest.mark.parametrize(("trials", "of_a_generation"), [(40, 10), (400, 20), (10_000, 50)])
+def test_a_population_grows_with_the_budget(
+    make_spec: Any, trials: int, of_a_generation: int
+) -> None:
+    budget = {"trials": trials, "flops_per_trial": 1e8}
+    spec = make_spec(**{**SPACE, "budget": budget}, search={"sampler": "nsga2"})
+    assert getattr(sampler(spec, 0), "population_size", None) == of_a_generation

@@ -49,7 +49,7 @@ SAMPLERS: Mapping[str, Callable[[SweepSpec, int], BaseSampler]] = {
     "random": lambda spec, number: RandomSampler(seed=derived_seed(spec.seed, number)),
     "nsga2": lambda spec, number: NSGAIISampler(
         seed=derived_seed(spec.seed, number),
-        population_size=max(2, spec.search.startup_trials),
+        population_size=population(spec),
     ),
     "gp": lambda spec, number: GPSampler(
         seed=derived_seed(spec.seed, number),
@@ -72,6 +72,19 @@ SAMPLERS: Mapping[str, Callable[[SweepSpec, int], BaseSampler]] = {
     ),
 }
 assert (*SAMPLERS, "auto") == SAMPLER_NAMES, "every name of the schema has its sampler"
+
+
+POPULATION, GENERATIONS = 50, 20
+"""The largest population, Optuna's own, and the generations that a budget is to pay for."""
+
+
+def population(spec: SweepSpec) -> int:
+    """Trials of a generation of `nsga2`, at least those that it begins with.
+
+    A small one of many generations draws again and again what has been tried.
+    """
+    least = max(2, spec.search.startup_trials)
+    return max(least, min(POPULATION, spec.trials // GENERATIONS))
 
 
 def sampler(spec: SweepSpec, number: int) -> BaseSampler:

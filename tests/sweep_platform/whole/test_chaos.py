@@ -7,16 +7,15 @@ behind. Prints a table of what was done, for the record.
 
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from chaos import HEADING, NODES, Chaos
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from raylets import Raylets
@@ -35,11 +34,7 @@ pytestmark = [
 ]
 
 SEED, KILLS = int(os.environ.get("CHAOS_SEED", "0")), int(os.environ.get("CHAOS_KILLS", "40"))
-TRIALS, NODES = 6, 3
-PAUSE = (2.0, 30.0)
-"""Seconds between two kills, the least and the most."""
-AWAY = (2.0, 15.0)
-"""Seconds that a node or a server is away."""
+TRIALS = 6
 SWEEP = (
     *("--set", "budget.flops_per_trial=2e10"),
     *("--set", "space.learning_rate.choices=[1e-3]"),
@@ -49,119 +44,15 @@ SWEEP = (
 )
 
 
-@dataclass
-class Row:
-    """One kill: in which sweep, when, of what, for how long, and what the sweep had by then."""
-
-    sweep: int
-    seconds: float
-    what: str
-    away: float
-    ended: int
-
-
-class Chaos:
-    """Three nodes, an MLflow server and a storage, of which parts are taken away."""
-
-    def __init__(
-        self,
-        raylets: Raylets,
-        server: MlflowServer,
-        gate: Gate,
-        start: Callable[..., Any],
-        generator: np.random.Generator,
-    ) -> None:
-        self.raylets, self.server, self.gate = raylets, server, gate
-        self.start, self.generator = start, generator
-        self.rows: list[Row] = []
-        self.driver: Any = None
-        self._gone = self._missed = False
-
-    def run(self, number: int, sweep: SweepFolder, kills: int, bucket: str) -> None:
-        """Run a sweep to its end through at most so many kills."""
-        began = time.monotonic()
-        words = ("--out", str(sweep.root), "--start-or-resume", "--address", self.raylets.address)
-        words += ("--storage", f"s3://{bucket}", "--tracking-uri", self.server.uri, *SWEEP)
-        self.driver = self.start(*words)
-        while self._lasts(self._between(PAUSE), words):
-            if kills:
-                kills -= 1
-                ended = sum(trial.outcome() is not None for trial in sweep.trials())
-                what, away = self._kill(words)
-                self.rows.append(Row(number, time.monotonic() - began, what, away, ended))
-                _print(len(self.rows), self.rows[-1])
-            assert time.monotonic() - began < 1500, self.driver.said()
-        if not sweep.sessions()[-1].told:
-            again = self.start(*words)
-            assert again.wait() == 0, again.said()
-
-    def _lasts(self, seconds: float, words: tuple[str, ...]) -> bool:
-        """Let the sweep go on for a while; False once it is done. One that was ended goes on.
-
-        A driver that finds no server at its start is refused, and started again when there is one.
-        """
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            status = self.driver.process.poll()
-            if status == 0:
-                return False
-            if status is not None:
-                assert status in (130, -9) or (status == 2 and self._missed), self.driver.said()
-                if not self._gone:
-                    self._missed = False
-                    self.driver = self.start(*words)
-            time.sleep(0.1)
-        return True
-
-    def _kill(self, words: tuple[str, ...]) -> tuple[str, float]:
-        """Take one thing away for a while."""
-        what = str(self.generator.choice(["worker", "node", "driver", "tracking", "storage"]))
-        away = self._between(AWAY) if what in ("node", "tracking", "storage") else 0.0
-        take, bring = getattr(self, f"_{what}")()
-        take()
-        self._gone = what in ("tracking", "storage")
-        self._missed = self._missed or self._gone
-        self._lasts(away, words)
-        bring()
-        self._gone = False
-        return what, away
-
-    def _worker(self) -> tuple[Callable[[], object], Callable[[], object]]:
-        workers = [worker for node in self.raylets.nodes for worker in node.workers()]
-        return (workers[self._index(workers)].kill if workers else _nothing), _nothing
-
-    def _node(self) -> tuple[Callable[[], object], Callable[[], object]]:
-        node = self.raylets.nodes.pop(self._index(self.raylets.nodes))
-        return node.kill, self.raylets.join
-
-    def _driver(self) -> tuple[Callable[[], object], Callable[[], object]]:
-        return self.driver.kill, _nothing
-
-    def _tracking(self) -> tuple[Callable[[], object], Callable[[], object]]:
-        return self.server.kill, self.server.start
-
-    def _storage(self) -> tuple[Callable[[], object], Callable[[], object]]:
-        return self.gate.close, self.gate.open
-
-    def _between(self, bounds: tuple[float, float]) -> float:
-        return float(self.generator.uniform(*bounds))
-
-    def _index(self, things: list[Any]) -> int:
-        return int(self.generator.integers(len(things)))
-
-
-def _nothing() -> None: ...
-
-
 @pytest.fixture
-def chaos(
+def cluster_of_chaos(
     place: Any,
     wait_until: Any,
     start: Callable[..., Any],
     mlflow_database: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Chaos]:
+) -> Iterator[tuple[Chaos, tuple[str, ...]]]:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -183,7 +74,10 @@ def chaos(
         for _ in range(NODES):
             node = raylets.join()
             wait_until(lambda node=node: node.is_up)
-        yield Chaos(raylets, server, gate, start, np.random.default_rng(SEED))
+        services = {"tracking": (server.kill, server.start), "storage": (gate.close, gate.open)}
+        chaos = Chaos(raylets, start, np.random.default_rng(SEED), services)
+        storing = ("--address", raylets.address, "--storage", "s3://chaos")
+        yield chaos, (*storing, "--tracking-uri", server.uri)
 
 
 def by_replicate(sweep: SweepFolder) -> dict[str, list[dict[str, Any]]]:
@@ -195,8 +89,13 @@ def by_replicate(sweep: SweepFolder) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_sweep_outlives_whatever_is_killed(
-    place: Any, start: Callable[..., Any], chaos: Chaos, mlflow_of: Any, tmp_path: Path
+    place: Any,
+    start: Callable[..., Any],
+    cluster_of_chaos: tuple[Chaos, tuple[str, ...]],
+    mlflow_of: Any,
+    tmp_path: Path,
 ) -> None:
+    chaos, there = cluster_of_chaos
     calm = SweepFolder(place.root / "runs/calm")
     undisturbed = start("--out", str(calm.root), *SWEEP)
     assert undisturbed.wait(900) == 0, undisturbed.said()
@@ -207,7 +106,8 @@ def test_a_sweep_outlives_whatever_is_killed(
     while len(chaos.rows) < KILLS:
         number += 1
         sweep = SweepFolder(place.root / f"runs/chaos-{number}")
-        chaos.run(number, sweep, KILLS - len(chaos.rows), "chaos")
+        words = ("--out", str(sweep.root), "--start-or-resume", *there, *SWEEP)
+        chaos.run(number, sweep, KILLS - len(chaos.rows), words)
         assert by_replicate(sweep) == expected
         outcomes = [trial.outcome() for trial in sweep.trials()]
         assert [outcome and outcome.state for outcome in outcomes] == [RunState.COMPLETE] * TRIALS
@@ -215,7 +115,7 @@ def test_a_sweep_outlives_whatever_is_killed(
         [study] = optuna.get_all_study_names(backend)
         states = [one.state for one in optuna.load_study(study_name=study, storage=backend).trials]
         assert optuna.trial.TrialState.RUNNING not in states
-        mlflow = mlflow_of(sweep, chaos.server.uri)
+        mlflow = mlflow_of(sweep, there[-1])
         statuses = {run.info.status for run in (*mlflow.trials, *mlflow.parents)}
         assert statuses == {"FINISHED"}, statuses
         assert len(mlflow.by_replicate()) == TRIALS
@@ -225,14 +125,3 @@ def test_a_sweep_outlives_whatever_is_killed(
     assert set(Path("/dev/shm").iterdir()) <= memory
     left = [path for path in (tmp_path / "temporary").rglob("*") if path.is_file()]
     assert not left
-
-
-HEADING = (
-    "| kill | sweep | second | what | away | trials ended by then |\n|--:|--:|--:|---|--:|--:|"
-)
-
-
-def _print(number: int, row: Row) -> None:
-    away = f"{row.away:.0f} s" if row.away else "-"
-    cells = (number, row.sweep, f"{row.seconds:.0f}", row.what, away, row.ended)
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)

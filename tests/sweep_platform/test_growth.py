@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from optuna.search_space import intersection
+from optuna.storages import JournalStorage
 from sweep_builders import TOTAL, OpenedSearch, begun, first, measurement, opened
 
 from hrm.config import ConfigError
@@ -64,6 +65,27 @@ def test_draws_are_those_of_samplers_that_look_through_all(
         drawn.append([trial.record().parameters for trial in sweep.folder.trials()])
         monkeypatch.setattr(CommonSpace, "lend", lambda self, sampler: sampler)
     assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("name", ["nsga2", "tpe", "cma-es"])
+def test_a_draw_reads_the_study_once(
+    tmp_path: Path, make_spec: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    search = {"sampler": name, "startup_trials": 2}
+    sweep = opened(tmp_path / "toy", make_spec(**SPACE, search=search))
+    for number in range(8):
+        finish(sweep, number / 10)
+    whole, read = JournalStorage.get_all_trials, []
+
+    def counted(storage: Any, study: int, deepcopy: bool = True, states: Any = None) -> Any:
+        read.append(states)
+        return whole(storage, study, deepcopy, states)
+
+    monkeypatch.setattr(JournalStorage, "get_all_trials", counted)
+    study = sweep.search.study
+    draws = study.draws
+    finish(sweep, 0.9)
+    assert read.count(None) <= study.draws - draws + 1
 
 
 def test_a_look_at_the_study_makes_anew_what_reads_otherwise_alone(

@@ -1,7 +1,8 @@
 """A study as its sampler sees it: superseded trials have failed, hidden ones still run."""
 
 import math
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from types import MappingProxyType
 
@@ -21,6 +22,7 @@ class Latest(optuna.Study):
         super().__init__(study.study_name, study._storage)
         self.hidden: Collection[int] = ()
         self.paused: set[int] = set()
+        self._drawing, self._once = False, list[FrozenTrial]()
         last: dict[str, int] = {}
         self.superseded: set[int] = set()
         for trial in super().get_trials(deepcopy=False):
@@ -39,11 +41,27 @@ class Latest(optuna.Study):
 
         Trials come in the order of their numbers, which have no gaps.
         """
-        seen = list(super()._get_trials(deepcopy, None, use_cache))
-        for number in {*self.hidden, *self.paused, *self.superseded}:
-            if number < len(seen):  # a list of before may have fewer
-                seen[number] = self._read(seen[number])
+        if self._once and not deepcopy:
+            seen = [*self._once[:-1], self._storage.get_trial(self._once[-1]._trial_id)]
+        else:
+            seen = list(super()._get_trials(deepcopy, None, use_cache))
+            for number in {*self.hidden, *self.paused, *self.superseded}:
+                if number < len(seen):  # a list of before may have fewer
+                    seen[number] = self._read(seen[number])
+            self._once = seen if self._drawing and not deepcopy else []
         return seen if states is None else [one for one in seen if one.state in states]
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """While a trial is drawn, read all others once: a sampler asks for them several times.
+
+        Nobody else writes to the study meanwhile, and the newest trial is the one that is drawn.
+        """
+        self._drawing, self._once = True, []
+        try:
+            yield
+        finally:
+            self._drawing, self._once = False, []
 
     def _read(self, trial: FrozenTrial) -> FrozenTrial:
         if trial.number in self.hidden:

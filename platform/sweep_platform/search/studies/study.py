@@ -81,12 +81,13 @@ class Study:
         before any knob: a driver that dies leaves none that is drawn without them.
         """
         self._seen.sampler, self._seen.hidden = self._common.lend(sampler), hidden
-        trial = self._seen.ask()
-        for name, value in (marks or {}).items():
-            trial.set_user_attr(name, value)
-        for name, one in self._distributions.items():
-            if name in lacking(self._spec, trial.params):
-                trial._suggest(name, one)
+        with self._seen.drawing():
+            trial = self._seen.ask()
+            for name, value in (marks or {}).items():
+                trial.set_user_attr(name, value)
+            for name, one in self._distributions.items():
+                if name in lacking(self._spec, trial.params):
+                    trial._suggest(name, one)
         self._count, self.draws = trial.number + 1, self.draws + 1
         return trial
 

@@ -115,6 +115,8 @@ class Progress:
         examples_per_second: batch rows through one segment, per second of training.
         peak_memory_bytes: most memory held: by the device's allocator on CUDA, by the process
             on CPU.
+        energy_joules: what its devices took in training and evaluation, over all restores, as
+            `hrm.training.energy` estimates it; None where not all of it was measured.
         device_busy: share of the time since the last line that the device was busy: on CPU the
             threads of this process, on CUDA the last moments; None where that can't be told.
         micro_batch: puzzles that passed through the model at a time in each process, where these
@@ -135,6 +137,7 @@ class Progress:
     device_seconds: Amount
     examples_per_second: Amount
     peak_memory_bytes: Count
+    energy_joules: Amount | None = None
     device_busy: Share | None = None
     inherited_flops: Flops = 0
     micro_batch: Positive | None = None

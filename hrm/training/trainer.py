@@ -26,6 +26,7 @@ from hrm.model.flops import step_flops, total_steps
 from hrm.model.reasoning_model import ReasoningModel
 from hrm.progress import Measurement, Progress, measurement_from
 from hrm.training.busy import Busy
+from hrm.training.energy import ENERGY, Energy, counter_of, energy_of, share_of_cores, total
 from hrm.training.learner import Learner
 from hrm.training.saved_answers import from_tensors, to_tensors
 from hrm.training.watch import Watch
@@ -56,12 +57,14 @@ class Trainer:
         answers: which puzzles each evaluation solved, in the order of `measurements` with one.
         puzzles: those that evaluations look at.
         execution: how blocks really run, which may be less than was asked for.
+        energy: what this process took of its device, as far as that can be measured.
         alive: called after each step and before each batch of an evaluation; does nothing unless
             it is replaced.
 
     With `micro_batch`, at most so many puzzles pass through the model at a time, in each process.
     Where the memory of the device does not suffice, half as many do from then on, at the same
-    batch: the result is the same but for rounding, and reports say so.
+    batch: the result is the same but for rounding, and reports say so. Of the energy of a GPU
+    it is charged its `device_share`.
 
     Raises `ConfigError` where the dataset does not fit the model or the evaluations, or the device
     the precision.
@@ -76,6 +79,7 @@ class Trainer:
         device: torch.device,
         group: ProcessGroup = SINGLE,
         micro_batch: int | None = None,
+        device_share: float = 1.0,
     ) -> None:
         require_sizes(model_config, dataset.manifest)
         require_precision(training_config.precision, device)
@@ -110,6 +114,12 @@ class Trainer:
         self.answers: list[PuzzleAnswers] = []
         self.alive: Callable[[], object] = lambda: None
         self._busy = Busy(device)
+        on_cpu = device.type == "cpu"
+        share = (
+            (lambda: share_of_cores(torch.get_num_threads())) if on_cpu else lambda: device_share
+        )
+        self.energy = Energy(counter_of(device), share)
+        self._energy_before: float | None = 0.0
         self._seconds, self._inherited_flops = 0.0, 0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -151,6 +161,7 @@ class Trainer:
         evaluations = {max(1, round(f * self.total_steps)) for f in self.config.evaluate_at}
         interval = max(1, self.total_steps // REPORTS)
         watch = Watch(self.group, self.device, seconds, stop)
+        self.energy.begin()
         while not self.done:
             with self._charged():  # several processes wait for their devices here
                 due, ends = watch.poll()
@@ -185,6 +196,7 @@ class Trainer:
         Raises `NonFiniteLoss` in place of saving weights that are spoilt.
         """
         self._learner.require_finite()
+        self.energy.add()
         content = {"settings": self._settings(), "state": self._state()}
         if self.group.rank == 0:
             checkpoint.save(path, content)
@@ -199,7 +211,7 @@ class Trainer:
             checkpoint.require_same(path, what, saved, settings)
         state = checkpoint.section(path, content, "state")
         self._inherited_flops = inherited_flops(path, state)
-        own = self._state()
+        own = {name: one for name, one in self._state().items() if name != ENERGY}
         measurements = _measurements(path, state.get("measurements"))
         evaluated = [one.progress for one in measurements if one.progress.curve is not None]
         answers = from_tensors(
@@ -210,7 +222,7 @@ class Trainer:
             [(progress.step, progress.training_flops) for progress in evaluated],
         )
         checked: dict[str, Any] = {"measurements": [], "answers": []}
-        checked |= {INHERITED: 0} if INHERITED in state else {}
+        checked |= {name: 0 for name in (INHERITED, ENERGY) if name in state}
         require_like(path, {**state, **checked}, {**own, **checked}, "state")
         try:
             self._learner.load_state_dict(state["learner"])
@@ -221,6 +233,7 @@ class Trainer:
             raise checkpoint.CheckpointError.of(path, problem, "restore another one") from error
         self._seconds, self.measurements = state["seconds"], measurements
         self.answers = answers
+        self._energy_before = energy_of(path, state)
         if measurements:
             self._learner.lower_micro_batch(measurements[-1].progress.micro_batch)
 
@@ -239,6 +252,7 @@ class Trainer:
 
     def _state(self) -> dict[str, Any]:
         """Everything that later steps and reports depend on; each process must call it."""
+        joules = self._energy_of_all()
         return {
             "seconds": self._seconds,
             "measurements": [one.plain() for one in self.measurements],
@@ -246,6 +260,7 @@ class Trainer:
             "learner": self._learner.state_dict(),
             "loader": self._loader.state_dict(),
             **({INHERITED: self._inherited_flops} if self._inherited_flops else {}),
+            **({} if joules is None else {ENERGY: joules}),
         }
 
     @contextmanager
@@ -273,16 +288,22 @@ class Trainer:
     def _measured_if_it_fits(self) -> Measured | None:
         rows, group = self._evaluated_at_once, self.group
         try:
-            return measure(self.model, self.puzzles, rows, group, lambda: self.alive())
+            return measure(self.model, self.puzzles, rows, group, self._looks)
         except torch.OutOfMemoryError:
             if group.size > 1 or rows == 1:
                 raise
             return None
 
+    def _looks(self) -> None:
+        """What comes before each batch of an evaluation."""
+        self.energy.look()
+        self.alive()
+
     def _take_step(self) -> None:
         with self._charged():
             self._learner.step(self._loader.next_batch())
             self._learner.tally.steps += 1
+        self.energy.look()
         self.alive()
 
     def _synchronize(self) -> None:
@@ -313,6 +334,7 @@ class Trainer:
         tally = self._learner.tally
         examples_per_second = self.config.batch_size * tally.steps / tally.seconds
         means = tally.read(self.group)
+        self.energy.add()
         found: dict[str, Any] = {}
         if measured is not None:
             found = {**measured.evaluation._asdict(), "votes": measured.votes}
@@ -327,10 +349,15 @@ class Trainer:
             device_seconds=self._seconds,
             examples_per_second=examples_per_second,
             peak_memory_bytes=_peak_memory(self.device),
+            energy_joules=self._energy_of_all(),
             device_busy=self._busy.share(),
             micro_batch=self._learner.agreed_micro_batch(),
             **found,
         )
+
+    def _energy_of_all(self) -> float | None:
+        """Joules of all processes, over all restores."""
+        return total([self._energy_before, *self.group.gather_objects(self.energy.joules)])
 
     def _settings(self) -> dict[str, dict[str, Any]]:
         """All that must be equal for a checkpoint to be this run's."""

@@ -237,8 +237,8 @@ class Sweep:
 
         Args:
             verb: `stop` or `promote` with `trial=3`, `add` with knobs such as `N=3, T=6`, `extend`
-                with `trials`, `minutes`, `flops`, `device_hours` or `money` (a text such as "+50"
-                adds to them), `pause`, `resume`.
+                with `trials`, `minutes`, `flops`, `device_hours`, `money` or `energy_kwh` (a text
+                such as "+50" adds to them), `pause`, `resume`.
             arguments: those of the verb.
 
         Raises `UserError`: the driver refuses, or there is nothing to be asked for so.

@@ -279,6 +279,7 @@ def steering_parser(verb: str) -> Parser:
         add("--flops", metavar="N", help="of training in all, or +N more")
         add("--device-hours", metavar="N", help="in all, or +N more")
         add("--money", metavar="N", help="in all, or +N more")
+        add("--energy-kwh", metavar="N", help="in all, or +N more")
     _add_folder(made)
     return made
 

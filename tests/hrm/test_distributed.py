@@ -29,7 +29,13 @@ pytestmark = pytest.mark.slow
 
 CPU = torch.device("cpu")
 SCRIPT = Path(__file__).with_name("train_in_group.py")
-MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
+MEASURED = (
+    "device_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "device_busy",
+    "energy_joules",
+)
 STEPS = {"exact": 44}  # reports every second step, so that STOP lies between two
 STOP = 17
 FEW_STEPS = 10

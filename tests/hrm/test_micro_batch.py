@@ -28,7 +28,13 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 CPU = torch.device("cpu")
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]
-CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
+CLOCK = (
+    "device_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "device_busy",
+    "energy_joules",
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -25,7 +25,13 @@ from puzzle_datasets.storage.dataset import PuzzleDataset
 MakeModel = Callable[..., ModelConfig]
 MakeTraining = Callable[..., TrainingConfig]
 CPU = torch.device("cpu")
-MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
+MEASURED = (
+    "device_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "device_busy",
+    "energy_joules",
+)
 
 
 def numbers(progress: Progress) -> dict[str, Any]:

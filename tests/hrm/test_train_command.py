@@ -19,7 +19,13 @@ from hrm.checkpoints import checkpoint
 from hrm.runs.folder import Outcome, RunFolder, RunState
 from hrm.train import main
 
-MEASURED = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
+MEASURED = (
+    "device_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "device_busy",
+    "energy_joules",
+)
 TINY = [
     *("--hidden-size", "32", "--head-dim", "16", "--H-layers", "1", "--L-layers", "1"),
     *("--N", "1", "--M-max", "3", "--batch-size", "8", "--learning-rate", "1e-3"),

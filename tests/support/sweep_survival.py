@@ -8,7 +8,13 @@ from sweep_builders import first
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import ReplicateFolder, TrialFolder, TrialState
 
-BY_THE_CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
+BY_THE_CLOCK = (
+    "device_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "device_busy",
+    "energy_joules",
+)
 
 
 def reported(folder: ReplicateFolder) -> list[dict[str, Any]]:

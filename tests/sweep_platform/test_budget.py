@@ -1,5 +1,6 @@
 """The budget says what is left and whether another trial may start."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +66,8 @@ def spent(*seconds: float, each: float = 1e6) -> Spending:
 
 def complete(spending: Spending, job: str, seconds: float) -> None:
     spending.began(job, spending.each)
-    spending.measured(job, measurement(TOTAL, 0.5, seconds=seconds).progress)
+    progress = measurement(TOTAL, 0.5, seconds=seconds).progress
+    spending.measured(job, replace(progress, energy_joules=1000 * seconds))
     spending.ended(job, complete=True)
 
 
@@ -130,6 +132,7 @@ def test_spending_is_what_its_jobs_reported_last(events: list[tuple[int, bool]])
     [
         ({"device_hours": 2.0}, Limit.DEVICE),
         ({"money": 6.0, "price_per_gpu_hour": 3.0}, Limit.MONEY),
+        ({"energy_kwh": 0.5}, Limit.ENERGY),
     ],
 )
 def test_devices_and_their_price_are_limited(setting: dict[str, float], limit: Limit) -> None:
@@ -140,7 +143,7 @@ def test_devices_and_their_price_are_limited(setting: dict[str, float], limit: L
     left.spending.began("third", FLOPS)
     assert left.forbids(new=True) is limit, "the third is to be trained to its end"
     assert left.exhausted is None
-    left.spending.total += Amounts(0.0, 601.0)
+    left.spending.total += Amounts(0.0, 601.0, 6.01e5)
     assert left.exhausted is limit
 
 

@@ -71,7 +71,7 @@ SPACE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("objectives", "field"),
     [
-        (["energy"], "objectives.0"),
+        (["energie"], "objectives.0"),
         (["exact_accuracy", "exact_accuracy_at"], "objectives.1"),
         (["curve_hypervolume"], "objectives.0"),
         (["exact_accuracy", "training_flops"], "objectives.1"),
@@ -86,6 +86,12 @@ def test_an_objective_that_no_trial_would_report_is_refused(
         SpaceFile.of({**SPACE, "objectives": objectives}).resolve(None)
     assert caught.value.field == field
     assert caught.value.remedy
+
+
+def test_energy_is_an_objective_in_joules() -> None:
+    spec = SpaceFile.of({**SPACE, "objectives": ["exact_accuracy", "energy"]}).resolve(None)
+    assert spec.objectives == ("exact_accuracy", "energy_joules")
+    assert spec.needs_energy
 
 
 def test_a_study_is_told_the_values_of_the_curve(

@@ -59,6 +59,20 @@ def test_an_equal_training_is_taken_over_with_its_checkpoint(
     assert job.folder.reused() == found
 
 
+def test_one_without_its_energy_is_none_where_that_is_needed(
+    swept: SweepFolder, place: Path
+) -> None:
+    job = job_like(swept, 1, place)
+    stores = lambda: FolderCheckpoints(place)  # noqa: E731
+    assert Reuse([swept.root], stores, energy=True).take(job) is None
+    [source] = swept.trials()[1].replicates()
+    lines = source.metrics.read_text().replace('"energy_joules": null', '"energy_joules": 5.0')
+    source.metrics.write_text(lines)
+    found = Reuse([swept.root], stores, energy=True).take(job)
+    assert found is not None
+    assert found.energy_joules == 5.0
+
+
 @pytest.mark.parametrize("differs", ["seed", "puzzles", "settings", "signature", "checkpoint"])
 def test_any_other_training_is_not(swept: SweepFolder, place: Path, differs: str) -> None:
     job = job_like(swept, 0 if differs == "checkpoint" else 1, place)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from hrm.training import energy
 from sweep_platform.common.errors import InputError
 from sweep_platform.driver import room
-from sweep_platform.driver.room import needs, require_a_slot
+from sweep_platform.driver.room import needs, require_a_slot, require_meters
 from sweep_platform.execution import placement, private
 from sweep_platform.execution.cluster import Hardware, Node
 from sweep_platform.execution.placement import Demand
@@ -140,3 +141,31 @@ def test_one_that_tells_late_or_can_not_be_asked_once_is_asked_again(
     assert asked == []
     demand.ask(2)
     assert asked == [[{"CPU": 1}] * 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"objectives": ["exact_accuracy", "energy"]}, "objectives"),
+        ({"budget": {"trials": 1, "flops_per_trial": 1e8, "energy_kwh": 1}}, "budget.energy_kwh"),
+    ],
+)
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_a_sweep_that_goes_by_energy_is_refused_where_none_is_measured(
+    make_spec: Any, monkeypatch: pytest.MonkeyPatch, changes: Any, field: str, gpus: int
+) -> None:
+    def none(*roots: object) -> None:
+        raise PermissionError("energy_uj")
+
+    monkeypatch.setattr(energy, "Packages", none)
+    monkeypatch.setattr(energy, "gpus_count", lambda: False)
+    spec = make_spec(**changes, resources={"gpus": gpus})
+    with pytest.raises(InputError) as found:
+        require_meters(spec, None)
+    assert found.value.field == field
+    assert found.value.remedy
+    require_meters(spec, "head:6379")  # other machines may measure it
+    require_meters(make_spec(), None)
+    monkeypatch.setattr(energy, "Packages", lambda: None)
+    monkeypatch.setattr(energy, "gpus_count", lambda: True)
+    require_meters(spec, None)

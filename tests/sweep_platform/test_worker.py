@@ -100,7 +100,13 @@ SMALL = {
 }
 ONE = {**SMALL, "space": {"N": {"choices": [1]}}}
 TRAINING = {"batch_size": 8, "warmup_steps": 2}
-CLOCK = ("device_seconds", "examples_per_second", "peak_memory_bytes", "device_busy")
+CLOCK = (
+    "device_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "device_busy",
+    "energy_joules",
+)
 
 
 def numbers(progress: Progress) -> dict[str, Any]:
@@ -243,6 +249,19 @@ def test_a_host_without_a_gpu_is_named(jobs: MakeJobs, monkeypatch: pytest.Monke
     assert report.failure
     assert report.failure.fault is Fault.MACHINE
     assert f"torch finds no GPU on host {socket.gethostname()}" in report.failure.reason
+
+
+def test_a_host_that_does_not_measure_energy_is_named(
+    jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [made] = jobs(**ONE)
+    monkeypatch.setattr("hrm.training.trainer.counter_of", lambda device: None)
+    [report] = train(replace(made, energy=True))
+    assert report.failure
+    assert report.failure.fault is Fault.MACHINE
+    assert f"can't be measured on host {socket.gethostname()}" in report.failure.reason
+    reports = progress_of(list(train(made)))
+    assert reports[-1].energy_joules is None, "where nobody asks it is trained all the same"
 
 
 def without_memory() -> None:

@@ -34,6 +34,15 @@ def byte_size(count: float) -> str:
     return _prefixed(count, "B")
 
 
+def energy(joules: float) -> str:
+    """Energy in joules to three digits, or in kWh where it is much.
+
+    >>> energy(1500), energy(7.2e6)
+    ('1.5 kJ', '2 kWh')
+    """
+    return f"{joules / 3.6e6:.3g} kWh" if 3.6e5 <= joules < _HUGE else _prefixed(joules, "J")
+
+
 def exact(number: float) -> str:
     """A number as somebody gave it, to the last digit: what is said of it must not contradict it.
 

@@ -22,6 +22,7 @@ ADJUSTABLE = (
     "budget.flops",
     "budget.device_hours",
     "budget.money",
+    "budget.energy_kwh",
     "budget.price_per_gpu_hour",
     "replicates",
     "stop_when",

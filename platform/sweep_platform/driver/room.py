@@ -6,7 +6,7 @@ from puzzle_datasets.common.exit_status import say
 from sweep_platform.common.errors import InputError
 from sweep_platform.execution.cluster import Hardware, in_words
 from sweep_platform.execution.private import autoscales
-from sweep_platform.spec.schema import ResourceSpec
+from sweep_platform.spec.schema import ResourceSpec, SweepSpec
 
 MONITOR_SECONDS = 15.0
 """Within these a head that was just started tells whether it has an autoscaler."""
@@ -40,6 +40,29 @@ def require_a_slot(hardware: Hardware, resources: ResourceSpec, address: str | N
         f"of a trial are {needs(resources)}, but Ray has {hardware.of_kind(kind)}",
         "lower `resources` or choose another --scale",
     )
+
+
+def require_meters(spec: SweepSpec, address: str | None) -> None:
+    """Raise `InputError` where a sweep goes by energy, and this machine does not measure it.
+
+    At an `address` trials run on other machines, each of which says so itself.
+    """
+    if not spec.needs_energy or address is not None:
+        return
+    from hrm.training.energy import METERS, Packages, gpus_count  # torch takes seconds to import
+
+    try:
+        if spec.resources.gpus and not gpus_count():
+            raise OSError("no GPU that counts its energy")
+        if not spec.resources.gpus:
+            Packages()
+    except (OSError, ValueError) as error:
+        of_budget = spec.budget.energy_kwh is not None
+        field = "budget.energy_kwh" if of_budget else "objectives"
+        value = spec.budget.energy_kwh if of_budget else ", ".join(spec.objectives)
+        problem = f"needs the energy of trials, which can't be measured on this machine: {METERS}"
+        remedy = "leave it out, or run where it can be"
+        raise InputError.of(field, problem, remedy, value) from error
 
 
 def _grows() -> bool:

@@ -18,7 +18,7 @@ from sweep_platform.driver.ending import Once, last_words
 from sweep_platform.driver.puzzles import prepare_puzzles, require_evaluable
 from sweep_platform.driver.record import record_experiment, record_sweep, tracking_uri
 from sweep_platform.driver.request import Request, ResolvedSweep
-from sweep_platform.driver.room import needs, require_a_slot
+from sweep_platform.driver.room import needs, require_a_slot, require_meters
 from sweep_platform.driver.storage import open_storage, puzzle_source
 from sweep_platform.execution.cluster import Hardware, Resources
 from sweep_platform.execution.decisions import DecisionChannel
@@ -68,6 +68,7 @@ class SweepSession:
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
         require_a_slot(hardware, sweep.spec.resources, request.address)
+        require_meters(sweep.spec, request.address)
         self._storage = open_storage(sweep)  # before the store, which may be made anew
         self.tracking_uri = tracking_uri(request, sweep.folder)
         open_store(self.tracking_uri)
@@ -118,7 +119,8 @@ class SweepSession:
         """The trainings of earlier sweeps that are taken over."""
         sweeps = () if self.spec.repeat else self.spec.reuse
         own = self.folder.root.absolute()
-        return Reuse([Path(one) for one in sweeps if Path(one) != own], self._checkpoints)
+        others = [Path(one) for one in sweeps if Path(one) != own]
+        return Reuse(others, self._checkpoints, self.spec.needs_energy)
 
     def _checkpoints(self) -> CheckpointStore:
         """The store that keeps the checkpoints of this sweep."""
@@ -297,6 +299,7 @@ class SweepSession:
             processes=resources.together,
             device_share=min(1.0, resources.gpus) or 1.0,
             micro_batch=self._search.micro_batches.of(record),
+            energy=self.spec.needs_energy,
             ancestor=None if inherited is None else inherited.address,
             checkpoints=storage.checkpoints if storage else self.folder.checkpoints,
             keep=storage.keep if storage else None,

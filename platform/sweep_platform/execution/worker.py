@@ -261,6 +261,7 @@ def _trainer(job: TrialJob, group: ProcessGroup | None) -> Trainer:
     from hrm.distributed import SINGLE
     from hrm.model.devices import granted_memory
     from hrm.model.memory import require_device_memory, require_memory
+    from hrm.training.energy import METERS
     from hrm.training.trainer import Trainer
 
     torch.set_num_threads(job.threads)
@@ -279,7 +280,11 @@ def _trainer(job: TrialJob, group: ProcessGroup | None) -> Trainer:
         granted = granted_memory(device, job.device_share)
         require_device_memory(model, training, granted, group.size)
     puzzles = DatasetAddress(**job.dataset).open()
-    return Trainer(model, training, puzzles, device, group, job.micro_batch)
+    trainer = Trainer(model, training, puzzles, device, group, job.micro_batch, job.device_share)
+    if job.energy and trainer.energy.joules is None:
+        here = f"host {socket.gethostname()}"
+        raise HostError(f"the energy of a trial can't be measured on {here}; {METERS}")
+    return trainer
 
 
 def _own_device(kind: str, rank: int) -> str:

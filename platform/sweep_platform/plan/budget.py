@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
+from puzzle_datasets.common.text import flops
 from sweep_platform.plan.spending import Amounts, Rates, Spending
 from sweep_platform.spec.schema import BudgetSpec
 
@@ -17,6 +18,7 @@ class Limit(StrEnum):
     FLOPS = "budget.flops"
     DEVICE = "budget.device_hours"
     MONEY = "budget.money"
+    ENERGY = "budget.energy_kwh"
 
     @property
     def words(self) -> str:
@@ -30,7 +32,10 @@ _WORDS = {
     Limit.FLOPS: "the sweep's training compute was spent",
     Limit.DEVICE: "the sweep's device-hours were spent",
     Limit.MONEY: "the sweep's money was spent",
+    Limit.ENERGY: "the sweep's energy was spent",
 }
+
+JOULES_A_KWH = 3.6e6
 
 ROUNDING = 1 + 1e-9
 """By which a sum may exceed the limit that it exhausts."""
@@ -131,21 +136,14 @@ class Budget:
     def forbids_jobs(self, count: int) -> Limit | None:
         """The limit that does not pay for so many more jobs, whatever the time; None if all do."""
         limits, spending = self.limits, self.spending
-        if limits.flops is limits.device_hours is limits.money is None:
+        if limits.flops is limits.device_hours is limits.money is limits.energy_kwh is None:
             return None
         paid = spending.total + spending.to_come
         return next(self._beyond(paid + spending.of_jobs(count)), None)
 
     def words(self) -> str:
-        """Hours of devices and money that are spent, where a limit or a price is set."""
-        limits, seconds = self.limits, self.spending.total.seconds
-        if limits.device_hours is limits.price_per_gpu_hour is None:
-            return ""
-        hours = _of(f"{self._rates.device_hours(seconds):.3g}", limits.device_hours, "g")
-        if limits.price_per_gpu_hour is None:
-            return f"{hours} device-hours"
-        money = _of(f"{self._rates.money(seconds):,.2f}", limits.money, ",.2f")
-        return f"{hours} device-hours, {money} of money"
+        """What is spent in all, of FLOPs and energy where these are limited too, in words."""
+        return bill(self.limits, self._rates, self.spending.total)
 
     def begin_trial(self) -> None:
         """Count a new trial."""
@@ -158,9 +156,26 @@ class Budget:
             (Limit.FLOPS, limits.flops, spent.flops),
             (Limit.DEVICE, limits.device_hours, rates.device_hours(spent.seconds)),
             (Limit.MONEY, limits.money, rates.money(spent.seconds)),
+            (Limit.ENERGY, limits.energy_kwh, spent.joules / JOULES_A_KWH),
         ):
             if most is not None and there > most * ROUNDING:
                 yield limit
+
+
+def bill(limits: BudgetSpec, rates: Rates, spent: Amounts) -> str:
+    """What is spent of each limit but trials and time, and of money where it has a price."""
+    told = []
+    if limits.flops is not None:
+        told.append(f"{flops(spent.flops)} of {flops(limits.flops)} of training")
+    if limits.device_hours is not None or limits.price_per_gpu_hour is not None:
+        hours = _of(f"{rates.device_hours(spent.seconds):.3g}", limits.device_hours, "g")
+        told.append(f"{hours} device-hours")
+    if limits.price_per_gpu_hour is not None:
+        money = _of(f"{rates.money(spent.seconds):,.2f}", limits.money, ",.2f")
+        told.append(f"{money} of money")
+    if limits.energy_kwh is not None:
+        told.append(f"{_of(f'{spent.joules / JOULES_A_KWH:.3g}', limits.energy_kwh, 'g')} kWh")
+    return ", ".join(told)
 
 
 def _of(spent: str, most: float | None, form: str) -> str:

@@ -12,21 +12,33 @@ from sweep_platform.store.trial import Reused, TrialFolder, TrialState
 
 @dataclass(frozen=True)
 class Amounts:
-    """Training FLOPs, and seconds of training and evaluation, that something takes."""
+    """Training FLOPs, seconds of training and evaluation, and joules, that something takes.
+
+    Joules that were not measured count as none.
+    """
 
     flops: float = 0.0
     seconds: float = 0.0
+    joules: float = 0.0
 
     @classmethod
     def of(cls, progress: Progress) -> Self:
         """What a job has spent by one of its reports."""
-        return cls(float(progress.training_flops), progress.device_seconds)
+        joules = progress.energy_joules or 0.0
+        return cls(float(progress.training_flops), progress.device_seconds, joules)
 
     def __add__(self, other: "Amounts") -> "Amounts":
-        return Amounts(self.flops + other.flops, self.seconds + other.seconds)
+        seconds, joules = self.seconds + other.seconds, self.joules + other.joules
+        return Amounts(self.flops + other.flops, seconds, joules)
 
     def __sub__(self, other: "Amounts") -> "Amounts":
-        return Amounts(self.flops - other.flops, self.seconds - other.seconds)
+        seconds, joules = self.seconds - other.seconds, self.joules - other.joules
+        return Amounts(self.flops - other.flops, seconds, joules)
+
+    @property
+    def positive(self) -> "Amounts":
+        """The same, what is less than none left out."""
+        return Amounts(max(0.0, self.flops), max(0.0, self.seconds), max(0.0, self.joules))
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,7 @@ class Spending:
     _flops: dict[str, float] = field(default_factory=dict)  # of each open job, trained whole
     _before: dict[str, Amounts] = field(default_factory=dict)  # of open jobs that are reused
     _whole: list[float] = field(default_factory=list)  # seconds of complete jobs, in order
+    _joules: list[float] = field(default_factory=list)  # of complete jobs, in order
     _paused: set[str] = field(default_factory=set)
 
     def began(self, job: str, flops: float, reused: Reused | None = None) -> None:
@@ -75,7 +88,7 @@ class Spending:
         self._flops[job] = flops
         self._paused.discard(job)
         if reused is not None:
-            self._before[job] = Amounts(float(reused.training_flops), reused.device_seconds)
+            self._before[job] = reused_amounts(reused)
             self._flops[job] = max(0.0, flops - reused.training_flops)
 
     def goes_on(
@@ -90,8 +103,7 @@ class Spending:
 
     def measured(self, job: str, progress: Progress) -> None:
         """Take in what an open job has spent by now."""
-        spent = Amounts.of(progress) - self._before.get(job, Amounts())
-        spent = Amounts(max(0.0, spent.flops), max(0.0, spent.seconds))
+        spent = (Amounts.of(progress) - self._before.get(job, Amounts())).positive
         self.total += spent - self._open[job]
         self._open[job] = spent
 
@@ -103,15 +115,22 @@ class Spending:
         was_reused = self._before.pop(job, None) is not None
         if complete and not was_reused:
             bisect.insort(self._whole, spent.seconds)
+            bisect.insort(self._joules, spent.joules)
 
     @property
     def seconds_of_a_job(self) -> float:
         """Seconds of a whole job, by the median of complete ones; 0 before the first."""
         return middle(self._whole) if self._whole else 0.0
 
+    @property
+    def joules_of_a_job(self) -> float:
+        """Joules of a whole job, by the median of complete ones; 0 before the first."""
+        return middle(self._joules) if self._joules else 0.0
+
     def of_jobs(self, count: int) -> Amounts:
         """What so many whole jobs take that are yet to begin."""
-        return Amounts(count * self.each, count * self.seconds_of_a_job)
+        one = Amounts(self.each, self.seconds_of_a_job, self.joules_of_a_job)
+        return Amounts(count * one.flops, count * one.seconds, count * one.joules)
 
     def is_open(self, job: str) -> bool:
         """Whether a job is under way, be it that it runs or that it waits."""
@@ -125,13 +144,14 @@ class Spending:
 
     def rest(self, job: str, flops: float) -> Amounts:
         """What a job will yet spend, of so many training FLOPs, if it is trained to its end."""
-        new = Amounts(flops, self.seconds_of_a_job)
+        new = Amounts(flops, self.seconds_of_a_job, self.joules_of_a_job)
         return self._rest(job) if self.is_open(job) else new
 
     def _rest(self, job: str) -> Amounts:
-        spent, whole = self._open[job], self.seconds_of_a_job
-        seconds = 0.0 if job in self._before else max(0.0, whole - spent.seconds)
-        return Amounts(max(0.0, self._flops[job] - spent.flops), seconds)
+        whole = Amounts(self._flops[job])
+        if job not in self._before:
+            whole = Amounts(self._flops[job], self.seconds_of_a_job, self.joules_of_a_job)
+        return (whole - self._open[job]).positive
 
     def pause(self, job: str) -> None:
         """Count nothing as yet to come of a job, if it is open, until it goes on."""
@@ -141,6 +161,12 @@ class Spending:
     def resume(self, job: str) -> None:
         """Count what is to come of a job again."""
         self._paused.discard(job)
+
+
+def reused_amounts(reused: Reused) -> Amounts:
+    """What another sweep had spent on a job that is reused."""
+    joules = reused.energy_joules or 0.0
+    return Amounts(float(reused.training_flops), reused.device_seconds, joules)
 
 
 def spending_of(

@@ -15,6 +15,7 @@ from sweep_platform.report.analysis.targets import reached
 from sweep_platform.spec.metrics import METRICS, measured
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.trial_summary import energy_of
 
 
 def trials(summary: SweepSummary) -> pa.Table:
@@ -29,6 +30,7 @@ def trials(summary: SweepSummary) -> pa.Table:
             "exact_accuracy": trial.final.exact_accuracy[-1] if trial.final else None,
             "training_flops": float(trial.training_flops),
             "device_seconds": trial.device_seconds,
+            "energy_joules": energy_of(trial.replicates),
             "inference_flops": float(trial.record.inference_flops),
             "parameter_count": trial.record.parameter_count,
             "replicates": len(trial.accuracies),
@@ -53,6 +55,7 @@ def replicates(summary: SweepSummary) -> pa.Table:
             "training_flops": float(one.last.training_flops) if one.last else None,
             "inherited_flops": float(one.last.inherited_flops) if one.last else None,
             "device_seconds": one.last.device_seconds if one.last else None,
+            "energy_joules": energy_of([one]),
         }
         for trial in summary.trials
         for one in trial.replicates

@@ -10,9 +10,6 @@ from sweep_platform.spec.yaml_source import Source
 MOST = 3
 """Objectives: with more, nearly every trial is on the front."""
 
-UNMEASURED = {"energy": "training_flops or device_seconds", "energy_joules": "training_flops"}
-"""What one may ask for that no trial measures, and what comes nearest."""
-
 
 def check_objectives(spec: SweepSpec, source: Source) -> None:
     """Raise `InputError` where there are too many, or no trial would report one of them."""
@@ -28,8 +25,6 @@ def check_objectives(spec: SweepSpec, source: Source) -> None:
 
 def _fault(spec: SweepSpec, name: str) -> tuple[str | None, str] | None:
     """What is wrong with an objective, and the remedy; None where trials report it."""
-    if name in UNMEASURED:
-        return f"is {name}, which no trial measures", f"write {UNMEASURED[name]} in its place"
     if name not in OBJECTIVES:
         return None, suggest(name, OBJECTIVES)
     if name == "flops_to_target" and not spec.targets:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from hrm.progress import Progress
-from puzzle_datasets.common.text import byte_size, flops, percent, seconds
+from puzzle_datasets.common.text import byte_size, energy, flops, percent, seconds
 
 Direction = Literal["maximize", "minimize"]
 
@@ -83,6 +83,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("parameter_count", "Parameters", "Parameters without puzzle embeddings", _whole, "",
            **_COST),
     Metric("device_seconds", "Device time", "Device time", seconds, "device_seconds", "s",
+           **_COST),
+    Metric("energy_joules", "Energy", "Energy of the devices", energy, "energy_joules", "J",
            **_COST),
     Metric("flops_to_target", "To the target", "Training compute to the highest target", flops,
            "", "FLOP", **_COST),

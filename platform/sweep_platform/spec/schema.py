@@ -43,7 +43,8 @@ SomeFlops = Annotated[float, Field(gt=0, le=MOST_FLOPS, allow_inf_nan=False)]
 MOST_MINUTES, MOST_CPUS = 1e8, 100_000
 """Bounds of time, two centuries, and of the cores of one host."""
 
-MOST_HOURS, MOST_MONEY = 1e9, 1e12
+MOST_HOURS, MOST_MONEY, MOST_ENERGY = 1e9, 1e12, 1e9
+ENERGY = "energy_joules"
 """Of all devices of a sweep together, and of what they may cost."""
 
 MOST_GPUS, MOST_PROCESSES = 1_024, 1_024
@@ -259,6 +260,10 @@ class ScreeningSpec(_Frozen):
     """trials that must have come so far before any is left with its first replicates"""
 
 
+Objective = Annotated[str, BeforeValidator(lambda name: ENERGY if name == "energy" else name)]
+"""Key of a metric; energy is measured in joules, as its key says."""
+
+
 class BudgetSpec(_Frozen):
     """How much a sweep may spend."""
 
@@ -277,6 +282,9 @@ class BudgetSpec(_Frozen):
     """price of one GPU for an hour, in any currency; `null` where money is not counted"""
     money: Annotated[float, Field(gt=0, le=MOST_MONEY, allow_inf_nan=False)] | None = None
     """what all GPUs together may cost, in the currency of the price; `null` for no limit"""
+    energy_kwh: Annotated[float, Field(gt=0, le=MOST_ENERGY, allow_inf_nan=False)] | None = None
+    """kWh of the devices in training and evaluation, where these can be measured; `null` for no
+    limit"""
 
     @model_validator(mode="after")
     def _has_a_price(self) -> "BudgetSpec":
@@ -506,7 +514,7 @@ class SweepSpec(_Frozen):
     """fixed settings of training; all others are as published"""
     evaluation: EvaluationSpec = EvaluationSpec()
     """when and on what trials are evaluated"""
-    objectives: Annotated[tuple[str, ...], Field(min_length=1), Listed] = (
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1), Listed] = (
         "exact_accuracy",
         "inference_flops",
     )
@@ -562,6 +570,11 @@ class SweepSpec(_Frozen):
         asked, learns = self.search.deterministic, self.ablation is None
         free = self.replicates >= 3 and not self.rungs.at and self.screening is None
         return learns and (free if asked is None else asked)
+
+    @property
+    def needs_energy(self) -> bool:
+        """Whether the energy of each trial has to be measured."""
+        return ENERGY in self.objectives or self.budget.energy_kwh is not None
 
     @property
     def first_replicates(self) -> int:

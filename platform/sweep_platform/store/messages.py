@@ -16,7 +16,7 @@ from puzzle_datasets.common.errors import RunError
 from sweep_platform.common.notice import Notice
 from sweep_platform.store.replicate import Purpose, Replicate
 
-VERSION = 6
+VERSION = 7
 
 
 class Decision(StrEnum):
@@ -53,6 +53,7 @@ class TrialJob:
         device_share: part of a GPU's memory that each process may take.
         micro_batch: puzzles that pass through the model at a time at most, as others of this width
             found out; None where none did.
+        energy: whether the energy that it takes has to be measured.
         ancestor: the key and SHA-256 of the checkpoint whose weights training begins with, and
             `words` for it; None from scratch.
         processes: that train together on one host, each on a GPU of its own where there are GPUs.
@@ -77,6 +78,7 @@ class TrialJob:
     processes: int = 1
     device_share: float = 1.0
     micro_batch: int | None = None
+    energy: bool = False
     ancestor: Mapping[str, str] | None = None
     keep: int | None = None
     puzzles: Mapping[str, Any] = field(default_factory=dict)

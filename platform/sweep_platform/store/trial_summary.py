@@ -163,6 +163,13 @@ class TrialSummary:
         return sum(one.last.device_seconds for one in self.replicates if one.last)
 
 
+def energy_of(replicates: Iterable[ReplicateSummary]) -> float | None:
+    """Joules that replicates took, as far as that was measured; None where it was of none."""
+    known = [one.last.energy_joules for one in replicates if one.last]
+    found = [joules for joules in known if joules is not None]
+    return sum(found) if found else None
+
+
 def mean_evaluation(each: Sequence[Evaluation]) -> Evaluation:
     """The mean of some evaluations after the same training."""
     curves, halts = [one.curve for one in each], [one.halting for one in each if one.halting]

@@ -400,3 +400,17 @@ def test_the_report_says_what_proposed_and_what_was_known_before(make_sweep) -> 
     told = section(written(folder), "How it was searched")
     assert f"proposed by {chosen}; later by tpe." in told
     assert learned in told
+
+
+def test_energy_is_told_where_it_was_measured(make_sweep) -> None:
+    folder = make_sweep(COMPLETE, COMPLETE)
+    text = written(folder)
+    assert "Energy" not in section(text, "How it was searched")
+    [one] = folder.trials()[1].replicates()
+    lines = one.metrics.read_text()
+    one.metrics.write_text(lines.replace('"energy_joules": null', '"energy_joules": 3600000.0'))
+    limited = {**folder.record().spec["budget"], "energy_kwh": 4.0}
+    rename(folder, spec={**folder.record().spec, "budget": limited})
+    text = written(folder)
+    assert "| Energy measured | 4 kWh | 1 kWh | 25% |" in section(text, "How it was searched")
+    assert "1 kWh, measured in 1 of 2 replicates" in text

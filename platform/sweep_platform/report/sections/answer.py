@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from puzzle_datasets.common.text import counted, flops, seconds
+from puzzle_datasets.common.text import counted, energy, flops, seconds
 from sweep_platform.common.text import knobs
 from sweep_platform.report import wording
 from sweep_platform.report.analysis.effects import confirmed, measured, tested
 from sweep_platform.report.analysis.points import Point, best, trials_front
 from sweep_platform.report.analysis.ranking import rank_agreement
 from sweep_platform.store.summary import SweepSummary
+from sweep_platform.store.trial_summary import energy_of
 
 MARGIN = 0.02
 """Exact accuracy below the best that is called nearly as good."""
@@ -81,8 +82,19 @@ def _cost(sweep: SweepSummary) -> str:
     return (
         f"It cost {flops(sweep.training_flops)} of training in {counted(replicates, 'replicate')} "
         f"of {counted(len(sweep.trials), 'trial')}, {seconds(sweep.device_seconds)} of device "
-        "time."
+        f"time{_energy(sweep)}."
     )
+
+
+def _energy(sweep: SweepSummary) -> str:
+    """The energy that was measured, and of how many replicates; empty where none was."""
+    replicates = [one for trial in sweep.trials for one in trial.replicates]
+    if (joules := energy_of(replicates)) is None:
+        return ""
+    known = sum(one.last is not None and one.last.energy_joules is not None for one in replicates)
+    every = len(replicates)
+    of = "" if known == every else f", measured in {known} of {counted(every, 'replicate')}"
+    return f" and {energy(joules)}{of}"
 
 
 def _certainty(sweep: SweepSummary) -> str:

@@ -137,6 +137,7 @@ _LIMITS = {
     "flops": "FLOP of training",
     "device_hours": "device-hours",
     "money": "of money",
+    "energy_kwh": "kWh",
 }
 """What limits a sweep besides its number of trials."""
 

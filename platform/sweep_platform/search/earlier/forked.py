@@ -110,6 +110,10 @@ class Fork:
             return "outside the space"
         if self._signature(point) != record.signature:
             return "trained otherwise"
+        try:
+            self._outcomes.values(trial)
+        except KeyError as error:
+            return f"{error.args[0]} was not measured"
         made = self._begun.get(record.signature)
         number = made.number if made else self._ask(point, record.signature)
         own = self._factory.record(number, point)
@@ -153,6 +157,7 @@ def _copy(trial: TrialFolder, place: Path, record: TrialRecord, sweep: str) -> N
             trial=trial.record().number,
             training_flops=last.progress.training_flops if last else 0,
             device_seconds=last.progress.device_seconds if last else 0.0,
+            energy_joules=last.progress.energy_joules if last else None,
         )
         own.create(record, one.replicate(), reused)
         _copy_files(one.root, own.root)

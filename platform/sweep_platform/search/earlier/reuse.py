@@ -41,7 +41,8 @@ class _AwayError(Exception):
 class Reuse:
     """Takes over trainings of some sweeps, by their folders, into the `checkpoints` of another.
 
-    Their trials are those that there are when it is made. Construction raises `UserError` where
+    Their trials are those that there are when it is made; where `energy` is needed, those alone of
+    which it was measured. Construction raises `UserError` where
     their records are damaged.
     """
 
@@ -49,8 +50,9 @@ class Reuse:
         self,
         sweeps: Sequence[Path] = (),
         checkpoints: Callable[[], CheckpointStore] | None = None,
+        energy: bool = False,
     ) -> None:
-        self._checkpoints = checkpoints
+        self._checkpoints, self._energy = checkpoints, energy
         self._known: dict[str, list[tuple[SweepFolder, TrialFolder]]] = defaultdict(list)
         for sweep in map(SweepFolder, sweeps):
             for trial in sweep.trials():
@@ -64,7 +66,8 @@ class Reuse:
         """
         for sweep, trial in self._known.get(job.record.signature, ()):
             for one in _equal(sweep, trial, job):
-                if self._stored(one, job):
+                known = not self._energy or one.reused.energy_joules is not None
+                if known and self._stored(one, job):
                     return one.reused
         return None
 
@@ -165,4 +168,5 @@ def _reused(sweep: SweepFolder, trial: TrialFolder, replicate: ReplicateFolder) 
         trial=trial.record().number,
         training_flops=last.progress.training_flops,
         device_seconds=last.progress.device_seconds,
+        energy_joules=last.progress.energy_joules,
     )

@@ -12,7 +12,7 @@ from sweep_platform.spec.schema import BudgetSpec, Scalar, SweepSpec, remedy
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.steering.course import record_now
 
-EXTENDABLE = ("trials", "minutes", "flops", "device_hours", "money")
+EXTENDABLE = ("trials", "minutes", "flops", "device_hours", "money", "energy_kwh")
 """Settings of the budget that a message may raise."""
 
 

@@ -13,3 +13,4 @@ class Reused:
     trial: Count
     training_flops: Flops
     device_seconds: Amount
+    energy_joules: Amount | None = None

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from puzzle_datasets.common.text import counted, flops, seconds
+from puzzle_datasets.common.text import counted, energy, flops, seconds
+from sweep_platform.plan.budget import JOULES_A_KWH
 from sweep_platform.plan.jobs import planned_jobs
 from sweep_platform.plan.spending import Rates
 from sweep_platform.report import blocks, tables, wording
@@ -20,6 +21,7 @@ from sweep_platform.store.origins.controlled import controlled
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.summary import ReplicateSummary, SweepSummary, TrialSummary, last_end
 from sweep_platform.store.trial import TrialState
+from sweep_platform.store.trial_summary import energy_of
 
 MOST_HOSTS = 8
 """That are named."""
@@ -49,6 +51,8 @@ class _Row:
             return flops(value)
         if self.unit == MONEY:
             return f"{value:,.2f}"
+        if self.unit == "J":
+            return energy(value)
         return seconds(value) if self.unit == "s" else f"{value:,.0f}"
 
 
@@ -137,6 +141,10 @@ def _rows(sweep: SweepSummary) -> Iterator[_Row]:
     if budget.price_per_gpu_hour is not None:
         money = rates.money(sweep.device_seconds)
         yield _Row(name="Money", planned=budget.money, spent=money, unit=MONEY)
+    joules = energy_of(one for trial in sweep.trials for one in trial.replicates)
+    if joules is not None or budget.energy_kwh is not None:
+        limit = None if budget.energy_kwh is None else JOULES_A_KWH * budget.energy_kwh
+        yield _Row(name="Energy measured", planned=limit, spent=joules or 0.0, unit="J")
 
 
 def _over(sweep: SweepSummary) -> str:

@@ -17,8 +17,9 @@ from hrm.progress import Progress
 from sweep_platform.driver.display.display import ProgressDisplay
 from sweep_platform.driver.display.load import load
 from sweep_platform.execution.cluster import Hardware, Node
+from sweep_platform.plan.budget import Budget
 from sweep_platform.search.stages.live import Job
-from sweep_platform.spec.schema import ResourceSpec
+from sweep_platform.spec.schema import BudgetSpec, ResourceSpec
 from sweep_platform.store.folder import SweepFolder
 from sweep_platform.store.trial import Outcome, TrialState
 
@@ -371,3 +372,24 @@ def test_most_nodes_are_counted_not_named() -> None:
     assert named.startswith("host13 5, host0 0, ")
     assert named.endswith(", 12 others")
     assert load(Hardware(nodes[:1]), {}, ResourceSpec()) == []
+
+
+def test_what_is_left_follows_the_budget(make_sweep: MakeSweep) -> None:
+    """A quarter of the work takes 200 s, and so the rest ten minutes, or what the limit leaves."""
+    clock, limits = Clock(), {"trials": 4, "flops_per_trial": 1e8, "flops": 1e9}
+    budget = Budget(BudgetSpec.model_validate({**limits, "minutes": 5}), clock=clock)
+    display = display_on(io.StringIO(), trials=4, clock=clock, time_limit=300.0)
+    display.follow(budget)
+    job, reports = job_and_reports(make_sweep(TrialState.COMPLETE), 0)
+    display.job_started(job)
+    for progress in reports:
+        display.job_measured(job, progress)
+    clock.now += 200
+    assert display._sweep.time_left() == pytest.approx(100)
+    budget.hold()
+    clock.now += 1000
+    assert display._sweep.time_left() == pytest.approx(100), "a pause takes no time"
+    budget.go_on()
+    budget.limits = budget.limits.model_copy(update={"minutes": 60})
+    assert display._sweep.time_left() == pytest.approx(600), "by its pace, without the pause"
+    assert display.bill() == "0 FLOP of 1 GFLOP of training"

@@ -1,11 +1,13 @@
 """How a sweep stands: running, ended, killed, and what of it may be stuck."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from puzzle_datasets.common.errors import UserError
 from sweep_platform import cli
 from sweep_platform.commands.status import in_words, status
+from sweep_platform.commands.steering.watch import watch
 from sweep_platform.report.analysis.points import trials_front
 from sweep_platform.store.folder import SessionEnd, SweepFolder, owned
 from sweep_platform.store.summary import summarize
@@ -120,3 +123,27 @@ def test_the_last_report_is_found_at_the_end_of_a_file_of_any_length(
     monkeypatch.undo()
     with pytest.raises(UserError, match="last line"):
         replicate.last_measurement()
+
+
+def test_limits_are_shown_with_what_is_spent(make_sweep: MakeSweep) -> None:
+    """Two trials of 100 steps, each of 0.05 s and 1e6 FLOPs, on two GPUs."""
+    folder = make_sweep(TrialState.COMPLETE, TrialState.COMPLETE)
+    [one] = folder.trials()[1].replicates()
+    lines = one.metrics.read_text()
+    one.metrics.write_text(lines.replace('"energy_joules": null', '"energy_joules": 1800000.0'))
+    assert status(folder).limits == {}
+    record = folder.record()
+    limits = {"flops": 1e9, "price_per_gpu_hour": 360.0, "money": 8.0, "energy_kwh": 2.0}
+    budget = {**record.spec["budget"], **limits}
+    folder.create(
+        replace(record, spec={**record.spec, "budget": budget, "resources": {"gpus": 2}})
+    )
+    found = status(folder)
+    assert found.limits["budget.flops"] == {"spent": 2e8, "most": 1e9}
+    assert found.limits["budget.money"] == {"spent": pytest.approx(2.0), "most": 8.0}
+    assert found.limits["budget.energy_kwh"] == {"spent": 0.5, "most": 2.0}
+    told = "200 MFLOP of 1 GFLOP of training, 0.00556 device-hours, 2.00 of 8.00 of money"
+    assert f"; {told}, 0.5 of 2 kWh" in in_words(found)
+    stream = io.StringIO()
+    watch(folder, stream)
+    assert told in stream.getvalue()

@@ -9,6 +9,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from hrm.progress import Curve, Measurement
+from sweep_platform.plan.spending import Amounts, reused_amounts
 from sweep_platform.store.folder import Session, SweepFolder
 from sweep_platform.store.replicate import Purpose
 from sweep_platform.store.steering.course import rests
@@ -47,6 +48,17 @@ class TrialStanding:
     def training_flops(self) -> int:
         """FLOPs spent on training so far, by all replicates."""
         return sum(one.last.progress.training_flops for one in self.replicates if one.last)
+
+    @property
+    def spent(self) -> Amounts:
+        """What all replicates have spent of the sweep's budget: not what others spent before."""
+        spent = Amounts()
+        for one in self.replicates:
+            if one.last is not None:
+                reused = one.folder.reused()
+                before = Amounts() if reused is None else reused_amounts(reused)
+                spent += (Amounts.of(one.last.progress) - before).positive
+        return spent
 
     @property
     def curve(self) -> Curve | None:

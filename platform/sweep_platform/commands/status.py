@@ -4,7 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import columns, counted, flops, percent, seconds
 from sweep_platform.commands.standing import TrialStanding, spent_seconds, standings
 from sweep_platform.common.text import knobs
+from sweep_platform.plan.budget import amounts_by_limit, bill
 from sweep_platform.plan.jobs import planned_jobs
+from sweep_platform.plan.spending import Amounts, Rates
 from sweep_platform.report.analysis.points import Point, curve_points, front
 from sweep_platform.report.wording import metric, moment
 from sweep_platform.space.space_file import overridden
@@ -63,6 +65,8 @@ class Status:
         trials: in each state, `planned` how many there will be.
         training_flops, wall_seconds: that were spent.
         flops_limit: of all replicates that are planned; minutes_limit: None for none.
+        limits: what is spent of each other limit of the budget, and the most of it, by setting.
+        bill: the same in words, empty where there is none.
         trials_an_hour: that came to an end, None before the first.
         front: the points that no other beats.
         running: replicates that are under way.
@@ -83,6 +87,8 @@ class Status:
     front: tuple[Point, ...]
     running: tuple[Running, ...]
     messages: tuple[Exchange, ...] = ()
+    limits: dict[str, dict[str, float]] = field(default_factory=dict)
+    bill: str = ""
 
     def plain(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -95,7 +101,9 @@ def status(folder: SweepFolder) -> Status:
     record, trials = extended(folder.record(), history), standings(folder)
     spec = overridden(record.spec, f"{folder.root}/sweep.json", ())
     driver, jobs = owner(folder.lock), planned_jobs(spec, spec.trials)
-    spent = spent_seconds(folder, sessions, trials)
+    spent, rates = spent_seconds(folder, sessions, trials), Rates.from_spec(spec)
+    in_all = sum((trial.spent for trial in trials), Amounts())
+    of_limits = amounts_by_limit(spec.budget, rates, in_all)
     ended, hours = sum(trial.state.is_final for trial in trials), spent / 3600
     at_work = driver is not None
     curves = [(trial.number, curve) for trial in trials if (curve := trial.curve)]
@@ -114,6 +122,12 @@ def status(folder: SweepFolder) -> Status:
         front=tuple(front(point for one in curves for point in curve_points(*one))),
         running=tuple(_running(trials)) if at_work else (),
         messages=history,
+        limits={
+            limit.value: {"spent": there, "most": most}
+            for limit, there, most in of_limits
+            if most is not None
+        },
+        bill=bill(spec.budget, rates, in_all),
     )
 
 
@@ -191,7 +205,8 @@ def _spent(found: Status) -> str:
     share = percent(found.training_flops / found.flops_limit)
     compute = f"{flops(found.training_flops)} of {flops(found.flops_limit)} ({share})"
     limit = f" of {seconds(60 * found.minutes_limit)}" if found.minutes_limit else ""
-    return f"Spent: {compute}, {seconds(found.wall_seconds)}{limit}"
+    of_limits = f"; {found.bill}" if found.bill else ""
+    return f"Spent: {compute}, {seconds(found.wall_seconds)}{limit}{of_limits}"
 
 
 def _front_table(front: Sequence[Point]) -> str:

@@ -151,7 +151,7 @@ class SweepSession:
         display.load = lambda: load(
             self._resources.last_known, scheduler.running(), self.spec.resources
         )
-        display.bill = self.budget.words
+        display.follow(self.budget)
         tracker = TrackerThread(self._tracker, display.note)
         for trial in self.folder.trials():
             display.restore(trial)

@@ -151,15 +151,19 @@ class Budget:
 
     def _beyond(self, spent: Amounts) -> Iterator[Limit]:
         """The limits that are exceeded where so much is spent."""
-        limits, rates = self.limits, self._rates
-        for limit, most, there in (
-            (Limit.FLOPS, limits.flops, spent.flops),
-            (Limit.DEVICE, limits.device_hours, rates.device_hours(spent.seconds)),
-            (Limit.MONEY, limits.money, rates.money(spent.seconds)),
-            (Limit.ENERGY, limits.energy_kwh, spent.joules / JOULES_A_KWH),
-        ):
+        for limit, there, most in amounts_by_limit(self.limits, self._rates, spent):
             if most is not None and there > most * ROUNDING:
                 yield limit
+
+
+def amounts_by_limit(
+    limits: BudgetSpec, rates: Rates, spent: Amounts
+) -> Iterator[tuple[Limit, float, float | None]]:
+    """Each limit but trials and time: what is spent, and the most; None for no limit."""
+    yield Limit.FLOPS, spent.flops, limits.flops
+    yield Limit.DEVICE, rates.device_hours(spent.seconds), limits.device_hours
+    yield Limit.MONEY, rates.money(spent.seconds), limits.money
+    yield Limit.ENERGY, spent.joules / JOULES_A_KWH, limits.energy_kwh
 
 
 def bill(limits: BudgetSpec, rates: Rates, spent: Amounts) -> str:

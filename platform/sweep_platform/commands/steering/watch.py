@@ -57,6 +57,7 @@ def _line(found: Status) -> str:
         f"{found.name}: {found.state}",
         f"{states or 'no trial'} of {found.planned}",
         f"{share} of the budget",
+        found.bill,
         f"best {percent(best.exact_accuracy)} at {flops(best.inference_flops)}" if best else "",
         f"{len(found.running)} running" if found.running else "",
         f"{waits} unanswered" if waits else "",

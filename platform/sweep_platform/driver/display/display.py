@@ -17,6 +17,7 @@ from puzzle_datasets.common.page import printable
 from puzzle_datasets.common.text import flops, percent, seconds
 from sweep_platform.common.text import knobs
 from sweep_platform.driver.display.progress import SweepProgress, TrialProgress
+from sweep_platform.plan.budget import Budget
 from sweep_platform.search.stages.live import Job
 from sweep_platform.store.trial import Outcome, TrialFolder, TrialRecord, TrialState
 
@@ -35,7 +36,7 @@ class ProgressDisplay:
 
     The arguments are those of `SweepProgress`, and where to write: standard output by default.
     `load` says in words how busy a cluster is, and how many trials each node has; `bill` says what
-    is spent of device-hours and money. Both may be called from any thread.
+    is spent of limits. Both may be called from any thread.
     """
 
     def __init__(
@@ -85,6 +86,14 @@ class ProgressDisplay:
         """Count on another number of trials, and of their replicates, from now on."""
         with self._lock:
             self._sweep.total, self._sweep.jobs = trials, jobs
+
+    def follow(self, budget: Budget) -> None:
+        """Tell what is left by a budget, which may be extended and stands still in pauses."""
+        with self._lock:
+            before = budget.seconds
+            self._sweep.budget_left = lambda: budget.seconds_left
+            self._sweep.worked = lambda: budget.seconds - before
+            self.bill = budget.words
 
     def restore(self, folder: TrialFolder) -> None:
         """Count, without a line, what a trial did in an earlier session."""

@@ -94,6 +94,8 @@ class SweepProgress:
         states: how many of them are in each.
         spent: training FLOPs of all of them, in earlier sessions as well.
         best: the most accurate of those that were evaluated.
+        budget_left, worked: seconds that the budget has left, and that this session took without
+            pauses, where those are known better than by `time_limit` and the clock.
     """
 
     total: int
@@ -107,6 +109,8 @@ class SweepProgress:
     states: Counter[TrialState | None] = field(default_factory=Counter)
     spent: int = 0
     best: TrialProgress | None = None
+    budget_left: Callable[[], float | None] | None = None
+    worked: Callable[[], float] | None = None
     _forgone: int = 0
     _spent_before: int = 0
 
@@ -177,11 +181,14 @@ class SweepProgress:
         None where there is neither: no limit, and nothing spent yet.
         """
         spans = []
-        if self.time_limit is not None:
+        worked = self.elapsed if self.worked is None else self.worked()
+        if self.budget_left is not None:
+            spans += [left] if (left := self.budget_left()) is not None else []
+        elif self.time_limit is not None:
             spans.append(self.time_limit - self.elapsed)
         if (spent := self.spent - self._spent_before) > 0:
             to_spend = max(0, self.budget - self.spent - self._forgone)
-            spans.append(self.elapsed * to_spend / spent)
+            spans.append(worked * to_spend / spent)
         return max(0.0, min(spans)) if spans else None
 
 

@@ -173,7 +173,7 @@ def _running(trials: Iterable[TrialStanding]) -> Iterator[Running]:
                     knobs=trial.folder.record().knobs,
                     share=last.step / last.total_steps if last else 0.0,
                     host=one.folder.host(),
-                    heard=now - one.folder.metrics.stat().st_mtime if last else None,
+                    heard=max(0.0, now - one.folder.metrics.stat().st_mtime) if last else None,
                 )
 
 

@@ -64,6 +64,7 @@ class SweepSession:
 
     _limit: Limit | None = None
     _over: str | None = None
+    _began: float | None = None
 
     def __init__(self, sweep: ResolvedSweep, request: Request, hardware: Hardware) -> None:
         self.folder, self.spec = sweep.folder, sweep.spec
@@ -172,6 +173,7 @@ class SweepSession:
                 sweep, stop = self.folder.record().id, lambda: scheduler.interrupted
                 self._storage.begin(sweep, self.puzzles, display.note, stop)
             self.folder.session_started()
+            self._began = self.budget.seconds
             tracker.start()
             end = SessionEnd.FAILED
             try:
@@ -265,7 +267,11 @@ class SweepSession:
     ) -> None:
         """Record the end, report, and let MLflow know, each as far as it can be done."""
         over = self._over if end is SessionEnd.DONE else None
-        steps = (lambda: self.folder.session_ended(end, over), lambda: write_report(self.folder))
+        took = None if self._began is None else self.budget.seconds - self._began
+        steps = (
+            lambda: self.folder.session_ended(end, over, took),
+            lambda: write_report(self.folder),
+        )
         for step in steps:
             try:
                 step()

@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from puzzle_datasets.common.bounded import Count, Moment, Positive
+from puzzle_datasets.common.bounded import Amount, Count, Moment, Positive
 from puzzle_datasets.common.errors import UserError
 from puzzle_datasets.common.files import (
     append_json_line,
@@ -124,11 +124,13 @@ class Session:
     `over` is why the search was over before its budget was spent, None where it was not.
     `trials` is how many there were at its end, `replicates` how many each had, by its number; None
     and none in older records. `told` is true once the tracker has all that the folder has,
-    `mirrored` once its mirror does.
+    `mirrored` once its mirror does. `seconds` is what it took without pauses, by a clock that
+    never jumps; None in older records.
     """
 
     started: Moment
     ended: Moment | None = None
+    seconds: Amount | None = None
     end: SessionEnd | None = None
     over: str | None = None
     trials: Count | None = None
@@ -143,6 +145,7 @@ class _Noted:
 
     started: Moment | None = None
     ended: Moment | None = None
+    seconds: Amount | None = None
     end: SessionEnd | None = None
     over: str | None = None
     trials: Count | None = None
@@ -233,12 +236,16 @@ class SweepFolder:
         """Note that a driver took up the sweep."""
         self._note({"started": time.time()})
 
-    def session_ended(self, end: SessionEnd, over: str | None = None) -> None:
+    def session_ended(
+        self, end: SessionEnd, over: str | None = None, seconds: float | None = None
+    ) -> None:
         """Note how the driver ended, and what trials there are if that can be told.
 
-        `over` is why the search was over before its budget was spent.
+        `over` is why the search was over before its budget was spent, `seconds` what the session
+        took without pauses, where that was measured.
         """
         content: dict[str, Any] = {"ended": time.time(), "end": end}
+        content |= {} if seconds is None else {"seconds": seconds}
         content |= {} if over is None else {"over": over}
         with suppress(OSError, UserError):  # the report tells of a trial that is missing
             counts = [len(trial.replicates()) for trial in self.trials()]
@@ -272,7 +279,8 @@ class SweepFolder:
                 sessions[-1] = replace(last, told=told, mirrored=mirrored)
             elif sessions:
                 ended = replace(sessions[-1], ended=one.ended, end=one.end, over=one.over)
-                sessions[-1] = replace(ended, trials=one.trials, replicates=one.replicates)
+                counted = replace(ended, trials=one.trials, replicates=one.replicates)
+                sessions[-1] = replace(counted, seconds=one.seconds)
         return sessions
 
 

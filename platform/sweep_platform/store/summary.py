@@ -213,16 +213,21 @@ def wall_seconds(
     """Time on the clock over all sessions, but for rests: from and until Unix seconds.
 
     A session without a recorded end was killed or is at work: it counts up to the last of
-    `moments` (Unix seconds at which a trial wrote something) before the next session began.
+    `moments` (Unix seconds at which a trial wrote something) before the next session began. One
+    that says itself how long it took is believed: the clock of its host may have been set.
     """
     written, paused = sorted(moments), list(rests)
     total = 0.0
     for session, following in pairwise([*sessions, None]):
         assert session is not None
+        if session.seconds is not None:
+            total += session.seconds
+            continue
         until = following.started if following else float("inf")
         before = bisect_left(written, until)
         last = max(session.started, written[before - 1]) if before else session.started
         ended = last if session.ended is None else session.ended
         rested = (min(end, ended) - max(begin, session.started) for begin, end in paused)
-        total += ended - session.started - sum(one for one in rested if one > 0)
-    return max(total, 0.0)
+        spent = ended - session.started - sum(one for one in rested if one > 0)
+        total += max(0.0, spent)
+    return total

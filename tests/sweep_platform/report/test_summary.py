@@ -1,5 +1,7 @@
 """A folder is read as it is: whatever its trials and sessions came to."""
 
+from dataclasses import replace
+
 import pytest
 from sweep_builders import first
 from trackers import report_again
@@ -29,6 +31,20 @@ def session(started: float, ended: float | None = None) -> Session:
 )
 def test_wall_time(sessions: list[Session], moments: list[float], expected: float) -> None:
     assert wall_seconds(sessions, moments) == expected
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("jump", [-DAY, DAY])
+def test_a_clock_that_is_set_changes_no_time_on_the_clock(make_sweep, jump: float) -> None:
+    """It is set by a day in the middle of a session of a minute, which measured it otherwise."""
+    sessions = [session(DAY, DAY + 50), replace(session(DAY + 50, DAY + 110 + jump), seconds=60.0)]
+    assert wall_seconds(sessions, []) == 110
+    assert wall_seconds([session(DAY, DAY + 50), session(DAY + 90, 60)], []) == 50
+    folder = make_sweep(TrialState.COMPLETE)
+    folder.session_ended(SessionEnd.DONE, seconds=60.0)
+    assert summarize(folder).wall_seconds == 60.0
 
 
 def test_costs_count_every_trial(make_sweep) -> None:

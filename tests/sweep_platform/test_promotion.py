@@ -362,7 +362,11 @@ def test_an_audit_tells_at_the_end_of_those_alone_that_would_have_stayed(drive: 
     assert [one.trial for one in read_rungs(driver.folder.root).audited] == [2, 3]
 
 
-def test_promotion_is_no_matter_of_the_seed() -> None:
+@pytest.mark.parametrize(
+    ("search", "field"),
+    [({"deterministic": True}, "rungs.rule"), ({"lag": 2}, "search.lag")],
+)
+def test_promotion_is_no_matter_of_the_seed(search: dict[str, Any], field: str) -> None:
     from sweep_platform.space.space_file import SpaceFile
 
     space = {
@@ -372,11 +376,11 @@ def test_promotion_is_no_matter_of_the_seed() -> None:
         "model": {"hidden_size": 32, "head_dim": 16},
         "budget": {"trials": 4, "flops_per_trial": 1e9},
         "rungs": {"at": [0.5], "rule": "promotion"},
-        "search": {"deterministic": True},
+        "search": search,
     }
     with pytest.raises(InputError) as found:
         SpaceFile.of(space).resolve(None)
-    assert found.value.field == "rungs.rule"
+    assert found.value.field == field
 
 
 class Sweep:

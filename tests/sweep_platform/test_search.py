@@ -726,3 +726,29 @@ def test_samplers_see_what_was_taken_up_again_once(
         [trial] = again.search.proposer.propose()
         finish(again, trial, 0.5)
     assert Latest(again.study).superseded == set(range(6)), "in another session as well"
+
+
+def proposed(root: Path, spec: Any, concurrency: int) -> list[Any]:
+    """The knobs of eight trials, of which each ends before the next is proposed."""
+    search = opened(root, spec, concurrency=concurrency)
+    found = []
+    for number in range(8):
+        trial = search.propose()
+        found.append(trial.record().knobs)
+        finish(search, trial, ((number * 7) % 5) / 10)
+    return found
+
+
+def test_a_given_lag_proposes_the_same_on_any_hardware(tmp_path: Path, make_spec) -> None:
+    settings: dict[str, Any] = {
+        "objectives": ["exact_accuracy"],
+        "rungs": {"at": []},
+        "space": {"N": {"low": 1, "high": 40}, "T": {"low": 1, "high": 40}},
+        "budget": {"trials": 20, "flops_per_trial": 1e8},
+    }
+    search = {"sampler": "tpe", "startup_trials": 2, "deterministic": True}
+    free, fixed = (make_spec(**settings, search=search | more) for more in ({}, {"lag": 2}))
+    assert proposed(tmp_path / "one", free, 1) != proposed(tmp_path / "four", free, 4)
+    alone = proposed(tmp_path / "alone", fixed, 1)
+    assert alone == proposed(tmp_path / "beside", fixed, 4)
+    assert alone == proposed(tmp_path / "three", free, 3), "two run beside the next one"

@@ -283,7 +283,8 @@ def _lag(study: Study, spec: SweepSpec, concurrency: int) -> int | None:
     """How many trials beside the next one may have a job that runs; None where nobody waits."""
     if not spec.deterministic:
         return None
-    return study.lag(math.ceil((concurrency - 1) / spec.first_replicates))
+    beside = math.ceil((concurrency - 1) / spec.first_replicates)
+    return study.lag(beside if spec.search.lag is None else spec.search.lag)
 
 
 def _take_up(search: Search) -> None:

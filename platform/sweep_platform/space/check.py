@@ -59,6 +59,7 @@ def check_space(spec: SweepSpec, source: Source) -> None:
     require_feasible(spec, None, source)
     _check_objectives(spec, source)
     _check_stop(spec, source)
+    _check_lag(spec, source)
     _check_rungs(spec, source)
     _check_screening(spec, source)
     _check_nuisance(spec, source)
@@ -135,6 +136,18 @@ def _check_objectives(spec: SweepSpec, source: Source) -> None:
             "add `exact_accuracy` to `objectives`, or leave `rungs.at` out",
             problem="stops no trial by its costs alone",
             place=source.location(("rungs", "at")),
+        )
+
+
+def _check_lag(spec: SweepSpec, source: Source) -> None:
+    """A search that waits for no trial has none that it need not wait for."""
+    if spec.search.lag is not None and not spec.deterministic:
+        raise InputError(
+            "search.lag",
+            spec.search.lag,
+            "set search.deterministic to true, or leave it out",
+            problem="is for a deterministic search, which this one is not",
+            place=source.location(("search", "lag")),
         )
 
 

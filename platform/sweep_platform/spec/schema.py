@@ -323,6 +323,10 @@ class SearchSpec(_Frozen):
     """whether the same seed proposes the same configurations, whatever finishes first: a proposal
     waits for the trials before it, but for as many as run at the same time; `null` where that
     costs no time: with three replicates or more, and neither rungs nor screening"""
+    lag: Annotated[int, Field(ge=0, le=MOST_TRIALS)] | None = None
+    """for how many trials before it a proposal of a deterministic search does not wait: with a
+    number the same seed proposes the same on any hardware; `null` for as many as run at the same
+    time where it begins"""
     storage: str | None = None
     """a database URL, for clusters; `null` for a journal file in the sweep's folder"""
 
